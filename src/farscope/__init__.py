@@ -1,0 +1,1 @@
+"""farscope shows what every statechart is doing, wherever it runs."""

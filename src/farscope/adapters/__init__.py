@@ -1,0 +1,1 @@
+"""Charts of other statechart libraries, seen through the same sink port."""

@@ -1,0 +1,1 @@
+"""Statecharts: events, hierarchical state machines, active objects, factories. Knows records only."""

@@ -1,0 +1,113 @@
+"""The promise every log makes.
+
+* ``append`` returns when the log has *stored* the batches, not when it has sent them. If it raises,
+  any of them may or may not have been stored: the caller appends them again, readers drop what they
+  have had (by probe and batch number, which the log does not know).
+* Batches of one writer are read in the order they were appended. Between writers there is no order.
+* Every reader sees every batch from its starting point on; readers do not disturb each other or
+  the writers. Readers and writers come and go in any order: a reader may wait for a log nobody has
+  written yet.
+* ``LogUnavailable`` means "try again later", ``LogRefused`` "somebody has to change something".
+* Writers and readers are used by one thread at a time; ``interrupt`` alone may be called from another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+Position = Mapping[str, int]
+"""Where a reader stands: an opaque, JSON-able mapping that another reader of the same log can start from."""
+
+
+class Entry(NamedTuple):
+    """One stored batch."""
+
+    data: bytes
+    stored_ns: int
+    """When the log stored it, in nanoseconds since the epoch, by the clock of the writer or the broker."""
+
+
+class LogWriter(Protocol):
+    """Appends batches."""
+
+    def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
+        """Store ``batches`` in order; return when all are stored.
+
+        Raises:
+            LogUnavailable: not now; nothing may be assumed about the batches.
+            LogRefused: not like this.
+        """
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Give the log's resources back within ``timeout_s``; closing twice changes nothing."""
+
+    def interrupt(self) -> None:
+        """Make a waiting ``append`` raise ``LogUnavailable`` soon; callable from any thread."""
+
+
+class LogReader(Protocol):
+    """Reads batches from a starting point on."""
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        """Return the next stored batches, at most ``limit``.
+
+        Waits up to ``timeout_s`` for the first one and returns an empty list when none came.
+        Reconnects by itself after a loss and goes on behind the last entry it returned.
+
+        Raises:
+            LogUnavailable: the log cannot be reached at the moment; reading again may help.
+            LogRefused: not like this.
+        """
+
+    @property
+    def position(self) -> Position:
+        """Behind the last entry returned."""
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the last read found nothing more to return."""
+
+    @property
+    def cut(self) -> int:
+        """Batches this reader knows retention to have removed before it could read them."""
+
+    def close(self) -> None:
+        """Give the log's resources back; closing twice changes nothing."""
+
+    def interrupt(self) -> None:
+        """Make a waiting ``read`` return soon; callable from any thread."""
+
+
+class Log(Protocol):
+    """A log at an address; making one touches nothing."""
+
+    @property
+    def url(self) -> str:
+        """The address, without any password."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether it reaches beyond this machine, so that a key must have been made on purpose."""
+
+    def writer(self, name: str) -> LogWriter:
+        """Return a writer; ``name`` (hex of the probe id) tells it from other writers of the log.
+
+        Making one does not connect: the first ``append`` does.
+        """
+
+    def reader(self, since_ns: int | None = None, position: Position | None = None) -> LogReader:
+        """Return a reader.
+
+        Args:
+            since_ns: start at batches stored at this time or later, in nanoseconds since the epoch;
+                0 is the oldest batch there is; None is from now on: nothing stored before this call.
+            position: start behind where another reader stood; takes precedence.
+
+        "From now on" is settled before this call returns, so that what is appended after it is read;
+        it therefore connects.
+
+        Raises:
+            LogUnavailable: the log cannot be reached.
+            LogRefused: not like this.
+        """

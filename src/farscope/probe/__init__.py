@@ -1,0 +1,1 @@
+"""Sits beside the charts of a process and broadcasts their steps."""

@@ -1,0 +1,1 @@
+"""The vocabulary every layer shares: facts, shapes, steps, structures, and the sink port."""

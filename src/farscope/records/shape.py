@@ -1,0 +1,128 @@
+"""Shapes: what steps of a kind have in common, interned once and referred to by number."""
+
+from __future__ import annotations
+
+from enum import IntEnum, unique
+
+from farscope.records.facts import TEXT_KINDS, Fact, FactKind
+
+
+@unique
+class StepKind(IntEnum):
+    """What became of a step's event. The numbers are part of the wire format."""
+
+    START = 1
+    """The chart was started and came to rest in its first state."""
+    TRANSITION = 2
+    """The event made the chart leave states or enter them, if only to come back."""
+    HOOK = 3
+    """A state handled the event without a transition."""
+    IGNORED = 4
+    """No state handled the event, and none refused it."""
+    REFUSED = 5
+    """At least one guard refused the event, and no state handled it."""
+    FAILED = 6
+    """A handler raised; the step was given up."""
+
+
+TRACED_KINDS = frozenset({StepKind.START, StepKind.TRANSITION})
+"""Kinds of step that leave a trace line."""
+
+_LINE = {
+    FactKind.START: "START",
+    FactKind.SEARCH: "SEARCH_FOR_SUPER_SIGNAL:{name}",
+    FactKind.ENTRY: "ENTRY_SIGNAL:{name}",
+    FactKind.EXIT: "EXIT_SIGNAL:{name}",
+    FactKind.INIT: "INIT_SIGNAL:{name}",
+    FactKind.OFFER: "{signal}:{name}",
+    FactKind.HOOK: "{signal}:{name}:HOOK",
+    FactKind.EMPTY: "EMPTY_SIGNAL:{name}",
+    FactKind.POST_FIFO: "POST_FIFO:{name}",
+    FactKind.POST_LIFO: "POST_LIFO:{name}",
+    FactKind.DEFER: "POST_DEFERRED:{name}",
+    FactKind.RECALL: "RECALL:{name}",
+    FactKind.SUBSCRIBE: "SUBSCRIBING TO:({name}, TYPE:{detail})",
+    FactKind.PUBLISH: "PUBLISH:({name}, PRIORITY:{detail})",
+    FactKind.SCRIBBLE: "{text}",
+    FactKind.FAILED: "FAILED:{name}:{last_line}",
+    FactKind.CUT: "CUT:({detail} facts not kept)",
+    FactKind.REFUSED_POST: "REFUSED_POST:{name}:{detail}",
+}
+
+
+class Shape:
+    """Signal, start, end and facts of a step; immutable, equal and hashed by value.
+
+    A shape renders its own spy lines once and keeps them, so that a thousand steps of one shape
+    cost one rendering. Reading it from several threads is safe.
+    """
+
+    __slots__ = ("_hash", "_lines", "end", "facts", "has_text", "kind", "signal", "start", "traced")
+
+    kind: StepKind
+    signal: str
+    start: str
+    end: str
+    facts: tuple[Fact, ...]
+    traced: bool
+    has_text: bool
+
+    def __init__(self, kind: StepKind, signal: str, start: str, end: str, facts: tuple[Fact, ...]) -> None:
+        """``start`` and ``end`` are the states the chart rested in before and after the step."""
+        self.kind = kind
+        self.signal = signal
+        self.start = start
+        self.end = end
+        self.facts = facts
+        self.traced = kind in TRACED_KINDS
+        self.has_text = any(fact.kind in TEXT_KINDS for fact in facts)
+        self._lines: tuple[str, ...] | None = None
+        self._hash = hash((kind, signal, start, end, facts))
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if not isinstance(other, Shape):
+            return NotImplemented
+        return (self.kind, self.signal, self.start, self.end, self.facts) == (
+            other.kind,
+            other.signal,
+            other.start,
+            other.end,
+            other.facts,
+        )
+
+    def __repr__(self) -> str:
+        return (
+            f"Shape({self.kind.name}, {self.signal!r}, {self.start!r}->{self.end!r}, {len(self.facts)} facts)"
+        )
+
+    def __reduce__(self) -> tuple[type[Shape], tuple[StepKind, str, str, str, tuple[Fact, ...]]]:
+        return Shape, (self.kind, self.signal, self.start, self.end, self.facts)
+
+    def lines(self, texts: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Return the spy lines of a step of this shape, without the closing queue line.
+
+        ``texts`` are the step's free texts, in the order of the facts that carry one.
+        """
+        if not self.has_text:
+            if self._lines is None:
+                self._lines = tuple(self._line(fact, "") for fact in self.facts)
+            return self._lines
+        remaining = iter(texts)
+        return tuple(
+            self._line(fact, next(remaining, "") if fact.kind in TEXT_KINDS else "") for fact in self.facts
+        )
+
+    def _line(self, fact: Fact, text: str) -> str:
+        return _LINE[fact.kind].format(
+            signal=self.signal, name=fact.name, detail=fact.detail, text=text, last_line=_last_line(text)
+        )
+
+
+def _last_line(text: str) -> str:
+    """A traceback's last line names the error; the rest of it stays in ``Step.texts``."""
+    return text.strip().rpartition("\n")[2]

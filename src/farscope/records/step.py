@@ -1,0 +1,115 @@
+"""Steps: all a chart did about one event, the unit of everything recorded."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from farscope.records.facts import Fact
+from farscope.records.shape import Shape, StepKind
+
+NANOSECONDS = 1_000_000_000
+
+
+class ChartId(NamedTuple):
+    """Tells one chart from every other, also from one of the same name elsewhere."""
+
+    name: str
+    host: str
+    pid: int
+    serial: int
+    """Number of the chart in its process, from 1."""
+    probe: str = ""
+    """Hex of the probe that broadcast the chart; empty for a chart of this process."""
+
+    @property
+    def label(self) -> str:
+        """``name@host:pid``, for where the name alone would not do."""
+        return f"{self.name}@{self.host}:{self.pid}"
+
+
+class Cause(NamedTuple):
+    """The step that posted an event: its chart's serial in the same process, and its number."""
+
+    serial: int
+    number: int
+
+
+class Step(NamedTuple):
+    """One run-to-completion step.
+
+    The engine appends plain tuples with these very fields; ``Step._make`` turns one into a ``Step``.
+    """
+
+    chart: ChartId
+    number: int
+    """Number of the step in its chart, from 1."""
+    shape: Shape
+    time_ns: int
+    """When the step began, in nanoseconds since the epoch by the clock of its machine."""
+    duration_ns: int
+    queued: int
+    """Events waiting in the chart's queue when the step ended."""
+    deferred: int
+    """Events put aside when the step ended."""
+    waited_ns: int = 0
+    """How long the event had been in the queue; 0 when it was dispatched directly."""
+    cause: Cause | None = None
+    """The step whose handler posted the event; None when it came from outside any chart."""
+    texts: tuple[str, ...] = ()
+    """Free texts, in the order of the facts that carry one."""
+
+    @property
+    def kind(self) -> StepKind:
+        """What became of the event."""
+        return self.shape.kind
+
+    @property
+    def signal(self) -> str:
+        """Name of the event's signal; ``start_at`` for the first step."""
+        return self.shape.signal
+
+    @property
+    def start(self) -> str:
+        """State the chart rested in before; ``top`` for the first step."""
+        return self.shape.start
+
+    @property
+    def end(self) -> str:
+        """State the chart rested in afterwards."""
+        return self.shape.end
+
+    @property
+    def facts(self) -> tuple[Fact, ...]:
+        """Everything that happened, in order."""
+        return self.shape.facts
+
+    @property
+    def time(self) -> datetime:
+        """When the step began, aware, in UTC, to the microsecond."""
+        seconds, nanoseconds = divmod(self.time_ns, NANOSECONDS)
+        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+
+    def spy(self) -> list[str]:
+        """Return the step's spy lines, the closing queue line included."""
+        return [*self.shape.lines(self.texts), f"<- Queued:({self.queued}) Deferred:({self.deferred})"]
+
+    def trace(self) -> str | None:
+        """Return the step's trace line without a newline, or None if the step leaves none."""
+        shape = self.shape
+        if not shape.traced:
+            return None
+        return (
+            f"[{local_time(self.time_ns)}] [{self.chart.name}] e->{shape.signal}() {shape.start}->{shape.end}"
+        )
+
+
+RawStep = tuple[ChartId, int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]
+"""The fields of a ``Step`` as the engine appends them: building a plain tuple is several times cheaper."""
+
+
+def local_time(time_ns: int) -> str:
+    """Format nanoseconds since the epoch as ``YYYY-mm-dd HH:MM:SS.ffffff`` in local time."""
+    seconds, nanoseconds = divmod(time_ns, NANOSECONDS)
+    moment = datetime.fromtimestamp(seconds)  # noqa: DTZ006 - the trace's text is in local time
+    return f"{moment:%Y-%m-%d %H:%M:%S}.{nanoseconds // 1000:06d}"

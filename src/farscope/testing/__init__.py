@@ -1,0 +1,1 @@
+"""What farscope tests itself with, for everybody: clock, log conformance, trace assertions."""

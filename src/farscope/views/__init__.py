@@ -1,0 +1,1 @@
+"""What a person looks at: pure functions of what a scope knows, one file an output."""

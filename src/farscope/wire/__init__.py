@@ -1,0 +1,1 @@
+"""Steps to sealed bytes and back, without any I/O."""
