@@ -21,7 +21,8 @@
     │   ├── Malformed               not a batch, or a batch that breaks the format
     │   ├── UnsupportedVersion      a batch of another format version
     │   ├── WrongKey                sealed with a key we do not hold
-    │   └── Tampered                the seal does not hold
+    │   ├── Tampered                the seal does not hold
+    │   └── BatchTooLarge           more than one batch may hold; on the writer's side
     ├── LogError                    a log cannot be used
     │   ├── BadUrl                  the address cannot be understood
     │   ├── LogUnavailable          not now; trying again may help
@@ -149,6 +150,10 @@ class WrongKey(WireError):
 
 class Tampered(WireError):
     """The seal does not hold: header or body were changed after sealing."""
+
+
+class BatchTooLarge(WireError):
+    """More than one batch may hold; raised while encoding, never while reading."""
 
 
 class LogError(FarscopeError):
