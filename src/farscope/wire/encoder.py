@@ -1,0 +1,207 @@
+"""From a batch to its laid-out body."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import sub
+from typing import Any
+
+from farscope.errors import Invariant
+from farscope.records.shape import Shape
+from farscope.records.step import Cause, ChartId
+from farscope.wire.batch import Batch
+from farscope.wire.layout import (
+    MAX_CHARTS,
+    MAX_DROPS,
+    MAX_INTEGER,
+    MAX_NAME,
+    MAX_STEPS,
+    Body,
+    ChartRow,
+    Columns,
+    DropRow,
+    TextRow,
+)
+from farscope.wire.tables import Tables, encodable, encodable_texts, too_large
+
+_NO_STEPS = Columns(
+    runs=[],
+    chart=[],
+    number=[],
+    shape=[],
+    time=[],
+    duration=[],
+    queued=[],
+    deferred=[],
+    waited=[],
+    cause_serial=[],
+    cause_number=[],
+    texts=[],
+)
+
+
+def lay_out(batch: Batch) -> Body:
+    """Return the body of a batch.
+
+    Raises:
+        BatchTooLarge: more than a batch may hold.
+        Invariant: the batch does not hold together.
+    """
+    for things, count, limit in (
+        ("steps", len(batch.steps), MAX_STEPS),
+        ("charts", len(batch.charts), MAX_CHARTS),
+        ("declared losses", len(batch.drops), MAX_DROPS),
+    ):
+        if count > limit:
+            raise too_large(things, limit)
+    tables = Tables()
+    positions = {entry.serial: position for position, entry in enumerate(batch.charts)}
+    if len(positions) != len(batch.charts) or min(positions, default=1) < 1:
+        raise Invariant("the charts of a batch need serials from 1, each its own")
+    charts = [
+        ChartRow(
+            entry.serial,
+            tables.string(entry.name),
+            tables.string(entry.state),
+            _bounded(entry.number),
+            entry.stopped,
+            tables.structure(entry.structure),
+        )
+        for entry in batch.charts
+    ]
+    drops = [DropRow(drop.first, drop.count, encodable(drop.reason, MAX_NAME)) for drop in batch.drops]
+    if any(drop.count < 1 or drop.first + drop.count > batch.next_number for drop in batch.drops):
+        raise Invariant("a batch declares a loss of numbers its probe has not reached")
+    return Body(
+        host=encodable(batch.host, MAX_NAME),
+        pid=_bounded(batch.pid),
+        started_ns=_bounded(batch.started_ns),
+        sent_ns=_bounded(batch.sent_ns),
+        next_number=batch.next_number,
+        # Keyword arguments are evaluated in order: the steps fill the tables that go before them.
+        steps=_columns(batch, positions, tables),
+        strings=tables.strings,
+        facts=tables.facts,
+        shapes=tables.shapes,
+        charts=charts,
+        drops=drops,
+    )
+
+
+def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns:
+    runs = _runs(batch)
+    if not batch.steps:
+        return _NO_STEPS
+    charts, numbers, shapes, times, durations, queued, deferred, waited, causes, texts = zip(
+        *batch.steps, strict=True
+    )
+    chart_column = _chart_column(charts, positions)
+    cause_serials, cause_numbers = _cause_columns(causes) if any(causes) else ([], [])
+    return Columns(
+        runs=runs,
+        chart=chart_column if any(chart_column) else [],
+        number=_steps_per_chart(chart_column, _bounded_column(numbers)),
+        shape=_sparse(_shape_column(shapes, tables)),
+        time=_deltas(_bounded_column(times)),
+        duration=_sparse(_bounded_column(durations)),
+        queued=_sparse(_bounded_column(queued)),
+        deferred=_sparse(_bounded_column(deferred)),
+        waited=_sparse(_bounded_column(waited)),
+        cause_serial=cause_serials,
+        cause_number=cause_numbers,
+        texts=_text_column(texts) if any(texts) else [],
+    )
+
+
+def _runs(batch: Batch) -> list[tuple[int, int]]:
+    numbers = batch.numbers
+    if len(numbers) != len(batch.steps):
+        raise Invariant(f"a batch of {len(batch.steps)} steps has {len(numbers)} numbers")
+    if not numbers:
+        return []
+    if not 0 <= numbers[0] <= numbers[-1] < batch.next_number <= MAX_INTEGER:
+        raise Invariant("the numbers of a batch must lie below the next one")
+    if numbers[-1] - numbers[0] == len(numbers) - 1 and all(map(int.__lt__, numbers, numbers[1:])):
+        return [(numbers[0], len(numbers))]
+    runs: list[tuple[int, int]] = []
+    expected = start = skipped = numbers[0]
+    for number in numbers[1:]:
+        expected += 1
+        if number != expected:
+            if number < expected:
+                raise Invariant("the numbers of a batch must rise")
+            runs.append((skipped, expected - start))
+            skipped = number - expected
+            expected = start = number
+    runs.append((skipped, expected + 1 - start))
+    return runs
+
+
+def _chart_column(charts: Sequence[ChartId], positions: dict[int, int]) -> list[int]:
+    # Steps of a chart carry the very same id object, so its identity finds it without hashing its text.
+    try:
+        position = {id(chart): positions[chart.serial] for chart in _different(charts)}
+    except KeyError as error:
+        raise Invariant(f"a batch has steps of chart {error.args[0]}, but no entry for it") from error
+    return list(map(position.__getitem__, map(id, charts)))
+
+
+def _shape_column(shapes: Sequence[Shape], tables: Tables) -> list[int]:
+    index = {id(shape): tables.shape(shape) for shape in _different(shapes)}
+    return list(map(index.__getitem__, map(id, shapes)))
+
+
+def _different(things: Sequence[Any]) -> Iterable[Any]:
+    return dict(zip(map(id, things), things, strict=True)).values()
+
+
+def _steps_per_chart(charts: list[int], numbers: Sequence[int]) -> list[int]:
+    if not any(charts):
+        return _deltas(numbers)
+    before = dict.fromkeys(charts, 0)
+    column = []
+    for chart, number in zip(charts, numbers, strict=True):
+        column.append(number - before[chart])
+        before[chart] = number
+    return column
+
+
+def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int]]:
+    serials: list[int] = []
+    numbers: list[int] = []
+    before: dict[int, int] = {}
+    for cause in causes:
+        if cause is None:
+            serials.append(0)
+            continue
+        serial, number = cause
+        if not 1 <= serial <= MAX_INTEGER:
+            raise Invariant(f"a step's cause names chart {serial}; serials begin at 1")
+        serials.append(serial)
+        number = _bounded(number)
+        numbers.append(number - before.get(serial, 0))
+        before[serial] = number
+    return serials, numbers
+
+
+def _text_column(texts: Sequence[tuple[str, ...]]) -> list[TextRow]:
+    return [(position, encodable_texts(some)) for position, some in enumerate(texts) if some]
+
+
+def _deltas(column: Sequence[int]) -> list[int]:
+    return [column[0], *map(sub, column[1:], column)]
+
+
+def _sparse(column: Sequence[int]) -> list[int]:
+    return list(column) if any(column) else []
+
+
+def _bounded_column(column: Sequence[int]) -> Sequence[int]:
+    if min(column) >= 0 and max(column) <= MAX_INTEGER:
+        return column
+    return [_bounded(number) for number in column]
+
+
+def _bounded(number: int) -> int:
+    """Move a number the format cannot carry to the nearer end: a clock that ran backwards costs no batch."""
+    return min(max(number, 0), MAX_INTEGER)

@@ -1,0 +1,171 @@
+"""Keys as values: reading them from text, telling them apart, never showing them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from typing import NoReturn
+
+from farscope.errors import BadKey, KeyringError, PublicKey
+from farscope.wire.envelope import KEY_ID_BYTES
+from farscope.wire.keyfile import AUTOMATIC_MARK, read_key_file
+
+KEY_BYTES = 32
+KEY_ID_DOMAIN = b"farscope key id\x00"
+
+MAX_KEYS = 64
+"""Keys in one keyring; more are ``BadKey``: drop the old ones."""
+
+_KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=")
+_NEW_KEY = "`farscope key new` makes one; for a key file give a pathlib.Path"
+
+# SHA-256 of keys that were printed in public documents: a hash, so that the key is not spread further.
+_PUBLIC_KEYS = frozenset({"abe51c58132457cf986a7cc4b8cca75247bf6b85486af48e7e20bffc6e69a71e"})
+
+
+def new_key_text() -> str:
+    """Return a new random key in URL-safe base64."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(KEY_BYTES)).decode()
+
+
+class Key:
+    """One key of 32 bytes. It shows its fingerprint, never itself, and refuses to be pickled or copied."""
+
+    __slots__ = ("id", "secret")
+
+    id: bytes
+    """8 bytes that tell the key from others: a hash of it, which says nothing about it."""
+    secret: bytes
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != KEY_BYTES:
+            raise BadKey(f"a key has {KEY_BYTES} bytes, not {len(secret)}", _NEW_KEY)
+        self.secret = secret
+        self.id = hashlib.sha256(KEY_ID_DOMAIN + secret).digest()[:KEY_ID_BYTES]
+
+    @property
+    def fingerprint(self) -> str:
+        """The key's id in hex: safe to show, and what batches carry in clear."""
+        return self.id.hex()
+
+    def reveal(self) -> str:
+        """Return the key itself in URL-safe base64, which is also the form Fernet takes."""
+        return base64.urlsafe_b64encode(self.secret).decode()
+
+    def __repr__(self) -> str:
+        return f"Key({self.fingerprint})"
+
+    def __reduce__(self) -> NoReturn:
+        raise KeyringError("a key cannot be pickled or copied", "hand over the path of its file instead")
+
+
+class Keyring:
+    """Keys in order: the first seals, all open. Immutable, safe from any thread, shows fingerprints only."""
+
+    __slots__ = ("automatic", "keys")
+
+    keys: tuple[Key, ...]
+    automatic: bool
+    """Whether its file was made by farscope itself, for this machine's own log."""
+
+    def __init__(self, keys: Iterable[Key], *, automatic: bool = False) -> None:
+        self.keys = tuple({key.id: key for key in keys}.values())
+        self.automatic = automatic
+        if not self.keys:
+            raise BadKey("a keyring needs at least one key", _NEW_KEY)
+        if len(self.keys) > MAX_KEYS:
+            raise BadKey(f"a keyring holds at most {MAX_KEYS} keys", "drop the old ones")
+
+    @classmethod
+    def from_text(cls, text: str, *, allow_public: bool = False) -> Keyring:
+        """Read keys, one a line; empty lines and lines that start with ``#`` are passed over.
+
+        Args:
+            text: the content of a key file.
+            allow_public: take the key printed in the seed document too. Everybody has that key: this is
+                for tests of the seed's own message format and for nothing else.
+
+        Raises:
+            BadKey: a line is no key; it is named by its number, never by its content.
+            PublicKey: a key everybody has.
+        """
+        lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+        return cls(
+            [_key(line, number, allow_public) for number, line in lines if line and line[0] != "#"],
+            automatic=AUTOMATIC_MARK in text,
+        )
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Keyring:
+        """Read a key file.
+
+        Raises:
+            NoKey: there is no such file.
+            KeyFileUnsafe: others can read it, or it is no regular file of ours.
+            BadKey, PublicKey: as ``from_text``.
+        """
+        try:
+            return cls.from_text(read_key_file(Path(path)))
+        except BadKey as error:
+            raise BadKey(f"{Path(path)}: {error.message}", error.hint) from None
+        except PublicKey as error:
+            raise PublicKey(f"{Path(path)}: {error.message}", error.hint) from None
+
+    @classmethod
+    def of(cls, key: Keyring | str | bytes | os.PathLike[str]) -> Keyring:
+        """Return a keyring for whatever a ``key=`` argument may be.
+
+        A keyring is itself; text or bytes are keys in base64; a path is a key file.
+        """
+        if isinstance(key, Keyring):
+            return key
+        if isinstance(key, str):
+            return cls.from_text(key)
+        if isinstance(key, bytes):
+            return cls.from_text(key.decode("ascii", "replace"))
+        return cls.load(key)
+
+    @property
+    def sealing(self) -> Key:
+        """The key that seals."""
+        return self.keys[0]
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the key that seals."""
+        return self.keys[0].fingerprint
+
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """The fingerprints of all keys, the sealing one first."""
+        return tuple(key.fingerprint for key in self.keys)
+
+    def __repr__(self) -> str:
+        return f"Keyring({', '.join(self.fingerprints)})"
+
+    def __reduce__(self) -> NoReturn:
+        raise KeyringError("a keyring cannot be pickled or copied", "hand over the path of its file instead")
+
+
+def fingerprint(key: Keyring | str | bytes | os.PathLike[str]) -> str:
+    """Return the fingerprint of the key that seals."""
+    return Keyring.of(key).fingerprint
+
+
+def _key(line: str, number: int, allow_public: bool) -> Key:
+    if not _KEY_TEXT.fullmatch(line):
+        raise BadKey(
+            f"line {number} is no key: {KEY_BYTES} bytes in URL-safe base64, 44 characters", _NEW_KEY
+        )
+    secret = base64.urlsafe_b64decode(line)
+    if not allow_public and hashlib.sha256(secret).hexdigest() in _PUBLIC_KEYS:
+        raise PublicKey(
+            "this key is printed in a public document, so everybody has it",
+            "`farscope key new` makes one of your own",
+        )
+    return Key(secret)

@@ -1,0 +1,158 @@
+"""Which keys to use when: an argument, the environment, or the user's own key file."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+from farscope.errors import KeyringError, NoKey
+from farscope.wire.keyfile import AUTOMATIC_MARK, make_key_file, read_key_file, replace_key_file
+from farscope.wire.keyring import Key, Keyring, fingerprint, new_key_text
+
+__all__ = [
+    "KEY_FILE_VARIABLE",
+    "KEY_VARIABLE",
+    "Key",
+    "Keyring",
+    "default_key_path",
+    "fingerprint",
+    "new_key_file",
+    "resolve_keyring",
+    "rotate_key_file",
+]
+
+KEY_FILE_VARIABLE = "FARSCOPE_KEY_FILE"
+KEY_VARIABLE = "FARSCOPE_KEY"
+
+_PURPOSE = "# farscope key file: the first key seals, all open"
+_MAKE_ONE = "make one with `farscope key new`, and copy that file to every machine that sends or watches"
+_log = logging.getLogger("farscope")
+
+
+def resolve_keyring(key: Keyring | str | bytes | os.PathLike[str] | None = None, *, shared: bool) -> Keyring:
+    """Return the keys to use: the first of these that is given.
+
+    1. ``key`` itself: a keyring, a key in base64, or the path of a key file.
+    2. The file ``FARSCOPE_KEY_FILE`` names.
+    3. The key in ``FARSCOPE_KEY``, with a warning through the ``farscope`` logger, once a process:
+       environments are inherited by children and shown by process tools.
+    4. The user's key file, ``default_key_path()``. For a log that is not ``shared`` it is made when it
+       is missing; of processes that start at once one makes it and all use it. Such an automatic file
+       is refused for a shared log: nobody else has that key, so nobody could read what it seals.
+
+    Args:
+        key: what the caller was given, or None.
+        shared: whether the log reaches beyond this machine.
+
+    Raises:
+        NoKey: a shared log and no key that somebody made on purpose, or a file that is not there.
+        KeyFileUnsafe, BadKey, PublicKey: a key was found and is no good.
+    """
+    if key is not None:
+        return Keyring.of(key)
+    if file := os.environ.get(KEY_FILE_VARIABLE):
+        return Keyring.load(file)
+    if text := os.environ.get(KEY_VARIABLE):
+        _warn_of_environment()
+        return Keyring.from_text(text)
+    path = default_key_path()
+    return _purposeful(path) if shared else _own(path)
+
+
+def default_key_path() -> Path:
+    """Return where the user's key file belongs, whether or not it is there.
+
+    ``$XDG_CONFIG_HOME/farscope/key`` where that variable is an absolute path; otherwise the platform's
+    folder for settings: ``~/.config``, ``~/Library/Application Support`` or ``%APPDATA%``.
+
+    Raises:
+        NoKey: the user has no home folder.
+    """
+    configured = os.environ.get("XDG_CONFIG_HOME", "")
+    if Path(configured).is_absolute():
+        return Path(configured) / "farscope" / "key"
+    try:
+        home = Path.home()
+    except RuntimeError:
+        raise NoKey("there is no home folder to keep a key in", f"set {KEY_FILE_VARIABLE}") from None
+    folders = {"darwin": home / "Library" / "Application Support", "win32": home / "AppData" / "Roaming"}
+    roaming = os.environ.get("APPDATA") if os.name == "nt" else None
+    return Path(roaming or folders.get(sys.platform, home / ".config")) / "farscope" / "key"
+
+
+def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
+    """Make a key file with one new key, readable by its owner only; return its keys.
+
+    A file farscope had made automatically is kept as old keys below the new one, so that what they
+    sealed still opens; any other file is left alone.
+
+    Raises:
+        KeyringError: there is a file already, or it cannot be made.
+    """
+    target = Path(path) if path is not None else default_key_path()
+    try:
+        make_key_file(target, f"{_PURPOSE}\n{new_key_text()}\n")
+    except FileExistsError:
+        if target.is_file() and Keyring.load(target).automatic:
+            return rotate_key_file(target)
+        raise KeyringError(
+            f"{target} is there already",
+            f"`farscope key rotate {target}` puts a new key on top; or choose another path",
+        ) from None
+    return Keyring.load(target)
+
+
+def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: bool = False) -> Keyring:
+    """Put a new key on top of a key file; return its keys. Comments stay.
+
+    The new key seals from the next start of a program on; the old ones still open what they sealed,
+    unless ``drop_old`` removes them. A rotated file counts as made on purpose.
+
+    Raises:
+        NoKey: there is no such file.
+        KeyFileUnsafe, BadKey, PublicKey: the file is no good as it is.
+        KeyringError: it cannot be replaced.
+    """
+    target = Path(path) if path is not None else default_key_path()
+    text = read_key_file(target)
+    # A public key may be rotated away, but only away.
+    Keyring.from_text(text, allow_public=drop_old)
+    lines = [line.strip() for line in text.splitlines()]
+    comments = [line for line in lines if line.startswith("#") and line != AUTOMATIC_MARK]
+    keys = [] if drop_old else [line for line in lines if line and not line.startswith("#")]
+    replace_key_file(target, "\n".join([*comments, new_key_text(), *keys, ""]))
+    return Keyring.load(target)
+
+
+def _own(path: Path) -> Keyring:
+    try:
+        return Keyring.load(path)
+    except NoKey:
+        pass
+    try:
+        make_key_file(path, f"{AUTOMATIC_MARK}\n{_PURPOSE}\n{new_key_text()}\n")
+    except FileExistsError:
+        _log.debug("another process made %s at the same moment", path)
+    return Keyring.load(path)
+
+
+def _purposeful(path: Path) -> Keyring:
+    try:
+        keyring = Keyring.load(path)
+    except NoKey:
+        raise NoKey("a log that others can reach needs a key that somebody made", _MAKE_ONE) from None
+    if keyring.automatic:
+        raise NoKey(f"the key in {path} was made automatically, for the log of this machine only", _MAKE_ONE)
+    return keyring
+
+
+@cache
+def _warn_of_environment() -> None:
+    _log.warning(
+        "the key comes from %s: other programs may see environment variables; better name a file in %s",
+        KEY_VARIABLE,
+        KEY_FILE_VARIABLE,
+    )

@@ -1,0 +1,116 @@
+"""Sealing bodies and opening sealed batches: AES-256-GCM under a key of the probe's own.
+
+Each probe's key comes from the shared key by HKDF-SHA256, salted with the probe id, so that no two
+processes ever encrypt under one key. Nonces are random. 96 random bits are good for 2**32 batches
+under one key (NIST SP 800-38D), so every 2**32 batch numbers get a key of their own.
+"""
+
+from __future__ import annotations
+
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from farscope.errors import BatchTooLarge, Invariant, Tampered, WrongKey
+from farscope.wire.envelope import (
+    FORMAT_VERSION,
+    HEADER_BYTES,
+    MAX_BATCH_BYTES,
+    MAX_BATCH_NUMBER,
+    NONCE_BYTES,
+    OVERHEAD_BYTES,
+    PROBE_BYTES,
+    Flags,
+    Header,
+    peek_header,
+)
+from farscope.wire.keyring import Key, Keyring
+
+KEY_DOMAIN = b"farscope batch key, format 1"
+"""Keeps the keys of batches apart from anything else derived from the same shared key."""
+
+MAX_DERIVED_KEYS = 1_024
+"""Derived keys an opener keeps; at the limit the oldest is dropped, and derived again when needed."""
+
+
+class Sealer:
+    """Seals the batches of one probe with the keyring's first key. Used by one thread at a time."""
+
+    def __init__(self, keyring: Keyring, probe: bytes) -> None:
+        if len(probe) != PROBE_BYTES:
+            raise Invariant(f"a probe id has {PROBE_BYTES} bytes, not {len(probe)}")
+        self._key = keyring.sealing
+        self._probe = probe
+        self._epoch = -1
+        self._cipher: AESGCM | None = None
+
+    def seal(self, number: int, flags: Flags, body: bytes) -> bytes:
+        """Return the sealed batch. Sealing the same body again gives other bytes.
+
+        Raises:
+            BatchTooLarge: the sealed batch would be over ``MAX_BATCH_BYTES``.
+        """
+        if not 0 <= number <= MAX_BATCH_NUMBER:
+            raise Invariant(f"batch number {number} does not fit into 64 bits")
+        if len(body) + OVERHEAD_BYTES > MAX_BATCH_BYTES:
+            raise BatchTooLarge(
+                f"a body of {len(body)} bytes does not fit into a batch of {MAX_BATCH_BYTES}",
+                "send fewer steps in one batch",
+            )
+        if self._cipher is None or number >> 32 != self._epoch:
+            self._epoch = number >> 32
+            self._cipher = _derive(self._key, self._probe, self._epoch)
+        nonce = os.urandom(NONCE_BYTES)
+        head = Header(FORMAT_VERSION, flags, self._key.id, self._probe, number, nonce).pack()
+        return head + self._cipher.encrypt(nonce, body, head)
+
+
+class Opener:
+    """Opens batches of any probe sealed with any key of a keyring. Used by one thread at a time."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._keys = {key.id: key for key in keyring.keys}
+        self._ciphers: dict[tuple[bytes, bytes, int], AESGCM] = {}
+
+    def open(self, data: bytes) -> tuple[Header, bytes]:
+        """Return a batch's header, now proven, and its body, still compressed.
+
+        An authentic batch may be old or a second copy: probe and number tell, and the scope counts.
+
+        Raises:
+            Malformed: not a batch.
+            UnsupportedVersion: of a format version this release does not read.
+            WrongKey: sealed with a key that is not in the keyring.
+            Tampered: header or body were changed after sealing.
+        """
+        header = peek_header(data)
+        key = self._keys.get(header.key_id)
+        if key is None:
+            fingerprint = header.key_id.hex()
+            raise WrongKey(
+                f"sealed with another key (fingerprint {fingerprint})",
+                "`farscope key show` lists the fingerprints of your keys; ask the sender for the key file",
+                fingerprint=fingerprint,
+            )
+        cipher = self._cipher(key, header.probe, header.number >> 32)
+        try:
+            return header, cipher.decrypt(header.nonce, data[HEADER_BYTES:], data[:HEADER_BYTES])
+        except InvalidTag:
+            # The cause says nothing more, and which part was changed cannot be known.
+            raise Tampered("the seal of a batch does not hold: it was changed after sealing") from None
+
+    def _cipher(self, key: Key, probe: bytes, epoch: int) -> AESGCM:
+        known = self._ciphers.get((key.id, probe, epoch))
+        if known is None:
+            if len(self._ciphers) >= MAX_DERIVED_KEYS:
+                del self._ciphers[next(iter(self._ciphers))]
+            known = self._ciphers[key.id, probe, epoch] = _derive(key, probe, epoch)
+        return known
+
+
+def _derive(key: Key, probe: bytes, epoch: int) -> AESGCM:
+    info = KEY_DOMAIN + epoch.to_bytes(4, "big")
+    return AESGCM(HKDF(SHA256(), length=32, salt=probe, info=info).derive(key.secret))
