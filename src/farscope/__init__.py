@@ -1,1 +1,73 @@
-"""farscope shows what every statechart is doing, wherever it runs."""
+"""farscope shows what every statechart is doing, wherever it runs.
+
+The words of a chart (``Event``, ``signals``, ``Factory`` ...) and of seeing it elsewhere
+(``broadcast``, ``Scope`` ...) are imported from here; errors are in ``farscope.errors``.
+
+A name is loaded when it is first used: a program that only runs charts never loads the encryption,
+the logs or the command line.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from farscope.engine.active import ActiveObject
+    from farscope.engine.event import Event, return_status, signals
+    from farscope.engine.factory import Factory
+    from farscope.engine.hsm import Hsm
+    from farscope.engine.spy import spy_on
+    from farscope.probe.broadcast import broadcast
+    from farscope.records.step import Step
+    from farscope.records.text import pp, stripped
+    from farscope.scope.foreign import ForeignHsm
+    from farscope.scope.scope import Scope
+
+__all__ = [
+    "ActiveObject",
+    "Event",
+    "Factory",
+    "ForeignHsm",
+    "Hsm",
+    "Scope",
+    "Step",
+    "broadcast",
+    "pp",
+    "return_status",
+    "signals",
+    "spy_on",
+    "stripped",
+]
+
+_HOMES = {
+    "ActiveObject": "engine.active",
+    "Event": "engine.event",
+    "Factory": "engine.factory",
+    "ForeignHsm": "scope.foreign",
+    "Hsm": "engine.hsm",
+    "Scope": "scope.scope",
+    "Step": "records.step",
+    "broadcast": "probe.broadcast",
+    "pp": "records.text",
+    "return_status": "engine.event",
+    "signals": "engine.event",
+    "spy_on": "engine.spy",
+    "stripped": "records.text",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name at its first use and keep it."""
+    if name == "__version__":
+        value: object = import_module("importlib.metadata").version("farscope")
+    elif name in _HOMES:
+        value = getattr(import_module(f"farscope.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'farscope' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES, "__version__"])

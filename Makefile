@@ -1,0 +1,61 @@
+# Every verb works in a fresh clone: what it needs is made first.
+# Only relative paths are used, so that the folder's own path may contain spaces.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+SOURCES := src tests examples bench
+install = ./.ci/install $(RUN)
+
+$(VENV)/made: .ci/make-venv
+	@./.ci/make-venv "$(PYTHON)" $(VENV)
+	@touch $@
+
+$(VENV)/runtime: pyproject.toml $(VENV)/made
+	@$(install) .
+	@touch $@
+
+$(VENV)/dev: pyproject.toml $(VENV)/made
+	@$(install) '.[dev]'
+	@touch $@ $(VENV)/runtime
+
+$(VENV)/bench: pyproject.toml $(VENV)/made
+	@$(install) '.[rabbitmq,bench]'
+	@touch $@ $(VENV)/runtime
+
+.PHONY: help demo test check bench soak pictures clean
+
+help: ## Show what can be made
+	@echo "make VERB, where VERB is one of"
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 12
+
+demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s after set-up)
+	@$(RUN) -m farscope demo $(ARGS)
+
+test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
+	@$(RUN) -m pytest $(ARGS)
+
+check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
+	@$(RUN) -m ruff format --check $(SOURCES)
+	@$(RUN) -m ruff check $(SOURCES)
+	@$(RUN) -m mypy
+	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
+
+bench: $(VENV)/bench ## Measure against the peers, side by side
+	@$(RUN) bench/run.py $(ARGS)
+
+soak: $(VENV)/dev ## Run the long tests; takes hours
+	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
+
+pictures: $(VENV)/runtime ## Make the pictures in docs/img anew
+	@$(RUN) docs/pictures.py
+
+clean: ## Remove the environment and everything else that was made
+	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

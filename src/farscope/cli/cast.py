@@ -1,0 +1,106 @@
+"""Child processes of the demo: started together, heard line by line, and never left behind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from contextlib import AbstractContextManager
+from queue import Empty, Queue
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from farscope.errors import FarscopeError, Invariant
+
+ENDING_S = 3.0
+"""How long a child may take to end when told to; then it is killed."""
+
+
+class Said(NamedTuple):
+    """A line a child printed; None when it has printed its last."""
+
+    name: str
+    line: str | None
+
+
+class Cast(AbstractContextManager["Cast"]):
+    """Runs Python modules as child processes and hears what they print, in the order it comes.
+
+    Leaving the block ends every child that still runs. The children are in a process group of
+    their own each, so that Ctrl-C reaches them only through us. Used by one thread.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[str, subprocess.Popen[str]] = {}
+        self._listeners: list[threading.Thread] = []
+        self._said: Queue[Said] = Queue()
+
+    def start(self, name: str, module: str, *arguments: str) -> None:
+        """Start ``python -m module arguments`` under a name of the cast's own."""
+        child = subprocess.Popen(  # noqa: S603 - our own modules, run by our own interpreter
+            [sys.executable, "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            process_group=0,
+        )
+        self._children[name] = child
+        listener = threading.Thread(
+            target=self._listen, args=(name, child), name=f"hears {name}", daemon=True
+        )
+        listener.start()
+        self._listeners.append(listener)
+
+    def hear(self, deadline: float) -> Said:
+        """Return the next line any child prints.
+
+        Raises:
+            FarscopeError: nobody said anything until ``deadline``, on the monotonic clock.
+        """
+        try:
+            return self._said.get(timeout=max(0.0, deadline - time.monotonic()))
+        except Empty:
+            silent = ", ".join(name for name, child in self._children.items() if child.poll() is None)
+            raise FarscopeError(
+                f"nothing more came from {silent or 'the processes of the demo'}",
+                "is the machine very busy? try again, and please report it if it stays so",
+            ) from None
+
+    def end_input(self, name: str) -> None:
+        """Let a child see the end of its standard input: the sign to go on."""
+        stdin = self._children[name].stdin
+        if stdin is None:
+            raise Invariant("a child was started without a pipe to its standard input")
+        stdin.close()
+
+    def exit_code(self, name: str) -> int:
+        """Wait for a child to end and return its exit code; negative for a signal."""
+        return self._children[name].wait(ENDING_S)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._children.values():
+            child.terminate()
+        for child in self._children.values():
+            try:
+                child.wait(ENDING_S)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+        for listener in self._listeners:
+            listener.join()
+        for child in self._children.values():
+            for pipe in (child.stdin, child.stdout):
+                if pipe is not None:
+                    pipe.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def _listen(self, name: str, child: subprocess.Popen[str]) -> None:
+        for line in child.stdout or ():
+            self._said.put(Said(name, line.rstrip("\n")))
+        self._said.put(Said(name, None))

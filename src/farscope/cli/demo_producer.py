@@ -1,0 +1,71 @@
+"""One producer of the demo: the seed document's chart, run under a name of its own and broadcast.
+
+Run as ``python -m farscope.cli.demo_producer NAME URL KEY_FILE``. Says ``started`` once its chart is,
+posts the event when its standard input ends, and leaves with the probe's goodbye.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from farscope.cli.outcome import finish
+from farscope.engine.event import Event, signals
+from farscope.engine.factory import Factory
+from farscope.errors import LogUnavailable
+from farscope.probe.broadcast import broadcast
+
+STORED_S = 5.0
+"""How long the last steps may take to be stored in a log on this machine before the demo has failed."""
+
+
+def build(name: str) -> tuple[Factory, Callable[..., object]]:
+    """Return the seed document's chart, not yet started, and its outer state.
+
+    ::
+
+        +-------- producer_outer ---------+
+        |   +--- c1 ----+   +---- c2 ---+ |
+        | * |           |   |           | +--+
+        | | |           +-A->           | |  |
+        | +->           <-A-+           | |  B
+        |   |           |   |           | <--+
+        |   +-----------+   +-----------+ |
+        +---------------------------------+
+    """
+    chart = Factory(name)
+    outer = (
+        chart.create(state="producer_outer")
+        .catch(signal=signals.INIT_SIGNAL, handler=lambda chart, _: chart.trans(c1))
+        .catch(signal=signals.B, handler=lambda chart, _: chart.trans(outer))
+        .to_method()
+    )
+    c1 = (
+        chart.create(state="c1").catch(signal=signals.A, handler=lambda chart, _: chart.trans(c2)).to_method()
+    )
+    c2 = (
+        chart.create(state="c2").catch(signal=signals.A, handler=lambda chart, _: chart.trans(c1)).to_method()
+    )
+    chart.nest(outer, parent=None).nest(c1, parent=outer).nest(c2, parent=outer)
+    return chart, outer
+
+
+def produce(name: str, url: str, key_file: Path) -> None:
+    """Run the chart: start it, wait for the end of standard input, post ``B``, stop, say goodbye."""
+    chart, outer = build(name)
+    with broadcast(chart, url=url, key=key_file) as probe:
+        chart.start_at(outer)
+        print("started", flush=True)
+        sys.stdin.read()
+        chart.post_fifo(Event(signal=signals.B))
+        chart.stop()
+        if not probe.flush(STORED_S):
+            raise LogUnavailable(
+                f"the last steps were not stored within {STORED_S:g} s: {probe.stats.last_error}",
+                "is there room in the folder for temporary files?",
+            )
+
+
+if __name__ == "__main__":
+    finish(lambda: produce(sys.argv[1], sys.argv[2], Path(sys.argv[3])))

@@ -1,0 +1,73 @@
+"""The ``farscope`` command: a group whose verbs are loaded when they are called for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import click
+
+from farscope.cli.outcome import finish, reader_gone
+
+
+class Verb(NamedTuple):
+    """Where a verb lives and what it does in a line; the line is here so that ``--help`` loads no verb."""
+
+    module: str
+    summary: str
+
+
+VERBS = {
+    "demo": Verb("farscope.cli.demo", "Show two charts watched from two other processes."),
+    "watch": Verb("farscope.cli.watch", "Show what charts do, as they do it."),
+    "key": Verb("farscope.cli.key", "Make, show and rotate the key that seals everything."),
+}
+
+
+class VerbGroup(click.Group):
+    """Loads a verb's module when the verb is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
+        """Return the verbs in the order a newcomer meets them."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
+        """Load the verb's command; None if there is no such verb."""
+        verb = VERBS.get(cmd_name)
+        if verb is None:
+            return None
+        command = getattr(import_module(verb.module), cmd_name)
+        return command if isinstance(command, click.Command) else None
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature is click's
+        """Write the verbs' lines without loading them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the verb; a reader of our output who has gone away is dealt with here, before click sees it."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            return reader_gone()
+
+
+@click.group(
+    cls=VerbGroup,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    subcommand_metavar="VERB [ARGS]...",
+    epilog="Without an address a verb uses FARSCOPE_URL, or else the log in your state folder; "
+    "without --key it uses FARSCOPE_KEY_FILE, or else your key file.",
+)
+@click.version_option(package_name="farscope", prog_name="farscope")
+@click.pass_context
+def farscope(context: click.Context) -> None:
+    """See what every statechart is doing, wherever it runs."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def main() -> None:
+    """Run the command line and leave the program with its exit code."""
+    finish(lambda: farscope.main(prog_name="farscope", standalone_mode=False))

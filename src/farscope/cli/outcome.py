@@ -1,0 +1,116 @@
+"""Every way a command can end becomes an exit code and, where needed, an error with its hint."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import NoReturn
+
+import click
+
+from farscope.errors import FarscopeError, Invariant
+from farscope.views.text import escape
+
+EXIT_INTERRUPTED = 130
+"""What a shell expects of a program ended by Ctrl-C."""
+EXIT_USAGE = 2
+EXIT_BUG = 70
+"""``EX_SOFTWARE`` of sysexits: the fault is in the program."""
+
+DEBUG_VARIABLE = "FARSCOPE_DEBUG"
+"""Set to 1, it shows tracebacks instead of hiding them."""
+
+
+def exit_code_of(run: Callable[[], object]) -> int:
+    """Run a command and return its exit code, having told the user on stderr what went wrong, if anything.
+
+    A command may return its exit code; anything that is no number means success.
+    """
+    try:
+        code = run()
+        sys.stdout.flush()
+    except BaseException as error:  # noqa: BLE001 - the last door: no traceback reaches a user
+        return _code_for(error)
+    return code if isinstance(code, int) else 0
+
+
+def _code_for(error: BaseException) -> int:
+    match error:
+        case SystemExit():
+            raise error
+        case KeyboardInterrupt() | click.exceptions.Abort():
+            code = EXIT_INTERRUPTED
+        case BrokenPipeError():
+            code = reader_gone()
+        case click.ClickException():
+            code = _report_usage(error)
+        case FarscopeError() if not isinstance(error, Invariant):
+            code = _report(error)
+        case _:
+            code = _report_bug(error)
+    return code
+
+
+def finish(run: Callable[[], object]) -> NoReturn:
+    """Run a command and leave the program with its exit code."""
+    sys.exit(exit_code_of(run))
+
+
+def tell_error(message: str, hint: str = "") -> None:
+    """Print an error and its hint on stderr, one line each; control characters are made visible."""
+    click.secho("error: ", err=True, nl=False, fg="red", bold=True)
+    click.echo(escape(message), err=True)
+    if hint:
+        click.secho("hint: ", err=True, nl=False, fg="cyan")
+        click.echo(escape(hint), err=True)
+
+
+def _report(error: FarscopeError) -> int:
+    if _debugging():
+        traceback.print_exception(error)
+    tell_error(error.message, error.hint)
+    return error.exit_code
+
+
+def _report_usage(error: click.ClickException) -> int:
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return EXIT_USAGE
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "farscope"
+    message = error.format_message().rstrip(".")
+    tell_error(message[:1].lower() + message[1:], f"{command} --help tells what there is")
+    return EXIT_USAGE
+
+
+def _report_bug(error: BaseException) -> int:
+    if _debugging():
+        traceback.print_exception(error)
+        return EXIT_BUG
+    with tempfile.NamedTemporaryFile(
+        "w", prefix="farscope-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
+    ) as report:
+        report.write(
+            f"farscope {version('farscope')}, Python {platform.python_version()}, {platform.platform()}\n"
+        )
+        report.writelines(traceback.format_exception(error))
+    tell_error(
+        f"this is a bug in farscope ({type(error).__name__})",
+        f"please report it with {report.name}; {DEBUG_VARIABLE}=1 shows where it happened",
+    )
+    return EXIT_BUG
+
+
+def reader_gone() -> int:
+    """End quietly: whoever read our output has enough, and Python must not complain about it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _debugging() -> bool:
+    return os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")

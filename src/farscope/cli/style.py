@@ -1,0 +1,36 @@
+"""Colour on terminals, and none elsewhere."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TextIO
+from zlib import crc32
+
+import click
+
+PALETTE = ("cyan", "magenta", "yellow", "green", "blue", "bright_red", "bright_cyan", "bright_magenta")
+"""Colours of charts, told apart on dark and light backgrounds alike; red alone is left to errors."""
+
+
+def wants_colour(stream: TextIO) -> bool:
+    """Whether to colour what goes to ``stream``.
+
+    A terminal gets colours unless ``NO_COLOR`` is set or it is a dumb one; ``FORCE_COLOR`` gives
+    them to anything.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def colour_of(name: str) -> str:
+    """Return the colour of a chart: the same in every terminal, whoever else is watched."""
+    return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
+
+
+def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None = None) -> str:
+    """Return ``text`` in ``colour`` if ``stream`` (standard output by default) wants colours."""
+    return click.style(text, fg=colour, bold=bold) if wants_colour(stream or sys.stdout) else text

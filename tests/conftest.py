@@ -1,0 +1,99 @@
+"""What holds for every test: nothing leaks, the user's own files are safe, soaks wait to be asked for."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+GRACE_S = 2.0
+"""How long a thread or process may take to end after its test: they end by themselves, but not at once."""
+
+PRIVATE_FOLDERS = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+HELPERS_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out soak tests unless the marker expression speaks of them."""
+    if "soak" in config.option.markexpr:
+        return
+    soaks = [item for item in items if item.get_closest_marker("soak")]
+    if soaks:
+        config.hook.pytest_deselected(items=soaks)
+        items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say in capitals when tests that need a real broker did not run."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if "broker" in getattr(report, "keywords", {})
+    ]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} TESTS THAT NEED RABBITMQ DID NOT RUN: INSTALL rabbitmq-server "
+            "OR SET FARSCOPE_TEST_AMQP_URL",
+            red=True,
+            bold=True,
+        )
+
+
+@pytest.fixture(autouse=True)
+def private_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep every test away from the user's settings, state and keys, and broken observers loud."""
+    for name in list(os.environ):
+        if name.startswith("FARSCOPE_") and not name.startswith("FARSCOPE_TEST_"):
+            monkeypatch.delenv(name)
+    for name in PRIVATE_FOLDERS:
+        monkeypatch.setenv(name, str(tmp_path / "private" / name.lower()))
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("FARSCOPE_STRICT", "1")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_running(private_surroundings: None) -> Iterator[None]:
+    """Fail the test that leaves a thread or a child process behind, and name it."""
+    threads_before = set(threading.enumerate())
+    children_before = set(_children())
+    yield
+    deadline = time.monotonic() + GRACE_S
+    while leftovers := _leftovers(threads_before, children_before):
+        if time.monotonic() >= deadline:
+            pytest.fail("the test left running: " + "; ".join(leftovers), pytrace=False)
+        time.sleep(0.01)
+
+
+def _leftovers(threads_before: set[threading.Thread], children_before: set[int]) -> list[str]:
+    threads = [f"thread {thread.name!r}" for thread in threading.enumerate() if thread not in threads_before]
+    return threads + [
+        f"process {pid} ({command})"
+        for pid in _children()
+        if pid not in children_before
+        and not any(helper in (command := _command(pid)) for helper in HELPERS_OF_PYTHON)
+    ]
+
+
+def _children() -> list[int]:
+    return [
+        int(pid) for task in Path("/proc/self/task").iterdir() for pid in _read(task / "children").split()
+    ]
+
+
+def _command(pid: int) -> str:
+    return _read(Path(f"/proc/{pid}/cmdline")).replace("\0", " ").strip() or "ended, but nobody waited for it"
+
+
+def _read(path: Path) -> str:
+    """Read a file of /proc; empty when its thread or process has gone meanwhile."""
+    try:
+        return path.read_text(errors="replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return ""

@@ -1,0 +1,83 @@
+"""The rules of tests/conftest.py hold."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LEAVES_A_THREAD = """
+import threading
+def test_it():
+    threading.Thread(target=threading.Event().wait, name="pump of nobody", daemon=True).start()
+"""
+LEAVES_A_PROCESS = """
+import subprocess, sys
+kept = []
+def test_it():
+    command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    kept.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+"""
+SOAKS = """
+import pytest
+@pytest.mark.soak
+def test_long(): pass
+def test_short(): pass
+"""
+SKIPS_BROKER = """
+import pytest
+@pytest.mark.broker
+@pytest.mark.skip(reason="no broker here")
+def test_it(): pass
+"""
+USES_HOME = """
+import os
+def test_it(tmp_path):
+    assert not [name for name in os.environ if name.startswith("FARSCOPE_") and name != "FARSCOPE_STRICT"]
+    for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
+        assert os.environ[name].startswith(str(tmp_path))
+"""
+
+
+def run_tests(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    shutil.copy(Path(__file__).parent / "conftest.py", folder)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  soak: long\n  broker: RabbitMQ\n")
+    (folder / "test_sample.py").write_text(text)
+    return subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(LEAVES_A_THREAD, "thread 'pump of nobody'"), (LEAVES_A_PROCESS, "sys.stdin.read()")],
+    ids=["thread", "process"],
+)
+def test_what_a_test_leaves_running_fails_it_by_name(tmp_path, text, named):
+    done = run_tests(tmp_path, text)
+    assert done.returncode == 1
+    assert "the test left running: " in done.stdout
+    assert named in done.stdout
+
+
+def test_soaks_run_only_when_asked_for(tmp_path):
+    assert "1 passed, 1 deselected" in run_tests(tmp_path, SOAKS).stdout
+    assert "1 passed, 1 deselected" in run_tests(tmp_path, SOAKS, "-m", "soak").stdout
+
+
+def test_skipped_broker_tests_are_told_in_capitals_right_above_the_closing_line(tmp_path):
+    *_, loud, closing = run_tests(tmp_path, SKIPS_BROKER).stdout.splitlines()
+    assert loud.startswith("1 TESTS THAT NEED RABBITMQ DID NOT RUN")
+    assert "1 skipped" in closing
+
+
+def test_no_test_sees_the_users_folders_or_settings(tmp_path, monkeypatch):
+    monkeypatch.setenv("FARSCOPE_URL", "sqlite:somewhere")
+    assert "1 passed" in run_tests(tmp_path, USES_HOME).stdout
