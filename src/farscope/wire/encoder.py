@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import sub
-from typing import Any
+from typing import TypeVar
 
 from farscope.errors import Invariant
-from farscope.records.shape import Shape
 from farscope.records.step import Cause, ChartId
 from farscope.wire.batch import Batch
 from farscope.wire.layout import (
@@ -23,6 +22,8 @@ from farscope.wire.layout import (
     TextRow,
 )
 from farscope.wire.tables import Tables, encodable, encodable_texts, too_large
+
+_Thing = TypeVar("_Thing")
 
 _NO_STEPS = Columns(
     runs=[],
@@ -99,14 +100,14 @@ def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns
     cause_serials, cause_numbers = _cause_columns(causes) if any(causes) else ([], [])
     return Columns(
         runs=runs,
-        chart=chart_column if any(chart_column) else [],
+        chart=_sparse(chart_column),
         number=_steps_per_chart(chart_column, _bounded_column(numbers)),
-        shape=_sparse(_shape_column(shapes, tables)),
+        shape=_sparse(_indices(shapes, tables.shape)),
         time=_deltas(_bounded_column(times)),
-        duration=_sparse(_bounded_column(durations)),
-        queued=_sparse(_bounded_column(queued)),
-        deferred=_sparse(_bounded_column(deferred)),
-        waited=_sparse(_bounded_column(waited)),
+        duration=_sparse(durations),
+        queued=_sparse(queued),
+        deferred=_sparse(deferred),
+        waited=_sparse(waited),
         cause_serial=cause_serials,
         cause_number=cause_numbers,
         texts=_text_column(texts) if any(texts) else [],
@@ -121,7 +122,7 @@ def _runs(batch: Batch) -> list[tuple[int, int]]:
         return []
     if not 0 <= numbers[0] <= numbers[-1] < batch.next_number <= MAX_INTEGER:
         raise Invariant("the numbers of a batch must lie below the next one")
-    if numbers[-1] - numbers[0] == len(numbers) - 1 and all(map(int.__lt__, numbers, numbers[1:])):
+    if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return [(numbers[0], len(numbers))]
     runs: list[tuple[int, int]] = []
     expected = start = skipped = numbers[0]
@@ -138,21 +139,20 @@ def _runs(batch: Batch) -> list[tuple[int, int]]:
 
 
 def _chart_column(charts: Sequence[ChartId], positions: dict[int, int]) -> list[int]:
-    # Steps of a chart carry the very same id object, so its identity finds it without hashing its text.
     try:
-        position = {id(chart): positions[chart.serial] for chart in _different(charts)}
+        return _indices(charts, lambda chart: positions[chart.serial])
     except KeyError as error:
         raise Invariant(f"a batch has steps of chart {error.args[0]}, but no entry for it") from error
-    return list(map(position.__getitem__, map(id, charts)))
 
 
-def _shape_column(shapes: Sequence[Shape], tables: Tables) -> list[int]:
-    index = {id(shape): tables.shape(shape) for shape in _different(shapes)}
-    return list(map(index.__getitem__, map(id, shapes)))
-
-
-def _different(things: Sequence[Any]) -> Iterable[Any]:
-    return dict(zip(map(id, things), things, strict=True)).values()
+def _indices(column: Sequence[_Thing], index_of: Callable[[_Thing], int]) -> list[int]:
+    # Steps carry the very same chart and shape objects again and again: told apart by identity, each
+    # different one is looked up, and its text hashed, once a batch instead of once a step.
+    identities = list(map(id, column))
+    indices = {
+        identity: index_of(thing) for identity, thing in dict(zip(identities, column, strict=True)).items()
+    }
+    return list(map(indices.__getitem__, identities))
 
 
 def _steps_per_chart(charts: list[int], numbers: Sequence[int]) -> list[int]:
@@ -167,20 +167,17 @@ def _steps_per_chart(charts: list[int], numbers: Sequence[int]) -> list[int]:
 
 
 def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int]]:
-    serials: list[int] = []
+    serials = [0 if cause is None else cause[0] for cause in causes]
     numbers: list[int] = []
-    before: dict[int, int] = {}
-    for cause in causes:
-        if cause is None:
-            serials.append(0)
-            continue
+    before = dict.fromkeys(serials, 0)
+    for cause in filter(None, causes):
         serial, number = cause
-        if not 1 <= serial <= MAX_INTEGER:
-            raise Invariant(f"a step's cause names chart {serial}; serials begin at 1")
-        serials.append(serial)
-        number = _bounded(number)
-        numbers.append(number - before.get(serial, 0))
+        if not 0 <= number <= MAX_INTEGER:
+            number = _bounded(number)
+        numbers.append(number - before[serial])
         before[serial] = number
+    if len(numbers) + serials.count(0) != len(serials) or not 0 <= min(before) <= max(before) <= MAX_INTEGER:
+        raise Invariant("a step's cause names a chart by a serial that no chart has")
     return serials, numbers
 
 
@@ -193,7 +190,8 @@ def _deltas(column: Sequence[int]) -> list[int]:
 
 
 def _sparse(column: Sequence[int]) -> list[int]:
-    return list(column) if any(column) else []
+    """Leave a column of zeros out: most charts never defer, and many never wait."""
+    return list(_bounded_column(column)) if any(column) else []
 
 
 def _bounded_column(column: Sequence[int]) -> Sequence[int]:

@@ -1,0 +1,94 @@
+"""``farscope key``: make, show and rotate the key that seals everything."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from farscope.views.text import escape
+from farscope.wire.keys import KEY_FILE_VARIABLE, Keyring, default_key_path, new_key_file, rotate_key_file
+
+_PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
+
+
+@click.group()
+def key() -> None:
+    """Make, show and rotate the key that seals everything.
+
+    Whoever has the key can read what your charts do, and can pretend to be one of them. Nobody else
+    can do either. A key file holds several keys: the first seals, all open.
+
+    PATH is a key file; without it the file FARSCOPE_KEY_FILE names is meant, or else your own.
+    """
+
+
+@key.command()
+@_PATH
+def new(path: Path | None) -> None:
+    """Make a key file that only you can read.
+
+    A file that is there already is left alone, with one exception: the key farscope makes by itself
+    for this machine's own log stays in the file, below the new key, so that what it sealed still opens.
+    """
+    target = _target(path)
+    keyring = new_key_file(target)
+    _say(f"made {target}")
+    _tell(keyring)
+    _say("to watch from another machine, copy this file there by a way you trust, and keep its mode 600")
+
+
+@key.command()
+@_PATH
+@click.option("--secret", is_flag=True, help="Print the keys themselves; whoever sees them can use them.")
+def show(path: Path | None, *, secret: bool) -> None:
+    """Show the fingerprints of the keys in a file; the first is the one that seals.
+
+    A fingerprint tells keys apart and says nothing about them. Every sealed batch names the
+    fingerprint of its key in clear.
+    """
+    target = _target(path)
+    keyring = Keyring.load(target)
+    if secret:
+        for one in keyring.keys:
+            click.echo(one.reveal())
+        return
+    _say(str(target))
+    _tell(keyring)
+    if keyring.automatic:
+        _say("made automatically, for the log of this machine only: a log that others can reach refuses it")
+
+
+@key.command()
+@_PATH
+@click.option(
+    "--drop-old", is_flag=True, help="Remove the old keys: what they sealed cannot be read any more."
+)
+def rotate(path: Path | None, *, drop_old: bool) -> None:
+    """Put a new key on top of a key file; the old ones still open what they sealed.
+
+    Copy the file to every watcher first and then to every sender: programs use the new key from their
+    next start on. Once nothing sealed with the old keys is wanted, --drop-old removes them.
+    """
+    target = _target(path)
+    keyring = rotate_key_file(target, drop_old=drop_old)
+    _say(f"rotated {target}")
+    _tell(keyring)
+
+
+def _target(path: Path | None) -> Path:
+    if path is not None:
+        return path
+    named = os.environ.get(KEY_FILE_VARIABLE)
+    return Path(named) if named else default_key_path()
+
+
+def _tell(keyring: Keyring) -> None:
+    for position, name in enumerate(keyring.fingerprints):
+        _say(f"  {name}  {'opens' if position else 'seals and opens'}")
+
+
+def _say(line: str) -> None:
+    # A path may hold anything, also what a terminal would obey.
+    click.echo(escape(line))
