@@ -1,0 +1,194 @@
+"""One file of the embedded log: its name, its making, and whether its writer still lives.
+
+A file belongs to the one writer that made it and is never written by another, nor again once that
+writer is gone. Beside ``X.fslog`` lie SQLite's ``-wal`` and ``-shm`` and ``X.fslog.alive``, on which the
+writer holds an advisory lock for as long as it lives: the operating system gives it back however the
+process ends, and a process that is merely suspended keeps it.
+
+No file here is ever opened other than by SQLite: closing any descriptor of a file would drop the locks
+that SQLite holds on it elsewhere in the process.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import quote
+
+SUFFIX: Final = ".fslog"
+ALIVE: Final = ".alive"
+MAKING: Final = ".new"
+"""Appended to the name of a file while it is made; nobody looks at those."""
+
+COMPANIONS: Final = ("-wal", "-shm", "-journal", ALIVE)
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x4653_4C47
+"""'FSLG' in SQLite's application id, so that ``file`` and we know the file."""
+
+PAGE_BYTES: Final = 4096
+BUSY_S: Final = 1.0
+"""How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
+
+_NAME = re.compile(r"(?P<stream>.+-[0-9a-f]{8})-(?P<created>[0-9a-f]{16})" + re.escape(SUFFIX))
+
+
+class FileName(NamedTuple):
+    """What a file's name says: whose it is and when it was made."""
+
+    stream: str
+    """The writer, by the name it was given and a random part; a writer may go through several files."""
+    created_ns: int
+    """Rises within a stream: a writer has left all earlier files for good."""
+
+    def __str__(self) -> str:
+        return f"{self.stream}-{self.created_ns:016x}{SUFFIX}"
+
+    @classmethod
+    def parse(cls, text: str) -> FileName | None:
+        """Return what ``text`` says, or None if it is no such name."""
+        match = _NAME.fullmatch(text)
+        return cls(match["stream"], int(match["created"], 16)) if match else None
+
+
+def stream_name(name: str) -> str:
+    """Return a stream name for the writer ``name``, another one with every call."""
+    return f"{quote(name, safe='').replace('.', '%2E')}-{os.urandom(4).hex()}"
+
+
+def make_file(path: Path) -> None:
+    """Make a complete, empty file at ``path``, readable by its owner only; nobody sees it half made.
+
+    Raises:
+        OSError: the folder does not take it.
+        sqlite3.Error: SQLite cannot write it.
+    """
+    draft = path.with_name(path.name + MAKING)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        connection = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.executescript(
+                f"PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=OFF;"
+                f"PRAGMA application_id={APPLICATION_ID}; PRAGMA journal_mode=WAL;"
+                "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL);"
+                "CREATE TABLE batch (id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, data BLOB NOT NULL);"
+            )
+            connection.execute("INSERT INTO meta VALUES (?, 0)", (FORMAT,))
+        finally:
+            connection.close()
+        draft.replace(path)
+    except BaseException:
+        for name in ("", "-wal", "-shm", "-journal"):
+            draft.with_name(draft.name + name).unlink(missing_ok=True)
+        raise
+
+
+def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
+    """Open ``path`` as its only writer; every checkpoint is this connection's."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_S,
+    )
+    connection.executescript(
+        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+        f"PRAGMA wal_autocheckpoint={checkpoint_pages};"
+        f"PRAGMA journal_size_limit={4 * checkpoint_pages * PAGE_BYTES};"
+    )
+    return connection
+
+
+def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
+    """Open ``path`` for reading only; ``lives`` tells whether its writer may still write."""
+    query = "mode=ro"
+    if not lives and not _has_wal(path):
+        # Nothing will change any more: without locks and index, SQLite leaves nothing beside the
+        # file, and a folder we may not write in is no obstacle.
+        query += "&immutable=1"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_S,
+    )
+    try:
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _has_wal(path: Path) -> bool:
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+class AliveLock:
+    """The lock a writer holds while it lives."""
+
+    def __init__(self, path: Path) -> None:
+        """Take the lock of the file at ``path``, which does not exist yet; raises ``OSError``."""
+        self._path = path.with_name(path.name + ALIVE)
+        self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        try:
+            _lock(self._fd, exclusive=True)
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give the lock back and remove its file."""
+        self.drop()
+        self._path.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Close our end only, as a forked child must, whose parent still holds the lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def writer_lives(path: Path) -> bool:
+    """Whether the writer of the file at ``path`` still lives; in doubt it does."""
+    try:
+        fd = os.open(path.with_name(path.name + ALIVE), os.O_RDONLY)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    try:
+        _lock(fd, exclusive=False)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(fd: int, *, exclusive: bool) -> None:
+        """Lock at once or raise ``OSError``; Windows knows exclusive locks only."""
+        del exclusive
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(fd: int, *, exclusive: bool) -> None:
+        """Lock at once or raise ``OSError``; lookers share, so that they never see one another."""
+        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

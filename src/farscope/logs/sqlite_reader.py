@@ -1,0 +1,237 @@
+"""Reading the embedded log: all files of a folder as one sequence, as they come and go."""
+
+from __future__ import annotations
+
+import heapq
+import logging
+import sqlite3
+import threading
+import time
+from pathlib import Path
+from typing import Final
+
+from farscope.errors import LogRefused
+from farscope.logs.base import Entry, Position
+from farscope.logs.sqlite_file import FileName, writer_lives
+from farscope.logs.sqlite_tail import ALL_READ, BEGINNING, END, ForeignFormat, Start, Tail
+from farscope.logs.sqlite_trouble import PASSING, code_of, from_os
+
+_log = logging.getLogger("farscope")
+
+FIRST_PAUSE_S: Final = 0.002
+IDLE_PAUSE_S: Final = 0.05
+PAUSE_GROWTH: Final = 1.3
+"""After something was read files are looked at every 2 ms, then more and more seldom, at last 20 times a second."""
+
+READ_BYTES: Final = 8 * 1024 * 1024
+"""A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""
+
+WRITER_CHECK_S: Final = 2.0
+"""How often a file nobody adds to is asked whether its writer still lives; when not, it is closed."""
+
+COARSE_NS: Final = 2 * 10**9
+"""The coarsest times of change a file system keeps (FAT): within it a folder may change again unseen."""
+
+SINCE_SLACK_NS: Final = COARSE_NS
+
+
+class SqliteReader:
+    """Reads the embedded log; see ``LogReader``. ``skipped`` counts files that could not be read."""
+
+    def __init__(self, folder: Path, since_ns: int | None, position: Position | None) -> None:
+        self._folder = folder
+        self._since_ns = since_ns
+        self._position = position
+        self._tails: dict[str, Tail] = {}
+        self._woken = threading.Event()
+        self._pause_s = FIRST_PAUSE_S
+        self._caught_up = False
+        self._closed = False
+        self._cut = 0
+        self._folder_mtime = -1
+        self._scanned_ns = 0
+        self._writers_checked_s = time.monotonic()
+        self._settling = True
+        self.skipped = 0
+        self._scan()
+        self._settling = False
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        """Return the next entries; see ``LogReader.read``."""
+        if self._closed:
+            raise LogRefused("this reader was closed", "make another with log.reader()")
+        deadline = time.monotonic() + timeout_s
+        while True:
+            self._scan_if_changed()
+            found = self._gather(limit)
+            left = deadline - time.monotonic()
+            if found:
+                self._pause_s = FIRST_PAUSE_S
+            if found or left <= 0:
+                return found
+            if self._woken.wait(min(self._pause_s, left)):
+                self._woken.clear()
+                return found
+            self._pause_s = min(self._pause_s * PAUSE_GROWTH, IDLE_PAUSE_S)
+
+    @property
+    def position(self) -> Position:
+        """Behind the last entry returned: for each file the last row, or -1 when all of it was read."""
+        return {name: tail.position for name, tail in self._tails.items()}
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the last read found nothing more to return."""
+        return self._caught_up
+
+    @property
+    def cut(self) -> int:
+        """Batches known to have been removed before this reader could read them."""
+        return self._cut + sum(tail.cut for tail in self._tails.values())
+
+    def close(self) -> None:
+        """Close all files."""
+        self._closed = True
+        for tail in self._tails.values():
+            tail.close()
+
+    def interrupt(self) -> None:
+        """End a waiting ``read``, or the wait of the next one."""
+        self._woken.set()
+
+    # -- the folder ----------------------------------------------------------------------------
+
+    def _scan_if_changed(self) -> None:
+        try:
+            mtime = self._folder.stat().st_mtime_ns
+        except FileNotFoundError:
+            mtime = 0
+        except OSError as error:
+            raise from_os(error, self._folder) from error
+        if mtime == self._folder_mtime and mtime + COARSE_NS < self._scanned_ns:
+            return
+        self._folder_mtime, self._scanned_ns = mtime, time.time_ns()
+        self._scan()
+
+    def _scan(self) -> None:
+        """Take up new files and let go of removed ones."""
+        try:
+            present = {path.name: path for path in self._folder.iterdir()}
+        except FileNotFoundError:
+            present = {}
+        except OSError as error:
+            raise from_os(error, self._folder) from error
+        names = ((FileName.parse(text), path) for text, path in present.items() if text not in self._tails)
+        for name, path in sorted((name, path) for name, path in names if name is not None):
+            self._take_up(name, path)
+        for text in [text for text in self._tails if text not in present]:
+            self._let_go(text)
+
+    def _take_up(self, name: FileName, path: Path) -> None:
+        tail = self._tails[str(name)] = Tail(path, name, self._start_of(name))
+        for other in self._tails.values():
+            if other.name.stream == name.stream and other.name.created_ns < name.created_ns:
+                other.no_more()
+        if self._passed_over(tail, path):
+            tail.skip()
+        elif self._settling and self._position is None and self._since_ns is None:
+            # "From now on" is settled here; any later and we would pass over what comes meanwhile.
+            self._guarded_fill(tail)
+
+    def _start_of(self, name: FileName) -> Start:
+        if self._position is not None:
+            after = self._position.get(str(name))
+            return BEGINNING if after is None else Start(after=after)
+        if self._since_ns is not None:
+            return Start(since_ns=self._since_ns)
+        return END if self._settling else BEGINNING
+
+    def _passed_over(self, tail: Tail, path: Path) -> bool:
+        """Whether a file holds nothing for us, as far as can be told without opening it."""
+        if self._position is not None:
+            return self._position.get(str(tail.name)) == ALL_READ
+        if not self._settling or writer_lives(path):
+            return False
+        return self._since_ns is None or self._untouched_since(path, self._since_ns - SINCE_SLACK_NS)
+
+    @staticmethod
+    def _untouched_since(path: Path, since_ns: int) -> bool:
+        for each in (path, path.with_name(path.name + "-wal")):
+            try:
+                if each.stat().st_mtime_ns >= since_ns:
+                    return False
+            except FileNotFoundError:
+                continue
+        return True
+
+    def _let_go(self, text: str) -> None:
+        tail = self._tails[text]
+        tail.no_more()
+        if not tail.opened and not tail.finished:
+            tail.skip()
+        if tail.finished:
+            self._cut += tail.cut
+            del self._tails[text]
+
+    # -- the files -----------------------------------------------------------------------------
+
+    def _guarded_fill(self, tail: Tail) -> bool:
+        """Fill ``tail``; a file that cannot be read is reported once and skipped."""
+        try:
+            return tail.fill()
+        except sqlite3.Error as error:
+            if code_of(error) in PASSING:
+                return False
+            reason: Exception = error
+        except (ForeignFormat, OSError) as error:
+            reason = error
+        self.skipped += 1
+        _log.warning("skipping the log file %s: %s", tail.path, reason)
+        tail.skip()
+        return False
+
+    def _gather(self, limit: int) -> list[Entry]:
+        """Return what is there, by time of storing over all files and in order within each."""
+        self._check_writers()
+        heap: list[tuple[int, int, Tail]] = []
+        waiting = False
+        unfinished: set[str] = set()
+        for order, tail in enumerate(sorted(self._tails.values(), key=lambda each: each.name.created_ns)):
+            if tail.finished:
+                continue
+            # A writer's next file waits for the one before: their order is the writer's.
+            if tail.name.stream in unfinished:
+                waiting = True
+                continue
+            if not tail.opened or self._guarded_fill(tail):
+                heap.append((tail.next_ns, order, tail))
+            if not tail.finished:
+                unfinished.add(tail.name.stream)
+        heapq.heapify(heap)
+        found: list[Entry] = []
+        size = 0
+        while heap and len(found) < limit and size < READ_BYTES:
+            _, order, tail = heap[0]
+            if not tail.opened:
+                if self._guarded_fill(tail):
+                    heapq.heapreplace(heap, (tail.next_ns, order, tail))
+                else:
+                    heapq.heappop(heap)
+                continue
+            entry = tail.take()
+            found.append(entry)
+            size += len(entry.data)
+            if self._guarded_fill(tail):
+                heapq.heapreplace(heap, (tail.next_ns, order, tail))
+            else:
+                heapq.heappop(heap)
+        self._caught_up = not heap and not waiting
+        return found
+
+    def _check_writers(self) -> None:
+        now_s = time.monotonic()
+        if now_s - self._writers_checked_s >= WRITER_CHECK_S:
+            self._writers_checked_s = now_s
+            for tail in self._tails.values():
+                if not tail.finished:
+                    tail.check_writer()

@@ -1,0 +1,195 @@
+"""From an address to a log.
+
+::
+
+    memory:NAME
+    sqlite:DIR?max_bytes=500MB&max_age=7d     DIR may start with ~ and have escapes, %3F for a ?
+    amqp://user:password@host:5672/vhost      RabbitMQ
+    amqps://user:password@host:5671/vhost     RabbitMQ with TLS
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, NamedTuple
+from urllib.parse import parse_qsl, quote, unquote
+
+from farscope.errors import BadUrl, LogRefused, UsageError
+from farscope.logs.base import Log
+from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
+from farscope.logs.memory import MemoryLog
+from farscope.logs.quantity import parse_size, parse_span_ns
+from farscope.logs.sqlite import SqliteLog
+from farscope.logs.sqlite_retention import DEFAULT_MAX_AGE_NS
+from farscope.logs.sqlite_retention import DEFAULT_MAX_BYTES as SQLITE_MAX_BYTES
+
+EXAMPLES: Final = "write an address like sqlite:~/charts, memory:test or amqps://user@host/"
+DEFAULT_MEMORY_NAME: Final = "default"
+
+_SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
+_DRIVE = re.compile(r"/*([a-z]:.*)", re.IGNORECASE | re.DOTALL)
+_USER_INFO = re.compile(r"(?P<user>[a-z][a-z0-9+.-]*://[^:/@?]*):.*@", re.IGNORECASE | re.DOTALL)
+_SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
+
+
+def open_log(url: str | None = None) -> Log:
+    """Return the log at ``url``, touching nothing yet; None means ``default_url()``.
+
+    Raises:
+        BadUrl: the address cannot be understood.
+        LogRefused: what the address needs is not installed.
+    """
+    address = default_url() if url is None else url.strip()
+    match = _SCHEME.match(address)
+    opener = _SCHEMES.get(match[1].lower()) if match else None
+    if match is None or opener is None:
+        raise BadUrl(f"the log's address {redacted(address)!r} cannot be understood", _hint_for(address))
+    return opener(address, address[match.end() :])
+
+
+def default_url() -> str:
+    """Return ``FARSCOPE_URL``, else the embedded log in the user's state folder."""
+    return os.environ.get("FARSCOPE_URL", "").strip() or "sqlite:" + quote(
+        state_folder(os.environ, sys.platform).as_posix(), safe="/:~ "
+    )
+
+
+def state_folder(environ: Mapping[str, str], platform: str) -> Path:
+    """Return where a user's embedded log lies on ``platform`` (as in ``sys.platform``)."""
+    if platform == "win32":
+        base = environ.get("LOCALAPPDATA") or "~/AppData/Local"
+    elif platform == "darwin":
+        base = "~/Library/Application Support"
+    else:
+        base = environ.get("XDG_STATE_HOME", "")
+        if not base.startswith("/"):  # the XDG rules: what is not absolute is to be ignored
+            base = "~/.local/state"
+    return Path(base).expanduser() / "farscope" / "log"
+
+
+def redacted(url: str) -> str:
+    """Return ``url`` without its password, fit to be shown; any text is taken."""
+    return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\g<user>:***@", url))
+
+
+def _open_memory(url: str, rest: str) -> Log:
+    parts = _split(url, rest)
+    return MemoryLog(
+        unquote(parts.path) or DEFAULT_MEMORY_NAME,
+        max_bytes=parts.size("max_bytes", MEMORY_MAX_BYTES),
+        max_age_ns=parts.span("max_age", None),
+    )
+
+
+def _open_sqlite(url: str, rest: str) -> Log:
+    parts = _split(url, rest)
+    return SqliteLog(
+        folder_of(parts.path, windows=sys.platform == "win32"),
+        max_bytes=parts.size("max_bytes", SQLITE_MAX_BYTES),
+        max_age_ns=parts.span("max_age", None) or DEFAULT_MAX_AGE_NS,
+    )
+
+
+def _open_rabbitmq(url: str, rest: str) -> Log:
+    del rest
+    try:
+        rabbitmq = importlib.import_module("farscope.logs.rabbitmq")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] != "pika":
+            raise
+        raise LogRefused(
+            f"the log {redacted(url)} needs the package pika", "pip install 'farscope[rabbitmq]'"
+        ) from error
+    log: Log = rabbitmq.open(url)
+    return log
+
+
+_SCHEMES: Final[Mapping[str, Callable[[str, str], Log]]] = {
+    "memory": _open_memory,
+    "sqlite": _open_sqlite,
+    "amqp": _open_rabbitmq,
+    "amqps": _open_rabbitmq,
+}
+
+
+def folder_of(path: str, *, windows: bool) -> Path:
+    """Return the folder that the path of a ``sqlite:`` address names.
+
+    Raises:
+        BadUrl: it names none, or another host.
+    """
+    if path.startswith("//"):
+        host, slash, below = path[2:].partition("/")
+        drive = windows and _DRIVE.fullmatch(host) is not None
+        if not drive:
+            if host not in {"", "localhost"}:
+                raise BadUrl(
+                    f"sqlite:{path} names the host {host!r}",
+                    "an embedded log is a folder of this machine: sqlite:DIR or sqlite:///absolute/dir",
+                )
+            path = slash + below
+    text = unquote(path)
+    if windows and (match := _DRIVE.fullmatch(text)):
+        text = match[1]
+    if not text or "\0" in text:
+        raise BadUrl("the address sqlite: names no folder", "write sqlite:DIR, for example sqlite:~/charts")
+    try:
+        return Path(text).expanduser()
+    except RuntimeError as error:
+        raise BadUrl(f"the home folder in sqlite:{path} is not known", "write an absolute path") from error
+
+
+class _Parts(NamedTuple):
+    url: str
+    path: str
+    parameters: Mapping[str, str]
+
+    def size(self, name: str, default: int) -> int:
+        text = self.parameters.get(name)
+        return default if text is None else self._parsed(name, parse_size, text)
+
+    def span(self, name: str, default: int | None) -> int | None:
+        text = self.parameters.get(name)
+        return default if text is None else self._parsed(name, parse_span_ns, text)
+
+    def _parsed(self, name: str, parse: Callable[[str], int], text: str) -> int:
+        try:
+            value = parse(text)
+        except UsageError as error:
+            raise BadUrl(f"{name} in {redacted(self.url)}: {error.message}", error.hint) from error
+        if value <= 0:
+            raise BadUrl(
+                f"{name} in {redacted(self.url)} must be more than nothing", "leave it out for the default"
+            )
+        return value
+
+
+_PARAMETERS: Final = ("max_age", "max_bytes")
+
+
+def _split(url: str, rest: str) -> _Parts:
+    path, _, query = rest.partition("?")
+    parameters: dict[str, str] = {}
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name not in _PARAMETERS:
+            raise BadUrl(
+                f"{redacted(url)} has the unknown parameter {name!r}",
+                f"known are {' and '.join(_PARAMETERS)}; a ? in a folder's name is written %3F",
+            )
+        if name in parameters:
+            raise BadUrl(f"{redacted(url)} gives {name} twice", "leave one out")
+        parameters[name] = value
+    return _Parts(url, path, parameters)
+
+
+def _hint_for(address: str) -> str:
+    if not address:
+        return EXAMPLES
+    if address.startswith(("/", "./", "../", "~")) or "\\" in address:
+        return f"for a folder write sqlite:{address}"
+    return EXAMPLES
