@@ -9,6 +9,8 @@
   written yet.
 * ``LogUnavailable`` means "try again later", ``LogRefused`` "somebody has to change something".
 * Writers and readers are used by one thread at a time; ``interrupt`` alone may be called from another.
+* After ``close`` a writer or reader refuses to append or read, with ``LogRefused``.
+* Times of storing do not fall within a writer, and a position survives a round trip through JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ class LogWriter(Protocol):
     """Appends batches."""
 
     def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
-        """Store ``batches`` in order; return when all are stored.
+        """Store ``batches`` in order; return when all are stored. Nothing to store is stored at once.
 
         Raises:
             LogUnavailable: not now; nothing may be assumed about the batches.
@@ -62,11 +64,18 @@ class LogReader(Protocol):
 
     @property
     def position(self) -> Position:
-        """Behind the last entry returned."""
+        """Behind the last entry returned; before the first one, where the reader starts.
+
+        Another reader of the same log goes on from here, also in another process and much later. Batches
+        that retention removed meanwhile count as cut for it where the log can tell.
+        """
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last read found nothing more to return."""
+        """Whether the last read left nothing behind that it knew of; an empty read always says so.
+
+        False before the first read, and when a read stopped at its limit with more at hand.
+        """
 
     @property
     def cut(self) -> int:
@@ -76,7 +85,10 @@ class LogReader(Protocol):
         """Give the log's resources back; closing twice changes nothing."""
 
     def interrupt(self) -> None:
-        """Make a waiting ``read`` return soon; callable from any thread."""
+        """Make a waiting ``read`` return soon; callable from any thread.
+
+        When none waits, the next read that would wait returns at once: an interrupt is never lost.
+        """
 
 
 class Log(Protocol):

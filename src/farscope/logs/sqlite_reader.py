@@ -21,7 +21,7 @@ _log = logging.getLogger("farscope")
 FIRST_PAUSE_S: Final = 0.002
 IDLE_PAUSE_S: Final = 0.05
 PAUSE_GROWTH: Final = 1.3
-"""After something was read files are looked at every 2 ms, then more and more seldom, at last 20 times a second."""
+"""After something was read files are looked at every 2 ms, then ever more seldom, at last 20 times a second."""
 
 READ_BYTES: Final = 8 * 1024 * 1024
 """A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""

@@ -26,14 +26,14 @@ MIN_MAX_BYTES: Final = 256 * 1024
 """A smaller bound is taken as this one: SQLite's own pages would fill it."""
 
 HEADROOM: Final = 0.8
-"""Removing starts at this part of ``max_bytes``; free pages, WAL and what comes between checks need the rest."""
+"""Removing starts at this part of ``max_bytes``; free pages, WAL and the time between checks need the rest."""
 
 MAX_CHECK_BYTES: Final = 8 * 1024 * 1024
 CHECK_NS: Final = 10 * 10**9
 """A writer looks after the folder after so many bytes or so long, whichever comes first."""
 
 ORPHAN_NS: Final = 3_600 * 10**9
-"""What a writer killed while making its file left, half a file or a lock without one, is removed after an hour."""
+"""What a writer killed while making its file left (half a file, a lock without one) goes after an hour."""
 
 
 @dataclass(frozen=True, slots=True)
