@@ -57,7 +57,7 @@ def lay_out(batch: Batch) -> Body:
             raise too_large(things, limit)
     tables = Tables()
     positions = {entry.serial: position for position, entry in enumerate(batch.charts)}
-    if len(positions) != len(batch.charts) or min(positions, default=1) < 1:
+    if len(positions) != len(batch.charts) or not all(1 <= serial <= MAX_INTEGER for serial in positions):
         raise Invariant("the charts of a batch need serials from 1, each its own")
     charts = [
         ChartRow(
@@ -71,7 +71,10 @@ def lay_out(batch: Batch) -> Body:
         for entry in batch.charts
     ]
     drops = [DropRow(drop.first, drop.count, encodable(drop.reason, MAX_NAME)) for drop in batch.drops]
-    if any(drop.count < 1 or drop.first + drop.count > batch.next_number for drop in batch.drops):
+    end = batch.next_number
+    if not 0 <= end <= MAX_INTEGER:
+        raise Invariant(f"a probe cannot reach the number {end}")
+    if any(drop.first < 0 or drop.count < 1 or drop.first + drop.count > end for drop in batch.drops):
         raise Invariant("a batch declares a loss of numbers its probe has not reached")
     return Body(
         host=encodable(batch.host, MAX_NAME),
@@ -120,7 +123,7 @@ def _runs(batch: Batch) -> list[tuple[int, int]]:
         raise Invariant(f"a batch of {len(batch.steps)} steps has {len(numbers)} numbers")
     if not numbers:
         return []
-    if not 0 <= numbers[0] <= numbers[-1] < batch.next_number <= MAX_INTEGER:
+    if not 0 <= numbers[0] <= numbers[-1] < batch.next_number:
         raise Invariant("the numbers of a batch must lie below the next one")
     if numbers == list(range(numbers[0], numbers[0] + len(numbers))):
         return [(numbers[0], len(numbers))]

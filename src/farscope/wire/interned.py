@@ -5,11 +5,11 @@ from __future__ import annotations
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId
 
-MAX_INTERNED_SHAPES = 16_384
-"""When as many different shapes are known all are forgotten: equal ones then come as two objects, once."""
+MAX_INTERNED_FACTS = 262_144
+"""When the known shapes hold as many facts all are forgotten: equal shapes then come as two objects, once."""
 
 MAX_INTERNED_CHARTS = 16_384
-"""The same for chart ids."""
+"""When as many chart ids are known all are forgotten, with the same effect."""
 
 
 class Interned:
@@ -20,16 +20,27 @@ class Interned:
 
     def __init__(self) -> None:
         self._shapes: dict[Shape, Shape] = {}
+        self._facts = 0
         self._charts: dict[ChartId, ChartId] = {}
 
     def shape(self, shape: Shape) -> Shape:
         """Return the first shape met that equals ``shape``."""
-        if len(self._shapes) >= MAX_INTERNED_SHAPES:
+        known = self._shapes.get(shape)
+        if known is not None:
+            return known
+        self._facts += len(shape.facts) + 1
+        if self._facts > MAX_INTERNED_FACTS:
             self._shapes.clear()
-        return self._shapes.setdefault(shape, shape)
+            self._facts = len(shape.facts) + 1
+        self._shapes[shape] = shape
+        return shape
 
     def chart(self, chart: ChartId) -> ChartId:
         """Return the first chart id met that equals ``chart``."""
+        known = self._charts.get(chart)
+        if known is not None:
+            return known
         if len(self._charts) >= MAX_INTERNED_CHARTS:
             self._charts.clear()
-        return self._charts.setdefault(chart, chart)
+        self._charts[chart] = chart
+        return chart

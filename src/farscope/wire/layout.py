@@ -13,7 +13,7 @@ from msgspec import Meta, Struct
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 
-MAX_BODY_BYTES = 4 << 20
+MAX_BODY_BYTES = 2 << 20
 """Size of a body before compression: over it encoding raises ``BatchTooLarge``, decompressing stops."""
 
 MAX_STEPS = 65_536
