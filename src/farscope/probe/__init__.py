@@ -1,1 +1,1 @@
-"""Sits beside the charts of a process and broadcasts their steps."""
+"""The probe: sits beside the charts of one process and broadcasts their steps."""

@@ -1,0 +1,252 @@
+"""Make charts visible elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from types import TracebackType
+from typing import Literal, Self
+
+from farscope.errors import UsageError
+from farscope.logs.base import Log
+from farscope.logs.url import open_log
+from farscope.probe import registry
+from farscope.probe.carrier import AnyCarrier, CarrierMaker, SealedCarrier
+from farscope.probe.clock import Clock, SystemClock
+from farscope.probe.ledger import CLOSING, ProbeStats
+from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
+from farscope.probe.packer import Origin, Packer
+from farscope.probe.pump import HEARTBEAT_S, LINGER_S, Pace, Pump
+from farscope.probe.registry import GOODBYE_SHARE
+from farscope.probe.roster import Roster
+from farscope.probe.trouble import LOGGER
+from farscope.records.sink import Observable
+from farscope.records.step import ChartId
+from farscope.records.structure import ChartStructure
+from farscope.wire.keys import Keyring, resolve_keyring
+
+CLOSE_S = 2.0
+"""How long leaving may take; what is not stored by then is dropped and counted under ``closing``."""
+FLUSH_S = 5.0
+"""How long ``flush`` waits unless told otherwise."""
+
+Wire = Literal["batches"]
+
+_parents_carriers: list[AnyCarrier] = []
+"""In a forked child: what the parent goes on using. Closing or freeing it here could disturb the parent."""
+
+
+class Probe:
+    """Broadcasts the steps of charts; made by ``broadcast``.
+
+    All methods may be called from any thread. A probe lives until it is closed, or the program ends,
+    whether or not somebody holds it, and keeps its charts as long. In a forked child it goes on as a new
+    probe, with a new id and all counts at zero; what was pending stays with the parent.
+    """
+
+    def __init__(
+        self,
+        make_carrier: CarrierMaker,
+        address: str,
+        *,
+        capacity: int = OUTBOX_STEPS,
+        drop: DropPolicy = "newest",
+        pace: Pace | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._make_carrier = make_carrier
+        self._address = address
+        self._pace = pace or Pace()
+        self._clock = clock or SystemClock()
+        self._charts: list[Observable] = []
+        self._closed = False
+        self._outbox = Outbox(self._wake, capacity, drop)
+        self._roster = Roster()
+        self._sink = ProbeSink(self._outbox, self._roster)
+        self._begin()
+
+    def _begin(self) -> None:
+        self._origin = Origin.here(self._clock)
+        self._carrier = self._make_carrier(self._origin.probe)
+        packer = Packer(self._origin, self._outbox, self._roster, self._carrier, self._clock)
+        who = f"probe {self.id[:8]} to {self._address}"
+        self._pump = Pump(
+            self._outbox, self._roster, packer, self._carrier, clock=self._clock, pace=self._pace, who=who
+        )
+
+    def _wake(self) -> None:
+        if not self._pump.started:
+            registry.hook_multiprocessing()
+        self._pump.wake()
+
+    @property
+    def id(self) -> str:
+        """Hex of the 16 random bytes that tell this probe from every other."""
+        return self._origin.probe.hex()
+
+    @property
+    def stats(self) -> ProbeStats:
+        """Where every step went, at one instant."""
+        return self._outbox.stats()
+
+    def add(self, *charts: Observable) -> None:
+        """Broadcast these charts as well; what is broadcast already stays as it is.
+
+        Raises:
+            UsageError: the probe is closed.
+        """
+        if self._closed:
+            raise UsageError("the probe is closed", "call broadcast() again")
+        for chart in charts:
+            if any(chart is known for known in self._charts):
+                continue
+            chart.attach(self._sink)
+            self._charts.append(chart)
+
+    def flush(self, timeout_s: float = FLUSH_S) -> bool:
+        """Wait until all steps offered before this call are stored, or dropped and declared.
+
+        Returns whether it was so within ``timeout_s`` seconds. Never raises for a log in trouble.
+        """
+        return self._pump.flush(timeout_s)
+
+    def close(self, timeout_s: float = CLOSE_S) -> None:
+        """Stop broadcasting: store what is pending, say goodbye, and end within ``timeout_s`` seconds.
+
+        What is still pending then is dropped, counted under ``closing`` and reported through the logger
+        ``farscope``. Closing twice changes nothing.
+        """
+        first, self._closed = not self._closed, True
+        began_s = time.monotonic()
+        self.begin_closing(timeout_s)
+        left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
+        in_order = self._pump.close(left_s * (1 - GOODBYE_SHARE), left_s * GOODBYE_SHARE)
+        registry.dismiss(self)
+        lost = self.stats.dropped.get(CLOSING, 0)
+        if first and lost:
+            LOGGER.warning("%s: %d steps were not stored: %s", self, lost, self.stats.last_error or "no time")
+        elif first and not in_order:
+            LOGGER.warning("%s: the log hangs; no steps were pending", self)
+
+    def begin_closing(self, timeout_s: float = CLOSE_S) -> None:
+        """Detach from all charts and let the pump leave, without waiting for it; ``close`` does both."""
+        while self._charts:
+            self._charts.pop().detach(self._sink)
+        if self._pump.started:
+            self._pump.begin_closing(timeout_s * (1 - GOODBYE_SHARE), timeout_s * GOODBYE_SHARE)
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait until the pump has left, at most ``timeout_s`` seconds; return whether it has."""
+        return not self._pump.started or self._pump.ended(timeout_s)
+
+    def interrupt(self) -> None:
+        """Make the log end what it is at."""
+        self._pump.interrupt()
+
+    def born_again(self) -> None:
+        """Go on as a new probe; called in a forked child before anything else runs there."""
+        if self._closed:
+            return
+        _parents_carriers.append(self._carrier)
+        self._outbox.reset(asleep=True)
+        self._roster.reset()
+        self._begin()
+
+    def start(self) -> None:
+        """Start the pump; from here on the probe is kept until it is closed."""
+        registry.enlist(self)
+        self._wake()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<probe {self.id[:8]} to {self._address}{', closed' if self._closed else ''}>"
+
+
+class ProbeSink:
+    """What charts hand their steps to; ``step`` is the outbox's own method, so that no call is in between."""
+
+    __slots__ = ("_outbox", "_roster", "step")
+
+    def __init__(self, outbox: Outbox, roster: Roster) -> None:
+        self._outbox = outbox
+        self._roster = roster
+        self.step = outbox.offer
+
+    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
+        """Take a chart's structure, present state and last step's number."""
+        self._roster.announce(chart, structure, state, number)
+        self._outbox.rouse_sleeper()
+
+    def stopped(self, chart: ChartId) -> None:
+        """Take note that a chart was stopped."""
+        self._roster.stopped(chart, self._outbox.next_number)
+        self._outbox.rouse_sleeper()
+
+
+def broadcast(
+    *charts: Observable,
+    url: str | None = None,
+    key: Keyring | str | bytes | os.PathLike[str] | None = None,
+    wire: Wire = "batches",
+    capacity: int = OUTBOX_STEPS,
+    drop: DropPolicy = "newest",
+    linger_s: float = LINGER_S,
+    heartbeat_s: float = HEARTBEAT_S,
+    clock: Clock | None = None,
+) -> Probe:
+    """Broadcast every step of ``charts`` from now on, with a ``with`` block or without.
+
+    A chart never waits for it: its steps are left in a bounded outbox and go on their way on another
+    thread. A log that cannot be reached is retried for ever; ``Probe.stats`` tells what became of every step.
+
+    Args:
+        charts: what to broadcast; more can be added later.
+        url: where to; None is ``FARSCOPE_URL``, else the embedded log in the user's state folder.
+        key: what to seal with: a keyring, a key in base64, the path of a key file; None is
+            ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file.
+        wire: how steps travel; ``batches`` are sealed batches.
+        capacity: steps the outbox holds at most.
+        drop: what a full outbox gives up: the ``newest`` step or the ``oldest``.
+        linger_s: how long steps gather before they go on their way, in seconds.
+        heartbeat_s: after how many seconds without a step the probe says that it lives.
+        clock: the time and chance it goes by; None is the machine's.
+
+    Raises:
+        BadUrl, LogRefused: the address is no good.
+        KeyringError: no key, or one that may not be used.
+        UsageError: an option has no such value.
+    """
+    if wire != "batches":
+        raise UsageError(f"there is no wire {wire!r}", 'use wire="batches"')
+    if drop not in ("newest", "oldest"):
+        raise UsageError(f"a full outbox cannot drop the {drop!r}", 'use drop="newest" or drop="oldest"')
+    if capacity < 1 or linger_s < 0 or heartbeat_s <= 0:
+        raise UsageError("an outbox needs room for a step, and times are not negative", "leave the defaults")
+    log = open_log(url)
+    keyring = resolve_keyring(key, shared=log.shared)
+    probe = Probe(
+        lambda probe_id: _sealed_carrier(log, keyring, probe_id),
+        log.url,
+        capacity=capacity,
+        drop=drop,
+        pace=Pace(linger_s=linger_s, heartbeat_s=heartbeat_s),
+        clock=clock,
+    )
+    try:
+        probe.add(*charts)
+    except BaseException:
+        probe.close()
+        raise
+    probe.start()
+    return probe
+
+
+def _sealed_carrier(log: Log, keyring: Keyring, probe: bytes) -> SealedCarrier:
+    return SealedCarrier(log.writer(probe.hex()), keyring, probe)

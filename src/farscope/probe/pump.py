@@ -1,0 +1,290 @@
+"""The one thread of a probe: takes steps out of the outbox and does not rest before they are stored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from threading import Condition, Lock, Thread, current_thread
+
+from farscope.errors import LogRefused
+from farscope.probe.carrier import AnyCarrier
+from farscope.probe.clock import Bell, Clock
+from farscope.probe.ledger import CLOSING, PROBE_FAILED
+from farscope.probe.outbox import Outbox
+from farscope.probe.packer import Packer, Parcel
+from farscope.probe.roster import Roster
+from farscope.probe.trouble import LOGGER, Trouble
+from farscope.wire.envelope import Flags
+
+BATCH_STEPS = 4_096
+"""Steps in a batch at most; more make a batch of their own."""
+BATCHES_AT_ONCE = 8
+"""Batches handed to the log together at most; with the steps in them they are all the pump holds."""
+LINGER_S = 0.02
+"""How long steps gather before they go on their way; a scope sees a step that much later."""
+HEARTBEAT_S = 1.0
+"""After so long without a batch the probe says that it lives, and introduces its charts."""
+STRUCTURES_S = 5.0
+"""How often charts are introduced to late joiners while steps keep the probe from heartbeats."""
+APPEND_TIMEOUT_S = 10.0
+"""How long the log may take to store what it is handed, before it is handed the same again."""
+LEAST_TIMEOUT_S = 0.05
+"""A log is given at least so long, however little time is left for closing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pace:
+    """How fast and in what portions a pump works; the constants of this module tell what each means."""
+
+    batch_steps: int = BATCH_STEPS
+    linger_s: float = LINGER_S
+    heartbeat_s: float = HEARTBEAT_S
+    structures_s: float = STRUCTURES_S
+
+
+class Pump:
+    """Moves steps from the outbox to the log. ``turn`` and ``rest`` are its thread's loop.
+
+    A turn does not end before the log has stored everything the turn took: batches once loaded wait
+    and keep their numbers, and the outbox is what fills, and drops, behind them.
+    """
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        roster: Roster,
+        packer: Packer,
+        carrier: AnyCarrier,
+        *,
+        clock: Clock,
+        pace: Pace,
+        who: str,
+    ) -> None:
+        self._outbox = outbox
+        self._roster = roster
+        self._packer = packer
+        self._carrier = carrier
+        self._clock = clock
+        self._pace = pace
+        self._who = who
+        self._trouble = Trouble(clock, who)
+        self._bell = Bell()
+        self._starting = Lock()
+        self._thread: Thread | None = None
+        self._progress = Condition()
+        self._done = False
+        self._hurry_to = 0
+        self._busy = False
+        self._until_s: float | None = None
+        self._goodbye_s = 0.0
+        self._given_up = False
+        self._abandoned = False
+        self._sent_s = self._introduced_s = -math.inf
+
+    def wake(self) -> None:
+        """Make the pump look at the outbox now; starts its thread if none ever was. Never blocks for long."""
+        if self._thread is None and self._starting.acquire(blocking=False):
+            self._thread = Thread(target=self.run, name=f"farscope {self._who}", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError as error:  # the system has no thread left, or the interpreter is ending
+                self._fail(error)
+                self._finish()
+        self._bell.ring()
+
+    @property
+    def started(self) -> bool:
+        """Whether there is or was a thread."""
+        return self._thread is not None
+
+    def run(self) -> None:
+        """Work until told to leave; the body of the thread."""
+        try:
+            while self._until_s is None:
+                self.turn()
+                self.rest()
+            self.leave()
+        except Exception as error:  # noqa: BLE001 - logged, and every step counted as dropped: no silent end
+            self._fail(error)
+        finally:
+            self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
+            self._finish()
+
+    def turn(self) -> bool:
+        """Send what is due and what waits, once; False if it had to be given up because time is up."""
+        parcels = self._introductions()
+        introductions = len(parcels)
+        for _ in range(BATCHES_AT_ONCE):
+            parcels += self._packer.steps(self._pace.batch_steps)
+            if self._outbox.backlog < self._pace.batch_steps:
+                break
+        self._busy = len(parcels) > introductions
+        sent = not parcels or self._carry(parcels)
+        self._trouble.watch(self._dropped())
+        return sent
+
+    def _introductions(self) -> list[Parcel]:
+        now_s = self._clock.monotonic_s()
+        head = self._outbox.head
+        if (
+            now_s - self._sent_s >= self._pace.heartbeat_s
+            or now_s - self._introduced_s >= self._pace.structures_s
+        ):
+            self._introduced_s = now_s
+            return self._packer.announcement(self._roster.everything(head), Flags.HEARTBEAT)
+        changes = self._roster.changes(head)
+        return self._packer.announcement(changes, Flags.HEARTBEAT) if changes else []
+
+    def rest(self) -> None:
+        """Let steps gather if there were any; else sleep until one comes, or a heartbeat is due."""
+        if self._pressed() or self._outbox.backlog >= self._pace.batch_steps:
+            return
+        if not self._busy and not self._roster.has_changes() and self._outbox.fall_asleep():
+            due_s = self._sent_s + self._pace.heartbeat_s - self._clock.monotonic_s()
+            # A change that came before the sleeping flag went up rang no bell.
+            rang = self._roster.has_changes() or self._clock.wait(self._bell, due_s)
+            self._outbox.stay_awake()
+            if not rang or self._pressed():
+                return
+        self._clock.wait(self._bell, self._pace.linger_s)
+
+    def _pressed(self) -> bool:
+        """Whether somebody waits for the pump: to flush, or to close."""
+        return self._until_s is not None or not self._outbox.accounted(self._hurry_to)
+
+    def _carry(self, parcels: list[Parcel]) -> bool:
+        """Store parcels, however long it takes; False if the time for closing ran out first."""
+        while not self._abandoned:
+            error = self._attempt(parcels)
+            if error is None:
+                return True
+            dropped = self._dropped()
+            self._trouble.watch(dropped)
+            pause_s = self._trouble.failed(error, dropped)
+            if self._until_s is not None:
+                left_s = self._until_s - self._clock.monotonic_s()
+                if left_s <= 0 or isinstance(error, LogRefused):
+                    break
+                pause_s = min(pause_s, left_s)
+            self._clock.wait(self._bell, pause_s)
+        self._given_up = True
+        return False
+
+    def _attempt(self, parcels: list[Parcel]) -> Exception | None:
+        """Hand parcels to the log once; return what went wrong."""
+        try:
+            self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
+        except Exception as error:  # noqa: BLE001 - a log that raises what it should not is still one to come back to
+            with self._outbox.lock:
+                self._outbox.ledger.retries += 1
+                self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
+            return error
+        self._stored(parcels)
+        return None
+
+    def _patience_s(self) -> float:
+        if self._until_s is None:
+            return APPEND_TIMEOUT_S
+        until_s = self._until_s + (self._goodbye_s if self._given_up else 0.0)
+        return max(LEAST_TIMEOUT_S, min(APPEND_TIMEOUT_S, until_s - self._clock.monotonic_s()))
+
+    def _stored(self, parcels: list[Parcel]) -> None:
+        with self._outbox.lock:
+            for parcel in parcels:
+                self._outbox.ledger.settle(parcel.haul, self._carrier.size(parcel.cargo))
+        self._sent_s = self._clock.monotonic_s()
+        self._trouble.over(self._dropped())
+        with self._progress:
+            self._progress.notify_all()
+
+    def _dropped(self) -> int:
+        return sum(self._outbox.stats().dropped.values())
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was offered before this call is stored, or dropped and declared.
+
+        Returns whether it was so within ``timeout_s``. On the pump's own thread it does not wait.
+        """
+        number = self._outbox.next_number
+        if self._thread is not None and current_thread() is not self._thread:
+            self._hurry_to = max(self._hurry_to, number)
+            self._outbox.stay_awake()
+            self._bell.ring()
+            with self._progress:
+                self._progress.wait_for(lambda: self._done or self._outbox.accounted(number), timeout_s)
+        return self._outbox.accounted(number)
+
+    def close(self, flush_s: float, goodbye_s: float) -> bool:
+        """Send what waits for at most ``flush_s`` more, say goodbye within ``goodbye_s`` more, and end.
+
+        Returns whether the thread has ended by itself. A thread that hangs in its log is abandoned:
+        what it held is dropped, and counted so even if the log stores it after all.
+        """
+        if self._thread is None:
+            self._outbox.retire(CLOSING)
+            return True
+        self.begin_closing(flush_s, goodbye_s)
+        if current_thread() is self._thread:
+            return True
+        if not self.ended(flush_s):
+            self.interrupt()
+            self.ended(goodbye_s)
+        if self._done:
+            self._thread.join(goodbye_s)
+        else:
+            self._abandoned = True
+            self._outbox.retire(CLOSING)
+        return self._done
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait for the thread to end, at most ``timeout_s``; return whether it has, or is given up."""
+        with self._progress:
+            return self._progress.wait_for(lambda: self._done or self._abandoned, timeout_s)
+
+    def interrupt(self) -> None:
+        """Make the log end what it is at, if the thread has not ended; returns at once."""
+        if not self._done:
+            self._guarded(self._carrier.interrupt, "the log could not be interrupted")
+
+    def begin_closing(self, flush_s: float, goodbye_s: float) -> None:
+        """Let the thread leave as ``close`` says; does not wait for it."""
+        if self._until_s is None:
+            self._goodbye_s = goodbye_s
+            self._until_s = self._clock.monotonic_s() + flush_s
+        self._outbox.stay_awake()
+        self._bell.ring()
+
+    def leave(self) -> None:
+        """Send what waits, as long as there is time; give up the rest; say goodbye."""
+        until_s = self._until_s if self._until_s is not None else self._clock.monotonic_s()
+        while not self._given_up and not self._outbox.accounted(self._outbox.next_number):
+            self.turn()
+            if self._clock.monotonic_s() >= until_s:
+                self._given_up = True
+        self._outbox.retire(CLOSING)
+        if self._abandoned:
+            return
+        # There is no later in which to try again: without goodbye, scopes say that the probe fell silent.
+        error = self._attempt(self._packer.farewell())
+        if error is not None:
+            LOGGER.info("%s: left without goodbye: %s", self._who, error)
+
+    def _guarded(self, call: Callable[[], None], what: str) -> None:
+        """Leave in order whatever the log does."""
+        try:
+            call()
+        except Exception as error:  # noqa: BLE001 - everything is accounted for; nothing of ours depends on it
+            LOGGER.warning("%s: %s: %s", self._who, what, error)
+
+    def _fail(self, error: Exception) -> None:
+        LOGGER.error("%s: the pump failed; steps are dropped from now on", self._who, exc_info=error)
+        with self._outbox.lock:
+            self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
+        self._outbox.retire(PROBE_FAILED)
+
+    def _finish(self) -> None:
+        with self._progress:
+            self._done = True
+            self._progress.notify_all()

@@ -1,0 +1,87 @@
+"""The probes that live in this process: what happens to them at its exit and at a fork."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from typing import Protocol
+
+
+class Living(Protocol):
+    """What the registry asks of a probe."""
+
+    def begin_closing(self, timeout_s: float) -> None:
+        """Start to close, without waiting."""
+
+    def ended(self, timeout_s: float) -> bool:
+        """Wait until all is stored and goodbye is said."""
+
+    def interrupt(self) -> None:
+        """Make the log end what it is at."""
+
+    def close(self, timeout_s: float) -> None:
+        """Close within ``timeout_s``."""
+
+    def born_again(self) -> None:
+        """Go on in a forked child as a new probe."""
+
+
+EXIT_S = 2.0
+"""How long all probes together may hold up the exit of a program."""
+GOODBYE_SHARE = 0.25
+"""The part of any time for closing that is kept for ending a hanging attempt and saying goodbye."""
+LAST = -100
+"""Priority among what ends a child of multiprocessing: after the user's own."""
+
+# Keeps probes alive that nobody else holds; a dict because its single operations need no lock.
+_living: dict[int, Living] = {}
+_hooked_pid = 0
+
+
+def enlist(probe: Living) -> None:
+    """Keep a probe until it is closed, closed at the latest by the end of the process."""
+    _living[id(probe)] = probe
+    hook_multiprocessing()
+
+
+def dismiss(probe: Living) -> None:
+    """Let go of a probe that was closed."""
+    _living.pop(id(probe), None)
+
+
+def close_all(timeout_s: float = EXIT_S) -> None:
+    """Close every probe, all of them within ``timeout_s``: they flush, and are interrupted, side by side."""
+    probes = list(_living.values())
+    flushed_s = time.monotonic() + timeout_s * (1 - GOODBYE_SHARE)
+    end_s = time.monotonic() + timeout_s
+    for probe in probes:
+        probe.begin_closing(timeout_s)
+    unfinished = [probe for probe in probes if not probe.ended(max(0.0, flushed_s - time.monotonic()))]
+    for probe in unfinished:
+        probe.interrupt()
+    for probe in probes:
+        probe.close(max(0.0, end_s - time.monotonic()))
+
+
+def hook_multiprocessing() -> None:
+    """See to it that a child of multiprocessing closes its probes too: such a child skips ``atexit``."""
+    global _hooked_pid  # noqa: PLW0603 - what was done once in this process
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is None or util is None or _hooked_pid == os.getpid() or process.parent_process() is None:
+        return
+    _hooked_pid = os.getpid()
+    util.Finalize(None, close_all, exitpriority=LAST)
+
+
+def _after_fork_in_child() -> None:
+    for probe in list(_living.values()):
+        probe.born_again()
+
+
+# Registered when this module is loaded, which is early: the last registered runs first, and the program's
+# own handlers may still make steps. By then threads that are no daemons have ended; the pumps have not.
+atexit.register(close_all)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_in_child)
