@@ -1,0 +1,98 @@
+"""What a scope knows of one chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from farscope.records.step import ChartId, RawStep
+from farscope.records.structure import ChartStructure
+from farscope.scope.foreign import ForeignHsm
+from farscope.wire.batch import ChartEntry
+
+Status = Literal["alive", "silent", "closed", "stopped"]
+"""alive: heard within a few heartbeats; silent: not, and nobody said goodbye; closed: its probe did;
+stopped: the chart itself was stopped."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChartView:
+    """A chart at the moment somebody asked; its texts come from the network and are escaped by views."""
+
+    id: ChartId
+    name: str
+    host: str
+    pid: int
+    label: str
+    """Tells it from every other chart of the scope; the name alone where that does."""
+    state: str
+    """State it rests in; empty before its start."""
+    status: Status
+    steps: int
+    """Its steps this scope has received."""
+    lost: int
+    """Its steps this scope should have received and did not, whether dropped at the source or missing."""
+    last_number: int
+    """Number of its last step; 0 if there was none."""
+    last_ns: int
+    """When the last step received began, in nanoseconds since the epoch by the chart's clock; 0 if none."""
+    structure: ChartStructure | None
+    """None until the probe announced it."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it is heard at present."""
+        return self.status == "alive"
+
+
+@dataclass(slots=True)
+class Chart:
+    """A chart as it is followed; not thread-safe."""
+
+    id: ChartId
+    foreign: ForeignHsm = field(default_factory=ForeignHsm)
+    state: str = ""
+    number: int = 0
+    """Of the last step, by the newest batch or step."""
+    steps: int = 0
+    last_ns: int = 0
+    stopped: bool = False
+    structure: ChartStructure | None = None
+    _batch: int = -1
+    _first: int = 0
+    _last: int = 0
+    _ended: bool = False
+
+    @property
+    def lost(self) -> int:
+        """Steps behind the first received that were not; those behind the last count after a goodbye only."""
+        if not self.steps:
+            return 0
+        end = max(self._last, self.number) if self._ended else self._last
+        return max(0, end - self._first + 1 - self.steps)
+
+    def take_steps(self, steps: Sequence[RawStep]) -> None:
+        """Take new steps, at least one, in the order of their numbers."""
+        first, newest = steps[0][1], steps[-1]
+        self._first = min(first, self._first) if self.steps else first
+        self.steps += len(steps)
+        if newest[1] >= self._last:
+            self._last = newest[1]
+            self.last_ns = newest[3]
+        if newest[1] >= self.number:
+            self.number = newest[1]
+            self.state = newest[2].end
+        self.foreign.append_steps(steps)
+
+    def take_entry(self, entry: ChartEntry, batch: int, *, ended: bool) -> None:
+        """Take what batch number ``batch`` says of the chart as a whole."""
+        if batch < self._batch:
+            return
+        self._batch = batch
+        self._ended = self._ended or ended
+        self.stopped = self.stopped or entry.stopped
+        self.structure = entry.structure or self.structure
+        if entry.number >= self.number:
+            self.number = entry.number
+            self.state = entry.state

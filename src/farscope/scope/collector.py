@@ -1,0 +1,204 @@
+"""The thread that reads a log for a scope, and the one place where its knowledge changes."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import deque
+from threading import Event, Lock, Thread, current_thread
+
+from farscope.errors import LogRefused, LogUnavailable
+from farscope.logs.base import Entry, LogReader
+from farscope.records.step import ChartId
+from farscope.scope.chart import ChartView
+from farscope.scope.foreign import ForeignHsm
+from farscope.scope.inbox import Inbox
+from farscope.scope.intake import Accepted, Intake, Refused
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.stats import ScopeStats
+from farscope.scope.timeline import Timeline
+from farscope.scope.world import World
+
+READ_WAIT_S = 0.25
+"""Longest wait for the next batch, and so the longest time between two looks at who fell silent."""
+
+READ_LIMIT = 64
+"""Batches read at a time; with a megabyte each at most this bounds what is in memory unopened."""
+
+FIRST_DELAY_S = 0.2
+MAX_DELAY_S = 5.0
+"""Pause before a log that could not be read is tried again: doubled each time up to this, and jittered."""
+
+MAX_NOTICES = 4_096
+"""Notices that wait to be asked for; at the limit the oldest go, while every count stays."""
+
+MAX_FINGERPRINTS = 256
+"""Foreign keys told one by one; what is sealed with further ones is only counted."""
+
+CLOSE_WAIT_S = 5.0
+"""How long closing waits for the thread; a log that holds it for longer loses it, as a daemon, at exit."""
+
+
+class Collector:
+    """Reads, takes in, and answers questions about what is known; every public method is thread-safe."""
+
+    def __init__(
+        self, reader: LogReader, intake: Intake, inbox: Inbox, timeline: Timeline, *, from_now: bool
+    ) -> None:
+        self.failure: Exception | None = None
+        """What ended the reading, if it was not ``stop``."""
+        self._reader = reader
+        self._intake = intake
+        self._inbox = inbox
+        self._timeline = timeline
+        self._world = World()
+        self._lock = Lock()
+        self._stopping = Event()
+        self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
+        self._fingerprints: set[str] = set()
+        self._listening_since_ns = time.monotonic_ns() if from_now else None
+        self._cut = 0
+        self._failures = 0
+        self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
+
+    def start(self) -> None:
+        """Begin reading."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the reading, and wait for its end within ``CLOSE_WAIT_S``; stopping twice changes nothing."""
+        self._stopping.set()
+        self._reader.interrupt()
+        if self._thread is not current_thread():
+            self._thread.join(CLOSE_WAIT_S)
+
+    def charts(self) -> list[ChartView]:
+        """Return every chart followed."""
+        with self._lock:
+            return self._world.charts()
+
+    def foreign(self, chart: str | ChartId) -> ForeignHsm:
+        """Return the foreign chart; raises ``UnknownChart`` or ``AmbiguousChart``."""
+        with self._lock:
+            return self._world.find(chart).foreign
+
+    def label(self, chart: ChartId) -> str:
+        """Return a chart's label at present."""
+        with self._lock:
+            return self._world.label(chart)
+
+    def notices(self) -> list[Notice]:
+        """Return the notices since the last call."""
+        with self._lock:
+            notices = list(self._notices)
+            self._notices.clear()
+            return notices
+
+    def stats(self) -> ScopeStats:
+        """Return the account at this moment."""
+        with self._lock:
+            totals = self._intake.totals()
+            return ScopeStats(
+                received=totals.received,
+                duplicated=totals.duplicated,
+                missing=totals.missing,
+                dropped=dict(totals.dropped),
+                refused={str(reason): count for reason, count in self._intake.refused.items()},
+                probes=self._intake.probes,
+                batches=self._intake.accepted,
+                repeated=self._intake.repeated,
+                waiting=len(self._inbox),
+                unread=self._inbox.unread,
+                cut=self._cut,
+            )
+
+    def _run(self) -> None:
+        try:
+            self._collect()
+        except LogRefused as error:
+            self.failure = error
+            self._tell([Notice(kind=NoticeKind.LOG_REFUSED, detail=error.message)])
+        except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
+            self.failure = error
+        finally:
+            self._reader.close()
+            with self._lock:
+                self._notices.extend(self._world.settle(time.monotonic_ns()))
+            self._inbox.end()
+
+    def _collect(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                entries = self._reader.read(READ_WAIT_S, READ_LIMIT)
+            except LogUnavailable as error:
+                self._log_lost(error)
+                continue
+            self._log_found()
+            for entry in entries:
+                self._wait_for_room()
+                if self._stopping.is_set():
+                    return
+                self._take(entry)
+            self._tick()
+
+    def _take(self, entry: Entry) -> None:
+        now_ns = time.monotonic_ns()
+        age_ns = max(0, time.time_ns() - entry.stored_ns) if self._listening_since_ns is None else 0
+        with self._lock:
+            outcome = self._intake.take(entry.data, now_ns)
+            if isinstance(outcome, Accepted):
+                self._notices.extend(self._world.apply(outcome, now_ns, age_ns))
+            elif isinstance(outcome, Refused):
+                self._notices.extend(self._refusal(outcome))
+        if isinstance(outcome, Accepted) and outcome.posted.steps:
+            # Merging the charts of several machines in the order of corrected time belongs here: between
+            # what is known of each chart, which needs no order among charts, and what people read.
+            self._timeline.extend(outcome.posted.steps)
+            self._inbox.put(outcome.posted.steps)
+
+    def _refusal(self, refused: Refused) -> list[Notice]:
+        """Tell each foreign key once, any other reason the 1st, 10th, 100th time: a flood stays quiet."""
+        count = self._intake.refused[refused.reason]
+        if refused.fingerprint:
+            if refused.fingerprint in self._fingerprints or len(self._fingerprints) >= MAX_FINGERPRINTS:
+                return []
+            self._fingerprints.add(refused.fingerprint)
+        elif str(count).strip("0") != "1":
+            return []
+        return [Notice(kind=NoticeKind.REFUSED, detail=refused.detail, count=count)]
+
+    def _tick(self) -> None:
+        now_ns = time.monotonic_ns()
+        if self._listening_since_ns is None and self._reader.caught_up:
+            self._listening_since_ns = now_ns
+        cut = self._reader.cut
+        with self._lock:
+            if cut > self._cut:
+                self._notices.append(Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut))
+                self._cut = cut
+            self._notices.extend(self._world.tick(now_ns, self._listening_since_ns))
+        self._inbox.touch()
+
+    def _wait_for_room(self) -> None:
+        while not self._inbox.wait_for_room(READ_WAIT_S):
+            self._listening_since_ns = None
+            if self._stopping.is_set():
+                return
+
+    def _log_lost(self, error: LogUnavailable) -> None:
+        if not self._failures:
+            self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
+        self._listening_since_ns = None
+        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
+        self._failures += 1
+        self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
+
+    def _log_found(self) -> None:
+        if self._failures:
+            self._failures = 0
+            self._tell([Notice(kind=NoticeKind.LOG_AVAILABLE)])
+
+    def _tell(self, notices: list[Notice]) -> None:
+        with self._lock:
+            self._notices.extend(notices)
+        self._inbox.touch()

@@ -1,0 +1,81 @@
+"""A chart that runs elsewhere, seen through the spy and trace it left."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from threading import Lock
+
+from farscope.records.step import RawStep, Step
+from farscope.records.text import trace_text
+
+SPY_LINES = 500
+"""Spy lines a foreign chart shows; at the limit the oldest go."""
+
+TRACE_LINES = 500
+"""Trace lines a foreign chart shows; at the limit the oldest go."""
+
+
+class ForeignHsm:
+    """Looks like a chart to whoever reads ``spy()`` and ``trace()``, and holds no event processor.
+
+    Filled line by line with ``append_to_spy`` and ``append_to_trace``, or by a scope with whole steps,
+    which become text when somebody reads them. Every method may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        # A step leaves at least one line, so that many steps hold at least that many lines.
+        self._spy: deque[RawStep | str] = deque(maxlen=SPY_LINES)
+        self._trace: deque[RawStep | str] = deque(maxlen=TRACE_LINES)
+
+    def append_to_spy(self, line: str) -> None:
+        """Add one spy line."""
+        with self._lock:
+            self._spy.append(line)
+
+    def append_to_trace(self, line: str) -> None:
+        """Add one trace line, given without a newline."""
+        with self._lock:
+            self._trace.append(line)
+
+    def append_steps(self, steps: Sequence[RawStep]) -> None:
+        """Add the spy and trace of whole steps, in order."""
+        traced = [step for step in steps if step[2].traced]
+        with self._lock:
+            self._spy.extend(steps)
+            self._trace.extend(traced)
+
+    def spy(self) -> list[str]:
+        """Return the newest spy lines, oldest first."""
+        with self._lock:
+            items = list(self._spy)
+        newest_first: list[str] = []
+        for item in reversed(items):
+            newest_first += [item] if isinstance(item, str) else reversed(Step._make(item).spy())
+            if len(newest_first) >= SPY_LINES:
+                break
+        return newest_first[SPY_LINES - 1 :: -1]
+
+    def trace(self) -> str:
+        """Return the newest trace lines as ``chart.trace()`` shows them: a newline first, and behind each."""
+        with self._lock:
+            items = list(self._trace)
+        return trace_text(_trace_lines(items))
+
+    def clear_spy(self) -> None:
+        """Forget the spy lines."""
+        with self._lock:
+            self._spy.clear()
+
+    def clear_trace(self) -> None:
+        """Forget the trace lines."""
+        with self._lock:
+            self._trace.clear()
+
+
+def _trace_lines(items: Iterable[RawStep | str]) -> Iterable[str]:
+    for item in items:
+        line = item if isinstance(item, str) else Step._make(item).trace()
+        if line is not None:
+            yield line

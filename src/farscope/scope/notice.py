@@ -1,0 +1,53 @@
+"""Notices: what a person should be told about charts, probes and the log, besides the steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum, unique
+
+from farscope.scope.spans import Span
+
+
+@unique
+class NoticeKind(StrEnum):
+    """What a notice is about."""
+
+    APPEARED = "appeared"
+    """A chart was seen for the first time."""
+    STOPPED = "stopped"
+    """A chart was stopped by its program."""
+    CLOSED = "closed"
+    """A chart's probe said goodbye."""
+    FELL_SILENT = "fell silent"
+    """A chart's probe is not heard any more and did not say goodbye; ``count`` is the chart's last step."""
+    SPOKE_AGAIN = "spoke again"
+    """A chart that had fallen silent is heard again."""
+    MISSING = "missing"
+    """Steps of a probe with the numbers ``span`` were made and did not arrive."""
+    FOUND = "found"
+    """Steps told as missing arrived after all."""
+    DROPPED = "dropped"
+    """A probe declared ``count`` steps as dropped; ``detail`` is its reason."""
+    REFUSED = "refused"
+    """Something in the log was not taken; ``detail`` is why, ``count`` how often for that reason so far."""
+    LOG_UNAVAILABLE = "log unavailable"
+    """The log cannot be read at the moment; the scope keeps trying."""
+    LOG_AVAILABLE = "log available"
+    """The log can be read again."""
+    LOG_REFUSED = "log refused"
+    """The log cannot be read until somebody changes something; the scope has given up."""
+    LOG_CUT = "log cut"
+    """Retention removed ``count`` batches before they could be read."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One thing to tell; plain text from the network, to be escaped before it is shown."""
+
+    kind: NoticeKind
+    subject: str = ""
+    """Label of the chart or probe concerned; empty where it is the log."""
+    detail: str = ""
+    count: int = 0
+    span: Span | None = None
+    """Numbers of a probe's steps, both ends included."""

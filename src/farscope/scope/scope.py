@@ -1,0 +1,238 @@
+"""The scope: what every chart that broadcasts to a log is doing, live and from its past."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from types import TracebackType
+from typing import Self, cast
+
+from farscope.errors import ScopeError, UnknownChart, UsageError
+from farscope.logs.base import Log
+from farscope.logs.url import open_log
+from farscope.records.step import ChartId, RawStep, Step
+from farscope.scope.chart import ChartView
+from farscope.scope.collector import Collector
+from farscope.scope.foreign import ForeignHsm
+from farscope.scope.inbox import SLICE_S, Inbox
+from farscope.scope.intake import Intake
+from farscope.scope.notice import Notice
+from farscope.scope.since import Since, since_ns
+from farscope.scope.stats import ScopeStats
+from farscope.scope.timeline import Timeline
+from farscope.wire.keys import Keyring, resolve_keyring
+from farscope.wire.seal import Opener
+
+WIRES = ("batches",)
+"""What a scope can read."""
+
+CHUNK = 1_024
+"""Steps an iteration takes from the buffer at a time; what it does not use goes back."""
+
+_step = cast("Callable[[RawStep], Step]", partial(tuple.__new__, Step))  # half the price of Step._make
+
+
+class Scope:
+    """Watches all charts that broadcast to one log.
+
+    Use it in a ``with`` block::
+
+        with Scope("sqlite:/var/lib/charts") as scope:
+            for step in scope:
+                print(step.trace() or step.spy())
+
+    It collects in the background from entering on. Iterating and ``take`` hand out each step once, and
+    a chart's own steps always in their order; ``charts``, ``scope["name"]``, ``stats`` and ``notices``
+    can be asked at any time, by any thread, also after the end.
+
+    Steps nobody has taken wait in a bounded buffer. When it is full, a scope somebody is taking from
+    stops reading until there is room: the log keeps the rest and nobody else is held up. One that is only
+    asked lets the oldest go; ``stats.unread`` counts them.
+    """
+
+    def __init__(
+        self,
+        url: str | Log | None = None,
+        key: Keyring | str | bytes | os.PathLike[str] | None = None,
+        since: Since = None,
+        *,
+        wire: str = "batches",
+    ) -> None:
+        """Nothing is touched before the ``with`` block is entered.
+
+        Args:
+            url: address of the log, or a log; None is ``FARSCOPE_URL``, else the embedded log.
+            key: key or key file; None is what ``FARSCOPE_KEY_FILE`` or ``FARSCOPE_KEY`` say, else the
+                user's own key file.
+            since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
+                seconds or a timedelta from that long ago; a datetime (local time if it has no zone).
+            wire: form of what is in the log.
+
+        Raises:
+            UsageError: a wire nobody knows.
+        """
+        if wire not in WIRES:
+            raise UsageError(f"{wire!r} is no wire format", f"one of: {', '.join(WIRES)}")
+        self._url = url
+        self._key = key
+        self._since = since
+        self._inbox = Inbox()
+        self._timeline = Timeline()
+        self._running: Collector | None = None
+        self._failure_raised = False
+
+    def __enter__(self) -> Self:
+        """Start collecting.
+
+        Raises:
+            BadUrl, LogUnavailable, LogRefused: the log cannot be read.
+            KeyringError: there is no key to read it with.
+            UsageError: ``since`` cannot be understood.
+            ScopeError: entered for the second time.
+        """
+        if self._running is not None:
+            raise ScopeError("a scope can be entered once only", "make another one")
+        log = open_log(self._url) if self._url is None or isinstance(self._url, str) else self._url
+        opener = Opener(resolve_keyring(self._key, shared=log.shared))
+        since = since_ns(self._since, time.time_ns())
+        reader = log.reader(since)
+        if since is None:
+            horizon: int | None = time.time_ns()
+        else:
+            # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
+            horizon = None if since and log.shared else since
+        intake = Intake(opener, since_ns=horizon, host=socket.gethostname())
+        self._running = Collector(reader, intake, self._inbox, self._timeline, from_now=since is None)
+        self._running.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close; an error that ended the collecting and that nobody has seen is raised."""
+        self.close()
+        if error is None and not self._failure_raised:
+            self._raise_failure()
+
+    def close(self) -> None:
+        """Stop collecting. May be called from any thread, and twice.
+
+        Iterations elsewhere end after the steps that were already received.
+        """
+        if self._running is not None:
+            self._running.stop()
+
+    def __iter__(self) -> Iterator[Step]:
+        """Yield steps as they come, until the scope is closed.
+
+        Raises:
+            LogRefused: the log cannot be read any more; after the steps that were received before.
+        """
+        self._collector()
+        with self._inbox.iterating():
+            while chunk := self._inbox.take(CHUNK, None):
+                try:
+                    while chunk:
+                        yield _step(chunk.popleft())
+                finally:
+                    self._inbox.put_back(chunk)
+        self._raise_failure()
+
+    def take(self, timeout_s: float, limit: int = CHUNK) -> list[Step]:
+        """Return the steps that wait, at most ``limit``; wait up to ``timeout_s`` seconds for the first one.
+
+        Raises:
+            LogRefused: the log cannot be read any more, and no steps wait.
+        """
+        self._collector()
+        taken = self._inbox.take(limit, timeout_s)
+        if not taken and self._inbox.ended:
+            self._raise_failure()
+        return list(map(_step, taken))
+
+    def wait_for(self, predicate: Callable[[Self], bool], timeout_s: float) -> bool:
+        """Wait until ``predicate(scope)`` holds; return whether it does. Takes no steps.
+
+        It is called on this thread, at first at once, then whenever something arrived.
+
+        Raises:
+            LogRefused: the log cannot be read any more, and the predicate does not hold.
+        """
+        self._collector()
+        deadline = time.monotonic() + timeout_s
+        while True:
+            version, ended = self._inbox.version, self._inbox.ended
+            if predicate(self):
+                return True
+            if ended:
+                self._raise_failure()
+                return False
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._inbox.wait_beyond(version, min(SLICE_S, left))
+
+    @property
+    def charts(self) -> list[ChartView]:
+        """Every chart seen, as it is at this moment."""
+        return self._collector().charts()
+
+    @property
+    def stats(self) -> ScopeStats:
+        """The account of everything read so far."""
+        return self._collector().stats()
+
+    @property
+    def timeline(self) -> Timeline:
+        """The recent steps of all charts, whether or not they were taken."""
+        return self._timeline
+
+    def notices(self) -> list[Notice]:
+        """Return what there is to tell since the last call, oldest first: charts, gaps, refusals."""
+        return self._collector().notices()
+
+    def label(self, chart: ChartId) -> str:
+        """Return what tells a chart from all others at present: its name, if nobody shares it."""
+        return self._collector().label(chart)
+
+    def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
+        """Return the spy and trace of a chart, by name, label, ``name@host`` or id.
+
+        Of several that share a name, the only one alive is meant, if there is just one.
+
+        Raises:
+            UnknownChart: none answers to it.
+            AmbiguousChart: several do; the error lists their labels.
+        """
+        return self._collector().foreign(chart)
+
+    def __contains__(self, chart: object) -> bool:
+        """Tell whether a chart of that name, label or id was seen."""
+        if not isinstance(chart, str | ChartId):
+            return False
+        try:
+            self._collector().foreign(chart)
+        except UnknownChart:
+            return False
+        except ScopeError:
+            return True
+        return True
+
+    def _collector(self) -> Collector:
+        if self._running is None:
+            raise ScopeError(
+                "the scope was not entered", "use it in a with block: `with Scope(...) as scope:`"
+            )
+        return self._running
+
+    def _raise_failure(self) -> None:
+        failure = self._collector().failure
+        if failure is not None:
+            self._failure_raised = True
+            raise failure

@@ -1,0 +1,40 @@
+"""From when on a scope reads: the words a person may say it in."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from farscope.errors import UsageError
+from farscope.logs.quantity import parse_span_ns
+from farscope.records.step import NANOSECONDS
+
+START = "start"
+"""The word for the oldest batch there is."""
+
+Since = str | datetime | timedelta | float | None
+"""None, ``"start"``, a time ago as text (``"10m"``), seconds or a timedelta, or a moment."""
+
+
+def since_ns(since: Since, now_ns: int) -> int | None:
+    """Return the moment meant in nanoseconds since the epoch: 0 for the oldest batch, None for from now on.
+
+    A datetime without a zone is in local time.
+
+    Raises:
+        UsageError: it cannot be understood, or lies before the epoch.
+    """
+    if since is None:
+        return None
+    if isinstance(since, str):
+        if since == START:
+            return 0
+        return max(1, now_ns - parse_span_ns(since))
+    if isinstance(since, datetime):
+        moment_ns = int(since.timestamp() * NANOSECONDS)
+        if moment_ns <= 0:
+            raise UsageError(f"{since} lies before 1970", 'to read everything, say "start"')
+        return moment_ns
+    seconds = since.total_seconds() if isinstance(since, timedelta) else since
+    if not seconds >= 0:
+        raise UsageError(f"{seconds} seconds ago is not in the past", "give a positive number of seconds")
+    return max(1, now_ns - int(seconds * NANOSECONDS))

@@ -1,0 +1,39 @@
+"""A scope's account of everything it read, at one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeStats:
+    """Steps are counted once each: received, dropped at the source, or missing."""
+
+    received: int
+    """Steps had."""
+    duplicated: int
+    """Steps that came again and were left out."""
+    missing: int
+    """Steps made and neither received nor declared dropped."""
+    dropped: Mapping[str, int]
+    """Steps the probes declared as dropped, by reason."""
+    refused: Mapping[str, int]
+    """Batches not taken, by reason: wrong key, tampered, malformed, unsupported version, replayed."""
+    probes: int
+    """Probes heard."""
+    batches: int
+    """Batches taken."""
+    repeated: int
+    """Batches that came again."""
+    waiting: int
+    """Steps received that wait to be taken by iterating or ``take``."""
+    unread: int
+    """Steps received that left the buffer because nobody took them."""
+    cut: int
+    """Batches retention removed from the log before they could be read."""
+
+    @property
+    def lost(self) -> int:
+        """Steps that were made and never received, for whatever reason."""
+        return self.missing + sum(self.dropped.values())

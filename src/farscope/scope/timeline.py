@@ -1,0 +1,64 @@
+"""The recent past of all charts together, for views that look back."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from threading import Lock
+
+from farscope.records.step import ChartId, RawStep, Step
+
+DEFAULT_STEPS = 50_000
+"""Steps of all charts together that are kept to look back on, some 15 MB; at the limit the oldest go."""
+
+
+class Timeline:
+    """Bounded history in the order the steps were taken in; every method may be called from any thread."""
+
+    def __init__(self, limit: int = DEFAULT_STEPS) -> None:
+        self._lock = Lock()
+        self._steps: deque[RawStep] = deque(maxlen=limit)
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._steps)
+
+    @property
+    def forgotten(self) -> int:
+        """Steps that were here once and are no more."""
+        with self._lock:
+            return self._taken - len(self._steps)
+
+    def extend(self, steps: Sequence[RawStep]) -> None:
+        """Add steps behind the others."""
+        with self._lock:
+            self._steps.extend(steps)
+            self._taken += len(steps)
+
+    def steps(
+        self,
+        *,
+        chart: ChartId | None = None,
+        since_ns: int | None = None,
+        until_ns: int | None = None,
+        limit: int | None = None,
+    ) -> list[Step]:
+        """Return steps, oldest first.
+
+        Args:
+            chart: only of this chart.
+            since_ns: only steps that began then or later, in nanoseconds since the epoch.
+            until_ns: only steps that began before that.
+            limit: only the newest so many of those.
+        """
+        with self._lock:
+            steps = list(self._steps)
+        if chart is not None:
+            steps = [step for step in steps if step[0] == chart]
+        if since_ns is not None:
+            steps = [step for step in steps if step[3] >= since_ns]
+        if until_ns is not None:
+            steps = [step for step in steps if step[3] < until_ns]
+        if limit is not None:
+            steps = steps[max(0, len(steps) - limit) :]
+        return list(map(Step._make, steps))

@@ -1,0 +1,269 @@
+"""The world as a scope knows it: probes, their charts, and what became of them. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from farscope.errors import AmbiguousChart, UnknownChart
+from farscope.records.step import ChartId, RawStep
+from farscope.scope.chart import Chart, ChartView, Status
+from farscope.scope.intake import MAX_PROBES, Accepted
+from farscope.scope.labels import Labels, spellings
+from farscope.scope.ledger import PATIENCE_NS, Ledger
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.wire.envelope import Flags
+
+SILENT_AFTER_NS = 5_000_000_000
+"""A probe says something every second. When it has not for this long, its charts are silent."""
+
+SETTLE_NS = 2_500_000_000
+"""How long a scope must have been reading what is new before it tells that a probe fell silent: while it
+reads the past, or just after an outage, a probe's next heartbeat may be about to come."""
+
+MAX_CHARTS = 4_096
+"""Charts followed at a time. At the limit the one unheard for longest is forgotten."""
+
+LISTED = 10
+"""Labels a message lists at most."""
+
+
+class Key(NamedTuple):
+    """Tells a chart from every other, whatever it is called."""
+
+    probe: str
+    serial: int
+
+
+@dataclass(slots=True)
+class _Probe:
+    id: str
+    label: str
+    ledger: Ledger
+    heard_ns: int
+    closed: bool = False
+    silent: bool = False
+    silence_told: bool = False
+    charts: dict[int, Key] = field(default_factory=dict)
+
+
+class World:
+    """Follows every chart that was heard of. Used by one thread at a time.
+
+    Times called ``now_ns`` are of any clock that does not go back.
+    """
+
+    def __init__(self) -> None:
+        self.forgotten = 0
+        """Charts forgotten at a limit."""
+        self._probes: dict[str, _Probe] = {}
+        self._charts: dict[Key, Chart] = {}
+        self._labels = Labels()
+
+    def apply(self, accepted: Accepted, now_ns: int, age_ns: int = 0) -> list[Notice]:
+        """Take an accepted batch.
+
+        Args:
+            accepted: from the intake.
+            now_ns: when it was read.
+            age_ns: for how long it had been stored by then, when the past is read; 0 when it is new.
+        """
+        header, batch, posted = accepted.header, accepted.batch, accepted.posted
+        probe = self._heard(accepted, now_ns - age_ns)
+        notices = list(self._hear(probe, now_ns))
+        goodbye = bool(header.flags & Flags.GOODBYE)
+        for entry in batch.charts:
+            notices += self._present(
+                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id)
+            )
+            chart = self._charts[Key(probe.id, entry.serial)]
+            was_stopped = chart.stopped
+            chart.take_entry(entry, header.number, ended=goodbye)
+            if chart.stopped and not was_stopped:
+                notices.append(Notice(kind=NoticeKind.STOPPED, subject=self._labels.of(chart.id)))
+        for serial, steps in _by_chart(posted.steps, alone=len(batch.charts) == 1):
+            self._charts[Key(probe.id, serial)].take_steps(steps)
+        for reason, count in posted.dropped.items():
+            notices.append(Notice(kind=NoticeKind.DROPPED, subject=probe.label, detail=reason, count=count))
+        for span in posted.found:
+            notices.append(Notice(kind=NoticeKind.FOUND, subject=probe.label, span=span))
+        if goodbye and not probe.closed:
+            probe.closed = True
+            notices += self._about_charts(probe, NoticeKind.CLOSED)
+        return notices
+
+    def tick(self, now_ns: int, listening_since_ns: int | None) -> list[Notice]:
+        """Tell what has become of probes that say nothing, and which gaps have waited in vain.
+
+        Args:
+            now_ns: the present.
+            listening_since_ns: since when everything that was stored was read at once; None while the
+                past is still being read or the log cannot be: then nobody is called silent.
+        """
+        notices: list[Notice] = []
+        for probe in self._probes.values():
+            if listening_since_ns is not None and not probe.closed:
+                notices += self._listen(probe, now_ns, listening_since_ns)
+            if probe.ledger.missing:
+                notices += _missing(probe, now_ns, PATIENCE_NS)
+        return notices
+
+    def settle(self, now_ns: int) -> list[Notice]:
+        """Tell every gap that was not told yet: nothing more will be read."""
+        return [notice for probe in self._probes.values() for notice in _missing(probe, now_ns, 0)]
+
+    def charts(self) -> list[ChartView]:
+        """Return every chart, by name, host, process and serial."""
+        return [self._view(chart) for chart in sorted(self._charts.values(), key=lambda chart: chart.id)]
+
+    def label(self, chart: ChartId) -> str:
+        """Return the label of a chart at present; of one never seen, or forgotten, the longest there is."""
+        known = self._charts.get(Key(chart.probe, chart.serial))
+        return self._labels.of(known.id) if known else spellings(chart)[-1]
+
+    def find(self, chart: str | ChartId) -> Chart:
+        """Return the chart of that name, label, ``name@host``, or id.
+
+        Of several that share the name, the only one alive is meant, if there is just one.
+
+        Raises:
+            UnknownChart: none answers to it.
+            AmbiguousChart: several do.
+        """
+        found = self._candidates(chart)
+        if len(found) > 1:
+            found = [one for one in found if self._status(one) == "alive"] or found
+        if len(found) == 1:
+            return found[0]
+        if found:
+            labels = tuple(sorted(self._labels.of(one.id) for one in found))
+            raise AmbiguousChart(
+                f"{len(found)} charts answer to {str(chart)!r}",
+                f"say which: {_listed(labels)}",
+                labels=labels,
+            )
+        labels = tuple(sorted(self._labels.of(one.id) for one in self._charts.values()))
+        hint = f"seen so far: {_listed(labels)}" if labels else "no chart was seen yet"
+        raise UnknownChart(f"no chart {str(chart)!r} was seen", hint, name=str(chart))
+
+    def _candidates(self, chart: str | ChartId) -> list[Chart]:
+        if isinstance(chart, ChartId):
+            known = self._charts.get(Key(chart.probe, chart.serial))
+            return [known] if known else []
+        named = [one for one in self._charts.values() if one.id.name == chart]
+        return named or [one for one in self._charts.values() if chart in spellings(one.id)]
+
+    def _heard(self, accepted: Accepted, heard_ns: int) -> _Probe:
+        probe_id = accepted.header.probe.hex()
+        probe = self._probes.pop(probe_id, None)
+        if probe is None:
+            if len(self._probes) >= MAX_PROBES:
+                self._forget_probe(next(iter(self._probes)))
+            label = f"{accepted.batch.host}:{accepted.batch.pid}"
+            probe = _Probe(probe_id, label, accepted.ledger, heard_ns)
+        probe.ledger = accepted.ledger
+        probe.heard_ns = max(probe.heard_ns, heard_ns)
+        self._probes[probe_id] = probe
+        return probe
+
+    def _hear(self, probe: _Probe, now_ns: int) -> Iterator[Notice]:
+        if now_ns - probe.heard_ns >= SILENT_AFTER_NS:
+            probe.silent = True
+            return
+        probe.silent = False
+        if probe.silence_told:
+            probe.silence_told = False
+            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN)
+
+    def _listen(self, probe: _Probe, now_ns: int, listening_since_ns: int) -> Iterator[Notice]:
+        if now_ns - probe.heard_ns < SILENT_AFTER_NS or now_ns - listening_since_ns < SETTLE_NS:
+            return
+        probe.silent = True
+        if not probe.silence_told:
+            probe.silence_told = True
+            probe.ledger.expect_announced(now_ns)
+            yield from self._about_charts(probe, NoticeKind.FELL_SILENT)
+            yield from _missing(probe, now_ns, 0)
+
+    def _about_charts(self, probe: _Probe, kind: NoticeKind) -> Iterator[Notice]:
+        for key in probe.charts.values():
+            chart = self._charts[key]
+            if not chart.stopped:
+                yield Notice(kind=kind, subject=self._labels.of(chart.id), count=chart.number)
+
+    def _present(self, probe: _Probe, chart_id: ChartId) -> Iterator[Notice]:
+        """Make sure the chart is known, by its present name, and counted as heard last."""
+        key = Key(probe.id, chart_id.serial)
+        chart = self._charts.pop(key, None)
+        appeared = chart is None
+        if chart is None:
+            while len(self._charts) >= MAX_CHARTS:
+                self._forget_chart(next(iter(self._charts)))
+            chart = Chart(chart_id)
+            self._labels.add(chart_id)
+        elif chart.id != chart_id:
+            self._labels.remove(chart.id)
+            self._labels.add(chart_id)
+            chart.id = chart_id
+        self._charts[key] = chart
+        probe.charts[chart_id.serial] = key
+        if appeared:
+            yield Notice(kind=NoticeKind.APPEARED, subject=self._labels.of(chart_id))
+
+    def _forget_probe(self, probe_id: str) -> None:
+        for key in list(self._probes[probe_id].charts.values()):
+            self._forget_chart(key)
+        del self._probes[probe_id]
+
+    def _forget_chart(self, key: Key) -> None:
+        self._labels.remove(self._charts.pop(key).id)
+        del self._probes[key.probe].charts[key.serial]
+        self.forgotten += 1
+
+    def _status(self, chart: Chart) -> Status:
+        probe = self._probes[chart.id.probe]
+        if chart.stopped:
+            return "stopped"
+        if probe.closed:
+            return "closed"
+        return "silent" if probe.silent else "alive"
+
+    def _view(self, chart: Chart) -> ChartView:
+        return ChartView(
+            id=chart.id,
+            name=chart.id.name,
+            host=chart.id.host,
+            pid=chart.id.pid,
+            label=self._labels.of(chart.id),
+            state=chart.state,
+            status=self._status(chart),
+            steps=chart.steps,
+            lost=chart.lost,
+            last_number=chart.number,
+            last_ns=chart.last_ns,
+            structure=chart.structure,
+        )
+
+
+def _by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, Sequence[RawStep]]]:
+    """Return the steps of each chart by its serial; ``alone``: there is one chart only."""
+    if not steps:
+        return ()
+    if alone:
+        return ((steps[0][0].serial, steps),)
+    charts: defaultdict[int, list[RawStep]] = defaultdict(list)
+    for step in steps:
+        charts[step[0][3]].append(step)
+    return charts.items()
+
+
+def _missing(probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
+    for span in probe.ledger.tell(now_ns, patience_ns=patience_ns):
+        yield Notice(kind=NoticeKind.MISSING, subject=probe.label, count=span.size, span=span)
+
+
+def _listed(labels: tuple[str, ...]) -> str:
+    more = f" and {len(labels) - LISTED} more" if len(labels) > LISTED else ""
+    return ", ".join(labels[:LISTED]) + more

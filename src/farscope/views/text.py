@@ -1,0 +1,147 @@
+"""Text for terminals and pipes: steps, notices and accounts as lines that can do no harm."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from farscope.records.step import Step, local_time
+from farscope.scope.chart import ChartView
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.stats import ScopeStats
+
+_NOTICES = {
+    NoticeKind.FELL_SILENT: "fell silent after step {number}",
+    NoticeKind.MISSING: "missing {span} ({steps})",
+    NoticeKind.FOUND: "{span} arrived after all",
+    NoticeKind.DROPPED: "dropped {steps} at the source: {detail}",
+    NoticeKind.REFUSED: "refused a batch: {detail}{times}",
+    NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
+}
+SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def escape(text: str) -> str:
+    r"""Return ``text`` with everything visible that would act on a terminal or hide in it.
+
+    Control characters, line separators, bidirectional and zero-width marks, lone surrogates and
+    unassigned characters become ``\n``, ``\x1b``, ``\u202e`` and the like. Printable Unicode stays.
+    """
+    if text.isprintable():
+        return text
+    return "".join([char if char.isprintable() else _escaped(char) for char in text])
+
+
+def trace_line(step: Step, label: str | None = None) -> str | None:
+    """Return a step's trace line, or None if it leaves none; ``label`` stands in for the chart's name."""
+    if label is not None and label != step.chart.name:
+        step = step._replace(chart=step.chart._replace(name=label))
+    line = step.trace()
+    return None if line is None else escape(line)
+
+
+def spy_lines(step: Step, label: str | None = None) -> list[str]:
+    """Return a step's spy lines, each behind the time and the chart it is of."""
+    head = f"[{local_time(step.time_ns)}] [{escape(label or step.chart.name)}]"
+    return [f"{head} {escape(line)}" for line in step.spy()]
+
+
+def step_dict(step: Step, label: str | None = None) -> dict[str, Any]:
+    """Return all a step tells, in plain types under stable names; texts are as they came, not escaped."""
+    chart = step.chart
+    return {
+        "chart": label or chart.name,
+        "name": chart.name,
+        "host": chart.host,
+        "pid": chart.pid,
+        "serial": chart.serial,
+        "probe": chart.probe,
+        "number": step.number,
+        "kind": step.kind.name.lower(),
+        "signal": step.signal,
+        "start": step.start,
+        "end": step.end,
+        "time": step.time.isoformat(timespec="microseconds"),
+        "time_ns": step.time_ns,
+        "duration_ns": step.duration_ns,
+        "waited_ns": step.waited_ns,
+        "queued": step.queued,
+        "deferred": step.deferred,
+        "cause": None if step.cause is None else {"serial": step.cause.serial, "number": step.cause.number},
+        "facts": [
+            {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts
+        ],
+        "texts": list(step.texts),
+    }
+
+
+def json_line(step: Step, label: str | None = None) -> str:
+    """Return a step as one line of JSON in ASCII, without a newline."""
+    # JSON lets DEL through, terminals act on it.
+    return json.dumps(step_dict(step, label)).replace("\x7f", "\\u007f")
+
+
+def notice_line(notice: Notice) -> str:
+    """Return a notice as one line."""
+    subject = escape(notice.subject)
+    return f"{subject}: {_notice_text(notice)}" if subject else _notice_text(notice)
+
+
+def stats_line(stats: ScopeStats) -> str:
+    """Return the whole account as one line: what was seen, and where the rest is."""
+    parts = [
+        f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
+        f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
+        f"duplicated {stats.duplicated:,}",
+    ]
+    if stats.refused:
+        parts.append(
+            f"refused {_number(sum(stats.refused.values()), 'batch')}" + _reasons(dict(stats.refused))
+        )
+    if stats.cut:
+        parts.append(f"cut by retention {_number(stats.cut, 'batch')}")
+    if stats.unread:
+        parts.append(f"not taken {stats.unread:,}")
+    return ", ".join(parts)
+
+
+def chart_line(chart: ChartView) -> str:
+    """Return what is known of a chart as one line."""
+    state = escape(chart.state) or "not started"
+    lost = f", lost {chart.lost:,}" if chart.lost else ""
+    place = "" if chart.label != chart.name else f" on {escape(chart.host)}:{chart.pid}"
+    return f"{escape(chart.label)}{place}: {chart.status} in {state}, {_number(chart.steps, 'step')}{lost}"
+
+
+def _notice_text(notice: Notice) -> str:
+    template = _NOTICES.get(notice.kind, "{kind}: {detail}" if notice.detail else "{kind}")
+    times = f" ({notice.count:,} times so far)" if notice.count > 1 else ""
+    span = notice.span
+    return template.format(
+        kind=notice.kind.value,
+        detail=escape(notice.detail),
+        number=notice.count,
+        steps=_number(notice.count, "step"),
+        batches=_number(notice.count, "batch"),
+        times=times,
+        span="" if span is None else f"{span.first}..{span.last}",
+    )
+
+
+def _reasons(counts: dict[str, int]) -> str:
+    parts = [f"{escape(str(reason))} {count:,}" for reason, count in counts.items() if count]
+    return f" ({', '.join(parts)})" if parts else ""
+
+
+def _number(count: int, thing: str) -> str:
+    ending = "" if count == 1 else "es" if thing.endswith("ch") else "s"
+    return f"{count:,} {thing}{ending}"
+
+
+def _escaped(char: str) -> str:
+    if short := SHORT_ESCAPES.get(char):
+        return short
+    code = ord(char)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
