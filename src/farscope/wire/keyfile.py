@@ -10,7 +10,10 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
+from typing import TextIO
 
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
 
@@ -26,6 +29,7 @@ _READ = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 )
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+_IS_A_LINK = frozenset({errno.ELOOP, errno.EMLINK})
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 )
@@ -43,16 +47,23 @@ def read_key_file(path: Path) -> str:
     try:
         descriptor = os.open(path, _READ)
     except FileNotFoundError:
-        raise NoKey(f"there is no key file {path}", f"`farscope key new {path}` makes one") from None
+        raise NoKey(
+            f"there is no key file {path}", f"make one with: farscope key new {quote(str(path))}"
+        ) from None
     except OSError as error:
-        if error.errno == errno.ELOOP:
+        if error.errno in _IS_A_LINK:
             raise KeyFileUnsafe(
                 f"the key file {path} is a symbolic link", "give the path of the file itself", path=str(path)
             ) from None
         raise _cannot("read", path, error) from error
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         _check(path, os.fstat(descriptor))
-        data = file.read(MAX_KEY_FILE_BYTES + 1)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            data = file.read(MAX_KEY_FILE_BYTES + 1)
+    except OSError as error:
+        raise _cannot("read", path, error) from error
+    finally:
+        os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:
         raise KeyFileUnsafe(
             f"{path} is too large for a key file", "give the path of a key file", path=str(path)
@@ -76,39 +87,54 @@ def make_key_file(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot("make", path, error) from error
+    try:
         _write(draft, text)
-        try:
-            _publish(draft, path, text)
-        finally:
-            draft.unlink(missing_ok=True)
+        _publish(draft, path, text)
     except FileExistsError:
         raise
     except OSError as error:
         raise _cannot("make", path, error) from error
+    finally:
+        draft.unlink(missing_ok=True)
+    _sync_folder(path.parent)
 
 
-def replace_key_file(path: Path, text: str) -> None:
-    """Put ``text`` in the place of a key file in one go; readers see the old or the new one.
+def change_key_file(path: Path, change: Callable[[str], str]) -> None:
+    """Replace a key file's text by what ``change`` makes of it; readers see the old or the new one.
+
+    What ``change`` raises leaves the file as it was.
 
     Raises:
-        KeyringError: another replacement is under way, or was cut off; or the file cannot be written.
+        KeyringError: another change is under way, or was cut off; or the file cannot be written.
+        NoKey, KeyFileUnsafe, BadKey: as ``read_key_file``.
     """
-    # A fixed name, made exclusively, is also the lock: two rotations at once would lose one's key.
+    # The draft's fixed name, made exclusively before the file is read, is also the lock: of two
+    # rotations at once that both read first, one would lose the other's key.
     draft = path.with_name(f".{path.name}.new")
     try:
-        _write(draft, text)
+        descriptor = os.open(draft, _MAKE, 0o600)
     except FileExistsError:
         raise KeyringError(
-            f"another rotation of {path} is under way, or was cut off", f"if none is running, remove {draft}"
+            f"another change of {path} is under way, or was cut off",
+            f"if none is running, remove it with: rm {quote(str(draft))}",
         ) from None
+    except FileNotFoundError as error:
+        raise NoKey(f"there is no key file {path}", "check the path") from error
     except OSError as error:
-        raise _cannot("write", path, error) from error
+        raise _cannot("change", path, error) from error
     try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            _fill(file, change(read_key_file(path)))
         draft.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
+    except BaseException as error:
+        # Only here: once it was renamed, a draft of that name is somebody else's.
         draft.unlink(missing_ok=True)
-        raise _cannot("write", path, error) from error
+        if isinstance(error, OSError):
+            raise _cannot("change", path, error) from error
+        raise
+    _sync_folder(path.parent)
 
 
 def _check(path: Path, status: os.stat_result) -> None:
@@ -125,16 +151,20 @@ def _check(path: Path, status: os.stat_result) -> None:
     if status.st_mode & 0o077:
         raise KeyFileUnsafe(
             f"the key file {path} is open to others (mode {stat.S_IMODE(status.st_mode):04o})",
-            f"close it with: chmod 600 {path}; if others may have read it, run: farscope key rotate {path}",
+            f"close it with: chmod 600 {quote(str(path))}",
             path=str(path),
         )
 
 
 def _write(path: Path, text: str) -> None:
     with os.fdopen(os.open(path, _MAKE, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+        _fill(file, text)
+
+
+def _fill(file: TextIO, text: str) -> None:
+    file.write(text)
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _publish(draft: Path, path: Path, text: str) -> None:
@@ -148,18 +178,20 @@ def _publish(draft: Path, path: Path, text: str) -> None:
             raise
         # A file system without hard links: exclusive all the same, but a reader may come too early.
         _write(path, text)
-    _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
     """Make a rename last: without it a power cut may bring the old key file back."""
     if os.name == "nt":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise _cannot("store", folder, error) from error
 
 
 def _cannot(do: str, path: Path, error: OSError) -> KeyringError:

@@ -94,10 +94,10 @@ class Keyring:
             BadKey: a line is no key; it is named by its number, never by its content.
             PublicKey: a key everybody has.
         """
-        lines = ((number, line.strip()) for number, line in enumerate(text.splitlines(), 1))
+        lines = [line.strip() for line in text.splitlines()]
         return cls(
-            [_key(line, number, allow_public) for number, line in lines if line and line[0] != "#"],
-            automatic=AUTOMATIC_MARK in text,
+            [_key(line, n, allow_public) for n, line in enumerate(lines, 1) if line and line[0] != "#"],
+            automatic=AUTOMATIC_MARK in lines,
         )
 
     @classmethod

@@ -7,9 +7,10 @@ import os
 import sys
 from functools import cache
 from pathlib import Path
+from shlex import quote
 
 from farscope.errors import KeyringError, NoKey
-from farscope.wire.keyfile import AUTOMATIC_MARK, make_key_file, read_key_file, replace_key_file
+from farscope.wire.keyfile import AUTOMATIC_MARK, change_key_file, make_key_file
 from farscope.wire.keyring import Key, Keyring, fingerprint, new_key_text
 
 __all__ = [
@@ -100,7 +101,7 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
             return rotate_key_file(target)
         raise KeyringError(
             f"{target} is there already",
-            f"`farscope key rotate {target}` puts a new key on top; or choose another path",
+            f"to put a new key on top: farscope key rotate {quote(str(target))}; or choose another path",
         ) from None
     return Keyring.load(target)
 
@@ -117,14 +118,20 @@ def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: boo
         KeyringError: it cannot be replaced.
     """
     target = Path(path) if path is not None else default_key_path()
-    text = read_key_file(target)
-    # A public key may be rotated away, but only away.
-    Keyring.from_text(text, allow_public=drop_old)
-    lines = [line.strip() for line in text.splitlines()]
-    comments = [line for line in lines if line.startswith("#") and line != AUTOMATIC_MARK]
-    keys = [] if drop_old else [line for line in lines if line and not line.startswith("#")]
-    replace_key_file(target, "\n".join([*comments, new_key_text(), *keys, ""]))
-    return Keyring.load(target)
+    rotated: list[Keyring] = []
+
+    def put_new_key_on_top(text: str) -> str:
+        # A public key may be rotated away, but only away.
+        Keyring.from_text(text, allow_public=drop_old)
+        lines = [line.strip() for line in text.splitlines()]
+        comments = [line for line in lines if line.startswith("#") and line != AUTOMATIC_MARK]
+        keys = [] if drop_old else [line for line in lines if line and not line.startswith("#")]
+        new = "\n".join([*comments, new_key_text(), *keys, ""])
+        rotated.append(Keyring.from_text(new))
+        return new
+
+    change_key_file(target, put_new_key_on_top)
+    return rotated[0]
 
 
 def _own(path: Path) -> Keyring:

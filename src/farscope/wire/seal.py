@@ -95,20 +95,22 @@ class Opener:
                 "`farscope key show` lists the fingerprints of your keys; ask the sender for the key file",
                 fingerprint=fingerprint,
             )
-        cipher = self._cipher(key, header.probe, header.number >> 32)
+        place = (key.id, header.probe, header.number >> 32)
+        cipher = self._ciphers.get(place) or _derive(key, header.probe, header.number >> 32)
         try:
-            return header, cipher.decrypt(header.nonce, data[HEADER_BYTES:], data[:HEADER_BYTES])
+            body = cipher.decrypt(header.nonce, data[HEADER_BYTES:], data[:HEADER_BYTES])
         except InvalidTag:
             # The cause says nothing more, and which part was changed cannot be known.
             raise Tampered("the seal of a batch does not hold: it was changed after sealing") from None
+        self._keep(place, cipher)
+        return header, body
 
-    def _cipher(self, key: Key, probe: bytes, epoch: int) -> AESGCM:
-        known = self._ciphers.get((key.id, probe, epoch))
-        if known is None:
+    def _keep(self, place: tuple[bytes, bytes, int], cipher: AESGCM) -> None:
+        # Only what a proven batch needed is kept, so that forged probe ids push nothing out.
+        if place not in self._ciphers:
             if len(self._ciphers) >= MAX_DERIVED_KEYS:
                 del self._ciphers[next(iter(self._ciphers))]
-            known = self._ciphers[key.id, probe, epoch] = _derive(key, probe, epoch)
-        return known
+            self._ciphers[place] = cipher
 
 
 def _derive(key: Key, probe: bytes, epoch: int) -> AESGCM:
