@@ -184,7 +184,8 @@ class MemoryReader:
                 lambda: store.end > self._next or self._interrupted,
                 timeout_s if limit > 0 else 0,
             )
-            self._interrupted = False
+            if store.end == self._next:
+                self._interrupted = False
             if store.first > self._next:
                 self._cut += store.first - self._next
                 self._next = store.first

@@ -7,7 +7,7 @@ files read-only. ``docs/embedded-log.md`` tells what that gives and costs.
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from farscope.logs.base import Position
 from farscope.logs.sqlite_reader import SqliteReader
@@ -45,8 +45,14 @@ class SqliteLog:
 
     @property
     def url(self) -> str:
-        """The address, with an absolute path."""
-        return "sqlite:" + quote(self._folder.as_posix(), safe="/:~ ")
+        """The address, with an absolute path, and its bounds where they are not the usual ones."""
+        bounds: dict[str, str] = {}
+        if self._keep.max_bytes != DEFAULT_MAX_BYTES:
+            bounds["max_bytes"] = str(self._keep.max_bytes)
+        if self._keep.max_age_ns != DEFAULT_MAX_AGE_NS:
+            bounds["max_age"] = f"{self._keep.max_age_ns}ns"
+        query = f"?{urlencode(bounds)}" if bounds else ""
+        return "sqlite:" + quote(self._folder.as_posix(), safe="/:~ ") + query
 
     @property
     def shared(self) -> bool:

@@ -31,6 +31,10 @@ APPLICATION_ID: Final = 0x4653_4C47
 """'FSLG' in SQLite's application id, so that ``file`` and we know the file."""
 
 PAGE_BYTES: Final = 4096
+
+MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
+"""A larger batch is refused by writers and readers alike: no file can make a reader fetch without bound."""
+
 BUSY_S: Final = 1.0
 """How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
 
@@ -97,11 +101,16 @@ def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
         check_same_thread=False,
         timeout=BUSY_S,
     )
-    connection.executescript(
-        "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
-        f"PRAGMA wal_autocheckpoint={checkpoint_pages};"
-        f"PRAGMA journal_size_limit={4 * checkpoint_pages * PAGE_BYTES};"
-    )
+    try:
+        _limit(connection)
+        connection.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            f"PRAGMA wal_autocheckpoint={checkpoint_pages};"
+            f"PRAGMA journal_size_limit={4 * checkpoint_pages * PAGE_BYTES};"
+        )
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -120,12 +129,25 @@ def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
         timeout=BUSY_S,
     )
     try:
+        _limit(connection)
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA query_only=ON")
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _limit(connection: sqlite3.Connection) -> None:
+    # A row has a few bytes beside the batch.
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BATCH_BYTES + 64)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file nobody writes, with what lies beside it; others may do so at the same time."""
+    path.unlink(missing_ok=True)
+    for companion in COMPANIONS:
+        path.with_name(path.name + companion).unlink(missing_ok=True)
 
 
 def _has_wal(path: Path) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import heapq
 import logging
+import os
 import sqlite3
 import threading
 import time
 from pathlib import Path
 from typing import Final
 
-from farscope.errors import LogRefused
+from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position
 from farscope.logs.sqlite_file import FileName, writer_lives
 from farscope.logs.sqlite_tail import ALL_READ, BEGINNING, END, ForeignFormat, Start, Tail
@@ -21,7 +22,7 @@ _log = logging.getLogger("farscope")
 FIRST_PAUSE_S: Final = 0.002
 IDLE_PAUSE_S: Final = 0.05
 PAUSE_GROWTH: Final = 1.3
-"""After something was read files are looked at every 2 ms, then ever more seldom, at last 20 times a second."""
+"""Files are looked at 2 ms after something was read, then ever more seldom, at last 20 times a second."""
 
 READ_BYTES: Final = 8 * 1024 * 1024
 """A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""
@@ -43,6 +44,8 @@ class SqliteReader:
         self._since_ns = since_ns
         self._position = position
         self._tails: dict[str, Tail] = {}
+        self._active: list[Tail] = []
+        self._pid = os.getpid()
         self._woken = threading.Event()
         self._pause_s = FIRST_PAUSE_S
         self._caught_up = False
@@ -60,6 +63,10 @@ class SqliteReader:
         """Return the next entries; see ``LogReader.read``."""
         if self._closed:
             raise LogRefused("this reader was closed", "make another with log.reader()")
+        if self._pid != os.getpid():
+            raise LogRefused(
+                "this reader belongs to the process that was forked", "make another from its position"
+            )
         deadline = time.monotonic() + timeout_s
         while True:
             self._scan_if_changed()
@@ -126,6 +133,8 @@ class SqliteReader:
             self._take_up(name, path)
         for text in [text for text in self._tails if text not in present]:
             self._let_go(text)
+        unfinished = (tail for tail in self._tails.values() if not tail.finished)
+        self._active = sorted(unfinished, key=lambda tail: (tail.name.created_ns, tail.name.stream))
 
     def _take_up(self, name: FileName, path: Path) -> None:
         tail = self._tails[str(name)] = Tail(path, name, self._start_of(name))
@@ -137,11 +146,13 @@ class SqliteReader:
         elif self._settling and self._position is None and self._since_ns is None:
             # "From now on" is settled here; any later and we would pass over what comes meanwhile.
             self._guarded_fill(tail)
+            if not tail.opened and not tail.finished:
+                raise LogUnavailable(f"the log file {path} cannot be opened at the moment", "try again")
 
     def _start_of(self, name: FileName) -> Start:
         if self._position is not None:
             after = self._position.get(str(name))
-            return BEGINNING if after is None else Start(after=after)
+            return BEGINNING if after is None else Start.at(after)
         if self._since_ns is not None:
             return Start(since_ns=self._since_ns)
         return END if self._settling else BEGINNING
@@ -178,13 +189,18 @@ class SqliteReader:
     def _guarded_fill(self, tail: Tail) -> bool:
         """Fill ``tail``; a file that cannot be read is reported once and skipped."""
         try:
-            return tail.fill()
+            filled = tail.fill()
         except sqlite3.Error as error:
-            if code_of(error) in PASSING:
+            if not tail.path.exists() and not tail.opened:
+                tail.skip()
+                return False
+            if code_of(error) in PASSING and os.access(tail.path, os.R_OK) and tail.may_pass():
                 return False
             reason: Exception = error
         except (ForeignFormat, OSError) as error:
             reason = error
+        else:
+            return filled
         self.skipped += 1
         _log.warning("skipping the log file %s: %s", tail.path, reason)
         tail.skip()
@@ -193,34 +209,15 @@ class SqliteReader:
     def _gather(self, limit: int) -> list[Entry]:
         """Return what is there, by time of storing over all files and in order within each."""
         self._check_writers()
-        heap: list[tuple[int, int, Tail]] = []
-        waiting = False
-        unfinished: set[str] = set()
-        for order, tail in enumerate(sorted(self._tails.values(), key=lambda each: each.name.created_ns)):
-            if tail.finished:
-                continue
-            # A writer's next file waits for the one before: their order is the writer's.
-            if tail.name.stream in unfinished:
-                waiting = True
-                continue
-            if not tail.opened or self._guarded_fill(tail):
-                heap.append((tail.next_ns, order, tail))
-            if not tail.finished:
-                unfinished.add(tail.name.stream)
-        heapq.heapify(heap)
+        heap, waiting = self._ready()
         found: list[Entry] = []
         size = 0
         while heap and len(found) < limit and size < READ_BYTES:
             _, order, tail = heap[0]
-            if not tail.opened:
-                if self._guarded_fill(tail):
-                    heapq.heapreplace(heap, (tail.next_ns, order, tail))
-                else:
-                    heapq.heappop(heap)
-                continue
-            entry = tail.take()
-            found.append(entry)
-            size += len(entry.data)
+            if tail.opened:
+                entry = tail.take()
+                found.append(entry)
+                size += len(entry.data)
             if self._guarded_fill(tail):
                 heapq.heapreplace(heap, (tail.next_ns, order, tail))
             else:
@@ -228,10 +225,28 @@ class SqliteReader:
         self._caught_up = not heap and not waiting
         return found
 
+    def _ready(self) -> tuple[list[tuple[int, int, Tail]], bool]:
+        """Return a heap of the files with something to read, and whether others wait for their turn."""
+        self._active = [tail for tail in self._active if not tail.finished]
+        heap: list[tuple[int, int, Tail]] = []
+        unfinished: set[str] = set()
+        waiting = False
+        for order, tail in enumerate(self._active):
+            # A writer's next file waits for the one before: their order is the writer's.
+            if tail.name.stream in unfinished:
+                waiting = True
+                continue
+            # A file not opened yet stands in for its first row: old files are opened when their time comes.
+            if not tail.opened or self._guarded_fill(tail):
+                heap.append((tail.next_ns, order, tail))
+            if not tail.finished:
+                unfinished.add(tail.name.stream)
+        heapq.heapify(heap)
+        return heap, waiting
+
     def _check_writers(self) -> None:
         now_s = time.monotonic()
         if now_s - self._writers_checked_s >= WRITER_CHECK_S:
             self._writers_checked_s = now_s
-            for tail in self._tails.values():
-                if not tail.finished:
-                    tail.check_writer()
+            for tail in self._active:
+                tail.check_writer()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from farscope.logs.sqlite_file import ALIVE, COMPANIONS, MAKING, PAGE_BYTES, FileName, writer_lives
+from farscope.logs.sqlite_file import ALIVE, MAKING, PAGE_BYTES, FileName, remove_file, writer_lives
 
 DEFAULT_MAX_BYTES: Final = 1024**3
 """1 GiB for the whole folder; beyond it the oldest batches are removed."""
@@ -26,7 +26,7 @@ MIN_MAX_BYTES: Final = 256 * 1024
 """A smaller bound is taken as this one: SQLite's own pages would fill it."""
 
 HEADROOM: Final = 0.8
-"""Removing starts at this part of ``max_bytes``; free pages, WAL and the time between checks need the rest."""
+"""Removing starts at this part of ``max_bytes``; free pages, WAL and what comes meanwhile need the rest."""
 
 MAX_CHECK_BYTES: Final = 8 * 1024 * 1024
 CHECK_NS: Final = 10 * 10**9
@@ -157,13 +157,6 @@ def _remove_orphan(path: Path, now_ns: int) -> None:
             path.unlink()
     except FileNotFoundError:
         return
-
-
-def remove_file(path: Path) -> None:
-    """Remove a file whose writer is gone, with what lies beside it; others may do so at the same time."""
-    path.unlink(missing_ok=True)
-    for companion in COMPANIONS:
-        path.with_name(path.name + companion).unlink(missing_ok=True)
 
 
 def _used_bytes(own: Own) -> int:

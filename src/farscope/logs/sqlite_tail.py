@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import deque
 from contextlib import closing
 from pathlib import Path
@@ -20,6 +21,10 @@ CHUNK_BYTES: Final = 1024 * 1024
 """Rows fetched from a file at a time stop at either; a reader of many files holds one chunk for each."""
 
 
+PATIENCE_S: Final = 5.0
+"""A file that cannot be read for so long, for a reason that might have passed, is skipped for good."""
+
+
 class Row(NamedTuple):
     """A stored batch with its number in its file."""
 
@@ -28,10 +33,20 @@ class Row(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where to begin in a file: behind row ``after``, or at time ``since_ns``."""
+    """Where to begin in a file: behind row ``after``, or at time ``since_ns``, or at its present end."""
 
     after: int | None = None
     since_ns: int | None = None
+
+    @property
+    def position(self) -> int:
+        """As it stands in a position: the row, or the time as a negative number."""
+        return self.after if self.after is not None else -(self.since_ns or 0)
+
+    @classmethod
+    def at(cls, position: int) -> Start:
+        """Return the start that stands as ``position``."""
+        return cls(after=position) if position >= 0 else cls(since_ns=-position)
 
 
 BEGINNING: Final = Start(since_ns=0)
@@ -54,21 +69,21 @@ class Tail:
         """Everything was read and no more will come."""
         self._start = start
         self._lives = True
-        self._last_writer_check = False
         self._connection: sqlite3.Connection | None = None
         self._seen_version = -1
         self._buffer: deque[Row] = deque()
         self._returned = 0
         self._fetched = 0
         self._known_last = 0
+        self._trouble_began_s: float | None = None
 
     @property
     def position(self) -> int:
         """The row behind which reading goes on, or ``ALL_READ``."""
         if self.finished:
             return ALL_READ
-        if self._connection is None and not self._buffer:
-            return self._start.after or 0
+        if self._connection is None:
+            return self._start.position
         return self._returned
 
     @property
@@ -88,7 +103,7 @@ class Tail:
             sqlite3.Error: it cannot be opened or is no database.
             ForeignFormat: it is one of another format.
         """
-        self._lives = writer_lives(self.path)
+        self._lives = self._lives and writer_lives(self.path)
         connection = connect_reading(self.path, lives=self._lives)
         try:
             _require_format(connection, self.path)
@@ -114,6 +129,7 @@ class Tail:
         version: int = connection.execute("PRAGMA data_version").fetchone()[0]
         if version == self._seen_version and self._lives:
             return False
+        self._trouble_began_s = None
         if self._fetch(connection):
             return True
         # Only now: what was stored between the version's reading and the fetch makes another version.
@@ -125,12 +141,17 @@ class Tail:
     def _fetch(self, connection: sqlite3.Connection) -> bool:
         size = 0
         query = "SELECT id, stored_ns, data FROM batch WHERE id > ? ORDER BY id LIMIT ?"
-        with closing(connection.execute(query, (self._fetched, CHUNK_ROWS))) as rows:
-            for row_id, stored_ns, data in rows:
-                self._buffer.append(Row(row_id, Entry(data, stored_ns)))
-                size += len(data)
-                if size >= CHUNK_BYTES:
-                    break
+        try:
+            with closing(connection.execute(query, (self._fetched, CHUNK_ROWS))) as rows:
+                for row_id, stored_ns, data in rows:
+                    self._buffer.append(Row(row_id, _entry(data, stored_ns)))
+                    size += len(data)
+                    if size >= CHUNK_BYTES:
+                        break
+        except (sqlite3.Error, ForeignFormat):
+            # What came before the spoilt place is good; the next fetch begins there and fails for itself.
+            if not self._buffer:
+                raise
         if not self._buffer:
             return False
         self._fetched = self._buffer[-1].id
@@ -153,6 +174,13 @@ class Tail:
         if self._lives and self.opened and not writer_lives(self.path):
             self._lives = False
 
+    def may_pass(self) -> bool:
+        """Note that the file cannot be read just now; whether that began so recently that it may pass."""
+        now_s = time.monotonic()
+        if self._trouble_began_s is None:
+            self._trouble_began_s = now_s
+        return now_s - self._trouble_began_s < PATIENCE_S
+
     def skip(self) -> None:
         """Read no more of this file: it is spoilt or gone; known rows not read count as cut."""
         self.cut += max(0, self._known_last - self._returned)
@@ -168,6 +196,13 @@ class Tail:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
+
+
+def _entry(data: object, stored_ns: object) -> Entry:
+    # SQLite columns take values of any type, and the file may be anybody's.
+    if not isinstance(data, bytes) or not isinstance(stored_ns, int):
+        raise ForeignFormat("it holds what no writer of ours stores")
+    return Entry(data, stored_ns)
 
 
 def _require_format(connection: sqlite3.Connection, path: Path) -> None:

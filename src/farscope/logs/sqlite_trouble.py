@@ -27,8 +27,20 @@ _CODE_MASK: Final = 0xFF
 
 UNREADABLE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
 """The file itself is at fault."""
-PASSING: Final = frozenset((sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_SCHEMA))
-"""Somebody holds a lock for a moment."""
+PASSING: Final = frozenset(
+    (
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_SCHEMA,
+        sqlite3.SQLITE_PROTOCOL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_NOMEM,
+    )
+)
+"""For a reader: a lock held for a moment, a writer closing just now, too many open files; may pass."""
 
 
 def code_of(error: sqlite3.Error) -> int:
@@ -57,6 +69,6 @@ def from_sqlite(error: sqlite3.Error, folder: Path) -> LogError:
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return LogRefused(what, _FOR_GOOD[errno.EACCES])
         case sqlite3.SQLITE_TOOBIG:
-            return LogRefused(what, "a batch may have 1 GB at most")
+            return LogRefused(what, "a batch may have 64 MiB at most")
         case _:
             return LogUnavailable(what, "it is tried again")

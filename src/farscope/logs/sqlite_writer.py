@@ -17,6 +17,7 @@ from farscope.logs.sqlite_file import (
     FileName,
     connect_writing,
     make_file,
+    remove_file,
     stream_name,
 )
 from farscope.logs.sqlite_retention import KeepWithin, Own, retain
@@ -51,10 +52,11 @@ class OwnFile:
             make_file(self.path)
             checkpoint_pages = max(8, min(MAX_CHECKPOINT_PAGES, keep.max_bytes // (16 * PAGE_BYTES)))
             self.connection = connect_writing(self.path, checkpoint_pages)
+            stat = self.path.stat()
         except BaseException:
             self._lock.release()
+            remove_file(self.path)
             raise
-        stat = self.path.stat()
         self._identity = (stat.st_dev, stat.st_ino)
         self._next_id = 1
 

@@ -34,7 +34,7 @@ DEFAULT_MEMORY_NAME: Final = "default"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _DRIVE = re.compile(r"/*([a-z]:.*)", re.IGNORECASE | re.DOTALL)
 _USER_INFO = re.compile(r"(?P<user>[a-z][a-z0-9+.-]*://[^:/@?]*):.*@", re.IGNORECASE | re.DOTALL)
-_SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token|key)[^=&]*=)[^&]*", re.IGNORECASE)
+_SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
 def open_log(url: str | None = None) -> Log:
@@ -74,6 +74,9 @@ def state_folder(environ: Mapping[str, str], platform: str) -> Path:
 
 def redacted(url: str) -> str:
     """Return ``url`` without its password, fit to be shown; any text is taken."""
+    scheme, _, rest = url.partition(":")
+    if "://" not in url and "@" in rest and scheme.lower() not in {"memory", "sqlite"}:
+        url = f"***@{url.rpartition('@')[2]}"
     return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\g<user>:***@", url))
 
 
