@@ -1,1 +1,9 @@
-"""Statecharts: events, hierarchical state machines, active objects, factories. Knows records only."""
+"""Statecharts: events, synchronous and active charts, charts built by parts."""
+
+from farscope.engine.active import ActiveObject
+from farscope.engine.event import Event, return_status, signals
+from farscope.engine.factory import Factory
+from farscope.engine.hsm import Hsm
+from farscope.engine.states import spy_on
+
+__all__ = ["ActiveObject", "Event", "Factory", "Hsm", "return_status", "signals", "spy_on"]

@@ -1,0 +1,196 @@
+"""Signals, events and the statuses that handlers return."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any, Self
+
+from farscope.errors import ChartError, Malformed
+
+INNER_SIGNALS = (
+    "ENTRY_SIGNAL",
+    "EXIT_SIGNAL",
+    "INIT_SIGNAL",
+    "REFLECTION_SIGNAL",
+    "EMPTY_SIGNAL",
+    "SEARCH_FOR_SUPER_SIGNAL",
+    "STOP_FABRIC_SIGNAL",
+    "STOP_ACTIVE_OBJECT_SIGNAL",
+    "SUBSCRIBE_META_SIGNAL",
+    "PUBLISH_META_SIGNAL",
+)
+"""Names of the signals that belong to the engine, numbered from 1 in this order."""
+
+
+class Signals:
+    """Gives every signal name a number; one for the process, safe from any thread.
+
+    ``signals.B`` is the number of ``B`` and makes it at first use. Numbers hold for one process only:
+    between processes a signal is its name.
+    """
+
+    ENTRY_SIGNAL: int
+    EXIT_SIGNAL: int
+    INIT_SIGNAL: int
+    REFLECTION_SIGNAL: int
+    EMPTY_SIGNAL: int
+    SEARCH_FOR_SUPER_SIGNAL: int
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+        for name in INNER_SIGNALS:
+            self.append(name)
+
+    def append(self, name: str) -> int:
+        """Return the number of ``name``, which is made if it is new."""
+        number = self._numbers.get(name)
+        if number is not None:
+            return number
+        if not (name and isinstance(name, str)):
+            raise ChartError(
+                f"{name!r} is no name for a signal", "name it by a string, or write signals.NAME"
+            )
+        with self._lock:
+            number = self._numbers.get(name)
+            if number is None:
+                number = len(self._numbers) + 1
+                self._names[number] = name
+                self._numbers[name] = number
+                if not hasattr(type(self), name):
+                    # An instance attribute: from now on looking it up never comes to __getattr__.
+                    self.__dict__[name] = number
+        return number
+
+    def __getattr__(self, name: str) -> int:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return self.append(name)
+
+    def __getitem__(self, name: str) -> int:
+        return self.append(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._numbers
+
+    def name_for_signal(self, signal: int) -> str:
+        """Return the name behind a number.
+
+        Raises:
+            ChartError: no signal has that number.
+        """
+        try:
+            return self._names[signal]
+        except (KeyError, TypeError):
+            raise _no_signal(signal) from None
+
+    def is_inner_signal(self, other: int | str) -> bool:
+        """Tell whether a number or name belongs to the engine itself, like ``ENTRY_SIGNAL``."""
+        number = self._numbers.get(other, 0) if isinstance(other, str) else other
+        return 0 < number <= len(INNER_SIGNALS)
+
+
+def _no_signal(signal: object) -> ChartError:
+    return ChartError(f"{signal!r} is no signal", "write signals.NAME, or give the signal's name as a string")
+
+
+signals = Signals()
+"""All signals of this process."""
+
+
+class ReturnStatus:
+    """What a handler says about an event. Statuses are plain numbers, for speed."""
+
+    def __init__(self) -> None:
+        self.SUPER = SUPER
+        """Not mine; ask the state around me (flat functions also set ``chart.temp.fun`` to it)."""
+        self.UNHANDLED = UNHANDLED
+        """A guard refused; ask the state around me."""
+        self.HANDLED = HANDLED
+        """Done; no transition."""
+        self.IGNORED = IGNORED
+        """Nobody is to handle it."""
+        self.TRAN = TRAN
+        """A transition; what ``chart.trans`` returns."""
+
+
+SUPER = 1
+UNHANDLED = 3
+HANDLED = 4
+IGNORED = 5
+TRAN = 9
+
+return_status = ReturnStatus()
+
+_signal_names = signals._names  # noqa: SLF001 - making an event is hot; a method call would double its cost
+
+
+class Event:
+    """A signal, and a payload for the handlers.
+
+    ``signal`` is given as a number or a name and read as a number; ``signal_name`` is its name.
+    """
+
+    __slots__ = ("payload", "signal", "signal_name")
+
+    signal: int
+    signal_name: str
+    payload: Any
+
+    def __init__(self, signal: int | str, payload: Any = None) -> None:
+        if isinstance(signal, str):
+            self.signal = signals.append(signal)
+            self.signal_name = signal
+        else:
+            try:
+                self.signal_name = _signal_names[signal]
+            except (KeyError, TypeError):
+                raise _no_signal(signal) from None
+            self.signal = signal
+        self.payload = payload
+
+    def has_payload(self) -> bool:
+        """Tell whether the payload is anything but None."""
+        return self.payload is not None
+
+    def __str__(self) -> str:
+        return f"{self.signal_name}::<{'' if self.payload is None else self.payload}>"
+
+    def __repr__(self) -> str:
+        payload = "" if self.payload is None else f", payload={self.payload!r}"
+        return f"Event(signal={self.signal_name!r}{payload})"
+
+    def __reduce__(self) -> tuple[type[Self], tuple[str, Any]]:
+        return type(self), (self.signal_name, self.payload)
+
+    @staticmethod
+    def dumps(event: Event) -> str:
+        """Return the event as JSON: its signal's name and its payload, which JSON must be able to tell."""
+        return json.dumps({"signal_name": event.signal_name, "payload": event.payload})
+
+    @staticmethod
+    def loads(text: str) -> Event:
+        """Make the event that ``dumps`` wrote, here or in another process.
+
+        Raises:
+            Malformed: the text is no event.
+        """
+        try:
+            fields = json.loads(text)
+            name, payload = fields["signal_name"], fields["payload"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise Malformed(f"no event: {error}", "only what Event.dumps wrote can be loaded") from error
+        if not isinstance(name, str) or not name:
+            raise Malformed("no event: its signal has no name", "only what Event.dumps wrote can be loaded")
+        return Event(name, payload)
+
+
+ENTRY_SIGNAL = signals.ENTRY_SIGNAL
+EXIT_SIGNAL = signals.EXIT_SIGNAL
+INIT_SIGNAL = signals.INIT_SIGNAL
+SEARCH_SIGNAL = signals.SEARCH_FOR_SUPER_SIGNAL
+
+INNER_EVENTS = {number: Event(number) for number in (ENTRY_SIGNAL, EXIT_SIGNAL, INIT_SIGNAL, SEARCH_SIGNAL)}
+"""The events that states get from the engine; they carry nothing, so one of each is enough."""

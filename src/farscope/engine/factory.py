@@ -1,0 +1,145 @@
+"""Charts built by parts: states made of handlers, nested into one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from farscope.engine.active import ActiveObject
+from farscope.engine.event import signals
+from farscope.engine.states import BuiltState, adapted, name_of
+from farscope.errors import AlreadyStarted, ChartBuildError
+
+
+class Blueprint:
+    """A state in the making."""
+
+    def __init__(self, factory: Factory, state: BuiltState) -> None:
+        self._factory = factory
+        self._state = state
+
+    def catch(self, signal: int | str, handler: Callable[..., Any]) -> Self:
+        """Have ``handler`` called for ``signal``, with the chart and the event; return the blueprint.
+
+        Raises:
+            AlreadyStarted: the chart runs.
+            ChartBuildError: the state catches the signal already, or the handler cannot be called so.
+        """
+        self._factory.refuse_change()
+        number = signals.append(signal) if isinstance(signal, str) else signal
+        name = self._state.__name__
+        what = signals.name_for_signal(number)
+        if number in self._state.handlers:
+            raise ChartBuildError(f"state {name} catches {what} twice", "let one handler do both", state=name)
+        adapted(handler, self._factory, name)
+        self._state.handlers[number] = handler
+        return self
+
+    def to_method(self) -> BuiltState:
+        """Return the state: a target for transitions, and a parent for other states."""
+        return self._state
+
+
+class Factory(ActiveObject):
+    """A chart built by parts: ``create`` states that ``catch`` signals, and ``nest`` them.
+
+    Args:
+        name: what the chart is called in traces; a short name is made up if it is None.
+        instrumented: whether it records its steps; may be changed at any time.
+        threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str | None = None, instrumented: bool = True, *, threaded: bool = True) -> None:
+        super().__init__(name, instrumented)
+        self._threaded = threaded
+
+    def create(self, state: str) -> Blueprint:
+        """Begin a state named ``state``.
+
+        Raises:
+            AlreadyStarted: the chart runs.
+            ChartBuildError: the chart has a state of that name.
+        """
+        self.refuse_change()
+        if not (state and isinstance(state, str)):
+            raise ChartBuildError(f"{state!r} is no name for a state", "name a state by a string")
+        if state in self._states.named:
+            raise ChartBuildError(
+                f"chart {self._name} has two states named {state}",
+                "name one of them differently",
+                state=state,
+            )
+        built = self._states.named[state] = BuiltState(state)
+        return Blueprint(self, built)
+
+    def nest(self, state: Any, parent: Any) -> Self:
+        """Put ``state`` inside ``parent``, or outermost if that is None; return the chart.
+
+        Both are what ``to_method`` returned, or names; the parent may also be a flat state function.
+
+        Raises:
+            AlreadyStarted: the chart runs.
+            ChartBuildError: one is unknown, the state was nested before, or a loop would form.
+        """
+        self.refuse_change()
+        built = self._built(state)
+        name = built.__name__
+        if built.nested:
+            raise ChartBuildError(f"state {name} is nested twice", "nest it once", state=name)
+        around = self._around(name, parent)
+        outer: Any = around
+        while isinstance(outer, BuiltState):
+            if outer is built:
+                raise ChartBuildError(
+                    f"state {name} would lie inside itself", f"nest {name_of(around)} elsewhere", state=name
+                )
+            outer = outer.parent
+        built.parent = around
+        built.nested = True
+        return self
+
+    def start_at(self, initial_state: Any) -> None:
+        """Start the chart in ``initial_state``, given as a state or by name.
+
+        Raises:
+            ChartBuildError: a state was created and never nested.
+            AlreadyStarted: it was started before.
+        """
+        for name, built in self._states.named.items():
+            if not built.nested:
+                raise ChartBuildError(
+                    f"state {name} was created and never nested",
+                    f"call chart.nest({name}, parent=...); an outermost state has the parent None",
+                    state=name,
+                )
+        super().start_at(initial_state)
+
+    def refuse_change(self) -> None:
+        """Raise ``AlreadyStarted`` if the chart was started: what it is made of is then fixed."""
+        if self._leaf is not None:
+            raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
+
+    def _built(self, state: Any) -> BuiltState:
+        built = self._states.named.get(state) if isinstance(state, str) else state
+        if not isinstance(built, BuiltState):
+            raise ChartBuildError(
+                f"chart {self._name} has no state {name_of(state)}",
+                "give what create(...).to_method() returned, or the name it was created with",
+                state=name_of(state),
+            )
+        return built
+
+    def _around(self, name: str, parent: Any) -> Any:
+        if parent is None or parent == self.top:
+            return None
+        if callable(parent) and not isinstance(parent, BuiltState):
+            return parent
+        if isinstance(parent, str) and parent not in self._states.named:
+            raise ChartBuildError(
+                f"state {name} is to be nested in {parent}, which chart {self._name} does not have",
+                f"create {parent} first",
+                state=name,
+            )
+        return self._built(parent)

@@ -1,0 +1,114 @@
+"""What a chart remembers of its steps: a tree of handlers called and what came of each.
+
+A step of a chart does the same as the last one of the same signal from the same state, as long as
+each handler answers the same. So the walk of such a step is kept: a node says which handler to call
+with which event, and its branches, by what comes of the call, lead to the next node or to the end,
+which holds the finished shape. A step that was seen before costs one lookup a handler.
+
+The key of a branch is the status; for a transition the target instead; and if the handler made
+facts, a pair of that and the facts. Free text is never in a key.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from farscope.engine.event import INNER_EVENTS, TRAN, Event
+from farscope.engine.states import Call, State
+from farscope.engine.walk import Asked, End, Made
+from farscope.errors import Invariant
+from farscope.records.facts import TEXT_KINDS
+from farscope.records.shape import Shape
+
+MAX_NODES = 10_000
+"""Nodes kept of one chart, some megabytes. A chart whose steps never repeat would grow without end;
+beyond this number, steps not seen before are walked each time: slower, and as right."""
+
+Branches = dict[Any, Any]
+"""From the key of what came of a call to the next ``Node``."""
+
+
+class Place:
+    """Where in the tree a node stands."""
+
+    __slots__ = ("branches", "keys")
+
+    def __init__(self, keys: tuple[Any, ...], branches: Branches) -> None:
+        self.keys = keys
+        """The branches that led here from the root."""
+        self.branches = branches
+
+
+Rest = tuple[Shape, State, dict[int, Any], int]
+"""What a step comes to: its shape, the state the chart then rests in, the roots of the steps that begin
+there, and how many texts the shape's facts carry. Plain, like ``Node``, and for the same reason."""
+
+Node = tuple[Call | None, Any, Branches | None, Place | None]
+"""The handler to call, the inner event to call it with or None for the step's own, the branches, the
+place; or None, the ``Rest``, None, None. A plain tuple, because unpacking one is the cheapest way in
+Python to get at several things."""
+
+
+class Memo:
+    """The tree of one chart; its roots are kept by the states, in ``State.roots``."""
+
+    __slots__ = ("_limit", "_shapes", "nodes")
+
+    def __init__(self, limit: int = MAX_NODES) -> None:
+        self._limit = limit
+        self._shapes: dict[Shape, Shape] = {}
+        self.nodes = 0
+        """How many nodes are kept."""
+
+    def ask(
+        self, branches: Branches, key: Any, asked: Asked, event: Event, keys: tuple[Any, ...]
+    ) -> tuple[Call, Event | None, Branches]:
+        """Make the node that calls what a walk asks for, and keep it behind ``key``.
+
+        Returns what to call, the inner event to call it with, and the branches behind the call.
+        """
+        inner = INNER_EVENTS[asked.signal] if asked.signal else None
+        call = asked.state.call_for(asked.signal or event.signal)
+        if call is None:
+            raise Invariant(f"state {asked.state.name} was asked to act on what it does not handle")
+        below: Branches = {}
+        self._keep(branches, key, (call, inner, below, Place(keys, below)))
+        return call, inner, below
+
+    def rest(self, branches: Branches, key: Any, end: End) -> Rest:
+        """Make the end that a walk came to, and keep it behind ``key``."""
+        shape = self.interned(end.shape)
+        texts = sum(fact.kind in TEXT_KINDS for fact in shape.facts)
+        rest: Rest = (shape, end.leaf, end.leaf.roots, texts)
+        self._keep(branches, key, (None, rest, None, None))
+        return rest
+
+    def interned(self, shape: Shape) -> Shape:
+        """Return the one shape that is kept of all that equal ``shape``."""
+        known = self._shapes.get(shape)
+        if known is not None:
+            return known
+        if len(self._shapes) < self._limit:
+            self._shapes[shape] = shape
+        return shape
+
+    def _keep(self, branches: Branches, key: Any, node: Node) -> None:
+        if self.nodes < self._limit:
+            self.nodes += 1
+            branches[key] = node
+
+
+def key_of(status: object, target: object, made: tuple[Made, ...]) -> Any:
+    """Return the branch that an outcome takes."""
+    key = target if status == TRAN else status
+    return (key, made) if made else key
+
+
+def outcome_of(key: Any) -> tuple[object, object, tuple[Made, ...]]:
+    """Return status, target and made facts of a branch."""
+    made: tuple[Made, ...] = ()
+    if type(key) is tuple:
+        key, made = key
+    if type(key) is int:
+        return key, None, made
+    return TRAN, key, made

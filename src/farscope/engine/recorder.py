@@ -1,0 +1,273 @@
+"""What a chart shows of itself: the rings behind spy and trace, and those who watch it live."""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import platform
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from farscope.engine.here import Here
+from farscope.engine.states import State, States
+from farscope.engine.walk import TOP
+from farscope.records.sink import Sink
+from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.structure import ChartStructure
+from farscope.records.text import spy_text, trace_text
+
+RING_STEPS = 500
+"""Steps kept for ``spy()``, and steps with a transition kept for ``trace()``; beyond it the oldest go."""
+
+SPY_LINES = 500
+"""Lines ``spy()`` gives at most: the last ones."""
+
+STRICT = "FARSCOPE_STRICT"
+"""With this environment variable set to 1, an observer's error is raised after it was reported."""
+
+_log = logging.getLogger("farscope")
+_serials = itertools.count(1)
+
+LineCallback = Callable[[str], object]
+
+
+class Rings(NamedTuple):
+    """How much of a chart's history is kept, and how much has dropped out since it was last cleared."""
+
+    steps: int
+    steps_dropped: int
+    traces: int
+    traces_dropped: int
+
+
+class Recorder:
+    """The part of a chart that records and shows. Reading is safe from any thread."""
+
+    _states: States
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_here",
+        "_id",
+        "_instrumented",
+        "_leaf",
+        "_live",
+        "_live_spy",
+        "_live_trace",
+        "_name",
+        "_number",
+        "_observers",
+        "_recording",
+        "_sinks",
+        "_steps",
+        "_steps_from",
+        "_traced",
+        "_traces",
+    )
+
+    def __init__(self, name: str | None, *, instrumented: bool) -> None:
+        serial = next(_serials)
+        self._here = Here(serial)
+        self._name = name if name is not None else f"{type(self).__name__.lower()}{serial}"
+        self._id = self._make_id()
+        self._leaf: State | None = None
+        self._number = 0
+        self._steps: deque[RawStep] = deque(maxlen=RING_STEPS)
+        self._steps_from = 0
+        self._traced: deque[RawStep] = deque(maxlen=RING_STEPS)
+        self._traces = 0
+        self._sinks: tuple[Sink, ...] = ()
+        self._live = _Live()
+        self._live_spy = False
+        self._live_trace = False
+        self._instrumented = bool(instrumented)
+        self._recording = False
+        self._observers: tuple[Sink, ...] = ()
+        self._arrange()
+
+    def _make_id(self) -> ChartId:
+        return ChartId(self._name, platform.node(), os.getpid(), self._here.serial)
+
+    @property
+    def name(self) -> str:
+        """The chart's name: it may be set until the start."""
+        return self._name
+
+    @property
+    def instrumented(self) -> bool:
+        """Whether the chart records its steps for ``spy`` and ``trace``; may be set at any time."""
+        return self._instrumented
+
+    @instrumented.setter
+    def instrumented(self, on: bool) -> None:
+        self._instrumented = bool(on)
+        self._arrange()
+
+    @property
+    def live_spy(self) -> bool:
+        """Whether each spy line goes to the live spy callback when its step is over."""
+        return self._live_spy
+
+    @live_spy.setter
+    def live_spy(self, on: bool) -> None:
+        self._live_spy = bool(on)
+        self._arrange()
+
+    @property
+    def live_trace(self) -> bool:
+        """Whether each trace line goes to the live trace callback when its step is over."""
+        return self._live_trace
+
+    @live_trace.setter
+    def live_trace(self, on: bool) -> None:
+        self._live_trace = bool(on)
+        self._arrange()
+
+    def register_live_spy_callback(self, live_spy_callback: LineCallback) -> None:
+        """Have each spy line given to ``live_spy_callback`` on the chart's thread, instead of to print."""
+        self._live.spy_callback = live_spy_callback
+
+    def register_live_trace_callback(self, live_trace_callback: LineCallback) -> None:
+        """Have each trace line given to ``live_trace_callback`` on the chart's thread, instead of to print.
+
+        The line comes without a newline.
+        """
+        self._live.trace_callback = live_trace_callback
+
+    def attach(self, sink: Sink) -> None:
+        """Hand every further step to ``sink``; attaching twice changes nothing.
+
+        A running chart is announced at once, on the caller's thread. If the chart has its own
+        thread, a step may reach the sink at the same time: of two announcements, and of an
+        announcement and a step, the one with the higher number is the newer.
+        """
+        if sink in self._sinks:
+            return
+        if self._leaf is None:
+            self._sinks = (*self._sinks, sink)
+            self._arrange()
+            return
+        number = self._announce_to(sink)
+        self._sinks = (*self._sinks, sink)
+        self._arrange()
+        if sink in self._sinks and self._standing()[1] != number:
+            # A step was made between announcing and attaching: the sink would not know its end.
+            self._announce_to(sink)
+
+    def detach(self, sink: Sink) -> None:
+        """Stop handing steps to ``sink``; detaching what is not attached changes nothing."""
+        self._sinks = tuple(other for other in self._sinks if other is not sink)
+        self._arrange()
+
+    def spy(self) -> list[str]:
+        """Return the last spy lines, oldest first, at most ``SPY_LINES``."""
+        return spy_text(map(Step._make, tuple(self._steps)))[-SPY_LINES:]
+
+    def trace(self) -> str:
+        """Return the last trace lines, one a line, behind a newline."""
+        return trace_text(filter(None, (Step._make(raw).trace() for raw in tuple(self._traced))))
+
+    def steps(self) -> list[Step]:
+        """Return the steps that are kept, oldest first."""
+        return [Step._make(raw) for raw in tuple(self._steps)]
+
+    @property
+    def rings(self) -> Rings:
+        """How much of the history is kept, and how much has dropped out."""
+        kept, traced = len(self._steps), len(self._traced)
+        return Rings(kept, self._number - self._steps_from - kept, traced, self._traces - traced)
+
+    def clear_spy(self) -> None:
+        """Forget the steps behind ``spy``."""
+        self._steps.clear()
+        self._steps_from = self._number
+
+    def clear_trace(self) -> None:
+        """Forget the steps behind ``trace``."""
+        self._traced.clear()
+        self._traces = 0
+
+    def _arrange(self) -> None:
+        """Work out anew who sees a step, after one of the things that decide it has changed."""
+        live = self._instrumented and (self._live_spy or self._live_trace)
+        self._live.spy_on, self._live.trace_on = self._live_spy, self._live_trace
+        self._observers = (*self._sinks, self._live) if live else self._sinks
+        self._recording = self._instrumented or bool(self._sinks)
+
+    def _tell(self, step: RawStep) -> None:
+        for observer in self._observers:
+            try:
+                observer.step(step)
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not break the chart
+                self._remove(observer, error)
+
+    def _announce(self) -> None:
+        for sink in self._sinks:
+            self._announce_to(sink)
+
+    def _announce_to(self, sink: Sink) -> int:
+        state, number = self._standing()
+        try:
+            sink.announce(self._id, self._structure(), state, number)
+        except Exception as error:  # noqa: BLE001 - same
+            self._remove(sink, error)
+        return number
+
+    def _standing(self) -> tuple[str, int]:
+        """Return the present state and the number of the last step, as they belong together."""
+        try:
+            # One object that is read at once: another thread may be making steps.
+            last = self._steps[-1]
+        except IndexError:
+            return (self._leaf.name if self._leaf else TOP), self._number
+        return last[2].end, last[1]
+
+    def _structure(self) -> ChartStructure:
+        return self._states.structure()
+
+    def _say_stopped(self) -> None:
+        for sink in self._sinks:
+            try:
+                sink.stopped(self._id)
+            except Exception as error:  # noqa: BLE001 - same
+                self._remove(sink, error)
+
+    def _remove(self, observer: Sink, error: Exception) -> None:
+        if observer is self._live:
+            self._live_spy = self._live_trace = False
+            self._arrange()
+        else:
+            self.detach(observer)
+        _log.error("%r of chart %s raised and was removed", observer, self._name, exc_info=error)
+        if os.environ.get(STRICT) == "1":
+            raise error
+
+
+class _Live:
+    """Renders steps for the live callbacks: an observer like any sink."""
+
+    def __init__(self) -> None:
+        self.spy_on = False
+        self.trace_on = False
+        self.spy_callback: LineCallback = print
+        self.trace_callback: LineCallback = print
+
+    def __repr__(self) -> str:
+        return "live callback"
+
+    def step(self, raw: RawStep) -> None:
+        step = Step._make(raw)
+        if self.trace_on and raw[2].traced:
+            self.trace_callback(step.trace() or "")
+        if self.spy_on:
+            for line in step.spy():
+                self.spy_callback(line)
+
+    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
+        """Structure has no lines."""
+
+    def stopped(self, chart: ChartId) -> None:
+        """Neither has an end."""

@@ -1,0 +1,250 @@
+"""States: what a chart knows about its own, whether written as flat functions or built by parts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+from farscope.engine.event import INNER_EVENTS, SEARCH_SIGNAL, SUPER, UNHANDLED, Event, signals
+from farscope.errors import ChartBuildError, NoStatus, NotAState
+from farscope.records.structure import ChartStructure, Reaction, StateInfo
+
+Call = Callable[[Any, Event], Any]
+"""A handler in the one way the engine calls it: with the chart and the event; returns a status."""
+
+MAX_DEPTH = 1_000
+"""States inside one another; more than this is taken for a chain of parents that never ends."""
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+def spy_on(state: _Function) -> _Function:
+    """Mark a function or method as a state function, and return that very function.
+
+    Every state is seen whether or not it is marked; the mark says so to the reader.
+    """
+    state.__dict__["is_state"] = True
+    return state
+
+
+class BuiltState:
+    """A state made of parts: a name, handlers by signal, and the state around it.
+
+    It can be called like a flat state function, and be a target or a parent like one.
+    """
+
+    __slots__ = ("__name__", "__weakref__", "handlers", "nested", "parent")
+
+    def __init__(self, name: str) -> None:
+        self.__name__ = name
+        self.handlers: dict[int, Callable[..., Any]] = {}
+        self.parent: object = None
+        """The state around it, or None for an outermost one; known once ``nested`` is true."""
+        self.nested = False
+
+    def __repr__(self) -> str:
+        return f"<state {self.__name__}>"
+
+    def __call__(self, chart: Any, e: Event) -> Any:
+        """React to ``e`` as a flat state function would."""
+        handler = self.handlers.get(e.signal)
+        status = UNHANDLED if handler is None else adapted(handler, chart, self.__name__)(chart, e)
+        if status == UNHANDLED:
+            chart.temp.fun = chart.top if self.parent is None else self.parent
+            return SUPER
+        return status
+
+
+class State:
+    """A state as one chart sees it."""
+
+    __slots__ = ("call", "fn", "handlers", "name", "parent", "roots")
+
+    def __init__(
+        self, fn: Any, name: str, parent: State | None, call: Call, handlers: dict[int, Call] | None
+    ) -> None:
+        self.fn = fn
+        """What the user calls the state: target of transitions."""
+        self.name = name
+        self.parent = parent
+        """None for an outermost state."""
+        self.call = call
+        self.handlers = handlers
+        """Handlers by signal; None for a flat function, which may act on any signal."""
+        self.roots: dict[int, Any] = {}
+        """What was learned about steps that begin in this state, by signal: see ``memo``."""
+
+    def call_for(self, signal: int) -> Call | None:
+        """Return what to call with an event of ``signal``; None if the state cannot act on it."""
+        return self.call if self.handlers is None else self.handlers.get(signal)
+
+
+class States:
+    """The states of one chart, as far as they came by; a step asks here for targets and parents."""
+
+    def __init__(self, chart: Any) -> None:
+        self._by_key: dict[Hashable, State] = {}
+        self.known = 0
+        """How many states were found so far: it grows as a chart of flat functions comes by."""
+        self.named: dict[str, BuiltState] = {}
+        """Built states that may be named by a string."""
+        self._top = chart.top
+
+    def resolve(self, chart: Any, target: Any, asker: str) -> State:
+        """Return the state that ``target`` means, with all states around it.
+
+        Raises:
+            NotAState: it means none; ``asker`` names who asked.
+            ChartBuildError: its parents never end.
+            NoStatus: a state function does not tell its parent.
+        """
+        try:
+            known = self._by_key.get(target)
+        except TypeError:
+            raise _not_a_state(target, asker) from None
+        if known is not None:
+            return known
+        return self._learn(chart, target, asker)
+
+    def _learn(self, chart: Any, target: Any, asker: str) -> State:
+        chain: list[Any] = []
+        around: State | None = None
+        fn = self.named.get(target, target) if isinstance(target, str) else target
+        while True:
+            if fn in chain:
+                raise ChartBuildError(
+                    f"the states around {name_of(fn)} form a loop",
+                    "follow their parents and let one of them be the outermost: its parent is chart.top",
+                    state=name_of(fn),
+                )
+            if len(chain) >= MAX_DEPTH:
+                raise ChartBuildError(
+                    f"more than {MAX_DEPTH} states lie around {name_of(target)}",
+                    "a state function must name the same parent each time it is asked",
+                    state=name_of(target),
+                )
+            if not callable(fn) or fn == self._top:
+                raise _not_a_state(fn, asker)
+            chain.append(fn)
+            asker = name_of(fn)
+            fn = fn.parent if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
+            if fn is None or fn == self._top:
+                break
+            around = self._by_key.get(fn)
+            if around is not None:
+                break
+        for found in reversed(chain):
+            around = self._add(chart, found, around)
+        if around is None:
+            raise _not_a_state(target, asker)
+        if isinstance(target, str):
+            self._by_key[target] = around
+        return around
+
+    def _add(self, chart: Any, fn: Any, parent: State | None) -> State:
+        name = name_of(fn)
+        if isinstance(fn, BuiltState):
+            handlers = {signal: adapted(handler, chart, name) for signal, handler in fn.handlers.items()}
+            state = State(fn, name, parent, fn, handlers)
+        else:
+            state = State(fn, name, parent, adapted(fn, chart, name), None)
+        self._by_key[fn] = state
+        self.known += 1
+        return state
+
+    def _parent_of(self, chart: Any, fn: Any) -> Any:
+        name = name_of(fn)
+        remedy = "end the function with: else: status, chart.temp.fun = return_status.SUPER, PARENT"
+        call = adapted(fn, chart, name)
+        chart.temp.fun = None
+        status = call(chart, INNER_EVENTS[SEARCH_SIGNAL])
+        parent = chart.temp.fun
+        if status != SUPER:
+            raise NoStatus(
+                f"state {name} returned {status!r} when it was asked for the state around it",
+                remedy,
+                state=name,
+            )
+        if parent is None:
+            raise NotAState(f"state {name} does not say which state is around it", remedy, state=name)
+        return parent
+
+    def structure(self) -> ChartStructure:
+        """Return states and reactions, as far as they are known."""
+        states = {state.fn: state for state in self._by_key.values()}
+        infos: dict[str, StateInfo] = {}
+        reactions: dict[Reaction, None] = {}
+        for fn, state in states.items():
+            infos[state.name] = StateInfo(state.name, state.parent.name if state.parent else "")
+            if isinstance(fn, BuiltState):
+                _declare(fn, infos, reactions)
+        for built in self.named.values():
+            _declare(built, infos, reactions)
+        return ChartStructure(tuple(infos.values()), tuple(reactions))
+
+
+def _declare(built: BuiltState, infos: dict[str, StateInfo], reactions: dict[Reaction, None]) -> None:
+    name = built.__name__
+    infos.setdefault(name, StateInfo(name, name_of(built.parent) if built.parent is not None else ""))
+    for signal in built.handlers:
+        reactions[Reaction(name, signals.name_for_signal(signal))] = None
+
+
+def name_of(fn: Any) -> str:
+    """Return the name a state shows."""
+    name = getattr(fn, "__name__", None)
+    return name if isinstance(name, str) else repr(fn)
+
+
+def _not_a_state(target: object, asker: str) -> NotAState:
+    return NotAState(
+        f"{name_of(target)} is no state, but {asker} leads to it",
+        "a target is a state function, or what to_method() returned",
+        state=asker,
+    )
+
+
+def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
+    """Return ``fn`` so that it can be called with the chart and the event.
+
+    Functions take both; bound methods take the event alone, or both.
+
+    Raises:
+        ChartBuildError: ``fn`` takes neither.
+    """
+    if not callable(fn):
+        raise ChartBuildError(
+            f"{fn!r} is no handler, but state {state} has it for one",
+            "a handler is a function: def handler(chart, e)",
+            state=state,
+        )
+    if inspect.ismethod(fn) and _takes(fn, 1):
+        if fn.__self__ is chart:
+            # Kept unbound, so that what a chart remembers does not keep the chart alive.
+            return fn.__func__
+        return lambda _chart, e: fn(e)
+    if _takes(fn, 2):
+        return fn
+    raise ChartBuildError(
+        f"{name_of(fn)}, a handler of state {state}, cannot be called with a chart and an event",
+        "write it as a function (chart, e), or as a method (self, e)",
+        state=state,
+    )
+
+
+def _takes(fn: Callable[..., Any], count: int) -> bool:
+    code = getattr(fn, "__code__", None)
+    if code is not None and not inspect.ismethod(fn):
+        few = code.co_argcount - len(fn.__defaults__ or ())
+        many = code.co_argcount if not code.co_flags & inspect.CO_VARARGS else count
+        if few <= count <= many:
+            return True
+    try:
+        inspect.signature(fn).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        # A callable written in C that does not tell its arguments: only calling it can show.
+        return count == 2
+    return True
