@@ -10,7 +10,7 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
-SOURCES := src tests examples bench
+SOURCES := src tests examples bench docs
 install = ./.ci/install $(RUN)
 
 $(VENV)/made: .ci/make-venv

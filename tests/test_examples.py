@@ -18,7 +18,13 @@ _STAMP = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}")
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_prints_what_its_docstring_says(example: Path, tmp_path: Path):
     done = subprocess.run(
-        [sys.executable, str(example)], cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False
+        [sys.executable, str(example)],
+        cwd=tmp_path,
+        input="\n\n",
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")
     assert without_times(done.stdout) == without_times(promised_output(example))

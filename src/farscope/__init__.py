@@ -13,11 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from farscope.engine.active import ActiveObject
-    from farscope.engine.event import Event, return_status, signals
-    from farscope.engine.factory import Factory
-    from farscope.engine.hsm import Hsm
-    from farscope.engine.spy import spy_on
+    from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, signals, spy_on
     from farscope.probe.broadcast import broadcast
     from farscope.records.step import Step
     from farscope.records.text import pp, stripped
@@ -41,18 +37,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "ActiveObject": "engine.active",
-    "Event": "engine.event",
-    "Factory": "engine.factory",
+    "ActiveObject": "engine",
+    "Event": "engine",
+    "Factory": "engine",
     "ForeignHsm": "scope.foreign",
-    "Hsm": "engine.hsm",
+    "Hsm": "engine",
     "Scope": "scope.scope",
     "Step": "records.step",
     "broadcast": "probe.broadcast",
     "pp": "records.text",
-    "return_status": "engine.event",
-    "signals": "engine.event",
-    "spy_on": "engine.spy",
+    "return_status": "engine",
+    "signals": "engine",
+    "spy_on": "engine",
     "stripped": "records.text",
 }
 

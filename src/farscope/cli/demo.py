@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
+import os
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -25,7 +26,7 @@ PATIENCE_S = 12.0
 
 
 @click.command()
-def demo() -> int:
+def demo() -> None:
     """Show two charts watched from two other processes.
 
     Starts two producers, each with the same statechart under a name of its own, and two watchers
@@ -33,7 +34,7 @@ def demo() -> int:
     folder only, and ends by itself.
     """
     with tempfile.TemporaryDirectory(prefix="farscope-demo-") as folder, Cast() as cast:
-        return Play(cast, Path(folder)).run()
+        Play(cast, Path(folder)).run()
 
 
 class Play:
@@ -44,10 +45,14 @@ class Play:
         self._key_file = folder / "key"
         self._url = f"sqlite:{folder / 'log'}"
         self._deadline = time.monotonic() + PATIENCE_S
-        self._accounts: dict[str, dict[str, Any]] = {}
+        self._last_lines: dict[str, str] = {}
 
-    def run(self) -> int:
-        """Play all acts; return 0 if every watcher has seen everything, else 1."""
+    def run(self) -> None:
+        """Play all acts.
+
+        Raises:
+            FarscopeError: a watcher has not seen everything, or the demo could not go on.
+        """
         new_key_file(self._key_file)
         address = (self._url, str(self._key_file))
 
@@ -72,7 +77,8 @@ class Play:
         for watcher in WATCHERS:
             self._cast.end_input(watcher)
             self._hear([watcher], _ended)
-        return self._show_accounting()
+        self._show_accounts()
+        _say(_next_step())
 
     def _hear(self, awaited: Iterable[object], brings: Callable[[Said], Iterable[object]]) -> None:
         """Show what the cast says until everything awaited has been brought.
@@ -84,40 +90,34 @@ class Play:
         while missing:
             said = self._cast.hear(self._deadline)
             brought = set(brings(said))
-            if said.line is None and (not brought or self._failed(said.name)):
-                raise FarscopeError(f"{said.name} has failed", "what it said about it stands above")
+            if said.line is None and (not brought or self._cast.exit_code(said.name) != 0):
+                raise FarscopeError(f"{said.name} has not done its part", "what it said stands above")
             missing -= brought
             self._show(said)
 
-    def _failed(self, name: str) -> bool:
-        """Whether one of the cast has ended badly; a watcher that lost something still gives its account."""
-        return self._cast.exit_code(name) != 0 and name not in self._accounts
-
     def _show(self, said: Said) -> None:
-        if said.line is None:
-            return
-        if said.line.startswith('{"charts"'):
-            self._accounts[said.name] = json.loads(said.line)
-            return
-        click.echo(f"{painted(said.name, COLOURS[said.name])} | {said.line}")
+        if said.line is not None:
+            self._last_lines[said.name] = said.line
+            click.echo(f"{painted(said.name, COLOURS[said.name])} | {said.line}")
 
-    def _show_accounting(self) -> int:
-        complete = True
-        _say("The accounting:")
+    def _show_accounts(self) -> None:
+        """Repeat the last line of each watcher: its account."""
+        _say("The accounts, once more:")
         for watcher in WATCHERS:
-            account = self._accounts[watcher]
-            complete &= self._cast.exit_code(watcher) == 0 and sorted(account["charts"]) == sorted(PRODUCERS)
-            click.echo(
-                f"{painted(watcher, COLOURS[watcher])} | seen {account['steps']} steps of "
-                f"{len(account['charts'])} charts ({', '.join(sorted(account['charts']))}), "
-                f"lost {account['lost']}, refused {account['refused']}"
-            )
-        if not complete:
-            raise FarscopeError(
-                "a watcher has not seen everything", "please report this with what the demo printed"
-            )
-        _say("Next: see your own chart with the ten lines in README.md, then run: .venv/bin/farscope watch")
-        return 0
+            click.echo(f"{painted(watcher, COLOURS[watcher])} | {self._last_lines[watcher]}")
+
+
+def _next_step() -> str:
+    """Return the way to start what to try next, as short as it works from here."""
+    beside = Path(sys.executable).parent
+    watch = "farscope watch" if shutil.which("farscope") else f"{os.path.relpath(beside)}/farscope watch"
+    example = Path("examples", "own_chart.py")
+    program = (
+        f"{os.path.relpath(sys.executable)} {example}"
+        if example.exists()
+        else "a program that calls broadcast"
+    )
+    return f"Next: run `{watch}` here and, in a second terminal, `{program}`."
 
 
 def _say(text: str) -> None:

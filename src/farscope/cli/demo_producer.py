@@ -7,12 +7,11 @@ posts the event when its standard input ends, and leaves with the probe's goodby
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import threading
 from pathlib import Path
 
 from farscope.cli.outcome import finish
-from farscope.engine.event import Event, signals
-from farscope.engine.factory import Factory
+from farscope.engine import Event, Factory, signals
 from farscope.errors import LogUnavailable
 from farscope.probe.broadcast import broadcast
 
@@ -20,8 +19,8 @@ STORED_S = 5.0
 """How long the last steps may take to be stored in a log on this machine before the demo has failed."""
 
 
-def build(name: str) -> tuple[Factory, Callable[..., object]]:
-    """Return the seed document's chart, not yet started, and its outer state.
+def build(name: str, reached: threading.Event) -> tuple[Factory, object]:
+    """Return the seed document's chart, not yet started, and its outer state; ``B`` sets ``reached``.
 
     ::
 
@@ -35,30 +34,39 @@ def build(name: str) -> tuple[Factory, Callable[..., object]]:
         +---------------------------------+
     """
     chart = Factory(name)
-    outer = (
-        chart.create(state="producer_outer")
-        .catch(signal=signals.INIT_SIGNAL, handler=lambda chart, _: chart.trans(c1))
-        .catch(signal=signals.B, handler=lambda chart, _: chart.trans(outer))
+    outer = chart.create(state="producer_outer")
+    c1 = (
+        chart.create(state="c1")
+        .catch(signal=signals.A, handler=lambda chart, _: chart.trans("c2"))
         .to_method()
     )
-    c1 = (
-        chart.create(state="c1").catch(signal=signals.A, handler=lambda chart, _: chart.trans(c2)).to_method()
-    )
+
+    def on_b(chart: Factory, _: Event) -> int:
+        reached.set()
+        return chart.trans(outer.to_method())
+
+    outer.catch(signal=signals.INIT_SIGNAL, handler=lambda chart, _: chart.trans(c1))
+    outer.catch(signal=signals.B, handler=on_b)
     c2 = (
         chart.create(state="c2").catch(signal=signals.A, handler=lambda chart, _: chart.trans(c1)).to_method()
     )
-    chart.nest(outer, parent=None).nest(c1, parent=outer).nest(c2, parent=outer)
-    return chart, outer
+    chart.nest(outer.to_method(), parent=None).nest(c1, parent="producer_outer").nest(
+        c2, parent="producer_outer"
+    )
+    return chart, outer.to_method()
 
 
 def produce(name: str, url: str, key_file: Path) -> None:
     """Run the chart: start it, wait for the end of standard input, post ``B``, stop, say goodbye."""
-    chart, outer = build(name)
+    reached = threading.Event()
+    chart, outer = build(name, reached)
     with broadcast(chart, url=url, key=key_file) as probe:
         chart.start_at(outer)
         print("started", flush=True)
         sys.stdin.read()
         chart.post_fifo(Event(signal=signals.B))
+        # Stopping waits for the step that runs, and leaves alone what still waits in the queue.
+        reached.wait(STORED_S)
         chart.stop()
         if not probe.flush(STORED_S):
             raise LogUnavailable(

@@ -2,12 +2,11 @@
 
 Run as ``python -m farscope.cli.demo_watcher URL KEY_FILE``. Says ``watching`` once it misses nothing
 more, prints each step as it comes, and when its standard input has ended and every chart has said
-goodbye, each chart's collected spy and trace. Its last line is the accounting, as JSON.
+goodbye, each chart's collected spy and trace. Its last line is the account of all it has seen.
 """
 
 from __future__ import annotations
 
-import json
 import pprint
 import select
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from farscope.cli.outcome import finish
 from farscope.scope.scope import Scope
-from farscope.views.text import escape, live_lines
+from farscope.views.text import escape, spy_lines, stats_line, trace_line
 
 LOOK_S = 0.05
 """Pause between two looks at whether standard input has ended."""
@@ -32,17 +31,18 @@ def watch(url: str, key_file: Path) -> int:
         while not _input_ended():
             _show_live(scope)
         deadline = time.monotonic() + GOODBYE_S
-        while not _all_closed(scope) and time.monotonic() < deadline:
+        while not _all_ended(scope) and time.monotonic() < deadline:
             _show_live(scope)
         _show_live(scope)
         _show_collected(scope)
-        return _show_accounting(scope)
+        return _show_account(scope)
 
 
 def _show_live(scope: Scope) -> None:
     for step in scope.take(LOOK_S):
-        for line in live_lines(step, spy=True):
-            print(line)
+        for line in (trace_line(step), *spy_lines(step)):
+            if line is not None:
+                print(line)
     sys.stdout.flush()
 
 
@@ -57,26 +57,14 @@ def _show_collected(scope: Scope) -> None:
                 print(escape(line))
 
 
-def _show_accounting(scope: Scope) -> int:
-    stats = scope.stats
-    closed = _all_closed(scope)
-    print(
-        json.dumps(
-            {
-                "charts": [escape(chart.name) for chart in scope.charts],
-                "steps": stats.received,
-                "lost": stats.lost,
-                "refused": stats.refused,
-                "closed": closed,
-            }
-        ),
-        flush=True,
-    )
-    return 0 if closed and not stats.lost and not stats.refused else 1
+def _show_account(scope: Scope) -> int:
+    complete = _all_ended(scope) and not scope.stats.lost and not scope.stats.refused
+    print(stats_line(scope.stats), flush=True)
+    return 0 if complete else 1
 
 
-def _all_closed(scope: Scope) -> bool:
-    return bool(scope.charts) and all(chart.status == "closed" for chart in scope.charts)
+def _all_ended(scope: Scope) -> bool:
+    return bool(scope.charts) and all(chart.status in ("closed", "stopped") for chart in scope.charts)
 
 
 def _input_ended() -> bool:

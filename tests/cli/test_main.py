@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import version
+
+import pytest
+
+from farscope.cli.main import VERBS, farscope
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "farscope", *arguments], capture_output=True, text=True, check=False
+    )
+
+
+def test_the_version_is_that_of_the_package():
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"farscope, version {version('farscope')}\n")
+
+
+def test_help_lists_every_verb_with_what_it_does():
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(name in done.stdout and verb.summary in done.stdout for name, verb in VERBS.items())
+
+
+def test_without_a_verb_help_is_shown():
+    assert run().stdout == run("--help").stdout
+
+
+def test_help_loads_no_verb_and_nothing_heavy():
+    program = (
+        "import sys; from farscope.cli.main import farscope\n"
+        "farscope.main(['--help'], standalone_mode=False)\n"
+        "loaded = {'cryptography', 'msgspec', 'sqlite3', 'rich', 'farscope.scope.scope'}\n"
+        "print(sorted(loaded & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_each_verb_has_a_help_page_that_begins_with_its_line(name):
+    done = run(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: farscope {name}")
+    assert VERBS[name].summary in done.stdout
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_a_verbs_line_is_the_first_of_its_own_help(name):
+    command = farscope.get_command(None, name)
+    assert command.help.splitlines()[0] == VERBS[name].summary
+
+
+def test_an_unknown_verb_is_wrong_usage_with_a_hint():
+    done = run("gaze")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: no such command 'gaze'")
+    assert "hint: farscope --help" in done.stderr
