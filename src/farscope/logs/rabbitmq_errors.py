@@ -1,0 +1,241 @@
+"""What went wrong with RabbitMQ, in one line, and what to do about it."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from typing import Final
+
+from pika.adapters.utils.connection_workflow import (
+    AMQPConnectionWorkflowFailed,
+    AMQPConnectorPhaseErrorBase,
+    AMQPConnectorStackTimeout,
+)
+from pika.exceptions import (
+    AMQPConnectionError,
+    AMQPHeartbeatTimeout,
+    AuthenticationError,
+    ChannelClosedByBroker,
+    ConnectionBlockedTimeout,
+    ConnectionClosedByBroker,
+    IncompatibleProtocolError,
+    ProbableAccessDeniedError,
+    ProbableAuthenticationError,
+)
+
+from farscope.errors import LogError, LogRefused, LogUnavailable
+from farscope.logs.rabbitmq_settings import Settings
+
+ACCESS_REFUSED: Final = 403
+NOT_FOUND: Final = 404
+PRECONDITION_FAILED: Final = 406
+NOT_ALLOWED: Final = 530
+NOT_IMPLEMENTED: Final = 540
+
+MAX_REASON: Final = 300
+"""A broker's own words are cut here: they come from the network and may be anything."""
+
+DOCTOR: Final = "farscope doctor tells what is missing"
+
+
+def explain(error: BaseException, settings: Settings, *, established: bool = False) -> LogError:
+    """Turn what pika raised into one of our errors.
+
+    ``established`` says that the connection had worked before: then whatever the broker says about a
+    channel is its present state, not a refusal, and trying again is right.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, LogError):
+            return cause
+        if (found := _connecting(cause, settings)) is not None:
+            found.__cause__ = error
+            return found
+    if isinstance(error, ChannelClosedByBroker):
+        return _channel(error, settings, established=established)
+    if isinstance(error, ConnectionClosedByBroker):
+        return _closed(error.reply_code, error.reply_text, settings)
+    lost = LogUnavailable(f"the connection to {settings.place} was lost: {plain(error)}", "it is tried again")
+    lost.__cause__ = error
+    return lost
+
+
+def plain(error: BaseException | str) -> str:
+    """Return an error's text on one line, without control characters and not endless."""
+    text = error if isinstance(error, str) else str(error) or type(error).__name__
+    return "".join(mark if mark.isprintable() else " " for mark in text)[:MAX_REASON]
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Go through what pika wrapped, outermost first."""
+    yield error
+    inner: list[object] = list(error.args)
+    if isinstance(error, AMQPConnectionWorkflowFailed):
+        inner += reversed(error.exceptions)
+    if isinstance(error, AMQPConnectorPhaseErrorBase):
+        inner.append(error.exception)
+    for part in inner:
+        if isinstance(part, BaseException):
+            yield from _causes(part)
+
+
+def _connecting(error: BaseException, settings: Settings) -> LogError | None:
+    """Explain an error of connecting; None if it is no such error."""
+    if isinstance(error, ssl.SSLError):
+        return _tls(error, settings)
+    if isinstance(error, OSError):
+        return _network(error, settings)
+    if isinstance(error, AMQPConnectorStackTimeout):
+        return silent(settings)
+    if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
+        return LogRefused(
+            f"{settings.place} refuses the login of user {settings.user!r}",
+            "correct user and password; user guest is let in from the broker's own machine only",
+        )
+    if isinstance(error, AMQPConnectionError):
+        return _connection(error, settings)
+    return None
+
+
+def _network(error: OSError, settings: Settings) -> LogError | None:
+    place = settings.place
+    if isinstance(error, socket.gaierror):
+        hint = "correct the host in the address, or mend the machine's name service"
+        return LogUnavailable(f"the name {settings.host} does not resolve: {plain(error.strerror)}", hint)
+    if isinstance(error, ConnectionRefusedError):
+        hint = (
+            f"start the broker there, or correct the port ({settings.scheme}:// means {settings.port} here)"
+        )
+        return LogUnavailable(f"nothing listens on {place}", hint)
+    if isinstance(error, TimeoutError):
+        return silent(settings)
+    if error.strerror:
+        return LogUnavailable(f"{place} cannot be reached: {plain(error.strerror)}", "it is tried again")
+    return None
+
+
+def _connection(error: AMQPConnectionError, settings: Settings) -> LogError | None:
+    if isinstance(error, ProbableAccessDeniedError):
+        return _vhost(settings)
+    if isinstance(error, IncompatibleProtocolError):
+        other = "amqp://" if settings.tls else "amqps://"
+        return LogRefused(
+            f"{settings.place} does not speak AMQP 0-9-1",
+            f"is it the right port, and the right scheme? TLS or no TLS: {other} is the other one",
+        )
+    if isinstance(error, AMQPHeartbeatTimeout):
+        hint = "the broker hangs or the network is broken; it is tried again"
+        return LogUnavailable(f"{settings.place} has fallen silent", hint)
+    if isinstance(error, ConnectionBlockedTimeout):
+        return blocked(settings)
+    return None
+
+
+def silent(settings: Settings) -> LogUnavailable:
+    """No answer while connecting."""
+    return LogUnavailable(
+        f"{settings.place} did not answer in time",
+        "is it the right host, and does a firewall let the port through? farscope doctor tells",
+    )
+
+
+def blocked(settings: Settings) -> LogUnavailable:
+    """The broker takes nothing at the moment."""
+    return LogUnavailable(
+        f"{settings.place} is short of memory or disk and takes nothing from publishers",
+        "free some on the broker, or raise its limits; rabbitmqctl list_connections state shows 'blocked'",
+    )
+
+
+def _tls(error: ssl.SSLError, settings: Settings) -> LogError:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        reason = plain(error.verify_message).rstrip(".")
+        if "self-signed" in reason or "issuer" in reason:
+            hint = "name the authority's certificate with cafile=PATH"
+        elif "match" in reason or "mismatch" in reason:
+            hint = (
+                "use the name the certificate was made for, or have the broker's certificate name this host"
+            )
+        elif "expired" in reason or "not yet valid" in reason:
+            hint = "renew the broker's certificate, or set this machine's clock"
+        else:
+            hint = "have the broker's certificate mended"
+        return LogRefused(f"the certificate of {settings.place} cannot be trusted: {reason}", hint)
+    hint = "is it the TLS port? if the broker asks for a certificate, give certfile= and keyfile="
+    return LogRefused(f"TLS with {settings.place} failed: {plain(error.reason or error)}", hint)
+
+
+def _vhost(settings: Settings) -> LogRefused:
+    return LogRefused(
+        f"{settings.place} does not let user {settings.user!r} into the virtual host {settings.vhost!r}",
+        f"make it with: rabbitmqctl add_vhost {settings.vhost}; let the user in with: "
+        f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user} CONFIGURE WRITE READ",
+    )
+
+
+def _closed(code: int, text: str, settings: Settings) -> LogError:
+    if code == ACCESS_REFUSED:
+        return LogRefused(f"{settings.place} refuses user {settings.user!r}: {plain(text)}", DOCTOR)
+    if code == NOT_ALLOWED:
+        return _vhost(settings)
+    return LogUnavailable(f"{settings.place} closed the connection: {plain(text)}", "it is tried again")
+
+
+def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: bool) -> LogError:
+    code, text = error.reply_code, plain(error.reply_text)
+    if code == ACCESS_REFUSED:
+        return LogRefused(
+            f"user {settings.user!r} may not do this: {_after_dash(text)}", permissions(settings)
+        )
+    if established or code not in (NOT_FOUND, PRECONDITION_FAILED, NOT_IMPLEMENTED):
+        return LogUnavailable(f"{settings.place} ended the conversation: {text}", "it is tried again")
+    if code == NOT_FOUND:
+        return missing(settings, _after_dash(text))
+    if "x-queue-type" in text or code == NOT_IMPLEMENTED:
+        return no_stream(settings, _after_dash(text))
+    return LogRefused(
+        f"the stream {settings.stream!r} exists with other settings: {_after_dash(text)}",
+        "leave max_bytes, max_age and segment_bytes out of the address, name another stream=, or delete it "
+        f"with: rabbitmqctl -p {settings.vhost} delete_queue {settings.stream}",
+    )
+
+
+def permissions(settings: Settings) -> str:
+    """The administrator's commands for a user who may write, and for one who may read."""
+    start = f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user}"
+    write, read = _exactly(settings.exchange), _exactly(settings.stream)
+    return f"to write: {start} '^$' '{write}' '^$'; to read: {start} '^$' '^$' '{read}'"
+
+
+def missing(settings: Settings, what: str) -> LogRefused:
+    """Exchange or stream is not there, and this user may not make it."""
+    return LogRefused(
+        f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+    )
+
+
+def no_stream(settings: Settings, reason: str) -> LogRefused:
+    """The broker has no streams, or the name belongs to a queue of another kind."""
+    return LogRefused(
+        f"{settings.stream!r} on {settings.place} cannot be a stream: {reason}",
+        "streams need RabbitMQ 3.9 or later with the feature flag stream_queue enabled; "
+        "if a queue of that name exists, name another stream= in the address",
+    )
+
+
+def unbound(settings: Settings) -> LogRefused:
+    """What was published went nowhere."""
+    return LogRefused(
+        f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+    )
+
+
+def _exactly(name: str) -> str:
+    return "^" + "".join(mark if mark.isalnum() or mark in "-_" else "\\" + mark for mark in name) + "$"
+
+
+def _after_dash(text: str) -> str:
+    """Leave the code's name out: ``ACCESS_REFUSED - access to ...``."""
+    return text.partition(" - ")[2] or text
