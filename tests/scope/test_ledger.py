@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.scope.ledger import MAX_REASONS, OTHER_REASON, PATIENCE_NS, Ledger
+from farscope.scope.ledger import MAX_REASONS, OTHER_REASON, PATIENCE_NS, QUIET_NS, Ledger
 from farscope.scope.spans import Span
 from farscope.wire.batch import Batch, Drop
 
@@ -14,14 +14,14 @@ SHAPE = Shape(StepKind.HOOK, "A", "s", "s", (Fact(FactKind.OFFER, "s"), Fact(Fac
 CHART = ChartId("chart", "host", 1, 1, "00" * 16)
 
 
-def make(numbers=(), next_number=None, drops=()) -> Batch:
+def make(numbers=(), next_number=None, drops=(), sent_ns=0) -> Batch:
     numbers = list(numbers)
     ends = [number + 1 for number in numbers[-1:]] + [drop.first + drop.count for drop in drops]
     return Batch(
         host="host",
         pid=1,
         started_ns=0,
-        sent_ns=0,
+        sent_ns=sent_ns,
         next_number=max(ends, default=0) if next_number is None else next_number,
         numbers=numbers,
         steps=[(CHART, number + 1, SHAPE, 0, 0, 0, 0, 0, None, ()) for number in numbers],
@@ -51,8 +51,8 @@ def runs(draw):
     return batches, arriving, dropped
 
 
+@settings(max_examples=300, deadline=None)
 @given(runs())
-@settings(max_examples=300)
 def test_every_number_is_in_exactly_one_account(run):
     batches, arriving, dropped = run
     ledger = Ledger(from_start=True)
@@ -72,6 +72,7 @@ def test_every_number_is_in_exactly_one_account(run):
     assert ledger.duplicated == sum(len(batches[index].numbers) for index in arriving) - len(steps)
 
 
+@settings(deadline=None)
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))
 def test_no_gap_is_told_when_everything_comes_in_time_whatever_the_order(order, again):
     ledger = Ledger(from_start=True)
@@ -82,6 +83,7 @@ def test_no_gap_is_told_when_everything_comes_in_time_whatever_the_order(order, 
     assert ledger.missing == 0
 
 
+@settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.sampled_from([1, 256, 65_536]))
 def test_each_lost_batch_is_told_once_with_its_exact_numbers(arrives, size):
     ledger = Ledger(from_start=True)
@@ -125,12 +127,23 @@ def test_steps_announced_but_not_sent_yet_are_owed_and_not_missing():
     assert (ledger.owed, ledger.missing) == (0, 0)
 
 
-def test_a_loss_at_the_end_shows_with_the_next_heartbeat():
+def test_a_loss_at_the_end_shows_with_the_second_heartbeat():
     ledger = Ledger(from_start=True)
     ledger.post(make(range(10), next_number=15), 0)
-    ledger.post(make(next_number=17), 0)
+    ledger.post(make(next_number=15, sent_ns=0), 0)
+    assert ledger.missing == 0
+    ledger.post(make(next_number=17, sent_ns=QUIET_NS), 0)
     assert ledger.gaps() == [Span(10, 14)]
     assert ledger.owed == 2
+
+
+def test_announcements_made_while_steps_wait_to_be_sent_show_no_loss():
+    ledger = Ledger(from_start=True)
+    for turn in range(5):
+        ledger.post(make(next_number=100, sent_ns=turn * QUIET_NS), 0)
+        ledger.post(make(next_number=100, sent_ns=turn * QUIET_NS + 1), 0)
+        ledger.post(make(range(turn * 20, turn * 20 + 20), next_number=100), 0)
+        assert ledger.missing == 0
 
 
 def test_a_loss_at_the_end_shows_with_the_goodbye():

@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farscope.scope.spans import MAX_HOLES, Span, Spans
@@ -10,6 +10,7 @@ def _numbers(spans: list[Span]) -> set[int]:
     return {number for span in spans for number in range(span.first, span.last + 1)}
 
 
+@settings(deadline=None)
 @given(SPANS, st.booleans())
 def test_agrees_with_a_set_of_numbers(spans, from_start):
     taken = Spans(0 if from_start else None)
@@ -26,6 +27,7 @@ def test_agrees_with_a_set_of_numbers(spans, from_start):
         assert taken.end == max(had) + 1
 
 
+@settings(deadline=None)
 @given(SPANS, st.integers(0, 80))
 def test_tells_each_missing_number_once_and_takes_back_what_is_found(spans, end):
     taken = Spans(0)

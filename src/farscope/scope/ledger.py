@@ -13,6 +13,11 @@ PATIENCE_NS = 1_000_000_000
 """How long a gap waits to be filled by a batch that comes late. It is counted as missing at once, but
 told only when it is older than this."""
 
+QUIET_NS = 500_000_000
+"""Two batches without steps, sent so far apart by the probe's clock, with no steps in between, prove that
+everything announced by the first had been sent: what is not there is missing. Closer together they may
+both have been packed while steps were waiting."""
+
 MAX_REASONS = 16
 """Different reasons for drops kept apart for one probe; further ones are counted as ``OTHER_REASON``."""
 
@@ -34,7 +39,7 @@ class Ledger:
     """Accounts for the step numbers of one probe; not thread-safe.
 
     A number at the end that a batch announces by ``next_number`` may still be on its way: it is owed,
-    not missing, until a heartbeat later, the goodbye or the probe's silence shows that it will not come.
+    not missing, until two heartbeats, the goodbye or the probe's silence show that it will not come.
     """
 
     def __init__(self, *, from_start: bool) -> None:
@@ -47,6 +52,7 @@ class Ledger:
         """Numbers the probe declared as dropped, by reason."""
         self._numbers = Spans(0 if from_start else None)
         self._announced = 0
+        self._quiet: tuple[int, int] | None = None
 
     @property
     def missing(self) -> int:
@@ -68,10 +74,8 @@ class Ledger:
         posted = self._post_numbers(batch, now_ns)
         if self._numbers.first is None:
             self._numbers.expect(batch.next_number, now_ns)
-        elif not batch.steps:
-            # A probe with nothing to send had sent all it announced in the batch before.
-            self._numbers.expect(self._announced, now_ns)
         self._announced = max(self._announced, batch.next_number)
+        self._expect_what_quiet_proves(batch, now_ns)
         if goodbye:
             self.expect_announced(now_ns)
         return posted
@@ -91,6 +95,15 @@ class Ledger:
     def gaps(self) -> list[Span]:
         """Return the gaps there are now, lowest first, told or not."""
         return self._numbers.holes()
+
+    def _expect_what_quiet_proves(self, batch: Batch, now_ns: int) -> None:
+        if batch.steps:
+            self._quiet = None
+        elif self._quiet is None:
+            self._quiet = (batch.sent_ns, self._announced)
+        elif batch.sent_ns - self._quiet[0] >= QUIET_NS:
+            self._numbers.expect(self._quiet[1], now_ns)
+            self._quiet = (batch.sent_ns, self._announced)
 
     def _post_numbers(self, batch: Batch, now_ns: int) -> Posted:
         numbers = batch.numbers

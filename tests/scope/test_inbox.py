@@ -1,0 +1,70 @@
+import threading
+
+from farscope.scope.inbox import Inbox
+
+
+def test_hands_out_steps_in_order_and_once(hand_probe):
+    probe = hand_probe()
+    steps = [probe.step() for _ in range(5)]
+    inbox = Inbox()
+    inbox.put(steps)
+    assert list(inbox.take(3, 0)) == steps[:3]
+    assert list(inbox.take(3, 0)) == steps[3:]
+    assert not inbox.take(3, 0)
+
+
+def test_what_is_put_back_comes_first(hand_probe):
+    probe = hand_probe()
+    steps = [probe.step() for _ in range(5)]
+    inbox = Inbox()
+    inbox.put(steps)
+    taken = inbox.take(3, 0)
+    taken.popleft()
+    inbox.put_back(taken)
+    assert list(inbox.take(9, 0)) == steps[1:]
+
+
+def test_without_a_taker_the_oldest_leave_and_are_counted(hand_probe):
+    probe = hand_probe()
+    steps = [probe.step() for _ in range(10)]
+    inbox = Inbox(limit=4)
+    inbox.put(steps[:7])
+    assert inbox.wait_for_room(0)
+    inbox.put(steps[7:])
+    assert inbox.unread == 6
+    assert list(inbox.take(9, 0)) == steps[6:]
+
+
+def test_a_taker_loses_nothing_and_makes_the_other_side_wait(hand_probe):
+    probe = hand_probe()
+    steps = [probe.step() for _ in range(10)]
+    inbox = Inbox(limit=4)
+    with inbox.iterating():
+        inbox.put(steps)
+        assert not inbox.wait_for_room(0)
+        inbox.take(7, 0)
+        assert inbox.wait_for_room(0)
+        assert inbox.unread == 0
+
+
+def test_who_took_a_moment_ago_counts_as_a_taker(hand_probe):
+    probe = hand_probe()
+    inbox = Inbox(limit=4)
+    inbox.take(1, 0)
+    inbox.put([probe.step() for _ in range(10)])
+    assert not inbox.wait_for_room(0)
+    assert (len(inbox), inbox.unread) == (10, 0)
+
+
+def test_the_end_wakes_who_waits_and_leaves_what_is_there(hand_probe):
+    step = hand_probe().step()
+    inbox = Inbox()
+    waiting = threading.Thread(target=inbox.take, args=(1, None))
+    waiting.start()
+    inbox.end()
+    waiting.join(10)
+    assert not waiting.is_alive()
+    inbox.put([step])
+    assert list(inbox.take(1, None)) == [step]
+    assert not inbox.take(1, None)
+    assert inbox.wait_beyond(inbox.version, 10)

@@ -1,0 +1,230 @@
+import pytest
+
+from farscope.errors import AmbiguousChart, UnknownChart
+from farscope.records.structure import ChartStructure, StateInfo
+from farscope.scope.intake import Accepted, Intake
+from farscope.scope.ledger import PATIENCE_NS
+from farscope.scope.notice import NoticeKind
+from farscope.scope.spans import Span
+from farscope.scope.world import SETTLE_NS, SILENT_AFTER_NS, World
+from farscope.wire.seal import Opener
+
+
+class Watched:
+    """An intake and a world with a clock that the test moves."""
+
+    def __init__(self, keyring, since_ns=0) -> None:
+        self.intake = Intake(Opener(keyring), since_ns=since_ns)
+        self.world = World()
+        self.now_ns = 0
+        self.listening_since_ns = 0
+
+    def take(self, data, age_ns=0):
+        outcome = self.intake.take(data, self.now_ns)
+        assert isinstance(outcome, Accepted)
+        return self.world.apply(outcome, self.now_ns, age_ns)
+
+    def wait(self, ns):
+        self.now_ns += ns
+        return self.world.tick(self.now_ns, self.listening_since_ns)
+
+    def statuses(self):
+        return {chart.label: chart.status for chart in self.world.charts()}
+
+
+@pytest.fixture
+def watched(keyring):
+    return Watched(keyring)
+
+
+def kinds(notices):
+    return [notice.kind for notice in notices]
+
+
+def test_a_chart_appears_with_state_and_place_before_it_made_a_step(watched, hand_probe):
+    structure = ChartStructure((StateInfo("c1"),))
+    notices = watched.take(hand_probe("producer", host="pi", pid=3).send(structure=structure))
+    assert kinds(notices) == [NoticeKind.APPEARED]
+    (chart,) = watched.world.charts()
+    assert (chart.label, chart.host, chart.pid, chart.state) == ("producer", "pi", 3, "c2")
+    assert (chart.status, chart.alive, chart.steps, chart.lost) == ("alive", True, 0, 0)
+    assert chart.structure == structure
+
+
+def test_a_structure_once_announced_stays_known(watched, hand_probe):
+    probe = hand_probe()
+    structure = ChartStructure((StateInfo("c1"),))
+    watched.take(probe.send(structure=structure))
+    watched.take(probe.send(3))
+    assert watched.world.charts()[0].structure == structure
+
+
+def test_each_chart_gets_its_own_steps(watched, hand_probe):
+    probe = hand_probe("a", "b")
+    watched.take(probe.send([probe.step(index % 2) for index in range(9)]))
+    a, b = watched.world.charts()
+    assert (a.steps, a.last_number, b.steps, b.last_number) == (5, 5, 4, 4)
+    assert len(watched.world.find("a").foreign.trace().splitlines()) == 6
+    assert "[b]" not in watched.world.find("a").foreign.trace()
+
+
+def test_a_chart_counts_what_it_lost_between_steps_and_at_its_end(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(2))
+    probe.lose(3)
+    watched.take(probe.send(2))
+    assert watched.world.charts()[0].lost == 3
+    probe.lose(4)
+    watched.take(probe.send())
+    assert watched.world.charts()[0].lost == 3
+    watched.take(probe.goodbye())
+    assert watched.world.charts()[0].lost == 7
+
+
+def test_a_goodbye_closes_the_charts_of_its_probe_only(watched, hand_probe):
+    one, two = hand_probe("one"), hand_probe("two")
+    watched.take(one.send(1))
+    watched.take(two.send(1))
+    notices = watched.take(one.goodbye())
+    assert [(notice.kind, notice.subject) for notice in notices] == [(NoticeKind.CLOSED, "one")]
+    assert watched.statuses() == {"one": "closed", "two": "alive"}
+    assert NoticeKind.FELL_SILENT not in kinds(
+        [n for n in watched.wait(SILENT_AFTER_NS) if n.subject == "one"]
+    )
+
+
+def test_a_stopped_chart_is_told_once_and_stays_stopped(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(1))
+    assert kinds(watched.take(probe.send(stopped=True))) == [NoticeKind.STOPPED]
+    assert watched.take(probe.goodbye()) == []
+    assert watched.statuses() == {"producer": "stopped"}
+
+
+def test_a_probe_that_says_nothing_falls_silent_after_its_last_step_and_speaks_again(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(4))
+    assert watched.wait(SILENT_AFTER_NS - 1) == []
+    (notice,) = watched.wait(1)
+    assert (notice.kind, notice.subject, notice.count) == (NoticeKind.FELL_SILENT, "producer", 4)
+    assert watched.statuses() == {"producer": "silent"}
+    assert watched.wait(SILENT_AFTER_NS) == []
+    assert kinds(watched.take(probe.send())) == [NoticeKind.SPOKE_AGAIN]
+    assert watched.statuses() == {"producer": "alive"}
+
+
+def test_silence_shows_that_announced_steps_will_not_come(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(4))
+    probe.lose(2)
+    watched.take(probe.send())
+    notices = watched.wait(SILENT_AFTER_NS)
+    assert kinds(notices) == [NoticeKind.FELL_SILENT, NoticeKind.MISSING]
+    assert notices[1].span == Span(4, 5)
+
+
+def test_nobody_is_called_silent_while_the_past_is_read(watched, hand_probe):
+    watched.listening_since_ns = None
+    watched.take(hand_probe("dead").send(1), age_ns=10 * SILENT_AFTER_NS)
+    watched.take(hand_probe("fresh").send(1), age_ns=SILENT_AFTER_NS // 2)
+    assert watched.statuses() == {"dead": "silent", "fresh": "alive"}
+    assert watched.wait(SILENT_AFTER_NS) == []
+
+
+def test_the_dead_of_the_past_are_told_soon_after_it_was_read(watched, hand_probe):
+    alive = hand_probe("alive")
+    watched.listening_since_ns = None
+    watched.take(hand_probe("dead").send(7), age_ns=10 * SILENT_AFTER_NS)
+    watched.take(alive.send(1), age_ns=10 * SILENT_AFTER_NS)
+    watched.listening_since_ns = watched.now_ns
+    assert watched.wait(SETTLE_NS - 1) == []
+    assert watched.take(alive.send()) == []
+    (notice,) = watched.wait(1)
+    assert (notice.kind, notice.subject, notice.count) == (NoticeKind.FELL_SILENT, "dead", 7)
+    assert watched.statuses() == {"alive": "alive", "dead": "silent"}
+
+
+def test_a_gap_is_told_once_after_a_while_and_taken_back_when_it_fills(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(2))
+    late = probe.send(3)
+    assert watched.take(probe.send(2)) == []
+    (notice,) = watched.wait(PATIENCE_NS)
+    assert (notice.kind, notice.subject, notice.span) == (NoticeKind.MISSING, "far:7", Span(2, 4))
+    assert watched.wait(PATIENCE_NS) == []
+    (notice,) = watched.take(late)
+    assert (notice.kind, notice.span) == (NoticeKind.FOUND, Span(2, 4))
+    assert watched.world.charts()[0].lost == 0
+
+
+def test_what_waits_to_be_told_is_told_at_the_end(watched, hand_probe):
+    probe = hand_probe()
+    probe.send(2)
+    watched.take(probe.send(2))
+    (notice,) = watched.world.settle(watched.now_ns)
+    assert notice.span == Span(0, 1)
+
+
+def test_drops_at_the_source_are_told_by_reason(watched, hand_probe):
+    notices = watched.take(hand_probe().send(1, drop=(5, "outbox full")))
+    assert [(n.detail, n.count) for n in notices if n.kind is NoticeKind.DROPPED] == [("outbox full", 5)]
+
+
+def test_an_older_batch_that_comes_late_changes_no_state(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(1))
+    late = probe.send(1)
+    watched.take(probe.send(3))
+    watched.take(late)
+    (chart,) = watched.world.charts()
+    assert (chart.last_number, chart.steps, chart.lost) == (5, 5, 0)
+
+
+def test_charts_of_one_name_are_told_apart_by_label_and_id(watched, hand_probe):
+    pi, mac = hand_probe(host="pi"), hand_probe(host="mac")
+    watched.take(pi.send(1))
+    watched.take(mac.send(2))
+    with pytest.raises(AmbiguousChart) as caught:
+        watched.world.find("producer")
+    assert caught.value.labels == ("producer@mac:7", "producer@pi:7")
+    assert watched.world.find("producer@mac:7").steps == 2
+    assert watched.world.find("producer@pi").steps == 1
+    assert watched.world.find(mac.chart()).steps == 2
+
+
+def test_a_shared_name_means_the_only_one_alive(watched, hand_probe):
+    old = hand_probe(pid=1)
+    watched.take(old.send(1))
+    watched.take(old.goodbye())
+    watched.take(hand_probe(pid=2).send(2))
+    assert watched.world.find("producer").id.pid == 2
+
+
+def test_an_unknown_chart_is_refused_with_the_names_there_are(watched, hand_probe):
+    with pytest.raises(UnknownChart, match="no chart was seen yet"):
+        watched.world.find("x")
+    watched.take(hand_probe().send(1))
+    with pytest.raises(UnknownChart, match="producer") as caught:
+        watched.world.find("x")
+    assert caught.value.name == "x"
+
+
+def test_a_chart_that_gets_its_name_late_keeps_its_history(watched, hand_probe):
+    probe = hand_probe("unnamed")
+    watched.take(probe.send(1))
+    probe.names = ("named",)
+    watched.take(probe.send(1))
+    (chart,) = watched.world.charts()
+    assert (chart.label, chart.steps) == ("named", 2)
+
+
+def test_endless_charts_and_probes_do_not_fill_the_memory(watched, hand_probe, monkeypatch):
+    monkeypatch.setattr("farscope.scope.world.MAX_CHARTS", 6)
+    monkeypatch.setattr("farscope.scope.world.MAX_PROBES", 4)
+    for _ in range(10):
+        probe = hand_probe("a", "b")
+        watched.take(probe.send([probe.step(0), probe.step(1)]))
+    assert len(watched.world.charts()) == 6
+    assert watched.world.forgotten == 14
+    assert len(watched.world._probes) == 4
+    assert watched.world.find(probe.chart(1)).steps == 1

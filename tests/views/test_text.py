@@ -1,0 +1,146 @@
+import json
+import unicodedata
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import Cause, ChartId, Step
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.spans import Span
+from farscope.scope.stats import ScopeStats
+from farscope.views.text import escape, json_line, notice_line, spy_lines, stats_line, step_dict, trace_line
+
+ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
+NASTY = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2066\u200b\u2028\ufeff\ud800"
+FORBIDDEN_CATEGORIES = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def harmless(text: str) -> bool:
+    return not any(unicodedata.category(char) in FORBIDDEN_CATEGORIES for char in text)
+
+
+def make(name="producer", signal="B", text="hello", *, kind=StepKind.TRANSITION) -> Step:
+    shape = Shape(kind, signal, "c1", "c2", (Fact(FactKind.OFFER, "c1"), Fact(FactKind.SCRIBBLE)))
+    return Step(
+        ChartId(name, "pi", 3, 1, "ab"), 9, shape, 1_515_590_066_739_622_000, 5, 1, 2, 7, Cause(2, 4), (text,)
+    )
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_escaped_text_never_holds_what_acts_on_a_terminal(text):
+    assert harmless(escape(text))
+    escape(text).encode()
+    assert escape(escape(text)) == escape(text)
+
+
+@settings(deadline=None)
+@given(ANY_TEXT)
+def test_text_that_is_printable_stays_as_it_is(text):
+    printable = "".join(char for char in text if char.isprintable())
+    assert escape(printable) == printable
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Tür → öffnen 😀", "Tür → öffnen 😀"),
+        ("a\nb\tc\r", r"a\nb\tc\r"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\x9b", r"\x9b"),
+        ("\u202eevil", r"\u202eevil"),
+        ("\ud800", r"\ud800"),
+        ("\U000e0041", r"\U000e0041"),
+    ],
+)
+def test_what_is_escaped_stays_legible(text, shown):
+    assert escape(text) == shown
+
+
+def test_lines_of_a_hostile_step_are_harmless_and_single():
+    step = make(NASTY, NASTY, NASTY)
+    lines = [
+        trace_line(step),
+        *spy_lines(step),
+        json_line(step),
+        *spy_lines(step, NASTY),
+        trace_line(step, NASTY),
+    ]
+    assert all(harmless(line) for line in lines)
+
+
+def test_a_trace_line_is_the_charts_own_unless_a_label_is_given():
+    step = make()
+    assert trace_line(step) == step.trace()
+    assert "[producer@pi:3] e->B() c1->c2" in trace_line(step, "producer@pi:3")
+    assert trace_line(make(kind=StepKind.HOOK)) is None
+
+
+def test_spy_lines_tell_the_time_and_the_chart():
+    lines = spy_lines(make(), "producer@pi:3")
+    assert [line.split("] ", 2)[2] for line in lines] == ["B:c1", "hello", "<- Queued:(1) Deferred:(2)"]
+    assert all("] [producer@pi:3] " in line for line in lines)
+
+
+def test_a_json_line_tells_every_field():
+    told = json.loads(json_line(make(text="Tür"), "label"))
+    assert told == step_dict(make(text="Tür"), "label")
+    assert told["time"] == "2018-01-10T13:14:26.739622+00:00"
+    assert (told["chart"], told["name"], told["host"], told["pid"]) == ("label", "producer", "pi", 3)
+    assert (told["kind"], told["signal"], told["start"], told["end"]) == ("transition", "B", "c1", "c2")
+    assert told["cause"] == {"serial": 2, "number": 4}
+    assert told["facts"][0] == {"kind": "offer", "name": "c1", "detail": ""}
+    assert told["texts"] == ["Tür"]
+    assert (told["queued"], told["deferred"], told["waited_ns"], told["duration_ns"]) == (1, 2, 7, 5)
+
+
+@pytest.mark.parametrize(
+    ("notice", "line"),
+    [
+        (Notice(kind=NoticeKind.APPEARED, subject="a"), "a: appeared"),
+        (Notice(kind=NoticeKind.FELL_SILENT, subject="a", count=9), "a: fell silent after step 9"),
+        (
+            Notice(kind=NoticeKind.MISSING, subject="h:1", count=3, span=Span(4, 6)),
+            "h:1: missing 4..6 (3 steps)",
+        ),
+        (Notice(kind=NoticeKind.FOUND, subject="h:1", span=Span(4, 6)), "h:1: 4..6 arrived after all"),
+        (
+            Notice(kind=NoticeKind.DROPPED, subject="h:1", count=1, detail="full"),
+            "h:1: dropped 1 step at the source: full",
+        ),
+        (
+            Notice(kind=NoticeKind.REFUSED, detail="changed {x}\n", count=10),
+            r"refused a batch: changed {x}\n (10 times so far)",
+        ),
+        (Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail="away"), "log unavailable: away"),
+        (Notice(kind=NoticeKind.LOG_CUT, count=2), "retention removed 2 batches before they could be read"),
+    ],
+)
+def test_a_notice_reads_as_one_line(notice, line):
+    assert notice_line(notice) == line
+
+
+@pytest.mark.parametrize("kind", list(NoticeKind))
+def test_every_notice_reads_and_is_harmless(kind):
+    notice = Notice(kind=kind, subject=NASTY, detail=NASTY, count=2, span=Span(1, 2))
+    assert harmless(notice_line(notice))
+
+
+def test_the_account_names_what_is_not_nothing():
+    stats = ScopeStats(
+        received=200_000,
+        duplicated=0,
+        missing=0,
+        dropped={},
+        refused={},
+        probes=2,
+        batches=40,
+        repeated=0,
+        waiting=0,
+        unread=0,
+        cut=0,
+    )
+    assert stats_line(stats) == "seen 200,000 steps of 2 probes, lost 0, duplicated 0"
