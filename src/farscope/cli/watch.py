@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import signal
 import sys
 import time
@@ -127,10 +128,18 @@ def _chooser(globs: tuple[str, ...]) -> Choice:
 
 
 def _follow(scope: Scope, chosen: Choice, lines: Lines, over: Callable[[], bool]) -> None:
-    """Print what comes until it is over; then what had already come."""
+    """Print what comes until it is over; then what had already come.
+
+    Raises:
+        BrokenPipeError: nobody reads our output any more; noticed also while nothing comes.
+    """
+    reader = select.poll()
+    reader.register(sys.stdout, 0)
     last_round = False
     while not last_round:
         last_round = over()
+        if reader.poll(0):
+            raise BrokenPipeError
         steps = [step for step in scope.take(0.0 if last_round else LOOK_S) if chosen(step.chart)]
         notices = scope.notices()
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)

@@ -1,0 +1,233 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from farscope import Event, Factory, broadcast
+from farscope.cli.watch import ALARMING, INTRODUCING
+from farscope.scope.notice import NoticeKind
+from farscope.testing.program import Program
+from farscope.wire.keys import new_key_file
+
+TRACE_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[.+\] e->\w+\(\) \S+->\S+")
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:{tmp_path / 'log'}"
+
+
+def lamp(name: str) -> Factory:
+    chart = Factory(name, threaded=False)
+    off = chart.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
+    on = (
+        chart.create("on")
+        .catch("PRESS", lambda chart, _: chart.trans("off"))
+        .catch("BREAK", _breaks)
+        .to_method()
+    )
+    return chart.nest(off, parent=None).nest(on, parent=None)
+
+
+def _breaks(chart: Factory, e: Event):
+    raise OSError("bulb\x1b[2J")
+
+
+def play(url: str, *names: str, presses: int = 1) -> None:
+    """Run a lamp of each name, press its button, and leave with a goodbye."""
+    charts = [lamp(name) for name in names]
+    with broadcast(*charts, url=url):
+        for chart in charts:
+            chart.start_at("off")
+            for _ in range(presses):
+                chart.dispatch(Event("PRESS"))
+
+
+def watch(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Watch what is there already."""
+    command = [sys.executable, "-m", "farscope", "watch", "--since", "start", "--for", "300ms", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_piped_output_is_plain_trace_lines_and_nothing_else(url):
+    play(url, "lamp", presses=3)
+    done = watch(url)
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    assert [line.rpartition("] ")[2] for line in lines] == [
+        "e->start_at() top->off",
+        "e->PRESS() off->on",
+        "e->PRESS() on->off",
+        "e->PRESS() off->on",
+    ]
+    assert all(TRACE_LINE.fullmatch(line) for line in lines)
+
+
+def test_what_appeared_and_said_goodbye_and_the_account_go_to_standard_error(url):
+    play(url, "lamp")
+    told = watch(url).stderr.splitlines()
+    assert told[0] == f"watching {url}; Ctrl-C ends"
+    assert "lamp: appeared" in told
+    assert "lamp: closed" in told
+    assert told[-1] == "seen 2 steps of 1 probe, lost 0, duplicated 0"
+
+
+def test_spy_shows_every_fact_with_its_time_and_chart(url):
+    play(url, "lamp")
+    shown = watch(url, "--spy").stdout.splitlines()
+    facts = [line.partition("] [lamp] ")[2] for line in shown]
+    pressed = facts[facts.index("e->PRESS() off->on") + 1 :]
+    assert pressed[0] == "PRESS:off"
+    assert {"EXIT_SIGNAL:off", "ENTRY_SIGNAL:on", "INIT_SIGNAL:on"} < set(pressed)
+    assert pressed[-1] == "<- Queued:(0) Deferred:(0)"
+
+
+def test_only_chosen_charts_are_shown_and_the_others_counted(url):
+    play(url, "hall lamp", "desk lamp", "door")
+    done = watch(url, "--chart", "hall*", "--chart", "door@*")
+    assert {line.partition("] [")[2].partition("]")[0] for line in done.stdout.splitlines()} == {
+        "hall lamp",
+        "door",
+    }
+    assert "seen 6 steps" in done.stderr
+
+
+def test_json_is_one_object_a_step(url):
+    play(url, "lamp")
+    steps = [json.loads(line) for line in watch(url, "--json").stdout.splitlines()]
+    assert [(step["chart"], step["signal"], step["end"]) for step in steps] == [
+        ("lamp", "start_at", "off"),
+        ("lamp", "PRESS", "on"),
+    ]
+
+
+@pytest.mark.parametrize("options", [(), ("--spy",), ("--json",)])
+def test_hostile_names_are_shown_and_never_sent(url, options):
+    hostile = "lamp\n[fake] \x1b]0;owned\x07\x9b2J\u202e"
+    play(url, hostile)
+    done = watch(url, *options)
+    assert done.stdout
+    assert not set(done.stdout + done.stderr) & set("\x1b\x07\x9b\u202e\r")
+    assert all("lamp\\n" in line for line in done.stdout.splitlines())
+
+
+def test_a_handlers_failure_is_told_without_asking_for_it(url):
+    chart = lamp("lamp")
+    with broadcast(chart, url=url):
+        chart.start_at("on")
+        with pytest.raises(OSError, match="bulb"):
+            chart.dispatch(Event("BREAK"))
+    assert r"lamp: BREAK failed in on: OSError: bulb\x1b[2J" in watch(url).stderr
+
+
+def test_a_terminal_gets_colours_that_are_the_same_for_a_chart_everywhere(url):
+    play(url, "lamp", "door")
+    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "300ms"]
+    shown = in_terminal(command)
+    colours = {name: colour for colour, name in re.findall(r"\x1b\[(\d+)m\[[^]]+\] \[(\w+)\]", shown)}
+    assert colours.keys() == {"lamp", "door"}
+    again = re.findall(r"\x1b\[(\d+)m\[[^]]+\] \[(\w+)\]", in_terminal(command))
+    assert {name: colour for colour, name in again} == colours
+
+
+def test_no_color_is_respected(url, monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    play(url, "lamp")
+    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "300ms"]
+    assert "\x1b[" not in in_terminal(command)
+
+
+def test_ctrl_c_ends_it_cleanly_with_the_account(url):
+    with Program("-m", "farscope", "watch", url) as watcher:
+        watcher.wait_err("watching")
+        play(url, "lamp", presses=2)
+        watcher.wait_out("e->PRESS() on->off")
+        watcher.interrupt()
+        assert watcher.wait() == 0
+        assert watcher.err.splitlines()[-1] == "seen 3 steps of 1 probe, lost 0, duplicated 0"
+        assert "Traceback" not in watcher.err
+
+
+def test_lines_come_while_the_chart_runs_also_through_a_pipe(url):
+    chart = lamp("lamp")
+    with Program("-m", "farscope", "watch", url) as watcher, broadcast(chart, url=url):
+        watcher.wait_err("watching")
+        chart.start_at("off")
+        watcher.wait_out("e->start_at() top->off")
+        chart.dispatch(Event("PRESS"))
+        watcher.wait_out("e->PRESS() off->on\n")
+
+
+def test_a_reader_that_has_enough_ends_it_quietly(url):
+    play(url, "lamp", presses=5)
+    watching = f'"{sys.executable}" -m farscope watch "{url}" --since start 2>/dev/null'
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {watching} | head -n 1"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+
+
+def test_another_key_is_named_by_its_fingerprint_and_opens_nothing(url, tmp_path):
+    play(url, "lamp")
+    new_key_file(tmp_path / "other.key")
+    done = watch(url, "--key", str(tmp_path / "other.key"))
+    assert done.returncode == 0
+    assert done.stdout == ""
+    assert re.search(r"refused a batch: .*another key.*[0-9a-f]{8}", done.stderr)
+    assert "refused" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("mars:somewhere",), 4),
+        (("--since", "yesterday"), 2),
+        (("--for", "soon"), 2),
+        (("--key", "no-such-file"), 3),
+        (("--loud",), 2),
+    ],
+    ids=["address", "since", "for", "key", "option"],
+)
+def test_what_makes_no_sense_is_an_error_with_a_hint_and_its_exit_code(url, arguments, code):
+    address = [] if arguments[0].startswith("mars") else [url]
+    command = [sys.executable, "-m", "farscope", "watch", *address, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    error, hint = done.stderr.splitlines()
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: ")
+
+
+def test_every_kind_of_notice_is_told_on_one_side_of_the_steps():
+    assert not ALARMING & INTRODUCING
+    assert set(NoticeKind) >= ALARMING | INTRODUCING
+
+
+def in_terminal(command: list[str]) -> str:
+    """Return what a command prints when its standard output is a terminal."""
+    ours, its = pty.openpty()
+    process = subprocess.Popen(
+        command, stdout=its, stderr=subprocess.DEVNULL, env={**os.environ, "TERM": "xterm-256color"}
+    )
+    os.close(its)
+    shown = b""
+    try:
+        while chunk := os.read(ours, 65536):
+            shown += chunk
+    except OSError:  # Linux tells the end of a terminal this way
+        pass
+    finally:
+        os.close(ours)
+        process.wait()
+    return shown.decode()
