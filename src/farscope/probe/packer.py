@@ -120,11 +120,15 @@ class Packer:
         """Pack the probe's last words: all charts, and every loss not declared so far."""
         with self._outbox.lock:
             haul = self._outbox.ledger.take([], [])
-        entries = [entry._replace(structure=None) for entry in self._roster.everything(self._outbox.head)]
-        try:
-            return [Parcel(haul, self._load(entries, haul, Flags.GOODBYE | Flags.HEARTBEAT))]
-        except BatchTooLarge:
-            return [Parcel(haul, self._load((), haul, Flags.GOODBYE | Flags.HEARTBEAT))]
+        flags = Flags.GOODBYE | Flags.HEARTBEAT
+        entries = self._roster.everything(self._outbox.head)
+        short = [entry._replace(structure=None) for entry in entries]
+        for some in (entries, short):
+            try:
+                return [Parcel(haul, self._load(some, haul, flags))]
+            except BatchTooLarge as error:
+                LOGGER.debug("the goodbye has to leave something out: %s", error)
+        return [Parcel(haul, self._load((), haul, flags))]
 
     def _load(self, entries: Sequence[ChartEntry], haul: Haul, flags: Flags) -> Any:
         if any(entry.structure is not None for entry in entries):

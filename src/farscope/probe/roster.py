@@ -74,7 +74,9 @@ class Roster:
         with self._lock:
             for serial, (chart, number, shape, *_) in last.items():
                 known = self._known.setdefault(serial, _Known(chart.name))
-                known.dormant = False
+                if known.dormant:
+                    known.dormant = False
+                    self._changed.add(serial)
                 known.name = chart.name
                 if number >= known.number:
                     known.state, known.number = shape.end, number

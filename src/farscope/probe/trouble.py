@@ -74,7 +74,7 @@ class Trouble:
         elif self._losing and dropped == self._dropped and not self._failures:
             self._losing = False
             LOGGER.warning(
-                "%s: no steps are dropped any more; it were %d", self._who, dropped - self._dropped_at_start
+                "%s: no steps are dropped any more; %d were", self._who, dropped - self._dropped_at_start
             )
         self._dropped = dropped
 

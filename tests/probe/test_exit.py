@@ -1,0 +1,151 @@
+"""However a program ends: what its charts did is in the log, and the end is bounded in time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from farscope.logs.url import open_log
+from farscope.testing.waiting import eventually
+from farscope.wire.envelope import Flags
+
+CHART = """
+import atexit, os, signal, sys, threading, time
+from farscope.probe.broadcast import broadcast
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId
+from farscope.records.structure import ChartStructure, StateInfo
+
+SHAPE = Shape(StepKind.HOOK, "B", "a", "a", (Fact(FactKind.OFFER, "a"),))
+
+class Chart:
+    def __init__(self, serial=1):
+        self.id, self.number, self.sink = ChartId("chart", "here", os.getpid(), serial), 0, None
+    def attach(self, sink):
+        self.sink = sink
+        sink.announce(self.id, ChartStructure((StateInfo("a"),)), "a", self.number)
+    def detach(self, sink):
+        self.sink = None
+    def go(self, count):
+        for _ in range(count):
+            self.number += 1
+            if self.sink is not None:
+                self.sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, ()))
+
+chart = Chart()
+"""
+
+IN_ORDER = {
+    "runs to its end": "chart.go(1000)",
+    "calls sys.exit": "chart.go(1000); sys.exit(3)",
+    "dies of an exception": "chart.go(1000); 1 / 0",
+    "is interrupted": "chart.go(1000); os.kill(os.getpid(), signal.SIGINT); time.sleep(60)",
+    "turns SIGTERM into an exit": (
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); chart.go(1000);"
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)"
+    ),
+    "steps on another thread": "threading.Thread(target=chart.go, args=(1000,)).start()",
+    "steps on a daemon thread": (
+        "t = threading.Thread(target=chart.go, args=(1000,), daemon=True); t.start(); t.join()"
+    ),
+    "steps in its own exit handler": "atexit.register(chart.go, 1000)",
+    "closes by itself": "chart.go(1000); probe.close()",
+}
+
+
+@pytest.fixture
+def run(tmp_path: Path, keyring) -> Callable[..., subprocess.Popen[str]]:
+    """Start a program; it finds log and key in its environment."""
+    environment = os.environ | {
+        "FARSCOPE_URL": f"sqlite:{tmp_path / 'log'}",
+        "FARSCOPE_KEY_FILE": str(tmp_path / "key"),
+    }
+    (tmp_path / "key").write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
+    (tmp_path / "key").chmod(0o600)
+
+    def start(*lines: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-c", CHART + "\n".join(lines)],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def in_log(tmp_path: Path) -> list[bytes]:
+    reader = open_log(f"sqlite:{tmp_path / 'log'}").reader(since_ns=0)
+    try:
+        found: list[bytes] = []
+        while entries := reader.read(0, limit=10_000):
+            found += [entry.data for entry in entries]
+        return found
+    finally:
+        reader.close()
+
+
+@pytest.mark.parametrize("end", IN_ORDER.values(), ids=IN_ORDER)
+def test_everything_is_in_the_log_with_a_goodbye_when_the_program(end, run, tmp_path, kit, keyring):
+    program = run("probe = broadcast(chart)", end)
+    program.communicate(timeout=60)
+    opened = kit.open_all(in_log(tmp_path), keyring)
+    assert opened.numbers == list(range(1000))
+    assert opened.flags[-1] & Flags.GOODBYE
+
+
+def test_the_exit_code_of_the_program_is_its_own(run):
+    program = run("probe = broadcast(chart)", "chart.go(10)", "sys.exit(3)")
+    program.communicate(timeout=60)
+    assert program.returncode == 3
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_was_stored_before_a_deadly_signal_is_there_and_no_goodbye(run, number, tmp_path, kit, keyring):
+    program = run("probe = broadcast(chart)", "chart.go(1000)", "time.sleep(60)")
+    eventually(lambda: len(kit.open_all(in_log(tmp_path), keyring).numbers) == 1000)
+    program.send_signal(number)
+    program.communicate(timeout=60)
+    opened = kit.open_all(in_log(tmp_path), keyring)
+    assert opened.numbers == list(range(1000))
+    assert not any(flags & Flags.GOODBYE for flags in opened.flags)
+
+
+DEAD_LOGS = {
+    "fails": "raise LogUnavailable('away')",
+    "hangs": "threading.Event().wait()",
+    "hangs, and so does its interruption's effect": "time.sleep(3600)",
+}
+
+
+@pytest.mark.parametrize("behaviour", DEAD_LOGS.values(), ids=DEAD_LOGS)
+def test_a_program_whose_log_is_dead_ends_and_reports_what_was_not_stored(run, behaviour):
+    program = run(
+        "from farscope.errors import LogUnavailable",
+        "from farscope.probe.broadcast import Probe",
+        "from farscope.probe.carrier import SealedCarrier",
+        "from farscope.wire.keys import resolve_keyring",
+        "class Dead:",
+        "    def append(self, batches, timeout_s):",
+        f"        {behaviour}",
+        "    def close(self, timeout_s=2.0): pass",
+        "    def interrupt(self): pass",
+        "keys = resolve_keyring(shared=False)",
+        "for serial in (1, 2, 3):",
+        "    chart = Chart(serial)",
+        "    probe = Probe(lambda id_: SealedCarrier(Dead(), keys, id_), 'dead:')",
+        "    probe.add(chart)",
+        "    probe.start()",
+        "    chart.go(100)",
+    )
+    _, errors = program.communicate(timeout=60)
+    assert program.returncode == 0
+    assert errors.count("100 steps were not stored") == 3

@@ -1,0 +1,241 @@
+"""A forked child goes on broadcasting as a probe of its own; the parent notices nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from farscope.logs.url import open_log
+from farscope.wire.envelope import Flags
+
+CHART = """
+import json, multiprocessing, os, sys, threading, time, warnings
+warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the very point
+from farscope.probe.broadcast import broadcast
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId
+from farscope.records.structure import ChartStructure, StateInfo
+
+SHAPE = Shape(StepKind.HOOK, "B", "a", "a", (Fact(FactKind.OFFER, "a"),))
+
+class Chart:
+    def __init__(self, serial=1):
+        self.id, self.number, self.sinks = ChartId("chart", "here", os.getpid(), serial), 0, []
+    def attach(self, sink):
+        self.sinks.append(sink)
+        sink.announce(self.id, ChartStructure((StateInfo("a"),)), "a", self.number)
+    def detach(self, sink):
+        self.sinks.remove(sink)
+    def go(self, count):
+        for _ in range(count):
+            self.number += 1
+            for sink in self.sinks:
+                sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, ()))
+
+chart = Chart()
+probe = broadcast(chart)
+
+def forked(work):
+    pid = os.fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return pid
+
+def ended(pid):
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+"""
+
+
+@pytest.fixture
+def family(tmp_path: Path, kit, keyring):
+    """Run a program that forks; give its output and, by process, what it stored."""
+    (tmp_path / "key").write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
+    (tmp_path / "key").chmod(0o600)
+    url = f"sqlite:{tmp_path / 'log'}"
+
+    def run(text: str):
+        program = subprocess.Popen(
+            [sys.executable, "-c", CHART + text],
+            env=os.environ | {"FARSCOPE_URL": url, "FARSCOPE_KEY_FILE": str(tmp_path / "key")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            output, errors = program.communicate(timeout=60)
+        finally:
+            program.kill()
+        assert program.returncode == 0, errors
+        reader = open_log(url).reader(since_ns=0)
+        sealed = []
+        while entries := reader.read(0, limit=10_000):
+            sealed += [entry.data for entry in entries]
+        reader.close()
+        by_pid = defaultdict(list)
+        opened = kit.open_all(sealed, keyring)
+        for id_, flags, batch in zip(opened.probes, opened.flags, opened.batches, strict=True):
+            by_pid[batch.pid].append((id_.hex(), flags, batch))
+        return program.pid, output, by_pid
+
+    return run
+
+
+def numbers(batches) -> list[int]:
+    return [number for _, _, batch in batches for number in batch.numbers]
+
+
+def test_a_child_goes_on_under_its_own_pid_with_a_new_id_and_counts_from_zero(family):
+    pid, output, stored = family("""
+chart.go(10)
+before = probe.id
+def work():
+    assert probe.id != before and probe.stats.emitted == 0
+    chart.go(5)
+    probe.close()
+    assert probe.stats.stored == 5, probe.stats
+child = forked(work)
+assert ended(child) == 0
+assert probe.id == before
+chart.go(10)
+print(child)
+""")
+    child = int(output)
+    assert numbers(stored[pid]) == list(range(20))
+    assert numbers(stored[child]) == list(range(5))
+    assert [step[1] for _, _, batch in stored[child] for step in batch.steps] == [11, 12, 13, 14, 15]
+    assert not {id_ for id_, _, _ in stored[pid]} & {id_ for id_, _, _ in stored[child]}
+    assert all(batches[-1][1] & Flags.GOODBYE for batches in stored.values())
+    assert stored[child][-1][2].charts[0].structure is not None
+
+
+def test_a_child_whose_charts_do_nothing_leaves_no_trace_and_has_no_thread(family):
+    pid, _, stored = family("""
+def work():
+    assert threading.active_count() == 1
+    assert probe.flush(0)
+    probe.close()
+assert ended(forked(work)) == 0
+""")
+    assert list(stored) == [pid]
+
+
+def test_a_child_of_multiprocessing_stores_everything_before_it_ends(family):
+    pid, output, stored = family("""
+def work():
+    chart.go(1000)
+children = [multiprocessing.get_context("fork").Process(target=work) for _ in range(3)]
+for child in children:
+    child.start()
+for child in children:
+    child.join()
+    assert child.exitcode == 0
+print(*[child.pid for child in children])
+""")
+    for child in map(int, output.split()):
+        assert numbers(stored[child]) == list(range(1000))
+        assert stored[child][-1][1] & Flags.GOODBYE
+    assert numbers(stored[pid]) == []
+
+
+def test_a_child_that_ends_as_a_program_does_stores_everything(family):
+    _, output, stored = family("""
+child = os.fork()
+if child == 0:
+    chart.go(1000)
+    sys.exit(0)
+assert ended(child) == 0
+print(child)
+""")
+    assert numbers(stored[int(output)]) == list(range(1000))
+
+
+def test_children_forked_while_threads_offer_neither_hang_nor_store_what_is_the_parents(family):
+    pid, output, stored = family("""
+stop = threading.Event()
+charts = [Chart(serial) for serial in (2, 3, 4, 5)]
+probe.add(*charts)
+def offer(mine):
+    while not stop.is_set():
+        mine.go(50)
+threads = [threading.Thread(target=offer, args=(mine,)) for mine in charts]
+for thread in threads:
+    thread.start()
+def work():
+    chart.go(100)
+    assert probe.flush(20), probe.stats
+    probe.close()
+    assert probe.stats.stored == probe.stats.emitted == 100, probe.stats
+children = []
+for _ in range(15):
+    some = [forked(work) for _ in range(2)]
+    assert [ended(child) for child in some] == [0, 0]
+    children += some
+    probe.stats
+stop.set()
+for thread in threads:
+    thread.join()
+assert probe.flush(20), probe.stats
+stats = probe.stats
+assert stats.pending == 0 and stats.emitted == stats.stored + sum(stats.dropped.values())
+assert stats.emitted == sum(mine.number for mine in charts)
+print(json.dumps([stats.stored, children]))
+""")
+    count, children = json.loads(output)
+    assert len(set(numbers(stored[pid]))) == len(numbers(stored[pid])) == count
+    for child in children:
+        assert numbers(stored[child]) == list(range(100))
+        assert {step[0].serial for _, _, batch in stored[child] for step in batch.steps} == {1}
+
+
+def test_a_child_forked_while_a_lock_of_the_probe_is_held_does_not_hang(family):
+    family("""
+held, go_on = threading.Event(), threading.Event()
+def hold(lock):
+    with lock:
+        held.set()
+        go_on.wait()
+def work():
+    chart.go(100)
+    assert probe.stats.emitted == 100
+    chart.sinks[0].announce(chart.id, ChartStructure(), "a", 100)
+    assert probe.flush(20), probe.stats
+    probe.close()
+for lock in (probe._outbox.lock, probe._roster._lock, probe._pump._progress):
+    held.clear(), go_on.clear()
+    thread = threading.Thread(target=hold, args=(lock,))
+    thread.start()
+    held.wait()
+    assert ended(forked(work)) == 0
+    go_on.set()
+    thread.join()
+""")
+
+
+def test_a_grandchild_goes_on_too(family):
+    _, output, stored = family("""
+def grandchild():
+    chart.go(3)
+    probe.close()
+def child():
+    chart.go(2)
+    pid = forked(grandchild)
+    assert ended(pid) == 0
+    probe.close()
+    print(os.getpid(), pid, flush=True)
+assert ended(forked(child)) == 0
+""")
+    child, grandchild = map(int, output.split())
+    assert numbers(stored[child]) == [0, 1]
+    assert numbers(stored[grandchild]) == [0, 1, 2]

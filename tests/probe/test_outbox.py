@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import gc
+import itertools
+import threading
+
+import pytest
+
+from farscope.probe.outbox import Outbox
+
+
+def nobody() -> None:
+    """Wakes no pump."""
+
+
+def taken(outbox: Outbox, limit: int = 10**6):
+    haul = outbox.take(limit)
+    return (haul.numbers, [step[1] for step in haul.steps], list(haul.drops)) if haul else None
+
+
+def fill(outbox: Outbox, chart, count: int) -> None:
+    for _ in range(count):
+        outbox.offer(chart.step())
+
+
+def test_steps_come_out_in_order_with_numbers_from_zero(chart):
+    outbox = Outbox(nobody)
+    fill(outbox, chart, 5)
+    assert outbox.next_number == 5
+    assert taken(outbox, 3) == ([0, 1, 2], [1, 2, 3], [])
+    assert taken(outbox, 3) == ([3, 4], [4, 5], [])
+    assert taken(outbox) is None
+
+
+def test_a_full_outbox_refuses_the_newest_and_says_which_numbers_that_were(chart):
+    outbox = Outbox(nobody, 3)
+    fill(outbox, chart, 5)
+    assert outbox.stats().dropped == {"outbox_full": 2}
+    assert taken(outbox, 2) == ([0, 1], [1, 2], [])
+    fill(outbox, chart, 1)
+    assert taken(outbox) == ([2, 5], [3, 6], [(3, 2, "outbox_full")])
+
+
+def test_a_full_outbox_may_give_up_the_oldest_instead(chart):
+    outbox = Outbox(nobody, 3, "oldest")
+    fill(outbox, chart, 5)
+    assert outbox.stats().dropped == {"outbox_full": 2}
+    assert taken(outbox) == ([2, 3, 4], [3, 4, 5], [(0, 2, "outbox_full")])
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_however_much_is_offered_the_outbox_stays_bounded(chart, policy):
+    outbox = Outbox(nobody, 10, policy)
+    for _ in range(20):
+        fill(outbox, chart, 100)
+        outbox.take(3)
+    assert outbox.backlog <= 11
+    assert outbox.next_number == 2000
+
+
+def test_a_sleeping_pump_is_woken_by_the_first_step_and_by_no_other(chart):
+    rings = itertools.count()
+    outbox = Outbox(lambda: next(rings))
+    assert outbox.fall_asleep()
+    fill(outbox, chart, 3)
+    assert next(rings) == 1
+
+
+def test_a_pump_does_not_fall_asleep_over_work(chart):
+    outbox = Outbox(nobody)
+    fill(outbox, chart, 1)
+    assert not outbox.fall_asleep()
+    outbox.take(1)
+    assert outbox.fall_asleep()
+
+
+def test_a_retired_outbox_drops_what_it_holds_and_what_comes(chart):
+    outbox = Outbox(nobody)
+    fill(outbox, chart, 3)
+    outbox.take(1)
+    outbox.retire("closing")
+    fill(outbox, chart, 2)
+    stats = outbox.stats()
+    assert (stats.emitted, stats.pending, stats.dropped) == (5, 0, {"closing": 5})
+    assert outbox.retired
+
+
+def test_a_step_that_slipped_into_a_retired_outbox_is_dropped_all_the_same(chart):
+    outbox = Outbox(nobody)
+    queue = outbox._queue
+    outbox.retire("closing")
+    queue.append(chart.step())  # a chart that had looked before, and left its step after
+    assert outbox.stats().dropped == {"closing": 1}
+
+
+def test_a_reset_outbox_begins_anew(chart):
+    outbox = Outbox(nobody, 1)
+    fill(outbox, chart, 3)
+    outbox.retire("closing")
+    outbox.reset(asleep=True)
+    fill(outbox, chart, 1)
+    stats = outbox.stats()
+    assert (stats.emitted, stats.pending, stats.dropped) == (1, 1, {})
+
+
+def test_numbers_are_accounted_for_only_when_their_losses_were_declared(chart):
+    outbox = Outbox(nobody, 2)
+    fill(outbox, chart, 3)
+    assert not outbox.accounted(1)
+    haul = outbox.take(2)
+    assert not outbox.accounted(1)
+    outbox.ledger.settle(haul, 1)
+    assert outbox.accounted(2)
+    assert not outbox.accounted(3)
+    outbox.ledger.settle(outbox.take(2), 1)
+    assert outbox.accounted(3)
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_a_step_offered_in_the_middle_of_the_bookkeeping_is_no_deadlock(chart, policy, kit):
+    outbox = Outbox(nobody, 2, policy)
+    with outbox.lock:
+        fill(outbox, chart, 5)
+    assert outbox.stats().emitted == 5
+    assert kit.whole(outbox.stats())
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_finalisers_that_offer_steps_wherever_they_strike_are_counted(chart, policy, kit):
+    outbox = Outbox(nobody, 20, policy)
+    struck = itertools.count()
+
+    class Loop:
+        def __init__(self) -> None:
+            self.me = self
+
+        def __del__(self) -> None:
+            next(struck)
+            outbox.offer(chart.step())
+
+    before = gc.get_threshold()
+    gc.set_threshold(1, 1, 1)
+    try:
+        for _ in range(300):
+            Loop()
+            fill(outbox, chart, 1)
+            assert kit.whole(outbox.stats())
+            outbox.take(1)
+    finally:
+        gc.set_threshold(*before)
+        gc.collect()
+    assert outbox.stats().emitted == 300 + next(struck)
+    assert kit.whole(outbox.stats())
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_many_threads_offer_and_every_step_is_taken_or_declared_in_each_threads_order(kit, policy):
+    outbox = Outbox(nobody, 200, policy)
+    charts = [kit.SmallChart(serial) for serial in range(1, 5)]
+    threads = [threading.Thread(target=fill, args=(outbox, chart, 5_000)) for chart in charts]
+    for thread in threads:
+        thread.start()
+    steps, accounted = [], []
+    while any(thread.is_alive() for thread in threads) or outbox.backlog or outbox.ledger.undeclared:
+        haul = outbox.take(150)
+        if haul is None:
+            continue
+        steps += haul.steps
+        accounted += haul.numbers
+        for first, count, _ in haul.drops:
+            accounted += range(first, first + count)
+        assert kit.whole(outbox.stats())
+        outbox.ledger.settle(haul, 0)
+    for thread in threads:
+        thread.join()
+    assert sorted(accounted) == list(range(20_000))
+    for chart in charts:
+        mine = [step[1] for step in steps if step[0] is chart.id]
+        assert mine == sorted(set(mine))
+    stats = outbox.stats()
+    assert (stats.emitted, stats.pending) == (20_000, 0)
+    assert stats.stored == len(steps)

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from farscope.probe import registry
+
+
+class Hanging:
+    def __init__(self, name: str, calls: list[tuple[str, str]]) -> None:
+        self.name = name
+        self.calls = calls
+
+    def begin_closing(self, _timeout_s: float) -> None:
+        self.calls.append(("begin", self.name))
+
+    def ended(self, _timeout_s: float) -> bool:
+        return self.name == "done"
+
+    def interrupt(self) -> None:
+        self.calls.append(("interrupt", self.name))
+
+    def close(self, _timeout_s: float) -> None:
+        self.calls.append(("close", self.name))
+        registry.dismiss(self)
+
+    def born_again(self) -> None:
+        self.calls.append(("born again", self.name))
+
+
+@pytest.fixture
+def calls():
+    return []
+
+
+@pytest.fixture
+def probes(calls):
+    living = [Hanging(name, calls) for name in ("one", "done", "two")]
+    for probe in living:
+        registry.enlist(probe)
+    yield living
+    for probe in living:
+        registry.dismiss(probe)
+
+
+def test_probes_begin_to_close_and_are_interrupted_side_by_side(probes, calls):
+    registry.close_all(0.1)
+    assert [call for call, _ in calls] == ["begin"] * 3 + ["interrupt"] * 2 + ["close"] * 3
+    assert ("interrupt", "done") not in calls
+    assert registry._living == {}
+
+
+def test_every_living_probe_is_born_again_in_a_forked_child(probes, calls):
+    registry.dismiss(probes[0])
+    registry._after_fork_in_child()
+    assert calls == [("born again", "done"), ("born again", "two")]
