@@ -2,7 +2,7 @@
 
 * ``append`` returns when the log has *stored* the batches, not when it has sent them. If it raises,
   any of them may or may not have been stored: the caller appends them again, readers drop what they
-  have had (by probe and batch number, which the log does not know).
+  have had (by probe and batch number, which the log does not know). A log in trouble may do so itself.
 * Batches of one writer are read in the order they were appended. Between writers there is no order.
 * Every reader sees every batch from its starting point on; readers do not disturb each other or
   the writers. Readers and writers come and go in any order: a reader may wait for a log nobody has

@@ -38,6 +38,11 @@ MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
 BUSY_S: Final = 1.0
 """How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
 
+TABLES: Final = {
+    "meta": "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL)",
+    "batch": "CREATE TABLE batch (id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, data BLOB NOT NULL)",
+}
+
 _NAME = re.compile(r"(?P<stream>.+-[0-9a-f]{8})-(?P<created>[0-9a-f]{16})" + re.escape(SUFFIX))
 
 
@@ -79,8 +84,7 @@ def make_file(path: Path) -> None:
             connection.executescript(
                 f"PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=OFF;"
                 f"PRAGMA application_id={APPLICATION_ID}; PRAGMA journal_mode=WAL;"
-                "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL);"
-                "CREATE TABLE batch (id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, data BLOB NOT NULL);"
+                f"{TABLES['meta']}; {TABLES['batch']};"
             )
             connection.execute("INSERT INTO meta VALUES (?, 0)", (FORMAT,))
         finally:
@@ -106,7 +110,7 @@ def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
         connection.executescript(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
             f"PRAGMA wal_autocheckpoint={checkpoint_pages};"
-            f"PRAGMA journal_size_limit={4 * checkpoint_pages * PAGE_BYTES};"
+            f"PRAGMA journal_size_limit={checkpoint_pages * PAGE_BYTES};"
         )
     except BaseException:
         connection.close()
@@ -117,7 +121,7 @@ def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
 def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
     """Open ``path`` for reading only; ``lives`` tells whether its writer may still write."""
     query = "mode=ro"
-    if not lives and not _has_wal(path):
+    if not lives and not wal_bytes(path):
         # Nothing will change any more: without locks and index, SQLite leaves nothing beside the
         # file, and a folder we may not write in is no obstacle.
         query += "&immutable=1"
@@ -150,11 +154,12 @@ def remove_file(path: Path) -> None:
         path.with_name(path.name + companion).unlink(missing_ok=True)
 
 
-def _has_wal(path: Path) -> bool:
+def wal_bytes(path: Path) -> int:
+    """Return the size of the WAL of the file at ``path``, 0 if it has none."""
     try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
+        return path.with_name(path.name + "-wal").stat().st_size
     except FileNotFoundError:
-        return False
+        return 0
 
 
 class AliveLock:

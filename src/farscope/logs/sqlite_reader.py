@@ -209,8 +209,17 @@ class SqliteReader:
     def _gather(self, limit: int) -> list[Entry]:
         """Return what is there, by time of storing over all files and in order within each."""
         self._check_writers()
-        heap, waiting = self._ready()
         found: list[Entry] = []
+        while True:
+            heap, waiting = self._ready()
+            self._merge(heap, found, limit)
+            self._caught_up = not heap and not waiting
+            # A file that turned out to have nothing more lets the one after it have its turn at once.
+            if found or not waiting or not any(tail.finished for tail in self._active):
+                return found
+
+    def _merge(self, heap: list[tuple[int, int, Tail]], found: list[Entry], limit: int) -> None:
+        """Move entries from the files in ``heap`` to ``found``; a file with no more leaves the heap."""
         size = 0
         while heap and len(found) < limit and size < READ_BYTES:
             _, order, tail = heap[0]
@@ -222,8 +231,6 @@ class SqliteReader:
                 heapq.heapreplace(heap, (tail.next_ns, order, tail))
             else:
                 heapq.heappop(heap)
-        self._caught_up = not heap and not waiting
-        return found
 
     def _ready(self) -> tuple[list[tuple[int, int, Tail]], bool]:
         """Return a heap of the files with something to read, and whether others wait for their turn."""

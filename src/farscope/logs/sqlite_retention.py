@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from farscope.logs.sqlite_file import ALIVE, MAKING, PAGE_BYTES, FileName, remove_file, writer_lives
+from farscope.logs.sqlite_file import PAGE_BYTES, SUFFIX, FileName, remove_file, wal_bytes, writer_lives
 
 DEFAULT_MAX_BYTES: Final = 1024**3
 """1 GiB for the whole folder; beyond it the oldest batches are removed."""
@@ -47,7 +47,7 @@ class KeepWithin:
     @property
     def check_bytes(self) -> int:
         """After how many bytes of its own a writer looks after the folder."""
-        return min(MAX_CHECK_BYTES, self.max_bytes // 32)
+        return min(MAX_CHECK_BYTES, self.max_bytes // 128)
 
 
 class Own(NamedTuple):
@@ -92,12 +92,17 @@ def plan(
     removed = [file for file in oldest_first if file.newest_ns < now_ns - keep.max_age_ns]
     left = oldest_first[len(removed) :]
     excess = sum(file.bytes for file in left) + own_bytes + sum(others_bytes) - allowed
+    # Files of the gone that are more recent than our oldest rows may push us down to half our share:
+    # a short run must not lose all of its history to one that goes on and on.
+    spare = max(0, own_bytes - share // 2)
     for file in left:
-        if excess <= 0 or (file.newest_ns >= own_oldest_ns and own_bytes > share):
+        if excess <= 0 or (file.newest_ns >= own_oldest_ns and excess <= spare):
             break
         removed.append(file)
         excess -= file.bytes
-    return Plan(tuple(removed), max(0, min(excess, own_bytes - share)))
+    if len(removed) == len(gone):
+        spare = max(0, own_bytes - share)
+    return Plan(tuple(removed), max(0, min(excess, spare)))
 
 
 def retain(folder: Path, own: Own, keep: KeepWithin, now_ns: int) -> None:
@@ -125,10 +130,11 @@ def _survey(folder: Path, own: Path, now_ns: int) -> tuple[list[GoneFile], list[
     paths = list(folder.iterdir())
     names = {path.name for path in paths}
     for path in paths:
-        if path == own or (not path.name.endswith((ALIVE, MAKING)) and FileName.parse(path.name) is None):
+        base = path.name.partition(SUFFIX)[0] + SUFFIX
+        if path == own or FileName.parse(base) is None:
             continue
-        if path.name.endswith((ALIVE, MAKING)):
-            if path.name.removesuffix(ALIVE) not in names:
+        if path.name != base:
+            if base not in names:
                 _remove_orphan(path, now_ns)
             continue
         size, newest_ns = _size_and_newest(path)
@@ -162,14 +168,16 @@ def _remove_orphan(path: Path, now_ns: int) -> None:
 def _used_bytes(own: Own) -> int:
     pages: int = own.connection.execute("PRAGMA page_count").fetchone()[0]
     free: int = own.connection.execute("PRAGMA freelist_count").fetchone()[0]
-    return (pages - free) * PAGE_BYTES
+    return (pages - free) * PAGE_BYTES + wal_bytes(own.path)
 
 
 def _trim(connection: sqlite3.Connection, excess: int, oldest_ns: int) -> None:
-    """Remove the oldest rows: ``excess`` bytes of them, and those stored before ``oldest_ns``."""
+    """Remove the oldest rows, ``excess`` bytes of them and those from before ``oldest_ns``; never the newest."""
     last = 0
     freed = 0
-    rows = connection.execute("SELECT id, stored_ns, length(data) FROM batch ORDER BY id")
+    rows = connection.execute(
+        "SELECT id, stored_ns, length(data) FROM batch WHERE id < (SELECT max(id) FROM batch) ORDER BY id"
+    )
     for row_id, stored_ns, size in rows:
         if freed >= excess and stored_ns >= oldest_ns:
             break
@@ -185,4 +193,5 @@ def _shrink(own: Own, keep: KeepWithin) -> None:
     free: int = own.connection.execute("PRAGMA freelist_count").fetchone()[0]
     surplus = free - (keep.check_bytes * 2) // PAGE_BYTES
     if surplus > 0:
-        own.connection.execute(f"PRAGMA incremental_vacuum({surplus})").fetchall()
+        # Not ``execute``, which would stop at the first of the empty rows this makes, one a page.
+        own.connection.executescript(f"PRAGMA incremental_vacuum({surplus})")

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
-from farscope.logs.sqlite_file import FORMAT, FileName, connect_reading, writer_lives
+from farscope.logs.sqlite_file import FORMAT, TABLES, FileName, connect_reading, writer_lives
 
 ALL_READ: Final = -1
 """In a position: everything in this file, whose writer is gone, has been read or passed over."""
@@ -23,6 +23,10 @@ CHUNK_BYTES: Final = 1024 * 1024
 
 PATIENCE_S: Final = 5.0
 """A file that cannot be read for so long, for a reason that might have passed, is skipped for good."""
+
+
+ENDS: Final = "SELECT (SELECT min(id) FROM batch), (SELECT max(id) FROM batch)"
+"""Each alone is a look at one end of the table; both in one query would read all of it."""
 
 
 class Row(NamedTuple):
@@ -107,7 +111,7 @@ class Tail:
         connection = connect_reading(self.path, lives=self._lives)
         try:
             _require_format(connection, self.path)
-            first, last = connection.execute("SELECT min(id), max(id) FROM batch").fetchone()
+            first, last = connection.execute(ENDS).fetchone()
             self._known_last = last or 0
             self._returned = self._fetched = _behind(connection, self._start, first or 1, last or 0)
         except BaseException:
@@ -206,7 +210,10 @@ def _entry(data: object, stored_ns: object) -> Entry:
 
 
 def _require_format(connection: sqlite3.Connection, path: Path) -> None:
-    found = connection.execute("SELECT format FROM meta").fetchone()
+    # Exactly our tables: a view, or columns of other types, could make a query run for ever.
+    tables = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE name IN ('meta', 'batch')"))
+    known = tables == TABLES
+    found = connection.execute("SELECT format FROM meta").fetchone() if known else None
     if found is None or found[0] != FORMAT:
         raise ForeignFormat(
             f"{path} has a format this release does not read", "read it with the release that wrote it"
@@ -219,11 +226,11 @@ def _behind(connection: sqlite3.Connection, start: Start, first: int, last: int)
         return start.after
     if start.since_ns is None:
         return last
-    low, high = first, last + 1
+    low, high = first, last + 1 if start.since_ns > 0 else first
     while low < high:
         middle = (low + high) // 2
         row = connection.execute("SELECT stored_ns FROM batch WHERE id >= ? LIMIT 1", (middle,)).fetchone()
-        if row is not None and row[0] < start.since_ns:
+        if row is not None and _entry(b"", row[0]).stored_ns < start.since_ns:
             low = middle + 1
         else:
             high = middle

@@ -19,6 +19,7 @@ from farscope.logs.sqlite_file import (
     make_file,
     remove_file,
     stream_name,
+    wal_bytes,
 )
 from farscope.logs.sqlite_retention import KeepWithin, Own, retain
 from farscope.logs.sqlite_trouble import UNREADABLE, code_of, from_os, from_sqlite
@@ -82,13 +83,6 @@ class OwnFile:
         except OSError:
             return False
         return (stat.st_dev, stat.st_ino) == self._identity
-
-    def wal_bytes(self) -> int:
-        """Return the size of the WAL."""
-        try:
-            return self.path.with_name(self.path.name + "-wal").stat().st_size
-        except OSError:
-            return 0
 
     def finish(self) -> None:
         """Mark the file as complete and close it; raises ``sqlite3.Error``, and is closed all the same."""
@@ -216,7 +210,7 @@ class SqliteWriter:
         self._unretained, self._retained_ns = 0, self._stored_ns
         try:
             retain(self._folder, Own(file.path, file.connection), self._keep, self._stored_ns)
-            if file.wal_bytes() > MAX_WAL_BYTES:
+            if wal_bytes(file.path) > MAX_WAL_BYTES:
                 self._file = None
                 file.finish()
         except (OSError, sqlite3.Error) as error:

@@ -193,6 +193,8 @@ def _split(url: str, rest: str) -> _Parts:
 def _hint_for(address: str) -> str:
     if not address:
         return EXAMPLES
-    if address.startswith(("/", "./", "../", "~")) or "\\" in address:
+    looks_like_folder = address.startswith(("/", "./", "../", "~")) or "\\" in address
+    # With an @ it could hold a password, which a hint must not repeat.
+    if looks_like_folder and "@" not in address:
         return f"for a folder write sqlite:{address}"
     return EXAMPLES
