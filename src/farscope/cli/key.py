@@ -24,7 +24,7 @@ def key() -> None:
     """
 
 
-@key.command()
+@key.command(short_help="Make a key file that only you can read.")
 @_PATH
 def new(path: Path | None) -> None:
     """Make a key file that only you can read.
@@ -39,7 +39,7 @@ def new(path: Path | None) -> None:
     _say("to watch from another machine, copy this file there by a way you trust, and keep its mode 600")
 
 
-@key.command()
+@key.command(short_help="Show the fingerprints of the keys in a file.")
 @_PATH
 @click.option("--secret", is_flag=True, help="Print the keys themselves; whoever sees them can use them.")
 def show(path: Path | None, *, secret: bool) -> None:

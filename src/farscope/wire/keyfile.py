@@ -47,9 +47,7 @@ def read_key_file(path: Path) -> str:
     try:
         descriptor = os.open(path, _READ)
     except FileNotFoundError:
-        raise NoKey(
-            f"there is no key file {path}", f"make one with: farscope key new {quote(str(path))}"
-        ) from None
+        raise _missing(path) from None
     except OSError as error:
         if error.errno in _IS_A_LINK:
             raise KeyFileUnsafe(
@@ -120,8 +118,8 @@ def change_key_file(path: Path, change: Callable[[str], str]) -> None:
             f"another change of {path} is under way, or was cut off",
             f"if none is running, remove it with: rm {quote(str(draft))}",
         ) from None
-    except FileNotFoundError as error:
-        raise NoKey(f"there is no key file {path}", "check the path") from error
+    except FileNotFoundError:
+        raise _missing(path) from None
     except OSError as error:
         raise _cannot("change", path, error) from error
     try:
@@ -192,6 +190,10 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise _cannot("store", folder, error) from error
+
+
+def _missing(path: Path) -> NoKey:
+    return NoKey(f"there is no key file {path}", f"make one with: farscope key new {quote(str(path))}")
 
 
 def _cannot(do: str, path: Path, error: OSError) -> KeyringError:
