@@ -60,7 +60,7 @@ def show(path: Path | None, *, secret: bool) -> None:
         _say("made automatically, for the log of this machine only: a log that others can reach refuses it")
 
 
-@key.command()
+@key.command(short_help="Put a new key on top of a key file.")
 @_PATH
 @click.option(
     "--drop-old", is_flag=True, help="Remove the old keys: what they sealed cannot be read any more."
