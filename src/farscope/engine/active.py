@@ -6,12 +6,7 @@ import logging
 import threading
 from typing import Any
 
-from farscope.engine.event import Event
-from farscope.engine.hsm import Hsm
-from farscope.errors import ChartError
-
-STOP_TIMEOUT_S = 5.0
-"""How long ``stop`` waits for the step that runs; a handler that takes longer goes on without the caller."""
+from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
 
 _log = logging.getLogger("farscope")
 
@@ -27,12 +22,11 @@ class ActiveObject(Hsm):
         instrumented: whether it records its steps; may be changed at any time.
     """
 
-    __slots__ = ("_bell", "_failure", "_stopping", "_thread", "_threaded")
+    __slots__ = ("_bell", "_failure", "_stopping", "_threaded")
 
     def __init__(self, name: str | None = None, instrumented: bool = True) -> None:
         super().__init__(name, instrumented)
         self._threaded = True
-        self._thread: threading.Thread | None = None
         self._stopping = False
         self._failure: BaseException | None = None
         self._bell = threading.Lock()
@@ -55,25 +49,7 @@ class ActiveObject(Hsm):
             self._thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
             self._thread.start()
 
-    def dispatch(self, e: Event) -> None:
-        """As ``Hsm.dispatch``, for a chart without a thread of its own.
-
-        Raises:
-            ChartError: the chart has its own thread.
-        """
-        self._refuse_driving()
-        super().dispatch(e)
-
-    def next_rtc(self) -> bool:
-        """As ``Hsm.next_rtc``, for a chart without a thread of its own.
-
-        Raises:
-            ChartError: the chart has its own thread.
-        """
-        self._refuse_driving()
-        return super().next_rtc()
-
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:  # type: ignore[override]  # tells more
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs; events that still wait are not reacted to.
 
         From outside it returns when the chart's thread has ended, or after ``timeout_s``; from inside
@@ -88,7 +64,8 @@ class ActiveObject(Hsm):
             super().stop()
             return self._failure
         self._wake()
-        self.join(timeout_s)
+        if not self.join(timeout_s) and thread is not threading.current_thread():
+            _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
         return self._failure
 
     def join(self, timeout_s: float | None = None) -> bool:
@@ -113,13 +90,6 @@ class ActiveObject(Hsm):
         """
         _log.error("chart %s stops: a handler raised", self._name, exc_info=error)
         return False
-
-    def _refuse_driving(self) -> None:
-        if self._thread is not None:
-            raise ChartError(
-                f"chart {self._name} runs on its own thread",
-                "post the event, or make a Factory with threaded=False to drive it yourself",
-            )
 
     def _live_on(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from time import time_ns
 from typing import Any
 
@@ -15,6 +16,9 @@ from farscope.records.step import Cause
 
 QUEUE_CAPACITY = 500
 """Events a chart's queue holds, and events it may have put aside; a post beyond it raises ``QueueFull``."""
+
+STOP_TIMEOUT_S = 5.0
+"""How long ``stop`` waits for the step that runs; a handler that takes longer goes on without the caller."""
 
 _POST_FIFO = int(FactKind.POST_FIFO)
 _POST_LIFO = int(FactKind.POST_LIFO)
@@ -42,13 +46,15 @@ class Hsm(Stepper):
         instrumented: whether it records its steps; may be changed at any time.
     """
 
-    __slots__ = ("_capacity", "_idle")
+    __slots__ = ("_capacity", "_idle", "_thread")
 
     def __init__(self, name: str | None = None, instrumented: bool = True) -> None:
         super().__init__(name, instrumented=instrumented)
         self._capacity = QUEUE_CAPACITY
         self._idle = False
         """Whether a thread of the chart's own sleeps until something is posted."""
+        self._thread: threading.Thread | None = None
+        """The chart's own thread; None if it is driven by its caller."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name} in {self._leaf.name if self._leaf else 'no state'}>"
@@ -85,10 +91,19 @@ class Hsm(Stepper):
             ChartStopped: after the end.
             ChartError: from inside a step of the same chart.
         """
+        if self._thread is not None:
+            raise self._self_driven()
+        if e.__class__ is not Event:
+            checked(e)
         self._run(e, None, DIRECT)
 
     def next_rtc(self) -> bool:
-        """Make one step about the first event of the queue; return whether there was one."""
+        """Make one step about the first event of the queue; return whether there was one.
+
+        It raises what ``dispatch`` raises.
+        """
+        if self._thread is not None:
+            raise self._self_driven()
         if self._roots is None:
             raise self._not_ready()
         try:
@@ -112,6 +127,8 @@ class Hsm(Stepper):
             QueueFull: there is no room.
             ChartStopped: after the end.
         """
+        if e.__class__ is not Event:
+            checked(e)
         queue = self._queue
         if len(queue) >= self._capacity:
             raise self._no_room(e)
@@ -127,6 +144,8 @@ class Hsm(Stepper):
 
     def post_lifo(self, e: Event) -> None:
         """Put ``e`` before everything else in the queue; it raises what ``post_fifo`` raises."""
+        if e.__class__ is not Event:
+            checked(e)
         queue = self._queue
         if len(queue) >= self._capacity:
             raise self._no_room(e)
@@ -146,6 +165,7 @@ class Hsm(Stepper):
         Raises:
             QueueFull: as many events as a queue holds were put aside already.
         """
+        checked(e)
         if len(self._deferred) >= QUEUE_CAPACITY:
             raise self._no_room(e)
         if self._inside():
@@ -162,14 +182,19 @@ class Hsm(Stepper):
         self.post_fifo(e)
         return self._deferred.popleft()
 
-    def stop(self) -> None:
-        """End the chart: it makes no more steps, and those who watch it are told. Twice changes nothing."""
-        if self._stopped:
-            return
-        self._stopped = True
-        self._roots = None
-        self._capacity = -1
-        self._say_stopped()
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:  # noqa: ARG002 - for charts with a thread
+        """End the chart: it makes no more steps, and those who watch it are told. Twice changes nothing.
+
+        Returns:
+            What a handler raised and so ended the chart before; always None for a chart that its
+            caller drives, because there it was raised to the caller.
+        """
+        if not self._stopped:
+            self._stopped = True
+            self._roots = None
+            self._capacity = -1
+            self._say_stopped()
+        return None
 
     def is_in(self, state: Any) -> bool:
         """Tell whether the chart rests in ``state`` or in a state inside it."""
@@ -206,13 +231,13 @@ class Hsm(Stepper):
 
     @property
     def state_name(self) -> str:
-        """Name of the state the chart rests in; inside a step, of the one it rested in before."""
-        return self._resting().name
+        """Name of the state whose handler runs now; between steps, of the one the chart rests in."""
+        return self._acting().name
 
     @property
     def state_fn(self) -> Any:
-        """The state the chart rests in, as the user wrote it."""
-        return self._resting().fn
+        """The state whose handler runs now, as the user wrote it; between steps, the one it rests in."""
+        return self._acting().fn
 
     @property
     def state(self) -> Resting:
@@ -228,6 +253,10 @@ class Hsm(Stepper):
             setattr(self, name, other)
         if relationship == "mutual":
             other.augment(other=self, name=self._name)
+
+    def _acting(self) -> State:
+        place = self._place
+        return self._resting() if place is None else place.state
 
     def _resting(self) -> State:
         leaf = self._leaf
@@ -250,5 +279,17 @@ class Hsm(Stepper):
             capacity=QUEUE_CAPACITY,
         )
 
+    def _self_driven(self) -> ChartError:
+        return ChartError(
+            f"chart {self._name} runs on its own thread",
+            "post the event, or make a Factory with threaded=False to drive it yourself",
+        )
+
     def _wake(self) -> None:
         """Wake the chart's own thread; a chart without one is never idle."""
+
+
+def checked(e: object) -> None:
+    """Raise ``ChartError`` if ``e`` is no event."""
+    if not isinstance(e, Event):
+        raise ChartError(f"{e!r} is no event", "write Event(signal=signals.NAME)")

@@ -31,9 +31,11 @@ Branches = dict[Any, Any]
 class Place:
     """Where in the tree a node stands."""
 
-    __slots__ = ("branches", "keys")
+    __slots__ = ("branches", "keys", "state")
 
-    def __init__(self, keys: tuple[Any, ...], branches: Branches) -> None:
+    def __init__(self, state: State, keys: tuple[Any, ...], branches: Branches) -> None:
+        self.state = state
+        """Whose handler is called."""
         self.keys = keys
         """The branches that led here from the root."""
         self.branches = branches
@@ -62,18 +64,18 @@ class Memo:
 
     def ask(
         self, branches: Branches, key: Any, asked: Asked, event: Event, keys: tuple[Any, ...]
-    ) -> tuple[Call, Event | None, Branches]:
+    ) -> tuple[Call, Event | None, Place]:
         """Make the node that calls what a walk asks for, and keep it behind ``key``.
 
-        Returns what to call, the inner event to call it with, and the branches behind the call.
+        Returns what to call, the inner event to call it with, and the place of the call.
         """
         inner = INNER_EVENTS[asked.signal] if asked.signal else None
         call = asked.state.call_for(asked.signal or event.signal)
         if call is None:
             raise Invariant(f"state {asked.state.name} was asked to act on what it does not handle")
-        below: Branches = {}
-        self._keep(branches, key, (call, inner, below, Place(keys, below)))
-        return call, inner, below
+        place = Place(asked.state, keys, {})
+        self._keep(branches, key, (call, inner, place.branches, place))
+        return call, inner, place
 
     def rest(self, branches: Branches, key: Any, end: End) -> Rest:
         """Make the end that a walk came to, and keep it behind ``key``."""

@@ -92,11 +92,6 @@ class Recorder:
         return ChartId(self._name, platform.node(), os.getpid(), self._here.serial)
 
     @property
-    def name(self) -> str:
-        """The chart's name: it may be set until the start."""
-        return self._name
-
-    @property
     def instrumented(self) -> bool:
         """Whether the chart records its steps for ``spy`` and ``trace``; may be set at any time."""
         return self._instrumented
@@ -164,15 +159,15 @@ class Recorder:
 
     def spy(self) -> list[str]:
         """Return the last spy lines, oldest first, at most ``SPY_LINES``."""
-        return spy_text(map(Step._make, tuple(self._steps)))[-SPY_LINES:]
+        return spy_text(self.steps())[-SPY_LINES:]
 
     def trace(self) -> str:
         """Return the last trace lines, one a line, behind a newline."""
-        return trace_text(filter(None, (Step._make(raw).trace() for raw in tuple(self._traced))))
+        return trace_text(filter(None, (Step._make(raw).trace() for raw in self._traced.copy())))
 
     def steps(self) -> list[Step]:
         """Return the steps that are kept, oldest first."""
-        return [Step._make(raw) for raw in tuple(self._steps)]
+        return [Step._make(raw) for raw in self._steps.copy()]
 
     @property
     def rings(self) -> Rings:

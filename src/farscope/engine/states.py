@@ -83,13 +83,12 @@ class State:
 class States:
     """The states of one chart, as far as they came by; a step asks here for targets and parents."""
 
-    def __init__(self, chart: Any) -> None:
+    def __init__(self) -> None:
         self._by_key: dict[Hashable, State] = {}
         self.known = 0
         """How many states were found so far: it grows as a chart of flat functions comes by."""
         self.named: dict[str, BuiltState] = {}
         """Built states that may be named by a string."""
-        self._top = chart.top
 
     def resolve(self, chart: Any, target: Any, asker: str) -> State:
         """Return the state that ``target`` means, with all states around it.
@@ -124,12 +123,12 @@ class States:
                     "a state function must name the same parent each time it is asked",
                     state=name_of(target),
                 )
-            if not callable(fn) or fn == self._top:
+            if not callable(fn) or fn == chart.top:
                 raise _not_a_state(fn, asker)
             chain.append(fn)
             asker = name_of(fn)
             fn = fn.parent if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
-            if fn is None or fn == self._top:
+            if fn is None or fn == chart.top:
                 break
             around = self._by_key.get(fn)
             if around is not None:

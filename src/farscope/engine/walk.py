@@ -107,9 +107,10 @@ class Walk:
         """Return the shape of all that happened so far."""
         return Shape(kind, self._signal_name, self._start, end, _kept(self.facts))
 
-    def failed(self, state: str) -> Shape:
-        """Return the shape of all that happened until a handler of ``state`` failed."""
-        facts = (*_kept(self.facts), Fact(FactKind.FAILED, state))
+    def failed(self) -> Shape:
+        """Return the shape of all that happened until the handler asked for last failed."""
+        at = self.asked.state.name if self.asked else TOP
+        facts = (*_kept(self.facts), Fact(FactKind.FAILED, at))
         return Shape(StepKind.FAILED, self._signal_name, self._start, self._start, facts)
 
     def add(self, made: tuple[Made, ...]) -> None:

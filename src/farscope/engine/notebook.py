@@ -1,0 +1,112 @@
+"""What handlers write while they run, and the record that is made of it when the step is over."""
+
+from __future__ import annotations
+
+from collections import deque
+from time import time_ns
+from typing import Any
+
+from farscope.engine.event import IGNORED, TRAN, Event
+from farscope.engine.recorder import Recorder
+from farscope.engine.walk import MAX_FACTS, Made
+from farscope.records.facts import FactKind
+from farscope.records.shape import Shape
+from farscope.records.step import Cause, RawStep
+
+MAX_TEXT = 4_000
+"""Characters kept of one free text or traceback; of a longer one a note says how much is missing."""
+
+_CUT = int(FactKind.CUT)
+_SCRIBBLE = int(FactKind.SCRIBBLE)
+
+Posted = tuple[Event, Cause | None, int]
+"""An event in a queue: with the step that posted it, and when, in nanoseconds since the epoch."""
+
+
+class Temp:
+    """What a handler writes where it wants to go: ``fun`` is a target, or the state around its own."""
+
+    __slots__ = ("fun",)
+
+    def __init__(self) -> None:
+        self.fun: Any = None
+
+
+class Notebook(Recorder):
+    """The part of a chart that its handlers write to."""
+
+    __slots__ = ("_deferred", "_made", "_queue", "_texts", "temp")
+
+    def __init__(self, name: str | None, *, instrumented: bool) -> None:
+        super().__init__(name, instrumented=instrumented)
+        self.temp = Temp()
+        self._made: list[Made] = []
+        self._texts: list[str] = []
+        self._queue: deque[Posted] = deque()
+        self._deferred: deque[Event] = deque()
+
+    def top(self, *_: Any) -> int:
+        """The outside of all states: what an outermost state function names as its parent."""
+        return IGNORED
+
+    def trans(self, state: Any) -> int:
+        """Make ``state`` the target of a transition; the handler returns what this returns."""
+        self.temp.fun = state
+        return TRAN
+
+    def scribble(self, text: object) -> None:
+        """Leave a free text in the step that runs now. Outside a step, or unrecorded, it leaves nothing."""
+        if self._here.number and self._note(_SCRIBBLE, ""):
+            self._texts.append(bounded(str(text)))
+
+    def _note(self, kind: int, name: str, detail: str = "") -> bool:
+        """Leave a fact made by the handler that runs now; return whether it was kept."""
+        made = self._made
+        if len(made) < MAX_FACTS:
+            made.append((kind, name, detail))
+            return True
+        if len(made) == MAX_FACTS:
+            made.append((_CUT, "", "0"))
+        made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + 1))
+        return False
+
+    def _take_texts(self, count: int) -> tuple[str, ...]:
+        texts = tuple(self._texts[:count])
+        self._texts.clear()
+        return texts
+
+    def _record(
+        self, shape: Shape, begin_ns: int, posted_ns: int, cause: Cause | None, texts: tuple[str, ...]
+    ) -> None:
+        """Append the step that is over now to the rings, and show it to those who watch."""
+        duration_ns = time_ns() - begin_ns
+        number = self._number + 1
+        step: RawStep = (
+            self._id,
+            number,
+            shape,
+            begin_ns,
+            # The wall clock may be set back at any moment.
+            max(0, duration_ns),
+            len(self._queue),
+            len(self._deferred),
+            begin_ns - posted_ns if 0 < posted_ns < begin_ns else 0,
+            cause,
+            texts,
+        )
+        self._number = number
+        self._steps.append(step)
+        if shape.traced:
+            self._traces += 1
+            self._traced.append(step)
+        if self._observers:
+            self._tell(step)
+
+
+def bounded(text: str, *, tail: bool = False) -> str:
+    """Return ``text`` cut to ``MAX_TEXT`` characters: its beginning, or its end with ``tail``."""
+    missing = len(text) - MAX_TEXT
+    if missing <= 0:
+        return text
+    note = f"... ({missing} characters not kept)"
+    return f"{note}\n{text[-MAX_TEXT:]}" if tail else f"{text[:MAX_TEXT]}{note}"
