@@ -11,6 +11,7 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
+BENCHES ?= $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
 install = ./.ci/install $(RUN)
 
 $(VENV)/made: .ci/make-venv
@@ -39,6 +40,7 @@ demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s a
 	@$(RUN) -m farscope demo $(ARGS)
 
 test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
+	@for script in tests/system/install_*.sh; do "./$$script"; done
 	@$(RUN) -m pytest $(ARGS)
 
 check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
@@ -47,8 +49,8 @@ check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 	@$(RUN) -m mypy
 	@$(RUN) -c 'from importlinter.cli import lint_imports_command; lint_imports_command()'
 
-bench: $(VENV)/bench ## Measure against the peers, side by side
-	@$(RUN) bench/run.py $(ARGS)
+bench: $(VENV)/bench ## Measure, against the peers where there are any; BENCHES='bench/engine.py' picks some
+	@for script in $(BENCHES); do echo "== $$script"; $(RUN) "$$script" $(ARGS); done
 
 soak: $(VENV)/dev ## Run the long tests; takes hours
 	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)

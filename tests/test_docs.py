@@ -16,12 +16,19 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
-from farscope.cli.main import VERBS
+from farscope import errors as farscope_errors
+from farscope.cli.main import VERBS, farscope
+from farscope.cli.outcome import EXIT_BUG, EXIT_INTERRUPTED
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.spans import Span
+from farscope.views.text import notice_line
 
 ROOT = Path(__file__).parent.parent
 PAGES = [
@@ -32,6 +39,7 @@ PAGES = [
 NOT_RUN = 1
 """How many fences are left out, each with its reason; a new one is a decision, not an accident."""
 
+ALL_TEXT = "\n".join(page.read_text() for page in PAGES)
 COMMAND_S = 30
 _FENCE = re.compile(
     r"(?:<!-- not run: (?P<reason>[^\n]+) -->\n+)?^```(?P<kind>\w+)(?: (?P<name>\S+))?\n(?P<body>.*?)^```$",
@@ -92,9 +100,47 @@ def test_every_page_is_reached_from_the_index():
     assert not {name_of(page) for page in pages - {index} if page.resolve() not in linked}
 
 
-def test_every_verb_is_shown_in_the_docs():
-    text = "\n".join(page.read_text() for page in PAGES)
-    assert not [verb for verb in VERBS if f"farscope {verb}" not in text]
+def test_every_verb_and_option_is_shown_in_the_docs():
+    missing = []
+    for name in VERBS:
+        for path, command in commands_of(name, farscope.get_command(None, name)):
+            options = [
+                option for parameter in command.params for option in parameter.opts if option[0] == "-"
+            ]
+            missing += [word for word in (f"farscope {path}", *options) if word not in ALL_TEXT]
+    assert not missing
+
+
+def test_every_environment_variable_is_told_in_the_docs():
+    source = "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert not {name for name in re.findall(r"\bFARSCOPE_[A-Z_]+[A-Z]\b", source) if name not in ALL_TEXT}
+
+
+def test_every_exit_code_is_told_in_the_docs():
+    told = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs/howto/errors.md").read_text(), re.MULTILINE))
+    errors = [value for value in vars(farscope_errors).values() if isinstance(value, type)]
+    codes = {error.exit_code for error in errors if issubclass(error, farscope_errors.FarscopeError)}
+    assert told == {str(code) for code in (0, EXIT_INTERRUPTED, EXIT_BUG, *codes)}
+
+
+@pytest.mark.parametrize("kind", NoticeKind)
+def test_every_notice_is_explained_in_its_own_words(kind: NoticeKind):
+    of_a_process = kind in (NoticeKind.MISSING, NoticeKind.FOUND, NoticeKind.DROPPED)
+    of_the_log = kind is NoticeKind.REFUSED or kind.startswith("log")
+    subject = "" if of_the_log else "host:42" if of_a_process else "door"
+    gives_a_reason = of_a_process or (of_the_log and kind is not NoticeKind.LOG_AVAILABLE)
+    notice = Notice(
+        kind=kind, subject=subject, detail="why" if gives_a_reason else "", count=3, span=Span(4, 6)
+    )
+    assert f"| `{notice_line(notice)}` |" in (ROOT / "docs/howto/watch.md").read_text()
+
+
+def commands_of(path: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    if isinstance(command, click.Group):
+        for name, below in command.commands.items():
+            yield from commands_of(f"{path} {name}", below)
+    else:
+        yield path, command
 
 
 def run_console(body: str, folder: Path) -> None:
