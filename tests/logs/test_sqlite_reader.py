@@ -188,6 +188,45 @@ def test_rows_removed_before_they_were_read_count_as_cut(log):
     writer.close()
 
 
+def test_rows_removed_before_a_new_file_was_even_seen_count_as_cut(log):
+    readers = [log.reader(), log.reader(since_ns=0), log.reader(position=log.reader().position)]
+    writer = SqliteWriter(log.folder, "a", KeepWithin(max_bytes=256 * 1024))
+    for number in range(100):
+        writer.append([b"%d " % number + bytes(10_000)], 1.0)
+    for reader in readers:
+        had = data(reader)
+        assert 0 < reader.cut == 100 - len(had)
+        reader.close()
+    writer.close()
+
+
+def test_a_file_nobody_writes_is_not_opened_to_see_so(log, monkeypatch):
+    monkeypatch.setattr("farscope.logs.sqlite_tail.COARSE_NS", -(10**18))
+    writer = log.writer("a")
+    writer.append([b"1"], 1.0)
+    reader = log.reader(since_ns=0)
+    assert data(reader) == [b"1"]
+    (tail,) = reader._tails.values()
+    asked = []
+    tail._connection.set_trace_callback(asked.append)
+    assert data(reader) == []
+    assert asked == []
+    writer.append([b"2"], 1.0)
+    assert data(reader) == [b"2"]
+    reader.close()
+    writer.close()
+
+
+def test_a_quiet_file_is_read_to_its_end(log, monkeypatch):
+    monkeypatch.setattr("farscope.logs.sqlite_tail.COARSE_NS", -(10**18))
+    writer = log.writer("a")
+    writer.append([b"%d" % number for number in range(1000)], 1.0)
+    reader = log.reader(since_ns=0)
+    assert len(data(reader)) == 1000
+    reader.close()
+    writer.close()
+
+
 def test_a_reader_waits_in_another_thread_until_it_is_interrupted(log):
     reader = log.reader()
     told = []

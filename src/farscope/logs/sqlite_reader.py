@@ -14,7 +14,7 @@ from typing import Final
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position
 from farscope.logs.sqlite_file import FileName, writer_lives
-from farscope.logs.sqlite_tail import ALL_READ, BEGINNING, END, ForeignFormat, Start, Tail
+from farscope.logs.sqlite_tail import ALL_READ, BEGINNING, COARSE_NS, END, ForeignFormat, Start, Tail
 from farscope.logs.sqlite_trouble import PASSING, code_of, from_os
 
 _log = logging.getLogger("farscope")
@@ -30,10 +30,8 @@ READ_BYTES: Final = 8 * 1024 * 1024
 WRITER_CHECK_S: Final = 2.0
 """How often a file nobody adds to is asked whether its writer still lives; when not, it is closed."""
 
-COARSE_NS: Final = 2 * 10**9
-"""The coarsest times of change a file system keeps (FAT): within it a folder may change again unseen."""
-
 SINCE_SLACK_NS: Final = COARSE_NS
+"""A file last changed so long before a starting time holds nothing for it."""
 
 
 class SqliteReader:
@@ -153,9 +151,10 @@ class SqliteReader:
         if self._position is not None:
             after = self._position.get(str(name))
             return BEGINNING if after is None else Start.at(after)
-        if self._since_ns is not None:
-            return Start(since_ns=self._since_ns)
-        return END if self._settling else BEGINNING
+        if self._settling:
+            return END if self._since_ns is None else Start(since_ns=self._since_ns)
+        # Made after this reader: all of it is due, also what retention was quicker to remove.
+        return BEGINNING if name.created_ns >= (self._since_ns or 0) else Start(since_ns=self._since_ns)
 
     def _passed_over(self, tail: Tail, path: Path) -> bool:
         """Whether a file holds nothing for us, as far as can be told without opening it."""

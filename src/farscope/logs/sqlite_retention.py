@@ -172,7 +172,7 @@ def _used_bytes(own: Own) -> int:
 
 
 def _trim(connection: sqlite3.Connection, excess: int, oldest_ns: int) -> None:
-    """Remove the oldest rows, ``excess`` bytes of them and those from before ``oldest_ns``; never the newest."""
+    """Remove the oldest rows, ``excess`` bytes of them and those before ``oldest_ns``; never the newest."""
     last = 0
     freed = 0
     rows = connection.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections import deque
@@ -21,12 +22,18 @@ CHUNK_BYTES: Final = 1024 * 1024
 """Rows fetched from a file at a time stop at either; a reader of many files holds one chunk for each."""
 
 
+COARSE_NS: Final = 2 * 10**9
+"""The coarsest times of change a file system keeps (FAT): within it things may change again unseen."""
+
 PATIENCE_S: Final = 5.0
 """A file that cannot be read for so long, for a reason that might have passed, is skipped for good."""
 
 
 ENDS: Final = "SELECT (SELECT min(id) FROM batch), (SELECT max(id) FROM batch)"
 """Each alone is a look at one end of the table; both in one query would read all of it."""
+
+
+_NO_MARK: Final = (0, 0, 0, 0)
 
 
 class Row(NamedTuple):
@@ -53,7 +60,8 @@ class Start(NamedTuple):
         return cls(after=position) if position >= 0 else cls(since_ns=-position)
 
 
-BEGINNING: Final = Start(since_ns=0)
+BEGINNING: Final = Start(after=0)
+"""From the first row ever: those that retention has removed already count as cut."""
 END: Final = Start()
 
 
@@ -75,6 +83,8 @@ class Tail:
         self._lives = True
         self._connection: sqlite3.Connection | None = None
         self._seen_version = -1
+        self._wal = f"{path}-wal"
+        self._mark = self._seen_mark = _NO_MARK
         self._buffer: deque[Row] = deque()
         self._returned = 0
         self._fetched = 0
@@ -100,7 +110,7 @@ class Tail:
         """Whether the file has been looked into."""
         return self._connection is not None
 
-    def open(self) -> None:
+    def open(self) -> sqlite3.Connection:
         """Open the file and find the first row to read.
 
         Raises:
@@ -118,29 +128,39 @@ class Tail:
             connection.close()
             raise
         self._connection = connection
+        return connection
 
     def fill(self) -> bool:
         """Fetch rows if none are at hand; whether some are now. Opens the file if need be."""
-        if self._buffer:
-            return True
-        if self.finished:
-            return False
-        if self._connection is None:
-            self.open()
-        connection = self._connection
-        if connection is None:
-            return False
+        if self._buffer or self.finished:
+            return bool(self._buffer)
+        connection = self._connection or self.open()
+        return not (self._lives and self._quiet()) and self._look(connection)
+
+    def _look(self, connection: sqlite3.Connection) -> bool:
         version: int = connection.execute("PRAGMA data_version").fetchone()[0]
         if version == self._seen_version and self._lives:
+            self._seen_mark = self._mark
             return False
         self._trouble_began_s = None
         if self._fetch(connection):
             return True
         # Only now: what was stored between the version's reading and the fetch makes another version.
-        self._seen_version = version
+        self._seen_version, self._seen_mark = version, self._mark
         if not self._lives or connection.execute("SELECT closed FROM meta").fetchone()[0]:
             self._finish()
         return False
+
+    def _quiet(self) -> bool:
+        """Whether the WAL, which every append writes, is as it was when nothing more was found."""
+        try:
+            stat = os.stat(self._wal)  # noqa: PTH116 (20 times a second for every file)
+        except OSError:
+            self._mark = _NO_MARK
+            return False
+        self._mark = (stat.st_ino, stat.st_size, stat.st_mtime_ns, time.time_ns())
+        # A second write within the same tick of the file system's clock would not show.
+        return self._mark[:3] == self._seen_mark[:3] and stat.st_mtime_ns + COARSE_NS < self._seen_mark[3]
 
     def _fetch(self, connection: sqlite3.Connection) -> bool:
         size = 0
