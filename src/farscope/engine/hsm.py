@@ -104,7 +104,7 @@ class Hsm(Stepper):
         """
         if self._thread is not None:
             raise self._self_driven()
-        if self._roots is None:
+        if self._roots is None or self._stopped:
             raise self._not_ready()
         try:
             e, cause, posted_ns = self._queue.popleft()
@@ -191,9 +191,10 @@ class Hsm(Stepper):
         """
         if not self._stopped:
             self._stopped = True
-            self._roots = None
             self._capacity = -1
-            self._say_stopped()
+            # The step that runs is recorded first, and tells it then.
+            if not self._here.number:
+                self._say_stopped()
         return None
 
     def is_in(self, state: Any) -> bool:

@@ -43,7 +43,7 @@ class Stepper(Notebook):
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
         """Make one step about ``e``."""
         roots = self._roots
-        if roots is None:
+        if roots is None or self._stopped:
             raise self._not_ready()
         if not self._recording:
             self._follow(e, roots)
@@ -59,12 +59,16 @@ class Stepper(Notebook):
         try:
             shape, _, _, texts = self._follow(e, roots)
         except BaseException as error:
-            self._fail(self._replayed(e), error, begin_ns, posted_ns, cause, outer)
+            walk = self._replayed(e)
+            self._leave(outer)
+            self._fail(walk, error, begin_ns, (posted_ns, cause))
             raise
         here.number = 0
         if outer.number:
             present.set(outer)
         self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+        if self._stopped:
+            self._say_stopped()
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
         """Call what is to be called about ``e``, and rest where that leads."""
@@ -158,7 +162,8 @@ class Stepper(Notebook):
             shape, leaf, roots, texts = self._walk_on(walk, _START, {}, START_SIGNAL, ())
         except BaseException as error:
             if recorded:
-                self._fail(walk, error, begin_ns, DIRECT, cause, outer)
+                self._leave(outer)
+                self._fail(walk, error, begin_ns, (DIRECT, cause))
             self._forget_failed()
             raise
         finally:
@@ -174,10 +179,10 @@ class Stepper(Notebook):
         return Walk(self._resolve, signal, signal_name, leaf.name if leaf else TOP)
 
     def _resolve(self, target: object, asker: str) -> State:
-        texts = len(self._texts)
+        made, texts = len(self._made), len(self._texts)
         state = self._states.resolve(self, target, asker)
         # What functions do when they are asked for their parents happens once: it is no part of a step.
-        self._made.clear()
+        del self._made[made:]
         del self._texts[texts:]
         return state
 
@@ -193,13 +198,7 @@ class Stepper(Notebook):
         return walk
 
     def _fail(
-        self,
-        walk: Walk,
-        error: BaseException,
-        begin_ns: int,
-        posted_ns: int,
-        cause: Cause | None,
-        outer: Here,
+        self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
     ) -> None:
         """Record the step that ``error`` ended; the chart rests where it rested before."""
         walk.add(tuple(self._made))
@@ -207,8 +206,9 @@ class Stepper(Notebook):
         text = "".join(traceback.format_exception(error))
         texts = (*self._take_texts(len(self._texts)), bounded(text, tail=True))
         self._forget_failed()
-        self._leave(outer)
-        self._record(shape, begin_ns, posted_ns, cause, texts)
+        self._record(shape, begin_ns, *posted, texts)
+        if self._stopped:
+            self._say_stopped()
 
     def _forget_failed(self) -> None:
         self._walk = self._place = None
