@@ -68,7 +68,7 @@ class Stepper(Notebook):
             present.set(outer)
         self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
         if self._stopped:
-            self._say_stopped()
+            self._say_stopped()  # type: ignore[unreachable]  # a handler may have stopped the chart
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
         """Call what is to be called about ``e``, and rest where that leads."""
