@@ -32,6 +32,7 @@ NOT_FOUND: Final = 404
 PRECONDITION_FAILED: Final = 406
 NOT_ALLOWED: Final = 530
 NOT_IMPLEMENTED: Final = 540
+INTERNAL_ERROR: Final = 541
 
 MAX_REASON: Final = 300
 """A broker's own words are cut here: they come from the network and may be anything."""
@@ -178,6 +179,8 @@ def _closed(code: int, text: str, settings: Settings) -> LogError:
         return LogRefused(f"{settings.place} refuses user {settings.user!r}: {plain(text)}", DOCTOR)
     if code == NOT_ALLOWED:
         return _vhost(settings)
+    if code == INTERNAL_ERROR and "feature flag" in text:
+        return no_stream(settings, _after_dash(plain(text)))
     return LogUnavailable(f"{settings.place} closed the connection: {plain(text)}", "it is tried again")
 
 
@@ -191,7 +194,7 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         return LogUnavailable(f"{settings.place} ended the conversation: {text}", "it is tried again")
     if code == NOT_FOUND:
         return missing(settings, _after_dash(text))
-    if "x-queue-type" in text or code == NOT_IMPLEMENTED:
+    if code == NOT_IMPLEMENTED or "x-queue-type" in text or "x-stream-offset" in text:
         return no_stream(settings, _after_dash(text))
     return LogRefused(
         f"the stream {settings.stream!r} exists with other settings: {_after_dash(text)}",

@@ -163,7 +163,12 @@ class _Publisher:
 
     def _returned(self, *_: object) -> None:
         self.unbound = True
-        self._link.fail(unbound(self._settings))
+        self._give_up_link(unbound(self._settings))
+
+    def _give_up_link(self, error: LogError) -> None:
+        # At once: what was returned is confirmed as well, and that confirm may be here already.
+        self.lost(error)
+        self._link.fail(error)
 
 
 def _properties(now_ns: int) -> pika.BasicProperties:
@@ -209,6 +214,7 @@ class RabbitWriter:
         error = self._attempt(batches, deadline)
         if error is not None and self._publisher.unbound:
             # Somebody removed the stream or its binding: put it back if we may, and send again.
+            self._drop_link(0.0)
             error = self._attempt(batches, deadline, thorough=True)
         if error is not None:
             raise error
@@ -216,9 +222,7 @@ class RabbitWriter:
     def close(self, timeout_s: float = 2.0) -> None:
         """Give the connection back within ``timeout_s``, whatever the broker does."""
         self._closed = True
-        link, self._link = self._link, None
-        if link is not None and self._pid == os.getpid():
-            link.close(timeout_s)
+        self._drop_link(timeout_s)
 
     def interrupt(self) -> None:
         """Make a waiting ``append`` raise ``LogUnavailable`` soon."""
@@ -242,13 +246,17 @@ class RabbitWriter:
                 link.post(partial(self._publisher.give_up, append))
         return append.error
 
+    def _drop_link(self, timeout_s: float) -> None:
+        link, self._link = self._link, None
+        if link is not None and self._pid == os.getpid():
+            link.close(timeout_s)
+
     def _post(self, work: Callable[[_Publisher], None], *, thorough: bool) -> Link:
         if self._pid != os.getpid():
             # A forked child: the connection is its parent's, and the thread stayed there.
             self._pid, self._link = os.getpid(), None
         while self._link is None or not self._link.post(partial(work, self._publisher)):
-            if self._link is not None:
-                self._link.close(0.0)
+            self._drop_link(0.0)
             self._publisher = _Publisher(self._settings, thorough=thorough)
             self._link = Link(self._settings, f"writer {self._name[:8]}", self._publisher)
             self._link.start()

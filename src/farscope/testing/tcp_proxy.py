@@ -180,7 +180,7 @@ class TcpProxy:
                 group.create_task(self._forward(upstream_reader, writer))
         except* (OSError, asyncio.CancelledError):
             # Either end has gone, the target refuses, or the line was reset: both ends shall see it.
-            line.reset()
+            line.abort()
         finally:
             self._lines.discard(line)
             line.close()
@@ -225,6 +225,10 @@ class _Line:
         self.ends = [writer]
 
     def reset(self) -> None:
+        self.abort()
+        self.task.cancel()
+
+    def abort(self) -> None:
         for end in self.ends:
             connection = end.get_extra_info("socket")
             if connection is not None and connection.fileno() >= 0:
@@ -232,7 +236,6 @@ class _Line:
                 with contextlib.suppress(OSError):
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             end.transport.abort()
-        self.task.cancel()
 
     def close(self) -> None:
         for end in self.ends:
