@@ -33,4 +33,4 @@ def colour_of(name: str) -> str:
 
 def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None = None) -> str:
     """Return ``text`` in ``colour`` if ``stream`` (standard output by default) wants colours."""
-    return click.style(text, fg=colour, bold=bold) if wants_colour(stream or sys.stdout) else text
+    return click.style(text, fg=colour, bold=bold or None) if wants_colour(stream or sys.stdout) else text

@@ -109,7 +109,7 @@ def _coloured(*, spy: bool) -> Lines:
     def lines(step: Step, label: str) -> list[str]:
         colour = colour_of(label)
         trace = trace_line(step, label)
-        shown = [click.style(trace, fg=colour, bold=spy)] if trace else []
+        shown = [click.style(trace, fg=colour, bold=spy or None)] if trace else []
         return shown + ([click.style(line, fg=colour) for line in spy_lines(step, label)] if spy else [])
 
     return lines
