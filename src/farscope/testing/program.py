@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -59,13 +59,18 @@ class Program(AbstractContextManager["Program"]):
 
     def wait_out(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until standard output contains ``text``; raises AssertionError at the deadline."""
-        eventually(
-            lambda: text in self.out, timeout_s, what=f"{text!r} in {self.out!r} (errors: {self.err!r})"
-        )
+        self._wait_for(lambda: text in self.out, text, timeout_s)
 
     def wait_err(self, text: str, timeout_s: float = PATIENCE_S) -> None:
         """Wait until standard error contains ``text``; raises AssertionError at the deadline."""
-        eventually(lambda: text in self.err, timeout_s, what=f"{text!r} in {self.err!r}")
+        self._wait_for(lambda: text in self.err, text, timeout_s)
+
+    def _wait_for(self, arrived: Callable[[], bool], text: str, timeout_s: float) -> None:
+        try:
+            eventually(arrived, timeout_s)
+        except AssertionError:
+            told = f"{text!r} did not come within {timeout_s:g} s; output {self.out!r}, errors {self.err!r}"
+            raise AssertionError(told) from None
 
     def end_input(self) -> None:
         """Let it see the end of its standard input."""
