@@ -165,6 +165,14 @@ def test_lines_come_while_the_chart_runs_also_through_a_pipe(url):
         watcher.wait_out("e->PRESS() off->on\n")
 
 
+def test_what_the_account_calls_seen_was_printed_also_when_time_is_up_in_the_middle(url):
+    play(url, "lamp", presses=20_000)
+    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "20ms"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    seen = re.search(r"seen ([\d,]+) step", done.stderr)[1].replace(",", "")
+    assert len(done.stdout.splitlines()) == int(seen)
+
+
 def test_a_reader_that_has_enough_ends_it_quietly(url):
     play(url, "lamp", presses=5)
     watching = f'"{sys.executable}" -m farscope watch "{url}" --since start 2>/dev/null'

@@ -88,7 +88,7 @@ def watch(
     with _ending() as ended, Scope(log, key=key, since=since) as scope:
         _tell(f"watching {escape(log.url)}; Ctrl-C ends")
         try:
-            _follow(scope, _chooser(globs), lines, _until(for_s, ended))
+            _follow(scope, _shower(scope, _chooser(globs), lines), _until(for_s, ended))
         finally:
             _tell(stats_line(scope.stats))
 
@@ -127,30 +127,41 @@ def _chooser(globs: tuple[str, ...]) -> Choice:
     return chosen
 
 
-def _follow(scope: Scope, chosen: Choice, lines: Lines, over: Callable[[], bool]) -> None:
-    """Print what comes until it is over; then what had already come.
+def _follow(scope: Scope, show: Callable[[list[Step]], None], over: Callable[[], bool]) -> None:
+    """Show what comes until it is over, then what was received by then.
 
     Raises:
         BrokenPipeError: nobody reads our output any more; noticed also while nothing comes.
     """
     reader = select.poll()
     reader.register(sys.stdout, 0)
-    last_round = False
-    while not last_round:
-        last_round = over()
+    while not over():
         if reader.poll(0):
             raise BrokenPipeError
-        steps = [step for step in scope.take(0.0 if last_round else LOOK_S) if chosen(step.chart)]
+        show(scope.take(LOOK_S))
+    scope.close()
+    while steps := scope.take(0.0):
+        show(steps)
+    show([])
+
+
+def _shower(scope: Scope, chosen: Choice, lines: Lines) -> Callable[[list[Step]], None]:
+    """Return what prints steps, and the notices there are, each on its side of them."""
+
+    def show(steps: list[Step]) -> None:
         notices = scope.notices()
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
-        shown = [line for step in steps for line in lines(step, scope.label(step.chart))]
+        wanted = [(step, scope.label(step.chart)) for step in steps if chosen(step.chart)]
+        shown = [line for step, label in wanted for line in lines(step, label)]
         if shown:
             sys.stdout.write("\n".join(shown) + "\n")
             sys.stdout.flush()
-        for step in steps:
+        for step, label in wanted:
             if step.kind is StepKind.FAILED:
-                _tell(_failure_line(step, scope.label(step.chart)), alarming=True)
+                _tell(_failure_line(step, label), alarming=True)
         _tell_notices(notice for notice in notices if notice.kind not in INTRODUCING)
+
+    return show
 
 
 def _tell_notices(notices: Iterable[Notice]) -> None:
