@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from contextlib import closing
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
@@ -121,12 +122,15 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
             self.failure = error
         finally:
-            self._reader.close()
             with self._lock:
                 self._notices.extend(self._world.settle(time.monotonic_ns()))
             self._inbox.end()
 
     def _collect(self) -> None:
+        with closing(self._reader):
+            self._read_on()
+
+    def _read_on(self) -> None:
         while not self._stopping.is_set():
             try:
                 entries = self._reader.read(READ_WAIT_S, READ_LIMIT)
