@@ -31,8 +31,8 @@ SMALLEST_SEGMENT: Final = 4096
 LARGEST_SEGMENT: Final = 3_000_000_000
 """RabbitMQ's own limit."""
 
-HEARTBEAT_S: Final = 10
-"""A peer that is silent for twice as long is taken for dead."""
+HEARTBEAT_S: Final = 5
+"""Seconds between signs of life; a peer silent for twice as long plus ten seconds is taken for dead."""
 
 CONNECT_TIMEOUT_S: Final = 10.0
 """An attempt to connect, from the name's look-up to the last declaration, is given up after this."""

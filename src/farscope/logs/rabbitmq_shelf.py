@@ -57,6 +57,7 @@ class Shelf:
         self.start = start
         self.next_offset = start.offset
         """Of the next batch to receive; None until it is known."""
+        self._doubtful = False
         self.cut = 0
         self.attached = False
         self.error: LogError | None = None
@@ -68,6 +69,9 @@ class Shelf:
         """Take a delivery; False if the reader does not want it."""
         with self.changed:
             expected = self.next_offset
+            if self._doubtful and expected is not None and parcel.offset < expected:
+                expected = 0
+            self._doubtful = False
             if expected is not None and parcel.offset < expected:
                 return False
             if expected is not None and parcel.offset - expected > BOOKKEEPING:
@@ -84,6 +88,11 @@ class Shelf:
         """Settle what the next batch to receive is."""
         with self.changed:
             self.next_offset = offset
+
+    def doubt(self) -> None:
+        """The stream ended before what is expected next: if a lower offset comes, it was made anew."""
+        with self.changed:
+            self._doubtful = True
 
     def tell(self, *, attached: bool, error: LogError | None = None) -> None:
         """Note that a subscription began or ended."""

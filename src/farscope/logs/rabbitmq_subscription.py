@@ -127,9 +127,9 @@ class Subscription:
         yield self._round_trip
         yield from self._await_delivery(LAST_PATIENCE_S)
         if self._last_seen < 0:
-            # It ends before: somebody deleted it and made it anew, and all of it is news.
+            # Retention has removed all there was, or somebody deleted the stream and made it anew.
             yield lambda answer: self._channel.basic_cancel(tag, callback=answer)
-            self._shelf.begin_at(0)
+            self._shelf.doubt()
             yield self._consume("first")
 
     def _await_delivery(self, patience_s: float) -> Generator[Request, Any, None]:
