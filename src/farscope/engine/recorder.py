@@ -146,9 +146,11 @@ class Recorder:
             self._arrange()
             return
         number = self._announce_to(sink)
+        if number is None:
+            return
         self._sinks = (*self._sinks, sink)
         self._arrange()
-        if sink in self._sinks and self._standing()[1] != number:
+        if self._standing()[1] != number:
             # A step was made between announcing and attaching: the sink would not know its end.
             self._announce_to(sink)
 
@@ -203,12 +205,14 @@ class Recorder:
         for sink in self._sinks:
             self._announce_to(sink)
 
-    def _announce_to(self, sink: Sink) -> int:
+    def _announce_to(self, sink: Sink) -> int | None:
+        """Announce the chart; return the number it was announced with, or None if the sink broke."""
         state, number = self._standing()
         try:
             sink.announce(self._id, self._structure(), state, number)
         except Exception as error:  # noqa: BLE001 - same
             self._remove(sink, error)
+            return None
         return number
 
     def _standing(self) -> tuple[str, int]:

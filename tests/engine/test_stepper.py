@@ -1,0 +1,299 @@
+"""Steps: what they record, how they fail, what caused them; nothing depends on what is remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from farscope.engine import Event, Factory, Hsm, return_status, signals
+from farscope.engine.memo import Memo
+from farscope.engine.notebook import MAX_TEXT
+from farscope.records.facts import FactKind
+from farscope.records.shape import StepKind
+from farscope.records.step import Cause, Step
+
+
+@pytest.fixture
+def chart(pair):
+    pair.chart.start_at(pair.inner)
+    return pair.chart
+
+
+def test_a_step_is_a_plain_tuple_with_the_fields_of_a_step(chart, watcher):
+    chart.attach(watcher)
+    chart.dispatch(Event("U"))
+    (raw,) = watcher.steps
+    assert type(raw) is tuple
+    step = Step._make(raw)
+    assert (step.chart.name, step.number, step.kind) == ("pair", 2, StepKind.TRANSITION)
+    assert (step.signal, step.start, step.end) == ("U", "inner", "inner")
+    assert step.duration_ns >= 0
+    assert (step.queued, step.deferred, step.waited_ns, step.cause, step.texts) == (0, 0, 0, None, ())
+
+
+def test_steps_of_one_kind_share_one_shape(chart):
+    for name in ("U", "HOOK", "U", "HOOK"):
+        chart.dispatch(Event(name))
+    first, second = chart.steps()[1::2], chart.steps()[2::2]
+    assert first[0].shape is first[1].shape
+    assert second[0].shape is second[1].shape
+
+
+def test_an_event_from_the_queue_knows_how_long_it_waited(chart):
+    chart.post_fifo(Event("U"))
+    chart.next_rtc()
+    assert chart.steps()[-1].waited_ns > 0
+
+
+def test_a_wall_clock_set_back_makes_no_negative_times(chart, monkeypatch):
+    times = iter([1000, 900, 800])
+    for module in ("hsm", "stepper", "notebook"):
+        monkeypatch.setattr(f"farscope.engine.{module}.time_ns", lambda: next(times))
+    chart.post_fifo(Event("U"))
+    chart.next_rtc()
+    step = chart.steps()[-1]
+    assert (step.time_ns, step.duration_ns, step.waited_ns) == (900, 0, 0)
+
+
+@pytest.mark.parametrize("before", [0, 3])
+def test_a_handler_that_raises_is_a_fact_and_the_chart_stays_where_it_rested(chart, watcher, before):
+    # The first time nothing is remembered of the way, later everything is.
+    for _ in range(before):
+        with pytest.raises(RuntimeError):
+            chart.dispatch(Event("BREAK", payload="earlier"))
+    chart.attach(watcher)
+    with pytest.raises(RuntimeError, match="hull breach"):
+        chart.dispatch(Event("BREAK", payload="hull breach"))
+    step = Step._make(watcher.steps[0])
+    assert step.kind is StepKind.FAILED
+    assert (step.start, step.end) == ("inner", "inner")
+    assert step.spy() == [
+        "BREAK:inner",
+        "BREAK:outer",
+        "about to break",
+        "FAILED:outer:RuntimeError: hull breach",
+        "<- Queued:(0) Deferred:(0)",
+    ]
+    assert step.texts[1].startswith("Traceback")
+    assert step.trace() is None
+    chart.dispatch(Event("U"))
+    assert chart.steps()[-1].kind is StepKind.TRANSITION
+
+
+def test_a_handler_that_works_and_later_raises_on_the_way_shows_the_whole_way():
+    broken = []
+
+    def entry(chart, e):
+        chart.scribble("entering")
+        if broken:
+            raise RuntimeError("late")
+        return return_status.HANDLED
+
+    chart = Factory(threaded=False)
+    one = chart.create("one").catch(signals.GO, lambda chart, _e: chart.trans(one))
+    one = one.catch(signals.ENTRY_SIGNAL, entry).to_method()
+    chart.nest(one, parent=None).start_at(one)
+    chart.dispatch(Event("GO"))
+    broken.append(True)
+    with pytest.raises(RuntimeError):
+        chart.dispatch(Event("GO"))
+    assert chart.steps()[-1].spy() == [
+        "GO:one",
+        "EXIT_SIGNAL:one",
+        "ENTRY_SIGNAL:one",
+        "entering",
+        "FAILED:one:RuntimeError: late",
+        "<- Queued:(0) Deferred:(0)",
+    ]
+
+
+def test_a_start_that_fails_is_recorded_and_may_be_tried_again():
+    tries = []
+
+    def state(chart, e):
+        if e.signal == signals.ENTRY_SIGNAL:
+            tries.append(e)
+            if len(tries) == 1:
+                raise RuntimeError("cold")
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    chart = Hsm()
+    with pytest.raises(RuntimeError):
+        chart.start_at(state)
+    chart.start_at(state)
+    assert [step.kind for step in chart.steps()] == [StepKind.FAILED, StepKind.START]
+    assert chart.steps()[0].end == "top"
+
+
+def test_a_failure_while_nothing_is_recorded_leaves_nothing_behind(chart):
+    chart.instrumented = False
+    with pytest.raises(RuntimeError):
+        chart.dispatch(Event("BREAK"))
+    chart.instrumented = True
+    with pytest.raises(RuntimeError):
+        chart.dispatch(Event("BREAK", payload="x"))
+    assert chart.steps()[-1].spy()[:3] == ["BREAK:inner", "BREAK:outer", "about to break"]
+
+
+def test_long_texts_are_bounded_and_say_so(chart):
+    chart.dispatch(Event("SAY", payload="x" * (MAX_TEXT + 7)))
+    (text,) = chart.steps()[-1].texts
+    assert text == "x" * MAX_TEXT + "... (7 characters not kept)"
+    with pytest.raises(RuntimeError):
+        chart.dispatch(Event("BREAK", payload="y" * 2 * MAX_TEXT))
+    assert chart.steps()[-1].texts[-1].endswith("y\n")
+    assert len(chart.steps()[-1].texts[-1]) < MAX_TEXT + 100
+
+
+def test_an_uninstrumented_chart_without_watchers_records_nothing(pair):
+    chart = pair.chart
+    chart.instrumented = False
+    chart.start_at(pair.inner)
+    for name in ("U", "FIFO", "NOPE", "SAY"):
+        chart.dispatch(Event(name))
+    chart.complete_circuit()
+    assert (chart.spy(), chart.trace(), chart.current_state()) == ([], "\n", "inner")
+    chart.instrumented = True
+    chart.dispatch(Event("FIFO"))
+    chart.dispatch(Event("SAY", payload="back"))
+    assert [step.number for step in chart.steps()] == [1, 2]
+    assert chart.spy()[:3] == ["FIFO:inner", "POST_FIFO:U", "FIFO:inner:HOOK"]
+    assert "back" in chart.spy()
+
+
+def test_a_watched_chart_is_recorded_though_it_is_not_instrumented(pair, watcher):
+    pair.chart.instrumented = False
+    pair.chart.attach(watcher)
+    pair.chart.start_at(pair.inner)
+    pair.chart.detach(watcher)
+    pair.chart.dispatch(Event("U"))
+    assert len(watcher.steps) == 1
+
+
+def relay(name, other=None):
+    """Make a chart whose state answers GO by posting HI to itself and to ``other``."""
+
+    def state(chart, e):
+        if e.signal == signals.GO:
+            chart.post_fifo(Event("HI"))
+            if other is not None:
+                other.post_fifo(Event("HI"))
+                other.post_lifo(Event("FIRST"))
+            return return_status.HANDLED
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    chart = Hsm(name)
+    chart.start_at(state)
+    return chart
+
+
+def test_a_post_from_inside_a_step_names_it_as_the_cause():
+    other = relay("other")
+    chart = relay("chart", other)
+    chart.dispatch(Event("GO"))
+    cause = Cause(chart.steps()[-1].chart.serial, 2)
+    chart.complete_circuit()
+    other.complete_circuit()
+    other.post_fifo(Event("HI"))
+    other.complete_circuit()
+    assert chart.steps()[-1].cause == cause
+    assert [(step.signal, step.cause) for step in other.steps()[1:]] == [
+        ("FIRST", cause),
+        ("HI", cause),
+        ("HI", None),
+    ]
+    # Posts to another chart are that chart's affair, so they leave no line.
+    assert chart.steps()[1].spy() == [
+        "GO:state",
+        "POST_FIFO:HI",
+        "GO:state:HOOK",
+        "<- Queued:(1) Deferred:(0)",
+    ]
+
+
+def test_a_chart_dispatched_from_inside_anothers_step_is_caused_by_it_and_leaves_it_undisturbed():
+    inner = relay("inner")
+
+    def state(chart, e):
+        if e.signal == signals.GO:
+            inner.dispatch(Event("GO"))
+            chart.post_fifo(Event("HI"))
+            return return_status.HANDLED
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    outer = Hsm("outer")
+    outer.start_at(state)
+    outer.dispatch(Event("GO"))
+    outer.complete_circuit()
+    cause = Cause(outer.steps()[0].chart.serial, 2)
+    assert inner.steps()[-1].cause == cause
+    assert outer.steps()[-1].cause == cause
+    assert outer.steps()[1].spy()[1] == "POST_FIFO:HI"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5])
+def test_a_chart_that_can_remember_little_does_the_same(pair, limit):
+    pair.chart._memo = Memo(limit)
+    pair.chart.start_at(pair.inner)
+    twin = pair.chart
+    for name in ("U", "HOOK", "U", "GUARD", "NOPE", "U", "FIFO", "T"):
+        twin.dispatch(Event(name))
+    kinds = [step.kind.name for step in twin.steps()]
+    assert kinds == [
+        "START",
+        "TRANSITION",
+        "HOOK",
+        "TRANSITION",
+        "REFUSED",
+        "IGNORED",
+        "TRANSITION",
+        "HOOK",
+        "TRANSITION",
+    ]
+    assert twin._memo.nodes <= limit
+
+
+def test_states_as_methods_of_a_class_work_with_either_spelling():
+    class Door(Hsm):
+        def shut(self, e):
+            if e.signal == signals.PUSH:
+                return self.trans(self.open)
+            self.temp.fun = self.top
+            return return_status.SUPER
+
+        def open(self, chart, e):
+            if e.signal == signals.PUSH:
+                return chart.trans(self.shut)
+            chart.temp.fun = chart.top
+            return return_status.SUPER
+
+    door = Door("door")
+    door.start_at(door.shut)
+    for _ in range(4):
+        door.dispatch(Event("PUSH"))
+    assert [step.end for step in door.steps()] == ["shut", "open", "shut", "open", "shut"]
+    assert door.is_in(door.shut)
+    assert door.steps()[2].shape is door.steps()[4].shape
+
+
+def test_what_a_state_function_does_when_asked_for_its_parent_is_no_part_of_a_step():
+    def chatty(chart, e):
+        chart.scribble("hm")
+        if e.signal == signals.HI:
+            return return_status.HANDLED
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    def quiet(chart, e):
+        if e.signal == signals.HI:
+            return chart.trans(chatty)
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    chart = Hsm()
+    chart.start_at(quiet)
+    chart.dispatch(Event("HI"))
+    step = chart.steps()[-1]
+    assert sum(fact.kind is FactKind.SCRIBBLE for fact in step.facts) == len(step.texts) == 2
