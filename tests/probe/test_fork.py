@@ -15,7 +15,7 @@ from farscope.logs.url import open_log
 from farscope.wire.envelope import Flags
 
 CHART = """
-import json, multiprocessing, os, sys, threading, time, warnings
+import json, multiprocessing, os, sys, threading, time, traceback, warnings
 warnings.simplefilter("ignore", DeprecationWarning)  # forking with threads is the very point
 from farscope.probe.broadcast import broadcast
 from farscope.records.facts import Fact, FactKind
@@ -49,6 +49,8 @@ def forked(work):
         try:
             work()
             code = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(code)
     return pid
@@ -169,7 +171,7 @@ probe.add(*charts)
 def offer(mine):
     while not stop.is_set():
         mine.go(50)
-threads = [threading.Thread(target=offer, args=(mine,)) for mine in charts]
+threads = [threading.Thread(target=offer, args=(mine,), daemon=True) for mine in charts]
 for thread in threads:
     thread.start()
 def work():
@@ -220,6 +222,25 @@ for lock in (probe._outbox.lock, probe._roster._lock, probe._pump._progress):
     assert ended(forked(work)) == 0
     go_on.set()
     thread.join()
+""")
+
+
+def test_a_log_that_hangs_holds_up_no_fork_for_long(family):
+    family("""
+assert probe.flush(20)
+inside, go_on = threading.Event(), threading.Event()
+def hang(*_):
+    inside.set()
+    go_on.wait()
+probe._carrier.carry = hang
+chart.go(1)
+inside.wait()
+def work():
+    chart.go(100)
+    assert probe.flush(20), probe.stats
+    probe.close()
+assert ended(forked(work)) == 0
+go_on.set()
 """)
 
 

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from farscope.probe.outbox import Outbox
+from farscope.probe.outbox import OUTBOX_TEXT, Outbox
 
 
 def nobody() -> None:
@@ -56,6 +56,26 @@ def test_however_much_is_offered_the_outbox_stays_bounded(chart, policy):
         outbox.take(3)
     assert outbox.backlog <= 11
     assert outbox.next_number == 2000
+
+
+@pytest.mark.parametrize(("policy", "left"), [("newest", [1, 2, 3]), ("oldest", [2, 3, 4])])
+def test_free_text_is_bounded_too(chart, policy, left):
+    outbox = Outbox(nobody, 100, policy)
+    long = ("x" * (OUTBOX_TEXT // 2),)
+    for texts in (long, long, (), long):
+        outbox.offer(chart.step(texts))
+    haul = outbox.take(10)
+    assert [step[1] for step in haul.steps] == left
+    outbox.offer(chart.step(long))
+    assert len(outbox.take(10).steps) == 1
+
+
+@pytest.mark.parametrize("policy", ["newest", "oldest"])
+def test_a_text_that_can_never_fit_is_dropped(chart, policy, kit):
+    outbox = Outbox(nobody, 100, policy)
+    outbox.offer(chart.step(("x" * (OUTBOX_TEXT + 1),)))
+    assert outbox.stats().dropped == {"outbox_full": 1}
+    assert kit.whole(outbox.stats())
 
 
 def test_a_sleeping_pump_is_woken_by_the_first_step_and_by_no_other(chart):

@@ -23,6 +23,13 @@ class Hanging:
         self.calls.append(("close", self.name))
         registry.dismiss(self)
 
+    def hold_still(self, timeout_s: float) -> bool:
+        self.calls.append(("hold still" if timeout_s > 0 else "hold still at once", self.name))
+        return self.name != "done"
+
+    def go_on(self) -> None:
+        self.calls.append(("go on", self.name))
+
     def born_again(self) -> None:
         self.calls.append(("born again", self.name))
 
@@ -53,3 +60,9 @@ def test_every_living_probe_is_born_again_in_a_forked_child(probes, calls):
     registry.dismiss(probes[0])
     registry._after_fork_in_child()
     assert calls == [("born again", "done"), ("born again", "two")]
+
+
+def test_before_a_fork_probes_hold_still_and_those_that_did_go_on_afterwards(probes, calls):
+    registry._before_fork()
+    registry._after_fork_in_parent()
+    assert calls == [("hold still", probe.name) for probe in probes] + [("go on", "one"), ("go on", "two")]

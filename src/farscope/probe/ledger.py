@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
 
 from farscope.errors import Invariant
 from farscope.records.step import RawStep
@@ -95,7 +94,7 @@ class Ledger:
     @property
     def dropped(self) -> Mapping[str, int]:
         """A copy of the counts by reason."""
-        return MappingProxyType(dict(self._dropped))
+        return dict(self._dropped)
 
     @property
     def in_hand(self) -> int:

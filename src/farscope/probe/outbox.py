@@ -12,6 +12,8 @@ from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
 """Steps an outbox holds (some 20 MB); beyond, steps are dropped by policy, counted and declared."""
+OUTBOX_TEXT = 16_000_000
+"""Characters of free text an outbox holds beside; a step whose text finds no room is one without room."""
 
 DropPolicy = Literal["newest", "oldest"]
 """Which step a full outbox gives up: the one just offered, or the one that has waited longest."""
@@ -32,7 +34,7 @@ class Outbox:
 
     __slots__ = (
         *("_asleep", "_capacity", "_head", "_losses", "_lost", "_policy", "_queue"),
-        *("_refusal", "_room", "_taking", "_wake", "ledger", "lock"),
+        *("_refusal", "_room", "_taking", "_text", "_wake", "ledger", "lock"),
     )
 
     def __init__(
@@ -52,6 +54,7 @@ class Outbox:
         self._head = 0  # the number of what stands first in the queue
         self._losses = 0  # Loss objects in the queue
         self._lost = 0  # steps they stand for
+        self._text = 0  # characters of free text in the queue
         self._taking = False
         self._refusal: str | None = None
         self._room = self._capacity
@@ -60,10 +63,10 @@ class Outbox:
     def offer(self, step: RawStep) -> None:
         """Leave a step; never blocks, never raises."""
         queue = self._queue
-        if len(queue) < self._room:
+        if len(queue) < self._room and not step[9]:
             queue.append(step)
         else:
-            self._overflow(step)
+            self._offer_slowly(step)
         if self._asleep:
             self.rouse()
 
@@ -93,13 +96,20 @@ class Outbox:
         """Ask for no waking any more: the pump is, or is about to be, up."""
         self._asleep = False
 
-    def _overflow(self, step: RawStep) -> None:
+    def _offer_slowly(self, step: RawStep) -> None:
+        size = _text_in(step)
         with self.lock:
-            if self._policy == "oldest" and self._refusal is None and self._queue and not self._taking:
-                self._drop_head()
+            if self._policy == "oldest" and self._refusal is None and not self._taking:
+                while self._queue and not self._fits(size):
+                    self._drop_head()
+            if self._fits(size):
+                self._text += size
                 self._queue.append(step)
             else:
                 self._drop_newest(self._refusal or OUTBOX_FULL)
+
+    def _fits(self, size: int) -> bool:
+        return len(self._queue) < self._room and self._text + size <= OUTBOX_TEXT
 
     def _drop_newest(self, reason: str) -> None:
         last = self._queue[-1] if self._queue else None
@@ -118,6 +128,7 @@ class Outbox:
         else:
             self.ledger.lose(self._head, 1, OUTBOX_FULL)
             self._head += 1
+            self._text -= _text_in(item)
 
     def _pass_by(self, loss: Loss) -> None:
         self._losses -= 1
@@ -131,6 +142,8 @@ class Outbox:
             self._taking = True
             try:
                 numbers, steps = self._pop(limit)
+                if self._text:
+                    self._text -= sum(map(_text_in, steps))
             finally:
                 self._taking = False
             if not steps and not self.ledger.undeclared:
@@ -214,3 +227,7 @@ class Outbox:
                 retries=ledger.retries,
                 last_error=ledger.last_error,
             )
+
+
+def _text_in(step: RawStep) -> int:
+    return sum(map(len, step[9]))

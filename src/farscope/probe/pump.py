@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from threading import Condition, Lock, Thread, current_thread
+from threading import Condition, Lock, RLock, Thread, current_thread
 
 from farscope.errors import LogRefused
 from farscope.probe.carrier import AnyCarrier
@@ -72,6 +72,7 @@ class Pump:
         self._trouble = Trouble(clock, who)
         self._bell = Bell()
         self._starting = Lock()
+        self._at_log = RLock()
         self._thread: Thread | None = None
         self._progress = Condition()
         self._done = False
@@ -109,8 +110,17 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - logged, and every step counted as dropped: no silent end
             self._fail(error)
         finally:
-            self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
+            with self._at_log:
+                self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
             self._finish()
+
+    def keep_from_log(self, timeout_s: float) -> bool:
+        """Wait until the pump is not in its log's code, and keep it out; False if that took too long."""
+        return self._at_log.acquire(timeout=timeout_s)
+
+    def let_to_log(self) -> None:
+        """Undo one ``keep_from_log`` that returned True; on the same thread."""
+        self._at_log.release()
 
     def turn(self) -> bool:
         """Send what is due and what waits, once; False if it had to be given up because time is up."""
@@ -175,7 +185,8 @@ class Pump:
     def _attempt(self, parcels: list[Parcel]) -> Exception | None:
         """Hand parcels to the log once; return what went wrong."""
         try:
-            self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
+            with self._at_log:
+                self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
         except Exception as error:  # noqa: BLE001 - a log that raises what it should not is still one to come back to
             with self._outbox.lock:
                 self._outbox.ledger.retries += 1

@@ -6,6 +6,7 @@ import atexit
 import os
 import sys
 import time
+from threading import get_ident
 from typing import Protocol
 
 
@@ -24,6 +25,12 @@ class Living(Protocol):
     def close(self, timeout_s: float) -> None:
         """Close within ``timeout_s``."""
 
+    def hold_still(self, timeout_s: float) -> bool:
+        """Keep the pump out of its log's code; False if it did not come out in time."""
+
+    def go_on(self) -> None:
+        """Undo one ``hold_still`` that returned True."""
+
     def born_again(self) -> None:
         """Go on in a forked child as a new probe."""
 
@@ -32,11 +39,15 @@ EXIT_S = 2.0
 """How long all probes together may hold up the exit of a program."""
 GOODBYE_SHARE = 0.25
 """The part of any time for closing that is kept for ending a hanging attempt and saying goodbye."""
+FORK_S = 0.5
+"""How long all probes together may hold up a fork; a log that hangs for longer does not stop the fork."""
 LAST = -100
 """Priority among what ends a child of multiprocessing: after the user's own."""
 
 # Keeps probes alive that nobody else holds; a dict because its single operations need no lock.
 _living: dict[int, Living] = {}
+# By thread, since two may fork at once.
+_held: dict[int, list[Living]] = {}
 _hooked_pid = 0
 
 
@@ -75,7 +86,22 @@ def hook_multiprocessing() -> None:
     util.Finalize(None, close_all, exitpriority=LAST)
 
 
+def _before_fork() -> None:
+    # A library below a log, as SQLite is, has locks of its own that nobody renews in a child: forked while a
+    # pump is in there, the child would wait for ever at its own first use of the library.
+    end_s = time.monotonic() + FORK_S
+    _held[get_ident()] = [
+        probe for probe in list(_living.values()) if probe.hold_still(max(0.0, end_s - time.monotonic()))
+    ]
+
+
+def _after_fork_in_parent() -> None:
+    for probe in _held.pop(get_ident(), []):
+        probe.go_on()
+
+
 def _after_fork_in_child() -> None:
+    _held.clear()
     for probe in list(_living.values()):
         probe.born_again()
 
@@ -84,4 +110,6 @@ def _after_fork_in_child() -> None:
 # own handlers may still make steps. By then threads that are no daemons have ended; the pumps have not.
 atexit.register(close_all)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork_in_child)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
+    )

@@ -1,0 +1,174 @@
+"""What a step costs the chart while it is broadcast: log healthy, failing, hanging, outbox full.
+
+Run with ``python bench/broadcast.py [steps] [rounds]``. The kinds take turns within every round, so that
+whatever else the machine does hits them alike; the table shows medians and spreads. The pump shares the
+interpreter with the chart, so "flat out" includes its encoding and sealing; "paced" is the chart
+at a thousand steps a second, each step timed by itself.
+"""
+
+from __future__ import annotations
+
+import logging
+import statistics
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from farscope import Event, Factory
+from farscope.errors import LogUnavailable
+from farscope.logs.base import LogWriter
+from farscope.logs.url import open_log
+from farscope.probe.broadcast import Probe
+from farscope.probe.carrier import SealedCarrier
+from farscope.probe.outbox import Outbox
+from farscope.wire.keys import Keyring, new_key_file
+
+STEPS = 50_000
+ROUNDS = 5
+PACED_STEPS = 500
+PACE_S = 0.001
+
+
+class Failing:
+    """A log that cannot be reached."""
+
+    def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
+        """Raise at once."""
+        del batches, timeout_s
+        raise LogUnavailable("away")
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Nothing to give back."""
+
+    def interrupt(self) -> None:
+        """Nothing waits."""
+
+
+class Hanging(Failing):
+    """A log that says nothing, until it is interrupted."""
+
+    def __init__(self) -> None:
+        self._interrupted = threading.Event()
+
+    def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
+        """Wait for nothing."""
+        del batches, timeout_s
+        self._interrupted.wait()
+        raise LogUnavailable("interrupted")
+
+    def interrupt(self) -> None:
+        """End the waiting."""
+        self._interrupted.set()
+
+
+def make_chart() -> tuple[Factory, Callable[[Event], None]]:
+    chart = Factory("lamp", threaded=False)
+    off = chart.create(state="off").catch(signal="PRESS", handler=lambda c, _: c.trans(on)).to_method()
+    on = chart.create(state="on").catch(signal="PRESS", handler=lambda c, _: c.trans(off)).to_method()
+    chart.nest(off, parent=None).nest(on, parent=None)
+    chart.start_at(off)
+    return chart, chart.dispatch
+
+
+@contextmanager
+def watched(
+    make_writer: Callable[[str], LogWriter] | None, keyring: Keyring, capacity: int = 10**6
+) -> Iterator[Callable[[Event], None]]:
+    """Give a chart's dispatch, broadcast to such a log, or to none."""
+    chart, dispatch = make_chart()
+    if make_writer is None:
+        yield dispatch
+        return
+    probe = Probe(
+        lambda probe_id: SealedCarrier(make_writer(probe_id.hex()), keyring, probe_id),
+        "bench:",
+        capacity=capacity,
+    )
+    probe.add(chart)
+    probe.start()
+    try:
+        yield dispatch
+    finally:
+        probe.close(0.2)
+        stats = probe.stats
+        assert stats.emitted == stats.stored + sum(stats.dropped.values()) + stats.pending, stats
+
+
+def flat_out(dispatch: Callable[[Event], None], steps: int) -> float:
+    """Return microseconds a step, one right after the other."""
+    press = Event(signal="PRESS")
+    began = time.perf_counter()
+    for _ in range(steps):
+        dispatch(press)
+    return (time.perf_counter() - began) / steps * 1e6
+
+
+def paced(dispatch: Callable[[Event], None]) -> list[float]:
+    """Return the microseconds of each step, a thousand steps a second."""
+    press = Event(signal="PRESS")
+    clock, taken = time.perf_counter, []
+    due = clock()
+    for _ in range(PACED_STEPS):
+        due += PACE_S
+        time.sleep(max(0.0, due - clock()))
+        began = clock()
+        dispatch(press)
+        taken.append((clock() - began) * 1e6)
+    return taken
+
+
+def offer_alone(steps: int) -> float:
+    """Return microseconds for leaving one step in an outbox with room, loop included."""
+    outbox = Outbox(lambda: None, 10**9)
+    offer, step = outbox.offer, (None,) * 9 + ((),)
+    began = time.perf_counter()
+    for _ in range(steps):
+        offer(step)  # type: ignore[arg-type]  # the outbox looks at a step's texts only
+    return (time.perf_counter() - began) / steps * 1e6
+
+
+def main() -> None:
+    """Measure and print."""
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
+    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
+    logging.getLogger("farscope").setLevel(logging.CRITICAL)  # the faults are on purpose
+    with tempfile.TemporaryDirectory() as folder:
+        new_key_file(Path(folder) / "key")
+        keyring = Keyring.load(Path(folder) / "key")
+        log = open_log(f"sqlite:{folder}/log")
+        kinds: dict[str, tuple[Callable[[str], LogWriter] | None, int]] = {
+            "no probe": (None, 1),
+            "embedded log": (log.writer, 10**6),
+            "log fails": (lambda _: Failing(), 10**6),
+            "log hangs": (lambda _: Hanging(), 10**6),
+            "log hangs, outbox full": (lambda _: Hanging(), 1_000),
+        }
+        alone: list[float] = []
+        flat: dict[str, list[float]] = {kind: [] for kind in kinds}
+        slow: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for _ in range(rounds):
+            alone.append(offer_alone(steps * 4))
+            for kind, (make_writer, capacity) in kinds.items():
+                with watched(make_writer, keyring, capacity) as dispatch:
+                    flat[kind].append(flat_out(dispatch, steps))
+                with watched(make_writer, keyring, capacity) as dispatch:
+                    slow[kind] += paced(dispatch)
+    print(f"offer alone: {statistics.median(alone):.3f} us\n")
+    heads = f"{'flat out':>10}{'spread':>14}{'added':>8}{'paced p50':>11}{'p99.9':>9}{'max':>9}"
+    print(f"{'microseconds a step':24}{heads}")
+    base = statistics.median(flat["no probe"])
+    for kind in kinds:
+        median = statistics.median(flat[kind])
+        ordered = sorted(slow[kind])
+        print(
+            f"{kind:24}{median:10.2f}{min(flat[kind]):7.2f}-{max(flat[kind]):<6.2f}{median - base:8.2f}"
+            f"{statistics.median(ordered):11.1f}{ordered[int(len(ordered) * 0.999)]:9.1f}{ordered[-1]:9.1f}"
+        )
+
+
+if __name__ == "__main__":
+    main()

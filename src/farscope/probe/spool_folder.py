@@ -1,0 +1,77 @@
+"""Where spools lie: a folder for each address, a file in it for each probe in trouble."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final
+
+from farscope.logs.sqlite_file import FileName, wal_bytes, writer_lives
+from farscope.logs.url import state_folder
+from farscope.probe.spool_file import SpoolFile
+
+MAX_LEFT_BYTES: Final = 1024**3
+"""1 GiB for what programs that are gone have left for one address; beyond it the oldest files are removed."""
+
+_NAME_LENGTH: Final = 60
+_LOGGER = logging.getLogger("farscope")
+
+
+def default_spool_root() -> Path:
+    """Return where a user's spools lie: beside the embedded log in the user's state folder."""
+    return state_folder(os.environ, sys.platform).parent / "spool"
+
+
+class SpoolFolder:
+    """The spool of one address; may be used from any thread."""
+
+    def __init__(self, root: Path, url: str) -> None:
+        """``url`` without a password; a later change of the working directory does not move the folder."""
+        readable = re.sub(r"[^A-Za-z0-9.@-]+", "_", url)[:_NAME_LENGTH].strip("_.")
+        self.path = root.absolute() / f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+
+    def make_file(self, name: str) -> SpoolFile:
+        """Make a file of our own; raises ``OSError`` or ``sqlite3.Error``."""
+        return SpoolFile.make(self.path, name)
+
+    def left_behind(self) -> list[Path]:
+        """Return the files whose owners are gone, oldest first."""
+        try:
+            names = [(FileName.parse(path.name), path) for path in self.path.iterdir()]
+        except OSError:
+            return []
+        found = sorted((name.created_ns, path) for name, path in names if name is not None)
+        return [path for _, path in found if not writer_lives(path)]
+
+    def keep_within(self, max_bytes: int = MAX_LEFT_BYTES) -> None:
+        """Remove the oldest files of owners that are gone while all of them are more than ``max_bytes``."""
+        left = [(path, _size(path)) for path in self.left_behind()]
+        excess = sum(size for _, size in left) - max_bytes
+        for path, size in left:
+            if excess <= 0:
+                return
+            try:
+                file = SpoolFile.take_over(path)
+                if file is not None:
+                    _LOGGER.warning(
+                        "%d batches in the spool file %s are dropped: programs that ended left more than %d bytes",
+                        len(file),
+                        path,
+                        max_bytes,
+                    )
+                    file.destroy()
+            except (OSError, sqlite3.Error) as error:
+                _LOGGER.warning("the spool file %s could not be removed: %s", path, error)
+            excess -= size
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size + wal_bytes(path)
+    except OSError:
+        return 0
