@@ -211,3 +211,17 @@ def test_a_factory_without_a_thread_is_driven_by_its_caller():
     assert chart.thread is None
     assert chart.stop() is None
     assert chart.join()
+
+
+def test_a_post_from_the_thread_that_started_a_chart_is_no_doing_of_the_step_that_runs(running):
+    chart = running()
+    begun, go_on = threading.Event(), threading.Event()
+    call(chart, lambda _chart: (begun.set(), go_on.wait(SOON_S)))
+    assert begun.wait(SOON_S)
+    chart.post_fifo(Event("LATER"))
+    chart.scribble("from outside")
+    go_on.set()
+    caught_up(chart)
+    chart.stop()
+    assert chart.steps()[1].spy()[:-1] == ["CALL:state", "CALL:state:HOOK"]
+    assert chart.steps()[2].cause is None

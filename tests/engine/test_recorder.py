@@ -151,3 +151,10 @@ def test_charts_are_told_apart_by_their_serial_numbers():
     one, two = Hsm("same"), Hsm("same")
     assert one._id.label == two._id.label
     assert one._id != two._id
+
+
+def test_a_chart_that_moved_while_nobody_recorded_is_announced_where_it_is(chart, watcher):
+    chart.instrumented = False
+    chart.dispatch(Event("T"))
+    chart.attach(watcher)
+    assert watcher.told[0][2:4] == ("outer", 1)

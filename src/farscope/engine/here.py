@@ -1,13 +1,13 @@
 """Where the present thread is: inside which chart's step, if in any.
 
-A context variable holds it, so that a thread, and later a coroutine, has its own. It is left set
-when a step is over, because a chart mostly makes its next step where it made the last one:
-``number`` alone, 0 between steps, says whether a step runs.
+It decides which posts are a chart's own doing and leave a fact, and which step is the cause of an
+event. It is per thread, not per context: a context may be copied into another thread, where no step
+of the first one runs.
 """
 
 from __future__ import annotations
 
-from contextvars import ContextVar
+import threading
 
 from farscope.records.step import Cause
 
@@ -27,6 +27,20 @@ class Here:
         return tuple.__new__(Cause, (self.serial, self.number))
 
 
-NOWHERE = Here(0)
+class Cell:
+    """What one thread is doing: ``here`` is set while it runs a recorded step."""
 
-present: ContextVar[Here] = ContextVar("farscope_here", default=NOWHERE)
+    __slots__ = ("here",)
+
+    def __init__(self) -> None:
+        self.here: Here | None = None
+
+
+class _PerThread(threading.local):
+    def __init__(self) -> None:
+        self.cell = Cell()
+
+
+per_thread = _PerThread()
+"""Its ``cell`` belongs to the thread that asks. A cell can be kept at hand through a step: writing it
+is several times cheaper than writing a thread's local attribute."""

@@ -7,12 +7,11 @@ from time import time_ns
 from typing import Any
 
 from farscope.engine.event import Event
-from farscope.engine.here import present
+from farscope.engine.here import per_thread
 from farscope.engine.states import State
 from farscope.engine.stepper import DIRECT, Stepper
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted, QueueFull
 from farscope.records.facts import FactKind
-from farscope.records.step import Cause
 
 QUEUE_CAPACITY = 500
 """Events a chart's queue holds, and events it may have put aside; a post beyond it raises ``QueueFull``."""
@@ -132,13 +131,13 @@ class Hsm(Stepper):
         queue = self._queue
         if len(queue) >= self._capacity:
             raise self._no_room(e)
-        here = present.get()
-        if here.number:
+        here = per_thread.cell.here
+        if here is None:
+            queue.append((e, None, time_ns() if self._recording else 0))
+        else:
             if here is self._here:
                 self._note(_POST_FIFO, e.signal_name)
             queue.append((e, here.cause(), time_ns()))
-        else:
-            queue.append((e, None, time_ns() if self._recording else 0))
         if self._idle:
             self._wake()
 
@@ -149,13 +148,13 @@ class Hsm(Stepper):
         queue = self._queue
         if len(queue) >= self._capacity:
             raise self._no_room(e)
-        here = present.get()
-        cause: Cause | None = None
-        if here.number:
-            cause = here.cause()
+        here = per_thread.cell.here
+        if here is None:
+            queue.appendleft((e, None, time_ns() if self._recording else 0))
+        else:
             if here is self._here:
                 self._note(_POST_LIFO, e.signal_name)
-        queue.appendleft((e, cause, time_ns() if cause or self._recording else 0))
+            queue.appendleft((e, here.cause(), time_ns()))
         if self._idle:
             self._wake()
 
@@ -168,7 +167,7 @@ class Hsm(Stepper):
         checked(e)
         if len(self._deferred) >= QUEUE_CAPACITY:
             raise self._no_room(e)
-        if self._inside():
+        if self._here is per_thread.cell.here:
             self._note(_DEFER, e.signal_name)
         self._deferred.append(e)
 
@@ -177,7 +176,7 @@ class Hsm(Stepper):
         if not self._deferred:
             return None
         e = self._deferred[0]
-        if self._inside():
+        if self._here is per_thread.cell.here:
             self._note(_RECALL, e.signal_name)
         self.post_fifo(e)
         return self._deferred.popleft()
@@ -265,14 +264,10 @@ class Hsm(Stepper):
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
         return leaf
 
-    def _inside(self) -> bool:
-        """Tell whether the caller is inside a recorded step of this chart."""
-        return bool(self._here.number) and present.get() is self._here
-
     def _no_room(self, e: Event) -> ChartError:
         if self._stopped:
             return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
-        if self._inside():
+        if self._here is per_thread.cell.here:
             self._note(_REFUSED_POST, e.signal_name, "raised")
         return QueueFull(
             f"no room for {e.signal_name} in the queue of chart {self._name}: {QUEUE_CAPACITY} events wait",

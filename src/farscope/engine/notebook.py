@@ -7,6 +7,7 @@ from time import time_ns
 from typing import Any
 
 from farscope.engine.event import IGNORED, TRAN, Event
+from farscope.engine.here import per_thread
 from farscope.engine.recorder import Recorder
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
@@ -56,7 +57,7 @@ class Notebook(Recorder):
 
     def scribble(self, text: object) -> None:
         """Leave a free text in the step that runs now. Outside a step, or unrecorded, it leaves nothing."""
-        if self._here.number and self._note(_SCRIBBLE, ""):
+        if self._here is per_thread.cell.here and self._note(_SCRIBBLE, ""):
             self._texts.append(bounded(str(text)))
 
     def _note(self, kind: int, name: str, detail: str = "") -> bool:

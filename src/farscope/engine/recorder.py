@@ -216,13 +216,13 @@ class Recorder:
         return number
 
     def _standing(self) -> tuple[str, int]:
-        """Return the present state and the number of the last step, as they belong together."""
-        try:
-            # One object that is read at once: another thread may be making steps.
-            last = self._steps[-1]
-        except IndexError:
-            return (self._leaf.name if self._leaf else TOP), self._number
-        return last[2].end, last[1]
+        """Return the present state and the number of the last step.
+
+        If the chart's own thread makes a step meanwhile, the state may be newer than the number.
+        """
+        number = self._number
+        leaf = self._leaf
+        return (leaf.name if leaf else TOP), number
 
     def _structure(self) -> ChartStructure:
         return self._states.structure()

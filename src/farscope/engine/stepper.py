@@ -7,7 +7,7 @@ from time import time_ns
 from typing import Any
 
 from farscope.engine.event import TRAN, Event
-from farscope.engine.here import Here, present
+from farscope.engine.here import per_thread
 from farscope.engine.memo import Branches, Memo, Place, Rest, key_of, outcome_of
 from farscope.engine.notebook import Notebook, bounded
 from farscope.engine.states import State, States
@@ -49,23 +49,23 @@ class Stepper(Notebook):
             self._follow(e, roots)
             return
         here = self._here
-        outer = present.get()
-        if outer is not here:
-            present.set(here)
-            if outer.number and posted_ns == DIRECT:
-                cause = outer.cause()
+        cell = per_thread.cell
+        outer = cell.here
+        if outer is not None and posted_ns == DIRECT:
+            cause = outer.cause()
+        cell.here = here
         here.number = self._number + 1
         begin_ns = time_ns()
         try:
             shape, _, _, texts = self._follow(e, roots)
         except BaseException as error:
             walk = self._replayed(e)
-            self._leave(outer)
+            cell.here = outer
+            here.number = 0
             self._fail(walk, error, begin_ns, (posted_ns, cause))
             raise
+        cell.here = outer
         here.number = 0
-        if outer.number:
-            present.set(outer)
         self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
         if self._stopped:
             self._say_stopped()  # type: ignore[unreachable]  # a handler may have stopped the chart
@@ -145,15 +145,16 @@ class Stepper(Notebook):
         if self._starting or self._stopped or self._leaf is not None:
             raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
         here = self._here
-        outer = present.get()
+        cell = per_thread.cell
+        outer = cell.here
         self._id = self._make_id()
         state = self._resolve(target, f"the start of chart {self._name}")
         if self._recording:
             self._announce()
-            present.set(here)
+            cell.here = here
             here.number = self._number + 1
         recorded = here.number
-        cause = outer.cause() if outer.number else None
+        cause = outer.cause() if outer is not None else None
         walk = self._walk = self._new_walk(0, START_SIGNAL)
         begin_ns = time_ns()
         self._starting = True
@@ -161,8 +162,9 @@ class Stepper(Notebook):
             walk.begin_start(state)
             shape, leaf, roots, texts = self._walk_on(walk, _START, {}, START_SIGNAL, ())
         except BaseException as error:
+            cell.here = outer
+            here.number = 0
             if recorded:
-                self._leave(outer)
                 self._fail(walk, error, begin_ns, (DIRECT, cause))
             self._forget_failed()
             raise
@@ -170,8 +172,9 @@ class Stepper(Notebook):
             self._starting = False
         self._leaf, self._roots = leaf, roots
         self.temp.fun = leaf.fn
+        cell.here = outer
+        here.number = 0
         if recorded:
-            self._leave(outer)
             self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
 
     def _new_walk(self, signal: int, signal_name: str) -> Walk:
@@ -216,11 +219,6 @@ class Stepper(Notebook):
         self._texts.clear()
         if self._leaf is not None:
             self.temp.fun = self._leaf.fn
-
-    def _leave(self, outer: Here) -> None:
-        self._here.number = 0
-        if outer.number:
-            present.set(outer)
 
     def _not_ready(self) -> ChartError:
         if self._stopped:
