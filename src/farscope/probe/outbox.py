@@ -11,7 +11,7 @@ from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
-"""Steps an outbox holds (some 20 MB); beyond, steps are dropped by policy, counted and declared."""
+"""Steps an outbox holds (some 30 MB); beyond, steps are dropped by policy, counted and declared."""
 OUTBOX_TEXT = 16_000_000
 """Characters of free text an outbox holds beside; a step whose text finds no room is one without room."""
 
@@ -221,11 +221,12 @@ class Outbox:
                 emitted=self._head + waiting + self._lost,
                 stored=ledger.stored,
                 dropped=ledger.dropped,
-                pending=waiting + ledger.in_hand,
+                pending=waiting + ledger.in_hand + ledger.spooled,
                 batches=ledger.batches,
                 bytes=ledger.bytes,
                 retries=ledger.retries,
                 last_error=ledger.last_error,
+                spooled=ledger.spooled,
             )
 
 
