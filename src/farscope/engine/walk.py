@@ -33,8 +33,8 @@ START_SIGNAL = "start_at"
 TOP = "top"
 
 Made = tuple[int, str, str]
-"""A fact made by a handler, as plain values: kind, name, detail. It is part of a key, and hashing an
-enum's member costs as much as all else about a key."""
+"""A fact made by a handler, as plain values: kind, name, detail. Handlers make them while the chart
+works, and a plain tuple is made several times faster than a ``Fact``."""
 
 
 class Outcome(NamedTuple):
