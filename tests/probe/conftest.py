@@ -15,8 +15,9 @@ from farscope.probe.carrier import SealedCarrier
 from farscope.probe.clock import Bell
 from farscope.probe.ledger import ProbeStats
 from farscope.probe.outbox import Outbox
+from farscope.probe.pace import Pace
 from farscope.probe.packer import Origin, Packer
-from farscope.probe.pump import Pace, Pump
+from farscope.probe.pump import Pump
 from farscope.probe.roster import Roster
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
-from farscope.probe.pump import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
+from farscope.probe.pace import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
 from farscope.wire.envelope import Flags
 
 

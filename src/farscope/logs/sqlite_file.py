@@ -165,15 +165,29 @@ def wal_bytes(path: Path) -> int:
 class AliveLock:
     """The lock a writer holds while it lives."""
 
-    def __init__(self, path: Path) -> None:
-        """Take the lock of the file at ``path``, which does not exist yet; raises ``OSError``."""
+    def __init__(self, path: Path, *, anew: bool = True) -> None:
+        """Take the lock of the file at ``path``; raises ``OSError``, also when somebody holds it.
+
+        ``anew``: neither file nor lock exist yet. Otherwise it is taken over from a writer that is gone.
+        """
         self._path = path.with_name(path.name + ALIVE)
-        self._fd = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0), 0o600)
         try:
             _lock(self._fd, exclusive=True)
         except BaseException:
-            self.release()
+            if anew:
+                self.release()
+            self.drop()
             raise
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the lock is the one that others would ask for: somebody may have removed its file."""
+        try:
+            found, held = self._path.stat(), os.fstat(self._fd)
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
     def release(self) -> None:
         """Give the lock back and remove its file."""
@@ -185,6 +199,26 @@ class AliveLock:
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def take_over(path: Path) -> AliveLock | None:
+    """Take the lock of the file at ``path`` whose writer is gone; None if that is not so, or the file is.
+
+    Raises:
+        OSError: the folder does not let us.
+    """
+    if writer_lives(path):
+        return None
+    try:
+        lock = AliveLock(path, anew=False)
+    except (BlockingIOError, PermissionError):
+        return None
+    if lock.in_place and path.exists():
+        return lock
+    if lock.in_place:
+        lock.release()
+    lock.drop()
+    return None
 
 
 def writer_lives(path: Path) -> bool:

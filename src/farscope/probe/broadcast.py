@@ -2,35 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import time
 from types import TracebackType
-from typing import Literal, Self
+from typing import Self
 
 from farscope.errors import UsageError
-from farscope.logs.base import Log
-from farscope.logs.url import open_log
 from farscope.probe import registry
-from farscope.probe.carrier import AnyCarrier, CarrierMaker, SealedCarrier
+from farscope.probe.carrier import AnyCarrier, CarrierMaker
+from farscope.probe.carriers import AnyKey, SpoolPlace, Wire, route
 from farscope.probe.clock import Clock, SystemClock
 from farscope.probe.ledger import CLOSING, ProbeStats
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
+from farscope.probe.pace import HEARTBEAT_S, LINGER_S, Pace
 from farscope.probe.packer import Origin, Packer
-from farscope.probe.pump import HEARTBEAT_S, LINGER_S, Pace, Pump
+from farscope.probe.pump import Pump
 from farscope.probe.registry import GOODBYE_SHARE
 from farscope.probe.roster import Roster
 from farscope.probe.trouble import LOGGER
 from farscope.records.sink import Observable
 from farscope.records.step import ChartId
 from farscope.records.structure import ChartStructure
-from farscope.wire.keys import Keyring, resolve_keyring
 
 CLOSE_S = 2.0
 """How long leaving may take; what is not stored by then is dropped and counted under ``closing``."""
 FLUSH_S = 5.0
 """How long ``flush`` waits unless told otherwise."""
-
-Wire = Literal["batches"]
 
 _parents_carriers: list[AnyCarrier] = []
 """In a forked child: what the parent goes on using. Closing or freeing it here could disturb the parent."""
@@ -113,8 +109,8 @@ class Probe:
     def close(self, timeout_s: float = CLOSE_S) -> None:
         """Stop broadcasting: store what is pending, say goodbye, and end within ``timeout_s`` seconds.
 
-        What is still pending then is dropped, counted under ``closing`` and reported through the logger
-        ``farscope``. Closing twice changes nothing.
+        What is still pending then is dropped, counted under ``closing``; what is in the spool stays there for
+        the next program. Both are reported through the logger ``farscope``. Closing twice changes nothing.
         """
         first, self._closed = not self._closed, True
         began_s = time.monotonic()
@@ -122,10 +118,15 @@ class Probe:
         left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
         in_order = self._pump.close(left_s * (1 - GOODBYE_SHARE), left_s * GOODBYE_SHARE)
         registry.dismiss(self)
-        lost = self.stats.dropped.get(CLOSING, 0)
+        lost, spooled = self.stats.dropped.get(CLOSING, 0), self.stats.spooled
         if first and lost:
             LOGGER.warning("%s: %d steps were not stored: %s", self, lost, self.stats.last_error or "no time")
-        elif first and not in_order:
+        if first and spooled:
+            LOGGER.warning(
+                "%s: %d steps wait in the spool and are sent by the next program that broadcasts to %s",
+                *(self, spooled, self._address),
+            )
+        elif first and not in_order and not lost:
             LOGGER.warning("%s: the log hangs; no steps were pending", self)
 
     def begin_closing(self, timeout_s: float = CLOSE_S) -> None:
@@ -201,8 +202,9 @@ class ProbeSink:
 def broadcast(
     *charts: Observable,
     url: str | None = None,
-    key: Keyring | str | bytes | os.PathLike[str] | None = None,
+    key: AnyKey = None,
     wire: Wire = "batches",
+    spool: SpoolPlace = True,
     capacity: int = OUTBOX_STEPS,
     drop: DropPolicy = "newest",
     linger_s: float = LINGER_S,
@@ -219,7 +221,9 @@ def broadcast(
         url: where to; None is ``FARSCOPE_URL``, else the embedded log in the user's state folder.
         key: what to seal with: a keyring, a key in base64, the path of a key file; None is
             ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file.
-        wire: how steps travel; ``batches`` are sealed batches.
+        wire: how steps travel: ``batches`` are sealed batches; ``lines`` are the seed's Fernet lines.
+        spool: the folder in which sealed batches wait while a log on a network is away; True is one in
+            the user's state folder, False or None do without: then steps wait in memory only.
         capacity: steps the outbox holds at most.
         drop: what a full outbox gives up: the ``newest`` step or the ``oldest``.
         linger_s: how long steps gather before they go on their way, in seconds.
@@ -231,17 +235,14 @@ def broadcast(
         KeyringError: no key, or one that may not be used.
         UsageError: an option has no such value.
     """
-    if wire != "batches":
-        raise UsageError(f"there is no wire {wire!r}", 'use wire="batches"')
     if drop not in ("newest", "oldest"):
         raise UsageError(f"a full outbox cannot drop the {drop!r}", 'use drop="newest" or drop="oldest"')
     if capacity < 1 or linger_s < 0 or heartbeat_s <= 0:
         raise UsageError("an outbox needs room for a step, and times are not negative", "leave the defaults")
-    log = open_log(url)
-    keyring = resolve_keyring(key, shared=log.shared)
+    way = route(url, key, wire, spool)
     probe = Probe(
-        lambda probe_id: _sealed_carrier(log, keyring, probe_id),
-        log.url,
+        way.make_carrier,
+        way.address,
         capacity=capacity,
         drop=drop,
         pace=Pace(linger_s=linger_s, heartbeat_s=heartbeat_s),
@@ -254,7 +255,3 @@ def broadcast(
         raise
     probe.start()
     return probe
-
-
-def _sealed_carrier(log: Log, keyring: Keyring, probe: bytes) -> SealedCarrier:
-    return SealedCarrier(log.writer(probe.hex()), keyring, probe)

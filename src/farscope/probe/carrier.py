@@ -1,14 +1,14 @@
 """Between pump and log: how batches travel.
 
 The pump counts, cuts and repeats; a carrier knows what a batch becomes on its way. Sealed batches
-into a log are one carrier; the seed's Fernet lines into two exchanges are another. A spool is a
-``LogWriter`` that stands between a carrier and a log.
+into a log are one carrier; the seed's Fernet lines into two exchanges are another. A carrier may keep what
+it was given, as a spool does, and tell later what became of it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from farscope.errors import BatchTooLarge
 from farscope.logs.base import LogWriter
@@ -19,6 +19,22 @@ from farscope.wire.keys import Keyring
 from farscope.wire.seal import Sealer
 
 CargoT = TypeVar("CargoT")
+
+
+class News(NamedTuple):
+    """What became of cargo that a carrier had kept, since it was last asked."""
+
+    stored: Sequence[int] = ()
+    """Keys of what was stored."""
+    lost: Sequence[tuple[int, str]] = ()
+    """Keys of what was given up, and the reasons."""
+    failures: int = 0
+    """Attempts to store that failed."""
+    last_error: str | None = None
+    """What went wrong with the last of them."""
+
+
+NO_NEWS = News()
 
 
 class Carrier(Protocol[CargoT]):
@@ -37,13 +53,19 @@ class Carrier(Protocol[CargoT]):
     def size(self, cargo: CargoT) -> int:
         """Return how many bytes travel."""
 
-    def carry(self, cargo: Sequence[CargoT], timeout_s: float) -> None:
-        """Return when all of it is stored, in order.
+    def carry(self, cargo: Sequence[CargoT], timeout_s: float) -> int | None:
+        """Return when all of it is stored, in order; or when the carrier keeps it and will see to it.
+
+        None means stored. Otherwise the first one's key is returned, the others' keys follow it,
+        and ``news`` tells later what became of each.
 
         Raises:
             LogUnavailable: not now; the pump comes again with the same cargo.
             LogRefused: not like this; the pump comes again later.
         """
+
+    def news(self) -> News:
+        """Return what became of cargo that was kept, since this was last asked; each key comes once."""
 
     def interrupt(self) -> None:
         """Make a waiting ``carry`` raise soon; callable from any thread."""
@@ -81,6 +103,10 @@ class SealedCarrier:
     def carry(self, cargo: Sequence[bytes], timeout_s: float) -> None:
         """Append sealed batches to the log."""
         self._writer.append(cargo, timeout_s)
+
+    def news(self) -> News:
+        """Return that there are none: nothing is kept here."""
+        return NO_NEWS
 
     def interrupt(self) -> None:
         """Make a waiting append raise soon."""

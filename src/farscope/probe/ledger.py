@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from heapq import heappop, heappush
 
 from farscope.errors import Invariant
 from farscope.records.step import RawStep
@@ -36,7 +37,7 @@ class ProbeStats:
     dropped: Mapping[str, int]
     """Steps given up, by reason; the numbers of each are declared to every scope."""
     pending: int
-    """Steps waiting in the outbox, or taken from it and not yet known to be stored."""
+    """Steps waiting in the outbox or the spool, or under way and not yet known to be stored."""
     batches: int
     """Batches stored, those without steps included."""
     bytes: int
@@ -45,6 +46,8 @@ class ProbeStats:
     """Attempts to store that failed and were, or will be, repeated."""
     last_error: str | None
     """The last thing that went wrong, in words; None if nothing ever did."""
+    spooled: int = 0
+    """Of the pending ones, those that wait on the disk; after the end the next program sends them."""
 
 
 class Loss:
@@ -78,6 +81,19 @@ class Haul:
         return min([drop.first for drop in self.drops] + self.numbers[:1])
 
 
+class _Kept:
+    """What a haul that the carrier keeps accounts for, without its steps."""
+
+    __slots__ = ("count", "drops", "first", "runs", "size")
+
+    def __init__(self, haul: Haul, size: int) -> None:
+        self.count = len(haul.steps)
+        self.drops = haul.drops
+        self.first = haul.first if haul.steps or haul.drops else None
+        self.runs = _runs(haul.numbers)
+        self.size = size
+
+
 class Ledger:
     """Counts; has no lock of its own, whoever calls it holds the outbox's."""
 
@@ -90,6 +106,9 @@ class Ledger:
         self._dropped: defaultdict[str, int] = defaultdict(int)
         self._undeclared: list[Loss] = []
         self._hand: list[Haul] = []
+        self._kept: dict[int, _Kept] = {}
+        self._kept_firsts: list[tuple[int, int]] = []
+        self.spooled = 0
 
     @property
     def dropped(self) -> Mapping[str, int]:
@@ -110,6 +129,9 @@ class Ledger:
         """Return the first number that is neither stored nor declared, if all below ``head`` was taken."""
         firsts = [haul.first for haul in self._hand if haul.steps or haul.drops]
         firsts += [loss.first for loss in self._undeclared]
+        while self._kept_firsts and self._kept_firsts[0][1] not in self._kept:
+            heappop(self._kept_firsts)
+        firsts += [first for first, _ in self._kept_firsts[:1]]
         return min([head, *firsts])
 
     def lose(self, first: int, count: int, reason: str) -> None:
@@ -158,6 +180,41 @@ class Ledger:
             self._hand.remove(haul)
             self.stored += len(haul.steps)
 
+    @property
+    def keeping(self) -> bool:
+        """Whether the carrier keeps anything, be it without steps."""
+        return bool(self._kept)
+
+    def keep(self, haul: Haul, key: int, size: int) -> None:
+        """Take note that the carrier keeps a haul under ``key``, unless the haul was given up meanwhile."""
+        if haul in self._hand:
+            self._hand.remove(haul)
+        elif haul.steps or haul.drops:
+            return
+        kept = self._kept[key] = _Kept(haul, size)
+        self.spooled += kept.count
+        if kept.first is not None:
+            heappush(self._kept_firsts, (kept.first, key))
+
+    def settle_kept(self, key: int) -> None:
+        """Count as stored what was kept under ``key``."""
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.batches += 1
+            self.bytes += kept.size
+            self.stored += kept.count
+            self.spooled -= kept.count
+
+    def give_up_kept(self, key: int, reason: str) -> None:
+        """Count as dropped what was kept under ``key``; its losses, and these, wait to be declared."""
+        kept = self._kept.pop(key, None)
+        if kept is not None:
+            self.spooled -= kept.count
+            for drop in kept.drops:
+                self.declare(*drop)
+            for first, count in kept.runs:
+                self.lose(first, count, reason)
+
     def give_up(self, haul: Haul, reason: str) -> None:
         """Count a haul's steps as dropped; its losses, and these, wait to be declared."""
         if haul not in self._hand:
@@ -172,3 +229,14 @@ class Ledger:
         """Give up every haul in hand."""
         for haul in list(self._hand):
             self.give_up(haul, reason)
+
+
+def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+    """Return rising numbers as first numbers and counts."""
+    runs: list[tuple[int, int]] = []
+    for number in numbers:
+        if runs and sum(runs[-1]) == number:
+            runs[-1] = (runs[-1][0], runs[-1][1] + 1)
+        else:
+            runs.append((number, 1))
+    return runs

@@ -4,44 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from threading import Condition, Lock, RLock, Thread, current_thread
 
 from farscope.errors import LogRefused
 from farscope.probe.carrier import AnyCarrier
 from farscope.probe.clock import Bell, Clock
+from farscope.probe.custody import LOOK_S, Custody
 from farscope.probe.ledger import CLOSING, PROBE_FAILED
 from farscope.probe.outbox import Outbox
+from farscope.probe.pace import APPEND_TIMEOUT_S, BATCHES_AT_ONCE, LEAST_TIMEOUT_S, Pace
 from farscope.probe.packer import Packer, Parcel
 from farscope.probe.roster import Roster
 from farscope.probe.trouble import LOGGER, Trouble
 from farscope.wire.envelope import Flags
-
-BATCH_STEPS = 4_096
-"""Steps in a batch at most; more make a batch of their own."""
-BATCHES_AT_ONCE = 8
-"""Batches handed to the log together at most; with the steps in them they are all the pump holds."""
-LINGER_S = 0.02
-"""How long steps gather before they go on their way; a scope sees a step that much later."""
-HEARTBEAT_S = 1.0
-"""After so long without a batch the probe says that it lives, and introduces its charts."""
-STRUCTURES_S = 5.0
-"""How often charts are introduced to late joiners while steps keep the probe from heartbeats."""
-APPEND_TIMEOUT_S = 10.0
-"""How long the log may take to store what it is handed, before it is handed the same again."""
-LEAST_TIMEOUT_S = 0.05
-"""A log is given at least so long, however little time is left for closing."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pace:
-    """How fast and in what portions a pump works; the constants of this module tell what each means."""
-
-    batch_steps: int = BATCH_STEPS
-    linger_s: float = LINGER_S
-    heartbeat_s: float = HEARTBEAT_S
-    structures_s: float = STRUCTURES_S
 
 
 class Pump:
@@ -69,6 +45,7 @@ class Pump:
         self._clock = clock
         self._pace = pace
         self._who = who
+        self._custody = Custody(outbox, carrier)
         self._trouble = Trouble(clock, who)
         self._bell = Bell()
         self._starting = Lock()
@@ -112,6 +89,7 @@ class Pump:
         finally:
             with self._at_log:
                 self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
+                self._guarded(self._custody.look, "what was kept could not be accounted for")
             self._finish()
 
     def keep_from_log(self, timeout_s: float) -> bool:
@@ -124,6 +102,7 @@ class Pump:
 
     def turn(self) -> bool:
         """Send what is due and what waits, once; False if it had to be given up because time is up."""
+        self._hear_of_kept()
         parcels = self._introductions()
         introductions = len(parcels)
         for _ in range(BATCHES_AT_ONCE):
@@ -138,7 +117,8 @@ class Pump:
     def _introductions(self) -> list[Parcel]:
         now_s = self._clock.monotonic_s()
         head = self._outbox.head
-        if (
+        # What only says that the probe lives says nothing once it has waited on a disk.
+        if not self._custody.holding and (
             now_s - self._sent_s >= self._pace.heartbeat_s
             or now_s - self._introduced_s >= self._pace.structures_s
         ):
@@ -150,15 +130,17 @@ class Pump:
     def rest(self) -> None:
         """Let steps gather if there were any; else sleep until one comes, or a heartbeat is due."""
         if self._pressed() or self._outbox.backlog >= self._pace.batch_steps:
+            if self._custody.holding:
+                self._clock.wait(self._bell, LOOK_S)
             return
         if not self._busy and not self._roster.has_changes() and self._outbox.fall_asleep():
-            due_s = self._sent_s + self._pace.heartbeat_s - self._clock.monotonic_s()
+            due_s = self._custody.shorter(self._sent_s + self._pace.heartbeat_s - self._clock.monotonic_s())
             # A change that came before the sleeping flag went up rang no bell.
             rang = self._roster.has_changes() or self._clock.wait(self._bell, due_s)
             self._outbox.stay_awake()
             if not rang or self._pressed():
                 return
-        self._clock.wait(self._bell, self._pace.linger_s)
+        self._clock.wait(self._bell, self._custody.longer(self._pace.linger_s))
 
     def _pressed(self) -> bool:
         """Whether somebody waits for the pump: to flush, or to close."""
@@ -186,13 +168,17 @@ class Pump:
         """Hand parcels to the log once; return what went wrong."""
         try:
             with self._at_log:
-                self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
+                kept = self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
         except Exception as error:  # noqa: BLE001 - a log that raises what it should not is still one to come back to
             with self._outbox.lock:
                 self._outbox.ledger.retries += 1
                 self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
             return error
-        self._stored(parcels)
+        if kept is None:
+            self._stored(parcels)
+        else:
+            self._custody.hold(parcels, kept)
+            self._sent_s = self._clock.monotonic_s()
         return None
 
     def _patience_s(self) -> float:
@@ -209,6 +195,11 @@ class Pump:
         self._trouble.over(self._dropped())
         with self._progress:
             self._progress.notify_all()
+
+    def _hear_of_kept(self) -> None:
+        if self._custody.look():
+            with self._progress:
+                self._progress.notify_all()
 
     def _dropped(self) -> int:
         return sum(self._outbox.stats().dropped.values())
@@ -272,6 +263,7 @@ class Pump:
         until_s = self._until_s if self._until_s is not None else self._clock.monotonic_s()
         while not self._given_up and not self._outbox.accounted(self._outbox.next_number):
             self.turn()
+            self._wait_for_kept(until_s)
             if self._clock.monotonic_s() >= until_s:
                 self._given_up = True
         self._outbox.retire(CLOSING)
@@ -281,8 +273,18 @@ class Pump:
         error = self._attempt(self._packer.farewell())
         if error is not None:
             LOGGER.info("%s: left without goodbye: %s", self._who, error)
+        while self._wait_for_kept(until_s + self._goodbye_s / 2):
+            self._hear_of_kept()
 
-    def _guarded(self, call: Callable[[], None], what: str) -> None:
+    def _wait_for_kept(self, until_s: float) -> bool:
+        """Wait for a moment if anything is kept and there is time; return whether that is so."""
+        left_s = until_s - self._clock.monotonic_s()
+        if not self._custody.holding or left_s <= 0:
+            return False
+        self._clock.wait(self._bell, min(LOOK_S, left_s))
+        return True
+
+    def _guarded(self, call: Callable[[], object], what: str) -> None:
         """Leave in order whatever the log does."""
         try:
             call()

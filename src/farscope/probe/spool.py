@@ -18,7 +18,7 @@ from farscope.probe.spool_folder import SpoolFolder
 MAX_BYTES: Final = 256 * 1024**2
 """Bytes a probe's spool holds; beyond it the oldest batches are dropped, counted and declared."""
 MAX_BATCHES: Final = 100_000
-"""Batches a probe's spool holds, seven hours of four in a second; beyond it the oldest are dropped as well."""
+"""Batches a probe's spool holds, seven hours of four in a second; beyond it the oldest are dropped, too."""
 LEAST_BATCHES: Final = 16
 """A smaller bound is taken as this one: the declaration of what was dropped needs a place, too."""
 ROOM: Final = 0.9
@@ -116,7 +116,7 @@ class Spool:
                 dropped.append(key)
                 size -= bytes_
                 count -= 1
-            self._lost += [(key, SPOOL_FULL) for key in self._removed(file, dropped)]
+            self._lost += [(key, SPOOL_FULL) for key in file.remove(dropped)]
 
     def head(self, limit: int, max_bytes: int) -> list[Waiting]:
         """Return the oldest batches; they stay until ``sent``.
@@ -143,22 +143,14 @@ class Spool:
         with self._lock:
             wanted = list(keys)
             for file in self._files:
-                self._stored += self._removed(file, wanted)
+                self._stored += file.remove(wanted)
 
     def spoilt(self, keys: Iterable[int]) -> None:
         """Take out what was given back other than it was stored."""
         with self._lock:
             wanted = list(keys)
             for file in self._files:
-                self._lost += [(key, SPOOL_SPOILT) for key in self._removed(file, wanted)]
-
-    def _removed(self, file: SpoolFile, keys: list[int]) -> list[int]:
-        try:
-            return file.remove(keys)
-        except sqlite3.Error as error:
-            # They are out of our books; on the disk the next owner may find them again, as repetitions.
-            _LOGGER.warning("the spool file %s could not be shortened: %s", file.path, error)
-            return keys
+                self._lost += [(key, SPOOL_SPOILT) for key in file.remove(wanted)]
 
     def failed(self, error: Exception) -> None:
         """Take note of a failed attempt to send."""
@@ -197,7 +189,10 @@ class Spool:
             self._left = True
             for file in self._files:
                 try:
-                    file.leave() if len(file) else file.destroy()
+                    if len(file):
+                        file.leave()
+                    else:
+                        file.destroy()
                 except (OSError, sqlite3.Error) as error:
                     _LOGGER.warning("the spool file %s could not be closed: %s", file.path, error)
             self._files = []

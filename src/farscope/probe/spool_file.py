@@ -6,6 +6,7 @@ it, or, once that is gone, a process that took it over.
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import time
@@ -23,6 +24,7 @@ from farscope.logs.sqlite_file import (
     make_file,
     remove_file,
     stream_name,
+    take_over,
 )
 from farscope.logs.sqlite_trouble import UNREADABLE, code_of
 
@@ -30,7 +32,9 @@ CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 """4 MiB of WAL, then it goes into the file."""
 
 SALVAGED_KEYS: Final = 1_000_000
-"""So many rows between two readable ones are looked for one by one in a spoilt file; further ones are lost."""
+"""So many rows between two readable ones of a spoilt file are tried one by one; further ones are lost."""
+
+_LOGGER = logging.getLogger("farscope")
 
 
 class Waiting(NamedTuple):
@@ -83,7 +87,7 @@ class SpoolFile:
 
         A file of which not a single row can be read comes out empty, with one row ``lost``.
         """
-        lock = AliveLock.take_over(path)
+        lock = take_over(path)
         if lock is None:
             return None
         connection: sqlite3.Connection | None = None
@@ -250,9 +254,8 @@ def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
 def _scan(connection: sqlite3.Connection, order: str) -> tuple[dict[int, int], bool]:
     sizes: dict[int, int] = {}
     try:
-        for key, size in connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"):  # noqa: S608 - ASC or DESC
-            if isinstance(size, int):
-                sizes[key] = size
+        # Row by row: what came before the spoilt place is good.
+        sizes.update(connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"))  # noqa: S608 - ASC or DESC
     except sqlite3.Error as error:
         if code_of(error) not in UNREADABLE:
             raise

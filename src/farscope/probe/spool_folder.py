@@ -59,10 +59,8 @@ class SpoolFolder:
                 file = SpoolFile.take_over(path)
                 if file is not None:
                     _LOGGER.warning(
-                        "%d batches in the spool file %s are dropped: programs that ended left more than %d bytes",
-                        len(file),
-                        path,
-                        max_bytes,
+                        "%d batches in the spool file %s are dropped: what was left is over %d bytes",
+                        *(len(file), path, max_bytes),
                     )
                     file.destroy()
             except (OSError, sqlite3.Error) as error:

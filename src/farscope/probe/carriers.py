@@ -1,0 +1,50 @@
+"""From what a program says to ``broadcast`` to the carrier that does it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from farscope.errors import UsageError
+from farscope.logs.url import open_log
+from farscope.probe.carrier import CarrierMaker, SealedCarrier
+from farscope.probe.spool_carrier import SpoolCarriers
+from farscope.probe.spool_folder import default_spool_root
+from farscope.wire.keys import Keyring, resolve_keyring
+
+Wire: TypeAlias = Literal["batches", "lines"]
+"""How steps travel: sealed batches, or the seed's Fernet lines."""
+AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
+SpoolPlace: TypeAlias = str | os.PathLike[str] | bool | None
+"""Where batches wait while a network log is away: a folder, True for the user's own, False for nowhere."""
+
+
+class Route(NamedTuple):
+    """How steps get where they are to go."""
+
+    make_carrier: CarrierMaker
+    address: str
+    """Where to, without a password."""
+
+
+def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
+    """Return the way to ``url``; touches nothing but the key file.
+
+    Raises:
+        BadUrl, LogRefused: the address is no good.
+        KeyringError: no key, or one that may not be used.
+        UsageError: there is no such wire.
+    """
+    if wire == "lines":
+        from farscope.probe.lines_carrier import lines_route  # noqa: PLC0415 - needs pika, which is an extra
+
+        return Route(*lines_route(url, key))
+    if wire != "batches":
+        raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
+    log = open_log(url)
+    keyring = resolve_keyring(key, shared=log.shared)
+    if log.shared and spool is not None and spool is not False:
+        root = default_spool_root() if spool is True else Path(spool).expanduser()
+        return Route(SpoolCarriers(log, keyring, root), log.url)
+    return Route(lambda probe: SealedCarrier(log.writer(probe.hex()), keyring, probe), log.url)

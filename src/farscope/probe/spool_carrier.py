@@ -1,0 +1,208 @@
+"""Sealed batches into a log that may be away: straight while it stores, else through the spool."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from threading import Lock
+from typing import Final
+
+from farscope.errors import LogError
+from farscope.logs.base import Log, LogWriter
+from farscope.probe.carrier import News, SealedCarrier
+from farscope.probe.spool import Bounds, Spool
+from farscope.probe.spool_file import Waiting
+from farscope.probe.spool_folder import SpoolFolder
+from farscope.probe.spool_forwarder import Forwarder
+from farscope.probe.spool_heir import Inheritance
+from farscope.wire.batch import Batch
+from farscope.wire.envelope import Flags
+from farscope.wire.keys import Keyring
+
+OVERDUE_S: Final = 2.0
+"""A log that has not stored after so long is taken for away; from then on batches go through the spool."""
+
+HEIR: Final = "heir"
+
+_LOGGER = logging.getLogger("farscope")
+
+
+class SpoolCarrier:
+    """A ``Carrier`` of sealed batches with a spool.
+
+    While the log stores, the disk is not touched. When an append fails or is overdue, that one and all
+    that follow go to the disk, and a thread of its own forwards them in order; when all is sent,
+    batches go straight again. What processes that are gone have left is forwarded beside it.
+    """
+
+    def __init__(
+        self,
+        sealed: SealedCarrier,
+        spool: Spool,
+        forwarder: Callable[[Source], Forwarder],
+        heir: Callable[[], Heir | None],
+    ) -> None:
+        """``forwarder`` makes one that uses the same writer; ``heir`` starts one if anything was left."""
+        self._sealed = sealed
+        self._spool = spool
+        self._make_forwarder = forwarder
+        self._make_heir = heir
+        self._lock = Lock()
+        self._spooling = False
+        self._forwarder: Forwarder | None = None
+        self._heir: Heir | None = None
+        self._looked = False
+        self._closed = False
+
+    def load(self, batch: Batch, flags: Flags) -> bytes:
+        """Return the sealed batch."""
+        return self._sealed.load(batch, flags)
+
+    def size(self, cargo: bytes) -> int:
+        """Return the size of a sealed batch."""
+        return self._sealed.size(cargo)
+
+    def carry(self, cargo: Sequence[bytes], timeout_s: float) -> int | None:
+        """Store sealed batches, in the log (None) or on the disk (the first one's key)."""
+        if not self._looked:
+            self._looked = True
+            self._heir = self._make_heir()
+        with self._lock:
+            if self._spooling:
+                return self._spool.store(cargo)
+        try:
+            self._sealed.carry(cargo, min(timeout_s, OVERDUE_S))
+        except LogError as error:
+            return self._divert(cargo, error)
+        return None
+
+    def _divert(self, cargo: Sequence[bytes], error: LogError) -> int:
+        with self._lock:
+            try:
+                key = self._spool.store(cargo)
+            except LogError as trouble:
+                _LOGGER.warning("nothing can be put into the spool: %s", trouble)
+                raise error from trouble
+            self._spool.failed(error)
+            self._spooling = True
+            self._forwarder = self._make_forwarder(Source(self._spool, self._drained))
+            try:
+                self._forwarder.start()
+            except RuntimeError as ending:
+                # The interpreter is on its way out: what waits stays for the next program.
+                _LOGGER.debug("no thread to forward the spool: %s", ending)
+            return key
+
+    def _drained(self) -> bool:
+        """Go straight again if nothing waits; whether there is something left to forward."""
+        with self._lock:
+            if not self._spool.give_back():
+                return True
+            self._spooling = False
+            if not self._closed and (self._heir is None or not self._heir.running):
+                # The log is back for all: others may have ended while it was away.
+                self._heir = self._make_heir()
+            return False
+
+    def news(self) -> News:
+        """Return what became of batches on the disk."""
+        return self._spool.news()
+
+    def interrupt(self) -> None:
+        """Make a waiting append raise soon."""
+        self._sealed.interrupt()
+
+    def close(self, timeout_s: float) -> None:
+        """Leave what waits to the next program, and close the writer."""
+        with self._lock:
+            self._closed = True
+        forwarder, heir = self._forwarder, self._heir
+        if forwarder is not None:
+            forwarder.stop(timeout_s)
+        self._spool.leave()
+        if heir is not None:
+            heir.stop(timeout_s)
+        self._sealed.close(timeout_s)
+
+
+class Source:
+    """A spool as its forwarder sees it."""
+
+    def __init__(self, spool: Spool, drained: Callable[[], bool]) -> None:
+        self._spool = spool
+        self.next = drained
+
+    def head(self, limit: int, max_bytes: int) -> list[Waiting]:
+        """Return the oldest batches."""
+        return self._spool.head(limit, max_bytes)
+
+    def sent(self, keys: Iterable[int]) -> None:
+        """Take out what was stored."""
+        self._spool.sent(keys)
+
+    def spoilt(self, keys: Iterable[int]) -> None:
+        """Take out what is not as it was sealed."""
+        self._spool.spoilt(keys)
+
+    def failed(self, error: Exception) -> None:
+        """Take note of a failed attempt."""
+        self._spool.failed(error)
+
+
+class Heir:
+    """Forwards what processes that are gone have left, on a connection of its own."""
+
+    def __init__(self, inheritance: Inheritance, writer: LogWriter, keyring: Keyring) -> None:
+        self._inheritance = inheritance
+        self._writer = writer
+        self._forwarder = Forwarder(inheritance, writer, keyring, HEIR)
+        self._forwarder.start(self._ended)
+
+    @property
+    def running(self) -> bool:
+        """Whether it is still at it."""
+        return self._forwarder.running
+
+    def stop(self, timeout_s: float) -> None:
+        """End it, and leave what was not sent to the next heir."""
+        self._forwarder.stop(timeout_s)
+
+    def _ended(self) -> None:
+        self._inheritance.leave()
+        try:
+            self._writer.close()
+        except LogError as error:
+            _LOGGER.debug("the heir's writer did not close in order: %s", error)
+
+
+class SpoolCarriers:
+    """Makes the carriers of one ``broadcast``: one for the probe, another after every fork."""
+
+    def __init__(self, log: Log, keyring: Keyring, root: Path, bounds: Bounds | None = None) -> None:
+        self._log = log
+        self._keyring = keyring
+        self._folder = SpoolFolder(root, log.url)
+        self._bounds = bounds
+
+    def __call__(self, probe: bytes) -> SpoolCarrier:
+        """Return the carrier of the probe with this id."""
+        name = probe.hex()
+        writer = self._log.writer(name)
+        who = f"probe {name[:8]} to {self._log.url}"
+        return SpoolCarrier(
+            SealedCarrier(writer, self._keyring, probe),
+            Spool(self._folder, name, self._bounds),
+            lambda source: Forwarder(source, writer, self._keyring, who),
+            self._heir,
+        )
+
+    def _heir(self) -> Heir | None:
+        inheritance = Inheritance(self._folder)
+        if not inheritance.begin():
+            return None
+        try:
+            return Heir(inheritance, self._log.writer(HEIR), self._keyring)
+        except RuntimeError as ending:
+            _LOGGER.debug("no thread to forward what was left in the spool: %s", ending)
+            return None
