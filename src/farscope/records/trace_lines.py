@@ -1,0 +1,99 @@
+"""Trace lines back into steps: the inverse of ``Step.trace``, for text that somebody kept or piped in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import NANOSECONDS, ChartId, Step
+
+MAX_LINE_CHARACTERS = 20_000
+"""A longer line is passed over: no chart's names come near it, and splitting it would cost too much."""
+
+MAX_KNOWN_CHARTS = 10_000
+"""Charts whose last state is remembered; lines of charts beyond these are still read, by their text alone."""
+
+_STAMP = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{6})\] \[")
+_STARTED = "] e->start_at() top->"
+
+
+def parse_trace(lines: Iterable[str]) -> Iterator[Step]:
+    """Yield a step for each trace line among ``lines``; whatever is no trace line is passed over.
+
+    The steps carry what a trace line tells: chart name, signal, start, end and time. Chart names
+    stand for charts, so two charts of one name come out as one. Names may hold spaces, brackets and
+    arrows: where a line could be cut in several ways, the chart's last known state decides.
+    """
+    reader = _TraceReader()
+    for line in lines:
+        step = reader.read(line)
+        if step is not None:
+            yield step
+
+
+class _TraceReader:
+    """Remembers where each chart rests, which is what tells ``a->b`` + ``c`` from ``a`` + ``b->c``."""
+
+    def __init__(self) -> None:
+        self._charts: dict[str, ChartId] = {}
+        self._numbers: dict[str, int] = {}
+        self._resting: dict[str, str] = {}
+
+    def read(self, line: str) -> Step | None:
+        line = line.removesuffix("\n").removesuffix("\r")
+        if len(line) > MAX_LINE_CHARACTERS:
+            return None
+        stamp = _STAMP.search(line)
+        if stamp is None:
+            return None
+        time_ns = _nanoseconds(stamp[1], stamp[2])
+        parts = self._split(line[stamp.end() :])
+        if time_ns is None or parts is None:
+            return None
+        name, signal, start, end = parts
+        kind = StepKind.START if (signal, start) == ("start_at", "top") else StepKind.TRANSITION
+        chart = self._charts.get(name) or ChartId(name, "", 0, len(self._charts) + 1)
+        number = self._numbers.get(name, 0) + 1
+        if name in self._charts or len(self._charts) < MAX_KNOWN_CHARTS:
+            self._charts[name] = chart
+            self._numbers[name] = number
+            self._resting[name] = end
+        return Step(chart, number, Shape(kind, signal, start, end, ()), time_ns, 0, 0, 0)
+
+    def _split(self, text: str) -> tuple[str, str, str, str] | None:
+        name, found, end = text.partition(_STARTED)
+        if found:
+            return name, "start_at", "top", end
+        name = self._name_in(text)
+        rest = text[len(name) + len("] e->") :]
+        if not text.startswith(f"{name}] e->"):
+            return None
+        resting = self._resting.get(name)
+        if resting is not None:
+            signal, found, end = rest.partition(f"() {resting}->")
+            if found:
+                return name, signal, resting, end
+        signal, called, states = rest.partition("() ")
+        start, arrow, end = states.partition("->")
+        return (name, signal, start, end) if called and arrow else None
+
+    def _name_in(self, text: str) -> str:
+        """Return the longest known name that fits, else everything up to the first ``] e->``."""
+        place = text.find("] e->")
+        first = text[: max(place, 0)]
+        best = first
+        while place >= 0:
+            if text[:place] in self._charts:
+                best = text[:place]
+            place = text.find("] e->", place + 1)
+        return best
+
+
+def _nanoseconds(second: str, microseconds: str) -> int | None:
+    try:
+        moment = datetime.strptime(second, "%Y-%m-%d %H:%M:%S")  # noqa: DTZ007 - the trace's text is in local time
+        return int(moment.timestamp()) * NANOSECONDS + int(microseconds) * 1000
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -1,0 +1,87 @@
+"""Steps as a table in CSV, one row each."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+
+from farscope.records.step import Step
+from farscope.views.moments import utc_text
+from farscope.views.text import escape
+
+COLUMNS = (
+    "time",
+    "time_ns",
+    "chart",
+    "host",
+    "pid",
+    "serial",
+    "probe",
+    "number",
+    "kind",
+    "signal",
+    "start",
+    "end",
+    "duration_ns",
+    "waited_ns",
+    "queued",
+    "deferred",
+    "cause_serial",
+    "cause_number",
+    "spy",
+)
+
+_FORMULA = tuple("=+-@")
+
+
+def csv_rows(steps: Iterable[Step]) -> Iterator[str]:
+    """Yield the header and a row for each step, each ending in CR LF as RFC 4180 asks.
+
+    Text is in one line, control characters visible, and spy lines are joined by `` | ``. Text that a
+    spreadsheet would take for a formula is preceded by an apostrophe; JSON lines give it exactly.
+    """
+    buffer = io.StringIO(newline="")
+    writer = csv.writer(buffer)
+    writer.writerow(COLUMNS)
+    for step in steps:
+        yield _taken(buffer)
+        writer.writerow(_row(step))
+    yield _taken(buffer)
+
+
+def _taken(buffer: io.StringIO) -> str:
+    text = buffer.getvalue()
+    buffer.seek(0)
+    buffer.truncate()
+    return text
+
+
+def _row(step: Step) -> tuple[str | int, ...]:
+    chart, shape, cause = step.chart, step.shape, step.cause
+    return (
+        utc_text(step.time_ns),
+        step.time_ns,
+        _cell(chart.name),
+        _cell(chart.host),
+        chart.pid,
+        chart.serial,
+        _cell(chart.probe),
+        step.number,
+        shape.kind.name.lower(),
+        _cell(shape.signal),
+        _cell(shape.start),
+        _cell(shape.end),
+        step.duration_ns,
+        step.waited_ns,
+        step.queued,
+        step.deferred,
+        "" if cause is None else cause.serial,
+        "" if cause is None else cause.number,
+        _cell(" | ".join(step.spy())),
+    )
+
+
+def _cell(text: str) -> str:
+    shown = escape(text).encode("utf-8", "backslashreplace").decode()
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

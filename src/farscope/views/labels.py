@@ -1,0 +1,41 @@
+"""Names as a picture shows them: never empty, never with raw control characters, never two alike."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from functools import lru_cache
+
+from farscope.records.step import ChartId
+from farscope.scope.labels import Labels
+from farscope.views.text import escape
+
+NO_NAME = "(no name)"
+"""Stands where a name is empty, so that there is something to see and to point at."""
+
+CACHED_NAMES = 2048
+"""A run shows the same few names over and over; where it has more of them, some are worked out again."""
+
+
+@lru_cache(maxsize=CACHED_NAMES)
+def visible(text: str) -> str:
+    r"""Return ``text`` in one line with every control character shown as an escape such as ``\n``."""
+    shown = escape(text)
+    return shown if shown.strip() else NO_NAME
+
+
+def chart_labels(charts: Iterable[ChartId]) -> dict[ChartId, str]:
+    """Return a label for each chart: its name, or as much more as tells it from its namesakes.
+
+    Charts may be given more than once. Labels are not yet ``visible``.
+    """
+    known = dict.fromkeys(charts)
+    namesakes = Counter(chart.name for chart in known)
+    labels = Labels()
+    for chart in known:
+        labels.add(chart)
+    return {
+        # Charts read from text have no process: a name of their own is all there is to tell.
+        chart: chart.name if not chart.host and namesakes[chart.name] == 1 else labels.of(chart)
+        for chart in known
+    }

@@ -1,0 +1,132 @@
+"""Steps as a trace for the Perfetto UI and chrome://tracing, in the Trace Event Format."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
+
+from farscope.records.step import NANOSECONDS, ChartId, Step
+from farscope.records.structure import ChartStructure
+from farscope.views.json_text import json_text
+from farscope.views.labels import visible
+from farscope.views.moments import utc_text
+from farscope.views.perfetto_tracks import Event, Track, Tracks
+
+MAX_REMEMBERED_STEPS = 100_000
+"""Steps a later one may still name as its cause; an older cause gets no arrow: memory stays flat."""
+
+_DAY_NS = 86_400 * NANOSECONDS
+
+NO_STRUCTURES: Mapping[ChartId, ChartStructure | None] = {}
+
+
+def perfetto_trace(
+    steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None] = NO_STRUCTURES
+) -> Iterator[str]:
+    """Yield the pieces of one JSON document: a track a chart, a slice a step.
+
+    Also a slice for each state between its entry and its exit, nested as the states are; the queue
+    as a counter; and an arrow from each step to those whose events it posted.
+
+    Times are microseconds since the base time in ``otherData``, so that a float holds them to the
+    nanosecond. Slices of a chart are kept a nanosecond apart, because readers truncate, and never
+    overlap, even where the chart's clock was set back: ``args`` has the true times.
+    ``structures`` tells which states hold which; a chart without one gets its resting state alone.
+    """
+    remaining = iter(steps)
+    first = next(remaining, None)
+    base_ns = 0 if first is None else first.time_ns - first.time_ns % _DAY_NS - _DAY_NS
+    other = {"producer": "farscope", "base_time": utc_text(base_ns), "base_time_ns": str(base_ns)}
+    yield f'{{"displayTimeUnit":"ns","otherData":{json_text(other)},"traceEvents":['
+    separator = "\n"
+    if first is not None:
+        for event in _Trace(base_ns, structures).events(chain([first], remaining)):
+            yield f"{separator}{json_text(event)}"
+            separator = ",\n"
+    yield "\n]}\n"
+
+
+class _Trace:
+    """Turns steps into trace events one by one."""
+
+    def __init__(self, base_ns: int, structures: Mapping[ChartId, ChartStructure | None]) -> None:
+        self._base_ns = base_ns
+        self._tracks = Tracks(structures)
+        self._arrows = _Arrows()
+
+    def events(self, steps: Iterable[Step]) -> Iterator[Event]:
+        for step in steps:
+            track, introduction = self._tracks.of(step.chart)
+            yield from introduction
+            begin = max(step.time_ns - self._base_ns, track.end + 1)
+            end = begin + max(step.duration_ns, 1)
+            track.end = end
+            yield track.place(_slice(step, end - begin), begin)
+            yield from track.change(step, begin, end)
+            depths = {"queued": step.queued, "deferred": step.deferred}
+            yield track.place({"ph": "C", "name": f"queue of {track.label}", "args": depths}, end)
+            yield from self._arrows.through(step, track, begin)
+        for track in self._tracks:
+            yield from track.close()
+
+
+def _slice(step: Step, duration: int) -> Event:
+    shape = step.shape
+    return {
+        "ph": "X",
+        "cat": shape.kind.name.lower(),
+        "name": visible(shape.signal),
+        "dur": duration / 1000,
+        "args": {
+            "start": shape.start,
+            "end": shape.end,
+            "number": step.number,
+            "time_ns": str(step.time_ns),
+            "duration_ns": step.duration_ns,
+            "waited_ns": step.waited_ns,
+            "spy": step.spy(),
+        },
+    }
+
+
+_StepKey = tuple[str, int, int, int]
+_Place = tuple[Track, int]
+
+
+class _Arrows:
+    """Draws an arrow once both its ends are known, whichever of the two steps comes first."""
+
+    def __init__(self) -> None:
+        self._places: OrderedDict[_StepKey, _Place] = OrderedDict()
+        self._waiting: OrderedDict[_StepKey, list[_Place]] = OrderedDict()
+        self._drawn = 0
+
+    def through(self, step: Step, track: Track, begin: int) -> Iterator[Event]:
+        chart = step.chart
+        key = (chart.host, chart.pid, chart.serial, step.number)
+        place = (track, begin)
+        for target in self._waiting.pop(key, ()):
+            yield from self._arrow(place, target)
+        self._places[key] = place
+        if len(self._places) > MAX_REMEMBERED_STEPS:
+            self._places.popitem(last=False)
+        if step.cause is None:
+            return
+        cause = (chart.host, chart.pid, step.cause.serial, step.cause.number)
+        source = self._places.get(cause)
+        if source is not None:
+            yield from self._arrow(source, place)
+            return
+        self._waiting.setdefault(cause, []).append(place)
+        if len(self._waiting) > MAX_REMEMBERED_STEPS:
+            self._waiting.popitem(last=False)
+
+    def _arrow(self, source: _Place, target: _Place) -> Iterator[Event]:
+        """A flow does not fork, so each arrow is a flow of its own."""
+        self._drawn += 1
+        for phase, (track, at) in (("s", source), ("f", target)):
+            event: Event = {"ph": phase, "cat": "cause", "name": "posted", "id": self._drawn}
+            if phase == "f":
+                event["bp"] = "e"
+            yield track.place(event, at)

@@ -1,0 +1,109 @@
+"""Steps into sequence diagrams: lanes are the states of a chart, or the charts themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from farscope.records.shape import StepKind
+from farscope.records.step import ChartId, Step
+from farscope.views.labels import chart_labels
+from farscope.views.selection import Selection, in_time
+from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
+
+EVERYTHING = Selection()
+
+NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
+"""Stands for a run without a step to draw, because some formats have no empty diagram."""
+
+_OUTCOME = {
+    StepKind.HOOK: "(handled)",
+    StepKind.IGNORED: "(ignored)",
+    StepKind.REFUSED: "(refused)",
+    StepKind.FAILED: "(failed)",
+}
+
+
+def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagram:
+    """Draw each chart as a group whose lanes are its states, and each transition as an arrow.
+
+    Steps without a trace line (hooked, ignored, refused, failed) leave no arrow.
+    """
+    chosen = in_time(steps, selection, also=lambda step: step.shape.traced)
+    if not chosen:
+        return NOTHING
+    labels = chart_labels(step.chart for step in chosen)
+    states: dict[ChartId, dict[str, int]] = {chart: {} for chart in labels}
+    for step in chosen:
+        known = states[step.chart]
+        for state in (step.shape.start, step.shape.end):
+            known.setdefault(state, len(known))
+    lanes: list[Lane] = []
+    first: dict[ChartId, int] = {}
+    for group, (chart, known) in enumerate(states.items()):
+        first[chart] = len(lanes)
+        lanes += [Lane(state, group) for state in known]
+    arrows = tuple(
+        Arrow(
+            number,
+            first[step.chart] + states[step.chart][step.shape.start],
+            first[step.chart] + states[step.chart][step.shape.end],
+            f"{step.shape.signal}()",
+        )
+        for number, step in enumerate(chosen, start=1)
+    )
+    groups = tuple(f"Chart: {labels[chart]}" for chart in states)
+    return Diagram(groups, tuple(lanes), arrows, separate=True)
+
+
+def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagram:
+    """Draw each chart as a lane, each process as a group, and each step as the arrow of its event.
+
+    The arrow starts at the chart whose step posted the event; at the border when the event came
+    from outside any chart, or from one that is not shown. The note tells the state it led to, or
+    in round brackets what else became of it.
+    """
+    everyone = _Directory()
+    chosen = in_time(everyone.watching(steps), selection)
+    if not chosen:
+        return NOTHING
+    labels = chart_labels(step.chart for step in chosen)
+    processes: dict[tuple[str, int], list[ChartId]] = {}
+    for chart in labels:
+        processes.setdefault((chart.host, chart.pid), []).append(chart)
+    lanes: dict[ChartId, Lane] = {}
+    for group, charts in enumerate(processes.values()):
+        lanes |= {chart: Lane(labels[chart], group) for chart in charts}
+    places = {chart: place for place, chart in enumerate(lanes)}
+    arrows = []
+    for number, step in enumerate(chosen, start=1):
+        poster = everyone.poster(step)
+        source = BORDER if poster is None else places.get(poster, BORDER)
+        arrows.append(Arrow(number, source, places[step.chart], f"{step.shape.signal}()", _note(step)))
+    groups = tuple(f"{host}:{pid}" if host else "" for host, pid in processes)
+    return Diagram(groups, tuple(lanes.values()), tuple(arrows), separate=False)
+
+
+def _note(step: Step) -> str:
+    return step.shape.end if step.shape.traced else _OUTCOME.get(step.shape.kind, "")
+
+
+class _Directory:
+    """Knows every chart that came by, so that a cause's bare serial finds its chart."""
+
+    def __init__(self) -> None:
+        self._by_probe: dict[tuple[str, int, str, int], ChartId] = {}
+        self._by_process: dict[tuple[str, int, int], ChartId] = {}
+
+    def watching(self, steps: Iterable[Step]) -> Iterable[Step]:
+        for step in steps:
+            chart = step.chart
+            self._by_probe[chart.host, chart.pid, chart.probe, chart.serial] = chart
+            self._by_process[chart.host, chart.pid, chart.serial] = chart
+            yield step
+
+    def poster(self, step: Step) -> ChartId | None:
+        if step.cause is None:
+            return None
+        chart, serial = step.chart, step.cause.serial
+        same_probe = self._by_probe.get((chart.host, chart.pid, chart.probe, serial))
+        return same_probe or self._by_process.get((chart.host, chart.pid, serial))

@@ -1,0 +1,91 @@
+"""What a sequence diagram is before anybody draws it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+BORDER = -1
+"""In the place of a lane: the arrow comes from outside the picture."""
+
+
+class Lane(NamedTuple):
+    """A vertical line."""
+
+    label: str
+    """As it came, not yet escaped."""
+    group: int
+    """Which of the diagram's groups it belongs to."""
+
+
+class Arrow(NamedTuple):
+    """One step."""
+
+    number: int
+    """From 1, in order of time over the whole diagram."""
+    source: int
+    """A lane's index, or ``BORDER``."""
+    target: int
+    label: str
+    """As it came, not yet escaped."""
+    note: str = ""
+    """To be written at the target, as it came; empty for none."""
+
+    @property
+    def deed(self) -> tuple[int, int, str, str]:
+        """What repeats when the arrow repeats: all but its number."""
+        return self.source, self.target, self.label, self.note
+
+
+class Loop(NamedTuple):
+    """Rows that came several times over, drawn once."""
+
+    times: int
+    first: int
+    """Number of the first arrow in it."""
+    last: int
+    """Number of the last arrow of the last time round."""
+    body: tuple[Arrow | Loop, ...]
+    """As it was the first time."""
+
+    @property
+    def caption(self) -> str:
+        """How often, and which steps."""
+        return f"x {self.times} ({self.first}..{self.last})"
+
+
+Row = Arrow | Loop
+
+
+class Diagram(NamedTuple):
+    """Lanes and arrows; the lanes of a group stand side by side."""
+
+    groups: tuple[str, ...]
+    """Titles, as they came."""
+    lanes: tuple[Lane, ...]
+    arrows: tuple[Arrow, ...]
+    separate: bool
+    """Whether no arrow leads from one group to another, so that each may be drawn on its own."""
+
+    @property
+    def has_border(self) -> bool:
+        """Whether an arrow comes from outside."""
+        return any(arrow.source == BORDER for arrow in self.arrows)
+
+    def parts(self) -> list[Diagram]:
+        """Return a diagram for each group, its arrows keeping their numbers; whole if not ``separate``."""
+        if not self.separate:
+            return [self]
+        places: dict[int, tuple[int, int]] = {}
+        lanes: list[list[Lane]] = [[] for _ in self.groups]
+        arrows: list[list[Arrow]] = [[] for _ in self.groups]
+        for index, lane in enumerate(self.lanes):
+            places[index] = (lane.group, len(lanes[lane.group]))
+            lanes[lane.group].append(Lane(lane.label, 0))
+        for arrow in self.arrows:
+            group, target = places[arrow.target]
+            source = BORDER if arrow.source == BORDER else places[arrow.source][1]
+            arrows[group].append(arrow._replace(source=source, target=target))
+        return [
+            Diagram((title,), tuple(lanes[group]), tuple(arrows[group]), separate=True)
+            for group, title in enumerate(self.groups)
+        ]

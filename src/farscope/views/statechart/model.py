@@ -1,0 +1,171 @@
+"""What a state diagram is before anybody draws it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId, Step
+from farscope.records.structure import ChartStructure, Reaction
+from farscope.views.labels import chart_labels
+from farscope.views.statechart.moves import moves
+
+MAX_NESTING = 64
+"""A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""
+
+
+class Edge(NamedTuple):
+    """An arrow between two states."""
+
+    source: str
+    target: str
+    signal: str
+
+
+class Remark(NamedTuple):
+    """What a state does with a signal without an arrow leading away."""
+
+    signal: str
+    times: int
+    """How often it was seen to handle it; 0 for a reaction that was only announced."""
+
+    @property
+    def rest(self) -> str:
+        """What to write behind the signal."""
+        return f"handled x {self.times}" if self.times else "(not seen)"
+
+
+class Statechart:
+    """A chart's states, and the arrows that were announced or seen; grows as steps and structures are added.
+
+    Memory grows with the number of different states and arrows, not with the number of steps. Not
+    thread-safe.
+    """
+
+    def __init__(self) -> None:
+        self._parents: dict[str, str] = {}
+        self._announced: dict[Reaction, None] = {}
+        self.seen: Counter[Edge] = Counter()
+        """Transitions that were seen, and how often."""
+        self.hooked: Counter[tuple[str, str]] = Counter()
+        """(state, signal) handled without a transition, and how often."""
+        self.initials: dict[str | None, str] = {}
+        """Initial transitions that were seen, by the state that has it; None is the chart's own start."""
+
+    def add_structure(self, structure: ChartStructure) -> None:
+        """Take what was announced of the chart; it may be announced again, larger."""
+        for state in structure.states:
+            self._parents[state.name] = state.parent
+            if state.parent:
+                self._parents.setdefault(state.parent, "")
+        for reaction in structure.reactions:
+            self._announced[reaction] = None
+            self._know(reaction.state)
+            if reaction.target:
+                self._know(reaction.target)
+
+    def add(self, step: Step) -> None:
+        """Take a step of this chart."""
+        self.add_shape(step.shape, 1)
+
+    def add_shape(self, shape: Shape, times: int) -> None:
+        """Take ``times`` steps of one shape at once."""
+        seen = moves(shape)
+        if seen.target is not None:
+            for holder, target in seen.initials:
+                self.initials[holder] = target
+            for state in (seen.target, shape.end, *seen.entries):
+                self._know(state)
+        if seen.source is None:
+            return
+        self._know(seen.source)
+        if seen.target is not None:
+            self.seen[Edge(seen.source, seen.target, shape.signal)] += times
+        elif shape.kind is StepKind.HOOK:
+            self.hooked[seen.source, shape.signal] += times
+
+    def _know(self, state: str) -> None:
+        self._parents.setdefault(state, "")
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """All states known, in the order they became known."""
+        return tuple(self._parents)
+
+    def path(self, state: str) -> tuple[str, ...]:
+        """Return the states that hold ``state``, outermost first, itself last.
+
+        Announcements come from elsewhere and may be nonsense: a circle of parents is cut where it closes,
+        and nesting at ``MAX_NESTING``.
+        """
+        path = [state]
+        parent = self._parents.get(state, "")
+        while parent and parent not in path and len(path) < MAX_NESTING:
+            path.append(parent)
+            parent = self._parents.get(parent, "")
+        return tuple(reversed(path))
+
+    def children(self) -> Mapping[str | None, tuple[str, ...]]:
+        """Return the states each state holds; under None the outermost ones. Always a tree."""
+        children: dict[str | None, list[str]] = {None: []}
+        for state in self._parents:
+            children.setdefault(self.holder(state), []).append(state)
+        return {parent: tuple(states) for parent, states in children.items()}
+
+    def holder(self, state: str) -> str | None:
+        """Return the state that holds ``state`` in the tree ``children`` gives; None for an outermost one."""
+        path = self.path(state)
+        cut = self._parents.get(path[0], "") != ""
+        return None if len(path) == 1 or cut else path[-2]
+
+    def initial(self, holder: str | None) -> tuple[str, str] | None:
+        """Return where the initial transition of ``holder`` was seen to lead: (child on the way, target).
+
+        The two are the same unless it leads deeper at once. None if none was seen, or to a state outside.
+        """
+        target = self.initials.get(holder)
+        if target is None:
+            return None
+        child = target
+        while (above := self.holder(child)) != holder:
+            if above is None:
+                return None
+            child = above
+        return child, target
+
+    @property
+    def unseen(self) -> tuple[Reaction, ...]:
+        """Reactions that were announced and have not been seen to run."""
+        reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked)
+        return tuple(
+            reaction for reaction in self._announced if (reaction.state, reaction.signal) not in reacted
+        )
+
+    def remarks(self) -> dict[str, list[Remark]]:
+        """Return the remarks on each state that has some."""
+        remarks: dict[str, list[Remark]] = {}
+        for (state, signal), times in self.hooked.items():
+            remarks.setdefault(state, []).append(Remark(signal, times))
+        for reaction in self.unseen:
+            if not reaction.target:
+                remarks.setdefault(reaction.state, []).append(Remark(reaction.signal, 0))
+        return remarks
+
+
+def statecharts(
+    steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None]
+) -> dict[str, Statechart]:
+    """Return a statechart for each chart seen or announced, by a label that tells it from the others."""
+    charts: dict[ChartId, Statechart] = {}
+    for chart, structure in structures.items():
+        charts[chart] = Statechart()
+        if structure is not None:
+            charts[chart].add_structure(structure)
+    for step in steps:
+        if step.chart not in charts:
+            charts[step.chart] = Statechart()
+        charts[step.chart].add(step)
+    labels = chart_labels(charts)
+    return {labels[chart]: statechart for chart, statechart in charts.items()}
