@@ -26,14 +26,14 @@ def parse_trace(lines: Iterable[str]) -> Iterator[Step]:
     stand for charts, so two charts of one name come out as one. Names may hold spaces, brackets and
     arrows: where a line could be cut in several ways, the chart's last known state decides.
     """
-    reader = _TraceReader()
+    reader = TraceReader()
     for line in lines:
         step = reader.read(line)
         if step is not None:
             yield step
 
 
-class _TraceReader:
+class TraceReader:
     """Remembers where each chart rests, which is what tells ``a->b`` + ``c`` from ``a`` + ``b->c``."""
 
     def __init__(self) -> None:
@@ -42,6 +42,7 @@ class _TraceReader:
         self._resting: dict[str, str] = {}
 
     def read(self, line: str) -> Step | None:
+        """Return the step that a line tells of; None if it is no trace line."""
         line = line.removesuffix("\n").removesuffix("\r")
         if len(line) > MAX_LINE_CHARACTERS:
             return None
