@@ -1,0 +1,81 @@
+"""``farscope web``: the page."""
+
+from __future__ import annotations
+
+import signal
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from farscope.errors import UsageError
+from farscope.logs.url import open_log
+from farscope.scope.scope import Scope
+from farscope.views.text import escape
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    metavar="ADDRESS",
+    help="Listen here instead of on loopback; makes a token.",
+)
+@click.option("--port", type=click.IntRange(0, 65_535), help="Listen on this port; 0 takes a free one.")
+@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in your browser.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
+)
+def web(
+    url: str | None,
+    *,
+    host: str,
+    port: int | None,
+    since: str | None,
+    open_browser: bool,
+    key: Path | None,
+) -> None:
+    """Show every chart on a page in your browser, live and at any recorded moment.
+
+    URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
+    in your state folder.
+
+    The page is served to this machine only. For any other address a token is made and printed; what
+    goes over the network then is not encrypted, so prefer ssh -L. Ctrl-C ends it.
+    """
+    if find_spec("starlette") is None or find_spec("uvicorn") is None:
+        raise UsageError("the page needs starlette and uvicorn", "pip install 'farscope[web]'")
+    # Only here, because the rest of the command line works without them.
+    from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
+    from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra
+
+    token = None if is_loopback(host) else new_token()
+    log = open_log(url)
+    with Scope(log, key=key, since=since) as scope, bind(host, port) as listener, _ending_quietly():
+        address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
+        if token:
+            address += f"?token={token}"
+            click.echo(
+                "whoever has this address sees everything, and it is not encrypted on its way", err=True
+            )
+        click.echo(f"watching {escape(log.url)}; Ctrl-C ends", err=True)
+        click.echo(address)
+        if open_browser:
+            webbrowser.open(address)
+        serve(scope, listener, host=host, token=token)
+
+
+@contextmanager
+def _ending_quietly() -> Iterator[None]:
+    """Make a request to end what it is: the end of the page, not an error."""
+    before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)

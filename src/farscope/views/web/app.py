@@ -1,0 +1,94 @@
+"""The addresses of the page: the page itself, the stream of frames, and answers about the past."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from farscope.views.web.answers import Answers
+from farscope.views.web.asking import Asked
+from farscope.views.web.frames import FRAME_S, Frames
+from farscope.views.web.guard import Guard
+from farscope.views.web.hub import Hub
+
+STATIC: Final = Path(__file__).parent / "static"
+
+KEEP_ALIVE_S: Final = 10.0
+"""After this long without a frame a comment is sent, so that a page that has gone is noticed."""
+
+_encode = msgspec.json.Encoder().encode
+
+
+def make_app(
+    hub: Hub, *, host: str, port: int, token: str | None = None, ending: Callable[[], bool] = lambda: False
+) -> ASGIApp:
+    """Return the application that shows what ``hub`` knows.
+
+    Args:
+        hub: entered before the first request, left behind the last.
+        host: address the server is bound to.
+        port: its port; requests for another one are refused.
+        token: what a browser must show; needed for any address but loopback.
+        ending: tells whether the server is about to end, so that streams end too.
+    """
+    origin_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000
+    answers = Answers(hub, origin_ns)
+
+    async def page(_: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
+
+    async def live(request: Request) -> Response:
+        frames = Frames(hub, origin_ns, Asked(request, origin_ns).charts("open"))
+        return StreamingResponse(_stream(frames, ending), media_type="text/event-stream")
+
+    def answering(answer: Callable[[Asked], object]) -> Callable[[Request], Response]:
+        # Plain functions run on a thread, so that a long look back holds up no stream.
+        def endpoint(request: Request) -> Response:
+            return Response(_encode(answer(Asked(request, origin_ns))), media_type="application/json")
+
+        return endpoint
+
+    def sequence(request: Request) -> Response:
+        return Response(answers.sequence(Asked(request, origin_ns)), media_type="image/svg+xml")
+
+    app = Starlette(
+        routes=[
+            Route("/", page),
+            Route("/api/live", live),
+            Route("/api/at", answering(answers.at)),
+            Route("/api/near", answering(answers.near)),
+            Route("/api/timeline", answering(answers.timeline)),
+            Route("/api/steps", answering(answers.steps)),
+            Route("/api/step", answering(answers.step)),
+            Route("/api/picture", answering(answers.picture)),
+            Route("/api/stats", answering(answers.stats)),
+            Route("/api/sequence", sequence),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ]
+    )
+    return Guard(app, host=host, port=port, token=token)
+
+
+async def _stream(frames: Frames, ending: Callable[[], bool]) -> AsyncIterator[bytes]:
+    """Yield server-sent events; the next frame is made only when the last one is on its way."""
+    sent_s = time.monotonic()
+    while not ending():
+        frame = frames.next()
+        if frame is not None:
+            sent_s = time.monotonic()
+            yield b"data: " + _encode(frame) + b"\n\n"
+        elif time.monotonic() - sent_s > KEEP_ALIVE_S:
+            sent_s = time.monotonic()
+            yield b": still here\n\n"
+        await asyncio.sleep(FRAME_S)

@@ -1,0 +1,63 @@
+"""What a request asks for, read from its query: numbers within bounds, or a refusal that says why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+MAX_CHARTS: Final = 512
+"""Charts a request may name; a longer list is refused."""
+
+MAX_TIME: Final = 1 << 62
+"""Nanoseconds; times beyond it are moved to it."""
+
+_NUMBER = re.compile(r"-?[0-9]{1,20}")
+
+
+class Asked:
+    """The query of a request; each method raises a 400 that names the parameter it could not take."""
+
+    def __init__(self, request: Request, origin_ns: int) -> None:
+        self._query = request.query_params
+        self._origin_ns = origin_ns
+
+    def moment(self, name: str, default_ns: int | None = None) -> int:
+        """Return a time in nanoseconds since the epoch."""
+        text = self._query.get(name)
+        if text is None and default_ns is not None:
+            return default_ns
+        time_ns = self._integer(name, text or "") + self._origin_ns
+        return min(max(time_ns, -MAX_TIME), MAX_TIME)
+
+    def count(self, name: str, default: int, most: int) -> int:
+        """Return a number from 1 to ``most``; what lies outside is moved to the nearer end."""
+        text = self._query.get(name)
+        return min(max(1, default if text is None else self._integer(name, text)), most)
+
+    def chart(self) -> int:
+        """Return the number of the one chart that is asked about."""
+        return self._integer("chart", self._query.get("chart", ""))
+
+    def charts(self, name: str = "charts") -> tuple[int, ...]:
+        """Return the numbers of charts, separated by commas; empty if none are named."""
+        texts = [text for text in self._query.get(name, "").split(",") if text]
+        if len(texts) > MAX_CHARTS:
+            raise HTTPException(400, f"{name} may name {MAX_CHARTS} charts at most")
+        return tuple(dict.fromkeys(self._integer(name, text) for text in texts))
+
+    def word(self, name: str, choices: Iterable[str]) -> str:
+        """Return one of ``choices``; the first one if nothing is said."""
+        words = list(choices)
+        said = self._query.get(name, words[0])
+        if said not in words:
+            raise HTTPException(400, f"{name} must be one of: {', '.join(words)}")
+        return said
+
+    def _integer(self, name: str, text: str) -> int:
+        if not _NUMBER.fullmatch(text):
+            raise HTTPException(400, f"{name} must be a whole number")
+        return int(text)

@@ -1,0 +1,111 @@
+"""What is remembered of all charts, to look back on: bounded, and open about what it had to forget."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from farscope.records.step import ChartId, RawStep, Step
+from farscope.views.web.block import Block
+from farscope.views.web.track import Track
+
+DEFAULT_WEIGHT: Final = 2_000_000
+"""Steps of all charts together that are remembered, some 160 MB; long texts and steps unlike all others count
+as several. At the limit the oldest go, block by block, and the page says how many; a chart's newest few
+hundred steps always stay, so that a rare step is not driven out by busy charts."""
+
+
+class Key(NamedTuple):
+    """Tells a chart from every other, whatever it is called."""
+
+    probe: str
+    serial: int
+
+
+def key_of(chart: ChartId) -> Key:
+    """Return a chart's key, which outlives a change of its name."""
+    return Key(chart.probe, chart.serial)
+
+
+class History:
+    """Tracks of all charts under one bound. Not thread-safe."""
+
+    def __init__(self, limit: int = DEFAULT_WEIGHT) -> None:
+        self.forgotten = 0
+        """Steps that were here once and are no more."""
+        self.tracks: dict[Key, Track] = {}
+        self._limit = limit
+        self._filled: deque[tuple[Key, Block]] = deque()
+        self._weight = 0
+        self._steps = 0
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def extend(self, chart: ChartId, steps: Sequence[RawStep]) -> None:
+        """Add steps of one chart behind its others."""
+        key = key_of(chart)
+        track = self.tracks.get(key)
+        if track is None:
+            track = self.tracks[key] = Track(chart)
+        track.chart = chart
+        self._steps += len(steps)
+        for block in track.extend(steps):
+            self._filled.append((key, block))
+            self._weight += block.weight
+        while self._weight > self._limit:
+            self._forget_oldest()
+
+    def remove(self, key: Key) -> None:
+        """Forget a chart with everything it did; one that is not here is forgotten already."""
+        track = self.tracks.pop(key, None)
+        if track is None:
+            return
+        self._steps -= len(track)
+        self.forgotten += len(track)
+        kept = [(owner, block) for owner, block in self._filled if owner != key]
+        self._filled = deque(kept)
+        self._weight = sum(block.weight for _, block in kept)
+
+    @property
+    def first_ns(self) -> int | None:
+        """Where the oldest step of all stands, in nanoseconds since the epoch; None if there is none."""
+        return min(
+            (first for track in self.tracks.values() if (first := track.first_ns) is not None), default=None
+        )
+
+    def next_after(self, time_ns: int, keys: Iterable[Key]) -> int | None:
+        """Return when the first step of those charts after ``time_ns`` began; None if there is none."""
+        found = []
+        for track in self._of(keys):
+            place = track.first_from(time_ns + 1)
+            if place is not None:
+                found.append(track.time_at(place))
+        return min(found, default=None)
+
+    def last_before(self, time_ns: int, keys: Iterable[Key]) -> int | None:
+        """Return when the last step of those charts before ``time_ns`` began; None if there is none."""
+        found = []
+        for track in self._of(keys):
+            place = track.last_until(time_ns - 1)
+            if place is not None:
+                found.append(track.time_at(place))
+        return max(found, default=None)
+
+    def newest(self, keys: Iterable[Key], limit: int, to_ns: int) -> list[Step]:
+        """Return the newest ``limit`` steps of those charts together until ``to_ns``, in order of time."""
+        steps = [step for track in self._of(keys) for step in track.newest(limit, 0, to_ns)]
+        steps.sort(key=lambda step: step.time_ns)
+        return steps[max(0, len(steps) - limit) :]
+
+    def _of(self, keys: Iterable[Key]) -> list[Track]:
+        return [track for key in keys if (track := self.tracks.get(key)) is not None]
+
+    def _forget_oldest(self) -> None:
+        key, block = self._filled.popleft()
+        self._weight -= block.weight
+        self._steps -= len(block)
+        self.forgotten += len(block)
+        # Blocks of a track fill in their order, so this is its oldest.
+        self.tracks[key].forget_oldest()

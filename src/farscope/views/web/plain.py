@@ -1,0 +1,96 @@
+"""What goes to the page as JSON: short rows of plain values, times counted from an origin.
+
+A browser's numbers hold 53 bits. Nanoseconds since the epoch need 61, so times are told as nanoseconds since
+the server's origin, which is exact for a hundred days around it and good to some nanoseconds for years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from farscope.records.step import Step
+from farscope.views.statechart.model import Statechart
+from farscope.views.web.row import Row
+
+Plain = Any
+"""Lists, dictionaries, texts, numbers: what JSON can say."""
+
+ROW_FIELDS: Final = (
+    "id", "state", "since", "status", "steps", "lost", "rate", "event", "at", "queued", "outcome",
+)  # fmt: skip
+"""The order of ``plain_row``; a page is told so in its first frame."""
+
+STEP_FIELDS: Final = (
+    "number", "at", "kind", "signal", "start", "end", "duration", "waited", "queued", "deferred",
+)  # fmt: skip
+"""The order of ``plain_step``."""
+
+
+def plain_row(row: Row, origin_ns: int) -> list[Plain]:
+    """Return what a list shows of a chart and what changes often."""
+    view = row.view
+    return [
+        row.number,
+        row.state,
+        moment(row.since_ns, origin_ns),
+        view.status,
+        view.steps,
+        view.lost,
+        row.rate,
+        row.event,
+        moment(row.last_ns, origin_ns),
+        row.queued,
+        row.outcome,
+    ]
+
+
+def plain_chart(row: Row) -> dict[str, Plain]:
+    """Return what tells a chart from others."""
+    view = row.view
+    return {"id": row.number, "name": view.name, "label": view.label, "host": view.host, "pid": view.pid}
+
+
+def plain_step(step: Step, origin_ns: int) -> list[Plain]:
+    """Return a step in a line."""
+    shape = step.shape
+    return [
+        step.number,
+        step.time_ns - origin_ns,
+        int(shape.kind),
+        shape.signal,
+        shape.start,
+        shape.end,
+        step.duration_ns,
+        step.waited_ns,
+        step.queued,
+        step.deferred,
+    ]
+
+
+def plain_structure(row: Row) -> dict[str, Plain]:
+    """Return the states as a tree, what was announced, and the initial transitions seen."""
+    picture, announced = row.picture, row.view.structure
+    parents = {state: parent for parent, states in picture.children().items() for state in states}
+    return {
+        "states": [{"name": state, "parent": parents[state] or ""} for state in picture.states],
+        "reactions": [reaction._asdict() for reaction in announced.reactions] if announced else [],
+        "initials": [{"state": state or "", "target": target} for state, target in picture.initials.items()],
+    }
+
+
+def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterable[list[Plain]]:
+    """Yield [source, target, signal, count] for each arrow; no target where nothing was left or entered.
+
+    ``minus`` holds what is to be left out of the counts: what had not happened yet.
+    """
+    for edge, count in picture.seen.items():
+        yield [edge.source, edge.target, edge.signal, count - (minus.seen[edge] if minus else 0)]
+    for hook, count in picture.hooked.items():
+        state, signal = hook
+        yield [state, "", signal, count - (minus.hooked[hook] if minus else 0)]
+
+
+def moment(time_ns: int, origin_ns: int) -> int | None:
+    """Return a time as the page counts it, or None for one that is not known."""
+    return time_ns - origin_ns if time_ns else None

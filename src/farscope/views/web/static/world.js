@@ -1,0 +1,119 @@
+// What the page knows: every chart as it is now and, in time travel, as it was at a moment.
+
+import { setOrigin } from "./format.js";
+
+const STEPS_KEPT = 200; // newest steps of an open chart; at the limit the oldest go, and the server still has them
+
+/** Tells "change" when a frame came, "moment" when the page turned to another moment. */
+export class World extends EventTarget {
+  constructor() {
+    super();
+    this.account = {};
+    this.notices = [];
+    /** The moment the page shows, in nanoseconds since the origin; null is live. */
+    this.moment = null;
+    this.frames = 0;
+    this._charts = new Map();
+    this._past = new Map();
+    this._details = new Map();
+    this._fields = [];
+    this._heard = 0;
+    this._now = 0;
+  }
+
+  /** Nanoseconds since the origin, by the server's clock. */
+  get now() {
+    return this._now + (performance.now() - this._heard) * 1e6;
+  }
+
+  /** The moment the page shows, or now. */
+  get time() {
+    return this.moment ?? this.now;
+  }
+
+  get live() {
+    return this.moment === null;
+  }
+
+  /** All charts, as they are at the moment shown. */
+  charts() {
+    return [...this._charts.keys()].map((id) => this.chart(id));
+  }
+
+  /** A chart as it is at the moment shown; undefined if there is none of that number. */
+  chart(id) {
+    return this.live ? this._charts.get(id) : (this._past.get(id) ?? this._charts.get(id));
+  }
+
+  /** What is known of an open chart beyond its row: {structure, moves, steps, uncounted, newest}. */
+  detail(id) {
+    return this._details.get(id);
+  }
+
+  /** Take a frame from the server. */
+  take(frame) {
+    this.frames += 1;
+    this._heard = performance.now();
+    this._now = frame.now;
+    if (frame.begin) this._begin(frame.begin);
+    for (const chart of frame.new) {
+      const known = this._charts.get(chart.id) ?? { spark: [] };
+      this._charts.set(chart.id, Object.assign(known, chart));
+    }
+    for (const row of frame.rows) this._fill(this._charts.get(row[0]), row);
+    for (const [id, spark] of frame.sparks) this._charts.get(id).spark = spark;
+    for (const [id, detail] of Object.entries(frame.open)) this._open(Number(id), detail);
+    this.notices = this.notices.concat(frame.notices).slice(-STEPS_KEPT);
+    this.account = frame.account;
+    this.dispatchEvent(new Event("change"));
+  }
+
+  /** Show a moment, from the server's answer about it. */
+  showPast(answer) {
+    const past = new Map();
+    for (const row of answer.rows) {
+      const known = this._charts.get(row[0]);
+      if (known) past.set(row[0], this._fill({ ...known, spark: [] }, row));
+    }
+    for (const [id, spark] of answer.sparks) if (past.has(id)) past.get(id).spark = spark;
+    this._past = past;
+    this.moment = answer.time;
+    this.dispatchEvent(new Event("moment"));
+  }
+
+  /** Show the present again. */
+  showPresent() {
+    this.moment = null;
+    this._past = new Map();
+    this.dispatchEvent(new Event("moment"));
+  }
+
+  _begin(begin) {
+    setOrigin(begin.origin_ms);
+    this._fields = begin.row_fields;
+    this._charts.clear();
+    this._details.clear();
+    this.notices = [];
+  }
+
+  _fill(chart, row) {
+    if (chart) this._fields.forEach((field, place) => (chart[field] = row[place]));
+    return chart;
+  }
+
+  _open(id, news) {
+    const detail = this._details.get(id) ?? {
+      structure: { states: [], reactions: [], initials: [] },
+      moves: new Map(),
+      steps: [],
+    };
+    this._details.set(id, detail);
+    if (news.structure) detail.structure = news.structure;
+    for (const [source, target, signal, count] of news.moves) {
+      detail.moves.set(JSON.stringify([source, target, signal]), { source, target, signal, count });
+    }
+    detail.steps = detail.steps.concat(news.steps).slice(-STEPS_KEPT);
+    detail.uncounted = news.uncounted;
+    detail.changed = Boolean(news.structure || news.moves.length || news.steps.length);
+  }
+}
