@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple, TypeAlias
 from farscope.errors import UsageError
 from farscope.logs.url import open_log
 from farscope.probe.carrier import CarrierMaker, SealedCarrier
+from farscope.probe.lines_carrier import lines_route
 from farscope.probe.spool_carrier import SpoolCarriers
 from farscope.probe.spool_folder import default_spool_root
 from farscope.wire.keys import Keyring, resolve_keyring
@@ -37,9 +38,7 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
         UsageError: there is no such wire.
     """
     if wire == "lines":
-        from farscope.probe.lines_carrier import lines_route  # noqa: PLC0415 - needs pika, which is an extra
-
-        return Route(*lines_route(url, key))
+        return Route(*lines_route(url, resolve_keyring(key, shared=True)))
     if wire != "batches":
         raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
     log = open_log(url)

@@ -1,0 +1,87 @@
+"""Receiving lines from RabbitMQ: two queues of our own, gone with the connection."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+
+from pika.channel import Channel
+from pika.frame import Method
+from pika.spec import Basic, BasicProperties, Queue
+
+from farscope.errors import LogUnavailable
+from farscope.logs.base import Entry
+from farscope.logs.lines import SPY, TRACE, Line, marked
+from farscope.logs.lines_topology import declare
+from farscope.logs.rabbitmq_link import Link, Script
+from farscope.logs.rabbitmq_reader import RabbitReader
+from farscope.logs.rabbitmq_settings import Settings
+from farscope.logs.rabbitmq_shelf import Parcel, Start
+from farscope.logs.rabbitmq_subscription import Subscription
+
+MAX_WAITING: Final = 1_000_000
+"""Lines the broker keeps for a reader that is slower than what comes; beyond it the oldest are gone."""
+
+PREFETCH: Final = 4_096
+"""Lines the broker sends ahead; so many are held in memory for a slow reader."""
+
+
+class LineSubscription(Subscription):
+    """A consumer of both exchanges; lives on its link's thread and ends with the link."""
+
+    def converse(self, link: Link) -> Script:
+        """Make two queues nobody else sees, bind them, and consume."""
+        self._link = link
+        channel = self._channel = yield from declare(link)
+        channel.add_on_cancel_callback(self._cancelled)
+        yield self._round_trip
+        queues: list[tuple[str, str]] = []
+        for exchange in (TRACE, SPY):
+            made: Method[Queue.DeclareOk] = yield lambda answer: channel.queue_declare(
+                "", exclusive=True, arguments={"x-max-length": MAX_WAITING}, callback=answer
+            )
+            queue = made.method.queue
+            yield partial(_bind, channel, queue, exchange)
+            queues.append((exchange, queue))
+        if self._shelf.next_offset is None:
+            self._shelf.begin_at(0)
+        for exchange, queue in queues:
+            yield partial(_consume, channel, queue, partial(self._received, exchange))
+
+    def _round_trip(self, answer: Callable[..., None]) -> object:
+        return self._channel.basic_qos(prefetch_count=PREFETCH, callback=answer)
+
+    def _received(
+        self, exchange: str, _: Channel, method: Basic.Deliver, __: BasicProperties, body: bytes
+    ) -> None:
+        entry = Entry(marked(Line(exchange, body)), time.time_ns())
+        self._shelf.put(Parcel(self._shelf.next_offset or 0, entry, method.delivery_tag, self))
+
+    def _cancelled(self, _: object) -> None:
+        self._link.fail(LogUnavailable("a queue of ours was deleted", "it is tried again"))
+
+
+def _bind(channel: Channel, queue: str, exchange: str, answer: Any) -> object:
+    return channel.queue_bind(queue, exchange, "", callback=answer)
+
+
+def _consume(channel: Channel, queue: str, deliver: Callable[..., None], answer: Any) -> object:
+    return channel.basic_consume(queue, deliver, callback=answer)
+
+
+class RabbitLineReader(RabbitReader):
+    """Reads lines from now on; after a loss it connects again, and what came meanwhile is gone.
+
+    Raises on construction: ``LogUnavailable``, ``LogRefused``.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(settings, Start())
+
+    def _connect(self) -> None:
+        self._connect_since = time.monotonic()
+        self._subscription = LineSubscription(self._settings, self._shelf)
+        self._link = Link(self._settings, "line reader", self._subscription)
+        self._link.start()

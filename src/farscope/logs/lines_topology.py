@@ -1,0 +1,54 @@
+"""Declaring what the seed's format needs on the broker."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from functools import partial
+from typing import Any, Final
+
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+
+from farscope.errors import LogRefused
+from farscope.logs.lines import SPY, TRACE
+from farscope.logs.rabbitmq_errors import ACCESS_REFUSED, PRECONDITION_FAILED, plain
+from farscope.logs.rabbitmq_link import Link, Request
+from farscope.logs.rabbitmq_settings import Settings
+
+RIGHTS: Final = "'^(spy|trace|amq\\.gen.*)$'"
+
+
+def declare(link: Link) -> Generator[Request, Any, Channel]:
+    """Declare both exchanges as the seed does, not durable, and return an open channel.
+
+    Raises:
+        LogRefused: the user may not, or there are other exchanges of these names.
+    """
+    settings = link.settings
+    channel: Channel = yield link.open_channel
+    for exchange in (SPY, TRACE):
+        try:
+            yield partial(_declare, channel, exchange)
+        except ChannelClosedByBroker as refusal:
+            raise refused(refusal, settings, exchange) from refusal
+    return channel
+
+
+def _declare(channel: Channel, exchange: str, answer: Any) -> object:
+    return channel.exchange_declare(exchange, "fanout", callback=answer)
+
+
+def refused(error: ChannelClosedByBroker, settings: Settings, what: str) -> LogRefused:
+    """Say why the broker does not let us, and what helps."""
+    if error.reply_code == PRECONDITION_FAILED:
+        return LogRefused(
+            f"{settings.place} has another exchange {what!r}: {plain(error.reply_text)}",
+            f"the seed's programs need a fanout exchange that is not durable: delete {what!r} there, or use "
+            "another virtual host",
+        )
+    if error.reply_code == ACCESS_REFUSED:
+        return LogRefused(
+            f"user {settings.user!r} may not use {what!r} on {settings.place}: {plain(error.reply_text)}",
+            f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user} {RIGHTS} {RIGHTS} {RIGHTS}",
+        )
+    return LogRefused(f"{settings.place} refuses {what!r}: {plain(error.reply_text)}", "see the broker's log")

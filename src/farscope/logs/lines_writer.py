@@ -1,0 +1,197 @@
+"""Publishing lines to RabbitMQ: each at most once, confirmed by the broker."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from functools import partial
+from itertools import takewhile
+from typing import Final
+
+from pika.channel import Channel
+from pika.frame import Method
+from pika.spec import Basic
+
+from farscope.errors import LogError, LogRefused, LogUnavailable
+from farscope.logs.lines import Line
+from farscope.logs.lines_topology import declare
+from farscope.logs.rabbitmq_errors import blocked
+from farscope.logs.rabbitmq_link import Link, Script
+from farscope.logs.rabbitmq_settings import Settings
+
+WINDOW_LINES: Final = 4_096
+"""So many lines may be published and not yet confirmed; the rest of a call waits for confirms."""
+
+SETTLE_S: Final = 1.0
+"""How long an ended call waits for the link's thread, which never takes long over anything."""
+
+
+class _Call:
+    """One call of ``publish``; ``finish`` and ``wait`` may be called from any thread."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.waiting = deque(lines)
+        self.unconfirmed: set[int] = set()
+        self.begun = False
+        self.error: LogError | None = None
+        self.finished = threading.Event()
+        self._lock = threading.Lock()
+
+    def finish(self, error: LogError | None = None) -> None:
+        """Let the caller go on; whatever comes first counts."""
+        with self._lock:
+            if not self.finished.is_set():
+                self.error = error
+                self.finished.set()
+
+    @property
+    def complete(self) -> bool:
+        return not self.waiting and not self.unconfirmed
+
+
+class _Publisher:
+    """The half of a writer that lives on its link's thread."""
+
+    def __init__(self) -> None:
+        self._channel: Channel | None = None
+        self._ready = False
+        self._error: LogError | None = None
+        self._call: _Call | None = None
+        self._tags: deque[tuple[int, _Call]] = deque()
+        self._next_tag = 1
+
+    def converse(self, link: Link) -> Script:
+        """Declare the exchanges and switch confirms on."""
+        self._link = link
+        channel = self._channel = yield from declare(link)
+        yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
+
+    def opened(self) -> None:
+        """Publish what waits."""
+        self._ready = True
+        self._publish()
+
+    def lost(self, error: LogError) -> None:
+        """Fail what waits, and all that comes."""
+        self._error = error
+        self._ready = False
+        if self._call is not None:
+            self._call.finish(error)
+            self._call = None
+
+    def begin(self, call: _Call) -> None:
+        """Take up a call."""
+        if self._error is not None:
+            call.finish(self._error)
+        elif self._link.blocked:
+            call.finish(blocked(self._link.settings))
+        else:
+            self._call = call
+            self._publish()
+
+    def give_up(self, call: _Call) -> None:
+        """The caller no longer waits: publish no more of it."""
+        if self._call is call:
+            self._call = None
+
+    def _publish(self) -> None:
+        call, channel = self._call, self._channel
+        if call is None or channel is None or not self._ready:
+            return
+        while call.waiting and len(self._tags) < WINDOW_LINES:
+            line = call.waiting.popleft()
+            call.begun = True
+            call.unconfirmed.add(self._next_tag)
+            self._tags.append((self._next_tag, call))
+            self._next_tag += 1
+            channel.basic_publish(line.exchange, "", line.token)
+        if call.complete:
+            self._call = None
+            call.finish()
+
+    def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
+        method = frame.method
+        if isinstance(method, Basic.Nack):
+            self._link.fail(LogUnavailable("the broker could not take a line", "the next ones are tried"))
+            return
+        if method.multiple:
+            known = list(takewhile(lambda tag: tag[0] <= method.delivery_tag, self._tags))
+        else:
+            known = [tag for tag in self._tags if tag[0] == method.delivery_tag]
+        for tag, call in known:
+            call.unconfirmed.discard(tag)
+        while self._tags and self._tags[0][0] not in self._tags[0][1].unconfirmed:
+            self._tags.popleft()
+        self._publish()
+
+
+class RabbitLineWriter:
+    """A ``LineWriter``; the first ``publish`` connects, and one after a loss connects anew."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._link: Link | None = None
+        self._publisher = _Publisher()
+        self._call: _Call | None = None
+        self._pid = os.getpid()
+        self._closed = False
+
+    def publish(self, lines: Sequence[Line], timeout_s: float) -> bool:
+        """Publish all lines in order; see ``LineWriter.publish``."""
+        if self._closed:
+            raise LogRefused("this writer was closed", "make another with writer(name)")
+        if not lines:
+            return True
+        call = self._call = _Call(lines)
+        deadline = time.monotonic() + timeout_s
+        link = self._post(call)
+        try:
+            if not call.finished.wait(max(0.0, deadline - time.monotonic())):
+                call.finish(LogUnavailable(f"{self._settings.place} did not confirm in time"))
+        finally:
+            self._call = None
+            if call.error is not None:
+                self._settle(link, call)
+        if call.error is not None and not call.begun:
+            raise call.error
+        return call.error is None
+
+    def _settle(self, link: Link, call: _Call) -> None:
+        """See to it that nothing more of a call goes out, and that ``begun`` is the last word."""
+        settled = threading.Event()
+
+        def give_up() -> None:
+            self._publisher.give_up(call)
+            settled.set()
+
+        if link.post(give_up):
+            settled.wait(SETTLE_S)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Give the connection back within ``timeout_s``, whatever the broker does."""
+        self._closed = True
+        link, self._link = self._link, None
+        if link is not None and self._pid == os.getpid():
+            link.close(timeout_s)
+
+    def interrupt(self) -> None:
+        """Make a waiting ``publish`` return or raise soon."""
+        call = self._call
+        if call is not None:
+            call.finish(LogUnavailable("publishing was interrupted", "publish again"))
+
+    def _post(self, call: _Call) -> Link:
+        if self._pid != os.getpid():
+            # A forked child: the connection is its parent's, and the thread stayed there.
+            self._pid, self._link = os.getpid(), None
+        while self._link is None or not self._link.post(partial(self._publisher.begin, call)):
+            if self._link is not None:
+                self._link.close(0.0)
+            self._publisher = _Publisher()
+            self._link = Link(self._settings, f"lines {self._name[:8]}", self._publisher)
+            self._link.start()
+        return self._link

@@ -1,0 +1,94 @@
+"""Steps as the seed's lines: a trace line, then the spy lines, each a token of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from farscope.logs.lines import SPY, TRACE, Line, LineWriter, open_lines
+from farscope.probe.carrier import CarrierMaker, News
+from farscope.records.step import RawStep, Step
+from farscope.wire.batch import Batch
+from farscope.wire.envelope import Flags
+from farscope.wire.keyring import Keyring
+from farscope.wire.lines import LineSealer
+
+UNCONFIRMED: Final = "unconfirmed"
+"""Published, and the broker did not confirm all of its lines: somebody may have seen them. Never repeated."""
+
+
+class Sheet:
+    """The lines of one batch, and whether they went out."""
+
+    def __init__(self, lines: list[Line]) -> None:
+        self.lines = lines
+        self.confirmed: bool | None = None
+        """None before they went out."""
+
+
+class LinesCarrier:
+    """Publishes each line at most once.
+
+    The format has no numbers: nobody can tell a line sent twice from two lines, nor a line that is
+    missing from one that never was. So what went out and was not confirmed counts as dropped, and is not
+    repeated; what could not go out waits. Heartbeats, structures and the goodbye have no lines.
+    """
+
+    def __init__(self, writer: LineWriter, keyring: Keyring) -> None:
+        self._writer = writer
+        self._sealer = LineSealer(keyring)
+        self._next_key = 0
+        self._news = News()
+
+    def load(self, batch: Batch, flags: Flags) -> Sheet:
+        """Return the sealed lines of a batch's steps."""
+        del flags
+        return Sheet([line for step in batch.steps for line in self._lines(step)])
+
+    def _lines(self, raw: RawStep) -> list[Line]:
+        step = Step._make(raw)
+        trace = step.trace()
+        seal = self._sealer.seal
+        traced = [] if trace is None else [Line(TRACE, seal(trace.replace("\n", "")))]
+        return traced + [Line(SPY, seal(text)) for text in step.spy()]
+
+    def size(self, cargo: Sheet) -> int:
+        """Return how many bytes the tokens have."""
+        return sum(len(line.token) for line in cargo.lines)
+
+    def carry(self, cargo: Sequence[Sheet], timeout_s: float) -> int | None:
+        """Publish what did not go out yet; return when the broker has confirmed it, or will not."""
+        for sheet in cargo:
+            if sheet.confirmed is None:
+                sheet.confirmed = self._writer.publish(sheet.lines, timeout_s)
+        if all(sheet.confirmed for sheet in cargo):
+            return None
+        first = self._next_key
+        self._next_key += len(cargo)
+        stored = [key for key, sheet in enumerate(cargo, first) if sheet.confirmed]
+        lost = [(key, UNCONFIRMED) for key, sheet in enumerate(cargo, first) if not sheet.confirmed]
+        self._news = News((*self._news.stored, *stored), (*self._news.lost, *lost))
+        return first
+
+    def news(self) -> News:
+        """Return what became of batches of which not every line was confirmed."""
+        news, self._news = self._news, News()
+        return news
+
+    def interrupt(self) -> None:
+        """Make waiting for confirms end soon."""
+        self._writer.interrupt()
+
+    def close(self, timeout_s: float) -> None:
+        """Close the connection."""
+        self._writer.close(timeout_s)
+
+
+def lines_route(url: str | None, key: Keyring) -> tuple[CarrierMaker, str]:
+    """Return what makes carriers of lines to ``url``, and the address without a password.
+
+    Raises:
+        BadUrl, LogRefused: the address is no good.
+    """
+    exchanges = open_lines(url)
+    return (lambda probe: LinesCarrier(exchanges.writer(probe.hex()), key), exchanges.url)

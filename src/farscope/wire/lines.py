@@ -1,0 +1,86 @@
+"""The seed's format: one Fernet token for each line of text.
+
+A token proves that somebody with the key made it, and when, to the second. It says nothing about order,
+repetition or gaps: what ``docs/howto/seed-programs.md`` tells of this format's accounting follows from that.
+"""
+
+from __future__ import annotations
+
+import struct
+from base64 import urlsafe_b64decode
+from binascii import Error as Base64Error
+from typing import NamedTuple
+
+from cryptography.fernet import Fernet, InvalidToken
+
+from farscope.errors import Malformed, WrongKey
+from farscope.wire.keyring import Keyring
+
+MAX_TOKEN_BYTES = 256 * 1024
+"""A longer token is ``Malformed``: no line comes near it."""
+
+VERSION = 0x80
+"""The first byte of every Fernet token."""
+LEAST_BYTES = 1 + 8 + 16 + 16 + 32
+"""Version, time, initial vector, one block, and the seal."""
+
+
+class OpenedLine(NamedTuple):
+    """A line and when it was sealed."""
+
+    text: str
+    sealed_s: int
+    """Seconds since the epoch, by the clock of the machine that sealed it."""
+
+
+class LineSealer:
+    """Makes tokens with a keyring's first key; may be used from several threads."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._fernet = Fernet(keyring.sealing.reveal())
+
+    def seal(self, text: str) -> bytes:
+        """Return the token of a line."""
+        return self._fernet.encrypt(text.encode("utf-8", "backslashreplace"))
+
+
+class LineOpener:
+    """Opens tokens made with any key of a keyring; may be used from several threads."""
+
+    def __init__(self, keyring: Keyring) -> None:
+        self._fernets = [Fernet(key.reveal()) for key in keyring.keys]
+
+    def open(self, token: bytes) -> OpenedLine:
+        """Return the line of a token.
+
+        Raises:
+            Malformed: no Fernet token, too long, or not text inside.
+            WrongKey: sealed with a key we do not hold, or changed on its way; a token does not tell which.
+        """
+        sealed_s = _sealed_s(token)
+        for fernet in self._fernets:
+            try:
+                plain = fernet.decrypt(token)
+            except InvalidToken:
+                continue
+            try:
+                return OpenedLine(plain.decode(), sealed_s)
+            except UnicodeDecodeError:
+                raise Malformed("a line that is no text") from None
+        raise WrongKey(
+            "a line sealed with a key that is not in the keyring, or changed on its way",
+            "`farscope key show` lists the fingerprints of your keys; ask the sender for the key file",
+        )
+
+
+def _sealed_s(token: bytes) -> int:
+    if len(token) > MAX_TOKEN_BYTES:
+        raise Malformed(f"a token of {len(token)} bytes is over the limit of {MAX_TOKEN_BYTES}")
+    try:
+        raw = urlsafe_b64decode(token)
+    except (Base64Error, ValueError):
+        raw = b""
+    if len(raw) < LEAST_BYTES or raw[0] != VERSION:
+        raise Malformed("not a Fernet token")
+    seconds: int = struct.unpack_from(">Q", raw, 1)[0]
+    return seconds
