@@ -15,6 +15,7 @@ from farscope.scope.chart import ChartView
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import Inbox
 from farscope.scope.intake import Accepted, Intake, Refused
+from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
@@ -44,7 +45,13 @@ class Collector:
     """Reads, takes in, and answers questions about what is known; every public method is thread-safe."""
 
     def __init__(
-        self, reader: LogReader, intake: Intake, inbox: Inbox, timeline: Timeline, *, from_now: bool
+        self,
+        reader: LogReader,
+        intake: Intake | LinesIntake,
+        inbox: Inbox,
+        timeline: Timeline,
+        *,
+        from_now: bool,
     ) -> None:
         self.failure: Exception | None = None
         """What ended the reading, if it was not ``stop``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -12,22 +11,17 @@ from typing import Self, cast
 
 from farscope.errors import ScopeError, UnknownChart, UsageError
 from farscope.logs.base import Log
-from farscope.logs.url import open_log
 from farscope.records.step import ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.collector import Collector
+from farscope.scope.feed import WIRES, open_feed
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
-from farscope.scope.intake import Intake
 from farscope.scope.notice import Notice
-from farscope.scope.since import Since, since_ns
+from farscope.scope.since import Since
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
-from farscope.wire.keys import Keyring, resolve_keyring
-from farscope.wire.seal import Opener
-
-WIRES = ("batches",)
-"""What a scope can read."""
+from farscope.wire.keys import Keyring
 
 CHUNK = 1_024
 """Steps an iteration takes from the buffer at a time; what it does not use goes back."""
@@ -69,7 +63,7 @@ class Scope:
                 user's own key file.
             since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
                 seconds or a timedelta from that long ago; a datetime (local time if it has no zone).
-            wire: form of what is in the log.
+            wire: form of what travels: ``batches``, or the seed's ``lines``, which have no past.
 
         Raises:
             UsageError: a wire nobody knows.
@@ -79,6 +73,7 @@ class Scope:
         self._url = url
         self._key = key
         self._since = since
+        self._wire = wire
         self._inbox = Inbox()
         self._timeline = Timeline()
         self._running: Collector | None = None
@@ -90,22 +85,15 @@ class Scope:
         Raises:
             BadUrl, LogUnavailable, LogRefused: the log cannot be read.
             KeyringError: there is no key to read it with.
-            UsageError: ``since`` cannot be understood.
+            UsageError: ``since`` cannot be understood, or lines have no past.
             ScopeError: entered for the second time.
         """
         if self._running is not None:
             raise ScopeError("a scope can be entered once only", "make another one")
-        log = open_log(self._url) if self._url is None or isinstance(self._url, str) else self._url
-        opener = Opener(resolve_keyring(self._key, shared=log.shared))
-        since = since_ns(self._since, time.time_ns())
-        reader = log.reader(since)
-        if since is None:
-            horizon: int | None = time.time_ns()
-        else:
-            # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
-            horizon = None if since and log.shared else since
-        intake = Intake(opener, since_ns=horizon, host=socket.gethostname())
-        self._running = Collector(reader, intake, self._inbox, self._timeline, from_now=since is None)
+        feed = open_feed(self._url, self._key, self._since, self._wire)
+        self._running = Collector(
+            feed.reader, feed.intake, self._inbox, self._timeline, from_now=feed.from_now
+        )
         self._running.start()
         return self
 

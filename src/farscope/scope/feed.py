@@ -1,0 +1,107 @@
+"""What a scope reads from and takes in with, by the form of what travels."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import NamedTuple
+
+from farscope.errors import UsageError
+from farscope.logs.base import Entry, Log, LogReader, Position
+from farscope.logs.lines import open_lines
+from farscope.logs.url import open_log
+from farscope.scope.intake import Intake
+from farscope.scope.lines_intake import TICK, LinesIntake
+from farscope.scope.since import Since, since_ns
+from farscope.wire.keys import Keyring, resolve_keyring
+from farscope.wire.lines import LineOpener
+from farscope.wire.seal import Opener
+
+WIRES = ("batches", "lines")
+"""What a scope can read."""
+
+TICK_S = 0.1
+"""How often lines that wait for others are looked at while nothing comes."""
+
+
+class Feed(NamedTuple):
+    """Where entries come from, and what makes steps of them."""
+
+    reader: LogReader
+    intake: Intake | LinesIntake
+    host: str
+    """This machine's name."""
+    from_now: bool
+    """Whether reading begins with what is stored from now on."""
+
+
+def open_feed(
+    url: str | Log | None,
+    key: Keyring | str | bytes | os.PathLike[str] | None,
+    since: Since,
+    wire: str,
+) -> Feed:
+    """Open a log, or the exchanges of the lines format, and begin to read.
+
+    Raises:
+        BadUrl, LogUnavailable, LogRefused: it cannot be read.
+        KeyringError: there is no key to read it with.
+        UsageError: ``since`` cannot be understood, or what is read has no past.
+    """
+    start_ns = since_ns(since, time.time_ns())
+    if wire == "lines":
+        return _lines(url, key, start_ns)
+    log = open_log(url) if url is None or isinstance(url, str) else url
+    opener = Opener(resolve_keyring(key, shared=log.shared))
+    reader = log.reader(start_ns)
+    if start_ns is None:
+        horizon: int | None = time.time_ns()
+    else:
+        # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
+        horizon = None if start_ns and log.shared else start_ns
+    host = socket.gethostname()
+    return Feed(reader, Intake(opener, since_ns=horizon, host=host), host, start_ns is None)
+
+
+def _lines(
+    url: str | Log | None, key: Keyring | str | bytes | os.PathLike[str] | None, start_ns: int | None
+) -> Feed:
+    if start_ns is not None:
+        raise UsageError("the lines format keeps nothing, so there is no past to read", "leave since out")
+    if url is not None and not isinstance(url, str):
+        raise UsageError("the lines format is read from an address", "give an amqp:// address, not a log")
+    exchanges = open_lines(url)
+    intake = LinesIntake(LineOpener(resolve_keyring(key, shared=True)))
+    return Feed(_TickingReader(exchanges.reader(), intake), intake, socket.gethostname(), from_now=True)
+
+
+class _TickingReader:
+    """Lets an intake that has lines waiting look at them now and then."""
+
+    def __init__(self, reader: LogReader, intake: LinesIntake) -> None:
+        self._reader = reader
+        self._intake = intake
+        self.close = reader.close
+        self.interrupt = reader.interrupt
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        """Return the next lines, and a tick for each one that waits for another."""
+        waiting = self._intake.waiting
+        entries = self._reader.read(min(timeout_s, TICK_S) if waiting else timeout_s, limit)
+        return entries + [Entry(TICK, time.time_ns())] * waiting
+
+    @property
+    def position(self) -> Position:
+        """Of no use: there is no past to go back to."""
+        return self._reader.position
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything that came was read."""
+        return self._reader.caught_up
+
+    @property
+    def cut(self) -> int:
+        """Always none: the format does not tell what is gone."""
+        return self._reader.cut

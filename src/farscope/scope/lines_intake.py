@@ -1,0 +1,230 @@
+"""The intake of the seed's lines: tokens in, steps out, as far as lines can tell. Pure, like the other one.
+
+A trace line names its chart, a spy line does not. While one chart is around, all spy lines are its own, and
+its steps are put together again from trace and spy. With several around, nobody can tell whose a spy line
+is: trace lines make steps of their charts without facts, and spy lines those of a chart ``UNKNOWN``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from dataclasses import dataclass, field
+
+from farscope.errors import Invariant, Malformed, WireError
+from farscope.logs.lines import TRACE, unmarked
+from farscope.records.shape import Shape
+from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
+from farscope.records.trace_lines import TraceReader
+from farscope.scope.intake import Accepted, Refusal, Refused, Totals
+from farscope.scope.ledger import Ledger
+from farscope.scope.spy_group import Closing, SpyGroup, closing
+from farscope.wire.batch import Batch, ChartEntry
+from farscope.wire.envelope import KEY_ID_BYTES, PROBE_BYTES, Flags, Header
+from farscope.wire.lines import LineOpener
+
+UNKNOWN = "lines"
+"""Name of the chart that spy lines nobody can attribute are shown under."""
+HOST = "lines"
+"""Stands for the machine of every chart: the format does not tell it."""
+
+HOLD_NS = 300_000_000
+"""How long a trace line waits for its spy lines, and they for it: they come through different queues."""
+AROUND_NS = 600_000_000_000
+"""A chart counts as around for ten minutes after its last trace line."""
+MAX_GROUP = 10_000
+"""Spy lines without a queue line are taken for a step at this many."""
+MAX_HELD = 1_000
+"""Trace lines, and steps without theirs, that wait at most; beyond it the oldest go as they are."""
+MAX_CHARTS = 1_024
+"""Charts told apart; the lines of further ones are shown under ``UNKNOWN``."""
+TICK = b""
+"""Taken in place of a line, it asks for the step of a line that has waited for another one in vain."""
+MAX_SHAPES = 4_096
+"""Shapes kept so that steps of a kind share one; at the limit they are forgotten and kept anew."""
+
+
+@dataclass(slots=True)
+class _Chart:
+    id: ChartId
+    probe: bytes
+    ledger: Ledger = field(default_factory=lambda: Ledger(from_start=True))
+    number: int = 0
+    state: str = ""
+    last_ns: int = 0
+    traced_ns: int | None = None
+
+
+@dataclass(slots=True)
+class _Held:
+    """A trace line or a group of spy lines that waits for its other half."""
+
+    since_ns: int
+    sealed_s: int
+    trace: Step | None = None
+    group: SpyGroup | None = None
+
+
+class LinesIntake:
+    """Opens lines and makes steps of them; used by one thread at a time.
+
+    ``accepted`` counts steps; nothing can be known as missing or repeated.
+    """
+
+    def __init__(self, opener: LineOpener) -> None:
+        self.accepted = 0
+        """Steps made."""
+        self.repeated = 0
+        """Always none: the format does not tell."""
+        self.refused: Counter[Refusal] = Counter()
+        """Lines not taken, by reason."""
+        self._opener = opener
+        self._reader = TraceReader()
+        self._charts: dict[str, _Chart] = {}
+        self._lines: list[str] = []
+        self._traces: deque[_Held] = deque()
+        self._groups: deque[_Held] = deque()
+        self._shapes: dict[Shape, Shape] = {}
+
+    @property
+    def probes(self) -> int:
+        """Charts heard so far: each stands for a probe of its own."""
+        return len(self._charts)
+
+    def totals(self) -> Totals:
+        """Return the sums over all charts."""
+        totals = Totals()
+        for chart in self._charts.values():
+            totals.add(chart.ledger)
+        return totals
+
+    def take(self, data: bytes, now_ns: int) -> Accepted | Refused | None:
+        """Take a line as ``marked`` made it; return what it completes, if anything.
+
+        Bytes that cannot be taken are an outcome, never an exception.
+        """
+        if data == TICK:
+            return self._overdue(now_ns)
+        line = unmarked(data)
+        try:
+            text, sealed_s = self._opener.open(line.token)
+        except WireError as error:
+            return self._refuse(error)
+        if line.exchange == TRACE:
+            return self._take_trace(text, _Held(now_ns, sealed_s))
+        return self._take_spy(text, _Held(now_ns, sealed_s))
+
+    @property
+    def waiting(self) -> int:
+        """How many trace lines, and steps without theirs, wait."""
+        return len(self._traces) + len(self._groups)
+
+    def _overdue(self, now_ns: int) -> Accepted | None:
+        for held in (self._traces, self._groups):
+            if held and (now_ns - held[0].since_ns >= HOLD_NS or len(held) > MAX_HELD):
+                return self._step(held.popleft(), now_ns)
+        return None
+
+    def _refuse(self, error: WireError) -> Refused:
+        reason = Refusal.MALFORMED if isinstance(error, Malformed) else Refusal.WRONG_KEY
+        self.refused[reason] += 1
+        return Refused(reason, error.message)
+
+    def _take_trace(self, text: str, held: _Held) -> Accepted | Refused | None:
+        held.trace = trace = self._reader.read(text.strip())
+        if trace is None:
+            return self._refuse(Malformed("a trace line that is none"))
+        chart = self._chart(trace.chart.name)
+        chart.traced_ns = held.since_ns
+        if self._alone(held.since_ns) is None:
+            return self._step(held, held.since_ns)
+        if self._groups and (group := self._groups[0].group) and group.fits(trace):
+            self._groups.popleft()
+            held.group = group
+            return self._step(held, held.since_ns)
+        self._traces.append(held)
+        return None
+
+    def _take_spy(self, text: str, held: _Held) -> Accepted | None:
+        end = closing(text)
+        if end is None:
+            self._lines.append(text)
+            if len(self._lines) < MAX_GROUP:
+                return None
+        lines, self._lines = self._lines, []
+        held.group = group = SpyGroup.of(lines, end or Closing(0, 0))
+        if self._alone(held.since_ns) is not None and self._traces:
+            waiting = self._traces[0].trace
+            if waiting is not None and group.fits(waiting):
+                held.trace = self._traces.popleft().trace
+                return self._step(held, held.since_ns)
+        if group.moves and not self._several(held.since_ns):
+            self._groups.append(held)
+            return None
+        return self._step(held, held.since_ns)
+
+    def _around(self, now_ns: int) -> list[_Chart]:
+        return [
+            chart
+            for chart in self._charts.values()
+            if chart.traced_ns is not None and now_ns - chart.traced_ns < AROUND_NS
+        ]
+
+    def _several(self, now_ns: int) -> bool:
+        return len(self._around(now_ns)) > 1
+
+    def _alone(self, now_ns: int) -> _Chart | None:
+        """Return the only chart around; None if there are several, or none."""
+        around = self._around(now_ns)
+        return around[0] if len(around) == 1 else None
+
+    def _chart(self, name: str) -> _Chart:
+        chart = self._charts.get(name)
+        if chart is None:
+            if len(self._charts) >= MAX_CHARTS and name != UNKNOWN:
+                return self._chart(UNKNOWN)
+            probe = hashlib.sha256(name.encode("utf-8", "backslashreplace")).digest()[:PROBE_BYTES]
+            chart = self._charts[name] = _Chart(ChartId(name, HOST, 0, 1, probe.hex()), probe)
+        return chart
+
+    def _step(self, held: _Held, now_ns: int) -> Accepted:
+        """Make a step of what is at hand of it."""
+        trace, group = held.trace, held.group
+        if trace is not None:
+            chart = self._chart(trace.chart.name)
+        else:
+            chart = self._alone(now_ns) or self._chart(UNKNOWN)
+        if group is not None:
+            shape = self._shared(group.shape(trace, chart.state))
+            queued, deferred, texts = group.queued, group.deferred, group.texts
+        elif trace is not None:
+            shape, queued, deferred, texts = self._shared(trace.shape), 0, 0, ()
+        else:
+            raise Invariant("a line was held that is neither trace nor spy")
+        time_ns = trace.time_ns if trace is not None else max(chart.last_ns, held.sealed_s * NANOSECONDS)
+        chart.number += 1
+        chart.state = shape.end
+        chart.last_ns = time_ns
+        step = (chart.id, chart.number, shape, time_ns, 0, queued, deferred, 0, None, texts)
+        return self._accept(chart, step, now_ns)
+
+    def _shared(self, shape: Shape) -> Shape:
+        if len(self._shapes) >= MAX_SHAPES:
+            self._shapes.clear()
+        return self._shapes.setdefault(shape, shape)
+
+    def _accept(self, chart: _Chart, step: RawStep, now_ns: int) -> Accepted:
+        self.accepted += 1
+        number = chart.number - 1
+        batch = Batch(
+            host=HOST,
+            pid=0,
+            started_ns=0,
+            sent_ns=step[3],
+            next_number=number + 1,
+            charts=(ChartEntry(chart.id.serial, chart.id.name, chart.state, chart.number),),
+            numbers=[number],
+            steps=[step],
+        )
+        header = Header(0, Flags.NONE, bytes(KEY_ID_BYTES), chart.probe, number)
+        return Accepted(header, batch, chart.ledger.post(batch, now_ns), chart.ledger)

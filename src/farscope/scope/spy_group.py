@@ -1,0 +1,116 @@
+"""The spy lines of one step, back into facts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import Step
+
+_QUEUE = re.compile(r"<- Queued:\((\d{1,9})\) Deferred:\((\d{1,9})\)")
+_SUBSCRIBE = re.compile(r"SUBSCRIBING TO:\((.+), TYPE:(.+)\)")
+_PUBLISH = re.compile(r"PUBLISH:\((.+), PRIORITY:(.+)\)")
+_PREFIXES = {
+    "SEARCH_FOR_SUPER_SIGNAL": FactKind.SEARCH,
+    "ENTRY_SIGNAL": FactKind.ENTRY,
+    "EXIT_SIGNAL": FactKind.EXIT,
+    "INIT_SIGNAL": FactKind.INIT,
+    "EMPTY_SIGNAL": FactKind.EMPTY,
+    "POST_FIFO": FactKind.POST_FIFO,
+    "POST_LIFO": FactKind.POST_LIFO,
+    "POST_DEFERRED": FactKind.DEFER,
+    "RECALL": FactKind.RECALL,
+}
+_MOVING = frozenset({FactKind.START, FactKind.ENTRY, FactKind.EXIT, FactKind.INIT})
+_HOOK = ":HOOK"
+
+
+class Closing(NamedTuple):
+    """What the last line of a step's spy says."""
+
+    queued: int
+    deferred: int
+
+
+def closing(line: str) -> Closing | None:
+    """Return what a queue line says, with which every step ends; None for any other line."""
+    found = _QUEUE.fullmatch(line)
+    return Closing(int(found[1]), int(found[2])) if found else None
+
+
+class SpyGroup(NamedTuple):
+    """All spy lines of a step, or what is taken for them; ``facts`` render to the very same lines."""
+
+    signal: str
+    """Of the event, as far as the lines tell."""
+    state: str
+    """The state the event was offered to first: where the chart rested; empty if the lines do not tell."""
+    facts: tuple[Fact, ...]
+    texts: tuple[str, ...]
+    queued: int
+    deferred: int
+
+    @classmethod
+    def of(cls, lines: Sequence[str], end: Closing) -> SpyGroup:
+        """Return the group of the lines before a queue line."""
+        signal, state = _opening(lines[0]) if lines else ("", "")
+        facts: list[Fact] = []
+        texts: list[str] = []
+        for line in lines:
+            fact = _fact(line, signal)
+            facts.append(fact)
+            if fact.kind is FactKind.SCRIBBLE:
+                texts.append(line)
+        return cls(signal, state, tuple(facts), tuple(texts), *end)
+
+    @property
+    def moves(self) -> bool:
+        """Whether the step went somewhere, so that a trace line belongs to it."""
+        return any(fact.kind in _MOVING for fact in self.facts)
+
+    def fits(self, trace: Step) -> bool:
+        """Whether a trace line can be this step's."""
+        return self.signal == trace.signal and self.state in ("", trace.start)
+
+    def shape(self, trace: Step | None, resting: str) -> Shape:
+        """Return the step's shape; without a trace line the chart stays where it rests."""
+        if trace is not None:
+            return Shape(trace.kind, trace.signal, trace.start, trace.end, self.facts)
+        state = self.state or resting
+        return Shape(self._kind(), self.signal, state, state, self.facts)
+
+    def _kind(self) -> StepKind:
+        kinds = {fact.kind for fact in self.facts}
+        if FactKind.HOOK in kinds:
+            return StepKind.HOOK
+        return StepKind.REFUSED if FactKind.EMPTY in kinds else StepKind.IGNORED
+
+
+def _opening(line: str) -> tuple[str, str]:
+    """Return signal and state of a step's first line."""
+    if line == "START":
+        return "start_at", ""
+    signal, colon, state = line.partition(":")
+    if not colon or signal in _PREFIXES:
+        return "", ""
+    return signal, state.removesuffix(_HOOK)
+
+
+def _fact(line: str, signal: str) -> Fact:
+    if line == "START":
+        return Fact(FactKind.START)
+    prefix, colon, name = line.partition(":")
+    if colon and prefix in _PREFIXES:
+        return Fact(_PREFIXES[prefix], name)
+    if signal and line.startswith(f"{signal}:"):
+        name = line[len(signal) + 1 :]
+        if name.endswith(_HOOK):
+            return Fact(FactKind.HOOK, name.removesuffix(_HOOK))
+        return Fact(FactKind.OFFER, name)
+    for pattern, kind in ((_SUBSCRIBE, FactKind.SUBSCRIBE), (_PUBLISH, FactKind.PUBLISH)):
+        if found := pattern.fullmatch(line):
+            return Fact(kind, found[1], found[2])
+    return Fact(FactKind.SCRIBBLE)
