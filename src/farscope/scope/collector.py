@@ -55,6 +55,8 @@ class Collector:
     ) -> None:
         self.failure: Exception | None = None
         """What ended the reading, if it was not ``stop``."""
+        self.caught_up = False
+        """Whether the end of the log has been reached at least once: all it held before was taken in."""
         self._reader = reader
         self._intake = intake
         self._inbox = inbox
@@ -180,8 +182,10 @@ class Collector:
 
     def _tick(self) -> None:
         now_ns = time.monotonic_ns()
-        if self._listening_since_ns is None and self._reader.caught_up:
+        at_end = self._reader.caught_up
+        if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
+        self.caught_up = self.caught_up or at_end
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:

@@ -181,6 +181,14 @@ class Scope:
         """The recent steps of all charts, whether or not they were taken."""
         return self._timeline
 
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything the log held when the scope was entered has been received; stays true.
+
+        Received steps may still wait to be taken, ``stats.waiting`` of them.
+        """
+        return self._collector().caught_up
+
     def notices(self) -> list[Notice]:
         """Return what there is to tell since the last call, oldest first: charts, gaps, refusals."""
         return self._collector().notices()

@@ -31,9 +31,15 @@ class Selection(NamedTuple):
             return False
         if self.to_ns is not None and step.time_ns > self.to_ns:
             return False
-        if self.charts and not _chart_fits(step.chart, self.charts):
+        if not self.wants_chart(step.chart):
             return False
         return not self.signals or _fits(step.shape.signal, self.signals)
+
+    def wants_chart(self, chart: ChartId) -> bool:
+        """Tell whether any step of the chart may pass."""
+        return not self.charts or any(
+            _fits(spelling, self.charts) for spelling in (chart.name, *spellings(chart))
+        )
 
 
 def in_time(
@@ -57,10 +63,6 @@ def in_time(
         elif held and entry > held[0]:
             heapq.heapreplace(held, entry)
     return [step for _, _, step in sorted(held)]
-
-
-def _chart_fits(chart: ChartId, patterns: tuple[str, ...]) -> bool:
-    return any(_fits(spelling, patterns) for spelling in (chart.name, *spellings(chart)))
 
 
 def _fits(text: str, patterns: tuple[str, ...]) -> bool:

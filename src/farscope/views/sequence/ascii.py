@@ -3,18 +3,16 @@ r"""A sequence diagram in characters, as the seed document draws it.
 ::
 
     [ Chart: door ]
-         top         closed        open
+         top        closed        open
           +start_at()->|            |
           |    (1)     |            |
-          |            +---open()-->|
+          |            +--open()--->|
           |            |    (2)     |
-          |            |<-close()---+
+          |            |<--close()--+
           |            |    (3)     |
           |            +            |
           |             \ (4)       |
           |             knock()     |
-          |             /           |
-          |            <            |
 
 Lanes stand 13 cells apart and move further apart for whatever would not fit: nothing is ever cut.
 """
@@ -25,6 +23,7 @@ from itertools import pairwise
 
 from farscope.views.cells import Canvas, width
 from farscope.views.labels import visible
+from farscope.views.sequence.extract import OUTCOMES
 from farscope.views.sequence.folding import FOLD_FROM, fold
 from farscope.views.sequence.layout import Room, arrows_in, place_lanes
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Loop, Row
@@ -59,7 +58,8 @@ class _Block:
 
     def _moved(self, arrow: Arrow) -> Arrow:
         source = 0 if arrow.source == BORDER else arrow.source + self._shift
-        note = f"<{visible(arrow.note)}>" if arrow.note else ""
+        plain = not arrow.note or arrow.note in OUTCOMES.values()
+        note = arrow.note if plain else f"<{visible(arrow.note)}>"
         return arrow._replace(
             source=source, target=arrow.target + self._shift, label=visible(arrow.label), note=note
         )
@@ -72,7 +72,9 @@ class _Block:
         for arrow, number in arrows_in(self._rows):
             left, right = sorted((arrow.source, arrow.target))
             if left != right:
-                rooms.append(Room(left, right, _span(max(width(arrow.label), width(number)))))
+                rooms.append(
+                    Room(left, right, _span(max(width(arrow.label), width(number))) + (left < self._shift))
+                )
             elif right + 1 < len(self._labels):
                 rooms.append(Room(right, right + 1, max(width(arrow.label), width(number) + 2) + 2))
             halves[arrow.target] = max(halves[arrow.target], (width(arrow.note) + 1) // 2)

@@ -15,12 +15,13 @@ EVERYTHING = Selection()
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """Stands for a run without a step to draw, because some formats have no empty diagram."""
 
-_OUTCOME = {
+OUTCOMES = {
     StepKind.HOOK: "(handled)",
     StepKind.IGNORED: "(ignored)",
     StepKind.REFUSED: "(refused)",
     StepKind.FAILED: "(failed)",
 }
+"""Notes on steps that led to no state."""
 
 
 def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagram:
@@ -84,7 +85,7 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagra
 
 
 def _note(step: Step) -> str:
-    return step.shape.end if step.shape.traced else _OUTCOME.get(step.shape.kind, "")
+    return step.shape.end if step.shape.traced else OUTCOMES.get(step.shape.kind, "")
 
 
 class _Directory:

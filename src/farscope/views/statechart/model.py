@@ -157,15 +157,19 @@ class Statechart:
 def statecharts(
     steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None]
 ) -> dict[str, Statechart]:
-    """Return a statechart for each chart seen or announced, by a label that tells it from the others."""
+    """Return a statechart for each chart seen or announced, by a label that tells it from the others.
+
+    ``structures`` is looked at when the last step was read, so it may fill while they are.
+    """
+    seen = Counter((step.chart, step.shape) for step in steps)
     charts: dict[ChartId, Statechart] = {}
     for chart, structure in structures.items():
         charts[chart] = Statechart()
         if structure is not None:
             charts[chart].add_structure(structure)
-    for step in steps:
-        if step.chart not in charts:
-            charts[step.chart] = Statechart()
-        charts[step.chart].add(step)
+    for (chart, shape), times in seen.items():
+        if chart not in charts:
+            charts[chart] = Statechart()
+        charts[chart].add_shape(shape, times)
     labels = chart_labels(charts)
     return {labels[chart]: statechart for chart, statechart in charts.items()}

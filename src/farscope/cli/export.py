@@ -1,0 +1,63 @@
+"""``farscope export``: a run for other tools."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from farscope.cli.source import Source, open_source, source_options
+from farscope.views.csv_table import csv_rows
+from farscope.views.jsonlines import json_lines
+from farscope.views.otlp import otlp_lines
+from farscope.views.perfetto import perfetto_trace
+from farscope.views.selection import Selection
+from farscope.views.statechart.mermaid import mermaid_statecharts
+from farscope.views.statechart.model import statecharts
+from farscope.views.statechart.plantuml import plantuml_statecharts
+
+FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
+    "perfetto": lambda source: perfetto_trace(*source),
+    "otlp": lambda source: otlp_lines(source.steps),
+    "jsonl": lambda source: json_lines(source.steps),
+    "csv": lambda source: csv_rows(source.steps),
+    "mermaid": lambda source: mermaid_statecharts(statecharts(*source)),
+    "plantuml": lambda source: plantuml_statecharts(statecharts(*source)),
+}
+
+
+@click.command()
+@source_options
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(FORMATS)),
+    required=True,
+    help="perfetto opens in the Perfetto UI, otlp is OpenTelemetry spans, jsonl and csv are a step a line, "
+    "mermaid and plantuml are state diagrams.",
+)
+@click.option(
+    "--chart", "charts", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
+)
+@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", default="-", help="Write to FILE.")
+def export(
+    where: str | None,
+    *,
+    since: str,
+    key: Path | None,
+    form: str,
+    charts: tuple[str, ...],
+    out: str,
+) -> None:
+    """Write a run in a form other tools read.
+
+    The run is read from a log up to its present end, or from a FILE or standard input (-) that has
+    trace lines in it. However long it is, it is written as it is read and never held in memory.
+    """
+    with (
+        open_source(where, since, key) as source,
+        click.open_file(out, "w", encoding="utf-8", atomic=out != "-") as file,
+    ):
+        for piece in FORMATS[form](source.only(Selection(charts=charts))):
+            file.write(piece)

@@ -1,0 +1,119 @@
+"""Where steps of the past come from: a log, or text with trace lines in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import wraps
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from farscope.cli.style import painted
+from farscope.logs.url import open_log
+from farscope.records.step import ChartId, Step
+from farscope.records.structure import ChartStructure
+from farscope.records.trace_lines import parse_trace
+from farscope.scope.scope import Scope
+from farscope.scope.since import START
+from farscope.views.selection import Selection
+from farscope.views.text import escape, stats_line
+
+STANDARD_INPUT = "-"
+
+LOOK_S = 0.1
+"""Longest wait for the next steps before it is looked whether the end of the log was reached."""
+
+
+DRAIN_S = 5.0
+"""Longest wait for steps that were received and are still being put in order."""
+
+
+class Structures(Mapping[ChartId, ChartStructure | None]):
+    """What is known of charts at the moment of asking: structures arrive together with the steps."""
+
+    def __init__(self, known: Callable[[], Mapping[ChartId, ChartStructure | None]]) -> None:
+        self._known = known
+
+    def __getitem__(self, chart: ChartId) -> ChartStructure | None:
+        return self._known()[chart]
+
+    def __iter__(self) -> Iterator[ChartId]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+
+class Source(NamedTuple):
+    """Steps, and what is known of their charts' structures; both can be read once, side by side."""
+
+    steps: Iterable[Step]
+    structures: Mapping[ChartId, ChartStructure | None]
+
+    def only(self, selection: Selection) -> Source:
+        """Return what passes ``selection``, whose ``last`` is not looked at."""
+        structures = self.structures
+        chosen = Structures(
+            lambda: {chart: what for chart, what in structures.items() if selection.wants_chart(chart)}
+        )
+        return Source(filter(selection.wants, self.steps), chosen)
+
+
+@contextmanager
+def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
+    """Open what a person named: ``-`` or a file for text with trace lines, else the address of a log.
+
+    A log is read from ``since`` to its present end. Afterwards the account of what was read goes to
+    standard error.
+
+    Raises:
+        FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
+    """
+    if where == STANDARD_INPUT:
+        # Whatever somebody pipes in may hold noise in any encoding.
+        with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
+            yield Source(parse_trace(text), {})
+    elif where is not None and Path(where).is_file():
+        with Path(where).open(encoding="utf-8", errors="replace", newline="\n") as text:
+            yield Source(parse_trace(text), {})
+    else:
+        log = open_log(where)
+        with Scope(log, key, since) as scope:
+            yield Source(
+                _up_to_now(scope), Structures(lambda: {view.id: view.structure for view in scope.charts})
+            )
+            _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+
+
+def source_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the argument and the options that ``open_source`` needs: ``where``, ``since`` and ``key``."""
+
+    @click.argument("where", required=False, metavar="[URL|FILE|-]")
+    @click.option(
+        "--since", default=START, metavar="WHEN", help="Where in a log to begin: 10m, 2h; start by default."
+    )
+    @click.option(
+        "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
+    )
+    @wraps(command)
+    def with_source(*args: Any, **options: Any) -> None:
+        command(*args, **options)
+
+    return with_source
+
+
+def _up_to_now(scope: Scope) -> Iterator[Step]:
+    while not scope.caught_up:
+        yield from scope.take(LOOK_S)
+    # A log that is being written has no end: what comes in while we drain is left alone.
+    waiting = scope.stats.waiting
+    while waiting > 0 and (steps := scope.take(DRAIN_S, waiting)):
+        waiting -= len(steps)
+        yield from steps
+
+
+def _tell(text: str) -> None:
+    click.echo(painted(text, "bright_black", stream=sys.stderr), err=True)

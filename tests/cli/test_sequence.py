@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from farscope import Event, Factory, broadcast
+
+GOLDEN = Path(__file__).parents[1] / "views" / "sequence" / "golden"
+
+
+def sequence(*arguments: str, given: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "farscope", "sequence", *arguments]
+    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    """Return a log of a lamp whose button was pressed forty times."""
+    address = f"sqlite:{tmp_path / 'log'}"
+    chart = Factory("lamp", threaded=False)
+    off = chart.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
+    on = chart.create("on").catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
+    chart.nest(off, parent=None).nest(on, parent=None)
+    with broadcast(chart, url=address):
+        chart.start_at("off")
+        for _ in range(40):
+            chart.dispatch(Event("PRESS"))
+    return address
+
+
+@pytest.mark.parametrize("name", ["seed", "arrows", "blocks"])
+def test_trace_lines_on_standard_input_become_the_picture(name):
+    lines, _, picture = (GOLDEN / f"{name}.txt").read_text().partition("\n\n")
+    noise = "\n".join(f"noise\n  {line}" for line in lines.splitlines())
+    done = sequence("-", given=noise)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == picture
+
+
+def test_a_log_is_drawn_up_to_its_present_end_and_loops_are_folded(url):
+    done = sequence(url)
+    assert ".-- x 20 (2..41) -" in done.stdout
+    assert done.stderr == f"read {url}: seen 41 steps of 1 probe, lost 0, duplicated 0\n"
+
+
+def test_every_format_can_be_asked_for(url, tmp_path):
+    assert sequence(url, "--format", "mermaid").stdout.startswith("sequenceDiagram\n")
+    assert sequence(url, "--format", "plantuml").stdout.endswith("@enduml\n")
+    assert "(41)" in sequence(url, "--by", "chart", "--fold", "0").stdout
+    picture = tmp_path / "picture.svg"
+    assert sequence(url, "--format", "svg", "--out", str(picture)).stdout == ""
+    assert ET.parse(picture).getroot().tag == "{http://www.w3.org/2000/svg}svg"  # noqa: S314 - made here
+
+
+def test_a_part_of_a_run_can_be_chosen():
+    lines = (GOLDEN / "blocks.txt").read_text()
+    assert sequence("-", "--last", "1", given=lines).stdout.count("(1)") == 1
+    assert "Chart: one" not in sequence("-", "--chart", "t*", given=lines).stdout
+    assert "start_at" not in sequence("-", "--signal", "B", given=lines).stdout
+    window = sequence("-", "--from", "2018-01-10 13:14:27", "--to", "2018-01-10 13:14:28", given=lines).stdout
+    assert "(2)" in window
+    assert "(3)" not in window
+
+
+def test_a_file_with_trace_lines_is_read_like_standard_input():
+    lines, _, picture = (GOLDEN / "seed.txt").read_text().partition("\n\n")
+    assert sequence(str(GOLDEN / "seed.txt")).stdout == picture
+    assert lines
+
+
+def test_text_without_a_trace_line_says_that_there_is_nothing():
+    done = sequence("-", given="nothing here\n")
+    assert done.returncode == 0
+    assert done.stdout.strip() == "nothing to show"
+
+
+def test_a_moment_nobody_understands_is_told_with_what_one_looks_like():
+    done = sequence("-", "--from", "soon", given="")
+    assert done.returncode == 2
+    assert "'soon' is no moment" in done.stderr

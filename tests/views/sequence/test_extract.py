@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import Cause, ChartId, Step
+from farscope.views.selection import Selection
+from farscope.views.sequence.extract import by_chart, by_state
+from farscope.views.sequence.model import BORDER
+
+ASKS = ChartId("asks", "pi", 1, 1, "ab")
+ANSWERS = ChartId("answers", "pi", 1, 2, "ab")
+
+
+def step(chart, number, time_ns, *, cause=None, kind=StepKind.TRANSITION, start="x", end="y", signal="S"):
+    return Step(chart, number, Shape(kind, signal, start, end, ()), time_ns, 0, 0, 0, 0, cause)
+
+
+def test_only_steps_with_a_trace_line_are_arrows_between_states():
+    kinds = list(StepKind)
+    diagram = by_state(step(ASKS, number, number, kind=kind) for number, kind in enumerate(kinds))
+    assert len(diagram.arrows) == 2
+
+
+def test_charts_that_share_a_name_get_groups_that_can_be_told_apart():
+    twin = ASKS._replace(pid=2, probe="cd")
+    diagram = by_state([step(ASKS, 1, 1), step(twin, 1, 2)])
+    assert diagram.groups == ("Chart: asks@pi:1", "Chart: asks@pi:2")
+
+
+def test_an_event_is_drawn_from_the_chart_whose_step_posted_it():
+    steps = [step(ASKS, 1, 1), step(ANSWERS, 1, 2, cause=Cause(1, 1)), step(ANSWERS, 2, 3, cause=Cause(2, 1))]
+    diagram = by_chart(steps)
+    assert [(arrow.source, arrow.target) for arrow in diagram.arrows] == [(BORDER, 0), (0, 1), (1, 1)]
+
+
+def test_a_poster_that_is_seen_only_later_is_found_all_the_same():
+    steps = [step(ANSWERS, 1, 1, cause=Cause(1, 1)), step(ASKS, 1, 2)]
+    assert [arrow.source for arrow in by_chart(steps).arrows] == [1, BORDER]
+
+
+def test_a_serial_means_a_chart_of_the_same_process_only():
+    elsewhere = ANSWERS._replace(host="elsewhere", probe="cd")
+    diagram = by_chart([step(ASKS, 1, 1), step(elsewhere, 1, 2, cause=Cause(1, 1))])
+    assert [arrow.source for arrow in diagram.arrows] == [BORDER, BORDER]
+
+
+def test_an_event_from_a_chart_that_is_not_shown_comes_from_the_border():
+    steps = [step(ASKS, 1, 1), step(ANSWERS, 1, 2, cause=Cause(1, 1))]
+    diagram = by_chart(steps, Selection(charts=("answers",)))
+    assert [
+        (lane.label, arrow.source) for lane, arrow in zip(diagram.lanes, diagram.arrows, strict=True)
+    ] == [("answers", BORDER)]
+
+
+def test_notes_tell_the_state_or_what_else_became_of_the_event():
+    diagram = by_chart(step(ASKS, number, number, kind=kind) for number, kind in enumerate(StepKind))
+    assert [arrow.note for arrow in diagram.arrows] == [
+        "y", "y", "(handled)", "(ignored)", "(refused)", "(failed)",
+    ]  # fmt: skip
+
+
+def test_lanes_of_a_process_stand_side_by_side():
+    far = ChartId("far", "mars", 1, 1, "cd")
+    diagram = by_chart([step(ASKS, 1, 1), step(far, 1, 2), step(ANSWERS, 1, 3)])
+    assert [(lane.label, lane.group) for lane in diagram.lanes] == [("asks", 0), ("answers", 0), ("far", 1)]
+    assert diagram.groups == ("pi:1", "mars:1")

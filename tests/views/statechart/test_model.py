@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+from farscope import Event, Factory
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId, Step
+from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.views.statechart.model import MAX_NESTING, Edge, Statechart, statecharts
+
+
+class Watching:
+    """A sink that keeps what a chart tells."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.structures: dict[ChartId, ChartStructure] = {}
+
+    def step(self, step) -> None:
+        self.steps.append(Step._make(step))
+
+    def announce(self, chart, structure, state, number) -> None:  # noqa: ARG002 - the port's signature
+        self.structures[chart] = structure
+
+    def stopped(self, chart) -> None:
+        pass
+
+
+def seen_run(*signals: str) -> Statechart:
+    """Run the seed's producer under watch."""
+    chart = Factory("producer", threaded=False)
+    outer = (
+        chart.create("outer")
+        .catch("INIT_SIGNAL", lambda chart, _: chart.trans("c1"))
+        .catch("B", lambda chart, _: chart.trans("outer"))
+        .to_method()
+    )
+    c1 = chart.create("c1").catch("A", lambda chart, _: chart.trans("c2")).to_method()
+    c2 = chart.create("c2").catch("A", lambda chart, _: chart.trans("c1")).to_method()
+    chart.nest(outer, parent=None).nest(c1, parent=outer).nest(c2, parent=outer)
+    watching = Watching()
+    chart.attach(watching)
+    chart.start_at("outer")
+    for signal in signals:
+        chart.dispatch(Event(signal))
+    (found,) = statecharts(watching.steps, watching.structures).values()
+    return found
+
+
+def test_an_arrow_starts_where_the_event_was_handled_and_ends_before_any_initial_transition():
+    assert seen_run("B", "B", "A").seen == {Edge("outer", "outer", "B"): 2, Edge("c1", "c2", "A"): 1}
+
+
+def test_initial_transitions_are_those_that_were_taken():
+    chart = seen_run()
+    assert chart.initial(None) == ("outer", "outer")
+    assert chart.initial("outer") == ("c1", "c1")
+    assert chart.initial("c1") is None
+
+
+def test_states_are_nested_as_they_were_announced():
+    assert seen_run().children() == {None: ("outer",), "outer": ("c1", "c2")}
+
+
+def test_reactions_count_as_unseen_until_they_ran():
+    assert ("c1", "A") in [(reaction.state, reaction.signal) for reaction in seen_run().unseen]
+    assert ("c1", "A") not in [(reaction.state, reaction.signal) for reaction in seen_run("A").unseen]
+
+
+def test_a_hook_is_a_remark_on_its_state_not_an_arrow():
+    chart = Statechart()
+    chart.add_shape(Shape(StepKind.HOOK, "H", "a", "a", ()), 3)
+    assert not chart.seen
+    assert [(remark.signal, remark.rest) for remark in chart.remarks()["a"]] == [("H", "handled x 3")]
+
+
+def test_a_circle_of_parents_is_cut():
+    chart = Statechart()
+    chart.add_structure(ChartStructure((StateInfo("a", "b"), StateInfo("b", "a"), StateInfo("c", "a"))))
+    assert sorted(state for states in chart.children().values() for state in states) == ["a", "b", "c"]
+    assert set(chart.children()) == {None}
+
+
+def test_nesting_without_end_is_cut():
+    chart = Statechart()
+    deep = 10 * MAX_NESTING
+    chart.add_structure(ChartStructure(tuple(StateInfo(str(n), str(n - 1)) for n in range(1, deep))))
+    assert len(chart.path(str(deep - 1))) == MAX_NESTING
+    assert chart.holder(str(deep - 1)) is None
+
+
+def test_a_dot_that_leads_deeper_names_the_state_on_the_way_and_one_to_nowhere_is_left_out():
+    chart = Statechart()
+    chart.add_structure(ChartStructure((StateInfo("a"), StateInfo("b", "a"), StateInfo("z"))))
+    chart.initials.update({None: "b", "z": "b"})
+    assert chart.initial(None) == ("a", "b")
+    assert chart.initial("z") is None
+
+
+def test_steps_of_a_chart_nobody_announced_show_the_states_they_name():
+    step = Step(
+        ChartId("c", "", 0, 1),
+        1,
+        Shape(
+            StepKind.TRANSITION,
+            "S",
+            "a",
+            "b",
+            (),
+        ),
+        0,
+        0,
+        0,
+        0,
+    )
+    (chart,) = statecharts([step], {}).values()
+    assert chart.states == ("b", "a")
+    assert chart.unseen == ()
+
+
+def test_a_reaction_may_be_announced_again():
+    chart = Statechart()
+    structure = ChartStructure((StateInfo("a"),), (Reaction("a", "S", "b"),))
+    chart.add_structure(structure)
+    chart.add_structure(structure)
+    assert chart.unseen == structure.reactions
+    assert chart.states == ("a", "b")

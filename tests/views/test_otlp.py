@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+import json
+from itertools import count, islice
+
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import Cause, ChartId, Step
+from farscope.views.otlp import SPANS_A_LINE, otlp_lines
+
+CHART = ChartId("p", "pi", 42, 1, "ab")
+
+
+def step(number, *, chart=CHART, cause=None, kind=StepKind.TRANSITION, texts=()):
+    facts = (Fact(FactKind.FAILED, "a"),) if texts else (Fact(FactKind.EXIT, "a"), Fact(FactKind.ENTRY, "b"))
+    return Step(chart, number, Shape(kind, "S", "a", "b", facts), 10**18 + number, 500, 0, 0, 0, cause, texts)
+
+
+def spans(*steps):
+    requests = [json.loads(line) for line in otlp_lines(steps)]
+    return [span for request in requests for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]]
+
+
+def test_a_cause_links_to_the_span_of_the_step_that_posted():
+    posting, posted = spans(step(1), step(1, chart=CHART._replace(name="q", serial=2), cause=Cause(1, 1)))
+    (link,) = posted["links"]
+    assert (link["traceId"], link["spanId"]) == (posting["traceId"], posting["spanId"])
+    assert (posting["kind"], posted["kind"]) == (1, 5)
+
+
+def test_facts_are_events_named_as_the_spy_names_them():
+    (span,) = spans(step(1))
+    assert [event["name"] for event in span["events"]] == ["EXIT_SIGNAL:a", "ENTRY_SIGNAL:b"]
+
+
+def test_a_handler_that_raised_is_an_error_with_its_text():
+    (span,) = spans(step(1, kind=StepKind.FAILED, texts=("Traceback\nOSError: bulb",)))
+    assert span["status"] == {"code": 2, "message": "Traceback\nOSError: bulb"}
+
+
+def test_exporting_again_gives_the_same_ids():
+    assert spans(step(1), step(2)) == spans(step(1), step(2))
+
+
+def test_each_process_is_a_resource_of_its_own():
+    lines = list(otlp_lines([step(1), step(1, chart=CHART._replace(pid=43, probe="cd")), step(2)]))
+    assert [len(json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"]) for line in lines] == [2, 1]
+
+
+def test_a_run_without_end_is_written_as_it_comes():
+    first, second = islice(otlp_lines(step(number) for number in count(1)), 2)
+    assert first.count('"spanId"') == second.count('"spanId"') == SPANS_A_LINE
