@@ -39,6 +39,10 @@ class ChartView:
     """When the last step received began, in nanoseconds since the epoch by the chart's clock; 0 if none."""
     structure: ChartStructure | None
     """None until the probe announced it."""
+    clock_offset_s: float | None = None
+    """How far the chart's clock is ahead of the scope's, in seconds, negative if behind; None while that is
+    not known. Too low by the least time a batch takes from there. The clock of a chart heard in the past
+    only is compared with that of the first one heard, and told if they differ by more than a second."""
 
     @property
     def alive(self) -> bool:

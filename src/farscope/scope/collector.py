@@ -5,18 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
+from collections.abc import Sequence
 from contextlib import closing
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader
-from farscope.records.step import ChartId
+from farscope.records.step import ChartId, RawStep
 from farscope.scope.chart import ChartView
+from farscope.scope.clocks import Clocks
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import Inbox
 from farscope.scope.intake import Accepted, Intake, Refused
 from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.ordering import Now, Ordering
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.scope.world import World
@@ -50,7 +53,9 @@ class Collector:
         intake: Intake | LinesIntake,
         inbox: Inbox,
         timeline: Timeline,
+        clocks: Clocks,
         *,
+        window_s: float,
         from_now: bool,
     ) -> None:
         self.failure: Exception | None = None
@@ -61,7 +66,9 @@ class Collector:
         self._intake = intake
         self._inbox = inbox
         self._timeline = timeline
-        self._world = World()
+        self._clocks = clocks
+        self._ordering = Ordering(clocks, window_s)
+        self._world = World(clocks)
         self._lock = Lock()
         self._stopping = Event()
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
@@ -97,6 +104,11 @@ class Collector:
         with self._lock:
             return self._world.label(chart)
 
+    def correction_ns(self, chart: ChartId) -> int:
+        """Return what to take off a chart's times to have them by the scope's clock."""
+        with self._lock:
+            return self._clocks.correction_ns(chart.probe)
+
     def notices(self) -> list[Notice]:
         """Return the notices since the last call."""
         with self._lock:
@@ -117,9 +129,10 @@ class Collector:
                 probes=self._intake.probes,
                 batches=self._intake.accepted,
                 repeated=self._intake.repeated,
-                waiting=len(self._inbox),
+                waiting=len(self._inbox) + len(self._ordering),
                 unread=self._inbox.unread,
                 cut=self._cut,
+                late=self._ordering.late,
             )
 
     def _run(self) -> None:
@@ -131,6 +144,7 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
             self.failure = error
         finally:
+            self._hand_out(self._ordering.take_all())
             with self._lock:
                 self._notices.extend(self._world.settle(time.monotonic_ns()))
             self._inbox.end()
@@ -142,7 +156,7 @@ class Collector:
     def _read_on(self) -> None:
         while not self._stopping.is_set():
             try:
-                entries = self._reader.read(READ_WAIT_S, READ_LIMIT)
+                entries = self._reader.read(self._patience_s(), READ_LIMIT)
             except LogUnavailable as error:
                 self._log_lost(error)
                 continue
@@ -152,22 +166,36 @@ class Collector:
                 if self._stopping.is_set():
                     return
                 self._take(entry)
+                self._hand_out_due()
             self._tick()
+            self._hand_out_due()
 
     def _take(self, entry: Entry) -> None:
-        now_ns = time.monotonic_ns()
-        age_ns = max(0, time.time_ns() - entry.stored_ns) if self._listening_since_ns is None else 0
+        now, live = _now(), self._listening_since_ns is not None
+        age_ns = 0 if live else max(0, now.wall_ns - entry.stored_ns)
         with self._lock:
-            outcome = self._intake.take(entry.data, now_ns)
+            outcome = self._intake.take(entry.data, now.steady_ns)
             if isinstance(outcome, Accepted):
-                self._notices.extend(self._world.apply(outcome, now_ns, age_ns))
+                self._notices.extend(self._ordering.put(outcome, entry.stored_ns, now, live=live))
+                self._notices.extend(self._world.apply(outcome, now.steady_ns, age_ns))
             elif isinstance(outcome, Refused):
                 self._notices.extend(self._refusal(outcome))
-        if isinstance(outcome, Accepted) and outcome.posted.steps:
-            # Merging the charts of several machines in the order of corrected time belongs here: between
-            # what is known of each chart, which needs no order among charts, and what people read.
-            self._timeline.extend(outcome.posted.steps)
-            self._inbox.put(outcome.posted.steps)
+
+    def _patience_s(self) -> float:
+        wait_s = self._ordering.wait_s(_now(), live=self._listening_since_ns is not None)
+        return READ_WAIT_S if wait_s is None else min(READ_WAIT_S, wait_s)
+
+    def _hand_out_due(self) -> None:
+        now, live = _now(), self._listening_since_ns is not None
+        with self._lock:
+            several = self._world.several_speak(now.steady_ns)
+            steps = self._ordering.take(now, live=live, several=several)
+        self._hand_out(steps)
+
+    def _hand_out(self, steps: Sequence[RawStep]) -> None:
+        if steps:
+            self._timeline.extend(steps)
+            self._inbox.put(steps)
 
     def _refusal(self, refused: Refused) -> list[Notice]:
         """Tell each foreign key once, any other reason the 1st, 10th, 100th time: a flood stays quiet."""
@@ -185,6 +213,7 @@ class Collector:
         at_end = self._reader.caught_up
         if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
+            self._hand_out(self._ordering.take_all())
         self.caught_up = self.caught_up or at_end
         cut = self._reader.cut
         with self._lock:
@@ -204,6 +233,7 @@ class Collector:
         if not self._failures:
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
+        self._hand_out(self._ordering.take_all())
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
@@ -217,3 +247,7 @@ class Collector:
         with self._lock:
             self._notices.extend(notices)
         self._inbox.touch()
+
+
+def _now() -> Now:
+    return Now(time.time_ns(), time.monotonic_ns())

@@ -30,6 +30,10 @@ class NoticeKind(StrEnum):
     """A probe declared ``count`` steps as dropped; ``detail`` is its reason."""
     REFUSED = "refused"
     """Something in the log was not taken; ``detail`` is why, ``count`` how often for that reason so far."""
+    CLOCK_OFF = "clock off"
+    """A machine's clock is off by more than a second; ``detail`` is by how much, and against which clock."""
+    CLOCK_RIGHT = "clock right"
+    """A machine's clock that was off is right again, to within half a second."""
     LOG_UNAVAILABLE = "log unavailable"
     """The log cannot be read at the moment; the scope keeps trying."""
     LOG_AVAILABLE = "log available"
@@ -46,7 +50,7 @@ class Notice:
 
     kind: NoticeKind
     subject: str = ""
-    """Label of the chart or probe concerned; empty where it is the log."""
+    """Label of the chart or probe, or name of the machine concerned; empty where it is the log."""
     detail: str = ""
     count: int = 0
     span: Span | None = None

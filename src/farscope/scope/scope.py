@@ -11,17 +11,22 @@ from typing import Self, cast
 
 from farscope.errors import ScopeError, UnknownChart, UsageError
 from farscope.logs.base import Log
-from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
+from farscope.scope.clocks import Clocks
 from farscope.scope.collector import Collector
 from farscope.scope.feed import WIRES, open_feed
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
 from farscope.scope.notice import Notice
+from farscope.scope.ordering import WINDOW_S
 from farscope.scope.since import Since
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.wire.keys import Keyring
+
+MAX_WINDOW_S = 60.0
+"""Beyond this a window holds more steps than fit, and people wait for what they came to see."""
 
 CHUNK = 1_024
 """Steps an iteration takes from the buffer at a time; what it does not use goes back."""
@@ -38,9 +43,9 @@ class Scope:
             for step in scope:
                 print(step.trace() or step.spy())
 
-    It collects in the background from entering on. Iterating and ``take`` hand out each step once, and
-    a chart's own steps always in their order; ``charts``, ``scope["name"]``, ``stats`` and ``notices``
-    can be asked at any time, by any thread, also after the end.
+    It collects in the background from entering on. Iterating and ``take`` hand out each step once, by time
+    over all machines, and a chart's own steps always in their order; ``charts``, ``scope["name"]``, ``stats``
+    and ``notices`` can be asked at any time, by any thread, also after the end.
 
     Steps nobody has taken wait in a bounded buffer. When it is full, a scope somebody is taking from
     stops reading until there is room: the log keeps the rest and nobody else is held up. One that is only
@@ -54,6 +59,7 @@ class Scope:
         since: Since = None,
         *,
         wire: str = "batches",
+        window_s: float = WINDOW_S,
     ) -> None:
         """Nothing is touched before the ``with`` block is entered.
 
@@ -64,16 +70,21 @@ class Scope:
             since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
                 seconds or a timedelta from that long ago; a datetime (local time if it has no zone).
             wire: form of what travels: ``batches``, or the seed's ``lines``, which have no past.
+            window_s: how long a step waits for earlier ones of other machines, in seconds, so that iterating
+                goes by time over all charts; with one probe alive nothing waits. 0 is the order of the log.
 
         Raises:
-            UsageError: a wire nobody knows.
+            UsageError: a wire nobody knows, or a window that makes no sense.
         """
+        if not 0 <= window_s <= MAX_WINDOW_S:
+            raise UsageError(f"a window of {window_s} seconds", f"give 0 to {MAX_WINDOW_S:g} seconds")
         if wire not in WIRES:
             raise UsageError(f"{wire!r} is no wire format", f"one of: {', '.join(WIRES)}")
         self._url = url
         self._key = key
         self._since = since
         self._wire = wire
+        self._window_s = window_s
         self._inbox = Inbox()
         self._timeline = Timeline()
         self._running: Collector | None = None
@@ -92,7 +103,13 @@ class Scope:
             raise ScopeError("a scope can be entered once only", "make another one")
         feed = open_feed(self._url, self._key, self._since, self._wire)
         self._running = Collector(
-            feed.reader, feed.intake, self._inbox, self._timeline, from_now=feed.from_now
+            feed.reader,
+            feed.intake,
+            self._inbox,
+            self._timeline,
+            Clocks(feed.host, delay_ns=int(WINDOW_S * NANOSECONDS)),
+            window_s=self._window_s,
+            from_now=feed.from_now,
         )
         self._running.start()
         return self
@@ -196,6 +213,13 @@ class Scope:
     def label(self, chart: ChartId) -> str:
         """Return what tells a chart from all others at present: its name, if nobody shares it."""
         return self._collector().label(chart)
+
+    def corrected_ns(self, step: Step) -> int:
+        """Return when a step began by this machine's clock, as well as that is known at present.
+
+        In nanoseconds since the epoch. It is ``step.time_ns`` where the chart's clock is taken as right.
+        """
+        return step.time_ns - self._collector().correction_ns(step.chart)
 
     def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
         """Return the spy and trace of a chart, by name, label, ``name@host`` or id.

@@ -27,11 +27,13 @@ class ScopeStats:
     repeated: int
     """Batches that came again."""
     waiting: int
-    """Steps received that wait to be taken by iterating or ``take``."""
+    """Steps received that wait to be taken by iterating or ``take``, or for those that come before them."""
     unread: int
     """Steps received that left the buffer because nobody took them."""
     cut: int
     """Batches retention removed from the log before they could be read."""
+    late: int = 0
+    """Steps that came too late to be handed out in front of another probe's that happened after them."""
 
     @property
     def lost(self) -> int:

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from farscope.errors import AmbiguousChart, UnknownChart
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.scope.chart import Chart, ChartView, Status
+from farscope.scope.clocks import Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
 from farscope.scope.ledger import PATIENCE_NS, Ledger
@@ -55,9 +56,11 @@ class World:
     Times called ``now_ns`` are of any clock that does not go back.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clocks: Clocks | None = None) -> None:
+        """``clocks``: what is known of the probes' clocks; somebody else keeps it up to date."""
         self.forgotten = 0
         """Charts forgotten at a limit."""
+        self._clocks = clocks
         self._probes: dict[str, _Probe] = {}
         self._charts: dict[Key, Chart] = {}
         self._labels = Labels()
@@ -113,6 +116,17 @@ class World:
     def settle(self, now_ns: int) -> list[Notice]:
         """Tell every gap that was not told yet: nothing more will be read."""
         return [notice for probe in self._probes.values() for notice in _missing(probe, now_ns, 0)]
+
+    def several_speak(self, now_ns: int) -> bool:
+        """Tell whether more than one probe was heard lately and did not say goodbye."""
+        speaking = 0
+        for probe in reversed(self._probes.values()):
+            if now_ns - probe.heard_ns >= SILENT_AFTER_NS:
+                return False
+            speaking += not probe.closed
+            if speaking > 1:
+                return True
+        return False
 
     def charts(self) -> list[ChartView]:
         """Return every chart, by name, host, process and serial."""
@@ -231,6 +245,7 @@ class World:
         return "silent" if probe.silent else "alive"
 
     def _view(self, chart: Chart) -> ChartView:
+        offset_ns = self._clocks.offset_ns(chart.id.probe) if self._clocks else None
         return ChartView(
             id=chart.id,
             name=chart.id.name,
@@ -244,6 +259,7 @@ class World:
             last_number=chart.number,
             last_ns=chart.last_ns,
             structure=chart.structure,
+            clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
         )
 
 

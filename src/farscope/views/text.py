@@ -16,6 +16,8 @@ _NOTICES = {
     NoticeKind.FOUND: "{span} arrived after all",
     NoticeKind.DROPPED: "dropped {steps} at the source: {detail}",
     NoticeKind.REFUSED: "refused a batch: {detail}{times}",
+    NoticeKind.CLOCK_OFF: "its clock is {detail}; its times are shown corrected",
+    NoticeKind.CLOCK_RIGHT: "its clock is right again",
     NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
 }
 SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -46,8 +48,11 @@ def spy_lines(step: Step, label: str | None = None) -> list[str]:
     return [f"{head} {escape(line)}" for line in step.spy()]
 
 
-def step_dict(step: Step, label: str | None = None) -> dict[str, Any]:
-    """Return all a step tells, in plain types under stable names; texts are as they came, not escaped."""
+def step_dict(step: Step, label: str | None = None, corrected_ns: int | None = None) -> dict[str, Any]:
+    """Return all a step tells, in plain types under stable names; texts are as they came, not escaped.
+
+    ``corrected_ns`` is when it began by the watcher's clock; None where nobody compared the clocks.
+    """
     chart = step.chart
     return {
         "chart": label or chart.name,
@@ -63,6 +68,7 @@ def step_dict(step: Step, label: str | None = None) -> dict[str, Any]:
         "end": step.end,
         "time": step.time.isoformat(timespec="microseconds"),
         "time_ns": step.time_ns,
+        "corrected_ns": corrected_ns,
         "duration_ns": step.duration_ns,
         "waited_ns": step.waited_ns,
         "queued": step.queued,
@@ -75,10 +81,10 @@ def step_dict(step: Step, label: str | None = None) -> dict[str, Any]:
     }
 
 
-def json_line(step: Step, label: str | None = None) -> str:
-    """Return a step as one line of JSON in ASCII, without a newline."""
+def json_line(step: Step, label: str | None = None, corrected_ns: int | None = None) -> str:
+    """Return a step as one line of JSON in ASCII, without a newline; see ``step_dict``."""
     # JSON lets DEL through, terminals act on it.
-    return json.dumps(step_dict(step, label)).replace("\x7f", "\\u007f")
+    return json.dumps(step_dict(step, label, corrected_ns)).replace("\x7f", "\\u007f")
 
 
 def notice_line(notice: Notice) -> str:
