@@ -16,9 +16,12 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.style import colour_of, painted, wants_colour
+from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
+from farscope.scope.clocks import FAR_NS
+from farscope.scope.feed import WIRES
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.text import escape, json_line, notice_line, spy_lines, stats_line, trace_line
@@ -38,9 +41,10 @@ ALARMING = frozenset(
         NoticeKind.LOG_UNAVAILABLE,
         NoticeKind.LOG_REFUSED,
         NoticeKind.LOG_CUT,
+        NoticeKind.CLOCK_OFF,
     }
 )
-"""Kinds of notice that mean something may be lost; they are red on a terminal."""
+"""Kinds of notice that mean something may be lost, or misread; they are red on a terminal."""
 
 CHOICES_KEPT = 4_096
 """Charts of which it is remembered whether they are to be shown; beyond that, it is found out again."""
@@ -48,8 +52,8 @@ CHOICES_KEPT = 4_096
 Choice = Callable[[ChartId], bool]
 """Tells whether a chart is to be shown."""
 
-Lines = Callable[[Step, str], list[str]]
-"""Makes the lines to show of a step, given the label of its chart."""
+Lines = Callable[[Step, str, int], list[str]]
+"""Makes the lines to show of a step, given the label of its chart and when it began by our clock."""
 
 
 @click.command()
@@ -62,6 +66,9 @@ Lines = Callable[[Step, str], list[str]]
 @click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a step, with everything in it.")
 @click.option(
+    "--wire", type=click.Choice(WIRES), default="batches", show_default=True, help="Form of what travels."
+)
+@click.option(
     "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
 )
 def watch(
@@ -72,6 +79,7 @@ def watch(
     since: str | None,
     for_s: float | None,
     as_json: bool,
+    wire: str,
     key: Path | None,
 ) -> None:
     """Show what charts do, as they do it.
@@ -84,21 +92,27 @@ def watch(
     go to standard error. Ctrl-C ends it.
     """
     lines = _json if as_json else _coloured(spy=spy) if wants_colour(sys.stdout) else _plain(spy=spy)
-    log = open_log(url)
-    with _ending() as ended, Scope(log, key=key, since=since) as scope:
-        _tell(f"watching {escape(log.url)}; Ctrl-C ends")
+    address = open_lines(url).url if wire == "lines" else open_log(url).url
+    with _ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope:
+        _tell(f"watching {escape(address)}; Ctrl-C ends")
         try:
             _follow(scope, _shower(scope, _chooser(globs), lines), _until(for_s, ended))
         finally:
             _tell(stats_line(scope.stats))
 
 
-def _json(step: Step, label: str) -> list[str]:
-    return [json_line(step, label)]
+def _json(step: Step, label: str, corrected_ns: int) -> list[str]:
+    return [json_line(step, label, corrected_ns)]
+
+
+def _by_our_clock(step: Step, corrected_ns: int) -> Step:
+    """Return the step as it is shown: smaller differences are within what people do not see or compare."""
+    return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
 
 
 def _plain(*, spy: bool) -> Lines:
-    def lines(step: Step, label: str) -> list[str]:
+    def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
+        step = _by_our_clock(step, corrected_ns)
         trace = trace_line(step, label)
         return ([trace] if trace else []) + (spy_lines(step, label) if spy else [])
 
@@ -106,8 +120,8 @@ def _plain(*, spy: bool) -> Lines:
 
 
 def _coloured(*, spy: bool) -> Lines:
-    def lines(step: Step, label: str) -> list[str]:
-        colour = colour_of(label)
+    def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
+        step, colour = _by_our_clock(step, corrected_ns), colour_of(label)
         trace = trace_line(step, label)
         shown = [click.style(trace, fg=colour, bold=spy or None)] if trace else []
         return shown + ([click.style(line, fg=colour) for line in spy_lines(step, label)] if spy else [])
@@ -152,7 +166,7 @@ def _shower(scope: Scope, chosen: Choice, lines: Lines) -> Callable[[list[Step]]
         notices = scope.notices()
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
         wanted = [(step, scope.label(step.chart)) for step in steps if chosen(step.chart)]
-        shown = [line for step, label in wanted for line in lines(step, label)]
+        shown = [line for step, label in wanted for line in lines(step, label, scope.corrected_ns(step))]
         if shown:
             sys.stdout.write("\n".join(shown) + "\n")
             sys.stdout.flush()

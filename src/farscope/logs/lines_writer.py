@@ -56,6 +56,7 @@ class _Publisher:
     """The half of a writer that lives on its link's thread."""
 
     def __init__(self) -> None:
+        self._link: Link | None = None
         self._channel: Channel | None = None
         self._ready = False
         self._error: LogError | None = None
@@ -86,7 +87,7 @@ class _Publisher:
         """Take up a call."""
         if self._error is not None:
             call.finish(self._error)
-        elif self._link.blocked:
+        elif self._link is not None and self._link.blocked:
             call.finish(blocked(self._link.settings))
         else:
             self._call = call
@@ -114,7 +115,7 @@ class _Publisher:
 
     def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
         method = frame.method
-        if isinstance(method, Basic.Nack):
+        if isinstance(method, Basic.Nack) and self._link is not None:
             self._link.fail(LogUnavailable("the broker could not take a line", "the next ones are tried"))
             return
         if method.multiple:

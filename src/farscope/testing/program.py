@@ -72,6 +72,12 @@ class Program(AbstractContextManager["Program"]):
             told = f"{text!r} did not come within {timeout_s:g} s; output {self.out!r}, errors {self.err!r}"
             raise AssertionError(told) from None
 
+    def type(self, text: str) -> None:
+        """Write ``text`` to its standard input."""
+        if self._process.stdin is not None:
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+
     def end_input(self) -> None:
         """Let it see the end of its standard input."""
         if self._process.stdin is not None:
