@@ -37,6 +37,7 @@ INTERNAL_ERROR: Final = 541
 MAX_REASON: Final = 300
 """A broker's own words are cut here: they come from the network and may be anything."""
 
+AGAIN: Final = "it is tried again"
 DOCTOR: Final = "farscope doctor tells what is missing"
 
 
@@ -56,7 +57,7 @@ def explain(error: BaseException, settings: Settings, *, established: bool = Fal
         return _channel(error, settings, established=established)
     if isinstance(error, ConnectionClosedByBroker):
         return _closed(error.reply_code, error.reply_text, settings)
-    lost = LogUnavailable(f"the connection to {settings.place} was lost: {plain(error)}", "it is tried again")
+    lost = LogUnavailable(f"the connection to {settings.place} was lost: {plain(error)}", AGAIN)
     lost.__cause__ = error
     return lost
 
@@ -88,11 +89,6 @@ def _connecting(error: BaseException, settings: Settings) -> LogError | None:
         return _network(error, settings)
     if isinstance(error, AMQPConnectorStackTimeout):
         return silent(settings)
-    if isinstance(error, (AuthenticationError, ProbableAuthenticationError)):
-        return LogRefused(
-            f"{settings.place} refuses the login of user {settings.user!r}",
-            "correct user and password; user guest is let in from the broker's own machine only",
-        )
     if isinstance(error, AMQPConnectionError):
         return _connection(error, settings)
     return None
@@ -111,25 +107,38 @@ def _network(error: OSError, settings: Settings) -> LogError | None:
     if isinstance(error, TimeoutError):
         return silent(settings)
     if error.strerror:
-        return LogUnavailable(f"{place} cannot be reached: {plain(error.strerror)}", "it is tried again")
+        return LogUnavailable(f"{place} cannot be reached: {plain(error.strerror)}", AGAIN)
     return None
 
 
 def _connection(error: AMQPConnectionError, settings: Settings) -> LogError | None:
-    if isinstance(error, ProbableAccessDeniedError):
-        return _vhost(settings)
-    if isinstance(error, IncompatibleProtocolError):
-        other = "amqp://" if settings.tls else "amqps://"
-        return LogRefused(
-            f"{settings.place} does not speak AMQP 0-9-1",
-            f"is it the right port, and the right scheme? TLS or no TLS: {other} is the other one",
-        )
+    text = str(error)
     if isinstance(error, AMQPHeartbeatTimeout):
         hint = "the broker hangs or the network is broken; it is tried again"
         return LogUnavailable(f"{settings.place} has fallen silent", hint)
     if isinstance(error, ConnectionBlockedTimeout):
         return blocked(settings)
+    if isinstance(error, AuthenticationError) or (
+        isinstance(error, ProbableAuthenticationError) and "ACCESS_REFUSED" in text
+    ):
+        return LogRefused(
+            f"{settings.place} refuses the login of user {settings.user!r}",
+            "correct user and password; user guest is let in from the broker's own machine only",
+        )
+    if isinstance(error, ProbableAccessDeniedError) and "NOT_ALLOWED" in text:
+        return _vhost(text, settings)
+    if isinstance(error, IncompatibleProtocolError):
+        return _no_greeting(text, settings)
     return None
+
+
+def _no_greeting(text: str, settings: Settings) -> LogError:
+    other = "amqp://" if settings.tls else "amqps://"
+    hint = f"is it the right port, and the right scheme? TLS or no TLS: {other} is the other one"
+    if "StreamLostError" in text:
+        # So does a broker that is just starting or stopping.
+        return LogUnavailable(f"{settings.place} hung up without a greeting", hint)
+    return LogRefused(f"{settings.place} does not speak AMQP 0-9-1", hint)
 
 
 def silent(settings: Settings) -> LogUnavailable:
@@ -166,7 +175,9 @@ def _tls(error: ssl.SSLError, settings: Settings) -> LogError:
     return LogRefused(f"TLS with {settings.place} failed: {plain(error.reason or error)}", hint)
 
 
-def _vhost(settings: Settings) -> LogRefused:
+def _vhost(text: str, settings: Settings) -> LogError:
+    if "is down" in text:
+        return LogUnavailable(f"the virtual host {settings.vhost!r} of {settings.place} is down", AGAIN)
     return LogRefused(
         f"{settings.place} does not let user {settings.user!r} into the virtual host {settings.vhost!r}",
         f"make it with: rabbitmqctl add_vhost {settings.vhost}; let the user in with: "
@@ -178,10 +189,10 @@ def _closed(code: int, text: str, settings: Settings) -> LogError:
     if code == ACCESS_REFUSED:
         return LogRefused(f"{settings.place} refuses user {settings.user!r}: {plain(text)}", DOCTOR)
     if code == NOT_ALLOWED:
-        return _vhost(settings)
+        return _vhost(text, settings)
     if code == INTERNAL_ERROR and "feature flag" in text:
         return no_stream(settings, _after_dash(plain(text)))
-    return LogUnavailable(f"{settings.place} closed the connection: {plain(text)}", "it is tried again")
+    return LogUnavailable(f"{settings.place} closed the connection: {plain(text)}", AGAIN)
 
 
 def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: bool) -> LogError:
@@ -190,8 +201,12 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         return LogRefused(
             f"user {settings.user!r} may not do this: {_after_dash(text)}", permissions(settings)
         )
-    if established or code not in (NOT_FOUND, PRECONDITION_FAILED, NOT_IMPLEMENTED):
-        return LogUnavailable(f"{settings.place} ended the conversation: {text}", "it is tried again")
+    if (
+        established
+        or code not in (NOT_FOUND, PRECONDITION_FAILED, NOT_IMPLEMENTED)
+        or (code == NOT_FOUND and not absent(error))
+    ):
+        return LogUnavailable(f"{settings.place} ended the conversation: {text}", AGAIN)
     if code == NOT_FOUND:
         return missing(settings, _after_dash(text))
     if code == NOT_IMPLEMENTED or "x-queue-type" in text or "x-stream-offset" in text:
@@ -200,6 +215,13 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         f"the stream {settings.stream!r} exists with other settings: {_after_dash(text)}",
         "leave max_bytes, max_age and segment_bytes out of the address, name another stream=, or delete it "
         f"with: rabbitmqctl -p {settings.vhost} delete_queue {settings.stream}",
+    )
+
+
+def absent(error: ChannelClosedByBroker) -> bool:
+    """Whether something does not exist; while a broker starts, what it has not found *yet* is called down."""
+    return error.reply_code == NOT_FOUND and error.reply_text.startswith(
+        ("NOT_FOUND - no exchange", "NOT_FOUND - no queue")
     )
 
 

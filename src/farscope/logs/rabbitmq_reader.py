@@ -62,7 +62,9 @@ class RabbitReader:
         deadline = time.monotonic() + timeout_s
         while limit > 0 and not self._shelf.parcels:
             self._connect_if_due()
-            if self._interrupted() or time.monotonic() >= deadline:
+            if self._interrupted():
+                return []
+            if time.monotonic() >= deadline:
                 break
             self._wait(deadline)
         entries = self._take(limit)

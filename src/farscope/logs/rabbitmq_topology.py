@@ -10,8 +10,8 @@ from pika.exceptions import ChannelClosedByBroker
 
 from farscope.logs.rabbitmq_errors import (
     ACCESS_REFUSED,
-    NOT_FOUND,
     PRECONDITION_FAILED,
+    absent,
     explain,
     missing,
     plain,
@@ -53,8 +53,8 @@ def _ensure(
     settings = link.settings
     try:
         yield find(channel, settings)
-    except ChannelClosedByBroker as absent:
-        if absent.reply_code != NOT_FOUND:
+    except ChannelClosedByBroker as refusal:
+        if not absent(refusal):
             raise
     else:
         return channel, False

@@ -176,7 +176,7 @@ class Broker:
 
     def memory_alarm(self, *, on: bool) -> None:
         """Make the node block everybody who publishes, as it does when memory runs short; or end that."""
-        self.control("set_vm_memory_high_watermark", "absolute", "1KB" if on else "4GB")
+        self.control("set_vm_memory_high_watermark", *(("absolute", "1") if on else ("0.4",)))
 
     def add_user(self, name: str, password: str, *, configure: str, write: str, read: str) -> None:
         """Add a user with permissions in the default vhost, each a regular expression over names."""
