@@ -11,6 +11,7 @@ from farscope.records.step import Step
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.svg import svg_sequence
 from farscope.views.statechart.model import Statechart
+from farscope.views.svg_text import STYLE
 from farscope.views.web.asking import MAX_TIME, Asked
 from farscope.views.web.figures import MAX_STEPS, figures
 from farscope.views.web.frames import OPEN_STEPS
@@ -33,6 +34,8 @@ MAX_LISTED: Final = 1_000
 
 MAX_ARROWS: Final = 400
 """Steps in a sequence diagram at most, before folding."""
+
+_STYLE: Final = f"<style>{STYLE}</style>"
 
 
 class Answers:
@@ -137,13 +140,17 @@ class Answers:
         return figures(self._newest(asked, MAX_STEPS), until_ns, self._origin_ns)
 
     def sequence(self, asked: Asked) -> str:
-        """The last steps of some charts together as a sequence diagram, in SVG."""
+        """The last steps of some charts together as a sequence diagram, in SVG.
+
+        Without a style of its own for the page, whose policy takes none but its style sheets.
+        """
         to_ns = asked.moment("to", MAX_TIME)
         last = asked.count("last", 40, MAX_ARROWS)
         draw = by_chart if asked.word("lanes", ("charts", "states")) == "charts" else by_state
         with self._hub.lock:
             steps = self._hub.history.newest(self._keys(asked.charts()), last, to_ns)
-        return svg_sequence(draw(steps))
+        drawn = svg_sequence(draw(steps))
+        return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
     def _newest(self, asked: Asked, limit: int) -> list[Step]:
         from_ns, to_ns = asked.moment("from", 0), asked.moment("to", MAX_TIME)

@@ -1,15 +1,105 @@
 // Puts the parts of the page together.
 
 import { ChartList } from "./chart-list.js";
-import { byId } from "./dom.js";
+import { byId, make, write } from "./dom.js";
+import { count, things, visible } from "./format.js";
+import { listen, showKeys } from "./keyboard.js";
 import { Live } from "./live.js";
+import { Panel } from "./panel.js";
+import { theme } from "./theme.js";
+import { Timeline } from "./timeline.js";
+import { TimelineHand } from "./timeline-hand.js";
+import { Travel } from "./travel.js";
 import { World } from "./world.js";
 
 const world = new World();
 const live = new Live(world);
 const list = new ChartList(world);
+const panel = new Panel(world, list);
+const timeline = new Timeline(world, list);
+const travel = new Travel(world, () => [...new Set([...list.chosen, list.selected])].filter((id) => id !== null));
+const hand = new TimelineHand(timeline, travel, world);
 
-world.addEventListener("change", list.draw);
-world.addEventListener("moment", list.draw);
+world.addEventListener("change", () => {
+  if (world.live) list.draw();
+  if (world.live || panel.tab === "picture") panel.draw();
+  drawAccount();
+});
+world.addEventListener("moment", () => {
+  list.draw();
+  panel.turn();
+  if (!world.live) timeline.reveal(world.moment);
+  else timeline.following = true;
+});
+list.addEventListener("select", () => {
+  live.open(list.selected === null ? [] : [list.selected]);
+  panel.draw();
+});
+list.addEventListener("shown", () => {
+  if (list.selected === null && list.shown.length) list.select(list.shown[0].id);
+});
+hand.addEventListener("step", ({ detail: { chart, time, more } }) => {
+  list.select(chart, more);
+  if (more || time === null) return;
+  panel.show("steps");
+  panel.steps.pickAt(chart, time);
+});
+panel.steps.addEventListener("cause", ({ detail: { chart, number } }) => {
+  list.select(chart);
+  panel.steps.pick(chart, number);
+});
+live.addEventListener("link", () => {
+  write(byId("link"), live.trouble === "connecting" ? "" : live.trouble);
+  byId("link").hidden = live.trouble === "" || live.trouble === "connecting";
+});
 byId("search").addEventListener("input", (event) => list.search(event.target.value));
+byId("search").addEventListener("keydown", (event) => {
+  if (event.key === "Enter" && list.shown.length) {
+    list.select(list.shown[0].id);
+    byId("list").focus();
+  }
+});
+byId("theme").addEventListener("click", () => theme.toggle());
+byId("help").addEventListener("click", showKeys);
+
+listen([
+  [["/"], "search", () => byId("search").select()],
+  [["ArrowUp", "k"], "select the chart above", () => list.move(-1)],
+  [["ArrowDown", "j"], "select the chart below", () => list.move(1)],
+  [["c"], "choose the selected chart too, or no longer", () => list.selected !== null && list.select(list.selected, true)],
+  [["Escape"], "choose none", () => list.clearChosen()],
+  [["1", "2", "3", "4"], "picture, steps, statistics, sequence", (event) => panel.show(["picture", "steps", "stats", "sequence"][Number(event.key) - 1])],
+  [[" ", "p"], "pause, and back to live", () => travel.toggle()],
+  [["ArrowLeft"], "one step back, of the selected and the chosen charts", () => travel.step("back")],
+  [["ArrowRight"], "one step forward", () => travel.step("forward")],
+  [["Shift+ArrowLeft"], "one step back, of any chart", () => travel.step("back", true)],
+  [["Shift+ArrowRight"], "one step forward, of any chart", () => travel.step("forward", true)],
+  [["l", "End"], "back to live", () => travel.toLive()],
+  [["+", "="], "zoom in", () => hand.zoom(0.5)],
+  [["-"], "zoom out", () => hand.zoom(2)],
+  [["["], "timeline to the past", () => timeline.pan(-0.25)],
+  [["]"], "timeline to the present", () => timeline.pan(0.25)],
+  [["Home", "0"], "timeline over everything remembered", () => timeline.showAll()],
+  [["t"], "light or dark", () => theme.toggle()],
+  [["?"], "this list", showKeys],
+]);
+
 live.open([]);
+panel.draw();
+
+function drawAccount() {
+  const { account } = world;
+  const charts = world.charts();
+  const alive = charts.filter((chart) => chart.status === "alive").length;
+  const rate = charts.reduce((sum, chart) => sum + chart.rate, 0);
+  const parts = [make("b", {}, String(charts.length)), charts.length === 1 ? " chart, " : " charts, "];
+  if (world.live) parts.push(`${alive} alive, `);
+  parts.push(make("b", {}, count(rate)), " steps/s, ", `${things(account.received, "step")} seen`);
+  if (account.lost) parts.push(", ", make("span", { class: "bad" }, `${count(account.lost)} lost`));
+  const refused = Object.values(account.refused).reduce((sum, one) => sum + one, 0);
+  if (refused) parts.push(", ", make("span", { class: "bad" }, `${things(refused, "batch")} refused`));
+  if (account.waiting > 20_000) parts.push(`, ${count(account.waiting)} behind`);
+  const newest = world.notices.at(-1);
+  if (newest) parts.push(` · ${visible(newest.text)}`);
+  byId("account").replaceChildren(...parts);
+}

@@ -1,0 +1,125 @@
+// The selected chart: its name, and four ways to look at it.
+
+import { ChartPicture } from "./chart-picture.js";
+import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
+import { things, visible } from "./format.js";
+import { savePng, saveSvg } from "./save.js";
+import { SequenceView } from "./sequence-view.js";
+import { StatsView } from "./stats-view.js";
+import { StepsView } from "./steps-view.js";
+
+const TABS = ["picture", "steps", "stats", "sequence"];
+const TITLES = { picture: "Picture", steps: "Steps", stats: "Statistics", sequence: "Sequence" };
+const RECOUNT_MS = 250; // counts on the arrows are brought up to date four times a second
+
+/** Shows one chart at the moment the world shows. */
+export class Panel {
+  constructor(world, list) {
+    this._world = world;
+    this._list = list;
+    this._chart = null;
+    this._picture = null;
+    this._lastStep = "";
+    this._recounted = 0;
+    this._pastMoves = null;
+    this.tab = "picture";
+    this.steps = new StepsView(world);
+    this._stats = new StatsView(world);
+    this._sequence = new SequenceView(world);
+    this._tabs = TABS.map((name, place) => {
+      const tab = make("button", { type: "button", role: "tab", title: `${TITLES[name]} (${place + 1})` }, TITLES[name]);
+      tab.addEventListener("click", () => this.show(name));
+      return tab;
+    });
+    byId("tabs").append(...this._tabs);
+    byId("save-svg").addEventListener("click", () => this._save(saveSvg));
+    byId("save-png").addEventListener("click", () => this._save(savePng));
+    this._recall = newestOnly(async (chart, time) => {
+      const answer = await ask("picture", { chart, time });
+      const list = await ask("steps", { chart, to: time, limit: 1 });
+      if (chart !== this._chart || time !== this._world.moment) return;
+      this._pastMoves = { ...answer, steps: list.steps };
+      this._drawPicture(true);
+    });
+  }
+
+  /** Show one of the ways to look: picture, steps, stats or sequence. */
+  show(tab) {
+    this.tab = tab;
+    this.draw();
+  }
+
+  /** Draw what is to be seen, as the world is now. */
+  draw() {
+    this._open(this._list.selected);
+    TABS.forEach((name, place) => {
+      mark(this._tabs[place], "aria-selected", String(name === this.tab));
+      byId(`view-${name}`).hidden = name !== this.tab;
+    });
+    const chart = this._world.chart(this._chart);
+    write(byId("chart-name"), chart ? visible(chart.label) : "No chart selected");
+    byId("chart-name").title = chart ? visible(chart.label) : "";
+    write(byId("chart-place"), chart ? `${visible(chart.host)} · process ${chart.pid} · ${things(chart.steps, "step")}` : "");
+    if (!chart) return;
+    if (this.tab === "picture") this._drawPicture(false);
+    if (this.tab === "steps") this.steps.draw(this._chart);
+    if (this.tab === "stats") this._stats.draw(this._chart);
+    if (this.tab === "sequence") this._sequence.draw(this._together());
+  }
+
+  /** Take note that the world shows another moment. */
+  turn() {
+    this._pastMoves = null;
+    this._lastStep = "";
+    if (!this._world.live && this._chart !== null) this._recall(this._chart, this._world.moment);
+    this._recounted = 0;
+    this.draw();
+  }
+
+  _open(id) {
+    if (id === this._chart) return;
+    this._chart = id;
+    byId("picture").replaceChildren();
+    this._picture = new ChartPicture(byId("picture"));
+    this._lastStep = "";
+    this._recounted = 0;
+    this._pastMoves = null;
+    if (!this._world.live && id !== null) this._recall(id, this._world.moment);
+  }
+
+  _drawPicture(now) {
+    const known = this._world.live ? this._world.detail(this._chart) : this._pastMoves;
+    const chart = this._world.chart(this._chart);
+    if (!known || !chart) return;
+    const moment = performance.now();
+    if (now || moment - this._recounted >= RECOUNT_MS) {
+      this._recounted = moment;
+      this._picture.setStructure(known.structure, [...known.moves.values()].map(asTransition));
+    }
+    const step = known.steps.at(-1);
+    const key = JSON.stringify([chart.state, step?.[0]]);
+    if (key !== this._lastStep) {
+      this._lastStep = key;
+      const moved = step && step[2] <= 2;
+      this._picture.setActive(chart.state, moved ? { source: step[4], target: step[5], signal: step[3] } : null);
+    }
+    write(byId("picture-note"), known.uncounted ? `${things(known.uncounted, "step")} more than can be drawn` : "");
+  }
+
+  _together() {
+    const charts = [...this._list.chosen];
+    if (!charts.includes(this._chart)) charts.unshift(this._chart);
+    return charts;
+  }
+
+  _save(save) {
+    const chart = this._world.chart(this._chart);
+    if (chart && this._picture) save(this._picture.toSvgText(), chart.name);
+  }
+}
+
+function asTransition(move) {
+  if (!Array.isArray(move)) return move;
+  const [source, target, signal, count] = move;
+  return { source, target, signal, count };
+}

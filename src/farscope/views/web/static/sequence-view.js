@@ -1,0 +1,80 @@
+// The sequence diagram of the chosen charts, growing as they go on. The server draws it; only known shapes are taken over.
+
+import { byId, make, makeSvg, newestOnly } from "./dom.js";
+
+const PAUSE_MS = 500;
+const LENGTHS = ["20", "40", "100", "400"];
+const ELEMENTS = new Set(["svg", "g", "rect", "path", "text", "title", "line"]);
+const ATTRIBUTES = new Set([
+  "viewBox", "width", "height", "x", "y", "rx", "d", "class", "text-anchor", "role", "aria-label", "x1", "x2", "y1", "y2",
+]);
+
+/** Draws the last steps up to the moment shown; asks again when something happened. */
+export class SequenceView {
+  constructor(world) {
+    this._world = world;
+    this._shown = "";
+    this._drawing = make("div", { class: "drawing" });
+    this._lanes = select("Lanes", [["charts", "one lane a chart"], ["states", "one lane a state"]]);
+    this._last = select("Steps", LENGTHS.map((length) => [length, `last ${length} steps`]));
+    this._hint = make("span", { class: "soft" });
+    this._link = make("a", { class: "button", download: "sequence.svg" }, "SVG");
+    const tools = make("div", { class: "sequence-tools" }, this._lanes, this._last, this._link, this._hint);
+    byId("view-sequence").append(tools, this._drawing);
+    this._charts = [];
+    for (const choice of [this._lanes, this._last]) choice.addEventListener("change", () => this.draw(this._charts));
+    this._ask = newestOnly(async (query) => this._take(await askSvg(query)), PAUSE_MS);
+  }
+
+  /** Show these charts together. */
+  draw(charts) {
+    this._charts = charts;
+    this._hint.textContent = charts.length < 2 ? "Ctrl-click charts in the list to add them." : "";
+    const seen = this._world.live ? charts.map((id) => this._world.chart(id)?.steps ?? 0) : this._world.moment;
+    const query = { charts: charts.join(","), lanes: this._lanes.value, last: this._last.value };
+    if (!this._world.live) query.to = this._world.moment;
+    const key = JSON.stringify([query, seen]);
+    if (!charts.length || key === this._shown) return;
+    this._shown = key;
+    this._link.href = `/api/sequence?${new URLSearchParams({ ...query, style: "own" })}`;
+    this._ask(query);
+  }
+
+  _take(answer) {
+    const box = byId("view-sequence");
+    // Whoever looks at the end goes on looking at the end.
+    const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
+    this._drawing.replaceChildren(taken(answer.documentElement));
+    if (atEnd) box.scrollTop = box.scrollHeight;
+  }
+}
+
+function select(label, choices) {
+  return make("select", { "aria-label": label }, ...choices.map(([value, text]) => make("option", { value }, text)));
+}
+
+/** Return a copy made of known elements and attributes only; its style is the page's. */
+function taken(node) {
+  const copy = makeSvg(node.localName);
+  if (node.localName === "svg") copy.setAttribute("class", "farscope");
+  for (const { name, value } of node.attributes) if (ATTRIBUTES.has(name)) copy.setAttribute(name, value);
+  for (const child of node.childNodes) {
+    if (child.nodeType === Node.TEXT_NODE) copy.append(child.data);
+    else if (ELEMENTS.has(child.localName)) copy.append(taken(child));
+  }
+  return copy;
+}
+
+function askSvg(query) {
+  return new Promise((done, failed) => {
+    const request = new XMLHttpRequest();
+    request.open("GET", `/api/sequence?${new URLSearchParams(query)}`);
+    request.responseType = "document";
+    request.onload = () =>
+      request.status === 200 && request.responseXML
+        ? done(request.responseXML)
+        : failed(Object.assign(new Error("no diagram"), { refused: request.status }));
+    request.onerror = () => failed(new TypeError("no connection"));
+    request.send();
+  });
+}

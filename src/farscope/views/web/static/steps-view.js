@@ -1,0 +1,114 @@
+// The steps of the selected chart, newest first, and every fact of the one that was picked.
+
+import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
+import { KINDS, clock, span, visible } from "./format.js";
+
+const LISTED = 100;
+const COLUMNS = ["time", "event", "from", "to", "", "took", "waited", "queued"];
+
+/** Tells "cause" with {chart, number} in `detail` when the step that caused another is asked for. */
+export class StepsView extends EventTarget {
+  constructor(world) {
+    super();
+    this._world = world;
+    this._chart = null;
+    this._picked = null;
+    this._body = make("tbody");
+    const heads = COLUMNS.map((name, place) => make("th", place > 4 ? { class: "number" } : {}, name));
+    const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), this._body);
+    this._facts = make("div", { class: "facts", hidden: "" });
+    byId("view-steps").append(make("div", { class: "steps" }, make("div", { tabindex: "0" }, table), this._facts));
+    this._body.addEventListener("click", (event) => this._click(event));
+    this._past = newestOnly(async (chart, to) => {
+      const answer = await ask("steps", { chart, to, limit: LISTED });
+      if (chart === this._chart && to === this._world.moment) this._fill(answer.steps);
+    });
+    this._ask = newestOnly((chart, number) => this._show(chart, number));
+  }
+
+  /** Show the steps of a chart up to the moment shown. */
+  draw(chart) {
+    if (chart !== this._chart) {
+      this._chart = chart;
+      this._picked = null;
+      this._facts.hidden = true;
+      this._body.replaceChildren();
+    }
+    if (chart === null) return;
+    if (this._world.live) this._fill(this._world.detail(chart)?.steps ?? []);
+    else this._past(chart, this._world.moment);
+  }
+
+  /** Show every fact of a step, by its number. */
+  pick(chart, number) {
+    this._picked = number;
+    this._ask(chart, number);
+  }
+
+  /** Show every fact of the last step of a chart that began at a time or before. */
+  async pickAt(chart, time) {
+    const answer = await ask("steps", { chart, to: Math.ceil(time), limit: 1 });
+    if (answer.steps.length) this.pick(chart, answer.steps[0][0]);
+  }
+
+  _click(event) {
+    const row = event.target.closest("[data-number]");
+    if (row) this.pick(this._chart, Number(row.dataset.number));
+  }
+
+  _fill(steps) {
+    const newest = steps.slice(-LISTED).reverse();
+    while (this._body.rows.length < newest.length) this._body.append(makeRow());
+    while (this._body.rows.length > newest.length) this._body.deleteRow(-1);
+    newest.forEach((step, place) => this._fillRow(this._body.rows[place], step));
+  }
+
+  _fillRow(row, [number, at, kind, signal, start, end, duration, waited, queued]) {
+    const key = `${number} ${at}`;
+    mark(row, "aria-selected", String(number === this._picked));
+    if (row.dataset.key === key) return;
+    row.dataset.key = key;
+    row.dataset.number = number;
+    row.dataset.kind = kind;
+    const texts = [clock(at), visible(signal), visible(start), kind <= 2 ? visible(end) : "", KINDS[kind], span(duration), span(waited), String(queued)];
+    texts.forEach((text, column) => {
+      write(row.cells[column], text);
+      if (column > 0 && column < 4) row.cells[column].title = text;
+    });
+  }
+
+  async _show(chart, number) {
+    let facts;
+    try {
+      facts = await ask("step", { chart, number });
+    } catch (error) {
+      if (!error.refused) throw error;
+      this._facts.hidden = false;
+      this._facts.replaceChildren(make("p", { class: "soft" }, "This step is not remembered any more."));
+      return;
+    }
+    const [, at, kind, signal, , , duration, waited, queued, deferred] = facts.step;
+    const head = make("p", {}, make("b", {}, `Step ${number}`), ` ${visible(signal)}, ${KINDS[kind]}, at ${clock(at, 1)}: `);
+    head.append(`took ${span(duration)}, waited ${span(waited)}, ${queued} queued, ${deferred} deferred`);
+    if (facts.cause) head.append(this._cause(facts.cause));
+    const lines = [...(facts.trace ? [facts.trace] : []), ...facts.spy, ...facts.texts.filter((text) => text.includes("\n"))];
+    this._facts.hidden = false;
+    this._facts.replaceChildren(head, make("pre", {}, lines.map(visible).join("\n")));
+    this._facts.scrollTop = 0;
+    for (const row of this._body.rows) mark(row, "aria-selected", String(Number(row.dataset.number) === number));
+  }
+
+  _cause({ chart, number }) {
+    const poster = this._world.chart(chart);
+    if (!poster) return `; posted by step ${number} of a chart that is not followed`;
+    const link = make("a", { role: "button", tabindex: "0" }, `step ${number} of ${visible(poster.label)}`);
+    link.addEventListener("click", () => this.dispatchEvent(new CustomEvent("cause", { detail: { chart, number } })));
+    return make("span", {}, "; posted by ", link);
+  }
+}
+
+function makeRow() {
+  const row = make("tr");
+  COLUMNS.forEach((_, place) => row.append(make("td", { class: place > 4 ? "number" : place === 4 ? "kind" : "" })));
+  return row;
+}

@@ -1,0 +1,107 @@
+// Light and dark: as the system says, until a person says otherwise.
+
+const CHOICES = ["system", "light", "dark"];
+const STORE = "farscope-theme";
+
+/** Tells "theme" when colours changed, so that what is drawn by hand can be drawn again. */
+class Theme extends EventTarget {
+  constructor() {
+    super();
+    this._choice = CHOICES.includes(kept()) ? kept() : "system";
+    this._apply();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this._tell());
+  }
+
+  /** What was chosen: system, light or dark. */
+  get choice() {
+    return this._choice;
+  }
+
+  get dark() {
+    if (this._choice !== "system") return this._choice === "dark";
+    return matchMedia("(prefers-color-scheme: dark)").matches;
+  }
+
+  /** Turn light to dark and dark to light; back to the system's choice where that is the same. */
+  toggle() {
+    const wanted = this.dark ? "light" : "dark";
+    const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+    this._choice = wanted === system ? "system" : wanted;
+    try {
+      localStorage.setItem(STORE, this._choice);
+    } catch {
+      // A browser that keeps nothing for us forgets the choice with the page.
+    }
+    this._apply();
+    this._tell();
+  }
+
+  _apply() {
+    if (this._choice === "system") delete document.documentElement.dataset.theme;
+    else document.documentElement.dataset.theme = this._choice;
+  }
+
+  _tell() {
+    this.dispatchEvent(new Event("theme"));
+  }
+}
+
+function kept() {
+  try {
+    return localStorage.getItem(STORE);
+  } catch {
+    return null;
+  }
+}
+
+export const theme = new Theme();
+
+const hues = new Map();
+const HUES_KEPT = 5000;
+
+/** Return the fill of a state: its hue follows from its name, so that a state looks the same everywhere. */
+export function stateFill(name) {
+  return theme.dark ? `hsl(${hueOf(name)} 32% 33%)` : `hsl(${hueOf(name)} 52% 84%)`;
+}
+
+/** Return the colour of text on `stateFill`. */
+export function stateInk(name) {
+  return theme.dark ? `hsl(${hueOf(name)} 40% 86%)` : `hsl(${hueOf(name)} 45% 24%)`;
+}
+
+/** Return a colour of the style sheet, by its name without the dashes. */
+export function colour(name) {
+  return colours()[name];
+}
+
+let cached = null;
+let cachedDark = null;
+
+function colours() {
+  if (cached && cachedDark === theme.dark) return cached;
+  cachedDark = theme.dark;
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  cached = {};
+  for (const name of ["paper", "panel", "ink", "soft", "line", "hover", "accent", "accent-soft", "bad", "warn"]) {
+    probe.style.color = `var(--${name})`;
+    cached[name] = getComputedStyle(probe).color;
+  }
+  probe.remove();
+  return cached;
+}
+
+function hueOf(name) {
+  let hue = hues.get(name);
+  if (hue === undefined) {
+    let hash = 2166136261;
+    for (let place = 0; place < name.length; place += 1) {
+      hash = Math.imul(hash ^ name.charCodeAt(place), 16777619);
+    }
+    // Steps of the golden angle lie far apart even where hashes are neighbours.
+    hue = Math.round(((hash >>> 0) % 360) * 137.508) % 360;
+    if (hues.size >= HUES_KEPT) hues.clear();
+    hues.set(name, hue);
+  }
+  return hue;
+}

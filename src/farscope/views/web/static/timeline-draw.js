@@ -1,0 +1,130 @@
+// How the timeline looks: ruler, lanes, spans, ticks, the moment. Draws what it is given and keeps nothing.
+
+import { clock, midnight, visible } from "./format.js";
+import { colour, stateFill, stateInk } from "./theme.js";
+
+export const LANE = 22;
+export const RULER = 24;
+const BAR = 16;
+const LEAST_TEXT = 26; // pixels a span must have before its state is written into it
+const FONT = "11px system-ui, sans-serif";
+const STEPS = [1, 2, 5];
+const LONG_STEPS = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9, 172800e9, 604800e9];
+
+/** Return the distance between marks of the ruler, in nanoseconds, for so many nanoseconds a pixel. */
+export function rulerStep(perPixel) {
+  const least = perPixel * 90;
+  for (let power = 0; power < 11; power += 1) {
+    for (const step of STEPS) {
+      const size = step * 10 ** power;
+      if (size >= least && size <= 20e9) return size;
+    }
+  }
+  if (least <= 30e9) return 30e9;
+  return LONG_STEPS.find((step) => step >= least) ?? Math.ceil(least / 604800e9) * 604800e9;
+}
+
+/** Draw ruler and marks; `view` is {from, to, left, width, height}, times in nanoseconds since the origin. */
+export function drawRuler(pen, view) {
+  const perPixel = (view.to - view.from) / view.width;
+  const step = rulerStep(perPixel);
+  const start = midnight(view.from);
+  pen.fillStyle = colour("panel");
+  pen.fillRect(0, 0, view.left + view.width, RULER);
+  pen.font = FONT;
+  pen.textBaseline = "middle";
+  pen.textAlign = "left";
+  for (let mark = start + Math.ceil((view.from - start) / step) * step; mark <= view.to; mark += step) {
+    const x = Math.round(view.left + (mark - view.from) / perPixel) + 0.5;
+    pen.fillStyle = colour("line");
+    pen.fillRect(x, RULER - 6, 1, view.height);
+    pen.fillStyle = colour("soft");
+    pen.fillText(clock(mark, step), x + 4, RULER / 2);
+  }
+}
+
+/**
+ * Draw a lane.
+ * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]]}
+ * @param {number} end  where the last state ends: now, or the moment up to which is known
+ */
+export function drawLane(pen, lane, view, y, end) {
+  const scale = view.width / (view.to - view.from);
+  const right = view.left + view.width;
+  const at = (time) => Math.min(Math.max(view.left + (time - view.from) * scale, view.left), right);
+  const top = y + (LANE - BAR) / 2;
+  let x = view.left;
+  let state = lane.before;
+  let dense = false;
+  for (const [time, steps, next] of lane.items) {
+    const to = at(time);
+    span(pen, lane.states[state], x, to, top, dense);
+    x = to;
+    state = next;
+    dense = steps > 3;
+  }
+  span(pen, lane.states[state], x, at(end), top, false);
+  ticks(pen, lane, at, top);
+}
+
+function span(pen, name, from, to, top, dense) {
+  if (!name || to <= from) return;
+  pen.fillStyle = stateFill(name);
+  pen.fillRect(from, top, to - from, BAR);
+  if (dense || to - from < LEAST_TEXT) return;
+  pen.save();
+  pen.beginPath();
+  pen.rect(from, top, to - from - 3, BAR);
+  pen.clip();
+  pen.fillStyle = stateInk(name);
+  pen.font = FONT;
+  pen.textBaseline = "middle";
+  pen.fillText(visible(name), from + 5, top + BAR / 2 + 0.5);
+  pen.restore();
+}
+
+/** Events stand on the lower edge, taller where many fall on a pixel; refused and failed ones are of their own colour. */
+function ticks(pen, lane, at, top) {
+  const plain = colour("soft");
+  const bad = colour("bad");
+  for (const [time, steps, , , kind] of lane.items) {
+    const height = kind >= 5 ? BAR : Math.min(BAR, 3 + 2 * Math.log2(steps));
+    pen.fillStyle = kind >= 5 ? bad : plain;
+    pen.fillRect(Math.round(at(time)), top + BAR - height, 1, height);
+  }
+}
+
+/** Draw a lane's name in the gutter. */
+export function drawName(pen, name, y, { left, selected, chosen }) {
+  pen.fillStyle = selected ? colour("accent-soft") : colour("panel");
+  pen.fillRect(0, y, left, LANE);
+  if (chosen) {
+    pen.fillStyle = colour("accent");
+    pen.fillRect(0, y, 3, LANE);
+  }
+  pen.save();
+  pen.beginPath();
+  pen.rect(0, y, left - 8, LANE);
+  pen.clip();
+  pen.fillStyle = selected ? colour("accent") : colour("ink");
+  pen.font = "12px system-ui, sans-serif";
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillText(visible(name).slice(0, 80), 10, y + LANE / 2);
+  pen.restore();
+}
+
+/** Draw the line that stands at the moment shown, with a handle on the ruler. */
+export function drawMoment(pen, view, time) {
+  const x = view.left + ((time - view.from) / (view.to - view.from)) * view.width;
+  if (x < view.left || x > view.left + view.width) return;
+  pen.fillStyle = colour("accent");
+  pen.fillRect(Math.round(x) - 0.5, 0, 1.5, view.height);
+  pen.beginPath();
+  pen.moveTo(x - 6, 0);
+  pen.lineTo(x + 6, 0);
+  pen.lineTo(x + 6, 9);
+  pen.lineTo(x, 15);
+  pen.lineTo(x - 6, 9);
+  pen.fill();
+}

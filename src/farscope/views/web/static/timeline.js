@@ -1,0 +1,171 @@
+// The timeline: a lane a chart, from microseconds to days. Lanes come from the server, reduced to pixels.
+
+import { ask, byId, newestOnly, oncePerPicture, write } from "./dom.js";
+import { span } from "./format.js";
+import { LANE, RULER, drawLane, drawMoment, drawName, drawRuler } from "./timeline-draw.js";
+import { theme } from "./theme.js";
+
+const LEFT = 150; // pixels of the gutter with the names
+const REFRESH_MS = 250; // shortest pause between two questions while time goes on
+const LEAST_SPAN = 1e3; // a microsecond
+const MOST_SPAN = 366 * 86400e9;
+const FIRST_SPAN = 60e9;
+
+/** Shows the lanes of the charts that `lanes()` names; while it follows, its right edge is the present. */
+export class Timeline {
+  constructor(world, list) {
+    this._world = world;
+    this._list = list;
+    this._canvas = byId("lanes");
+    this._box = byId("timeline");
+    this._pen = this._canvas.getContext("2d");
+    this._answer = { from: 0, to: 0, lanes: [] };
+    this._lanes = new Map();
+    this._fetch = newestOnly((query) => this._ask(query), REFRESH_MS);
+    this._asked = "";
+    /** Whether the right edge is the present. */
+    this.following = true;
+    this.span = FIRST_SPAN;
+    this.to = 0;
+    this.draw = oncePerPicture(() => this._draw());
+    this._box.addEventListener("scroll", this.draw, { passive: true });
+    new ResizeObserver(this.draw).observe(this._box);
+    for (const [source, event] of [[world, "change"], [world, "moment"], [list, "select"], [list, "shown"], [theme, "theme"]]) {
+      source.addEventListener(event, this.draw);
+    }
+    setInterval(() => this.following && this.draw(), 100);
+  }
+
+  /** What is seen: {from, to, left, width, height}. */
+  get view() {
+    if (this.following) this.to = this._world.now;
+    const width = Math.max(50, this._box.clientWidth - LEFT);
+    return { from: this.to - this.span, to: this.to, left: LEFT, width, height: this._box.clientHeight };
+  }
+
+  /** Show another span, around the fraction `at` of the width; by 0.5 is twice as close. */
+  zoom(by, at = 1) {
+    const view = this.view;
+    const fixed = view.from + at * (view.to - view.from);
+    this.span = Math.min(Math.max(this.span * by, LEAST_SPAN), MOST_SPAN);
+    this._show(fixed + (1 - at) * this.span);
+  }
+
+  /** Move by a fraction of the width; positive is towards the present. */
+  pan(by) {
+    this._show(this.view.to + by * this.span);
+  }
+
+  /** Show everything there is to look back on. */
+  showAll() {
+    const { first } = this._world.account;
+    if (first === null || first === undefined) return;
+    this.span = Math.min(Math.max((this._world.now - first) * 1.05, LEAST_SPAN), MOST_SPAN);
+    this._show(Infinity);
+  }
+
+  /** Bring a moment into sight. */
+  reveal(time) {
+    const { from, to } = this.view;
+    if (time < from || time > to) this._show(time + this.span / 2);
+  }
+
+  /** The time under a point of the canvas. */
+  timeAt(x) {
+    const view = this.view;
+    return view.from + ((x - view.left) / view.width) * (view.to - view.from);
+  }
+
+  /** The chart whose lane is under a point of the canvas; undefined for none. */
+  chartAt(y) {
+    return y < RULER ? undefined : this._charts()[Math.floor((y - RULER + this._box.scrollTop) / LANE)];
+  }
+
+  /** What the lanes show at a time: {item, state, signal}; null if nothing is known. */
+  factsAt(chart, time) {
+    const lane = this._lanes.get(chart.id);
+    if (!lane) return null;
+    const near = (3 * this.span) / this.view.width;
+    let found = null;
+    let state = lane.before;
+    for (const item of lane.items) {
+      if (item[0] > time + near) break;
+      if (Math.abs(item[0] - time) <= near) found = item;
+      if (item[0] <= time) [, , state] = item;
+    }
+    return { item: found, state: lane.states[state], signal: found && lane.signals[found[3]], into: found && lane.states[found[2]] };
+  }
+
+  _show(to) {
+    const { now } = this._world;
+    this.following = this._world.live && to >= now;
+    this.to = Math.min(to, Math.max(now, this._world.time + this.span / 2));
+    this.draw();
+  }
+
+  /** The chosen charts and the selected one if any were chosen, else all that the list shows. */
+  _charts() {
+    const { chosen, selected, shown } = this._list;
+    if (!chosen.size) return shown;
+    return shown.filter((chart) => chosen.has(chart.id) || chart.id === selected);
+  }
+
+  async _ask(query) {
+    const answer = await ask("timeline", query);
+    this._lanes = new Map(answer.lanes.map((lane) => [lane.chart, lane]));
+    this._answer = answer;
+    this.draw();
+  }
+
+  _draw() {
+    if (!this._world.live && this.following) {
+      this.to = Math.max(this._world.time, this._world.moment);
+      this.following = false;
+    }
+    const view = this.view;
+    const charts = this._charts();
+    const ratio = devicePixelRatio;
+    const [across, down] = [view.left + view.width, view.height];
+    if (this._canvas.width !== Math.round(across * ratio) || this._canvas.height !== Math.round(down * ratio)) {
+      this._canvas.width = Math.round(across * ratio);
+      this._canvas.height = Math.round(down * ratio);
+      this._canvas.style.width = `${across}px`;
+      this._canvas.style.height = `${down}px`;
+    }
+    byId("lanes-room").style.height = `${Math.max(0, RULER + charts.length * LANE - down)}px`;
+    const first = Math.floor(this._box.scrollTop / LANE);
+    const seen = charts.slice(first, first + Math.ceil(down / LANE) + 1);
+    this._request(view, seen);
+    this._pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this._pen.clearRect(0, 0, across, down);
+    drawRuler(this._pen, view);
+    this._pen.save();
+    this._pen.beginPath();
+    this._pen.rect(0, RULER, across, down);
+    this._pen.clip();
+    seen.forEach((chart, place) => {
+      const y = RULER + (first + place) * LANE - this._box.scrollTop;
+      const lane = this._lanes.get(chart.id);
+      if (lane) drawLane(this._pen, lane, view, y, Math.min(this._world.now, view.to));
+      const [selected, chosen] = [chart.id === this._list.selected, this._list.chosen.has(chart.id)];
+      drawName(this._pen, chart.label, y, { left: LEFT, selected, chosen });
+    });
+    this._pen.restore();
+    if (!this._world.live) drawMoment(this._pen, view, this._world.moment);
+    write(byId("span"), span(this.span));
+  }
+
+  _request(view, charts) {
+    const query = {
+      from: Math.floor(view.from),
+      to: Math.ceil(view.to),
+      width: Math.round(view.width),
+      charts: charts.map((chart) => chart.id).join(","),
+    };
+    // While it follows, every frame may bring something; a window that stands still is asked for once.
+    const key = JSON.stringify(this.following || query.to > this._world.now - 2e9 ? [query, this._world.frames] : query);
+    if (!charts.length || key === this._asked) return;
+    this._asked = key;
+    this._fetch(query);
+  }
+}

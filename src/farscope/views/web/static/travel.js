@@ -1,0 +1,74 @@
+// Time travel: which moment the page shows, and how a person gets to another one.
+
+import { ask, byId, newestOnly, write } from "./dom.js";
+import { count, dateClock, span } from "./format.js";
+
+const CATCH_UP_MS = 500;
+
+/** The controls above the timeline. Whatever shows a moment listens to the world's "moment". */
+export class Travel {
+  /**
+   * @param {World} world
+   * @param {function(): number[]} charts  which charts' steps to step along; empty for those of all
+   */
+  constructor(world, charts) {
+    this._world = world;
+    this._charts = charts;
+    this._go = newestOnly(async (time) => world.showPast(await ask("at", { time: Math.round(time) })));
+    this._wanted = null;
+    byId("pause").addEventListener("click", () => this.toggle());
+    byId("back").addEventListener("click", () => this.step("back"));
+    byId("forward").addEventListener("click", () => this.step("forward"));
+    byId("to-live").addEventListener("click", () => this.toLive());
+    world.addEventListener("moment", () => this._draw());
+    world.addEventListener("change", () => this._draw());
+    setInterval(() => this._draw(), CATCH_UP_MS);
+  }
+
+  /** Show a moment: nanoseconds since the origin. Only the newest wish is answered while the server works. */
+  goTo(time) {
+    this._wanted = Math.round(time);
+    this._go(this._wanted);
+  }
+
+  /** Pause at the present, or go back to it. */
+  toggle() {
+    if (this._world.live) this.goTo(this._world.now);
+    else this.toLive();
+  }
+
+  /** Follow the present again. */
+  toLive() {
+    this._wanted = null;
+    this._world.showPresent();
+  }
+
+  /** Go to the next step of the selected charts, "back" or "forward"; `all` takes every chart. */
+  async step(direction, all = false) {
+    const time = Math.round(this._wanted ?? this._world.time);
+    const charts = all ? [] : this._charts();
+    const answer = await ask("near", { time, direction, charts: charts.join(",") });
+    if (answer.time !== null) this.goTo(answer.time);
+    else if (direction === "forward" && !this._world.live) this.toLive();
+    else if (this._world.live) this.goTo(time);
+  }
+
+  _draw() {
+    const world = this._world;
+    const { live } = world;
+    byId("to-live").disabled = live;
+    write(byId("to-live"), live ? "● live" : "Back to live");
+    write(byId("pause"), live ? "Pause" : "Paused");
+    byId("pause").setAttribute("aria-pressed", String(!live));
+    byId("pause").closest("section").toggleAttribute("data-past", !live);
+    write(byId("moment"), dateClock(live ? Math.floor(world.now / 1e9) * 1e9 : world.moment).slice(0, live ? 19 : undefined));
+    const { remembered, forgotten, first } = world.account;
+    let text = "";
+    if (remembered) {
+      text = `${count(remembered)} steps of ${span(world.now - first)} to look back on`;
+      if (forgotten) text += `; the oldest ${count(forgotten)} are forgotten`;
+    }
+    if (!live) text = `${span(world.now - world.moment)} ago · ${text}`;
+    write(byId("remembered"), text);
+  }
+}
