@@ -27,8 +27,8 @@ def running():
         chart.temp.fun = chart.top
         return return_status.SUPER
 
-    def make(name="runner", cls=ActiveObject, watcher=None):
-        chart = cls(name)
+    def make(name="runner", cls=ActiveObject, watcher=None, **options):
+        chart = cls(name, **options)
         charts.append(chart)
         if watcher is not None:
             chart.attach(watcher)
@@ -161,12 +161,8 @@ def test_a_handler_that_raises_ends_the_chart_and_is_told_everywhere(running, wa
     assert [told[0] for told in watcher.told][-2:] == ["step", "stopped"]
 
 
-def test_a_chart_may_decide_to_go_on_after_a_failure(running):
-    class Stoic(ActiveObject):
-        def on_failure(self, _error):
-            return True
-
-    chart = running(cls=Stoic)
+def test_a_chart_may_go_on_after_a_failure_in_the_state_it_rested_in(running):
+    chart = running(on_error="continue")
     call(chart, lambda _chart: 1 / 0)
     caught_up(chart)
     assert chart.failure is None

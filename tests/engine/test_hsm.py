@@ -7,7 +7,7 @@ import re
 import pytest
 
 from farscope.engine import Event, Factory, Hsm, return_status, signals
-from farscope.engine.hsm import QUEUE_CAPACITY
+from farscope.engine.options import QUEUE_CAPACITY
 from farscope.errors import (
     AlreadyStarted,
     ChartError,

@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from farscope.engine import Event, Hsm
-from farscope.engine.recorder import RING_STEPS, SPY_LINES
+from farscope.engine.recorder import RING_STEPS
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def test_the_rings_keep_the_last_steps_and_say_what_has_dropped(chart):
     for _ in range(RING_STEPS + 9):
         chart.dispatch(Event("U"))
     assert chart.rings == (RING_STEPS, 10, RING_STEPS, 10)
-    assert len(chart.spy()) == SPY_LINES
+    assert len(chart.spy()) == RING_STEPS
     assert len(chart.trace().splitlines()) == RING_STEPS + 1
     chart.clear_spy()
     chart.clear_trace()

@@ -46,7 +46,7 @@ def test_an_event_from_the_queue_knows_how_long_it_waited(chart):
 
 def test_a_wall_clock_set_back_makes_no_negative_times(chart, monkeypatch):
     times = iter([1000, 900, 800])
-    for module in ("hsm", "stepper", "notebook"):
+    for module in ("mailbox", "stepper", "notebook"):
         monkeypatch.setattr(f"farscope.engine.{module}.time_ns", lambda: next(times))
     chart.post_fifo(Event("U"))
     chart.next_rtc()

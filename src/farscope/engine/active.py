@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
-from typing import Any
+import time
+import traceback
+from typing import Any, Unpack
 
+from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
+from farscope.engine.options import ChartOptions, OnError, checked_on_error
+
+EXIT_TIMEOUT_S = 1.0
+"""How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
+longer is cut off where it is."""
 
 _log = logging.getLogger("farscope")
 
@@ -20,12 +29,25 @@ class ActiveObject(Hsm):
     Args:
         name: what the chart is called in traces; a short name is made up if it is None.
         instrumented: whether it records its steps; may be changed at any time.
+        on_error: what comes of the chart when a handler raises: ``"stop"`` ends it; ``"continue"`` lets it go
+            on in the state it rested in; or a function that is called with the chart, the event and the
+            error, on the chart's thread, and returns one of the two. The failed step is recorded either way,
+            with its traceback. What is no ``Exception``, like ``SystemExit``, always ends the chart.
+        options: see ``ChartOptions``.
     """
 
-    __slots__ = ("_bell", "_failure", "_stopping", "_threaded")
+    __slots__ = ("_bell", "_failure", "_on_error", "_stopping", "_threaded")
 
-    def __init__(self, name: str | None = None, instrumented: bool = True) -> None:
-        super().__init__(name, instrumented)
+    def __init__(
+        self,
+        name: str | None = None,
+        instrumented: bool = True,
+        *,
+        on_error: OnError = "stop",
+        **options: Unpack[ChartOptions],
+    ) -> None:
+        super().__init__(name, instrumented, **options)
+        self._on_error = checked_on_error(on_error)
         self._threaded = True
         self._stopping = False
         self._failure: BaseException | None = None
@@ -47,6 +69,7 @@ class ActiveObject(Hsm):
         super().start_at(initial_state)
         if self._threaded:
             self._thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
+            _running.add(self)
             self._thread.start()
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
@@ -58,15 +81,22 @@ class ActiveObject(Hsm):
         Returns:
             What a handler raised and so ended the chart before, or None.
         """
-        self._stopping = True
         thread = self._thread
         if thread is None:
+            self._stopping = True
             super().stop()
             return self._failure
-        self._wake()
+        self.halt()
         if not self.join(timeout_s) and thread is not threading.current_thread():
             _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
         return self._failure
+
+    def halt(self) -> None:
+        """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
+        self._stopping = True
+        self._timed.cancel_all()
+        self._fabric.forget(self)
+        self._wake()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
@@ -82,20 +112,36 @@ class ActiveObject(Hsm):
         thread.join(timeout_s)
         return not thread.is_alive()
 
-    def on_failure(self, error: BaseException) -> bool:
-        """Decide, after a handler raised, whether the chart goes on in the state it rested in.
-
-        Called on the chart's thread; the step was recorded before. This one reports the error through
-        ``logging`` and ends the chart.
-        """
-        _log.error("chart %s stops: a handler raised", self._name, exc_info=error)
-        return False
+    def _goes_on(self, e: Event, error: BaseException) -> bool:
+        """Decide, after a handler raised and its step was recorded, whether the chart goes on."""
+        policy = self._on_error
+        if callable(policy) and isinstance(error, Exception):
+            try:
+                policy = policy(self, e, error)
+            except BaseException as another:  # noqa: BLE001 - it ends the chart as the first error would
+                _log.error("on_error of chart %s raised", self._name, exc_info=another)
+            else:
+                if policy == "continue":
+                    return True
+        goes_on = policy == "continue" and isinstance(error, Exception)
+        what = "goes on" if goes_on else "stops"
+        _log.error("chart %s %s: a handler raised", self._name, what, exc_info=error)
+        return goes_on
 
     def _live_on(self) -> None:
         try:
             self._loop()
         finally:
             super().stop()
+            _running.discard(self)
+            self._free(self._failure)
+
+    @staticmethod
+    def _free(error: BaseException | None) -> None:
+        """Take from an error what the frames of its traceback hold: they hold the chart."""
+        while error is not None:
+            traceback.clear_frames(error.__traceback__)
+            error = error.__cause__ or error.__context__
 
     def _loop(self) -> None:
         # No wake-up is lost: this thread says that it is idle before it looks at the queue once
@@ -114,7 +160,7 @@ class ActiveObject(Hsm):
             try:
                 self._run(e, cause, posted_ns)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
-                if not self.on_failure(error):
+                if not self._goes_on(e, error):
                     self._failure = error
                     return
 
@@ -125,3 +171,21 @@ class ActiveObject(Hsm):
         except RuntimeError:
             # It rings already, and the thread has not heard it yet: one ring is enough.
             return
+
+
+_running: set[ActiveObject] = set()
+"""Charts whose threads live."""
+
+
+def _end_all() -> None:
+    # A daemon thread that is cut off while it holds a lock, say that of standard output, can hang or
+    # crash the interpreter's exit; so charts are let end their steps first.
+    charts = tuple(_running)
+    for chart in charts:
+        chart.halt()
+    deadline = time.monotonic() + EXIT_TIMEOUT_S
+    for chart in charts:
+        chart.join(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_end_all)

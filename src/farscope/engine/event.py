@@ -187,6 +187,17 @@ class Event:
         return Event(name, payload)
 
 
+def signal_of(event_or_signal: Event | int | str) -> int:
+    """Return the number of a signal that is given as an event, a number or a name.
+
+    Raises:
+        ChartError: there is no such signal.
+    """
+    if isinstance(event_or_signal, Event):
+        return event_or_signal.signal
+    return Event(event_or_signal).signal
+
+
 ENTRY_SIGNAL = signals.ENTRY_SIGNAL
 EXIT_SIGNAL = signals.EXIT_SIGNAL
 INIT_SIGNAL = signals.INIT_SIGNAL

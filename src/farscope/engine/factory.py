@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from farscope.engine.active import ActiveObject
 from farscope.engine.event import signals
+from farscope.engine.options import ActiveOptions
 from farscope.engine.states import BuiltState, adapted, name_of
 from farscope.errors import AlreadyStarted, ChartBuildError
 
@@ -47,12 +48,20 @@ class Factory(ActiveObject):
         name: what the chart is called in traces; a short name is made up if it is None.
         instrumented: whether it records its steps; may be changed at any time.
         threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
+        options: see ``ActiveOptions``.
     """
 
     __slots__ = ()
 
-    def __init__(self, name: str | None = None, instrumented: bool = True, *, threaded: bool = True) -> None:
-        super().__init__(name, instrumented)
+    def __init__(
+        self,
+        name: str | None = None,
+        instrumented: bool = True,
+        *,
+        threaded: bool = True,
+        **options: Unpack[ActiveOptions],
+    ) -> None:
+        super().__init__(name, instrumented, **options)
         self._threaded = threaded
 
     def create(self, state: str) -> Blueprint:

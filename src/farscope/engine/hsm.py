@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import threading
-from time import time_ns
-from typing import Any
+from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack
 
-from farscope.engine.event import Event
+from farscope.engine.event import Event, signal_of, signals
+from farscope.engine.fabric import PRIORITY
 from farscope.engine.here import per_thread
+from farscope.engine.mailbox import Mailbox, checked
+from farscope.engine.options import ChartOptions
 from farscope.engine.states import State
-from farscope.engine.stepper import DIRECT, Stepper
-from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted, QueueFull
+from farscope.engine.stepper import DIRECT
+from farscope.errors import AlreadyStarted, ChartError, NotStarted
 from farscope.records.facts import FactKind
-
-QUEUE_CAPACITY = 500
-"""Events a chart's queue holds, and events it may have put aside; a post beyond it raises ``QueueFull``."""
 
 STOP_TIMEOUT_S = 5.0
 """How long ``stop`` waits for the step that runs; a handler that takes longer goes on without the caller."""
 
-_POST_FIFO = int(FactKind.POST_FIFO)
-_POST_LIFO = int(FactKind.POST_LIFO)
-_DEFER = int(FactKind.DEFER)
-_RECALL = int(FactKind.RECALL)
-_REFUSED_POST = int(FactKind.REFUSED_POST)
+_SUBSCRIBE = int(FactKind.SUBSCRIBE)
+_PUBLISH = int(FactKind.PUBLISH)
+
+QueueType = Literal["fifo", "lifo"]
 
 
 class Resting:
@@ -35,7 +33,7 @@ class Resting:
         self.fun = fun
 
 
-class Hsm(Stepper):
+class Hsm(Mailbox):
     """A chart whose caller makes it run: ``dispatch`` an event, or post some and ``complete_circuit``.
 
     Posting is safe from any thread; everything that makes a step belongs to one thread at a time.
@@ -43,15 +41,15 @@ class Hsm(Stepper):
     Args:
         name: what the chart is called in traces; a short name is made up if it is None.
         instrumented: whether it records its steps; may be changed at any time.
+        options: see ``ChartOptions``.
     """
 
-    __slots__ = ("_capacity", "_idle", "_thread")
+    __slots__ = ("_thread",)
 
-    def __init__(self, name: str | None = None, instrumented: bool = True) -> None:
-        super().__init__(name, instrumented=instrumented)
-        self._capacity = QUEUE_CAPACITY
-        self._idle = False
-        """Whether a thread of the chart's own sleeps until something is posted."""
+    def __init__(
+        self, name: str | None = None, instrumented: bool = True, **options: Unpack[ChartOptions]
+    ) -> None:
+        super().__init__(name, instrumented, **options)
         self._thread: threading.Thread | None = None
         """The chart's own thread; None if it is driven by its caller."""
 
@@ -119,67 +117,49 @@ class Hsm(Stepper):
             done = True
         return done
 
-    def post_fifo(self, e: Event) -> None:
-        """Put ``e`` at the end of the queue.
+    def subscribe(self, event_or_signal: Event | int | str, queue_type: QueueType = "fifo") -> None:
+        """Have every event of a signal that is published put in the queue: at its end, or before all else.
+
+        Subscribing again changes the end. Works before and after the start, from any thread; the
+        chart's end ends it.
 
         Raises:
-            QueueFull: there is no room.
+            ChartStopped: after the end.
+            ChartError: ``queue_type`` is neither ``"fifo"`` nor ``"lifo"``, or there is no such signal.
+        """
+        if queue_type not in ("fifo", "lifo"):
+            raise ChartError(f"queue_type cannot be {queue_type!r}", "give 'fifo' or 'lifo'")
+        signal = signal_of(event_or_signal)
+        if self._stopped:
+            raise self._ended()
+        if self._inside():
+            self._note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
+        self._fabric.subscribe(self, signal, lifo=queue_type == "lifo")
+        if self._stopped:
+            # Another thread stopped the chart meanwhile.
+            self._fabric.forget(self)  # type: ignore[unreachable]
+
+    def unsubscribe(self, event_or_signal: Event | int | str) -> bool:
+        """Take no more published events of a signal; return whether the chart took them so far."""
+        return self._fabric.unsubscribe(self, signal_of(event_or_signal))
+
+    def publish(self, event: Event, priority: int = PRIORITY) -> None:
+        """Put ``event`` in the queues of all charts that subscribed to its signal, before this returns.
+
+        A full queue keeps nobody else from getting it. Nothing waits between charts, so there is nothing
+        for ``priority`` to overtake: it is told in the spy and changes no order.
+
+        Raises:
+            QueueFull: subscribers that raise rather than drop had no room; all others have got it.
             ChartStopped: after the end.
         """
-        if e.__class__ is not Event:
-            checked(e)
-        queue = self._queue
-        if len(queue) >= self._capacity:
-            raise self._no_room(e)
+        checked(event)
+        if self._stopped:
+            raise self._ended()
+        if self._inside():
+            self._note(_PUBLISH, event.signal_name, str(priority))
         here = per_thread.cell.here
-        if here is None:
-            queue.append((e, None, time_ns() if self._recording else 0))
-        else:
-            if here is self._here:
-                self._note(_POST_FIFO, e.signal_name)
-            queue.append((e, here.cause(), time_ns()))
-        if self._idle:
-            self._wake()
-
-    def post_lifo(self, e: Event) -> None:
-        """Put ``e`` before everything else in the queue; it raises what ``post_fifo`` raises."""
-        if e.__class__ is not Event:
-            checked(e)
-        queue = self._queue
-        if len(queue) >= self._capacity:
-            raise self._no_room(e)
-        here = per_thread.cell.here
-        if here is None:
-            queue.appendleft((e, None, time_ns() if self._recording else 0))
-        else:
-            if here is self._here:
-                self._note(_POST_LIFO, e.signal_name)
-            queue.appendleft((e, here.cause(), time_ns()))
-        if self._idle:
-            self._wake()
-
-    def defer(self, e: Event) -> None:
-        """Put ``e`` aside until ``recall``.
-
-        Raises:
-            QueueFull: as many events as a queue holds were put aside already.
-        """
-        checked(e)
-        if len(self._deferred) >= QUEUE_CAPACITY:
-            raise self._no_room(e)
-        if self._here is per_thread.cell.here:
-            self._note(_DEFER, e.signal_name)
-        self._deferred.append(e)
-
-    def recall(self) -> Event | None:
-        """Post the event that was put aside first, and return it; None if there is none."""
-        if not self._deferred:
-            return None
-        e = self._deferred[0]
-        if self._here is per_thread.cell.here:
-            self._note(_RECALL, e.signal_name)
-        self.post_fifo(e)
-        return self._deferred.popleft()
+        self._fabric.publish(event, None if here is None else here.cause())
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:  # noqa: ARG002 - for charts with a thread
         """End the chart: it makes no more steps, and those who watch it are told. Twice changes nothing.
@@ -191,16 +171,31 @@ class Hsm(Stepper):
         if not self._stopped:
             self._stopped = True
             self._capacity = -1
-            # The step that runs is recorded first, and tells it then.
+            self._timed.cancel_all()
+            self._fabric.forget(self)
+            # The step that runs is recorded first, and ends the chart then.
             if not self._here.number:
-                self._say_stopped()
+                self._end()
         return None
+
+    def __enter__(self) -> Self:
+        """Begin a block that ends with the chart's end."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise ChartError(
+            f"chart {self._name} cannot be copied or pickled: it is one running thing",
+            "make another chart of the same states, or send events or steps to where they are needed",
+        )
 
     def is_in(self, state: Any) -> bool:
         """Tell whether the chart rests in ``state`` or in a state inside it."""
         here: State | None = self._resting()
         while here is not None:
-            if state in (here.fn, here.name):
+            if here.is_called(state):
                 return True
             here = here.parent
         return False
@@ -216,7 +211,7 @@ class Hsm(Stepper):
         child: State = self._resting()
         here: State | None = child
         while here is not None:
-            if state in (here.fn, here.name):
+            if here.is_called(state):
                 return child.fn
             child, here = here, here.parent
         raise ChartError(
@@ -264,28 +259,8 @@ class Hsm(Stepper):
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
         return leaf
 
-    def _no_room(self, e: Event) -> ChartError:
-        if self._stopped:
-            return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
-        if self._here is per_thread.cell.here:
-            self._note(_REFUSED_POST, e.signal_name, "raised")
-        return QueueFull(
-            f"no room for {e.signal_name} in the queue of chart {self._name}: {QUEUE_CAPACITY} events wait",
-            "the chart is slower than those who post to it, or two charts post to each other without end",
-            capacity=QUEUE_CAPACITY,
-        )
-
     def _self_driven(self) -> ChartError:
         return ChartError(
             f"chart {self._name} runs on its own thread",
             "post the event, or make a Factory with threaded=False to drive it yourself",
         )
-
-    def _wake(self) -> None:
-        """Wake the chart's own thread; a chart without one is never idle."""
-
-
-def checked(e: object) -> None:
-    """Raise ``ChartError`` if ``e`` is no event."""
-    if not isinstance(e, Event):
-        raise ChartError(f"{e!r} is no event", "write Event(signal=signals.NAME)")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from time import time_ns
 from typing import Any
 
 from farscope.engine.event import IGNORED, TRAN, Event
 from farscope.engine.here import per_thread
-from farscope.engine.recorder import Recorder
+from farscope.engine.recorder import RING_STEPS, Recorder
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
 from farscope.records.shape import Shape
@@ -16,6 +17,9 @@ from farscope.records.step import Cause, RawStep
 
 MAX_TEXT = 4_000
 """Characters kept of one free text or traceback; of a longer one a note says how much is missing."""
+
+refusing = threading.Lock()
+"""Guards the refused posts of all charts: they are rare, and it is held for a moment only."""
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
@@ -36,15 +40,17 @@ class Temp:
 class Notebook(Recorder):
     """The part of a chart that its handlers write to."""
 
-    __slots__ = ("_deferred", "_made", "_queue", "_texts", "temp")
+    __slots__ = ("_deferred", "_made", "_queue", "_refused", "_texts", "temp")
 
-    def __init__(self, name: str | None, *, instrumented: bool) -> None:
-        super().__init__(name, instrumented=instrumented)
+    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+        super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self.temp = Temp()
         self._made: list[Made] = []
         self._texts: list[str] = []
         self._queue: deque[Posted] = deque()
         self._deferred: deque[Event] = deque()
+        self._refused: list[Made] = []
+        """Posts from outside that found no room since the last step; guarded by ``refusing``."""
 
     def top(self, *_: Any) -> int:
         """The outside of all states: what an outermost state function names as its parent."""
@@ -70,6 +76,13 @@ class Notebook(Recorder):
             made.append((_CUT, "", "0"))
         made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + 1))
         return False
+
+    def _note_refused(self) -> None:
+        """Leave the facts of posts that were refused since the last step."""
+        with refusing:
+            refused, self._refused = self._refused, []
+        for fact in refused:
+            self._note(*fact)
 
     def _take_texts(self, count: int) -> tuple[str, ...]:
         texts = tuple(self._texts[:count])

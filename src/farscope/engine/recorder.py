@@ -19,10 +19,8 @@ from farscope.records.structure import ChartStructure
 from farscope.records.text import spy_text, trace_text
 
 RING_STEPS = 500
-"""Steps kept for ``spy()``, and steps with a transition kept for ``trace()``; beyond it the oldest go."""
-
-SPY_LINES = 500
-"""Lines ``spy()`` gives at most: the last ones."""
+"""Steps kept for ``spy()``, steps with a transition kept for ``trace()``, and lines that ``spy()`` gives,
+unless a chart is given a ``ring_size``; beyond it the oldest go."""
 
 STRICT = "FARSCOPE_STRICT"
 """With this environment variable set to 1, an observer's error is raised after it was reported."""
@@ -68,16 +66,16 @@ class Recorder:
         "_traces",
     )
 
-    def __init__(self, name: str | None, *, instrumented: bool) -> None:
+    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         serial = next(_serials)
         self._here = Here(serial)
         self._name = name if name is not None else f"{type(self).__name__.lower()}{serial}"
         self._id = self._make_id()
         self._leaf: State | None = None
         self._number = 0
-        self._steps: deque[RawStep] = deque(maxlen=RING_STEPS)
+        self._steps: deque[RawStep] = deque(maxlen=ring_size)
         self._steps_from = 0
-        self._traced: deque[RawStep] = deque(maxlen=RING_STEPS)
+        self._traced: deque[RawStep] = deque(maxlen=ring_size)
         self._traces = 0
         self._sinks: tuple[Sink, ...] = ()
         self._live = _Live()
@@ -160,8 +158,9 @@ class Recorder:
         self._arrange()
 
     def spy(self) -> list[str]:
-        """Return the last spy lines, oldest first, at most ``SPY_LINES``."""
-        return spy_text(self.steps())[-SPY_LINES:]
+        """Return the last spy lines, oldest first; not more lines than steps are kept."""
+        size = self._steps.maxlen or 0
+        return spy_text(self.steps())[-size:] if size else []
 
     def trace(self) -> str:
         """Return the last trace lines, one a line, behind a newline."""

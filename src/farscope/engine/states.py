@@ -75,6 +75,10 @@ class State:
         self.roots: dict[int, Any] = {}
         """What was learned about steps that begin in this state, by signal: see ``memo``."""
 
+    def is_called(self, state: object) -> bool:
+        """Tell whether a user means this state by ``state``: its function or its name."""
+        return state in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn
+
     def call_for(self, signal: int) -> Call | None:
         """Return what to call with an event of ``signal``; None if the state cannot act on it."""
         return self.call if self.handlers is None else self.handlers.get(signal)
@@ -169,6 +173,15 @@ class States:
             raise NotAState(f"state {name} does not say which state is around it", remedy, state=name)
         return parent
 
+    def release(self, chart: Any) -> None:
+        """Forget what was learned about steps, and hold methods of ``chart`` without it."""
+        for state in self._by_key.values():
+            state.roots.clear()
+            state.fn = _unbound(state.fn, chart)
+        self._by_key = {_unbound(key, chart): state for key, state in self._by_key.items()}
+        for built in self.named.values():
+            built.handlers = {signal: _unbound(fn, chart) for signal, fn in built.handlers.items()}
+
     def structure(self) -> ChartStructure:
         """Return states and reactions, as far as they are known."""
         states = {state.fn: state for state in self._by_key.values()}
@@ -188,6 +201,10 @@ def _declare(built: BuiltState, infos: dict[str, StateInfo], reactions: dict[Rea
     infos.setdefault(name, StateInfo(name, name_of(built.parent) if built.parent is not None else ""))
     for signal in built.handlers:
         reactions[Reaction(name, signals.name_for_signal(signal))] = None
+
+
+def _unbound(fn: Any, chart: Any) -> Any:
+    return fn.__func__ if inspect.ismethod(fn) and fn.__self__ is chart else fn
 
 
 def name_of(fn: Any) -> str:

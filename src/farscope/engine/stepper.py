@@ -10,6 +10,7 @@ from farscope.engine.event import TRAN, Event
 from farscope.engine.here import per_thread
 from farscope.engine.memo import Branches, Memo, Place, Rest, key_of, outcome_of
 from farscope.engine.notebook import Notebook, bounded
+from farscope.engine.recorder import RING_STEPS
 from farscope.engine.states import State, States
 from farscope.engine.walk import START_SIGNAL, TOP, Walk
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NotStarted
@@ -26,8 +27,8 @@ class Stepper(Notebook):
 
     __slots__ = ("_memo", "_place", "_roots", "_starting", "_states", "_stopped", "_walk")
 
-    def __init__(self, name: str | None, *, instrumented: bool) -> None:
-        super().__init__(name, instrumented=instrumented)
+    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+        super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._states = States()
         self._memo = Memo()
         self._roots: Branches | None = None
@@ -55,6 +56,8 @@ class Stepper(Notebook):
             cause = outer.cause()
         cell.here = here
         here.number = self._number + 1
+        if self._refused:
+            self._note_refused()
         begin_ns = time_ns()
         try:
             shape, _, _, texts = self._follow(e, roots)
@@ -68,7 +71,7 @@ class Stepper(Notebook):
         here.number = 0
         self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
         if self._stopped:
-            self._say_stopped()  # type: ignore[unreachable]  # a handler may have stopped the chart
+            self._end()  # type: ignore[unreachable]  # a handler may have stopped the chart
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
         """Call what is to be called about ``e``, and rest where that leads."""
@@ -176,6 +179,8 @@ class Stepper(Notebook):
         here.number = 0
         if recorded:
             self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
+        if self._stopped:
+            self._end()  # type: ignore[unreachable]  # same
 
     def _new_walk(self, signal: int, signal_name: str) -> Walk:
         leaf = self._leaf
@@ -211,12 +216,27 @@ class Stepper(Notebook):
         self._forget_failed()
         self._record(shape, begin_ns, *posted, texts)
         if self._stopped:
-            self._say_stopped()
+            self._end()
 
     def _forget_failed(self) -> None:
         self._walk = self._place = None
         self._made.clear()
         self._texts.clear()
+        if self._leaf is not None:
+            self.temp.fun = self._leaf.fn
+
+    def _end(self) -> None:
+        """Tell those who watch that the chart was stopped, and let go of what only steps need.
+
+        What a chart of methods remembers of its states leads back to the chart: if it stayed, only
+        the garbage collector could free the chart.
+        """
+        self._say_stopped()
+        self._queue.clear()
+        self._deferred.clear()
+        self._roots = None
+        self._memo = Memo()
+        self._states.release(self)
         if self._leaf is not None:
             self.temp.fun = self._leaf.fn
 

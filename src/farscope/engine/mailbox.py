@@ -1,0 +1,246 @@
+"""The part of a chart that takes events: a queue, and those that were put aside."""
+
+from __future__ import annotations
+
+from time import time_ns
+from typing import Unpack, overload
+
+from farscope.engine.event import Event
+from farscope.engine.fabric import Fabric, process_fabric
+from farscope.engine.here import per_thread
+from farscope.engine.notebook import refusing
+from farscope.engine.options import QUEUE_CAPACITY, ChartOptions, checked_queue_size, checked_ring_size, drops
+from farscope.engine.recorder import RING_STEPS
+from farscope.engine.stepper import Stepper
+from farscope.engine.timed import TimedPosts
+from farscope.engine.timer import process_clock
+from farscope.errors import ChartError, ChartStopped, QueueFull
+from farscope.records.facts import FactKind
+from farscope.records.step import Cause
+
+RAISED = "raised"
+DROPPED = "dropped"
+
+_POST_FIFO = int(FactKind.POST_FIFO)
+_POST_LIFO = int(FactKind.POST_LIFO)
+_DEFER = int(FactKind.DEFER)
+_RECALL = int(FactKind.RECALL)
+_REFUSED_POST = int(FactKind.REFUSED_POST)
+
+
+class Mailbox(Stepper):
+    """Queue and deferred events of a chart. Posting is safe from any thread."""
+
+    __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_queue_size", "_rejected", "_timed")
+
+    def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
+        super().__init__(
+            name, instrumented=instrumented, ring_size=checked_ring_size(options.get("ring_size", RING_STEPS))
+        )
+        self._queue_size = checked_queue_size(options.get("queue_size", QUEUE_CAPACITY))
+        self._capacity = self._queue_size
+        """As the queue's size, but negative once the chart was stopped: then nothing has room."""
+        self._drops = drops(options.get("on_full", "raise"))
+        self._rejected = 0
+        self._fabric: Fabric = options.get("fabric", process_fabric)
+        self._timed = TimedPosts(self, options.get("clock", process_clock))
+        self._idle = False
+        """Whether a thread of the chart's own sleeps until something is posted."""
+
+    @property
+    def rejected(self) -> int:
+        """How many posts found no room, whether that was raised to their posters or not."""
+        return self._rejected
+
+    @overload
+    def post_fifo(self, e: Event) -> None: ...
+    @overload
+    def post_fifo(
+        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
+    ) -> int: ...
+    def post_fifo(
+        self,
+        e: Event,
+        period: float | None = None,
+        times: int | None = None,
+        deferred: bool | None = None,
+    ) -> int | None:
+        """Put ``e`` at the end of the queue: now, or in step with the clock if a period is given.
+
+        Args:
+            e: what is posted; each time the same object.
+            period: seconds from one post to the next; none is skipped, and lateness does not add up.
+            times: how many posts in all; 0 or None for ever. Without a period it means nothing.
+            deferred: whether the first post waits a period too, which it does unless this is False.
+
+        Returns:
+            Nothing for a post made now; for timed posts an id for ``cancel_event``.
+
+        Raises:
+            QueueFull: there is no room now, and the chart raises rather than drops.
+            ChartStopped: after the end.
+            ChartError: it is no event, or the times make no sense.
+        """
+        if period is not None:
+            return self._arm(e, period, times, deferred, lifo=False)
+        if e.__class__ is not Event:
+            checked(e)
+        queue = self._queue
+        if len(queue) >= self._capacity:
+            self._refuse(e)
+            return None
+        here = per_thread.cell.here
+        if here is None:
+            queue.append((e, None, time_ns() if self._recording else 0))
+        else:
+            if here is self._here:
+                self._note(_POST_FIFO, e.signal_name)
+            queue.append((e, here.cause(), time_ns()))
+        if self._idle:
+            self._wake()
+        return None
+
+    @overload
+    def post_lifo(self, e: Event) -> None: ...
+    @overload
+    def post_lifo(
+        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
+    ) -> int: ...
+    def post_lifo(
+        self,
+        e: Event,
+        period: float | None = None,
+        times: int | None = None,
+        deferred: bool | None = None,
+    ) -> int | None:
+        """Put ``e`` before everything else in the queue; all else is as with ``post_fifo``."""
+        if period is not None:
+            return self._arm(e, period, times, deferred, lifo=True)
+        if e.__class__ is not Event:
+            checked(e)
+        queue = self._queue
+        if len(queue) >= self._capacity:
+            self._refuse(e)
+            return None
+        here = per_thread.cell.here
+        if here is None:
+            queue.appendleft((e, None, time_ns() if self._recording else 0))
+        else:
+            if here is self._here:
+                self._note(_POST_LIFO, e.signal_name)
+            queue.appendleft((e, here.cause(), time_ns()))
+        if self._idle:
+            self._wake()
+        return None
+
+    def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
+        """Put ``e`` in the queue on behalf of a clock or a fabric; it leaves no fact of a post.
+
+        Raises:
+            QueueFull: there is no room, and the chart raises rather than drops.
+            ChartStopped: after the end.
+        """
+        queue = self._queue
+        if len(queue) >= self._capacity:
+            self._refuse(e)
+            return
+        item = (e, cause, time_ns() if cause or self._recording else 0)
+        if lifo:
+            queue.appendleft(item)
+        else:
+            queue.append(item)
+        if self._idle:
+            self._wake()
+
+    def defer(self, e: Event) -> None:
+        """Put ``e`` aside until ``recall``.
+
+        Raises:
+            QueueFull: as many events as a queue holds were put aside already, and the chart raises
+                rather than drops.
+        """
+        checked(e)
+        if len(self._deferred) >= self._queue_size:
+            self._refuse(e)
+            return
+        if self._inside():
+            self._note(_DEFER, e.signal_name)
+        self._deferred.append(e)
+
+    def recall(self) -> Event | None:
+        """Post the event that was put aside first, and return it.
+
+        None if there is none, or if a chart that drops has no room for it: then it stays put aside.
+
+        Raises:
+            QueueFull: there is no room, and the chart raises rather than drops.
+            ChartStopped: after the end.
+        """
+        if not self._deferred:
+            return None
+        e = self._deferred[0]
+        if len(self._queue) >= self._capacity:
+            self._refuse(e)
+            return None
+        if self._inside():
+            self._note(_RECALL, e.signal_name)
+        self.post_fifo(e)
+        return self._deferred.popleft()
+
+    def cancel_event(self, number: int) -> bool:
+        """End the timed posts of an id; return whether any were still to come.
+
+        Once this returns, the clock posts nothing more; what it posted before stays in the queue.
+        """
+        return self._timed.cancel(number)
+
+    def cancel_events(self, e: Event) -> int:
+        """End all timed posts of the signal of ``e``; return how many ids that were."""
+        checked(e)
+        return self._timed.cancel_signal(e.signal)
+
+    def _arm(self, e: Event, period: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
+        checked(e)
+        if self._stopped:
+            raise self._ended()
+        number = self._timed.arm(e, period, times, deferred, lifo=lifo)
+        if self._stopped:
+            # Another thread stopped the chart meanwhile, perhaps before this post was there to be cancelled.
+            self._timed.cancel(number)  # type: ignore[unreachable]
+        return number
+
+    def _refuse(self, e: Event) -> None:
+        """Count a post that finds no room and leave a fact of it, then raise if that is the policy."""
+        if self._stopped:
+            raise self._ended()
+        fact = (_REFUSED_POST, e.signal_name, DROPPED if self._drops else RAISED)
+        with refusing:
+            self._rejected += 1
+            if not self._inside() and fact not in self._refused:
+                # One fact for all of a signal: a flood of them would bury what else the step did.
+                self._refused.append(fact)
+        if self._inside():
+            self._note(*fact)
+        if not self._drops:
+            raise QueueFull(
+                f"no room for {e.signal_name} in the queue of chart {self._name}: "
+                f"{self._queue_size} events wait",
+                "the chart is slower than those who post to it, or two charts post to each other without end",
+                capacity=self._queue_size,
+            )
+
+    def _inside(self) -> bool:
+        """Tell whether the caller is inside a recorded step of this chart."""
+        return self._here is per_thread.cell.here
+
+    def _ended(self) -> ChartStopped:
+        return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
+
+    def _wake(self) -> None:
+        """Wake the chart's own thread; a chart without one is never idle."""
+
+
+def checked(e: object) -> None:
+    """Raise ``ChartError`` if ``e`` is no event."""
+    if not isinstance(e, Event):
+        raise ChartError(f"{e!r} is no event", "write Event(signal=signals.NAME)")

@@ -1,0 +1,92 @@
+"""What a chart may be given at its making."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal, TypedDict
+
+from farscope.engine.event import Event
+from farscope.engine.fabric import Fabric
+from farscope.engine.schedule import Clock
+from farscope.errors import UsageError
+
+QUEUE_CAPACITY = 500
+"""Events a chart's queue holds, and events it may have put aside, unless it is given a ``queue_size``; what
+becomes of a post beyond it, ``on_full`` says."""
+
+OnFull = Literal["raise", "drop"]
+
+Verdict = Literal["stop", "continue"]
+
+OnError = Verdict | Callable[[Any, Event, Exception], Verdict]
+
+
+class ChartOptions(TypedDict, total=False):
+    """The options of every chart, given by keyword."""
+
+    queue_size: int
+    """Events the queue holds, and events the chart may put aside; 500 unless given."""
+    ring_size: int
+    """Steps kept for ``spy``, steps with a transition kept for ``trace``, and lines that ``spy`` gives;
+    500 unless given."""
+    on_full: OnFull
+    """What comes of a post that finds no room: ``"raise"``, which raises ``QueueFull`` to the poster, or
+    ``"drop"``, which loses the event. Either way ``chart.rejected`` counts it and watchers see it."""
+    fabric: Fabric
+    """Through what the chart publishes and subscribes, if not through that of the process."""
+    clock: Clock
+    """What makes the chart's timed posts, if not the clock of the process."""
+
+
+class ActiveOptions(ChartOptions, total=False):
+    """The options of a chart that runs by itself, given by keyword."""
+
+    on_error: OnError
+    """What comes of the chart when a handler raises; see ``ActiveObject``."""
+
+
+def checked_on_error(on_error: OnError) -> OnError:
+    """Return ``on_error``.
+
+    Raises:
+        UsageError: it is neither a policy nor callable.
+    """
+    if on_error not in ("stop", "continue") and not callable(on_error):
+        raise UsageError(
+            f"on_error cannot be {on_error!r}",
+            "give on_error='stop', on_error='continue', or a function of chart, event and error",
+        )
+    return on_error
+
+
+def checked_queue_size(size: int) -> int:
+    """Return ``size``.
+
+    Raises:
+        UsageError: it is no size of a queue.
+    """
+    if size < 1:
+        raise UsageError(f"a queue cannot hold {size!r} events", "give a queue_size of at least 1")
+    return size
+
+
+def checked_ring_size(size: int) -> int:
+    """Return ``size``.
+
+    Raises:
+        UsageError: it is no size of a ring.
+    """
+    if size < 0:
+        raise UsageError(f"a ring cannot hold {size!r} steps", "give a ring_size of 0 or more")
+    return size
+
+
+def drops(on_full: OnFull) -> bool:
+    """Return whether a post beyond the queue's size is dropped rather than raised.
+
+    Raises:
+        UsageError: ``on_full`` is neither.
+    """
+    if on_full not in ("raise", "drop"):
+        raise UsageError(f"on_full cannot be {on_full!r}", "give on_full='raise' or on_full='drop'")
+    return on_full == "drop"

@@ -1,0 +1,133 @@
+"""What is due when: the heap of timers behind every clock. It knows no thread and no time of its own."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable
+from typing import Protocol
+
+from farscope.errors import ChartError
+
+NANOSECONDS = 1_000_000_000
+
+MIN_PERIOD_S = 0.0001
+"""The shortest period a timer may have; a shorter one this process could not keep up with."""
+
+MAX_PERIOD_S = 100 * 365 * 86_400.0
+"""The longest one; beyond it some clocks of an operating system cannot wait."""
+
+_numbers = itertools.count(1)
+
+
+class Timer:
+    """Something to be done at a time, once or again and again in step with the first time.
+
+    Args:
+        fire: what to do; called by the clock, with the clock's lock held, so it must be short.
+        period_s: seconds from one time to the next.
+        times: how often at all; 0 for ever.
+
+    Raises:
+        ChartError: the period or the number of times makes no sense.
+    """
+
+    __slots__ = ("fire", "left", "live", "number", "period_ns")
+
+    def __init__(self, fire: Callable[[Timer], object], period_s: float, times: int = 0) -> None:
+        if not MIN_PERIOD_S <= period_s <= MAX_PERIOD_S:
+            raise ChartError(
+                f"a timer cannot have a period of {period_s!r} seconds",
+                f"give a period between {MIN_PERIOD_S:g} and {MAX_PERIOD_S:g} seconds",
+            )
+        if times < 0 or times != int(times):
+            raise ChartError(f"a timer cannot run {times!r} times", "give a whole number; 0 means for ever")
+        self.number = next(_numbers)
+        """Tells the timer from every other of the process."""
+        self.fire = fire
+        self.period_ns = round(period_s * NANOSECONDS)
+        self.left: int | None = int(times) or None
+        """How often it will still fire; None for ever."""
+        self.live = True
+        """False once it has fired for the last time or was removed."""
+
+    def count(self) -> None:
+        """Take note that it fires once."""
+        if self.left is not None:
+            self.left -= 1
+            self.live = self.left > 0
+
+
+def _nothing(_timer: Timer) -> None:
+    """Fire a timer that was removed."""
+
+
+class Clock(Protocol):
+    """What makes timers fire; all its methods may be called from any thread."""
+
+    def now_ns(self) -> int:
+        """Return the present time in nanoseconds, from a beginning of the clock's own."""
+
+    def add(self, timer: Timer, first_ns: int) -> None:
+        """Have ``timer`` fire at ``first_ns`` for the first time."""
+
+    def remove(self, timer: Timer) -> None:
+        """Have ``timer`` fire no more: once this returns it never does. Twice changes nothing."""
+
+
+class Schedule:
+    """Timers by the time they are due; used by one thread at a time.
+
+    Due times are the first one plus whole periods, so lateness never adds up: a timer that is late by
+    several periods fires for each of them.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, Timer]] = []
+        self._order = itertools.count()
+        self._removed = 0
+
+    def __len__(self) -> int:
+        """Return how many timers are still to fire."""
+        return len(self._heap) - self._removed
+
+    def add(self, timer: Timer, due_ns: int) -> None:
+        """Put ``timer`` in; of those due at the same time the one added first fires first."""
+        heapq.heappush(self._heap, (due_ns, next(self._order), timer))
+
+    def remove(self, timer: Timer) -> None:
+        """Take ``timer`` out; it costs nothing until such timers are half of all."""
+        if not timer.live:
+            return
+        timer.live = False
+        # The heap keeps the timer for a while; what its post is about need not wait for that.
+        timer.fire = _nothing
+        self._removed += 1
+        if self._removed * 2 > len(self._heap):
+            self._heap = [entry for entry in self._heap if entry[2].live]
+            heapq.heapify(self._heap)
+            self._removed = 0
+
+    def next_ns(self) -> int | None:
+        """Return when the next timer is due; None if there is none."""
+        heap = self._heap
+        while heap and not heap[0][2].live:
+            heapq.heappop(heap)
+            self._removed -= 1
+        return heap[0][0] if heap else None
+
+    def take(self, now_ns: int) -> tuple[Timer, int] | None:
+        """Return the timer that is due first and when it was, and put it in again if it is to repeat.
+
+        None if nothing is due by ``now_ns``.
+        """
+        due_ns = self.next_ns()
+        if due_ns is None or due_ns > now_ns:
+            return None
+        timer = self._heap[0][2]
+        timer.count()
+        if timer.live:
+            heapq.heapreplace(self._heap, (due_ns + timer.period_ns, next(self._order), timer))
+        else:
+            heapq.heappop(self._heap)
+        return timer, due_ns
