@@ -16,7 +16,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 Position = Mapping[str, int]
 """Where a reader stands: an opaque, JSON-able mapping that another reader of the same log can start from."""
@@ -122,4 +122,16 @@ class Log(Protocol):
         Raises:
             LogUnavailable: the log cannot be reached.
             LogRefused: not like this.
+        """
+
+
+@runtime_checkable
+class FiniteLog(Log, Protocol):
+    """A log of the past, such as a recording: who has caught up with it has read all there will be."""
+
+    def end_ns(self) -> int:
+        """Return when the newest batch in it was stored, in nanoseconds since the epoch; 0 if there is none.
+
+        Raises:
+            LogRefused: the log cannot be read.
         """

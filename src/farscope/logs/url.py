@@ -4,6 +4,7 @@
 
     memory:NAME
     sqlite:DIR?max_bytes=500MB&max_age=7d     DIR may start with ~ and have escapes, %3F for a ?
+    file:FILE, or NAME.farscope alone         a recording, to be read only
     amqp://user:password@host:5672/vhost      RabbitMQ
     amqps://user:password@host:5671/vhost     RabbitMQ with TLS
 """
@@ -24,6 +25,8 @@ from farscope.logs.base import Log
 from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
 from farscope.logs.memory import MemoryLog
 from farscope.logs.quantity import parse_size, parse_span_ns
+from farscope.logs.recording import RecordingLog
+from farscope.logs.recording_format import SUFFIX
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.sqlite_retention import DEFAULT_MAX_AGE_NS
 from farscope.logs.sqlite_retention import DEFAULT_MAX_BYTES as SQLITE_MAX_BYTES
@@ -47,6 +50,8 @@ def open_log(url: str | None = None) -> Log:
     address = default_url() if url is None else url.strip()
     match = _SCHEME.match(address)
     opener = _SCHEMES.get(match[1].lower()) if match else None
+    if opener is None and address.endswith(SUFFIX):
+        return RecordingLog(_expanded(address))
     if match is None or opener is None:
         raise BadUrl(f"the log's address {redacted(address)!r} cannot be understood", _hint_for(address))
     return opener(address, address[match.end() :])
@@ -98,6 +103,11 @@ def _open_sqlite(url: str, rest: str) -> Log:
     )
 
 
+def _open_file(url: str, rest: str) -> Log:
+    del url
+    return RecordingLog(file_of(rest, windows=sys.platform == "win32"))
+
+
 def _open_rabbitmq(url: str, rest: str) -> Log:
     del rest
     try:
@@ -117,6 +127,7 @@ _SCHEMES: Final[Mapping[str, Callable[[str, str], Log]]] = {
     "sqlite": _open_sqlite,
     "amqp": _open_rabbitmq,
     "amqps": _open_rabbitmq,
+    "file": _open_file,
 }
 
 
@@ -126,25 +137,48 @@ def folder_of(path: str, *, windows: bool) -> Path:
     Raises:
         BadUrl: it names none, or another host.
     """
+    return _local(path, "sqlite", "an embedded log is a folder", "DIR", windows=windows)
+
+
+def file_of(path: str, *, windows: bool) -> Path:
+    """Return the file that the path of a ``file:`` address names.
+
+    Raises:
+        BadUrl: it names none, or another host.
+    """
+    return _local(path, "file", "a recording is a file", "run.farscope", windows=windows)
+
+
+def _local(path: str, scheme: str, what: str, example: str, *, windows: bool) -> Path:
     if path.startswith("//"):
         host, slash, below = path[2:].partition("/")
         drive = windows and _DRIVE.fullmatch(host) is not None
         if not drive:
             if host not in {"", "localhost"}:
                 raise BadUrl(
-                    f"sqlite:{path} names the host {host!r}",
-                    "an embedded log is a folder of this machine: sqlite:DIR or sqlite:///absolute/dir",
+                    f"{scheme}:{path} names the host {host!r}",
+                    f"{what} of this machine: {scheme}:{example} or {scheme}:///absolute/{example.lower()}",
                 )
             path = slash + below
     text = unquote(path)
     if windows and (match := _DRIVE.fullmatch(text)):
         text = match[1]
     if not text or "\0" in text:
-        raise BadUrl("the address sqlite: names no folder", "write sqlite:DIR, for example sqlite:~/charts")
+        kind = what.rpartition(" ")[2]
+        raise BadUrl(
+            f"the address {scheme}: names no {kind}",
+            f"write {scheme}:{example}, for example {scheme}:~/{'charts' if scheme == 'sqlite' else example}",
+        )
+    return _expanded(text)
+
+
+def _expanded(path: str) -> Path:
+    if "\0" in path:
+        raise BadUrl("the name of a file with a null character in it", "leave it out")
     try:
-        return Path(text).expanduser()
+        return Path(path).expanduser()
     except RuntimeError as error:
-        raise BadUrl(f"the home folder in sqlite:{path} is not known", "write an absolute path") from error
+        raise BadUrl(f"the home folder in {path} is not known", "write an absolute path") from error
 
 
 class _Parts(NamedTuple):
