@@ -38,11 +38,11 @@ def outer_init(chart, e):
     return chart.trans(inner)
 
 
-def outer_B(chart, e):
+def on_b(chart, e):
     return chart.trans(outer)
 
 
-def outer_H(chart, e):
+def on_h(chart, e):
     chart.scribble("hooked: nothing moves")
     return return_status.HANDLED
 
@@ -55,8 +55,8 @@ chart.live_trace = True
 outer = (
     chart.create(state="outer")
     .catch(signal=signals.INIT_SIGNAL, handler=outer_init)
-    .catch(signal=signals.B, handler=outer_B)
-    .catch(signal=signals.H, handler=outer_H)
+    .catch(signal=signals.B, handler=on_b)
+    .catch(signal=signals.H, handler=on_h)
     .to_method()
 )
 inner = chart.create(state="inner").to_method()
