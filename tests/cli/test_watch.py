@@ -12,6 +12,8 @@ import pytest
 
 from farscope import Event, Factory, broadcast
 from farscope.cli.watch import ALARMING, INTRODUCING
+from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.url import open_log
 from farscope.scope.notice import NoticeKind
 from farscope.testing.program import Program
 from farscope.wire.keys import new_key_file
@@ -239,3 +241,16 @@ def in_terminal(command: list[str]) -> str:
         os.close(ours)
         process.wait()
     return shown.decode()
+
+
+def test_a_recording_is_shown_to_its_end_with_the_account(url, tmp_path):
+    play(url, "lamp", presses=3)
+    path = tmp_path / "run.farscope"
+    reader = open_log(url).reader(0)
+    with RecordingWriter(path) as writer:
+        writer.append(reader.read(1.0))
+    reader.close()
+    command = [sys.executable, "-m", "farscope", "watch", str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 4)
+    assert done.stderr.splitlines()[-1] == "seen 4 steps of 1 probe, lost 0, duplicated 0"

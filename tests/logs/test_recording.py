@@ -115,3 +115,10 @@ def test_a_relative_recording_stays_where_it_was_when_the_process_moves(tmp_path
 def test_an_address_that_names_no_file_is_refused(address, says):
     with pytest.raises(BadUrl, match=says):
         open_log(address)
+
+
+def test_a_recording_that_is_there_is_known_whatever_it_is_called(path, tmp_path):
+    path.rename(tmp_path / "run.rec")
+    assert open_log(str(tmp_path / "run.rec")).url == f"file:{tmp_path}/run.rec"
+    with pytest.raises(BadUrl):
+        open_log(str(tmp_path / "other.rec"))

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from farscope.cli.style import painted
+from farscope.logs.recording_file import is_recording
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
@@ -64,7 +65,7 @@ class Source(NamedTuple):
 
 @contextmanager
 def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
-    """Open what a person named: ``-`` or a file for text with trace lines, else the address of a log.
+    """Open what a person named: ``-`` or a file for text with trace lines, a recording, or a log's address.
 
     A log is read from ``since`` to its present end. Afterwards the account of what was read goes to
     standard error.
@@ -76,7 +77,7 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
         # Whatever somebody pipes in may hold noise in any encoding.
         with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
             yield Source(parse_trace(text), {})
-    elif where is not None and Path(where).is_file():
+    elif where is not None and Path(where).is_file() and not is_recording(where):
         with Path(where).open(encoding="utf-8", errors="replace", newline="\n") as text:
             yield Source(parse_trace(text), {})
     else:

@@ -85,7 +85,7 @@ def watch(
     """Show what charts do, as they do it.
 
     URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
-    in your state folder.
+    in your state folder. A recording is shown from its start to its end.
 
     Steps go to standard output, one line a transition, plain when that is no terminal. What else is
     worth knowing (a chart appeared, went silent, something was lost) and the closing accounting
@@ -149,7 +149,7 @@ def _follow(scope: Scope, show: Callable[[list[Step]], None], over: Callable[[],
     """
     reader = select.poll()
     reader.register(sys.stdout, 0)
-    while not over():
+    while not over() and not scope.ended:
         if reader.poll(0):
             raise BrokenPipeError
         show(scope.take(LOOK_S))

@@ -4,7 +4,7 @@
 
     memory:NAME
     sqlite:DIR?max_bytes=500MB&max_age=7d     DIR may start with ~ and have escapes, %3F for a ?
-    file:FILE, or NAME.farscope alone         a recording, to be read only
+    file:FILE, or the FILE alone              a recording, to be read only
     amqp://user:password@host:5672/vhost      RabbitMQ
     amqps://user:password@host:5671/vhost     RabbitMQ with TLS
 """
@@ -26,6 +26,7 @@ from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
 from farscope.logs.memory import MemoryLog
 from farscope.logs.quantity import parse_size, parse_span_ns
 from farscope.logs.recording import RecordingLog
+from farscope.logs.recording_file import is_recording
 from farscope.logs.recording_format import SUFFIX
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.sqlite_retention import DEFAULT_MAX_AGE_NS
@@ -43,6 +44,8 @@ _SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token)[^=&]*=)[
 def open_log(url: str | None = None) -> Log:
     """Return the log at ``url``, touching nothing yet; None means ``default_url()``.
 
+    What is no address is the name of a recording, if it ends in ``.farscope`` or one of that name is there.
+
     Raises:
         BadUrl: the address cannot be understood.
         LogRefused: what the address needs is not installed.
@@ -50,7 +53,7 @@ def open_log(url: str | None = None) -> Log:
     address = default_url() if url is None else url.strip()
     match = _SCHEME.match(address)
     opener = _SCHEMES.get(match[1].lower()) if match else None
-    if opener is None and address.endswith(SUFFIX):
+    if opener is None and (address.endswith(SUFFIX) or is_recording(address)):
         return RecordingLog(_expanded(address))
     if match is None or opener is None:
         raise BadUrl(f"the log's address {redacted(address)!r} cannot be understood", _hint_for(address))

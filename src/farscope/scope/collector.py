@@ -57,7 +57,9 @@ class Collector:
         *,
         window_s: float,
         from_now: bool,
+        until_ns: int | None = None,
     ) -> None:
+        """``until_ns``: when the newest batch of a log that ends was stored; its end is this one's, too."""
         self.failure: Exception | None = None
         """What ended the reading, if it was not ``stop``."""
         self.caught_up = False
@@ -74,6 +76,7 @@ class Collector:
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._fingerprints: set[str] = set()
         self._listening_since_ns = time.monotonic_ns() if from_now else None
+        self._until_ns = until_ns
         self._cut = 0
         self._failures = 0
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
@@ -154,7 +157,7 @@ class Collector:
             self._read_on()
 
     def _read_on(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping.is_set() and not self._at_end():
             try:
                 entries = self._reader.read(self._patience_s(), READ_LIMIT)
             except LogUnavailable as error:
@@ -170,9 +173,14 @@ class Collector:
             self._tick()
             self._hand_out_due()
 
+    def _at_end(self) -> bool:
+        return self._until_ns is not None and self.caught_up
+
     def _take(self, entry: Entry) -> None:
         now, live = _now(), self._listening_since_ns is not None
-        age_ns = 0 if live else max(0, now.wall_ns - entry.stored_ns)
+        # In a log that ends, who spoke at its end is alive.
+        present_ns = now.wall_ns if self._until_ns is None else self._until_ns
+        age_ns = 0 if live else max(0, present_ns - entry.stored_ns)
         with self._lock:
             outcome = self._intake.take(entry.data, now.steady_ns)
             if isinstance(outcome, Accepted):
@@ -182,6 +190,8 @@ class Collector:
                 self._notices.extend(self._refusal(outcome))
 
     def _patience_s(self) -> float:
+        if self._until_ns is not None:
+            return 0.0
         wait_s = self._ordering.wait_s(_now(), live=self._listening_since_ns is not None)
         return READ_WAIT_S if wait_s is None else min(READ_WAIT_S, wait_s)
 

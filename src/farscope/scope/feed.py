@@ -8,7 +8,7 @@ import time
 from typing import NamedTuple
 
 from farscope.errors import UsageError
-from farscope.logs.base import Entry, Log, LogReader, Position
+from farscope.logs.base import Entry, FiniteLog, Log, LogReader, Position
 from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
 from farscope.scope.intake import Intake
@@ -34,6 +34,8 @@ class Feed(NamedTuple):
     """This machine's name."""
     from_now: bool
     """Whether reading begins with what is stored from now on."""
+    until_ns: int | None = None
+    """Of a log that ends, when its newest batch was stored, in nanoseconds since the epoch."""
 
 
 def open_feed(
@@ -44,23 +46,31 @@ def open_feed(
 ) -> Feed:
     """Open a log, or the exchanges of the lines format, and begin to read.
 
+    A log that ends, such as a recording, is read from its start unless ``since`` names another; spans
+    count back from its end.
+
     Raises:
         BadUrl, LogUnavailable, LogRefused: it cannot be read.
         KeyringError: there is no key to read it with.
         UsageError: ``since`` cannot be understood, or what is read has no past.
     """
-    start_ns = since_ns(since, time.time_ns())
     if wire == "lines":
-        return _lines(url, key, start_ns)
+        return _lines(url, key, since_ns(since, time.time_ns()))
     log = open_log(url) if url is None or isinstance(url, str) else url
     opener = Opener(resolve_keyring(key, shared=log.shared))
+    host = socket.gethostname()
+    if isinstance(log, FiniteLog):
+        until_ns = log.end_ns()
+        reader = log.reader(since_ns(since, until_ns) or 0)
+        # What came before the recorder did is not missing, and only batch 0 proves that nothing did.
+        return Feed(reader, Intake(opener, host=host), host, from_now=False, until_ns=until_ns)
+    start_ns = since_ns(since, time.time_ns())
     reader = log.reader(start_ns)
     if start_ns is None:
         horizon: int | None = time.time_ns()
     else:
         # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
         horizon = None if start_ns and log.shared else start_ns
-    host = socket.gethostname()
     return Feed(reader, Intake(opener, since_ns=horizon, host=host), host, start_ns is None)
 
 

@@ -50,6 +50,8 @@ class Scope:
     Steps nobody has taken wait in a bounded buffer. When it is full, a scope somebody is taking from
     stops reading until there is room: the log keeps the rest and nobody else is held up. One that is only
     asked lets the oldest go; ``stats.unread`` counts them.
+
+    A recording is read as any log, and ends: iterating ends by itself when all of it was handed out.
     """
 
     def __init__(
@@ -64,11 +66,12 @@ class Scope:
         """Nothing is touched before the ``with`` block is entered.
 
         Args:
-            url: address of the log, or a log; None is ``FARSCOPE_URL``, else the embedded log.
+            url: address of the log or recording, or a log; None is ``FARSCOPE_URL``, else the embedded log.
             key: key or key file; None is what ``FARSCOPE_KEY_FILE`` or ``FARSCOPE_KEY`` say, else the
                 user's own key file.
             since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
-                seconds or a timedelta from that long ago; a datetime (local time if it has no zone).
+                seconds or a timedelta from that long ago; a datetime (local time if it has no zone). A
+                recording is read from its start where None is said, and spans count back from its end.
             wire: form of what travels: ``batches``, or the seed's ``lines``, which have no past.
             window_s: how long a step waits for earlier ones of other machines, in seconds, so that iterating
                 goes by time over all charts; with one probe alive nothing waits. 0 is the order of the log.
@@ -110,6 +113,7 @@ class Scope:
             Clocks(feed.host, delay_ns=int(WINDOW_S * NANOSECONDS)),
             window_s=self._window_s,
             from_now=feed.from_now,
+            until_ns=feed.until_ns,
         )
         self._running.start()
         return self
@@ -134,7 +138,7 @@ class Scope:
             self._running.stop()
 
     def __iter__(self) -> Iterator[Step]:
-        """Yield steps as they come, until the scope is closed.
+        """Yield steps as they come, until the scope is closed or a recording has ended.
 
         Raises:
             LogRefused: the log cannot be read any more; after the steps that were received before.
@@ -205,6 +209,12 @@ class Scope:
         Received steps may still wait to be taken, ``stats.waiting`` of them.
         """
         return self._collector().caught_up
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more can be taken: the scope was closed or its log has ended, and all was taken."""
+        self._collector()
+        return self._inbox.ended and not len(self._inbox)
 
     def notices(self) -> list[Notice]:
         """Return what there is to tell since the last call, oldest first: charts, gaps, refusals."""

@@ -1,0 +1,103 @@
+"""A scope over a recording."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from farscope.logs.base import Entry
+from farscope.logs.recording import RecordingLog
+from farscope.logs.recording_writer import RecordingWriter
+from farscope.scope.scope import Scope
+
+YEAR_2020_NS = 1_577_836_800 * 10**9
+SECOND_NS = 10**9
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run.farscope"
+
+
+def record(path: Path, *batches: tuple[int, bytes]) -> None:
+    """Record batches, each stored so many seconds after 2020 began."""
+    with RecordingWriter(path) as writer:
+        writer.append([Entry(data, YEAR_2020_NS + second * SECOND_NS) for second, data in batches])
+
+
+def test_iterating_ends_with_the_recording(path, keyring, hand_probe):
+    probe = hand_probe()
+    record(path, (0, probe.send(5)), (1, probe.send(7)))
+    with Scope(str(path), keyring) as scope:
+        assert not scope.ended
+        assert [step.number for step in scope] == list(range(1, 13))
+        assert scope.ended
+        assert scope.caught_up
+        assert scope.take(60.0) == []
+        assert (scope.stats.received, scope.stats.lost) == (12, 0)
+
+
+def test_a_recording_longer_than_what_may_wait_is_read_whole(path, keyring, hand_probe):
+    probe = hand_probe()
+    record(path, *((second, probe.send(1_000)) for second in range(150)))
+    with Scope(RecordingLog(path), keyring) as scope:
+        assert sum(1 for _ in scope) == 150_000
+        assert scope.stats.unread == 0
+
+
+def test_an_empty_recording_ends_at_once(path, keyring):
+    record(path)
+    with Scope(RecordingLog(path), keyring) as scope:
+        assert list(scope) == []
+
+
+def test_what_came_before_the_recorder_is_not_missing_and_what_came_while_it_recorded_is(
+    path, keyring, hand_probe
+):
+    probe = hand_probe()
+    probe.send(10)
+    first = probe.send(5)
+    probe.send(3)
+    record(path, (0, first), (1, probe.send(2)))
+    with Scope(str(path), keyring) as scope:
+        assert len(list(scope)) == 7
+        assert scope.stats.missing == 3
+
+
+def test_charts_are_as_they_were_at_its_end(path, keyring, hand_probe):
+    gone, ended, there = hand_probe("gone"), hand_probe("ended", pid=8), hand_probe("there", pid=9)
+    record(
+        path,
+        (0, gone.send(1)),
+        (1, ended.send(1)),
+        (2, ended.goodbye()),
+        (57, there.send(1)),
+        (60, there.send()),
+    )
+    with Scope(str(path), keyring) as scope:
+        list(scope)
+        assert {chart.name: chart.status for chart in scope.charts} == {
+            "gone": "silent",
+            "ended": "closed",
+            "there": "alive",
+        }
+
+
+def test_it_can_begin_in_the_middle_and_spans_count_back_from_its_end(path, keyring, hand_probe):
+    probe = hand_probe()
+    record(path, *((second, probe.send(1)) for second in range(100)))
+    for since in ("10s", 10, datetime.fromtimestamp(YEAR_2020_NS // SECOND_NS + 89, UTC)):
+        with Scope(str(path), keyring, since) as scope:
+            assert [step.number for step in scope] == list(range(90, 101))
+            assert scope.stats.lost == 0
+
+
+def test_a_changed_batch_is_refused_by_its_seal_and_its_steps_are_missing(path, keyring, hand_probe):
+    probe = hand_probe()
+    middle = probe.send(4)
+    record(path, (0, middle[:-1] + bytes([middle[-1] ^ 1])), (1, probe.send(2)))
+    with Scope(str(path), keyring) as scope:
+        assert len(list(scope)) == 2
+        assert scope.stats.refused == {"tampered": 1}
