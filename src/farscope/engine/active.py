@@ -60,6 +60,13 @@ class ActiveObject(Hsm):
         return self._failure
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and nothing waits; true as well before the start and after the end."""
+        if self._thread is None or self._stopped:
+            return super().at_rest
+        return not self._queue and self._idle
+
+    @property
     def thread(self) -> threading.Thread | None:
         """The chart's own thread; None before the start, and for a chart driven by its caller."""
         return self._thread

@@ -117,6 +117,11 @@ class Hsm(Mailbox):
             done = True
         return done
 
+    @property
+    def threaded(self) -> bool:
+        """Whether the chart makes its steps on its own thread, rather than when its caller says so."""
+        return self._thread is not None
+
     def subscribe(self, event_or_signal: Event | int | str, queue_type: QueueType = "fifo") -> None:
         """Have every event of a signal that is published put in the queue: at its end, or before all else.
 

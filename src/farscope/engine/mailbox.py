@@ -48,6 +48,11 @@ class Mailbox(Stepper):
         """Whether a thread of the chart's own sleeps until something is posted."""
 
     @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and nothing waits; true as well before the start and after the end."""
+        return self._stopped or self._leaf is None or (self._roots is not None and not self._queue)
+
+    @property
     def rejected(self) -> int:
         """How many posts found no room, whether that was raised to their posters or not."""
         return self._rejected

@@ -176,6 +176,11 @@ class Recorder:
         kept, traced = len(self._steps), len(self._traced)
         return Rings(kept, self._number - self._steps_from - kept, traced, self._traces - traced)
 
+    @property
+    def steps_made(self) -> int:
+        """How many steps the chart has recorded since its start."""
+        return self._number
+
     def clear_spy(self) -> None:
         """Forget the steps behind ``spy``."""
         self._steps.clear()

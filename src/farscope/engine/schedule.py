@@ -62,8 +62,23 @@ def _nothing(_timer: Timer) -> None:
     """Fire a timer that was removed."""
 
 
+class Served(Protocol):
+    """A chart, as its clock sees it."""
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and nothing waits."""
+
+    @property
+    def steps_made(self) -> int:
+        """How many steps it has recorded."""
+
+
 class Clock(Protocol):
     """What makes timers fire; all its methods may be called from any thread."""
+
+    def serve(self, chart: Served) -> None:
+        """Take note, without keeping it alive, that ``chart`` runs by this clock."""
 
     def now_ns(self) -> int:
         """Return the present time in nanoseconds, from a beginning of the clock's own."""

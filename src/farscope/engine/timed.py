@@ -7,12 +7,12 @@ from typing import Protocol
 
 from farscope.engine.event import Event
 from farscope.engine.here import per_thread
-from farscope.engine.schedule import Clock, Timer
+from farscope.engine.schedule import Clock, Served, Timer
 from farscope.errors import ChartStopped, QueueFull
 from farscope.records.step import Cause
 
 
-class Addressee(Protocol):
+class Addressee(Served, Protocol):
     """What timed posts are posted to."""
 
     def deliver(self, e: Event, cause: Cause | None, *, lifo: bool) -> None:
@@ -31,6 +31,7 @@ class TimedPosts:
         self._chart = weakref.ref(chart)
         self._clock = clock
         self._pending: dict[int, tuple[Timer, int]] = {}
+        clock.serve(chart)
 
     def __len__(self) -> int:
         return len(self._pending)

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 
-from farscope.engine.schedule import NANOSECONDS, Schedule, Timer
+from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
 
 LINGER_S = 0.1
 """How long the thread stays when no timer is left: a chart that sets one timer after another would
@@ -28,6 +28,9 @@ class ThreadClock:
     def __init__(self) -> None:
         self._thread: threading.Thread | None = None
         self._forget()
+
+    def serve(self, chart: Served) -> None:
+        """Do nothing: this clock waits for no chart."""
 
     def now_ns(self) -> int:
         """Return the machine's monotonic time in nanoseconds."""
