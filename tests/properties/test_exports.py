@@ -103,11 +103,11 @@ NAMES = st.one_of(
     st.sampled_from("abcde"),
 )
 ONE_BY_ONE = settings(
-    max_examples=60,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-MANY = settings(ONE_BY_ONE, max_examples=100)
+MANY = settings(ONE_BY_ONE, max_examples=50)
 
 
 @st.composite
@@ -230,7 +230,7 @@ def test_plantuml_accepts_every_state_diagram(plantuml, run):
 
 
 @given(name=NAMES)
-@settings(ONE_BY_ONE, max_examples=80)
+@settings(ONE_BY_ONE, max_examples=50)
 def test_plantuml_shows_a_name_as_it_is(plantuml_pictures, name):
     step = Step(ChartId("c", "", 0, 1), 1, Shape(StepKind.TRANSITION, "B", name, name, ()), 1, 0, 0, 0)
     picture = plantuml_pictures.draw(plantuml_sequence(by_state([step])))
