@@ -142,6 +142,8 @@ class ActiveObject(Hsm):
             super().stop()
             _running.discard(self)
             self._free(self._failure)
+            # The frames of a traceback lead to this one, whose locals nobody else can clear.
+            del self
 
     @staticmethod
     def _free(error: BaseException | None) -> None:

@@ -211,6 +211,7 @@ class Stepper(Notebook):
         """Record the step that ``error`` ended; the chart rests where it rested before."""
         walk.add(tuple(self._made))
         shape = self._memo.interned(walk.failed())
+        walk.give_up()
         text = "".join(traceback.format_exception(error))
         texts = (*self._take_texts(len(self._texts)), bounded(text, tail=True))
         self._forget_failed()
@@ -219,6 +220,8 @@ class Stepper(Notebook):
             self._end()
 
     def _forget_failed(self) -> None:
+        if self._walk is not None:
+            self._walk.give_up()
         self._walk = self._place = None
         self._made.clear()
         self._texts.clear()

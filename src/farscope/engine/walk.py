@@ -113,6 +113,10 @@ class Walk:
         facts = (*_kept(self.facts), Fact(FactKind.FAILED, at))
         return Shape(StepKind.FAILED, self._signal_name, self._start, self._start, facts)
 
+    def give_up(self) -> None:
+        """End a walk that comes to no end, so that it no longer leads to the chart and back to itself."""
+        self._going = None
+
     def add(self, made: tuple[Made, ...]) -> None:
         """Add what a handler made."""
         self.facts += [Fact(FactKind(kind), name, detail) for kind, name, detail in made]
