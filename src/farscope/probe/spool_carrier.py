@@ -42,12 +42,14 @@ class SpoolCarrier:
         spool: Spool,
         forwarder: Callable[[Source], Forwarder],
         heir: Callable[[], Heir | None],
+        who: str,
     ) -> None:
         """``forwarder`` makes one that uses the same writer; ``heir`` starts one if anything was left."""
         self._sealed = sealed
         self._spool = spool
         self._make_forwarder = forwarder
         self._make_heir = heir
+        self._who = who
         self._lock = Lock()
         self._spooling = False
         self._forwarder: Forwarder | None = None
@@ -84,6 +86,7 @@ class SpoolCarrier:
             except LogError as trouble:
                 _LOGGER.warning("nothing can be put into the spool: %s", trouble)
                 raise error from trouble
+            _LOGGER.warning("%s: cannot store at the moment, steps wait in the spool: %s", self._who, error)
             self._spool.failed(error)
             self._spooling = True
             self._forwarder = self._make_forwarder(Source(self._spool, self._drained))
@@ -100,6 +103,7 @@ class SpoolCarrier:
             if not self._spool.give_back():
                 return True
             self._spooling = False
+            _LOGGER.warning("%s: stores again, and what waited in the spool was sent", self._who)
             if not self._closed and (self._heir is None or not self._heir.running):
                 # The log is back for all: others may have ended while it was away.
                 self._heir = self._make_heir()
@@ -195,6 +199,7 @@ class SpoolCarriers:
             Spool(self._folder, name, self._bounds),
             lambda source: Forwarder(source, writer, self._keyring, who),
             self._heir,
+            who,
         )
 
     def _heir(self) -> Heir | None:

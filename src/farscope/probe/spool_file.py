@@ -34,6 +34,9 @@ CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 SALVAGED_KEYS: Final = 1_000_000
 """So many rows between two readable ones of a spoilt file are tried one by one; further ones are lost."""
 
+_SPOILT: Final = UNREADABLE | {sqlite3.SQLITE_ERROR}
+"""The file is at fault; the last one is an empty file, or one with other tables than ours."""
+
 _LOGGER = logging.getLogger("farscope")
 
 
@@ -97,7 +100,7 @@ class SpoolFile:
             file = cls(path, lock, connection, sizes)
             file.lost = lost
         except sqlite3.Error as error:
-            if code_of(error) not in UNREADABLE:
+            if code_of(error) not in _SPOILT:
                 _close(connection, lock)
                 raise
             file = cls(path, lock, connection or sqlite3.connect(":memory:", check_same_thread=False), {})
@@ -174,7 +177,7 @@ class SpoolFile:
                     )
                 except sqlite3.Error as error:
                     # They come again from the next owner, and scopes leave out what they had.
-                    if code_of(error) not in UNREADABLE:
+                    if code_of(error) not in _SPOILT:
                         raise
             return present
 
@@ -226,7 +229,7 @@ def _fetch(connection: sqlite3.Connection, key: int) -> bytes | None:
     try:
         row = connection.execute("SELECT data FROM batch WHERE id = ?", (key,)).fetchone()
     except sqlite3.Error as error:
-        if code_of(error) not in UNREADABLE:
+        if code_of(error) not in _SPOILT:
             raise
         return None
     return row[0] if row is not None and isinstance(row[0], bytes) else None
@@ -257,7 +260,7 @@ def _scan(connection: sqlite3.Connection, order: str) -> tuple[dict[int, int], b
         # Row by row: what came before the spoilt place is good.
         sizes.update(connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"))  # noqa: S608 - ASC or DESC
     except sqlite3.Error as error:
-        if code_of(error) not in UNREADABLE:
+        if code_of(error) not in _SPOILT:
             raise
         return sizes, False
     return sizes, True
