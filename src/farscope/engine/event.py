@@ -22,6 +22,8 @@ INNER_SIGNALS = (
 )
 """Names of the signals that belong to the engine, numbered from 1 in this order."""
 
+LAST_INNER_SIGNAL = len(INNER_SIGNALS)
+
 
 class Signals:
     """Gives every signal name a number; one for the process, safe from any thread.

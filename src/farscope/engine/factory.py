@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any, Self, Unpack
 
 from farscope.engine.active import ActiveObject
+from farscope.engine.calls import adapted, name_of
 from farscope.engine.event import signals
 from farscope.engine.options import ActiveOptions
-from farscope.engine.states import BuiltState, adapted, name_of
+from farscope.engine.states import BuiltState
 from farscope.errors import AlreadyStarted, ChartBuildError
 
 
@@ -75,11 +76,7 @@ class Factory(ActiveObject):
         if not (state and isinstance(state, str)):
             raise ChartBuildError(f"{state!r} is no name for a state", "name a state by a string")
         if state in self._states.named:
-            raise ChartBuildError(
-                f"chart {self._name} has two states named {state}",
-                "name one of them differently",
-                state=state,
-            )
+            raise _twice(self._name, state)
         built = self._states.named[state] = BuiltState(state)
         return Blueprint(self, built)
 
@@ -95,7 +92,7 @@ class Factory(ActiveObject):
         self.refuse_change()
         built = self._built(state)
         name = built.__name__
-        if built.nested:
+        if built.parent is not None or built in self._states.moved or (built.nested and not built.shared):
             raise ChartBuildError(f"state {name} is nested twice", "nest it once", state=name)
         around = self._around(name, parent)
         outer: Any = around
@@ -104,9 +101,13 @@ class Factory(ActiveObject):
                 raise ChartBuildError(
                     f"state {name} would lie inside itself", f"nest {name_of(around)} elsewhere", state=name
                 )
-            outer = outer.parent
-        built.parent = around
-        built.nested = True
+            outer = self._states.around(outer)
+        if built.shared:
+            self._take(built)
+            self._states.moved[built] = around
+        else:
+            built.parent = around
+            built.nested = True
         return self
 
     def start_at(self, initial_state: Any) -> None:
@@ -130,6 +131,16 @@ class Factory(ActiveObject):
         if self._leaf is not None:
             raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
 
+    def _take(self, outermost: BuiltState) -> None:
+        """Have states of a definition as this chart's own."""
+        named = self._states.named
+        for state in outermost.tree():
+            name = state.__name__
+            if not name:
+                raise ChartBuildError("a state without a name cannot be nested", "write State('NAME')")
+            if named.setdefault(name, state) is not state:
+                raise _twice(self._name, name)
+
     def _built(self, state: Any) -> BuiltState:
         built = self._states.named.get(state) if isinstance(state, str) else state
         if not isinstance(built, BuiltState):
@@ -152,3 +163,9 @@ class Factory(ActiveObject):
                 state=name,
             )
         return self._built(parent)
+
+
+def _twice(chart: str, state: str) -> ChartBuildError:
+    return ChartBuildError(
+        f"chart {chart} has two states named {state}", "name one of them differently", state=state
+    )

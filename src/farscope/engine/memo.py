@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from farscope.engine.calls import Call
 from farscope.engine.event import INNER_EVENTS, TRAN, Event
-from farscope.engine.states import Call, State
+from farscope.engine.states import State
 from farscope.engine.walk import Asked, End, Made
 from farscope.errors import Invariant
 from farscope.records.facts import TEXT_KINDS

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
-from farscope.engine.event import INNER_EVENTS, SEARCH_SIGNAL, SUPER, UNHANDLED, Event, signals
+from farscope.engine.calls import Call, adapted, name_of, unbound
+from farscope.engine.event import (
+    INNER_EVENTS,
+    LAST_INNER_SIGNAL,
+    SEARCH_SIGNAL,
+    SUPER,
+    UNHANDLED,
+    Event,
+    signals,
+)
 from farscope.errors import ChartBuildError, NoStatus, NotAState
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 
-Call = Callable[[Any, Event], Any]
-"""A handler in the one way the engine calls it: with the chart and the event; returns a status."""
-
 MAX_DEPTH = 1_000
 """States inside one another; more than this is taken for a chain of parents that never ends."""
+
+OTHERWISE = 0
+"""Stands among a built state's handlers for every signal of the user's that has none of its own."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -34,6 +42,9 @@ class BuiltState:
     It can be called like a flat state function, and be a target or a parent like one.
     """
 
+    shared = False
+    """Whether many charts have the state, so that no chart may change it."""
+
     __slots__ = ("__name__", "__weakref__", "handlers", "nested", "parent")
 
     def __init__(self, name: str) -> None:
@@ -48,12 +59,24 @@ class BuiltState:
 
     def __call__(self, chart: Any, e: Event) -> Any:
         """React to ``e`` as a flat state function would."""
-        handler = self.handlers.get(e.signal)
+        handler = self.handlers_for(chart).get(e.signal)
         status = UNHANDLED if handler is None else adapted(handler, chart, self.__name__)(chart, e)
         if status == UNHANDLED:
             chart.temp.fun = chart.top if self.parent is None else self.parent
             return SUPER
         return status
+
+    def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:  # noqa: ARG002 - for shared states
+        """Return the handlers by signal that ``chart``, or charts of that class, use."""
+        return self.handlers
+
+    def tree(self) -> Iterator[BuiltState]:
+        """Yield this state and all states declared inside it, outer ones first."""
+        yield self
+
+    def targets_of(self, signal: int) -> tuple[str, ...]:  # noqa: ARG002 - a handler's code does not tell
+        """Return the names of the states that ``signal`` leads to, as far as they are known beforehand."""
+        return ()
 
 
 class State:
@@ -81,7 +104,12 @@ class State:
 
     def call_for(self, signal: int) -> Call | None:
         """Return what to call with an event of ``signal``; None if the state cannot act on it."""
-        return self.call if self.handlers is None else self.handlers.get(signal)
+        if self.handlers is None:
+            return self.call
+        call = self.handlers.get(signal)
+        if call is None and signal > LAST_INNER_SIGNAL:
+            return self.handlers.get(OTHERWISE)
+        return call
 
 
 class States:
@@ -93,6 +121,8 @@ class States:
         """How many states were found so far: it grows as a chart of flat functions comes by."""
         self.named: dict[str, BuiltState] = {}
         """Built states that may be named by a string."""
+        self.moved: dict[BuiltState, Any] = {}
+        """Shared states that this chart nests somewhere, and where."""
 
     def resolve(self, chart: Any, target: Any, asker: str) -> State:
         """Return the state that ``target`` means, with all states around it.
@@ -131,7 +161,7 @@ class States:
                 raise _not_a_state(fn, asker)
             chain.append(fn)
             asker = name_of(fn)
-            fn = fn.parent if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
+            fn = self.around(fn) if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
             if fn is None or fn == chart.top:
                 break
             around = self._by_key.get(fn)
@@ -148,13 +178,19 @@ class States:
     def _add(self, chart: Any, fn: Any, parent: State | None) -> State:
         name = name_of(fn)
         if isinstance(fn, BuiltState):
-            handlers = {signal: adapted(handler, chart, name) for signal, handler in fn.handlers.items()}
+            handlers = {
+                signal: adapted(handler, chart, name) for signal, handler in fn.handlers_for(chart).items()
+            }
             state = State(fn, name, parent, fn, handlers)
         else:
             state = State(fn, name, parent, adapted(fn, chart, name), None)
         self._by_key[fn] = state
         self.known += 1
         return state
+
+    def around(self, built: BuiltState) -> Any:
+        """Return the state around ``built`` in this chart, as the user wrote it; None if it is outermost."""
+        return self.moved.get(built, built.parent)
 
     def _parent_of(self, chart: Any, fn: Any) -> Any:
         name = name_of(fn)
@@ -177,10 +213,11 @@ class States:
         """Forget what was learned about steps, and hold methods of ``chart`` without it."""
         for state in self._by_key.values():
             state.roots.clear()
-            state.fn = _unbound(state.fn, chart)
-        self._by_key = {_unbound(key, chart): state for key, state in self._by_key.items()}
+            state.fn = unbound(state.fn, chart)
+        self._by_key = {unbound(key, chart): state for key, state in self._by_key.items()}
         for built in self.named.values():
-            built.handlers = {signal: _unbound(fn, chart) for signal, fn in built.handlers.items()}
+            if not built.shared:
+                built.handlers = {signal: unbound(fn, chart) for signal, fn in built.handlers.items()}
 
     def structure(self) -> ChartStructure:
         """Return states and reactions, as far as they are known."""
@@ -190,27 +227,22 @@ class States:
         for fn, state in states.items():
             infos[state.name] = StateInfo(state.name, state.parent.name if state.parent else "")
             if isinstance(fn, BuiltState):
-                _declare(fn, infos, reactions)
+                self._declare(fn, infos, reactions)
         for built in self.named.values():
-            _declare(built, infos, reactions)
+            self._declare(built, infos, reactions)
         return ChartStructure(tuple(infos.values()), tuple(reactions))
 
-
-def _declare(built: BuiltState, infos: dict[str, StateInfo], reactions: dict[Reaction, None]) -> None:
-    name = built.__name__
-    infos.setdefault(name, StateInfo(name, name_of(built.parent) if built.parent is not None else ""))
-    for signal in built.handlers:
-        reactions[Reaction(name, signals.name_for_signal(signal))] = None
-
-
-def _unbound(fn: Any, chart: Any) -> Any:
-    return fn.__func__ if inspect.ismethod(fn) and fn.__self__ is chart else fn
-
-
-def name_of(fn: Any) -> str:
-    """Return the name a state shows."""
-    name = getattr(fn, "__name__", None)
-    return name if isinstance(name, str) else repr(fn)
+    def _declare(
+        self, built: BuiltState, infos: dict[str, StateInfo], reactions: dict[Reaction, None]
+    ) -> None:
+        name = built.__name__
+        parent = self.around(built)
+        infos.setdefault(name, StateInfo(name, name_of(parent) if parent is not None else ""))
+        for signal in built.handlers:
+            # What a state does about all other signals has no signal to be drawn with.
+            if signal != OTHERWISE:
+                for target in built.targets_of(signal) or ("",):
+                    reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
 
 
 def _not_a_state(target: object, asker: str) -> NotAState:
@@ -219,48 +251,3 @@ def _not_a_state(target: object, asker: str) -> NotAState:
         "a target is a state function, or what to_method() returned",
         state=asker,
     )
-
-
-def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
-    """Return ``fn`` so that it can be called with the chart and the event.
-
-    Functions take both; bound methods take the event alone, or both.
-
-    Raises:
-        ChartBuildError: ``fn`` takes neither.
-    """
-    if not callable(fn):
-        raise ChartBuildError(
-            f"{fn!r} is no handler, but state {state} has it for one",
-            "a handler is a function: def handler(chart, e)",
-            state=state,
-        )
-    if inspect.ismethod(fn) and _takes(fn, 1):
-        if fn.__self__ is chart:
-            # Kept unbound, so that what a chart remembers does not keep the chart alive.
-            return fn.__func__
-        return lambda _chart, e: fn(e)
-    if _takes(fn, 2):
-        return fn
-    raise ChartBuildError(
-        f"{name_of(fn)}, a handler of state {state}, cannot be called with a chart and an event",
-        "write it as a function (chart, e), or as a method (self, e)",
-        state=state,
-    )
-
-
-def _takes(fn: Callable[..., Any], count: int) -> bool:
-    code = getattr(fn, "__code__", None)
-    if code is not None and not inspect.ismethod(fn):
-        few = code.co_argcount - len(fn.__defaults__ or ())
-        many = code.co_argcount if not code.co_flags & inspect.CO_VARARGS else count
-        if few <= count <= many:
-            return True
-    try:
-        inspect.signature(fn).bind(*range(count))
-    except TypeError:
-        return False
-    except ValueError:
-        # A callable written in C that does not tell its arguments: only calling it can show.
-        return count == 2
-    return True

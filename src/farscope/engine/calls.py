@@ -1,0 +1,70 @@
+"""How the engine calls what users write: every handler as a function of the chart and the event."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from farscope.engine.event import Event
+from farscope.errors import ChartBuildError
+
+Call = Callable[[Any, Event], Any]
+"""A handler in the one way the engine calls it: with the chart and the event; returns a status."""
+
+
+def unbound(fn: Any, chart: Any) -> Any:
+    """Return ``fn``, but the function behind it if it is a method of ``chart``."""
+    return fn.__func__ if inspect.ismethod(fn) and fn.__self__ is chart else fn
+
+
+def name_of(fn: Any) -> str:
+    """Return the name a state shows."""
+    name = getattr(fn, "__name__", None)
+    return name if isinstance(name, str) else repr(fn)
+
+
+def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
+    """Return ``fn`` so that it can be called with the chart and the event.
+
+    Functions take both; bound methods take the event alone, or both.
+
+    Raises:
+        ChartBuildError: ``fn`` takes neither.
+    """
+    if not callable(fn):
+        raise ChartBuildError(
+            f"{fn!r} is no handler, but state {state} has it for one",
+            "a handler is a function: def handler(chart, e)",
+            state=state,
+        )
+    if inspect.ismethod(fn) and takes(fn, 1):
+        if fn.__self__ is chart:
+            # Kept unbound, so that what a chart remembers does not keep the chart alive.
+            return fn.__func__
+        return lambda _chart, e: fn(e)
+    if takes(fn, 2):
+        return fn
+    raise ChartBuildError(
+        f"{name_of(fn)}, a handler of state {state}, cannot be called with a chart and an event",
+        "write it as a function (chart, e), or as a method (self, e)",
+        state=state,
+    )
+
+
+def takes(fn: Callable[..., Any], count: int) -> bool:
+    """Tell whether ``fn`` can be called with that many arguments."""
+    code = getattr(fn, "__code__", None)
+    if code is not None and not inspect.ismethod(fn):
+        few = code.co_argcount - len(fn.__defaults__ or ())
+        many = code.co_argcount if not code.co_flags & inspect.CO_VARARGS else count
+        if few <= count <= many:
+            return True
+    try:
+        inspect.signature(fn).bind(*range(count))
+    except TypeError:
+        return False
+    except ValueError:
+        # A callable written in C that does not tell its arguments: only calling it can show.
+        return count == 2
+    return True
