@@ -16,8 +16,11 @@ SAMPLES = 31
 """Newest batches the middle of which tells the offset; few that were delayed do not move it."""
 
 SETTLE_SAMPLES = 3
-"""Batches it takes to know an offset, and batches in a row without any of another probe in between that
-show that there is nothing to compare with at present."""
+"""Batches it takes to know an offset."""
+
+ALONE_NS = 2_500_000_000
+"""Every probe speaks every second. One that was heard for so long with no other in between has nothing
+to be compared with at present."""
 
 FAR_NS = 1_000_000_000
 """Clocks that differ by no more than this count as agreeing: idle probes put a batch into the log once a
@@ -40,7 +43,7 @@ class _Probe:
     anchor: bool
     position: int = -1
     stamp_ns: int = 0
-    alone: int = 0
+    alone_since_ns: int = 0
     settled: bool = False
     offset_ns: int = 0
     samples: deque[int] = field(default_factory=lambda: deque(maxlen=SAMPLES))
@@ -66,12 +69,11 @@ class LogOrder:
         mark = self._last if self._last.probe != probe_id else self._last_of_another
         if probe.position < 0:
             probe.settled = probe.anchor
+            probe.alone_since_ns = stamp_ns
         elif mark.position > probe.position:
-            probe.alone = 0
+            probe.alone_since_ns = stamp_ns
             probe.samples.append((probe.stamp_ns + stamp_ns) // 2 - mark.corrected_ns)
-        else:
-            probe.alone += 1
-        self._settle(probe)
+        self._settle(probe, stamp_ns)
         probe.position, probe.stamp_ns = self._position, stamp_ns
         if probe.settled:
             if self._last.probe != probe_id:
@@ -89,7 +91,7 @@ class LogOrder:
         probe = self._probes.get(probe_id)
         return probe is not None and probe.settled
 
-    def _settle(self, probe: _Probe) -> None:
+    def _settle(self, probe: _Probe, stamp_ns: int) -> None:
         if probe.anchor:
             return
         if len(probe.samples) >= SETTLE_SAMPLES:
@@ -99,5 +101,5 @@ class LogOrder:
             if not probe.settled or abs(offset_ns - probe.offset_ns) > MOVED_NS:
                 probe.offset_ns = offset_ns
             probe.settled = True
-        elif probe.alone >= SETTLE_SAMPLES:
+        elif stamp_ns - probe.alone_since_ns >= ALONE_NS:
             probe.settled = True

@@ -1,0 +1,121 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId
+from farscope.scope.merge import EVER_NS, Merge
+
+SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),))
+
+
+def step(probe: str, time_ns: int, *, serial: int = 1, number: int = 1):
+    return (ChartId("chart", "far", 7, serial, probe), number, SHAPE, time_ns, 0, 0, 0, 0, None, ())
+
+
+def times(steps) -> list[int]:
+    return [step[3] for step in steps]
+
+
+def test_runs_of_two_probes_come_out_as_one():
+    merge = Merge()
+    merge.put("a", [step("a", 1), step("a", 4), step("a", 6)], 0, 0)
+    merge.put("b", [step("b", 2), step("b", 3), step("b", 6), step("b", 9)], 0, 0)
+    assert merge.next_ns == 1
+    assert times(merge.take(6, -1)) == [1, 2, 3, 4, 6, 6]
+    assert len(merge) == 1
+    assert times(merge.take_all()) == [9]
+    assert merge.next_ns is None
+    assert merge.oldest_arrival_ns is None
+
+
+def test_a_step_is_placed_by_its_time_less_its_probes_offset():
+    merge = Merge()
+    merge.put("ahead", [step("ahead", 1_002), step("ahead", 1_004)], 1_000, 0)
+    merge.put("right", [step("right", 3)], 0, 0)
+    assert times(merge.take(3, -1)) == [1_002, 3]
+
+
+def test_what_is_held_moves_when_more_is_known_of_its_clock():
+    merge = Merge()
+    merge.put("ahead", [step("ahead", 1_002)], 0, 0)
+    merge.put("right", [step("right", 3)], 0, 0)
+    merge.correct("ahead", 1_000)
+    assert times(merge.take_all()) == [1_002, 3]
+
+
+def test_what_has_waited_for_long_enough_goes_with_everything_before_it():
+    merge = Merge()
+    merge.put("a", [step("a", 50)], 0, 10)
+    merge.put("b", [step("b", 40), step("b", 60)], 0, 20)
+    assert merge.oldest_arrival_ns == 10
+    assert times(merge.take(-EVER_NS, 9)) == []
+    assert times(merge.take(-EVER_NS, 10)) == [40, 50]
+    assert merge.oldest_arrival_ns == 20
+    assert times(merge.take(-EVER_NS, 20)) == [60]
+
+
+def test_a_chart_whose_clock_goes_back_keeps_its_order_and_others_do_not_wait_for_it():
+    merge = Merge()
+    merge.put("a", [step("a", 50, number=1), step("a", 60, number=2)], 0, 0)
+    merge.put("a", [step("a", 10, number=3), step("a", 20, serial=2), step("a", 70, number=4)], 0, 0)
+    taken = merge.take_all()
+    assert [(step[0].serial, step[1]) for step in taken] == [(2, 1), (1, 1), (1, 2), (1, 3), (1, 4)]
+
+
+def test_only_what_comes_behind_later_steps_of_another_probe_is_late():
+    merge = Merge()
+    merge.put("a", [step("a", 50)], 0, 0)
+    merge.take_all()
+    merge.put("a", [step("a", 40, serial=2)], 0, 0)
+    assert merge.late == 0
+    merge.put("b", [step("b", 40), step("b", 49), step("b", 51)], 0, 0)
+    assert merge.late == 2
+
+
+def test_at_its_limit_the_earliest_are_handed_out():
+    merge = Merge(limit=3)
+    merge.put("a", [step("a", 1), step("a", 5)], 0, 0)
+    merge.put("b", [step("b", 2), step("b", 3), step("b", 4)], 0, 0)
+    assert times(merge.take(-EVER_NS, -1)) == [1, 2, 3, 4]
+    assert len(merge) == 1
+
+
+BATCHES = st.lists(
+    st.tuples(
+        st.sampled_from("abc"),
+        st.lists(st.tuples(st.integers(0, 30), st.integers(1, 2)), min_size=1, max_size=5),
+        st.integers(-20, 20),
+        st.integers(-10, 60),
+    ),
+    max_size=25,
+)
+
+
+@given(BATCHES)
+def test_whatever_comes_nothing_is_lost_or_doubled_and_every_chart_keeps_its_order(batches):
+    merge = Merge(limit=12)
+    given_in: list[tuple[str, int]] = []
+    out = []
+    for now, (probe, drawn, offset, until) in enumerate(batches):
+        steps = [
+            step(probe, time, serial=serial, number=now * 10 + i) for i, (time, serial) in enumerate(drawn)
+        ]
+        given_in += [(probe, each[1]) for each in steps]
+        merge.put(probe, steps, offset, now)
+        out += merge.take(until, now - 5)
+        assert len(merge) == len(given_in) - len(out) <= 12
+        assert merge.oldest_arrival_ns is None or merge.oldest_arrival_ns > now - 5
+    out += merge.take_all()
+    assert sorted((each[0].probe, each[1]) for each in out) == sorted(given_in)
+    for chart in {each[0] for each in out}:
+        numbers = [each[1] for each in out if each[0] == chart]
+        assert numbers == sorted(numbers)
+
+
+@given(BATCHES)
+def test_what_is_held_to_the_end_comes_out_sorted(batches):
+    merge = Merge()
+    for now, (probe, drawn, _, _) in enumerate(batches):
+        merge.put(probe, [step(probe, time, serial=now) for time, _ in drawn[:1]], 0, now)
+    assert times(merge.take_all()) == sorted(drawn[0][0] for _, drawn, _, _ in batches)
