@@ -8,6 +8,7 @@ from typing import Any, Self, Unpack
 from farscope.engine.active import ActiveObject
 from farscope.engine.calls import adapted, name_of
 from farscope.engine.event import signals
+from farscope.engine.flatten import flat_code
 from farscope.engine.options import ActiveOptions
 from farscope.engine.states import BuiltState
 from farscope.errors import AlreadyStarted, ChartBuildError
@@ -109,6 +110,23 @@ class Factory(ActiveObject):
             built.parent = around
             built.nested = True
         return self
+
+    def to_code(self, state: Any) -> str:
+        """Return the text of a flat state function that does what ``state`` does, with the same spy lines.
+
+        It calls the handlers by their names; a lambda, or one of several handlers of one name in the state,
+        is called ``STATE_SIGNAL``. Besides them it uses ``spy_on``, ``return_status``, ``signals`` and the
+        state around it.
+
+        Raises:
+            ChartBuildError: the chart has no such state, or it was not nested yet.
+        """
+        built = self._built(state)
+        name = built.__name__
+        if not built.nested:
+            raise ChartBuildError(f"state {name} was not nested yet", "nest it first", state=name)
+        around = self._states.around(built)
+        return flat_code(name, None if around is None else name_of(around), built.handlers_for(self), self)
 
     def start_at(self, initial_state: Any) -> None:
         """Start the chart in ``initial_state``, given as a state or by name.
