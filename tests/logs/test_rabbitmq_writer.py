@@ -160,6 +160,7 @@ def test_a_slow_line_gets_on_however_short_each_append_waits(writer: RabbitWrite
         except LogUnavailable:
             assert attempts < 100
     assert attempts > 1
+    assert proxy.accepted == 1
     assert stored(url) == [b"1", batch]
 
 
@@ -316,3 +317,27 @@ def test_a_forked_child_writes_through_a_connection_of_its_own(
     writer.append([b"parent again"], 10)
     assert stored(url) == [b"parent", b"child", b"parent again"]
     assert proxy.accepted == 2
+
+
+@pytest.mark.parametrize("round_", range(3))
+def test_many_writers_that_find_no_log_make_one_together(url: str, round_: int):
+    errors: list[BaseException] = []
+    together = threading.Barrier(10)
+
+    def write(name: str) -> None:
+        made = open_rabbitmq(url).writer(name)
+        together.wait()
+        try:
+            made.append([name.encode()], 30)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the test tells it
+            errors.append(error)
+        made.close()
+
+    names = [f"{number:02x}" for number in range(10)]
+    threads = [threading.Thread(target=write, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert errors == []
+    assert sorted(stored(url)) == sorted(name.encode() for name in names)

@@ -29,7 +29,9 @@ from farscope.logs.rabbitmq_settings import Settings
 
 ACCESS_REFUSED: Final = 403
 NOT_FOUND: Final = 404
+RESOURCE_LOCKED: Final = 405
 PRECONDITION_FAILED: Final = 406
+RESOURCE_ERROR: Final = 506
 NOT_ALLOWED: Final = 530
 NOT_IMPLEMENTED: Final = 540
 INTERNAL_ERROR: Final = 541
@@ -39,6 +41,10 @@ MAX_REASON: Final = 300
 
 AGAIN: Final = "it is tried again"
 DOCTOR: Final = "farscope doctor tells what is missing"
+
+
+class Collision(LogUnavailable):
+    """Several made the same log at once, and the broker failed over it: connecting again soon helps."""
 
 
 def explain(error: BaseException, settings: Settings, *, established: bool = False) -> LogError:
@@ -192,7 +198,8 @@ def _closed(code: int, text: str, settings: Settings) -> LogError:
         return _vhost(text, settings)
     if code == INTERNAL_ERROR and "feature flag" in text:
         return no_stream(settings, _after_dash(plain(text)))
-    return LogUnavailable(f"{settings.place} closed the connection: {plain(text)}", AGAIN)
+    kind = Collision if code in (INTERNAL_ERROR, RESOURCE_ERROR) else LogUnavailable
+    return kind(f"{settings.place} closed the connection: {plain(text)}", AGAIN)
 
 
 def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: bool) -> LogError:
@@ -201,6 +208,8 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         return LogRefused(
             f"user {settings.user!r} may not do this: {_after_dash(text)}", permissions(settings)
         )
+    if "does not have a replica" in text:
+        return Collision(f"the stream {settings.stream!r} is not ready yet: {_after_dash(text)}", AGAIN)
     if (
         established
         or code not in (NOT_FOUND, PRECONDITION_FAILED, NOT_IMPLEMENTED)

@@ -8,9 +8,9 @@ import time
 from functools import partial
 from typing import Final
 
-from farscope.errors import LogRefused
+from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Entry, Position
-from farscope.logs.rabbitmq_errors import silent
+from farscope.logs.rabbitmq_errors import Collision, silent
 from farscope.logs.rabbitmq_link import Link
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.rabbitmq_shelf import Shelf, Start
@@ -89,9 +89,11 @@ class RabbitReader:
         if link is None or subscription is None:
             return False
         with shelf.changed:
-            shelf.changed.wait_for(lambda: shelf.attached or shelf.error or shelf.parcels, CHECK_TIMEOUT_S)
-            if not shelf.checked and link.post(subscription.check):
-                shelf.changed.wait_for(lambda: shelf.checked or shelf.error or shelf.parcels, CHECK_TIMEOUT_S)
+            shelf.changed.wait_for(lambda: shelf.attached or shelf.parcels, CHECK_TIMEOUT_S)
+            if shelf.attached and not shelf.checked and link.post(subscription.check):
+                shelf.changed.wait_for(
+                    lambda: shelf.checked or shelf.parcels or not shelf.attached, CHECK_TIMEOUT_S
+                )
             return shelf.checked and not shelf.parcels
 
     @property
@@ -112,16 +114,25 @@ class RabbitReader:
 
     def _attach(self) -> None:
         """Connect now, and return when it is settled where the reader begins."""
-        self._connect()
-        shelf = self._shelf
-        with shelf.changed:
-            shelf.changed.wait_for(lambda: shelf.attached or shelf.error, self._settings.connect_timeout_s)
-            error = shelf.error
-            if not shelf.attached and error is None:
-                error = silent(self._settings)
+        deadline = time.monotonic() + self._settings.connect_timeout_s
+        error = self._attempt(deadline)
+        while isinstance(error, Collision) and time.monotonic() < deadline:
+            time.sleep(random.uniform(0, FIRST_PAUSE_S * 5))  # noqa: S311 - spreads load, guards nothing
+            error = self._attempt(deadline)
         if error is not None:
             self.close()
             raise error
+
+    def _attempt(self, deadline: float) -> LogError | None:
+        shelf = self._shelf
+        shelf.error = None
+        self._drop_link(0.0)
+        self._connect()
+        with shelf.changed:
+            shelf.changed.wait_for(
+                lambda: shelf.attached or shelf.error, max(0.0, deadline - time.monotonic())
+            )
+            return None if shelf.attached else shelf.error or silent(self._settings)
 
     def _connect_if_due(self) -> None:
         if self._pid != os.getpid():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Generator
-from typing import Any
+from typing import Any, Final
 
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
@@ -11,6 +12,7 @@ from pika.exceptions import ChannelClosedByBroker
 from farscope.logs.rabbitmq_errors import (
     ACCESS_REFUSED,
     PRECONDITION_FAILED,
+    RESOURCE_LOCKED,
     absent,
     explain,
     missing,
@@ -19,10 +21,14 @@ from farscope.logs.rabbitmq_errors import (
 from farscope.logs.rabbitmq_link import Link, Request
 from farscope.logs.rabbitmq_settings import Settings
 
+LOOK_AGAIN_S: Final = 0.3
+"""While somebody else sets the log up, we look for it again after at most this, at random."""
+
 Ask = Callable[[Channel, Settings], Request]
+Talk = Generator[Request, Any, Channel]
 
 
-def prepare(link: Link, *, thorough: bool) -> Generator[Request, Any, Channel]:
+def prepare(link: Link, *, thorough: bool) -> Talk:
     """Make sure that the log exists, and return an open channel.
 
     What exists is left as it is. A user without the right to make things can use a log that an
@@ -35,55 +41,81 @@ def prepare(link: Link, *, thorough: bool) -> Generator[Request, Any, Channel]:
     Raises:
         LogRefused: something is missing and may not be made, or exists with other settings.
     """
-    settings = link.settings
     channel: Channel = yield link.open_channel
-    channel, made_exchange = yield from _ensure(link, channel, _find_exchange, _make_exchange)
-    channel, made_stream = yield from _ensure(link, channel, _find_stream, _make_stream)
-    if settings.retention_asked and not made_stream:
+    channel, there = yield from _look(link, channel)
+    if not there:
+        return (yield from _set_up_alone(link, channel))
+    if link.settings.retention_asked:
         # Declaring again is how the broker compares the settings.
-        channel = yield from _tolerate(link, channel, _make_stream, (ACCESS_REFUSED,))
-    if thorough or made_exchange or made_stream:
-        channel = yield from _tolerate(link, channel, _bind, (ACCESS_REFUSED,))
+        channel = yield from _do(link, channel, _make_stream, tolerated=ACCESS_REFUSED)
+    if thorough:
+        channel = yield from _do(link, channel, _bind, tolerated=ACCESS_REFUSED)
     return channel
 
 
-def _ensure(
-    link: Link, channel: Channel, find: Ask, make: Ask
-) -> Generator[Request, Any, tuple[Channel, bool]]:
-    settings = link.settings
-    try:
-        yield find(channel, settings)
-    except ChannelClosedByBroker as refusal:
-        if not absent(refusal):
-            raise
-    else:
-        return channel, False
-    channel = yield link.open_channel
-    try:
-        yield make(channel, settings)
-    except ChannelClosedByBroker as refusal:
-        if refusal.reply_code == ACCESS_REFUSED:
-            raise missing(settings, plain(refusal.reply_text)) from refusal
-        if refusal.reply_code == PRECONDITION_FAILED and not settings.retention_asked:
-            if "x-queue-type" in refusal.reply_text:
-                raise explain(refusal, settings) from refusal
-            # Somebody else made it between our look and our attempt, with other settings.
-            channel = yield link.open_channel
-            return channel, True
-        raise
+def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+    """Find out whether the log is there; the exchange is made last, so it is looked for first."""
+    for find in (_find_exchange, _find_stream):
+        channel, failure = yield from _try(link, channel, find)
+        if failure is not None:
+            if not absent(failure):
+                raise failure
+            return channel, False
     return channel, True
 
 
-def _tolerate(
-    link: Link, channel: Channel, ask: Ask, codes: tuple[int, ...]
-) -> Generator[Request, Any, Channel]:
+def _set_up_alone(link: Link, channel: Channel) -> Talk:
+    """Make the log while nobody else does: RabbitMQ 3.10 breaks a stream that several make at once.
+
+    A queue that only one connection can have serves as the lock. A user who may not make that one
+    goes on without.
+    """
+    channel, failure = yield from _try(link, channel, _lock)
+    while failure is not None and failure.reply_code == RESOURCE_LOCKED:
+        yield lambda answer: link.later(random.uniform(0.0, LOOK_AGAIN_S), answer)  # noqa: S311 - no secret
+        channel, there = yield from _look(link, channel)
+        if there:
+            return channel
+        channel, failure = yield from _try(link, channel, _lock)
+    channel, there = yield from _look(link, channel)
+    if not there:
+        channel = yield from _set_up(link, channel)
+    if failure is None:
+        channel, _ = yield from _try(link, channel, _unlock)
+    return channel
+
+
+def _set_up(link: Link, channel: Channel) -> Talk:
+    settings = link.settings
+    for make in (_make_stream, _make_exchange):
+        channel, failure = yield from _try(link, channel, make)
+        if failure is None:
+            continue
+        if failure.reply_code == ACCESS_REFUSED:
+            raise missing(settings, plain(failure.reply_text)) from failure
+        exists = failure.reply_code == PRECONDITION_FAILED and "x-queue-type" not in failure.reply_text
+        if not exists or settings.retention_asked:
+            raise explain(failure, settings) from failure
+    return (yield from _do(link, channel, _bind, tolerated=ACCESS_REFUSED))
+
+
+def _do(link: Link, channel: Channel, ask: Ask, *, tolerated: int) -> Talk:
+    channel, failure = yield from _try(link, channel, ask)
+    if failure is not None and failure.reply_code != tolerated:
+        raise failure
+    return channel
+
+
+def _try(
+    link: Link, channel: Channel, ask: Ask
+) -> Generator[Request, Any, tuple[Channel, ChannelClosedByBroker | None]]:
+    """Ask for something; a broker that refuses closes the channel, so return one to go on with."""
     try:
         yield ask(channel, link.settings)
-    except ChannelClosedByBroker as refusal:
-        if refusal.reply_code not in codes:
-            raise
+    except ChannelClosedByBroker as failure:
         channel = yield link.open_channel
-    return channel
+        return channel, failure
+    return channel, None
 
 
 def _find_exchange(channel: Channel, settings: Settings) -> Request:
@@ -107,3 +139,11 @@ def _make_stream(channel: Channel, settings: Settings) -> Request:
 
 def _bind(channel: Channel, settings: Settings) -> Request:
     return lambda answer: channel.queue_bind(settings.stream, settings.exchange, "", callback=answer)
+
+
+def _lock(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_declare(f"{settings.stream}.setup", exclusive=True, callback=answer)
+
+
+def _unlock(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_delete(f"{settings.stream}.setup", callback=answer)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections import deque
@@ -17,7 +18,7 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq_errors import blocked, unbound
+from farscope.logs.rabbitmq_errors import Collision, blocked, unbound
 from farscope.logs.rabbitmq_link import Link, Script
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.rabbitmq_topology import prepare
@@ -27,6 +28,10 @@ WINDOW_BYTES: Final = 8 * 1024 * 1024
 
 STORED_AT: Final = "x-farscope-stored-ns"
 """The header with the time of publishing by the publisher's clock: AMQP's own timestamp counts seconds."""
+
+
+COLLISION_PAUSE_S: Final = 0.5
+"""Before a log that others were making, too, is looked for again, at most this passes, at random."""
 
 
 class _Flight:
@@ -70,7 +75,7 @@ class _Publisher:
         self._settings = settings
         self._thorough = thorough
         self._channel: Channel | None = None
-        self._ready = False
+        self.ready = False
         self._error: LogError | None = None
         self._current: _Append | None = None
         self._unconfirmed: dict[int, _Flight] = {}
@@ -88,13 +93,12 @@ class _Publisher:
 
     def opened(self) -> None:
         """Publish what waits."""
-        self._ready = True
+        self.ready = True
         self._publish()
 
     def lost(self, error: LogError) -> None:
         """Fail what waits, and all that comes."""
         self._error = error
-        self._ready = False
         if self._current is not None:
             self._current.finish(error)
             self._current = None
@@ -115,7 +119,8 @@ class _Publisher:
         """The caller no longer waits: publish no more of it, but remember what is on its way."""
         if self._current is append:
             self._current = None
-            self._left.extend(append.flights)
+        # Also if its last confirm came after all, too late for the caller: it will append the same again.
+        self._left.extend(append.flights)
 
     def _adopt(self, append: _Append, flight: _Flight) -> None:
         flight.append = append
@@ -124,7 +129,7 @@ class _Publisher:
 
     def _publish(self) -> None:
         append, channel = self._current, self._channel
-        if append is None or channel is None or not self._ready:
+        if append is None or channel is None or self._error is not None or not self.ready:
             return
         while append.waiting and (
             not self._unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
@@ -212,6 +217,9 @@ class RabbitWriter:
             return
         deadline = time.monotonic() + timeout_s
         error = self._attempt(batches, deadline)
+        while isinstance(error, Collision) and not self._publisher.ready and time.monotonic() < deadline:
+            time.sleep(random.uniform(0, COLLISION_PAUSE_S))  # noqa: S311 - spreads load, guards nothing
+            error = self._attempt(batches, deadline)
         if error is not None and self._publisher.unbound:
             # Somebody removed the stream or its binding: put it back if we may, and send again.
             self._drop_link(0.0)
