@@ -145,12 +145,12 @@ class Probe:
         self._pump.interrupt()
 
     def hold_still(self, timeout_s: float) -> bool:
-        """Keep the pump out of its log's code; False if it did not come out in time."""
-        return self._pump.keep_from_log(timeout_s)
+        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
+        return self._pump.hold_still(timeout_s)
 
     def go_on(self) -> None:
         """Undo one ``hold_still`` that returned True; on the same thread."""
-        self._pump.let_to_log()
+        self._pump.go_on()
 
     def born_again(self) -> None:
         """Go on as a new probe; called in a forked child before anything else runs there."""

@@ -49,7 +49,8 @@ class Pump:
         self._trouble = Trouble(clock, who)
         self._bell = Bell()
         self._starting = Lock()
-        self._at_log = RLock()
+        self._in_libraries = RLock()
+        """Held while SQLite, OpenSSL or a broker's client may hold locks of their own: see ``registry``."""
         self._thread: Thread | None = None
         self._progress = Condition()
         self._done = False
@@ -87,28 +88,29 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - logged, and every step counted as dropped: no silent end
             self._fail(error)
         finally:
-            with self._at_log:
+            with self._in_libraries:
                 self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
                 self._guarded(self._custody.look, "what was kept could not be accounted for")
             self._finish()
 
-    def keep_from_log(self, timeout_s: float) -> bool:
-        """Wait until the pump is not in its log's code, and keep it out; False if that took too long."""
-        return self._at_log.acquire(timeout=timeout_s)
+    def hold_still(self, timeout_s: float) -> bool:
+        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
+        return self._in_libraries.acquire(timeout=timeout_s)
 
-    def let_to_log(self) -> None:
-        """Undo one ``keep_from_log`` that returned True; on the same thread."""
-        self._at_log.release()
+    def go_on(self) -> None:
+        """Undo one ``hold_still`` that returned True; on the same thread."""
+        self._in_libraries.release()
 
     def turn(self) -> bool:
         """Send what is due and what waits, once; False if it had to be given up because time is up."""
         self._hear_of_kept()
-        parcels = self._introductions()
-        introductions = len(parcels)
-        for _ in range(BATCHES_AT_ONCE):
-            parcels += self._packer.steps(self._pace.batch_steps)
-            if self._outbox.backlog < self._pace.batch_steps:
-                break
+        with self._in_libraries:
+            parcels = self._introductions()
+            introductions = len(parcels)
+            for _ in range(BATCHES_AT_ONCE):
+                parcels += self._packer.steps(self._pace.batch_steps)
+                if self._outbox.backlog < self._pace.batch_steps:
+                    break
         self._busy = len(parcels) > introductions
         sent = not parcels or self._carry(parcels)
         self._trouble.watch(self._dropped())
@@ -167,7 +169,7 @@ class Pump:
     def _attempt(self, parcels: list[Parcel]) -> Exception | None:
         """Hand parcels to the log once; return what went wrong."""
         try:
-            with self._at_log:
+            with self._in_libraries:
                 kept = self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
         except Exception as error:  # noqa: BLE001 - a log that raises what it should not is still one to come back to
             with self._outbox.lock:
@@ -270,7 +272,8 @@ class Pump:
         if self._abandoned:
             return
         # There is no later in which to try again: without goodbye, scopes say that the probe fell silent.
-        error = self._attempt(self._packer.farewell())
+        with self._in_libraries:
+            error = self._attempt(self._packer.farewell())
         if error is not None:
             LOGGER.info("%s: left without goodbye: %s", self._who, error)
         while self._wait_for_kept(until_s + self._goodbye_s / 2):

@@ -26,7 +26,7 @@ class Living(Protocol):
         """Close within ``timeout_s``."""
 
     def hold_still(self, timeout_s: float) -> bool:
-        """Keep the pump out of its log's code; False if it did not come out in time."""
+        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
 
     def go_on(self) -> None:
         """Undo one ``hold_still`` that returned True."""
@@ -87,8 +87,8 @@ def hook_multiprocessing() -> None:
 
 
 def _before_fork() -> None:
-    # A library below a log, as SQLite is, has locks of its own that nobody renews in a child: forked while a
-    # pump is in there, the child would wait for ever at its own first use of the library.
+    # Libraries below a log or a seal, as SQLite and OpenSSL, have locks nobody renews in a child: forked
+    # while a pump is in there, the child would wait for ever at its own first use of the library.
     end_s = time.monotonic() + FORK_S
     _held[get_ident()] = [
         probe for probe in list(_living.values()) if probe.hold_still(max(0.0, end_s - time.monotonic()))
