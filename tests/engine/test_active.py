@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 
 import pytest
 
@@ -89,6 +90,36 @@ def test_each_single_post_to_a_sleeping_chart_wakes_it(running):
     chart = running()
     for _ in range(2_000):
         caught_up(chart)
+
+
+def test_an_event_posted_just_as_the_chart_finds_its_queue_empty_is_not_overlooked():
+    heard = threading.Event()
+
+    def state(chart, e):
+        if e.signal == signals.LATE:
+            heard.set()
+            return return_status.HANDLED
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    class Queue(deque):
+        """Says that it is empty, while at that moment another thread posts."""
+
+        late = True
+
+        def popleft(self):
+            if self.late and not self:
+                self.late = False
+                poster = threading.Thread(target=lambda: chart.post_fifo(Event("LATE")))
+                poster.start()
+                poster.join()
+                raise IndexError
+            return super().popleft()
+
+    with ActiveObject("sleepy") as chart:
+        chart._queue = Queue()
+        chart.start_at(state)
+        assert heard.wait(SOON_S)
 
 
 def test_two_charts_that_post_to_each_other_name_each_other_as_cause(running):
