@@ -23,6 +23,10 @@ VERBS = {
     "web": Verb("farscope.cli.web", "Show every chart on a page in your browser."),
     "sequence": Verb("farscope.cli.sequence", "Draw a run as a sequence diagram."),
     "export": Verb("farscope.cli.export", "Write a run in a form other tools read."),
+    "record": Verb("farscope.cli.record", "Record what is broadcast into one file, still sealed."),
+    "replay": Verb("farscope.cli.replay", "Play a recording once more, in its own rhythm."),
+    "inspect": Verb("farscope.cli.inspect", "Tell what is in a recording or a log, without a key."),
+    "doctor": Verb("farscope.cli.doctor", "Examine a log, and say how to mend what is wrong."),
     "key": Verb("farscope.cli.key", "Make, show and rotate the key that seals everything."),
 }
 

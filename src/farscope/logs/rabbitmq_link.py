@@ -19,7 +19,7 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError, ChannelClosedByClient, ConnectionClosedByClient
 
 from farscope.errors import Invariant, LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq_errors import explain, silent
+from farscope.logs.rabbitmq_errors import explain, plain, silent
 from farscope.logs.rabbitmq_settings import Settings
 
 BLOCKED_TIMEOUT_S: Final = 120.0
@@ -123,6 +123,12 @@ class Link:
         channel.add_on_close_callback(self._channel_closed)
         return channel
 
+    @property
+    def product(self) -> str:
+        """What the broker calls itself, such as ``RabbitMQ 3.10.8``."""
+        said = self._live().server_properties or {}
+        return plain(f"{said.get('product', 'a broker')} {said.get('version', '')}".strip())
+
     def later(self, seconds: float, work: Callable[[], None]) -> None:
         """Run ``work`` after ``seconds``."""
         self._live().ioloop.call_later(seconds, work)
@@ -183,6 +189,7 @@ class Link:
 
     def _parameters(self) -> pika.ConnectionParameters:
         settings = self.settings
+        security = pika.SSLOptions(tls_context(settings), settings.host) if settings.tls else None
         return pika.ConnectionParameters(
             host=settings.host,
             port=settings.port,
@@ -192,7 +199,7 @@ class Link:
             blocked_connection_timeout=BLOCKED_TIMEOUT_S,
             socket_timeout=settings.connect_timeout_s,
             stack_timeout=settings.connect_timeout_s,
-            ssl_options=_tls(settings),
+            ssl_options=security,
             client_properties={"product": "farscope", "connection_name": f"farscope {self._role}"},
         )
 
@@ -262,9 +269,12 @@ class Link:
             self._inbox.popleft()()
 
 
-def _tls(settings: Settings) -> pika.SSLOptions | None:
-    if not settings.tls:
-        return None
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return what the settings say about TLS; the peer is always verified.
+
+    Raises:
+        LogRefused: the certificates cannot be used.
+    """
     try:
         context = ssl.create_default_context(cafile=settings.cafile or None)
         if settings.certfile:
@@ -275,4 +285,4 @@ def _tls(settings: Settings) -> pika.SSLOptions | None:
             f"the certificates {names} cannot be used: {error.strerror or error}",
             "name PEM files that exist and that this user can read",
         ) from error
-    return pika.SSLOptions(context, settings.host)
+    return context

@@ -53,6 +53,16 @@ def prepare(link: Link, *, thorough: bool) -> Talk:
     return channel
 
 
+def compare(link: Link, channel: Channel) -> Generator[Request, Any, str]:
+    """Return how the stream's settings differ from ours, in the broker's words; empty if they do not."""
+    _, failure = yield from _try(link, channel, _make_stream)
+    if failure is None or failure.reply_code == ACCESS_REFUSED:
+        return ""
+    if failure.reply_code != PRECONDITION_FAILED or "x-queue-type" in failure.reply_text:
+        raise failure
+    return plain(failure.reply_text.partition(" - ")[2])
+
+
 def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
     """Find out whether the log is there; the exchange is made last, so it is looked for first."""
     for find in (_find_exchange, _find_stream):

@@ -1,0 +1,199 @@
+"""``farscope doctor``: examine a log step by step, and say how to mend what is wrong."""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Final
+
+import click
+
+from farscope.cli.duration import DURATION
+from farscope.cli.style import painted
+from farscope.errors import KeyringError, LogError, LogRefused, WireError
+from farscope.logs.base import Log, LogReader
+from farscope.logs.check import Check, Verdict, fail, ok, warn
+from farscope.logs.sqlite import SqliteLog
+from farscope.logs.url import open_log
+from farscope.views.text import escape
+from farscope.wire.batch import Batch
+from farscope.wire.codec import decode_body, encode_body
+from farscope.wire.envelope import Flags
+from farscope.wire.keys import Keyring, resolve_keyring
+from farscope.wire.seal import Opener, Sealer
+
+ROUND_TRIP_S: Final = 10.0
+"""How long a message to oneself may take."""
+
+CLOCK_S: Final = 1.0
+"""Clocks that differ by more are told; charts are still shown in order, but times mislead people."""
+
+COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to seal and open with."
+)
+@click.option(
+    "--listen",
+    "listen_s",
+    type=DURATION,
+    default="3s",
+    show_default=True,
+    metavar="SPAN",
+    help="How long to listen to others, to compare their clocks with this machine's.",
+)
+def doctor(url: str | None, *, key: Path | None, listen_s: float) -> int:
+    """Examine a log step by step, and say how to mend what is wrong.
+
+    URL is the log's address; without it FARSCOPE_URL, or the log in your state folder. On a broker the
+    exchange and the stream are set up if they are missing and the user may. At the end one sealed
+    message, with no chart in it, is sent and read back.
+
+    The exit code is 1 if anything failed.
+    """
+    log = open_log(url)
+    click.echo(f"examining {escape(log.url)}")
+    failed = False
+    for check in examine(log, key, listen_s):
+        failed = failed or check.verdict is Verdict.FAIL
+        _show(check)
+    return 1 if failed else 0
+
+
+def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
+    """Look at the log, the key, a message's way there and back, and the clocks of those who send."""
+    reachable = True
+    for check in _examine_place(log):
+        reachable = reachable and check.verdict is not Verdict.FAIL
+        yield check
+    keyring: Keyring | None = None
+    try:
+        keyring = resolve_keyring(key, shared=log.shared)
+        yield ok("key", f"seals with {keyring.fingerprints[0]}, opens {len(keyring.fingerprints)}")
+    except KeyringError as error:
+        yield fail("key", error.message, error.hint or "farscope key new makes one")
+    if reachable and keyring is not None:
+        yield from _examine_use(log, keyring, listen_s)
+
+
+def _examine_place(log: Log) -> Iterator[Check]:
+    if isinstance(log, SqliteLog):
+        yield from import_module("farscope.logs.sqlite_checks").examine(log.folder)
+    elif log.shared:
+        # Loaded here because it needs pika, which is there if such a log could be opened.
+        yield from import_module("farscope.logs.rabbitmq_checks").examine_log(log)
+
+
+def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]:
+    probe = os.urandom(16)
+    try:
+        reader = log.reader()
+    except LogError as error:
+        written = _write(log, keyring, probe)
+        may_write = written.verdict is Verdict.OK
+        yield _cannot("read", error, "fine for a user who only broadcasts", alone=not may_write)
+        yield written
+        return
+    try:
+        yield ok("read", "this user may read")
+        written = _write(log, keyring, probe)
+        yield written
+        if written.verdict is Verdict.OK:
+            yield _read_back(reader, keyring, probe)
+        yield from _compare_clocks(reader, keyring, probe, listen_s)
+    finally:
+        reader.close()
+
+
+def _write(log: Log, keyring: Keyring, probe: bytes) -> Check:
+    now_ns = time.time_ns()
+    body = encode_body(
+        Batch(
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_ns=now_ns,
+            sent_ns=now_ns,
+            next_number=0,
+            numbers=[],
+            steps=[],
+        )
+    )
+    writer = log.writer(probe.hex())
+    try:
+        began = time.monotonic()
+        writer.append([Sealer(keyring, probe).seal(0, Flags.HEARTBEAT | Flags.GOODBYE, body)], ROUND_TRIP_S)
+        return ok("write", f"a sealed message was stored in {1000 * (time.monotonic() - began):.0f} ms")
+    except LogError as error:
+        return _cannot("write", error, "fine for a user who only watches")
+    finally:
+        writer.close()
+
+
+def _read_back(reader: LogReader, keyring: Keyring, probe: bytes) -> Check:
+    deadline = time.monotonic() + ROUND_TRIP_S
+    try:
+        while time.monotonic() < deadline:
+            if any(batch[0] == probe for batch in _batches(reader, keyring, 0.2)):
+                return ok("message", "sent, read back and opened")
+    except LogError as error:
+        return fail("message", error.message, error.hint)
+    remedy = "is the stream bound to the exchange? farscope doctor as an administrator binds it"
+    return fail("message", "the message was stored, but never came", remedy)
+
+
+def _compare_clocks(reader: LogReader, keyring: Keyring, own: bytes, listen_s: float) -> Iterator[Check]:
+    """Compare sending times with ours as batches come in; the least late one of a host was least delayed."""
+    offsets: dict[str, float] = {}
+    deadline = time.monotonic() + listen_s
+    while time.monotonic() < deadline:
+        try:
+            for probe, batch, arrived_ns in _batches(reader, keyring, 0.2):
+                if probe != own:
+                    offset = (batch.sent_ns - arrived_ns) / 1e9
+                    offsets[batch.host] = max(offset, offsets.get(batch.host, offset))
+        except LogError as error:
+            yield fail("clocks", error.message, error.hint)
+            return
+    if not offsets:
+        yield ok("clocks", f"nobody sent anything within {listen_s:g} s, so there is none to compare with")
+    for host, offset in sorted(offsets.items()):
+        what = f"{host} is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine"
+        if abs(offset) > CLOCK_S:
+            yield warn("clocks", what, "set the clocks of both by NTP, for example with chrony")
+        else:
+            yield ok("clocks", f"{host} agrees within a second")
+
+
+def _batches(reader: LogReader, keyring: Keyring, timeout_s: float) -> Iterator[tuple[bytes, Batch, int]]:
+    """Read once; what another key sealed, or what is no batch at all, is none of ours."""
+    opener = Opener(keyring)
+    entries = reader.read(timeout_s)
+    arrived_ns = time.time_ns()
+    for entry in entries:
+        try:
+            header, body = opener.open(entry.data)
+            yield header.probe, decode_body(body, header.probe), arrived_ns
+        except WireError:
+            continue
+
+
+def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
+    """Tell what a user cannot do: a remark if it may be meant so, a failure if nothing else is left."""
+    remedy = f"{unless}; otherwise {error.hint}"
+    meant = isinstance(error, LogRefused) and not alone
+    return warn(name, error.message, remedy) if meant else fail(name, error.message, remedy)
+
+
+def _show(check: Check) -> None:
+    click.echo(
+        f"{painted(f'{check.verdict:4}', COLOURS[check.verdict])}  {check.name:<10}{escape(check.what)}"
+    )
+    if check.remedy:
+        click.echo(f"{'':16}{escape(check.remedy)}")

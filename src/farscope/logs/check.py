@@ -1,0 +1,41 @@
+"""What an examination of a log finds, one thing a line."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Verdict(StrEnum):
+    """How a check came out."""
+
+    OK = "ok"
+    WARN = "warn"
+    """It works, but somebody should look at it."""
+    FAIL = "fail"
+
+
+class Check(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    verdict: Verdict
+    what: str
+    """What was found, on one line."""
+    remedy: str = ""
+    """What to do about it; empty if there is nothing to do."""
+
+
+def ok(name: str, what: str) -> Check:
+    """As it should be."""
+    return Check(name, Verdict.OK, what)
+
+
+def warn(name: str, what: str, remedy: str) -> Check:
+    """Usable, with a remark."""
+    return Check(name, Verdict.WARN, what, remedy)
+
+
+def fail(name: str, what: str, remedy: str) -> Check:
+    """Not usable like this."""
+    return Check(name, Verdict.FAIL, what, remedy)

@@ -1,0 +1,221 @@
+"""The doctor finds what is wrong, says how to mend it, and its exit code tells."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from click.testing import CliRunner, Result
+
+from farscope.cli.main import farscope
+from farscope.logs.url import open_log
+from farscope.testing.broker import Broker, free_port
+from farscope.testing.broker_fixtures import amqp_url, broker, fresh_log_url
+from farscope.wire.batch import Batch
+from farscope.wire.codec import encode_body
+from farscope.wire.envelope import Flags
+from farscope.wire.keys import Keyring, new_key_file
+from farscope.wire.seal import Sealer
+
+__all__ = ["amqp_url", "broker", "fresh_log_url"]
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> Path:
+    new_key_file(tmp_path / "key")
+    return tmp_path / "key"
+
+
+def doctor(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(
+        farscope, ["doctor", *map(str, arguments), "--listen", "0.1s"], standalone_mode=False
+    )
+
+
+def lines(result: Result) -> dict[str, str]:
+    """The verdict of each check, by its name."""
+    found: dict[str, str] = {}
+    for line in result.output.splitlines():
+        verdict, _, rest = line.partition(" ")
+        if verdict in ("ok", "warn", "fail"):
+            found[rest.split()[0]] = verdict
+    return found
+
+
+def remedied(result: Result) -> bool:
+    """Whether a remedy, indented, follows each line that needs one."""
+    output = result.output.splitlines()
+    return all(
+        output[at + 1].startswith(" " * 16)
+        for at, line in enumerate(output)
+        if line.startswith(("warn", "fail"))
+    )
+
+
+@pytest.fixture
+def skewed(fresh_log_url: Callable[..., str], key: Path) -> Iterator[str]:
+    """A log that a machine whose clock is 40 s ahead writes to all the time."""
+    url = fresh_log_url()
+    stop = threading.Event()
+
+    def send() -> None:
+        probe = os.urandom(16)
+        sealer = Sealer(Keyring.load(key), probe)
+        writer = open_log(url).writer(probe.hex())
+        number = 0
+        while not stop.wait(0.02):
+            ahead_ns = time.time_ns() + 40_000_000_000
+            batch = Batch(
+                host="elsewhere",
+                pid=1,
+                started_ns=ahead_ns,
+                sent_ns=ahead_ns,
+                next_number=0,
+                numbers=[],
+                steps=[],
+            )
+            writer.append([sealer.seal(number, Flags.HEARTBEAT, encode_body(batch))], 10)
+            number += 1
+        writer.close()
+
+    thread = threading.Thread(target=send)
+    thread.start()
+    yield url
+    stop.set()
+    thread.join()
+
+
+def test_an_embedded_log_is_found_well(tmp_path: Path, key: Path):
+    result = doctor(f"sqlite:{tmp_path}/log", "--key", key)
+    assert result.return_value == 0, result.output
+    assert set(lines(result).values()) == {"ok"}
+    assert {"folder", "room", "SQLite", "key", "read", "write", "message", "clocks"} <= lines(result).keys()
+
+
+def test_a_file_where_the_folder_should_be_is_found(tmp_path: Path, key: Path):
+    (tmp_path / "log").write_text("no folder")
+    result = doctor(f"sqlite:{tmp_path}/log", "--key", key)
+    assert result.return_value == 1
+    assert lines(result)["folder"] == "fail"
+    assert remedied(result)
+
+
+def test_a_key_that_others_can_read_is_found(tmp_path: Path, key: Path):
+    key.chmod(0o644)
+    result = doctor(f"sqlite:{tmp_path}/log", "--key", key)
+    assert result.return_value == 1
+    assert lines(result)["key"] == "fail"
+    assert remedied(result)
+
+
+def test_a_port_nobody_listens_on_is_found(key: Path):
+    result = doctor(f"amqp://127.0.0.1:{free_port()}", "--key", key)
+    assert result.return_value == 1
+    assert lines(result) == {"host": "ok", "port": "fail", "key": "ok"}
+    assert remedied(result)
+
+
+def test_a_name_that_does_not_resolve_is_found(key: Path, monkeypatch: pytest.MonkeyPatch):
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    result = doctor("amqp://no-such-host.invalid", "--key", key)
+    assert result.return_value == 1
+    assert lines(result)["host"] == "fail"
+    assert "no-such-host.invalid does not resolve" in result.output
+
+
+@pytest.mark.broker
+def test_a_healthy_broker_is_found_well_and_set_up(fresh_log_url: Callable[..., str], key: Path):
+    url = fresh_log_url()
+    result = doctor(url, "--key", key)
+    assert result.return_value == 0, result.output
+    assert {"host", "port", "login", "log", "retention", "key", "read", "write", "message"} <= lines(
+        result
+    ).keys()
+    assert set(lines(result).values()) == {"ok"}
+    assert "RabbitMQ" in result.output
+    assert doctor(url, "--key", key).return_value == 0
+
+
+@pytest.mark.broker
+def test_no_password_is_shown(broker: Broker, fresh_log_url: Callable[..., str], key: Path):
+    assert broker.password not in doctor(fresh_log_url(), "--key", key).output
+
+
+@pytest.mark.broker
+def test_a_wrong_password_is_found(broker: Broker, key: Path):
+    result = doctor(broker.url(password="wrong"), "--key", key)  # noqa: S106 - wrong on purpose
+    assert result.return_value == 1
+    assert lines(result)["login"] == "fail"
+    assert remedied(result)
+
+
+@pytest.mark.broker
+def test_a_network_log_without_a_key_made_on_purpose_is_found(fresh_log_url: Callable[..., str]):
+    result = doctor(fresh_log_url())
+    assert result.return_value == 1
+    assert lines(result)["key"] == "fail"
+    assert "farscope key new" in result.output
+
+
+@pytest.mark.broker
+def test_tls_is_looked_at(broker: Broker, fresh_log_url: Callable[..., str], key: Path):
+    query = fresh_log_url().partition("?")[2]
+    good = f"{broker.url(tls=True)}?{query}&cafile={quote(str(broker.folder.parent / 'authority.pem'))}"
+    result = doctor(good, "--key", key)
+    assert result.return_value == 0, result.output
+    assert lines(result)["TLS"] == "ok"
+    unknown = doctor(f"{broker.url(tls=True)}?{query}", "--key", key)
+    assert unknown.return_value == 1
+    assert lines(unknown)["TLS"] == "fail"
+    assert "cafile" in unknown.output
+
+
+@pytest.mark.broker
+def test_a_user_who_may_only_write_or_only_read_is_told_apart_from_one_who_may_nothing(
+    broker: Broker, fresh_log_url: Callable[..., str], key: Path
+):
+    url = fresh_log_url()
+    assert doctor(url, "--key", key).return_value == 0
+    everything, nothing = ".*", "^$"
+    expected = {
+        (everything, nothing): (0, "warn", "ok"),
+        (nothing, everything): (0, "ok", "warn"),
+        (nothing, nothing): (1, "fail", "warn"),
+    }
+    broker.add_user("somebody", "secret", configure=nothing, write=nothing, read=nothing)
+    try:
+        for (write, read), (code, reads, writes) in expected.items():
+            broker.control("set_permissions", "-p", "/", "somebody", nothing, write, read)
+            result = doctor(f"{broker.url('somebody', 'secret')}?{url.partition('?')[2]}", "--key", key)
+            assert result.return_value == code, result.output
+            assert (lines(result)["read"], lines(result)["write"]) == (reads, writes)
+            assert remedied(result)
+    finally:
+        broker.control("delete_user", "somebody")
+
+
+@pytest.mark.broker
+def test_a_stream_with_other_settings_is_remarked_upon(fresh_log_url: Callable[..., str], key: Path):
+    url = fresh_log_url(max_bytes="100MB")
+    assert doctor(url, "--key", key).return_value == 0
+    result = doctor(url.replace("&max_bytes=100MB", ""), "--key", key)
+    assert result.return_value == 0
+    assert lines(result)["log"] == "warn"
+    assert "x-max-length-bytes" in result.output
+
+
+@pytest.mark.broker
+def test_a_machine_whose_clock_is_off_is_named(skewed: str, key: Path):
+    result = CliRunner().invoke(
+        farscope, ["doctor", skewed, "--key", str(key), "--listen", "1s"], standalone_mode=False
+    )
+    assert result.return_value == 0
+    assert lines(result)["clocks"] == "warn"
+    assert "elsewhere is 40.0 s ahead" in result.output or "elsewhere is 39.9 s ahead" in result.output
