@@ -138,6 +138,28 @@ class Twin:
         state.__name__ = f"s{index}"
         return state
 
+    def methods(self) -> None:
+        """Make the states methods of the chart's own class."""
+        base = type(self.chart)
+        named = {}
+        for index, state in enumerate(self.spec.states):
+            function = self.flat_state(index, state)
+            named[function.__name__] = self.library.spy_on(function)
+        self.chart.__class__ = type("Methodical", (base,), {"__slots__": (), **named})
+        self.states += [getattr(self.chart, name) for name in named]
+
+    def texts(self) -> None:
+        """Make states by parts, and run the flat functions that they can be written as."""
+        parts = self.library.Factory("parts", threaded=False)
+        blueprint = Twin(self.library, self.spec, parts)
+        blueprint.built()
+        names = {name: getattr(self.library, name) for name in ("spy_on", "return_status", "signals")}
+        for index, spec in enumerate(self.spec.states):
+            for name in (*spec.inner, *spec.reactions):
+                names[f"handle_{index}_{name}"] = self.handler(index, name)
+            exec(parts.to_code(f"s{index}"), names)  # noqa: S102 - running it is what its text is for
+        self.states += [names[f"s{index}"] for index in range(len(self.spec.states))]
+
     def built(self) -> None:
         for index, spec in enumerate(self.spec.states):
             blueprint = self.chart.create(state=f"s{index}")
@@ -155,6 +177,7 @@ class Twin:
             status = self.give(self.answer(index, name), e)
             return status_of.UNHANDLED if status == status_of.SUPER else status
 
+        handle.__name__ = f"handle_{index}_{name}"
         return handle
 
     def answer(self, index: int, name: str) -> Answer | None:
@@ -207,31 +230,37 @@ class Twin:
         return self.chart.trace()
 
 
-def in_miros(spec: ChartSpec, *, flat: bool) -> tuple[list[str], list[str]]:
-    chart = miros.hsm.HsmWithQueues() if flat else miros.Factory("twin")
+def in_miros(spec: ChartSpec, way: str) -> tuple[list[str], list[str]]:
+    chart = miros.Factory("twin") if way == "built" else miros.hsm.HsmWithQueues()
     twin = Twin(miros, spec, chart)
-    if flat:
-        twin.flat()
-    else:
+    if way == "built":
         # Made beforehand, so that the first state to catch a signal gets no handlers of its own.
         chart._lookup = {}
-        twin.built()
+    getattr(twin, way)()
     hsm = miros.hsm.HsmWithQueues
     return twin.run(lambda state: hsm.start_at(chart, state), lambda: hsm.next_rtc(chart))
 
 
-def in_farscope(spec: ChartSpec, *, flat: bool) -> tuple[list[str], list[str]]:
+def in_farscope(spec: ChartSpec, way: str) -> tuple[list[str], list[str]]:
     chart: Any = farscope.engine.Hsm("twin")
-    if not flat:
+    if way == "built":
         chart = farscope.engine.Factory("twin", threaded=False)
+    elif way == "methods":
+        chart = Methodless("twin")
     twin = Twin(farscope.engine, spec, chart)
-    twin.flat() if flat else twin.built()
+    getattr(twin, way)()
     return twin.run(chart.start_at, chart.next_rtc)
 
 
-def same_in_both(spec: ChartSpec, *, flat: bool) -> None:
-    spy, trace = in_miros(spec, flat=flat)
-    our_spy, our_trace = in_farscope(spec, flat=flat)
+class Methodless(farscope.engine.Hsm):
+    """A class whose charts may be given the methods of another."""
+
+    __slots__ = ()
+
+
+def same_in_both(spec: ChartSpec, way: str) -> None:
+    spy, trace = in_miros(spec, way)
+    our_spy, our_trace = in_farscope(spec, way)
     assert our_spy == spy
     assert our_trace == trace
 
@@ -245,13 +274,25 @@ LONG = settings(UNHURRIED, max_examples=5_000)
 @UNHURRIED
 @given(charts())
 def test_charts_of_flat_functions_do_what_they_do_in_miros(spec):
-    same_in_both(spec, flat=True)
+    same_in_both(spec, "flat")
 
 
 @UNHURRIED
 @given(charts())
 def test_charts_built_by_parts_do_what_they_do_in_miros(spec):
-    same_in_both(spec, flat=False)
+    same_in_both(spec, "built")
+
+
+@UNHURRIED
+@given(charts())
+def test_charts_of_methods_do_what_they_do_in_miros(spec):
+    same_in_both(spec, "methods")
+
+
+@UNHURRIED
+@given(charts())
+def test_built_states_written_as_flat_functions_do_the_same(spec):
+    assert in_farscope(spec, "texts") == in_farscope(spec, "built")
 
 
 @pytest.mark.soak
@@ -259,7 +300,7 @@ def test_charts_built_by_parts_do_what_they_do_in_miros(spec):
 @LONG
 @given(charts())
 def test_thousands_of_flat_charts_do_what_they_do_in_miros(spec):
-    same_in_both(spec, flat=True)
+    same_in_both(spec, "flat")
 
 
 @pytest.mark.soak
@@ -267,4 +308,4 @@ def test_thousands_of_flat_charts_do_what_they_do_in_miros(spec):
 @LONG
 @given(charts())
 def test_thousands_of_built_charts_do_what_they_do_in_miros(spec):
-    same_in_both(spec, flat=False)
+    same_in_both(spec, "built")
