@@ -35,6 +35,9 @@ MAX_LISTED: Final = 1_000
 MAX_ARROWS: Final = 400
 """Steps in a sequence diagram at most, before folding."""
 
+TRACED_AMONG: Final = 10
+"""Transitions are looked for among so many times the steps asked for; other steps make no arrow there."""
+
 _STYLE: Final = f"<style>{STYLE}</style>"
 
 
@@ -146,9 +149,13 @@ class Answers:
         """
         to_ns = asked.moment("to", MAX_TIME)
         last = asked.count("last", 40, MAX_ARROWS)
-        draw = by_chart if asked.word("lanes", ("charts", "states")) == "charts" else by_state
+        by_states = asked.word("lanes", ("charts", "states")) == "states"
         with self._hub.lock:
-            steps = self._hub.history.newest(self._keys(asked.charts()), last, to_ns)
+            keys = self._keys(asked.charts())
+            steps = self._hub.history.newest(keys, last * TRACED_AMONG if by_states else last, to_ns)
+        if by_states:
+            steps = [step for step in steps if step.shape.traced][-last:]
+        draw = by_state if by_states else by_chart
         drawn = svg_sequence(draw(steps))
         return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from operator import le
 from typing import Final
 
+from farscope.errors import Invariant
 from farscope.records.shape import Shape
 from farscope.records.step import Cause, ChartId, RawStep, Step
 
@@ -40,6 +42,7 @@ class Block:
         "_shape_numbers",
         "_texts",
         "durations",
+        "first",
         "numbers",
         "shapes",
         "table",
@@ -48,8 +51,10 @@ class Block:
         "weight",
     )
 
-    def __init__(self) -> None:
-        self.numbers = array("q")
+    def __init__(self, first: int = 0) -> None:
+        self.first = first
+        """How many steps the chart's track took in before this block."""
+        self.numbers: array[int] | range = array("q")
         self.times = array("q")
         self.durations = array("q")
         self.waits = array("q")
@@ -76,26 +81,45 @@ class Block:
     def extend(self, steps: Sequence[RawStep], floor_ns: int) -> None:
         """Add steps of the chart behind the others; none stands before ``floor_ns``."""
         place = len(self)
-        self.numbers.extend([step[1] for step in steps])
-        self.shapes.extend([self._number_of(step[2]) for step in steps])
-        self.durations.extend([step[4] for step in steps])
-        self._queued.extend([step[5] for step in steps])
-        self._deferred.extend([step[6] for step in steps])
-        self.waits.extend([step[7] for step in steps])
-        causes = [step[8] or NO_CAUSE for step in steps]
-        self._cause_serials.extend([cause[0] for cause in causes])
-        self._cause_numbers.extend([cause[1] for cause in causes])
+        if isinstance(self.numbers, range):
+            raise Invariant("a packed block was extended")
+        _, numbers, shapes, times, durations, queued, deferred, waits, causes, texts = zip(
+            *steps, strict=True
+        )
+        self.numbers.extend(numbers)
+        self.shapes.extend(self._numbers_of(shapes))
+        self.durations.extend(durations)
+        self._queued.extend(queued)
+        self._deferred.extend(deferred)
+        self.waits.extend(waits)
         self.weight += len(steps)
-        for offset, step in enumerate(steps, place):
-            time_ns = step[3]
-            if time_ns < floor_ns:
-                self._own_times[offset] = time_ns
-                time_ns = floor_ns
-            floor_ns = time_ns
-            self.times.append(time_ns)
-            if step[9]:
-                self._texts[offset] = step[9]
-                self.weight += sum(map(len, step[9])) // TEXT_PER_STEP
+        self._add_times(times, floor_ns)
+        if any(causes):
+            causes = tuple(cause or NO_CAUSE for cause in causes)
+            self._cause_serials.extend([cause[0] for cause in causes])
+            self._cause_numbers.extend([cause[1] for cause in causes])
+        else:
+            nothing = bytes(8 * len(steps))
+            self._cause_serials.frombytes(nothing)
+            self._cause_numbers.frombytes(nothing)
+        if any(texts):
+            for offset, its in enumerate(texts, place):
+                if its:
+                    self._texts[offset] = its
+                    self.weight += sum(map(len, its)) // TEXT_PER_STEP
+
+    def pack(self) -> None:
+        """Take as little room as its numbers need; nothing can be added any more."""
+        first, last = self.numbers[0], self.numbers[-1]
+        if last - first + 1 == len(self) and self.numbers == array("q", range(first, last + 1)):
+            self.numbers = range(first, last + 1)
+        self.durations = _narrow(self.durations)
+        self.waits = _narrow(self.waits)
+        self.shapes = _narrow(self.shapes)
+        self._queued = _narrow(self._queued)
+        self._deferred = _narrow(self._deferred)
+        self._cause_serials = _narrow(self._cause_serials)
+        self._cause_numbers = _narrow(self._cause_numbers)
 
     def step(self, chart: ChartId, place: int) -> Step:
         """Return the step at ``place`` as it was taken in."""
@@ -132,6 +156,22 @@ class Block:
         serial = self._cause_serials[place]
         return Cause(serial, self._cause_numbers[place]) if serial else None
 
+    def _add_times(self, times: Sequence[int], floor_ns: int) -> None:
+        if times[0] >= floor_ns and all(map(le, times, times[1:])):
+            self.times.extend(times)
+            return
+        for offset, time_ns in enumerate(times, len(self.times)):
+            if time_ns < floor_ns:
+                self._own_times[offset] = time_ns
+            floor_ns = max(floor_ns, time_ns)
+            self.times.append(floor_ns)
+
+    def _numbers_of(self, shapes: Sequence[Shape]) -> Iterable[int]:
+        # Most steps share a few shape objects; asking for each object once spares the hashing of every step.
+        ids = list(map(id, shapes))
+        numbers = {key: self._number_of(shape) for key, shape in dict(zip(ids, shapes, strict=True)).items()}
+        return map(numbers.__getitem__, ids)
+
     def _number_of(self, shape: Shape) -> int:
         number = self._shape_numbers.get(shape)
         if number is None:
@@ -139,3 +179,12 @@ class Block:
             self.table.append(shape)
             self.weight += SHAPE_WEIGHT + len(shape.facts)
         return number
+
+
+def _narrow(column: array[int]) -> array[int]:
+    """Return the column with as few bytes a number as its largest needs, and no room to spare."""
+    most = max(column)
+    for code, limit in (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32)):
+        if most < limit:
+            return array(code, column)
+    return array("q", column)

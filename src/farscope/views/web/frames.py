@@ -68,7 +68,7 @@ class Frames:
             frame["new"] = [plain_chart(row) for row in changed if self._introduce(row)]
             frame["rows"] = [plain_row(row, self._origin_ns) for row in changed]
             frame["sparks"] = [
-                [row.number, list(row.spark)] for row in changed if row.spark_revision > self._revision
+                [row.number, row.spark] for row in changed if row.spark_revision > self._revision
             ]
             frame["notices"] = [
                 {"at": at_ns - self._origin_ns, "kind": notice.kind.value, "text": notice_line(notice)}

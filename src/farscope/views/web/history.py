@@ -11,7 +11,7 @@ from farscope.views.web.block import Block
 from farscope.views.web.track import Track
 
 DEFAULT_WEIGHT: Final = 2_000_000
-"""Steps of all charts together that are remembered, some 160 MB; long texts and steps unlike all others count
+"""Steps of all charts together that are remembered, some 60 MB; long texts and steps unlike all others count
 as several. At the limit the oldest go, block by block, and the page says how many; a chart's newest few
 hundred steps always stay, so that a rare step is not driven out by busy charts."""
 

@@ -19,8 +19,11 @@ from farscope.views.web.row import Row
 ROUND_S: Final = 0.02
 """Time between two rounds: what comes meanwhile is taken at once, which costs less than step by step."""
 
-ROUND_STEPS: Final = 8_192
-"""Steps taken in a round at most, so that nobody who asks waits for longer than some ten milliseconds."""
+ROUND_STEPS: Final = 4_096
+"""Steps taken in a round at most, so that nobody who asks waits for longer than some milliseconds."""
+
+BREATH_S: Final = 0.001
+"""Pause after a round that left steps behind: a lock given back and taken at once would be nobody else's."""
 
 VIEW_S: Final = 0.1
 """Time between two looks at what the scope says of the charts as a whole: alive, silent, lost."""
@@ -84,8 +87,8 @@ class Hub:
             while not self._ending.is_set():
                 began_s = time.monotonic()
                 full = self._round()
-                if not full:
-                    self._ending.wait(max(0.0, began_s + ROUND_S - time.monotonic()))
+                left_s = began_s + ROUND_S - time.monotonic()
+                self._ending.wait(BREATH_S if full else max(BREATH_S, left_s))
         except Exception as error:  # noqa: BLE001 - told to every page, and raised where the server runs
             self.failure = error
             with self.lock:
@@ -114,13 +117,14 @@ class Hub:
         for step in steps:
             charts[step[0][4], step[0][3]].append(step)
         self.revision += 1
+        now_ns = time.time_ns()
         for key, its in charts.items():
             number = self._numbers.get(Key(*key))
             # A chart the scope has forgotten meanwhile is forgotten here too.
             if number is None:
                 continue
             row = self.rows[number]
-            row.take_steps(its)
+            row.take_steps(its, now_ns)
             row.revision = self.revision
             self.history.extend(its[0][0], its)
 
@@ -160,6 +164,7 @@ class Hub:
 
     def _tick(self) -> None:
         self.revision += 1
+        now_ns = time.time_ns()
         for row in self.rows.values():
-            if row.tick():
+            if row.tick(now_ns):
                 row.spark_revision = row.revision = self.revision

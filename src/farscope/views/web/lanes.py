@@ -90,10 +90,8 @@ def _following(track: Track, place: Place) -> Place | None:
 
 
 def _distance(track: Track, first: Place, last: Place) -> int:
-    if first.block == last.block:
-        return last.offset - first.offset
-    between = sum(len(track.blocks[number]) for number in range(first.block, last.block))
-    return between - first.offset + last.offset
+    start, end = track.blocks[first.block].first, track.blocks[last.block].first
+    return end + last.offset - start - first.offset
 
 
 def _kind(track: Track, first: Place, last: Place, count: int) -> int:

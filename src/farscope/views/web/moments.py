@@ -50,7 +50,8 @@ def row_at(row: Row, track: Track | None, time_ns: int, origin_ns: int) -> list[
 def spark_at(track: Track | None, time_ns: int) -> list[int]:
     """Return the steps in each of the seconds up to a moment."""
     spark = [0] * SPARK
-    if track is None or track.first_ns is None:
+    place = None if track is None else track.last_until(time_ns)
+    if track is None or place is None or track.time_at(place) < time_ns - SPARK * NANOSECONDS:
         return spark
     after = track.count_until(time_ns)
     for second in range(SPARK):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
 from farscope.records.shape import Shape
-from farscope.records.step import RawStep
+from farscope.records.step import NANOSECONDS, RawStep
 from farscope.scope.chart import ChartView
 from farscope.views.statechart.model import Statechart
 from farscope.views.statechart.moves import moves
@@ -40,8 +40,9 @@ class Row:
         self.last_ns = view.last_ns
         self.queued = 0
         self.rate = 0
-        """Steps received in the last second."""
-        self.spark: deque[int] = deque([0] * SPARK, maxlen=SPARK)
+        """Steps in the last whole second."""
+        self.spark = [0] * SPARK
+        """Steps in each of the last whole seconds."""
         self.revision = 0
         """When anything above changed."""
         self.spark_revision = 0
@@ -49,16 +50,23 @@ class Row:
         self.uncounted = 0
         """Steps left out of the picture at ``MAX_ARROWS``."""
         self._number = 0
-        self._counted = 0
+        self._seconds: Counter[int] = Counter()
         self._drawn = 0
         if view.structure is not None:
             self.picture.add_structure(view.structure)
 
-    def take_steps(self, steps: Sequence[RawStep]) -> None:
-        """Take new steps of the chart, at least one, in their order."""
+    def take_steps(self, steps: Sequence[RawStep], now_ns: int) -> None:
+        """Take new steps of the chart, at least one, in their order; ``now_ns`` is our present."""
         last = steps[-1]
         self._number = last[1]
-        self._counted += len(steps)
+        # By their own times, so that a past that is read at once is no burst; a clock that is ahead of ours
+        # must not count into seconds to come.
+        now_s = now_ns // NANOSECONDS
+        first_s, last_s = steps[0][3] // NANOSECONDS, last[3] // NANOSECONDS
+        if first_s == last_s:
+            self._seconds[min(last_s, now_s)] += len(steps)
+        else:
+            self._seconds.update([min(step[3] // NANOSECONDS, now_s) for step in steps])
         self.state = last[2].end
         self.event = last[2].signal
         self.outcome = int(last[2].kind)
@@ -68,8 +76,9 @@ class Row:
             if step[2].traced:
                 self.since_ns = step[3]
                 break
-        for shape, count in Counter([step[2] for step in steps]).items():
-            self._count(shape, count)
+        shapes = {id(step[2]): step[2] for step in steps}
+        for key, count in Counter([id(step[2]) for step in steps]).items():
+            self._count(shapes[key], count)
 
     def take_view(self, view: ChartView) -> bool:
         """Take what the scope says of the chart as a whole; return whether anything changed."""
@@ -84,11 +93,14 @@ class Row:
             self.state = view.state
         return True
 
-    def tick(self) -> bool:
-        """End a second of the spark line; return whether that changed it."""
-        changed = self._counted != self.rate or any(self.spark)
-        self.rate, self._counted = self._counted, 0
-        self.spark.append(self.rate)
+    def tick(self, now_ns: int) -> bool:
+        """Draw the spark line anew, up to the last whole second; return whether that changed it."""
+        end = now_ns // NANOSECONDS
+        for second in [second for second in self._seconds if second < end - SPARK]:
+            del self._seconds[second]
+        spark = [self._seconds[second] for second in range(end - SPARK, end)]
+        changed = spark != self.spark
+        self.spark, self.rate = spark, spark[-1]
         return changed
 
     def _count(self, shape: Shape, count: int) -> None:

@@ -41,14 +41,15 @@ class Track:
         rest = steps
         while rest:
             if not self.blocks or self.blocks[-1].full:
-                self.blocks.append(Block())
+                self.blocks.append(Block(self.forgotten + self._steps))
             block = self.blocks[-1]
             part = rest[: max(1, BLOCK_WEIGHT - block.weight)]
             block.extend(part, self._floor())
             if block.full:
+                block.pack()
                 filled.append(block)
+            self._steps += len(part)
             rest = rest[len(part) :]
-        self._steps += len(steps)
         return filled
 
     def forget_oldest(self) -> None:
@@ -92,9 +93,10 @@ class Track:
 
     def count_until(self, time_ns: int) -> int:
         """Return how many steps began at ``time_ns`` or before, the forgotten ones included."""
-        end = self._block_of(time_ns, after=True) + 1
-        whole = sum(len(self.blocks[number]) for number in range(max(0, end - 1)))
-        return self.forgotten + whole + (self.blocks[end - 1].until(time_ns) if end else 0)
+        number = self._block_of(time_ns, after=True)
+        return (
+            self.forgotten if number < 0 else self.blocks[number].first + self.blocks[number].until(time_ns)
+        )
 
     def newest(self, limit: int, from_ns: int, to_ns: int) -> list[Step]:
         """Return the newest ``limit`` steps that began in the span, ends included; oldest first."""

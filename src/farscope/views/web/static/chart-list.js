@@ -39,7 +39,10 @@ export class ChartList extends EventTarget {
     this._makeHeads();
     this._list.addEventListener("scroll", this.draw, { passive: true });
     this._list.addEventListener("click", (event) => this._click(event));
-    new ResizeObserver(this.draw).observe(this._list);
+    new ResizeObserver(() => {
+      byId("heads").style.paddingRight = `${10 + this._list.offsetWidth - this._list.clientWidth}px`;
+      this.draw();
+    }).observe(this._list);
     setInterval(this.draw, 500);
   }
 

@@ -22,6 +22,8 @@ export class SequenceView {
     const tools = make("div", { class: "sequence-tools" }, this._lanes, this._last, this._link, this._hint);
     byId("view-sequence").append(tools, this._drawing);
     this._charts = [];
+    this._said = false;
+    this._lanes.addEventListener("change", () => (this._said = true));
     for (const choice of [this._lanes, this._last]) choice.addEventListener("change", () => this.draw(this._charts));
     this._ask = newestOnly(async (query) => this._take(await askSvg(query)), PAUSE_MS);
   }
@@ -29,6 +31,8 @@ export class SequenceView {
   /** Show these charts together. */
   draw(charts) {
     this._charts = charts;
+    // Alone, a chart has no arrows to others to show.
+    if (!this._said) this._lanes.value = charts.length < 2 ? "states" : "charts";
     this._hint.textContent = charts.length < 2 ? "Ctrl-click charts in the list to add them." : "";
     const seen = this._world.live ? charts.map((id) => this._world.chart(id)?.steps ?? 0) : this._world.moment;
     const query = { charts: charts.join(","), lanes: this._lanes.value, last: this._last.value };

@@ -4,7 +4,7 @@ import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
 import { KINDS, clock, span, visible } from "./format.js";
 
 const LISTED = 100;
-const COLUMNS = ["time", "event", "from", "to", "", "took", "waited", "queued"];
+const COLUMNS = ["time", "event", "from", "to", "took", "waited", "queued"];
 
 /** Tells "cause" with {chart, number} in `detail` when the step that caused another is asked for. */
 export class StepsView extends EventTarget {
@@ -14,7 +14,7 @@ export class StepsView extends EventTarget {
     this._chart = null;
     this._picked = null;
     this._body = make("tbody");
-    const heads = COLUMNS.map((name, place) => make("th", place > 4 ? { class: "number" } : {}, name));
+    const heads = COLUMNS.map((name, place) => make("th", place > 3 ? { class: "number" } : {}, name));
     const table = make("table", {}, make("thead", {}, make("tr", {}, ...heads)), this._body);
     this._facts = make("div", { class: "facts", hidden: "" });
     byId("view-steps").append(make("div", { class: "steps" }, make("div", { tabindex: "0" }, table), this._facts));
@@ -70,7 +70,7 @@ export class StepsView extends EventTarget {
     row.dataset.key = key;
     row.dataset.number = number;
     row.dataset.kind = kind;
-    const texts = [clock(at), visible(signal), visible(start), kind <= 2 ? visible(end) : "", KINDS[kind], span(duration), span(waited), String(queued)];
+    const texts = [clock(at), visible(signal), visible(start), kind <= 2 ? visible(end) : kind === 3 ? "handled" : KINDS[kind], span(duration), span(waited), String(queued)];
     texts.forEach((text, column) => {
       write(row.cells[column], text);
       if (column > 0 && column < 4) row.cells[column].title = text;
@@ -109,6 +109,6 @@ export class StepsView extends EventTarget {
 
 function makeRow() {
   const row = make("tr");
-  COLUMNS.forEach((_, place) => row.append(make("td", { class: place > 4 ? "number" : place === 4 ? "kind" : "" })));
+  COLUMNS.forEach((_, place) => row.append(make("td", { class: place > 3 ? "number" : place === 3 ? "to" : "" })));
   return row;
 }

@@ -57,9 +57,10 @@ function kept() {
 export const theme = new Theme();
 
 const hues = new Map();
-const HUES_KEPT = 5000;
+const HUES_KEPT = 5000; // names; beyond, colours are given out anew
+const GOLDEN_ANGLE = 137.508;
 
-/** Return the fill of a state: its hue follows from its name, so that a state looks the same everywhere. */
+/** Return the fill of a state: the same on every lane. */
 export function stateFill(name) {
   return theme.dark ? `hsl(${hueOf(name)} 32% 33%)` : `hsl(${hueOf(name)} 52% 84%)`;
 }
@@ -91,16 +92,12 @@ function colours() {
   return cached;
 }
 
+/** Colours follow in the order in which states are first drawn, each as far from the ones before as can be. */
 function hueOf(name) {
   let hue = hues.get(name);
   if (hue === undefined) {
-    let hash = 2166136261;
-    for (let place = 0; place < name.length; place += 1) {
-      hash = Math.imul(hash ^ name.charCodeAt(place), 16777619);
-    }
-    // Steps of the golden angle lie far apart even where hashes are neighbours.
-    hue = Math.round(((hash >>> 0) % 360) * 137.508) % 360;
     if (hues.size >= HUES_KEPT) hues.clear();
+    hue = Math.round((210 + hues.size * GOLDEN_ANGLE) % 360);
     hues.set(name, hue);
   }
   return hue;

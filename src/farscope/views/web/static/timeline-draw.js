@@ -6,7 +6,9 @@ import { colour, stateFill, stateInk } from "./theme.js";
 export const LANE = 22;
 export const RULER = 24;
 const BAR = 16;
-const LEAST_TEXT = 26; // pixels a span must have before its state is written into it
+const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
+const WIDTHS_KEPT = 5000;
+const widths = new Map();
 const FONT = "11px system-ui, sans-serif";
 const STEPS = [1, 2, 5];
 const LONG_STEPS = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9, 172800e9, 604800e9];
@@ -72,15 +74,23 @@ function span(pen, name, from, to, top, dense) {
   pen.fillStyle = stateFill(name);
   pen.fillRect(from, top, to - from, BAR);
   if (dense || to - from < LEAST_TEXT) return;
-  pen.save();
-  pen.beginPath();
-  pen.rect(from, top, to - from - 3, BAR);
-  pen.clip();
-  pen.fillStyle = stateInk(name);
   pen.font = FONT;
+  const text = visible(name);
+  if (widthOf(pen, text) > to - from - 9) return;
+  pen.fillStyle = stateInk(name);
+  pen.textAlign = "left";
   pen.textBaseline = "middle";
-  pen.fillText(visible(name), from + 5, top + BAR / 2 + 0.5);
-  pen.restore();
+  pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
+}
+
+function widthOf(pen, text) {
+  let width = widths.get(text);
+  if (width === undefined) {
+    if (widths.size >= WIDTHS_KEPT) widths.clear();
+    width = pen.measureText(text).width;
+    widths.set(text, width);
+  }
+  return width;
 }
 
 /** Events stand on the lower edge, taller where many fall on a pixel; refused and failed ones are of their own colour. */

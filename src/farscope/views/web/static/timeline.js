@@ -119,7 +119,7 @@ export class Timeline {
 
   _draw() {
     if (!this._world.live && this.following) {
-      this.to = Math.max(this._world.time, this._world.moment);
+      this.to = this._world.moment + this.span / 20;
       this.following = false;
     }
     const view = this.view;
