@@ -11,7 +11,7 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
-BENCHES ?= $(sort $(filter-out bench/_%,$(wildcard bench/*.py)))
+BENCHES ?= $(sort $(filter-out bench/_% bench/web.py,$(wildcard bench/*.py)))
 install = ./.ci/install $(RUN)
 
 $(VENV)/made: .ci/make-venv
@@ -30,11 +30,11 @@ $(VENV)/bench: pyproject.toml $(VENV)/made
 	@$(install) '.[rabbitmq,bench]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench soak pictures clean
+.PHONY: help demo test check bench bench-web soak pictures clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
-	@sed -nE 's/^([a-z]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 12
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 12
 
 demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s after set-up)
 	@$(RUN) -m farscope demo $(ARGS)
@@ -51,6 +51,10 @@ check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 
 bench: $(VENV)/bench ## Measure, against the peers where there are any; BENCHES='bench/engine.py' picks some
 	@for script in $(BENCHES); do echo "== $$script"; $(RUN) "$$script" $(ARGS); done
+
+bench-web: $(VENV)/dev ## Measure the page in a real browser, for a minute
+	@./tests/system/install_chromium.sh
+	@$(RUN) bench/web.py $(ARGS)
 
 soak: $(VENV)/dev ## Run the long tests; takes hours
 	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)

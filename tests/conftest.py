@@ -14,6 +14,12 @@ GRACE_S = 2.0
 """How long a thread or process may take to end after its test: they end by themselves, but not at once."""
 
 PRIVATE_FOLDERS = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
+NEEDED = {
+    "broker": "TESTS THAT NEED RABBITMQ DID NOT RUN: INSTALL rabbitmq-server OR SET FARSCOPE_TEST_AMQP_URL",
+    "browser": "TESTS THAT NEED A BROWSER DID NOT RUN: INSTALL chromium",
+}
+"""What is said of skipped tests with these markers."""
+
 HELPERS_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
@@ -29,19 +35,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in capitals when tests that need a real broker did not run."""
-    skipped = [
-        report
-        for report in terminalreporter.stats.get("skipped", [])
-        if "broker" in getattr(report, "keywords", {})
-    ]
-    if skipped:
-        terminalreporter.write_line(
-            f"{len(skipped)} TESTS THAT NEED RABBITMQ DID NOT RUN: INSTALL rabbitmq-server "
-            "OR SET FARSCOPE_TEST_AMQP_URL",
-            red=True,
-            bold=True,
-        )
+    """Say in capitals when tests that need a real broker or browser did not run."""
+    for marker, told in NEEDED.items():
+        skipped = [
+            report
+            for report in terminalreporter.stats.get("skipped", [])
+            if marker in getattr(report, "keywords", {})
+        ]
+        if skipped:
+            terminalreporter.write_line(f"{len(skipped)} {told}", red=True, bold=True)
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId
+from farscope.views.web.lanes import Window, lane
+from farscope.views.web.track import Track
+
+CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
+
+
+def track_of(times, kinds=None):
+    track = Track(CHART)
+    steps = []
+    for number, time_ns in enumerate(sorted(times), 1):
+        kind = kinds[number - 1] if kinds else StepKind.TRANSITION
+        shape = Shape(kind, f"S{number}", f"s{number - 1}", f"s{number}", ())
+        steps.append((CHART, number, shape, time_ns, 1, 0, 0, 0, None, ()))
+    if steps:
+        track.extend(steps)
+    return track
+
+
+@given(
+    st.lists(st.integers(0, 5_000), max_size=300),
+    st.integers(0, 5_000),
+    st.integers(1, 5_000),
+    st.integers(1, 200),
+)
+def test_a_lane_has_one_item_a_pixel_at_most_and_every_step_is_in_one(times, from_ns, span, width):
+    window = Window(from_ns, from_ns + span, width)
+    drawn = lane(track_of(times), window, 0)
+    items = drawn["items"]
+    inside = [time for time in times if from_ns <= time <= window.to_ns]
+    assert sum(item[1] for item in items) == len(inside)
+    # The window's last moment falls on the pixel behind the last one.
+    pixels = [window.pixel(item[0]) for item in items]
+    assert len(pixels) == len(set(pixels)) <= width + 1
+    assert pixels == sorted(pixels)
+    if inside:
+        last = sorted(times).index(max(inside)) + times.count(max(inside))
+        assert drawn["states"][items[-1][2]] == f"s{last}"
+
+
+def test_a_lane_begins_with_the_state_the_chart_was_in():
+    track = track_of([100, 200], [StepKind.START, StepKind.TRANSITION])
+    begun = lane(track, Window(150, 300, 10), 0)
+    assert begun["states"][begun["before"]] == "s1"
+    unborn = lane(track, Window(0, 300, 10), 0)
+    assert unborn["states"][unborn["before"]] == ""
+
+
+def test_before_what_is_remembered_the_state_is_not_made_up():
+    assert lane(track_of([100]), Window(0, 300, 10), 0)["before"] == -1
+
+
+def test_a_refused_event_shows_among_many_on_its_pixel():
+    kinds = [StepKind.TRANSITION] * 600
+    kinds[550] = StepKind.REFUSED
+    drawn = lane(track_of(range(600), kinds), Window(0, 10_000, 1), 0)
+    assert [item[4] for item in drawn["items"]] == [StepKind.REFUSED]
+
+
+def test_times_are_told_from_the_origin():
+    assert lane(track_of([1_000]), Window(0, 2_000, 10), 900)["items"][0][0] == 100
