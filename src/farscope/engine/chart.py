@@ -73,10 +73,7 @@ class Chart(Factory):
             ChartBuildError: none is given, and the class does not say; or what ``Factory.start_at`` raises.
             AlreadyStarted: it was started before.
         """
-        self.refuse_change()
-        if self._learnt is not None and not self._states.named:
-            self._states, self._memo = self._learnt
-        super().start_at(self._initial() if initial_state is None else initial_state)
+        super().start_at(initial_state)
 
     def create(self, state: str) -> Blueprint:
         """Begin a state that only this chart has; it raises what ``Factory.create`` raises."""
@@ -87,6 +84,12 @@ class Chart(Factory):
         """Put a state into this chart only; it raises what ``Factory.nest`` raises."""
         self._have_own_states()
         return super().nest(state, parent)
+
+    def _prepare_start(self, target: Any) -> None:
+        self.refuse_change()
+        if self._learnt is not None and not self._states.named:
+            self._states, self._memo = self._learnt
+        super()._prepare_start(self._initial() if target is None else target)
 
     def _have_own_states(self) -> None:
         if not self._states.named:

@@ -135,6 +135,9 @@ class Factory(ActiveObject):
             ChartBuildError: a state was created and never nested.
             AlreadyStarted: it was started before.
         """
+        super().start_at(initial_state)
+
+    def _prepare_start(self, target: Any) -> None:
         for name, built in self._states.named.items():
             if not built.nested:
                 raise ChartBuildError(
@@ -142,7 +145,7 @@ class Factory(ActiveObject):
                     f"call chart.nest({name}, parent=...); an outermost state has the parent None",
                     state=name,
                 )
-        super().start_at(initial_state)
+        super()._prepare_start(target)
 
     def refuse_change(self) -> None:
         """Raise ``AlreadyStarted`` if the chart was started: what it is made of is then fixed."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import traceback
+from inspect import isawaitable, iscoroutine
 from time import time_ns
-from typing import Any
+from typing import Any, NoReturn
 
 from farscope.engine.event import TRAN, Event
 from farscope.engine.here import per_thread
@@ -13,19 +14,20 @@ from farscope.engine.notebook import Notebook, bounded
 from farscope.engine.recorder import RING_STEPS
 from farscope.engine.states import State, States
 from farscope.engine.walk import START_SIGNAL, TOP, Walk
-from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NotStarted
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NoStatus, NotStarted
 from farscope.records.step import Cause
 
 DIRECT = -1
 """Stands for the time of posting of an event that was dispatched directly."""
 
-_START = Event(START_SIGNAL)
+START = Event(START_SIGNAL)
+"""Stands for the event of the first step."""
 
 
 class Stepper(Notebook):
     """The part of a chart that makes steps. Only one thread at a time may make steps of a chart."""
 
-    __slots__ = ("_memo", "_place", "_roots", "_starting", "_states", "_stopped", "_walk")
+    __slots__ = ("_goal", "_memo", "_place", "_roots", "_states", "_stopped", "_walk")
 
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
@@ -34,7 +36,8 @@ class Stepper(Notebook):
         self._roots: Branches | None = None
         """What is remembered of steps from the resting state. None when no step may begin: before
         the start, while one runs, and after the end."""
-        self._starting = False
+        self._goal: State | None = None
+        """Where the start leads, while it is made."""
         self._stopped = False
         self._place: Place | None = None
         """Where in the memory the handler stands that runs now."""
@@ -109,11 +112,11 @@ class Stepper(Notebook):
 
     def _explore(self, e: Event, roots: Branches, status: object, key: Any) -> Rest:
         """Go on where nothing is remembered: at a root, or behind ``key`` at the present place."""
-        leaf, place = self._leaf, self._place
-        if leaf is None:
-            raise Invariant("a step began in no state")
-        walk = self._walk = self._new_walk(e.signal, e.signal_name)
-        walk.begin(leaf)
+        place = self._place
+        if type(status) is not int and isawaitable(status):
+            self._made += key[1] if type(key) is tuple else ()
+            self._pause(status)
+        walk = self._walk = self._begun(e)
         if place is None:
             return self._walk_on(walk, e, roots, e.signal, ())
         for known in place.keys:
@@ -131,6 +134,8 @@ class Stepper(Notebook):
             branches = self._place.branches
             temp.fun = None
             status = call(self, e if inner is None else inner)
+            if type(status) is not int and isawaitable(status):
+                self._pause(status)
             made = tuple(self._made)
             self._made.clear()
             key = key_of(status, temp.fun, made)
@@ -145,46 +150,71 @@ class Stepper(Notebook):
 
     def _start(self, target: Any) -> None:
         """Make the first step: enter ``target`` and rest where its initial transitions lead."""
-        if self._starting or self._stopped or self._leaf is not None:
-            raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        self._prepare_start(target)
         here = self._here
         cell = per_thread.cell
         outer = cell.here
-        self._id = self._make_id()
-        state = self._resolve(target, f"the start of chart {self._name}")
         if self._recording:
-            self._announce()
             cell.here = here
             here.number = self._number + 1
         recorded = here.number
         cause = outer.cause() if outer is not None else None
-        walk = self._walk = self._new_walk(0, START_SIGNAL)
         begin_ns = time_ns()
-        self._starting = True
         try:
-            walk.begin_start(state)
-            shape, leaf, roots, texts = self._walk_on(walk, _START, {}, START_SIGNAL, ())
+            shape, _, _, texts = self._follow(START, {})
         except BaseException as error:
             cell.here = outer
-            here.number = 0
-            if recorded:
-                self._fail(walk, error, begin_ns, (DIRECT, cause))
-            self._forget_failed()
+            self._fail_start(error, begin_ns, cause)
             raise
-        finally:
-            self._starting = False
-        self._leaf, self._roots = leaf, roots
-        self.temp.fun = leaf.fn
         cell.here = outer
         here.number = 0
+        self._goal = None
         if recorded:
             self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
         if self._stopped:
-            self._end()  # type: ignore[unreachable]  # same
+            self._end()
 
-    def _new_walk(self, signal: int, signal_name: str) -> Walk:
-        leaf = self._leaf
-        return Walk(self._resolve, signal, signal_name, leaf.name if leaf else TOP)
+    def _prepare_start(self, target: Any) -> None:
+        if self._goal is not None or self._stopped or self._leaf is not None:
+            raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        self._id = self._make_id()
+        self._goal = self._resolve(target, f"the start of chart {self._name}")
+        if self._recording:
+            self._announce()
+
+    def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> None:
+        recorded = self._here.number
+        walk = self._replayed(START)
+        self._here.number = 0
+        self._roots = None
+        if recorded:
+            self._fail(walk, error, begin_ns, (DIRECT, cause))
+        self._forget_failed()
+        self._goal = None
+
+    def _begun(self, e: Event) -> Walk:
+        """Return the walk of the step about ``e``, begun."""
+        leaf, goal = self._leaf, self._goal
+        if leaf is not None:
+            walk = Walk(self._resolve, e.signal, e.signal_name, leaf.name)
+            walk.begin(leaf)
+        elif goal is not None:
+            walk = Walk(self._resolve, 0, START_SIGNAL, TOP)
+            walk.begin_start(goal)
+        else:
+            raise Invariant("a step began in no state")
+        return walk
+
+    def _pause(self, answer: Any) -> NoReturn:
+        """Leave the step for an answer that has to be awaited: here, where nobody can, it is an error."""
+        if iscoroutine(answer):
+            answer.close()
+        name = self._place.state.name if self._place else TOP
+        raise NoStatus(
+            f"a handler of state {name} has to be awaited, but chart {self._name} runs on no event loop",
+            "make an AsyncChart for coroutine handlers",
+            state=name,
+        )
 
     def _resolve(self, target: object, asker: str) -> State:
         made, texts = len(self._made), len(self._texts)
@@ -198,9 +228,8 @@ class Stepper(Notebook):
         """Return the walk of the step that failed, as far as it came."""
         if self._walk is not None:
             return self._walk
-        walk = self._new_walk(e.signal, e.signal_name)
-        if self._leaf is not None and self._place is not None:
-            walk.begin(self._leaf)
+        walk = self._begun(e)
+        if self._place is not None:
             for known in self._place.keys:
                 walk.tell(*outcome_of(known))
         return walk

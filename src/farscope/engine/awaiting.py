@@ -1,0 +1,121 @@
+"""The step of a chart whose handlers may have to be awaited: the same step, left and gone on with."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Generator
+from time import time_ns
+from types import coroutine
+from typing import Any, NoReturn
+
+from farscope.engine.chart import Chart
+from farscope.engine.event import Event
+from farscope.engine.here import per_thread
+from farscope.engine.memo import Branches, Place, Rest
+from farscope.errors import Invariant
+from farscope.records.step import Cause
+
+
+class Paused(BaseException):
+    """A handler's answer has to be awaited; the step then goes on from where it is."""
+
+    def __init__(self, answer: Awaitable[Any], place: Place) -> None:
+        super().__init__(answer, place)
+        self.answer = answer
+        self.place = place
+
+
+class AwaitingStepper(Chart):
+    """The part of an ``AsyncChart`` that makes steps.
+
+    ``Stepper`` follows a step until a handler gives an answer that is no status but has to be awaited.
+    There it leaves the step; when the answer is known, it follows it again from that place, as if the
+    handler had given the answer at once. What is remembered of steps is the same either way.
+    """
+
+    __slots__ = ("_going_on",)
+
+    def __init__(self, name: str | None, instrumented: bool, **options: Any) -> None:
+        super().__init__(name, instrumented, **options)
+        self._going_on = False
+        """Whether one of the chart's own handlers runs at this moment, rather than waits."""
+
+    async def _make(self, e: Event, roots: Branches | None, cause: Cause | None, posted_ns: int) -> None:
+        """Make one step about ``e``, as ``Stepper`` does; wait where a handler does."""
+        if roots is None:
+            raise Invariant(f"chart {self._name} began a step while it could not")
+        here = self._here
+        if self._recording:
+            here.number = self._number + 1
+            if self._refused:
+                self._note_refused()
+        recorded = here.number
+        begin_ns = time_ns()
+        try:
+            shape, _, _, texts = await self._follow_on(e, roots)
+        except BaseException as error:
+            walk = self._replayed(e)
+            here.number = 0
+            # A start that failed leaves nothing from which a step could begin.
+            self._roots = None if self._leaf is None else roots
+            if recorded:
+                self._fail(walk, error, begin_ns, (posted_ns, cause))
+            self._forget_failed()
+            raise
+        here.number = 0
+        if recorded:
+            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+
+    async def _follow_on(self, e: Event, branches: Branches) -> Rest:
+        """Follow a step to its end, from each pause on as if the handler had answered at once."""
+        while True:
+            try:
+                rest: Rest = self._slice(self._follow, e, branches)
+            except Paused as paused:
+                # Not the error itself: its traceback leads to this frame, and so to the chart.
+                given, place = paused.answer, paused.place
+            else:
+                return rest
+            self._roots = None
+            answer = await self._within(given)
+            if self._walk is not None:
+                # It is walked anew, from what is remembered of it by now.
+                self._walk.give_up()
+                self._walk = None
+            branches = {e.signal: (lambda _chart, _e, answer=answer: answer, None, place.branches, place)}
+
+    def _pause(self, answer: Any) -> NoReturn:
+        if self._place is None:
+            raise Invariant("an answer has to be awaited, and no handler gave it")
+        raise Paused(answer, self._place)
+
+    def _slice(self, act: Any, *arguments: Any) -> Any:
+        """Call ``act`` as a part of the step that runs."""
+        cell = per_thread.cell
+        outer = cell.here
+        if self._here.number:
+            cell.here = self._here
+        self._going_on = True
+        try:
+            return act(*arguments)
+        finally:
+            self._going_on = False
+            cell.here = outer
+
+    @coroutine
+    def _within(self, answer: Awaitable[Any]) -> Generator[Any, Any, Any]:
+        """Await ``answer``; only what it does between its waits belongs to the step."""
+        awaiting = _awaited(answer)
+        act, argument = awaiting.send, None
+        while True:
+            try:
+                waits_for = self._slice(act, argument)
+            except StopIteration as stop:
+                return stop.value
+            try:
+                act, argument = awaiting.send, (yield waits_for)
+            except BaseException as error:  # noqa: BLE001 - a cancellation, mostly: it belongs to the handler
+                act, argument = awaiting.throw, error
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer

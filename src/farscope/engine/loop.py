@@ -1,0 +1,259 @@
+"""Charts on an event loop: the same steps, with handlers that may be coroutine functions."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from typing import Any, ClassVar, Self, Unpack
+
+from farscope.engine.awaiting import AwaitingStepper
+from farscope.engine.event import Event
+from farscope.engine.here import per_thread
+from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
+from farscope.engine.loop_clock import LoopClock
+from farscope.engine.mailbox import checked
+from farscope.engine.options import ActiveOptions
+from farscope.engine.stepper import DIRECT, START
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.records.step import Cause
+
+TURN_STEPS = 64
+"""Steps a chart makes before others on the loop have a turn, if its handlers never wait themselves."""
+
+_log = logging.getLogger("farscope")
+
+
+class AsyncChart(AwaitingStepper):
+    """A chart that runs on the event loop it is started on; its handlers may be coroutine functions.
+
+    ::
+
+        async with Fetcher("fetcher") as chart:
+            await chart.post(Event("GET", payload=url))
+            await chart.settled()
+
+    It is declared like a ``Chart``, built by parts like a ``Factory``, or of flat functions. While a
+    handler waits, other tasks run, but no other step of the chart begins. Events may be posted from
+    any thread. Timed posts are made by the loop's time.
+
+    Args:
+        name: what the chart is called in traces; a short name is made up if it is None.
+        instrumented: whether it records its steps; may be changed at any time.
+        options: see ``ActiveOptions``.
+    """
+
+    _may_await: ClassVar[bool] = True
+
+    __slots__ = ("_event_loop", "_over", "_ring", "_room", "_settling", "_started", "_task")
+
+    def __init__(
+        self, name: str | None = None, instrumented: bool = True, **options: Unpack[ActiveOptions]
+    ) -> None:
+        options.setdefault("clock", LoopClock())
+        super().__init__(name, instrumented, threaded=False, **options)
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ring = asyncio.Event()
+        """Set when something was posted to a chart that waits for that."""
+        self._started = asyncio.Event()
+        """Set when the start is over, well or not."""
+        self._over = threading.Event()
+        """Set when the chart has ended."""
+        self._room: deque[asyncio.Future[None]] = deque()
+        """Those who wait for room in the queue."""
+        self._settling: deque[asyncio.Future[None]] = deque()
+        """Those who wait until the chart is at rest."""
+
+    def start_at(self, initial_state: Any = None) -> None:
+        """Start the chart on the running loop, in ``initial_state`` or where its class says.
+
+        It returns at once; ``await chart.started()`` tells what came of it.
+
+        Raises:
+            ChartError: no loop runs here.
+            AlreadyStarted: it was started before.
+        """
+        if self._task is not None:
+            raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        try:
+            self._event_loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise ChartError(
+                f"chart {self._name} needs an event loop, and none runs here", "start it in a coroutine"
+            ) from error
+        self._thread = threading.current_thread()
+        outer = per_thread.cell.here
+        life = self._run_through(initial_state, None if outer is None else outer.cause())
+        self._task = self._event_loop.create_task(life, name=self._name)
+        self._task.add_done_callback(self._finish)
+
+    async def started(self) -> None:
+        """Wait until the start is over; raise what it raised."""
+        if self._task is None:
+            raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
+        await self._started.wait()
+        if self._leaf is None and self._failure is not None:
+            raise self._failure
+
+    async def post(self, e: Event) -> None:
+        """Put ``e`` at the end of the queue; while there is no room, wait for it.
+
+        A chart's own handler cannot wait for its own queue: to it this is ``post_fifo``.
+
+        Raises:
+            ChartStopped: after the end.
+        """
+        checked(e)
+        # Who waits says so before it looks again, and the chart looks for waiters after it has made room.
+        while self._is_full() and not self._going_on:
+            room = asyncio.get_running_loop().create_future()
+            self._room.append(room)
+            if self._is_full():
+                await room
+        self.post_fifo(e)
+
+    async def settled(self) -> None:
+        """Wait until no step runs and nothing waits in the queue, or the chart has ended."""
+        while not self.at_rest:
+            rest = asyncio.get_running_loop().create_future()
+            self._settling.append(rest)
+            if not self.at_rest:
+                await rest
+
+    async def aclose(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
+        """End the chart after the step that runs, and wait for that; after ``timeout_s`` cancel the step.
+
+        Returns:
+            What a handler raised and so ended the chart before, or None.
+        """
+        task = self._task
+        self.stop()
+        if task is None or task is asyncio.current_task():
+            return self._failure
+        _, late = await asyncio.wait((task,), timeout=timeout_s)
+        if late:
+            _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
+            task.cancel()
+            await asyncio.wait((task,))
+        return self._failure
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
+        """End the chart after the step that runs; on the loop's thread this does not wait for it.
+
+        From another thread it returns when the chart has ended, or after ``timeout_s``.
+
+        Returns:
+            What a handler raised and so ended the chart before, or None.
+        """
+        self._stopping = True
+        if self._task is None:
+            Hsm.stop(self)
+        else:
+            self.halt()
+            self.join(timeout_s)
+        return self._failure
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
+
+        On the loop's thread it returns at once: there, ``await chart.aclose()``.
+        """
+        if self._task is None or threading.current_thread() is self._thread:
+            return self._stopped
+        return self._over.wait(timeout_s)
+
+    async def __aenter__(self) -> Self:
+        """Start the chart where its class says, unless it was started, and wait for the start's end."""
+        if self._task is None:
+            self.start_at()
+        await self.started()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def _run_through(self, initial_state: Any, cause: Cause | None) -> None:
+        try:
+            self._prepare_start(initial_state)
+            await self._make(START, {}, cause, DIRECT)
+            self._goal = None
+            self._started.set()
+            await self._take_events()
+        except asyncio.CancelledError as error:
+            self._failure = error if self._leaf is None else self._failure
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised to those who wait for the start
+            self._failure = error
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        """End the chart with its task, which may have been cancelled before it even began."""
+        if task.cancelled() and self._leaf is None and self._failure is None:
+            self._failure = asyncio.CancelledError()
+        Hsm.stop(self)
+        self._free(self._failure)
+        self._started.set()
+        self._over.set()
+        self._release(self._room)
+        self._release(self._settling)
+
+    async def _take_events(self) -> None:
+        queue = self._queue
+        made = 0
+        while not self._stopping:
+            try:
+                e, cause, posted_ns = queue.popleft()
+            except IndexError:
+                self._ring.clear()
+                self._idle = True
+                if not queue and not self._stopping:
+                    self._release(self._settling)
+                    await self._ring.wait()
+                self._idle = False
+                made = 0
+                continue
+            if self._room:
+                self._release(self._room)
+            made += 1
+            if made % TURN_STEPS == 0:
+                await asyncio.sleep(0)
+            try:
+                await self._make(e, self._roots, cause, posted_ns)
+            except BaseException as error:
+                if not self._goes_on(e, error):
+                    self._failure = error
+                    if isinstance(error, asyncio.CancelledError):
+                        raise
+                    return
+
+    def _is_full(self) -> bool:
+        return len(self._queue) >= self._capacity and not self._stopped
+
+    def _self_driven(self) -> ChartError:
+        return ChartError(f"chart {self._name} runs on an event loop", "post the event")
+
+    def _wake(self) -> None:
+        self._idle = False
+        loop = self._event_loop
+        if loop is None or threading.current_thread() is self._thread:
+            self._ring.set()
+            return
+        try:
+            loop.call_soon_threadsafe(self._ring.set)
+        except RuntimeError as error:
+            raise ChartStopped(
+                f"the event loop of chart {self._name} is closed", "end charts before their loop ends"
+            ) from error
+
+    @staticmethod
+    def _release(waiting: deque[asyncio.Future[None]]) -> None:
+        while waiting:
+            future = waiting.popleft()
+            if not future.done():
+                future.get_loop().call_soon_threadsafe(_finish, future)
+
+
+def _finish(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
