@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, broadcast
-from farscope.cli.watch import ALARMING, INTRODUCING
+from farscope.cli.printing import ALARMING, INTRODUCING
 from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.url import open_log
 from farscope.scope.notice import NoticeKind

@@ -34,3 +34,8 @@ def colour_of(name: str) -> str:
 def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None = None) -> str:
     """Return ``text`` in ``colour`` if ``stream`` (standard output by default) wants colours."""
     return click.style(text, fg=colour, bold=bold or None) if wants_colour(stream or sys.stdout) else text
+
+
+def tell(text: str, *, alarming: bool = False) -> None:
+    """Print what is worth knowing besides the output, to standard error: grey, or red where it alarms."""
+    click.echo(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), err=True)

@@ -65,6 +65,15 @@ class RecordingLog:
         with RecordingFile(self._path) as file:
             return min(file.end_ns, self._to_ns)
 
+    def begin_ns(self) -> int:
+        """Return when the oldest batch in it was stored, in nanoseconds since the epoch; 0 if there is none.
+
+        Raises:
+            LogRefused: the file is not there, cannot be read, or is no recording.
+        """
+        with RecordingFile(self._path) as file:
+            return max(min(file.frames.stored_ns, default=0), self._from_ns)
+
     def writer(self, name: str) -> LogWriter:
         """Refuse: nothing is added to a recording.
 

@@ -96,7 +96,7 @@ class RecordingFile:
         return Entry(data, head.stored_ns) if len(data) == head.length else None
 
     def is_sound(self, number: int) -> bool:
-        """Tell whether the batch in frame ``number`` has its checksum."""
+        """Tell whether the batch in frame ``number`` is there with its checksum."""
         offset = self.frames.offsets[number]
         head = parse_frame_head(self._read(offset, FRAME_HEAD_BYTES))
         return head is not None and crc32(self._read(offset + FRAME_HEAD_BYTES, head.length)) == head.crc

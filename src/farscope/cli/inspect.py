@@ -1,0 +1,77 @@
+"""``farscope inspect``: what is in a recording or a log, without a key."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import closing
+
+import click
+
+from farscope.cli.ending import LOOK_S, Over, ending
+from farscope.cli.progress import Progress
+from farscope.logs.base import Entry, Log
+from farscope.logs.recording import RecordingLog
+from farscope.logs.recording_file import RecordingFile
+from farscope.logs.recording_format import VERSION
+from farscope.logs.url import open_log
+from farscope.scope.survey import Survey
+from farscope.views.quantity import number, size_text
+from farscope.views.survey import Container, is_whole, survey_dict, survey_lines
+
+READ_LIMIT = 64
+
+EXIT_NOT_WHOLE = 1
+"""Something is missing, torn, changed, or no batch."""
+
+
+@click.command()
+@click.argument("where", required=False, metavar="[FILE|URL]")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object with everything, for programs.")
+def inspect(where: str | None, *, as_json: bool) -> int:
+    """Tell what is in a recording or a log, without a key.
+
+    Which probes, sealed with which keys, how many batches from when to when, which are missing, and
+    whether a recording is whole. Names, hosts, steps and their number are sealed, so they are not told.
+    Nor is anything here proven: only who has the key can tell that a header is not made up.
+
+    Ends with 1 where something is missing, torn or changed, and with 0 where all is well.
+    """
+    log = open_log(where)
+    survey = Survey()
+    container: Container | None = None
+    with ending() as over, Progress() as progress:
+        if isinstance(log, RecordingLog):
+            container = _look_at_file(log, survey, progress, over)
+        else:
+            for entry in _present(log, over):
+                survey.take(*entry)
+                progress.tell(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
+    if as_json:
+        click.echo(json.dumps(survey_dict(log.url, survey, container)))
+    else:
+        click.echo("\n".join(survey_lines(log.url, survey, container)))
+    return 0 if is_whole(survey, container) else EXIT_NOT_WHOLE
+
+
+def _look_at_file(log: RecordingLog, survey: Survey, progress: Progress, over: Over) -> Container:
+    with RecordingFile(log.path) as file:
+        unsound = 0
+        for number in range(len(file.frames)):
+            if over():
+                raise KeyboardInterrupt
+            entry = file.entry(number)
+            unsound += not file.is_sound(number)
+            if entry is not None:
+                survey.take(*entry)
+            progress.tell(lambda done=number: f"{done:,} of {len(file.frames):,} batches")  # type: ignore[misc]  # mypy sees no default
+        return Container(file.size, VERSION, file.indexed, file.torn, file.frames.damaged, unsound)
+
+
+def _present(log: Log, over: Over) -> Iterator[Entry]:
+    """Yield what the log holds at present; what comes meanwhile may be among it."""
+    with closing(log.reader(0)) as reader:
+        while not reader.caught_up:
+            if over():
+                raise KeyboardInterrupt
+            yield from reader.read(LOOK_S, READ_LIMIT)

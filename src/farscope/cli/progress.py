@@ -1,0 +1,46 @@
+"""One line on standard error that tells how far long work is; nothing where that is no terminal."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Final, Self
+
+from farscope.cli.style import painted
+
+EVERY_S: Final = 0.2
+"""Time between two tellings: often enough to be seen to move, seldom enough to be read."""
+
+
+class Progress:
+    """Keeps one line up to date; leaving the block removes it. Used by one thread at a time."""
+
+    def __init__(self) -> None:
+        self._wanted = sys.stderr.isatty()
+        self._told_s = float("-inf")
+        self._shown = False
+
+    def tell(self, text: Callable[[], str]) -> None:
+        """Show the text, which is asked for only when it is time to; it must be fit for a terminal."""
+        if not self._wanted or time.monotonic() - self._told_s < EVERY_S:
+            return
+        self._told_s = time.monotonic()
+        self._shown = True
+        line = text()[: max(1, shutil.get_terminal_size().columns - 1)]
+        sys.stderr.write("\r\x1b[K" + painted(line, "bright_black", stream=sys.stderr))
+        sys.stderr.flush()
+
+    def clear(self) -> None:
+        """Remove the line, so that something else can be printed."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()
+            self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.clear()

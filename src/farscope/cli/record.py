@@ -1,0 +1,133 @@
+"""``farscope record``: sealed batches of a log into one file."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+import click
+
+from farscope.cli.duration import DURATION
+from farscope.cli.ending import LOOK_S, Over, ending, until
+from farscope.cli.progress import Progress
+from farscope.cli.style import tell
+from farscope.errors import LogUnavailable, UsageError
+from farscope.logs.base import Entry, FiniteLog, Log, LogReader
+from farscope.logs.recording_format import SUFFIX
+from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.url import open_log
+from farscope.scope.since import START, since_ns
+from farscope.scope.survey import Survey
+from farscope.views.quantity import number, size_text, span_text
+from farscope.views.text import escape
+
+READ_LIMIT: Final = 64
+"""Batches read at a time; with a megabyte each at most this bounds what is in memory."""
+
+RETRY_S: Final = 1.0
+"""Pause before a log that could not be read is tried again."""
+
+_ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("url", required=False)
+@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
+@click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
+@click.option("--snapshot", is_flag=True, help="Take what is there, from the start unless --since, and end.")
+def record(file: Path, url: str | None, *, since: str | None, for_s: float | None, snapshot: bool) -> None:
+    """Record what is broadcast into one file, still sealed.
+
+    FILE is made new; let its name end in .farscope. URL is the log to record; without it FARSCOPE_URL,
+    or the log in your state folder.
+
+    No key is needed, because nothing is opened: whoever reads the recording needs the key the charts
+    broadcast with. For the same reason single charts cannot be picked here; watch, sequence and export
+    pick them from the recording. Ctrl-C ends it; whatever ends it, what was recorded is kept.
+    """
+    if _ADDRESS.match(str(file)):
+        raise UsageError(
+            f"{file} is an address, and a recording is a file", f"farscope record run{SUFFIX} {file}"
+        )
+    log = open_log(url)
+    finite = isinstance(log, FiniteLog)
+    present_ns = log.end_ns() if isinstance(log, FiniteLog) else time.time_ns()
+    start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
+    with ending() as ended, closing(log.reader(start_ns)) as reader, RecordingWriter(file) as writer:
+        tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
+        copy = Copy(reader, writer)
+        try:
+            copy.run(until(for_s, ended), to_present_end=snapshot or finite)
+        finally:
+            tell(copy.account(log))
+
+
+class Copy:
+    """Copies what a reader returns into a recording."""
+
+    def __init__(self, reader: LogReader, writer: RecordingWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._survey = Survey()
+        self._began_s = time.monotonic()
+        self._trouble = False
+
+    def run(self, over: Over, *, to_present_end: bool) -> None:
+        """Copy until it is over, or the end of what is there is reached if that is wanted.
+
+        Raises:
+            LogRefused: the log cannot be read any more.
+            LogUnavailable: the recording cannot be written.
+        """
+        with Progress() as progress:
+            while not over():
+                entries = self._read(progress, over)
+                self._writer.append(entries)
+                for data, stored_ns in entries:
+                    self._survey.take(data, stored_ns)
+                progress.tell(self._how_far)
+                if to_present_end and self._reader.caught_up:
+                    return
+
+    def account(self, log: Log) -> str:
+        """Return what was recorded, as one line."""
+        survey, keys = self._survey, self._survey.keys
+        parts = [
+            f"recorded {number(len(self._writer), 'batch')} of {number(len(survey.probes), 'probe')}",
+            size_text(self._writer.size),
+        ]
+        if keys:
+            parts.append(f"to be opened with the key {' or '.join(keys)}")
+        if survey.missing:
+            parts.append(f"missing {number(survey.missing, 'batch')}")
+        if self._reader.cut:
+            parts.append(f"{number(self._reader.cut, 'batch')} removed from {escape(log.url)} before")
+        if self._writer.left_out:
+            parts.append(f"left out {number(self._writer.left_out, 'entry')} too long for a batch")
+        return ", ".join(parts)
+
+    def _read(self, progress: Progress, over: Callable[[], bool]) -> list[Entry]:
+        try:
+            entries = self._reader.read(LOOK_S, READ_LIMIT)
+        except LogUnavailable as error:
+            progress.clear()
+            if not self._trouble:
+                tell(f"log unavailable: {escape(error.message)}", alarming=True)
+            self._trouble = True
+            retry_s = time.monotonic() + RETRY_S
+            while time.monotonic() < retry_s and not over():
+                time.sleep(LOOK_S)
+            return []
+        if self._trouble:
+            self._trouble = False
+            tell("log available")
+        return entries
+
+    def _how_far(self) -> str:
+        span = span_text(int((time.monotonic() - self._began_s) * 1e9))
+        return f"{number(len(self._writer), 'batch')}, {size_text(self._writer.size)}, {span}"

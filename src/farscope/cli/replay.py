@@ -1,0 +1,213 @@
+"""``farscope replay``: a recording once more, in its own rhythm."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
+from farscope.cli.pace import SPEED, Pace, place_ns
+from farscope.cli.printing import INTRODUCING, Show, chooser, lines_for, shower
+from farscope.cli.progress import Progress
+from farscope.cli.style import tell
+from farscope.errors import LogUnavailable, UsageError
+from farscope.logs.base import Entry, LogWriter
+from farscope.logs.recording import FOREVER_NS, RecordingLog
+from farscope.logs.url import open_log
+from farscope.records.step import NANOSECONDS, Step, local_time
+from farscope.scope.notice import Notice
+from farscope.scope.scope import Scope
+from farscope.views.quantity import number, span_text
+from farscope.views.text import escape, stats_line
+
+EARLY_NS: Final = 5 * NANOSECONDS
+"""How much is read before ``--from``: steps are told by clocks that may be ahead of the log's by so much."""
+
+LATE_NS: Final = 60 * NANOSECONDS
+"""How much is read behind ``--to``: a step stored later than this after it happened is not found there."""
+
+READ_LIMIT: Final = 64
+APPEND_S: Final = 5.0
+RETRY_S: Final = 1.0
+"""Pause before a log that did not take something is tried again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to replay: from ``from_ns`` on and before ``to_ns``, in nanoseconds since the epoch."""
+
+    from_ns: int
+    to_ns: int
+
+    def has(self, time_ns: int) -> bool:
+        """Tell whether a time is in it."""
+        return self.from_ns <= time_ns < self.to_ns
+
+
+@click.command()
+@click.argument("file")
+@click.argument("url", required=False)
+@click.option(
+    "--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x, or max."
+)
+@click.option(
+    "--from", "from_text", metavar="TIME", help="Begin there: 30s after the beginning, or 13:14:26."
+)
+@click.option("--to", "to_text", metavar="TIME", help="End there.")
+@click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
+@click.option(
+    "--chart", "globs", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
+)
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
+)
+def replay(
+    file: str,
+    url: str | None,
+    *,
+    speed: float,
+    from_text: str | None,
+    to_text: str | None,
+    spy: bool,
+    globs: tuple[str, ...],
+    key: Path | None,
+) -> None:
+    """Play a recording once more, in its own rhythm.
+
+    With FILE alone its steps are shown here, as watch shows them, when they are due. With a URL its batches
+    are appended to that log, so that others can watch; they stay sealed, so no key is needed, and times
+    stay those of the recording.
+
+    What else there is to tell, such as losses, comes at the end. Ctrl-C ends it.
+    """
+    recording = open_log(file)
+    if not isinstance(recording, RecordingLog):
+        raise UsageError(f"{file} is a log, and a recording can be replayed", "farscope watch shows a log")
+    if url is not None and (spy or globs or key is not None):
+        raise UsageError(
+            "--spy, --chart and --key are for showing steps here", "leave them out, or leave the URL out"
+        )
+    span = _span(recording, from_text, to_text)
+    with ending() as over:
+        if url is None:
+            _show(recording, span, speed, over, key=key, spy=spy, globs=globs)
+        else:
+            _append(recording, span, speed, over, url)
+
+
+def _span(recording: RecordingLog, from_text: str | None, to_text: str | None) -> Span:
+    begin_ns = recording.begin_ns()
+    from_ns = 0 if from_text is None else place_ns(from_text, begin_ns)
+    to_ns = FOREVER_NS if to_text is None else place_ns(to_text, begin_ns)
+    if from_ns >= to_ns:
+        raise UsageError("--from is not before --to", "exchange them")
+    return Span(from_ns, to_ns)
+
+
+def _show(
+    recording: RecordingLog,
+    span: Span,
+    speed: float,
+    over: Over,
+    *,
+    key: Path | None,
+    spy: bool,
+    globs: tuple[str, ...],
+) -> None:
+    part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
+    with Scope(part, key=key) as scope:
+        tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
+        held: list[Notice] = []
+        # The scope reads ahead, so what it notices it notices before the steps are shown.
+        show = shower(scope, chooser(globs), lines_for(spy=spy, as_json=False), lambda: held)
+        try:
+            _play(_wanted(scope, span), Pace(speed), show, unless_reader_gone(over))
+        finally:
+            held += [notice for notice in scope.notices() if notice.kind not in INTRODUCING]
+            show([])
+            tell(stats_line(scope.stats))
+
+
+def _wanted(scope: Scope, span: Span) -> Iterator[tuple[int, Step] | None]:
+    """Yield steps with their times by the scope's clock, and None whenever there is nothing to wait for."""
+    while not scope.ended:
+        for step in scope.take(LOOK_S):
+            time_ns = scope.corrected_ns(step)
+            if span.has(time_ns):
+                yield time_ns, step
+        yield None
+
+
+def _play(steps: Iterable[tuple[int, Step] | None], pace: Pace, show: Show, over: Over) -> None:
+    """Show steps when they are due, those due together at once."""
+    due: list[Step] = []
+    for timed in steps:
+        if timed is None or pace.left_s(timed[0]) > 0:
+            show(due)
+            due = []
+        if timed is None:
+            if over():
+                return
+        elif pace.wait_for(timed[0], over):
+            due.append(timed[1])
+        else:
+            return
+    show(due)
+
+
+def _append(recording: RecordingLog, span: Span, speed: float, over: Over, url: str) -> None:
+    log = open_log(url)
+    part = recording.part(span.from_ns, span.to_ns)
+    pace, written = Pace(speed), 0
+    with closing(log.writer(os.urandom(16).hex())) as writer, closing(part.reader(0)) as reader:
+        tell(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
+        begin_ns, end_ns = part.begin_ns(), part.end_ns()
+        with Progress() as progress:
+            while not over() and (entries := reader.read(0.0, READ_LIMIT)):
+                for together in _due(entries, pace, over):
+                    written += _store(writer, [entry.data for entry in together], progress, over)
+                    at_ns = together[-1].stored_ns
+                    progress.tell(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
+        tell(f"replayed {number(written, 'batch')}")
+
+
+def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entry]]:
+    """Yield entries when they are due, those due together at once."""
+    due: list[Entry] = []
+    for entry in entries:
+        if due and pace.left_s(entry.stored_ns) > 0:
+            yield due
+            due = []
+        if not pace.wait_for(entry.stored_ns, over):
+            return
+        due.append(entry)
+    if due:
+        yield due
+
+
+def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Over) -> int:
+    """Append until the log has them, or all is over; return how many it has taken."""
+    while True:
+        try:
+            writer.append(batches, APPEND_S)
+        except LogUnavailable as error:
+            progress.clear()
+            tell(f"log unavailable: {escape(error.message)}", alarming=True)
+            retry_s = time.monotonic() + RETRY_S
+            while time.monotonic() < retry_s:
+                if over():
+                    return 0
+                time.sleep(LOOK_S)
+        else:
+            return len(batches)
+
+
+def _how_far(begin_ns: int, at_ns: int, end_ns: int) -> str:
+    return f"{local_time(at_ns)}, {span_text(at_ns - begin_ns)} of {span_text(end_ns - begin_ns)}"

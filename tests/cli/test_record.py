@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+import re
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from farscope.logs.recording_file import RecordingFile
+from farscope.logs.url import open_log
+from farscope.testing.program import Program
+from farscope.testing.waiting import eventually
+
+
+def test_a_snapshot_has_all_there_is_and_names_the_key(play, log_url, farscope, tmp_path):
+    play("lamp")
+    path = tmp_path / "run.farscope"
+    done = farscope("record", path, log_url, "--snapshot")
+    assert (done.returncode, done.stdout) == (0, "")
+    account = done.stderr.splitlines()[-1]
+    fingerprint = farscope("key", "show").stdout
+    assert re.fullmatch(
+        r"recorded \d+ batches of 1 probe, .* k?B, to be opened with the key [0-9a-f]{16}", account
+    )
+    assert account[-16:] in fingerprint
+    shown = farscope("watch", path)
+    assert len(shown.stdout.splitlines()) == 4
+
+
+def test_no_key_is_needed_and_none_is_made(play, log_url, farscope, tmp_path, monkeypatch):
+    play("lamp")
+    elsewhere = tmp_path / "no keys here"
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(elsewhere))
+    monkeypatch.setenv("FARSCOPE_KEY_FILE", str(elsewhere / "none"))
+    done = farscope("record", tmp_path / "run.farscope", log_url, "--snapshot")
+    assert done.returncode == 0
+    assert not elsewhere.exists()
+
+
+def test_a_recording_stays_sealed(recording):
+    data = recording.read_bytes()
+    assert not [word for word in (b"lamp", b"PRESS", b"off") if word in data]
+
+
+def size_of(path: Path) -> int:
+    with RecordingFile(path) as file:
+        return len(file.frames)
+
+
+def stored(url: str) -> int:
+    with closing(open_log(url).reader(0)) as reader:
+        return len(reader.read(1.0))
+
+
+def test_from_now_on_until_ctrl_c(play, log_url, tmp_path, farscope):
+    play("before")
+    path = tmp_path / "run.farscope"
+    with Program("-m", "farscope", "record", str(path), log_url) as recorder:
+        recorder.wait_err("recording")
+        before = stored(log_url)
+        play("lamp")
+        eventually(lambda: size_of(path) == stored(log_url) - before)
+        recorder.interrupt()
+        assert recorder.wait() == 0
+        assert recorder.err.splitlines()[-1].startswith("recorded ")
+        assert "Traceback" not in recorder.err
+    with RecordingFile(path) as file:
+        assert file.indexed
+    assert {line.split("] [")[1].split("]")[0] for line in farscope("watch", path).stdout.splitlines()} == {
+        "lamp"
+    }
+
+
+def test_a_recorder_that_is_killed_leaves_a_recording(play, log_url, tmp_path, farscope):
+    play("lamp")
+    path = tmp_path / "run.farscope"
+    with Program("-m", "farscope", "record", str(path), log_url, "--since", "start") as recorder:
+        recorder.wait_err("recording")
+        eventually(lambda: size_of(path) == stored(log_url))
+        recorder.kill()
+    shown = farscope("watch", path)
+    assert len(shown.stdout.splitlines()) == 4
+
+
+def test_a_span_ends_it(log_url, tmp_path, farscope):
+    done = farscope("record", tmp_path / "run.farscope", log_url, "--for", "50ms")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1] == "recorded 0 batches of 0 probes, 16 B"
+
+
+def test_a_part_of_a_recording_can_be_recorded_anew(recording, tmp_path, farscope):
+    again = tmp_path / "again.farscope"
+    assert farscope("record", again, recording).returncode == 0
+    with RecordingFile(recording) as one, RecordingFile(again) as other:
+        assert [one.entry(n) for n in range(len(one.frames))] == [
+            other.entry(n) for n in range(len(other.frames))
+        ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (("sqlite:somewhere",), 2, "is an address, and a recording is a file"),
+        (("there.farscope",), 2, "is there already"),
+        (("none/run.farscope",), 4, "its folder is there"),
+        (("run.farscope", "mars:x"), 4, "cannot be understood"),
+        (("run.farscope", "none.farscope"), 4, "No such file"),
+        (("run.farscope", "--since", "yesterday"), 2, "no span of time"),
+    ],
+)
+def test_what_makes_no_sense_is_an_error_with_a_hint_and_leaves_no_file(
+    arguments, code, says, tmp_path: Path, farscope
+):
+    (tmp_path / "there.farscope").touch()
+    done = farscope("record", *arguments, folder=tmp_path)
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+    assert "hint: " in done.stderr
+    assert not (tmp_path / "run.farscope").exists()

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+from math import inf
+
+import pytest
+
+from farscope.cli.pace import Pace
+from farscope.cli.replay import _due, _play
+from farscope.logs.base import Entry
+from farscope.records.step import NANOSECONDS
+from farscope.testing.program import Program
+
+
+def said(output: str) -> list[str]:
+    return [line.rpartition("] ")[2] for line in output.splitlines()]
+
+
+LAMP = ["e->start_at() top->off", "e->PRESS() off->on", "e->PRESS() on->off", "e->PRESS() off->on"]
+
+
+def test_it_shows_what_watch_shows_and_the_account(recording, farscope):
+    done = farscope("replay", recording, "--speed", "max")
+    assert (done.returncode, said(done.stdout)) == (0, LAMP)
+    assert done.stdout == farscope("watch", recording).stdout
+    assert done.stderr.splitlines()[0] == f"replaying file:{recording}; Ctrl-C ends"
+    assert done.stderr.splitlines()[-2:] == [
+        "lamp: closed",
+        "seen 4 steps of 1 probe, lost 0, duplicated 0",
+    ]
+
+
+def test_a_part_is_chosen_by_the_time_since_the_beginning(recording, farscope):
+    assert farscope("replay", recording, "--speed", "max", "--from", "10s").stdout == ""
+    assert farscope("replay", recording, "--speed", "max", "--to", "10s").stdout.count("\n") == 4
+
+
+def test_charts_and_facts_are_chosen_as_watch_does(recording, farscope):
+    assert farscope("replay", recording, "--speed", "max", "--chart", "door*").stdout == ""
+    assert "ENTRY_SIGNAL:on" in farscope("replay", recording, "--speed", "max", "--spy").stdout
+
+
+def test_with_an_address_others_can_watch_it_and_no_key_is_needed(recording, farscope, tmp_path, monkeypatch):
+    stage = f"sqlite:{tmp_path / 'stage'}"
+    with monkeypatch.context() as keyless:
+        keyless.setenv("FARSCOPE_KEY_FILE", str(tmp_path / "none"))
+        done = farscope("replay", recording, stage, "--speed", "max")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[-1].startswith("replayed ")
+    watched = farscope("watch", stage, "--since", "start", "--for", "300ms")
+    assert said(watched.stdout) == LAMP
+    assert watched.stdout == farscope("watch", recording).stdout
+
+
+def test_ctrl_c_ends_a_slow_one_with_the_account(recording):
+    with Program("-m", "farscope", "replay", str(recording), "--speed", "0.0000001") as player:
+        player.wait_out("e->start_at() top->off")
+        player.interrupt()
+        assert player.wait() == 0
+        assert said(player.out) == LAMP[:1]
+        assert "seen " in player.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "outcome"),
+    [
+        (("{log}",), (2, "is a log")),
+        (("none.farscope",), (4, "No such file")),
+        (("{recording}", "{log}", "--spy"), (2, "for showing steps here")),
+        (("{recording}", "--speed", "fast"), (2, "no speed")),
+        (("{recording}", "--from", "5s", "--to", "1s"), (2, "--from is not before --to")),
+        (("{recording}", "--from", "soon"), (2, "no span of time")),
+    ],
+)
+def test_what_makes_no_sense_is_an_error(recording, log_url, farscope, arguments, outcome):
+    code, says = outcome
+    done = farscope("replay", *(each.format(log=log_url, recording=recording) for each in arguments))
+    assert (done.returncode, says in done.stderr) == (code, True), done.stderr
+
+
+class Played:
+    """Steps of another kind, shown by a clock that waiting moves on."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 0.0
+        self.shown: list[tuple[float, list[str]]] = []
+        monkeypatch.setattr("farscope.cli.pace.time.sleep", self.sleep)
+
+    def sleep(self, seconds: float) -> None:
+        self.now_s += seconds
+
+    def show(self, steps: list[str]) -> None:
+        if steps:
+            self.shown.append((round(self.now_s, 6), list(steps)))
+
+
+def test_steps_are_shown_when_they_are_due_and_together_when_they_are_due_together(monkeypatch):
+    played = Played(monkeypatch)
+    steps = [(0, "a"), (0, "b"), (3 * NANOSECONDS, "c"), None, (3 * NANOSECONDS, "d"), (4 * NANOSECONDS, "e")]
+    _play(steps, Pace(2.0, lambda: played.now_s), played.show, lambda: False)
+    assert played.shown == [(0.0, ["a", "b"]), (1.5, ["c"]), (1.5, ["d"]), (2.0, ["e"])]
+
+
+def test_at_the_highest_speed_batches_that_were_read_together_stay_together():
+    entries = [Entry(b"%d" % n, n * NANOSECONDS) for n in range(5)]
+    assert list(_due(entries, Pace(inf), lambda: False)) == [entries]
+
+
+def test_batches_are_due_by_when_they_were_stored(monkeypatch):
+    played = Played(monkeypatch)
+    entries = [Entry(b"a", 0), Entry(b"b", 0), Entry(b"c", 2 * NANOSECONDS)]
+    for together in _due(entries, Pace(1.0, lambda: played.now_s), lambda: False):
+        played.show([entry.data.decode() for entry in together])
+    assert played.shown == [(0.0, ["a", "b"]), (2.0, ["c"])]
