@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import gc
 import logging
+import os
 import pickle
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import weakref
 
 import pytest
 
-from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, signals
+from farscope.engine import ActiveObject, Event, Factory, Hsm, active, return_status, signals
 from farscope.errors import ChartError, ChartStopped, QueueFull, UsageError
 from farscope.records.shape import StepKind
 
@@ -317,3 +318,20 @@ def test_a_program_whose_handler_never_ends_still_exits_soon():
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=SOON_S, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_forked_child_leaves_its_parents_charts_alone_and_can_run_its_own():
+    with started() as chart:
+        caught_up(chart)
+        pid = os.fork()
+        if pid == 0:
+            ended_well = False
+            with started(name="child") as own:
+                own.subscribe("A")
+                caught_up(own)
+                ended_well = active._running == {own}
+            active._end_all()
+            os._exit(0 if ended_well else 1)
+        _, status = os.waitpid(pid, 0)
+        assert status == 0
+        caught_up(chart)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import logging
+import os
 import threading
 import time
 import traceback
@@ -198,3 +199,5 @@ def _end_all() -> None:
 
 
 atexit.register(_end_all)
+# Their threads are the parent's.
+os.register_at_fork(after_in_child=_running.clear)

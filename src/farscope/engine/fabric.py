@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import weakref
 from typing import NamedTuple, Protocol
@@ -111,3 +112,7 @@ class Fabric:
 
 process_fabric = Fabric()
 """The fabric of every chart that is given no other."""
+
+_lock = process_fabric._lock  # noqa: SLF001 - the module's own fabric
+# Else a child forked while another thread subscribes would find it held for ever.
+os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)

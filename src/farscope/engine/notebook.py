@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from time import time_ns
@@ -20,6 +21,11 @@ MAX_TEXT = 4_000
 
 refusing = threading.Lock()
 """Guards the refused posts of all charts: they are rare, and it is held for a moment only."""
+
+# Else a child forked while another thread refuses a post would find it held for ever.
+os.register_at_fork(
+    before=refusing.acquire, after_in_parent=refusing.release, after_in_child=refusing.release
+)
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
