@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from xml.etree import ElementTree as ET
+
+import pytest
+from starlette.testclient import TestClient
+
+from farscope import Event, Factory, Scope, broadcast
+from farscope.testing.waiting import eventually
+from farscope.views.web.app import STATIC, make_app
+from farscope.views.web.hub import Hub
+
+HOSTILE = "<script>alert(1)</script>"
+PORT = 8270
+ADDRESS = f"http://127.0.0.1:{PORT}"
+TOKEN = "the token"  # noqa: S105 - shown to nobody but the tests
+
+
+def lamp(name: str, on: str = "on") -> Factory:
+    chart = Factory(name, threaded=False)
+    off = chart.create("off").catch("PRESS", lambda chart, _: chart.trans(on)).to_method()
+    lit = chart.create(on).catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
+    return chart.nest(off, parent=None).nest(lit, parent=None)
+
+
+class Room:
+    """A lamp that is broadcast, the hub that follows it, and clients."""
+
+    def __init__(self, hub: Hub, chart: Factory, rounds: list[bool]) -> None:
+        self.hub, self.chart, self._rounds = hub, chart, rounds
+        self.client = self.client_of()
+
+    def client_of(self, address: str = ADDRESS, *, token: str | None = None) -> TestClient:
+        app = make_app(self.hub, host="127.0.0.1", port=PORT, token=token, ending=self._rounds.pop)
+        return TestClient(app, base_url=address, follow_redirects=False)
+
+    def press(self, times: int) -> None:
+        before = sum(row.view.steps for row in self.hub.rows.values())
+        for _ in range(times):
+            self.chart.dispatch(Event("PRESS"))
+        eventually(lambda: sum(row.view.steps for row in self.hub.rows.values()) == before + times)
+
+    def ask(self, path: str, **query) -> dict:
+        answer = self.client.get(f"/api/{path}", params=query)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def frames(self, opened: str = "") -> list[dict]:
+        """Read the stream for two rounds."""
+        self._rounds[:] = [True, False, False]
+        text = self.client.get(f"/api/live?open={opened}").text
+        return [json.loads(part.removeprefix("data: ")) for part in text.split("\n\n") if part]
+
+
+@pytest.fixture
+def room(request, tmp_path) -> Iterator[Room]:
+    name = f"memory:{tmp_path.name}"
+    chart = lamp(getattr(request, "param", "lamp"))
+    with Scope(name) as scope, Hub(scope) as hub, broadcast(chart, url=name):
+        chart.start_at("off")
+        eventually(lambda: any(row.view.steps for row in hub.rows.values()))
+        yield Room(hub, chart, [])
+
+
+def test_the_first_frame_tells_everything_and_the_next_only_what_changed(room):
+    room.press(2)
+    first = room.frames("1")[0]
+    assert [chart["name"] for chart in first["new"]] == ["lamp"]
+    row = dict(zip(first["begin"]["row_fields"], first["rows"][0], strict=True))
+    assert (row["state"], row["steps"], row["lost"], row["event"]) == ("off", 3, 0, "PRESS")
+    detail = first["open"]["1"]
+    assert {state["name"] for state in detail["structure"]["states"]} == {"off", "on"}
+    assert ["off", "on", "PRESS", 1] in detail["moves"]
+    assert [step[0] for step in detail["steps"]] == [1, 2, 3]
+
+
+def test_a_page_that_comes_back_late_gets_one_frame_with_all_that_happened(room):
+    from farscope.views.web.frames import OPEN_STEPS, Frames
+
+    frames = Frames(room.hub, 0, (1,))
+    assert frames.next()["rows"]
+    for _ in range(5):
+        room.press(100)
+    late = eventually(frames.next)
+    assert len(late["rows"]) == 1
+    assert late["rows"][0][4] == 501
+    assert late["new"] == []
+    assert [step[0] for step in late["open"]["1"]["steps"]] == list(range(502 - OPEN_STEPS, 502))
+    assert sorted(late["open"]["1"]["moves"]) == [["off", "on", "PRESS", 250], ["on", "off", "PRESS", 250]]
+
+
+def test_a_moment_shows_the_state_of_then(room):
+    room.press(3)
+    steps = room.ask("steps", chart=1)["steps"]
+    assert [step[5] for step in steps] == ["off", "on", "off", "on"]
+    for step in steps:
+        at = room.ask("at", time=step[1])
+        assert (at["rows"][0][1], at["rows"][0][4]) == (step[5], step[0])
+    before = room.ask("at", time=steps[0][1] - 1)["rows"][0]
+    assert before[1:5] == ["", None, "not yet", 0]
+
+
+def test_stepping_goes_from_step_to_step(room):
+    room.press(2)
+    times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
+    assert room.ask("near", time=times[0], direction="forward", charts=1)["time"] == times[1]
+    assert room.ask("near", time=times[1], direction="back", charts=1)["time"] == times[0]
+    assert room.ask("near", time=times[2], direction="forward")["time"] is None
+
+
+def test_arrows_are_counted_up_to_the_moment(room):
+    room.press(4)
+    times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
+    assert room.ask("picture", chart=1, time=times[1])["moves"] == [["off", "on", "PRESS", 1]]
+    assert sorted(room.ask("picture", chart=1)["moves"]) == [
+        ["off", "on", "PRESS", 2],
+        ["on", "off", "PRESS", 2],
+    ]
+
+
+def test_all_facts_of_a_step_agree_with_spy_and_trace(room):
+    room.press(2)
+    facts = room.ask("step", chart=1, number=3)
+    assert facts["trace"] + "\n" in room.chart.trace()
+    assert facts["spy"] == room.chart.spy()[-len(facts["spy"]) :]
+    assert room.client.get("/api/step?chart=1&number=99").status_code == 404
+
+
+def test_timeline_and_statistics_count_every_step(room):
+    room.press(5)
+    times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
+    lanes = room.ask("timeline", charts="1,77", width=3, **{"from": times[0], "to": times[-1]})["lanes"]
+    assert sum(item[1] for item in lanes[0]["items"]) == 6
+    told = room.ask("stats", chart=1)
+    assert told["steps"] == 6
+    assert {row["signal"]: row["times"] for row in told["signals"]} == {"PRESS": 5, "start_at": 1}
+
+
+@pytest.mark.parametrize("lanes", ["charts", "states"])
+def test_the_sequence_is_a_picture_that_needs_no_style_of_its_own(room, lanes):
+    room.press(2)
+    answer = room.client.get("/api/sequence", params={"charts": 1, "lanes": lanes})
+    drawn = ET.fromstring(answer.text)  # noqa: S314 - made by our own server
+    assert "PRESS" in "".join(drawn.itertext())
+    assert "<style" not in answer.text
+    assert "<style" in room.client.get("/api/sequence?charts=1&style=own").text
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "at",
+        "at?time=now",
+        "at?time=1e9",
+        "steps",
+        "steps?chart=x",
+        "near?time=1&direction=up",
+        "sequence?lanes=x",
+        "live?open=a",
+        "timeline?from=1&charts=" + ",".join(["1"] * 600),
+    ],
+)
+def test_what_makes_no_sense_is_refused_and_says_why(room, query):
+    answer = room.client.get(f"/api/{query}")
+    assert answer.status_code == 400
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+def test_times_beyond_all_bounds_do_no_harm(room):
+    room.press(1)
+    for time_ns in (-(10**19), 10**19):
+        room.ask("at", time=time_ns)
+        room.ask("timeline", charts=1, width=10, **{"from": -(10**19), "to": time_ns})
+
+
+@pytest.mark.parametrize("path", ["/", "/api/at?time=0", "/static/main.js", "/nowhere", "/api/at?time=x"])
+def test_every_answer_allows_nothing_but_our_own_files(room, path):
+    headers = room.client.get(path).headers
+    policy = dict(part.strip().split(" ", 1) for part in headers["content-security-policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["frame-ancestors"] == "'none'"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+
+
+@pytest.mark.parametrize(
+    ("host", "code"),
+    [
+        (f"127.0.0.1:{PORT}", 200),
+        (f"localhost:{PORT}", 200),
+        (f"LOCALHOST:{PORT}", 200),
+        ("127.0.0.1", 421),
+        ("127.0.0.1:1", 421),
+        (f"evil.example:{PORT}", 421),
+        (f"127.0.0.1.evil.example:{PORT}", 421),
+        (f"10.0.0.1:{PORT}", 421),
+        ("", 421),
+        ("[::1]:x", 421),
+    ],
+)
+def test_only_a_name_of_this_machine_is_answered(room, host, code):
+    assert room.client.get("/", headers={"host": host}).status_code == code
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_only_reading_is_possible(room, method):
+    assert room.client.request(method, "/api/at?time=0").status_code == 405
+
+
+def test_another_page_may_not_ask(room):
+    for headers in (
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": f"http://localhost:{PORT}"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site"},
+    ):
+        assert room.client.get("/api/at?time=0", headers=headers).status_code == 403, headers
+    assert room.client.get("/api/at?time=0", headers={"origin": ADDRESS}).status_code == 200
+    assert room.client.get("/", headers={"sec-fetch-site": "cross-site"}).status_code == 200
+
+
+def test_with_a_token_only_who_has_shown_it_is_answered(room):
+    client = room.client_of(f"http://10.1.2.3:{PORT}", token=TOKEN)
+    assert client.get("/api/at?time=0").status_code == 401
+    assert client.get("/static/main.js").status_code == 401
+    assert client.get("/?token=another").status_code == 403
+    shown = client.get("/?token=the%20token")
+    assert (shown.status_code, shown.headers["location"]) == (303, "/")
+    cookie = shown.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    assert "the token" not in cookie
+    assert client.get("/api/at?time=0").status_code == 200
+    client.cookies.clear()
+    for forged in ('farscope_8270=""', "farscope_8270=x", 'farscope_8270="\\303', "\x7f=;;"):
+        assert client.get("/", headers={"cookie": forged}).status_code == 401
+
+
+def test_with_a_token_a_name_from_elsewhere_is_still_not_answered(room):
+    client = room.client_of(f"http://evil.example:{PORT}", token=TOKEN)
+    assert client.get("/?token=the%20token").status_code == 421
+
+
+@pytest.mark.parametrize("room", [HOSTILE], indirect=True)
+def test_hostile_names_travel_as_data(room):
+    answer = room.client.get("/api/sequence", params={"charts": 1})
+    assert "<script" not in answer.text
+    assert room.frames()[0]["new"][0]["name"] == HOSTILE
+
+
+def test_the_page_loads_nothing_from_elsewhere_and_makes_no_markup_from_text():
+    forbidden = ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval(", "new Function")
+    for file in STATIC.iterdir():
+        text = file.read_text()
+        allowed = text.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in allowed, file.name
+        assert "https://" not in allowed, file.name
+        assert not [word for word in forbidden if word in text], file.name
+
+
+def test_modules_have_a_size_one_can_read():
+    for file in STATIC.glob("*.js"):
+        assert len(file.read_text().splitlines()) <= 300, file.name
