@@ -13,6 +13,7 @@ from typing import Any, Unpack
 from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
+from farscope.engine.runner import Runner
 
 EXIT_TIMEOUT_S = 1.0
 """How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
@@ -34,10 +35,11 @@ class ActiveObject(Hsm):
             on in the state it rested in; or a function that is called with the chart, the event and the
             error, on the chart's thread, and returns one of the two. The failed step is recorded either way,
             with its traceback. What is no ``Exception``, like ``SystemExit``, always ends the chart.
+        runner: whose threads run the chart, together with other charts; a thread of its own if it is None.
         options: see ``ChartOptions``.
     """
 
-    __slots__ = ("_bell", "_failure", "_on_error", "_stopping", "_threaded")
+    __slots__ = ("_bell", "_failure", "_on_error", "_runner", "_stopping", "_threaded")
 
     def __init__(
         self,
@@ -45,14 +47,18 @@ class ActiveObject(Hsm):
         instrumented: bool = True,
         *,
         on_error: OnError = "stop",
+        runner: Runner | None = None,
         **options: Unpack[ChartOptions],
     ) -> None:
         super().__init__(name, instrumented, **options)
         self._on_error = checked_on_error(on_error)
+        self._runner = runner
         self._threaded = True
         self._stopping = False
         self._failure: BaseException | None = None
         self._bell = threading.Lock()
+        """With a thread of its own: free while it rings for that. With a runner: held while a turn is wanted
+        or taken."""
         self._bell.acquire()
 
     @property
@@ -69,11 +75,17 @@ class ActiveObject(Hsm):
 
     @property
     def thread(self) -> threading.Thread | None:
-        """The chart's own thread; None before the start, and for a chart driven by its caller."""
+        """The chart's own thread, or the one of its runner that ran it last.
+
+        None before the start, and for a chart driven by its caller.
+        """
         return self._thread
 
     def start_at(self, initial_state: Any) -> None:
         """Start the chart in ``initial_state``, then its thread; raises what ``Hsm.start_at`` raises."""
+        if self._runner is not None:
+            self._start_shared(initial_state, self._runner)
+            return
         super().start_at(initial_state)
         if self._threaded:
             self._thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
@@ -83,8 +95,8 @@ class ActiveObject(Hsm):
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs; events that still wait are not reacted to.
 
-        From outside it returns when the chart's thread has ended, or after ``timeout_s``; from inside
-        a handler it returns at once. Stopping twice changes nothing.
+        From outside it returns when the chart has ended, or after ``timeout_s``; from inside one of its
+        handlers, or of any chart of the same runner, at once. Stopping twice changes nothing.
 
         Returns:
             What a handler raised and so ended the chart before, or None.
@@ -95,7 +107,7 @@ class ActiveObject(Hsm):
             super().stop()
             return self._failure
         self.halt()
-        if not self.join(timeout_s) and thread is not threading.current_thread():
+        if not self.join(timeout_s) and not self._is_driven_here():
             _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
         return self._failure
 
@@ -109,16 +121,73 @@ class ActiveObject(Hsm):
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
 
-        From inside one of the chart's own handlers it returns False at once. ``failure`` tells
-        whether a handler's error ended it.
+        From inside one of its handlers, or of any chart of the same runner, it does not wait.
+        ``failure`` tells whether a handler's error ended it.
         """
         thread = self._thread
         if thread is None:
             return self._stopped
+        if self._runner is not None:
+            return self._runner.wait_until_gone(self, timeout_s)
         if thread is threading.current_thread():
             return False
         thread.join(timeout_s)
         return not thread.is_alive()
+
+    def _start_shared(self, initial_state: Any, runner: Runner) -> None:
+        if self._leaf is None:
+            runner.adopt(self)
+        try:
+            super().start_at(initial_state)
+        except BaseException:
+            if self._leaf is None:
+                runner.release(self)
+            raise
+        self._thread = runner.threads[0]
+        _running.add(self)
+        if self._is_wanted_again():
+            runner.ready(self)
+
+    def take_turn(self, steps: int) -> bool:
+        """Make at most so many steps of those that wait, for the runner; return whether more wait."""
+        self._thread = threading.current_thread()
+        self._idle = False
+        queue = self._queue
+        for _ in range(steps):
+            if self._stopping:
+                break
+            try:
+                e, cause, posted_ns = queue.popleft()
+            except IndexError:
+                return self._is_wanted_again()
+            try:
+                self._run(e, cause, posted_ns)
+            except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
+                if not self._goes_on(e, error):
+                    self._failure = error
+                    self._stopping = True
+        if self._stopping:
+            self._leave()
+            return False
+        return True
+
+    def _is_wanted_again(self) -> bool:
+        """Let go of the chart between turns; take hold of it again if there is something to do already."""
+        # Nothing is lost: a poster puts its event in the queue before it asks whether the chart is idle.
+        self._idle = True
+        self._bell.release()
+        return bool(self._queue or self._stopping) and self._bell.acquire(blocking=False)
+
+    def _is_driven_here(self) -> bool:
+        here = threading.current_thread()
+        return here is self._thread or (self._runner is not None and here in self._runner.threads)
+
+    def _leave(self) -> None:
+        super().stop()
+        _running.discard(self)
+        self._free(self._failure)
+        if self._runner is not None:
+            self._runner.release(self)
 
     def _goes_on(self, e: Event, error: BaseException) -> bool:
         """Decide, after a handler raised and its step was recorded, whether the chart goes on."""
@@ -140,9 +209,7 @@ class ActiveObject(Hsm):
         try:
             self._loop()
         finally:
-            super().stop()
-            _running.discard(self)
-            self._free(self._failure)
+            self._leave()
             # The frames of a traceback lead to this one, whose locals nobody else can clear.
             del self
 
@@ -176,6 +243,10 @@ class ActiveObject(Hsm):
 
     def _wake(self) -> None:
         self._idle = False
+        if self._runner is not None:
+            if self._bell.acquire(blocking=False):
+                self._runner.ready(self)
+            return
         try:
             self._bell.release()
         except RuntimeError:

@@ -7,6 +7,7 @@ from typing import Any, Literal, TypedDict
 
 from farscope.engine.event import Event
 from farscope.engine.fabric import Fabric
+from farscope.engine.runner import Runner
 from farscope.engine.schedule import Clock
 from farscope.errors import UsageError
 
@@ -43,6 +44,8 @@ class ActiveOptions(ChartOptions, total=False):
 
     on_error: OnError
     """What comes of the chart when a handler raises; see ``ActiveObject``."""
+    runner: Runner | None
+    """Whose threads run the chart, together with other charts."""
 
 
 def checked_on_error(on_error: OnError) -> OnError:
