@@ -17,6 +17,7 @@ from farscope.probe.spool import Bounds
 from farscope.probe.spool_carrier import SpoolCarriers
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
+from farscope.wire.keyring import Keyring
 
 AWAY = LogUnavailable("away")
 
@@ -27,7 +28,8 @@ class FickleLog:
     url = "fickle:"
     shared = True
 
-    def __init__(self) -> None:
+    def __init__(self, keyring: Keyring) -> None:
+        self.keyring = keyring
         self.stored: list[bytes] = []
         self.error: Exception | None = None
         self.hangs = False
@@ -35,6 +37,7 @@ class FickleLog:
         self.writers: list[FickleWriter] = []
 
     def writer(self, name: str) -> FickleWriter:
+        del name
         self.writers.append(FickleWriter(self))
         return self.writers[-1]
 
@@ -59,26 +62,28 @@ class FickleWriter:
         self.interrupted.set()
 
     def close(self, timeout_s: float = 2.0) -> None:
+        del timeout_s
         self.closed = True
 
 
 @pytest.fixture
-def log() -> FickleLog:
-    return FickleLog()
+def log(keyring: Keyring) -> FickleLog:
+    return FickleLog(keyring)
 
 
 @pytest.fixture
-def make(log: FickleLog, keyring, tmp_path: Path) -> Iterator[Callable[..., Probe]]:
+def make(log: FickleLog, tmp_path: Path) -> Iterator[Callable[..., Probe]]:
     """Make started probes to ``log`` with spools under ``spool``; they are closed after the test."""
     made: list[Probe] = []
 
     def start(*charts, bounds: Bounds | None = None, **options) -> Probe:
-        probe = Probe(SpoolCarriers(log, keyring, tmp_path / "spool", bounds), log.url, **options)
+        probe = Probe(SpoolCarriers(log, log.keyring, tmp_path / "spool", bounds), log.url, **options)
         made.append(probe)
         probe.add(*charts)
         probe.start()
         return probe
 
+    start.log = log
     yield start
     log.error, log.hangs = None, False
     for probe in made:
@@ -100,8 +105,9 @@ def test_a_healthy_log_costs_no_disk(make, chart, log, tmp_path, kit):
 
 @pytest.mark.parametrize("error", [AWAY, LogRefused("not like this")])
 def test_what_the_log_does_not_take_waits_on_disk_and_goes_in_order_when_it_does(
-    make, chart, log, tmp_path, kit, keyring, error
+    make, chart, tmp_path, kit, error
 ):
+    log = make.log
     probe = make(chart)
     chart.go(10)
     assert probe.flush()
@@ -119,14 +125,14 @@ def test_what_the_log_does_not_take_waits_on_disk_and_goes_in_order_when_it_does
     eventually(lambda: files(tmp_path) == [])
     chart.go(5)
     probe.close()
-    opened = kit.open_all(log.stored, keyring)
+    opened = kit.open_all(log.stored, log.keyring)
     assert opened.numbers == list(range(215))
     assert opened.flags[-1] & Flags.GOODBYE
     assert probe.stats.stored == 215
     assert kit.whole(probe.stats)
 
 
-def test_an_overdue_append_goes_through_the_spool(make, chart, log, kit, keyring, monkeypatch):
+def test_an_overdue_append_goes_through_the_spool(make, chart, log, kit, monkeypatch):
     monkeypatch.setattr("farscope.probe.spool_carrier.OVERDUE_S", 0.05)
     probe = make(chart)
     log.hangs = True
@@ -135,12 +141,11 @@ def test_an_overdue_append_goes_through_the_spool(make, chart, log, kit, keyring
     log.hangs = False
     log.writers[0].interrupt()
     assert probe.flush(20)
-    assert kit.open_all(log.stored, keyring).numbers == list(range(10))
+    assert kit.open_all(log.stored, log.keyring).numbers == list(range(10))
 
 
-def test_what_is_left_at_the_end_is_told_and_sent_by_the_next_probe(
-    make, chart, log, tmp_path, kit, keyring, caplog
-):
+def test_what_is_left_at_the_end_is_told_and_sent_by_the_next_probe(make, chart, tmp_path, kit, caplog):
+    log = make.log
     log.error = AWAY
     probe = make(chart)
     chart.go(100)
@@ -157,7 +162,7 @@ def test_what_is_left_at_the_end_is_told_and_sent_by_the_next_probe(
     other.go(3)
     following.flush()
     eventually(lambda: files(tmp_path) == [])
-    opened = kit.open_all(log.stored, keyring)
+    opened = kit.open_all(log.stored, log.keyring)
     old = bytes.fromhex(probe.id)
     left = [
         (batch, flags)
@@ -184,7 +189,7 @@ def test_nothing_left_behind_is_sent_while_its_probe_lives(make, chart, log, tmp
     assert len(log.stored) == len(set(log.stored))
 
 
-def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit, keyring):
+def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit):
     log.error = AWAY
     probe = make(chart, bounds=Bounds(max_batches=20))
     for number in range(1, 61):
@@ -196,7 +201,7 @@ def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit, 
     lost = probe.stats.dropped
     assert set(lost) == {"spool_full"}
     assert probe.stats.stored + lost["spool_full"] == 600
-    opened = kit.open_all(log.stored, keyring)
+    opened = kit.open_all(log.stored, log.keyring)
     declared = {
         number
         for batch in opened.batches
@@ -220,8 +225,8 @@ def test_a_disk_that_takes_nothing_leaves_the_probe_as_it_is_without_a_spool(mak
     assert probe.stats.stored == 10
 
 
-def test_the_account_is_exact_at_every_instant_of_a_run_with_faults(make, chart, log, kit, keyring):
-    chance = random.Random(3)
+def test_the_account_is_exact_at_every_instant_of_a_run_with_faults(make, chart, log, kit):
+    chance = random.Random(3)  # noqa: S311 - a run that can be repeated
     probe = make(chart, bounds=Bounds(max_batches=30))
     for _ in range(100):
         log.error = chance.choice([None, AWAY, AWAY])
@@ -237,7 +242,7 @@ def test_the_account_is_exact_at_every_instant_of_a_run_with_faults(make, chart,
     stats = probe.stats
     assert (stats.pending, stats.spooled) == (0, 0)
     assert stats.emitted == chart.number == stats.stored + sum(stats.dropped.values())
-    assert len(set(kit.open_all(log.stored, keyring).numbers)) == stats.stored
+    assert len(set(kit.open_all(log.stored, log.keyring).numbers)) == stats.stored
 
 
 def test_the_log_is_told_about_once_when_it_goes_and_once_when_it_is_back(make, chart, log, caplog):

@@ -96,6 +96,9 @@ class Inheritance:
 
     def leave(self) -> None:
         """Leave what was not sent to the next heir."""
-        file, self._file = self._file, None
-        if file is not None:
+        file = self._file
+        if file is not None and not len(file):
+            self._finish()
+        elif file is not None:
+            self._file = None
             file.leave()
