@@ -345,3 +345,37 @@ def test_an_initial_transition_that_leaves_its_state_is_refused():
 
     with pytest.raises(InitLeavesState, match="state state leads outside, to other"):
         Hsm().start_at(state)
+
+
+def test_charts_that_share_their_state_functions_do_not_share_anything_else(pair):
+    charts = [pair.chart, *(Hsm(f"pair{number}") for number in range(3))]
+    for number, chart in enumerate(charts):
+        chart.start_at(pair.inner)
+        for _ in range(number):
+            chart.dispatch(Event("SAY", payload=f"{chart.name} counts {number}"))
+    for number, chart in enumerate(charts):
+        said = [line for line in chart.spy() if "counts" in line]
+        assert said == [f"{chart.name} counts {number}"] * number
+    charts[0].dispatch(Event("T"))
+    assert [chart.current_state() for chart in charts] == ["outer", "inner", "inner", "inner"]
+    assert charts[0].state_fn is pair.outer
+
+
+def test_a_class_may_hold_a_chart_whose_states_are_its_own_methods():
+    class Machine:
+        def __init__(self) -> None:
+            self.chart = Hsm("held")
+            self.coins = 0
+            self.chart.start_at(self.waiting)
+
+        def waiting(self, chart, e):
+            if e.signal == signals.COIN:
+                self.coins += e.payload
+                return return_status.HANDLED
+            chart.temp.fun = chart.top
+            return return_status.SUPER
+
+    one, other = Machine(), Machine()
+    one.chart.dispatch(Event("COIN", payload=2))
+    other.chart.dispatch(Event("COIN", payload=5))
+    assert (one.coins, other.coins) == (2, 5)
