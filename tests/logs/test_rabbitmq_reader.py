@@ -178,6 +178,13 @@ def test_a_time_is_exact_beyond_the_brokers_seconds(log: RabbitLog):
     reader.close()
 
 
+def test_a_time_that_never_comes_is_waited_for(log: RabbitLog):
+    append(log, b"x")
+    reader = log.reader(since_ns=2**63 - 1)
+    assert rest(reader) == []
+    reader.close()
+
+
 def test_a_lost_connection_is_told_and_then_mended(log: RabbitLog, far_log: RabbitLog, proxy: TcpProxy):
     reader = far_log.reader()
     proxy.refuse()

@@ -104,7 +104,9 @@ def _network(error: OSError, settings: Settings) -> LogError | None:
     place = settings.place
     if isinstance(error, socket.gaierror):
         hint = "correct the host in the address, or mend the machine's name service"
-        return LogUnavailable(f"the name {settings.host} does not resolve: {plain(error.strerror)}", hint)
+        return LogUnavailable(
+            f"the name {settings.host} does not resolve: {plain(error.strerror or error)}", hint
+        )
     if isinstance(error, ConnectionRefusedError):
         hint = (
             f"start the broker there, or correct the port ({settings.scheme}:// means {settings.port} here)"
@@ -229,9 +231,7 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
 
 def absent(error: ChannelClosedByBroker) -> bool:
     """Whether something does not exist; while a broker starts, what it has not found *yet* is called down."""
-    return error.reply_code == NOT_FOUND and error.reply_text.startswith(
-        ("NOT_FOUND - no exchange", "NOT_FOUND - no queue")
-    )
+    return str(error.reply_text).startswith(("NOT_FOUND - no exchange", "NOT_FOUND - no queue"))
 
 
 def permissions(settings: Settings) -> str:

@@ -48,7 +48,7 @@ class Owner(Protocol):
         """Called once, at the end, however it came."""
 
 
-class _Connection(pika.SelectConnection):
+class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika ships no types
     """A connection that can also be cut short."""
 
     def abort(self) -> None:

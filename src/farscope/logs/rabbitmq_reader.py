@@ -125,8 +125,8 @@ class RabbitReader:
 
     def _attempt(self, deadline: float) -> LogError | None:
         shelf = self._shelf
-        shelf.error = None
         self._drop_link(0.0)
+        shelf.tell(attached=False)
         self._connect()
         with shelf.changed:
             shelf.changed.wait_for(

@@ -24,6 +24,9 @@ SINCE_SLACK_S: Final = 60
 """A reader with a starting time begins so much earlier by the broker's clock, and leaves out what is older
 by the writers': while the clocks differ by less, nothing is missed."""
 
+LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1
+"""The end of what a date can be; later starting times mean the same."""
+
 EMPTY_PATIENCE_S: Final = 0.1
 """How long a stream that says it holds nothing is given to deliver something after all."""
 
@@ -52,18 +55,13 @@ class Subscription:
         channel = self._channel = yield from prepare(link, thorough=False)
         channel.add_on_cancel_callback(self._cancelled)
         yield self._round_trip
-        shelf = self._shelf
-        if shelf.next_offset:
-            yield from self._resume(shelf.next_offset)
-        elif shelf.next_offset is None and shelf.start.since_ns is None:
+        next_offset, since_ns = self._shelf.next_offset, self._shelf.start.since_ns
+        if next_offset:
+            yield from self._resume(next_offset)
+        elif next_offset is None and since_ns is None:
             yield from self._find_end()
-        elif (
-            shelf.next_offset is None
-            and (seconds := shelf.start.since_ns // 1_000_000_000 - SINCE_SLACK_S) > 0
-        ):
-            yield self._consume(datetime.fromtimestamp(seconds, UTC))
         else:
-            yield self._consume("first")
+            yield self._consume(_begin(since_ns or 0))
         # The broker says "consuming" before it looks for the offset; its next answer comes after.
         yield self._round_trip
 
@@ -159,6 +157,12 @@ class Subscription:
         self._link.fail(
             LogUnavailable(f"the stream {self._settings.stream!r} was deleted", "it is tried again")
         )
+
+
+def _begin(since_ns: int) -> datetime | str:
+    """Return the offset to ask for so that nothing stored at ``since_ns`` or later is missed."""
+    seconds = since_ns // 1_000_000_000 - SINCE_SLACK_S
+    return datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC) if seconds > 0 else "first"
 
 
 def _stored_ns(properties: BasicProperties) -> int:
