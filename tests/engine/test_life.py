@@ -158,6 +158,24 @@ def test_charts_cannot_be_copied_or_pickled(cls, way):
         way(cls("unique"))
 
 
+@pytest.mark.parametrize("instrumented", [True, False])
+def test_a_step_that_stops_its_own_chart_still_goes_where_it_leads(instrumented):
+    chart = Factory("driven", instrumented, threaded=False)
+
+    def leave(chart, _e):
+        status = chart.trans("there")
+        chart.stop()
+        return status
+
+    here = chart.create("here").catch("LEAVE", leave).to_method()
+    there = chart.create("there").to_method()
+    chart.nest(here, parent=None).nest(there, parent=None).start_at(here)
+    chart.dispatch(Event("LEAVE"))
+    assert chart.current_state() == "there"
+    with pytest.raises(ChartStopped):
+        chart.dispatch(Event("LEAVE"))
+
+
 def test_a_chart_stopped_in_its_first_entry_ends_and_tells_its_watchers(watcher):
     def brief(chart, e):
         if e.signal == signals.ENTRY_SIGNAL:

@@ -178,8 +178,8 @@ class Hsm(Mailbox):
             self._capacity = -1
             self._timed.cancel_all()
             self._fabric.forget(self)
-            # The step that runs is recorded first, and ends the chart then.
-            if not self._here.number:
+            # A step that runs goes on to its end; if it is recorded, watchers are told behind it.
+            if not self._here.number and self._place is None:
                 self._end()
         return None
 
