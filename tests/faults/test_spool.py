@@ -1,4 +1,4 @@
-"""A real broker that is away, hangs, is frozen, blocks or is killed: nothing is lost, nobody is kept waiting."""
+"""A real broker that is away, hangs, is frozen, blocks or is killed: nothing is lost, nobody waits long."""
 
 from __future__ import annotations
 
