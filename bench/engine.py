@@ -1,88 +1,120 @@
-"""How long one transition takes, in our engine and in others, measured side by side.
+"""How long one step takes, in our engine and in others, measured side by side.
 
-Each row is one contender: a function that sets it up and returns what makes one transition. The
-contenders take turns, five rounds, and the medians are compared, so that a machine that is now slow,
-now fast, is so for all of them. A row is added with ``@contender``.
+Each row is one contender: what makes one step about the same event in the same chart. The contenders
+take turns, five rounds, and the medians are compared, so that a machine that is now slow, now fast, is
+so for all of them. The floor is what no recording engine in Python can go below: a handler called, an
+event put into a queue and taken out, the clock read twice, one record appended.
 
     python bench/engine.py [ROUNDS]
 """
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
+import tempfile
 import warnings
+from collections import deque
 from collections.abc import Callable
-from time import perf_counter_ns
+from pathlib import Path
+from time import perf_counter_ns, time_ns
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import miros
 import miros.hsm
-import sismic.interpreter
-import sismic.io
-import sismic.model
-import statemachine
-from transitions.extensions import HierarchicalMachine
 
+import _charts as charts
 import farscope.engine
+from _charts import Once, Spec
+from farscope import broadcast
+from farscope.probe.broadcast import Probe
 
 ROUNDS = 5
 ROUND_NS = 100_000_000
 """How long a contender runs in a round, about."""
+BROADCAST_STEPS = 30_000
+"""Steps of a round while broadcasting: fewer than an outbox holds, since a dropped step is a cheap one."""
 
-Once = Callable[[], object]
+CASES = {
+    "a transition of the seed's chart": charts.SEED,
+    "a hook three levels up": charts.HOOK,
+    "a transition across depth 6": charts.DEEP,
+    "an ignored event, depth 4": charts.IGNORED,
+}
+PEERS = {
+    "miros Factory, recorded": charts.in_miros,
+    "transitions HSM": charts.in_transitions,
+    "python-statemachine": charts.in_python_statemachine,
+    "sismic": charts.in_sismic,
+}
 
 
 class Contender(NamedTuple):
-    """One row of the table."""
+    """One row of the table: ``run`` makes about ``ROUND_NS`` of steps and tells nanoseconds a step."""
 
-    group: str
     name: str
-    make: Callable[[], Once]
+    run: Callable[[], float]
 
 
-contenders: list[Contender] = []
+def measured(once: Once) -> Callable[[], float]:
+    """Return what tells how many nanoseconds ``once`` takes, over about ``ROUND_NS``."""
+
+    def run() -> float:
+        count = 1
+        while True:
+            begin = perf_counter_ns()
+            for _ in range(count):
+                once()
+            spent = perf_counter_ns() - begin
+            if spent >= ROUND_NS // 2:
+                return spent / count
+            count *= 2
+
+    return run
 
 
-def contender(group: str, name: str) -> Callable[[Callable[[], Once]], Callable[[], Once]]:
-    """Add a row: the decorated function sets up and returns what makes one transition."""
-
-    def add(make: Callable[[], Once]) -> Callable[[], Once]:
-        contenders.append(Contender(group, name, make))
-        return make
-
-    return add
+probes: list[Probe] = []
 
 
-def build(chart: Any, signals: Any) -> Any:
-    """Build the seed's chart by parts; return its outer state."""
+def broadcasting(spec: Spec, folder: Path) -> Callable[[], float]:
+    """Return what measures our chart while it is broadcast to the embedded log, its pump included."""
+    chart, once = charts.ours(spec, instrumented=True)
+    probe = broadcast(chart, url=f"sqlite:{folder}")
+    probes.append(probe)
 
-    def outer_init(chart: Any, e: Any) -> Any:
-        return chart.trans(c1)
+    def run() -> float:
+        begin = perf_counter_ns()
+        for _ in range(BROADCAST_STEPS):
+            once()
+        spent = perf_counter_ns() - begin
+        if not probe.flush(30) or probe.stats.dropped:
+            raise SystemExit(f"the measured broadcast lost steps: {probe.stats}")
+        return spent / BROADCAST_STEPS
 
-    def outer_b(chart: Any, e: Any) -> Any:
-        return chart.trans(outer)
-
-    def c1_a(chart: Any, e: Any) -> Any:
-        return chart.trans(c2)
-
-    def c2_a(chart: Any, e: Any) -> Any:
-        return chart.trans(c1)
-
-    outer = (
-        chart.create(state="producer_outer")
-        .catch(signal=signals.INIT_SIGNAL, handler=outer_init)
-        .catch(signal=signals.B, handler=outer_b)
-        .to_method()
-    )
-    c1 = chart.create(state="c1").catch(signal=signals.A, handler=c1_a).to_method()
-    c2 = chart.create(state="c2").catch(signal=signals.A, handler=c2_a).to_method()
-    chart.nest(outer, parent=None).nest(c1, parent=outer).nest(c2, parent=outer)
-    return outer
+    return run
 
 
-def write(library: ModuleType) -> Any:
+def floor() -> Once:
+    """Return the least that a recorded step takes."""
+    queue: deque[Any] = deque()
+    records: deque[Any] = deque(maxlen=500)
+
+    def handler(chart: object, event: object) -> int:
+        return 1
+
+    def once() -> None:
+        queue.append("B")
+        event = queue.popleft()
+        begin = time_ns()
+        handler(queue, event)
+        records.append((event, begin, time_ns() - begin))
+
+    return once
+
+
+def flat(library: ModuleType) -> Any:
     """Write the seed's chart as flat functions; return its outer state."""
     signals, status_of = library.signals, library.return_status
 
@@ -118,139 +150,68 @@ def write(library: ModuleType) -> Any:
     return producer_outer
 
 
-def from_queue(post: Callable[[Any], object], run: Callable[[], object], event: Any) -> Once:
-    """Make a transition the way a chart gets its events: posted, then taken from the queue."""
-
-    def once() -> None:
-        post(event)
-        run()
-
-    return once
+def flat_ours() -> Once:
+    """Return what makes one step of our chart of flat functions, recorded."""
+    chart = farscope.engine.Hsm("bench")
+    chart.start_at(flat(farscope.engine))
+    return charts.in_turn(chart.post_fifo, chart.next_rtc, [farscope.engine.Event(signal="B")])
 
 
-def ours(chart: Any, state: Any) -> Once:
-    chart.start_at(state)
-    return from_queue(chart.post_fifo, chart.next_rtc, farscope.engine.Event(farscope.engine.signals.B))
-
-
-@contender("by parts, recorded", "farscope")
-def _farscope_built() -> Once:
-    chart = farscope.engine.Factory("bench", threaded=False)
-    return ours(chart, build(chart, farscope.engine.signals))
-
-
-@contender("by parts, recorded", "miros")
-def _miros_built() -> Once:
-    chart = miros.Factory("bench")
-    hsm = miros.hsm.HsmWithQueues
-    hsm.start_at(chart, build(chart, miros.signals))
-    event = miros.Event(signal=miros.signals.B)
-    return from_queue(chart.post_fifo, lambda: hsm.next_rtc(chart), event)
-
-
-@contender("flat functions, recorded", "farscope")
-def _farscope_flat() -> Once:
-    return ours(farscope.engine.Hsm("bench"), write(farscope.engine))
-
-
-@contender("flat functions, recorded", "miros")
-def _miros_flat() -> Once:
+def flat_miros() -> Once:
+    """Return what makes one step of a miros chart of flat functions, recorded."""
     chart = miros.hsm.HsmWithQueues()
-    chart.start_at(write(miros))
-    return from_queue(chart.post_fifo, chart.next_rtc, miros.Event(signal=miros.signals.B))
+    chart.start_at(flat(miros))
+    return charts.in_turn(chart.post_fifo, chart.next_rtc, [miros.Event(signal=miros.signals.B)])
 
 
-@contender("nothing recorded", "farscope by parts")
-def _farscope_bare() -> Once:
-    chart = farscope.engine.Factory("bench", instrumented=False, threaded=False)
-    return ours(chart, build(chart, farscope.engine.signals))
-
-
-@contender("nothing recorded", "farscope flat")
-def _farscope_flat_bare() -> Once:
-    return ours(farscope.engine.Hsm("bench", instrumented=False), write(farscope.engine))
-
-
-@contender("nothing recorded", "transitions HSM")
-def _transitions() -> Once:
-    machine = HierarchicalMachine(
-        states=[{"name": "outer", "initial": "c1", "children": ["c1", "c2"]}],
-        transitions=[["B", "outer", "outer"], ["A", "outer_c1", "outer_c2"], ["A", "outer_c2", "outer_c1"]],
-        initial="outer",
-    )
-    return machine.B
-
-
-class Producer(statemachine.StateChart):
-    """The seed's chart, as python-statemachine spells it."""
-
-    class outer(statemachine.State.Compound):  # noqa: N801, D106 - the class is the state, and its name
-        c1 = statemachine.State(initial=True)
-        c2 = statemachine.State()
-        A = c1.to(c2) | c2.to(c1)
-
-    B = outer.to.itself()
-
-
-@contender("nothing recorded", "python-statemachine")
-def _python_statemachine() -> Once:
-    machine = Producer()
-    return lambda: machine.send("B")
-
-
-SISMIC = """
-statechart:
-  name: bench
-  root state:
-    name: root
-    initial: outer
-    states:
-      - name: outer
-        initial: c1
-        transitions: [{event: B, target: outer}]
-        states:
-          - {name: c1, transitions: [{event: A, target: c2}]}
-          - {name: c2, transitions: [{event: A, target: c1}]}
-"""
-
-
-@contender("nothing recorded", "sismic")
-def _sismic() -> Once:
-    interpreter = sismic.interpreter.Interpreter(sismic.io.import_from_yaml(SISMIC))
-    interpreter.execute()
-    return from_queue(interpreter.queue, interpreter.execute_once, sismic.model.Event("B"))
-
-
-def measure(once: Once) -> float:
-    """Return how many nanoseconds ``once`` takes, over about ``ROUND_NS``."""
-    count, spent = 1, 0
-    while True:
-        begin = perf_counter_ns()
-        for _ in range(count):
-            once()
-        spent = perf_counter_ns() - begin
-        if spent >= ROUND_NS // 2:
-            return spent / count
-        count *= 2
+def rows(folder: Path) -> dict[str, list[Contender]]:
+    """Set every contender up, by case; the first of a case is what the others are compared with."""
+    table: dict[str, list[Contender]] = {}
+    for number, (case, spec) in enumerate(CASES.items()):
+        table[case] = [
+            Contender("farscope, recorded", measured(charts.ours(spec, instrumented=True)[1])),
+            Contender("farscope, not recorded", measured(charts.ours(spec, instrumented=False)[1])),
+            Contender("farscope, broadcasting", broadcasting(spec, folder / str(number))),
+            *(Contender(name, measured(make(spec))) for name, make in PEERS.items()),
+        ]
+    table["a transition of the seed's chart"].append(Contender("the floor", measured(floor())))
+    table["the same, flat functions"] = [
+        Contender("farscope, recorded", measured(flat_ours())),
+        Contender("miros, recorded", measured(flat_miros())),
+    ]
+    return table
 
 
 def main(rounds: int) -> None:
-    """Measure all, and print how they compare with our own engine, recording."""
+    """Measure all, and print how each compares with our own engine, recording."""
     warnings.simplefilter("ignore")
-    runs = [(row, row.make()) for row in contenders]
-    times: list[list[float]] = [[] for _ in runs]
-    for _ in range(rounds):
-        for taken, (_row, once) in zip(times, runs, strict=True):
-            taken.append(measure(once))
-    medians = [statistics.median(taken) for taken in times]
-    built, flat = medians[0], medians[2]
-    print(f"One transition of the seed's chart (B: out of c1 and its outer state, in again), {rounds} rounds")
-    print(f"{'':28}{'contender':24}{'median':>10}{'to built':>10}{'to flat':>10}")
-    last = ""
-    for (row, _once), median in zip(runs, medians, strict=True):
-        group = row.group if row.group != last else ""
-        last = row.group
-        print(f"{group:28}{row.name:24}{median / 1000:>7.2f} µs{median / built:>9.1f}x{median / flat:>9.1f}x")
+    with tempfile.TemporaryDirectory() as folder:
+        key = Path(folder, "key")
+        os.environ["FARSCOPE_KEY_FILE"] = str(key)
+        farscope_key(key)
+        table = rows(Path(folder))
+        times: dict[tuple[str, str], list[float]] = {}
+        for _ in range(rounds):
+            for case, contenders in table.items():
+                for each in contenders:
+                    times.setdefault((case, each.name), []).append(each.run())
+        for probe in probes:
+            probe.close()
+    print(f"| one step, median of {rounds} interleaved rounds | µs | times farscope, recorded |")
+    print("|---|---:|---:|")
+    for case, contenders in table.items():
+        print(f"| **{case}** | | |")
+        ours = statistics.median(times[case, contenders[0].name])
+        for each in contenders:
+            median = statistics.median(times[case, each.name])
+            print(f"| {each.name} | {median / 1000:.2f} | {median / ours:.2f} |")
+
+
+def farscope_key(path: Path) -> None:
+    """Make a key of its own for the measured broadcast."""
+    from farscope.wire.keys import new_key_file  # noqa: PLC0415 - needed where something is broadcast only
+
+    new_key_file(path)
 
 
 if __name__ == "__main__":
