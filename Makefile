@@ -59,8 +59,10 @@ bench-web: $(VENV)/dev ## Measure the page in a real browser, for a minute
 soak: $(VENV)/dev ## Run the long tests; takes hours
 	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
 
-pictures: $(VENV)/runtime ## Make the pictures in docs/img anew
+pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/pictures.py
+	@./tests/system/install_chromium.sh
+	@$(RUN) docs/web_pictures.py
 
 clean: ## Remove the environment and everything else that was made
 	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

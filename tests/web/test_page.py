@@ -145,12 +145,16 @@ def test_zooming_reaches_from_hours_to_microseconds(page, url):
     with broadcast(chart := lamp("lamp"), url=url):
         chart.start_at("house")
         expect(state(page, "lamp")).to_have_text("off")
+        expect(page.locator("#timeline[data-following]")).to_be_visible()
         for _ in range(8):
             page.keyboard.press("-")
         expect(page.locator("#span")).to_contain_text("h")
         for _ in range(45):
             page.keyboard.press("+")
         expect(page.locator("#span")).to_contain_text("µs")
+        expect(page.locator("#timeline[data-following]")).to_be_visible()
+        page.keyboard.press("[")
+        expect(page.locator("#timeline:not([data-following])")).to_be_visible()
 
 
 def test_search_finds(page, url):

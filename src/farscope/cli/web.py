@@ -12,8 +12,10 @@ from pathlib import Path
 import click
 
 from farscope.errors import UsageError
+from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
+from farscope.scope.since import START
 from farscope.views.text import escape
 
 
@@ -43,7 +45,7 @@ def web(
     """Show every chart on a page in your browser, live and at any recorded moment.
 
     URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
-    in your state folder.
+    in your state folder. A recording shows from its start.
 
     The page is served to this machine only. For any other address a token is made and printed; what
     goes over the network then is not encrypted, so prefer ssh -L. Ctrl-C ends it.
@@ -52,11 +54,14 @@ def web(
         raise UsageError("the page needs starlette and uvicorn", "pip install 'farscope[web]'")
     # Only here, because the rest of the command line works without them.
     from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
+    from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT  # noqa: PLC0415 - an extra
     from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra
 
     token = None if is_loopback(host) else new_token()
     log = open_log(url)
-    with Scope(log, key=key, since=since) as scope, bind(host, port) as listener, _ending_quietly():
+    recorded = isinstance(log, RecordingLog)
+    scope = Scope(log, key=key, since=START if recorded and since is None else since)
+    with scope, bind(host, port) as listener, _ending_quietly():
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         if token:
             address += f"?token={token}"
@@ -67,7 +72,7 @@ def web(
         click.echo(address)
         if open_browser:
             webbrowser.open(address)
-        serve(scope, listener, host=host, token=token)
+        serve(scope, listener, host=host, token=token, limit=RECORDING_WEIGHT if recorded else DEFAULT_WEIGHT)
 
 
 @contextmanager

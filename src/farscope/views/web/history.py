@@ -11,9 +11,12 @@ from farscope.views.web.block import Block
 from farscope.views.web.track import Track
 
 DEFAULT_WEIGHT: Final = 2_000_000
-"""Steps of all charts together that are remembered, some 60 MB; long texts and steps unlike all others count
+"""Steps of all charts together that are remembered, some 80 MB; long texts and steps unlike all others count
 as several. At the limit the oldest go, block by block, and the page says how many; a chart's newest few
 hundred steps always stay, so that a rare step is not driven out by busy charts."""
+
+RECORDING_WEIGHT: Final = 6_000_000
+"""The same for a recording, which has an end: some 240 MB, so that most are remembered whole."""
 
 
 class Key(NamedTuple):

@@ -55,7 +55,7 @@ def lane(track: Track, window: Window, origin_ns: int) -> dict[str, Plain]:
         if time_ns > window.to_ns:
             break
         end_ns = window.start_of(window.pixel(time_ns) + 1)
-        last = track.last_until(end_ns - 1) or place
+        last = track.last_until(min(end_ns - 1, window.to_ns)) or place
         shape = track.shape_at(last)
         count = _distance(track, place, last) + 1
         items.append(

@@ -12,6 +12,7 @@ import uvicorn
 from farscope.errors import UsageError
 from farscope.scope.scope import Scope
 from farscope.views.web.app import make_app
+from farscope.views.web.history import DEFAULT_WEIGHT
 from farscope.views.web.hub import Hub
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -45,15 +46,18 @@ def bind(host: str, port: int | None) -> socket.socket:
     return _bound(host, port)
 
 
-def serve(scope: Scope, listener: socket.socket, *, host: str, token: str | None) -> None:
+def serve(
+    scope: Scope, listener: socket.socket, *, host: str, token: str | None, limit: int = DEFAULT_WEIGHT
+) -> None:
     """Serve the page on ``listener`` until SIGINT or SIGTERM; call it on the main thread.
 
-    The signal is raised again behind the end, for whoever set a handler before.
+    ``limit`` is the weight of steps to remember. The signal is raised again behind the end, for whoever
+    set a handler before.
 
     Raises:
         Exception: what ended the following of the scope.
     """
-    with Hub(scope) as hub:
+    with Hub(scope, limit) as hub:
         port = listener.getsockname()[1]
         app = make_app(hub, host=host, port=port, token=token, ending=lambda: server.should_exit)
         config = uvicorn.Config(

@@ -12,6 +12,8 @@ import { TimelineHand } from "./timeline-hand.js";
 import { Travel } from "./travel.js";
 import { World } from "./world.js";
 
+const NEWS_NS = 10e9; // how long the newest notice stands in the head of the page
+
 const world = new World();
 const live = new Live(world);
 const list = new ChartList(world);
@@ -100,6 +102,6 @@ function drawAccount() {
   if (refused) parts.push(", ", make("span", { class: "bad" }, `${things(refused, "batch")} refused`));
   if (account.waiting > 20_000) parts.push(`, ${count(account.waiting)} behind`);
   const newest = world.notices.at(-1);
-  if (newest) parts.push(` · ${visible(newest.text)}`);
+  if (newest && world.now - newest.at < NEWS_NS) parts.push(` · ${visible(newest.text)}`);
   byId("account").replaceChildren(...parts);
 }

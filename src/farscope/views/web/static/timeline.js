@@ -1,6 +1,6 @@
 // The timeline: a lane a chart, from microseconds to days. Lanes come from the server, reduced to pixels.
 
-import { ask, byId, newestOnly, oncePerPicture, write } from "./dom.js";
+import { ask, byId, mark, newestOnly, oncePerPicture, write } from "./dom.js";
 import { span } from "./format.js";
 import { LANE, RULER, drawLane, drawMoment, drawName, drawRuler } from "./timeline-draw.js";
 import { theme } from "./theme.js";
@@ -23,6 +23,7 @@ export class Timeline {
     this._lanes = new Map();
     this._fetch = newestOnly((query) => this._ask(query), REFRESH_MS);
     this._asked = "";
+    this._begun = false;
     /** Whether the right edge is the present. */
     this.following = true;
     this.span = FIRST_SPAN;
@@ -48,7 +49,8 @@ export class Timeline {
     const view = this.view;
     const fixed = view.from + at * (view.to - view.from);
     this.span = Math.min(Math.max(this.span * by, LEAST_SPAN), MOST_SPAN);
-    this._show(fixed + (1 - at) * this.span);
+    if (this.following && at === 1) this.draw();
+    else this._show(fixed + (1 - at) * this.span);
   }
 
   /** Move by a fraction of the width; positive is towards the present. */
@@ -60,8 +62,20 @@ export class Timeline {
   showAll() {
     const { first } = this._world.account;
     if (first === null || first === undefined) return;
-    this.span = Math.min(Math.max((this._world.now - first) * 1.05, LEAST_SPAN), MOST_SPAN);
-    this._show(Infinity);
+    // What ended long ago, as a recording did, would be lost in the time since.
+    const last = this._world.charts().reduce((latest, chart) => Math.max(latest, chart.at ?? first), first);
+    const { now } = this._world;
+    const end = now - last > Math.max(FIRST_SPAN, last - first) ? last + (last - first) * 0.03 : now;
+    this.span = Math.min(Math.max((end - first) * 1.05, LEAST_SPAN), MOST_SPAN);
+    this._show(end);
+  }
+
+  /** Begin with everything if it lies further back than the first look reaches. */
+  _begin() {
+    const charts = this._world.charts();
+    if (this._begun || !charts.some((chart) => chart.at !== null)) return;
+    this._begun = true;
+    if (charts.every((chart) => chart.at === null || this._world.now - chart.at > FIRST_SPAN)) this.showAll();
   }
 
   /** Bring a moment into sight. */
@@ -122,6 +136,7 @@ export class Timeline {
       this.to = this._world.moment + this.span / 20;
       this.following = false;
     }
+    this._begin();
     const view = this.view;
     const charts = this._charts();
     const ratio = devicePixelRatio;
@@ -153,6 +168,7 @@ export class Timeline {
     this._pen.restore();
     if (!this._world.live) drawMoment(this._pen, view, this._world.moment);
     write(byId("span"), span(this.span));
+    mark(this._box, "data-following", this.following ? "" : null);
   }
 
   _request(view, charts) {
