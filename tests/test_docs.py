@@ -129,8 +129,9 @@ def test_every_notice_is_explained_in_its_own_words(kind: NoticeKind):
     of_the_log = kind is NoticeKind.REFUSED or kind.startswith("log")
     subject = "" if of_the_log else "host:42" if of_a_process else "door"
     gives_a_reason = of_a_process or (of_the_log and kind is not NoticeKind.LOG_AVAILABLE)
+    detail = "40.0 s ahead of this machine's" if kind is NoticeKind.CLOCK_OFF else ""
     notice = Notice(
-        kind=kind, subject=subject, detail="why" if gives_a_reason else "", count=3, span=Span(4, 6)
+        kind=kind, subject=subject, detail="why" if gives_a_reason else detail, count=3, span=Span(4, 6)
     )
     assert f"| `{notice_line(notice)}` |" in (ROOT / "docs/howto/watch.md").read_text()
 

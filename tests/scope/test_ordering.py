@@ -325,6 +325,14 @@ def test_a_clock_that_is_off_is_told_once_and_by_how_much():
         assert low <= (view.clocks.offset_ns(machine.probe.hex()) or 0) / SECOND <= 40.0
 
 
+def test_machines_that_share_a_name_are_told_apart_when_one_of_their_clocks_is_off():
+    machines = [Machine(0, host="twin"), Machine(1, 40 * SECOND, host="twin")]
+    view = View()
+    view.watch(log_of(machines, chance(8), 10))
+    (notice,) = view.told
+    assert notice.subject == "twin/01010101"
+
+
 def test_a_clock_that_was_set_right_is_told_as_right():
     machine = Machine(0, -40 * SECOND)
     log = log_of([machine], chance(3), 8)

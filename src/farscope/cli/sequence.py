@@ -79,7 +79,7 @@ def sequence(
     FARSCOPE_URL, or the log in your state folder.
     """
     selection = Selection(last, from_ns, to_ns, charts, signals)
-    with open_source(where, since, key) as source:
+    with open_source(where, since, key, one_clock=True) as source:
         diagram = LANES[by](source.steps, selection)
     with click.open_file(out, "w", encoding="utf-8", atomic=out != "-") as file:
         file.write(FORMATS[form](diagram, fold))

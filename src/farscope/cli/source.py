@@ -17,6 +17,7 @@ from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.trace_lines import parse_trace
+from farscope.scope.clocks import FAR_NS
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.views.selection import Selection
@@ -64,11 +65,14 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
+def open_source(
+    where: str | None, since: str, key: Path | None, *, one_clock: bool = False
+) -> Iterator[Source]:
     """Open what a person named: ``-`` or a file for text with trace lines, a recording, or a log's address.
 
     A log is read from ``since`` to its present end. Afterwards the account of what was read goes to
-    standard error.
+    standard error. With ``one_clock``, times of machines whose clocks are off by more than a second are
+    corrected, so that sorting by time keeps the order over all machines.
 
     Raises:
         FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
@@ -83,8 +87,10 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
     else:
         log = open_log(where)
         with Scope(log, key, since) as scope:
+            steps = _up_to_now(scope)
             yield Source(
-                _up_to_now(scope), Structures(lambda: {view.id: view.structure for view in scope.charts})
+                (_by_one_clock(scope, step) for step in steps) if one_clock else steps,
+                Structures(lambda: {view.id: view.structure for view in scope.charts}),
             )
             _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
 
@@ -104,6 +110,11 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **options)
 
     return with_source
+
+
+def _by_one_clock(scope: Scope, step: Step) -> Step:
+    corrected_ns = scope.corrected_ns(step)
+    return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
 
 
 def _up_to_now(scope: Scope) -> Iterator[Step]:

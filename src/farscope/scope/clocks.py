@@ -30,6 +30,7 @@ def off_text(offset_ns: int) -> str:
 
 @dataclass(slots=True)
 class _Probe:
+    id: str
     host: str
     live: ClockEstimate = field(default_factory=ClockEstimate)
     told_ns: int | None = None
@@ -98,7 +99,7 @@ class Clocks:
         return probe.live.offset_ns if probe.live.settled else probe.told_ns
 
     def _probe(self, probe_id: str, host: str) -> _Probe:
-        probe = self._probes.pop(probe_id, None) or _Probe(host)
+        probe = self._probes.pop(probe_id, None) or _Probe(probe_id, host)
         while len(self._probes) >= MAX_PROBES:
             del self._probes[next(iter(self._probes))]
         self._probes[probe_id] = probe
@@ -108,13 +109,20 @@ class Clocks:
         told_ns = probe.told_ns
         if told_ns is not None and abs(offset_ns) < NEAR_AGAIN_NS:
             probe.told_ns = None
-            yield Notice(kind=NoticeKind.CLOCK_RIGHT, subject=probe.host)
+            yield Notice(kind=NoticeKind.CLOCK_RIGHT, subject=self._machine(probe))
         elif abs(offset_ns) > FAR_NS and (told_ns is None or abs(offset_ns - told_ns) > NEAR_AGAIN_NS):
             known = self._told_of_machine(probe, offset_ns)
             probe.told_ns = offset_ns
             if not known:
                 detail = f"{off_text(offset_ns)} {than}"
-                yield Notice(kind=NoticeKind.CLOCK_OFF, subject=probe.host, detail=detail)
+                yield Notice(kind=NoticeKind.CLOCK_OFF, subject=self._machine(probe), detail=detail)
+
+    def _machine(self, probe: _Probe) -> str:
+        """Return the machine's name, with the probe's if another machine, by another clock, has the same."""
+        own_ns = self.offset_ns(probe.id) or 0
+        offsets = [self.offset_ns(other.id) for other in self._probes.values() if other.host == probe.host]
+        shared = any(abs(other_ns - own_ns) > NEAR_AGAIN_NS for other_ns in offsets if other_ns is not None)
+        return f"{probe.host}/{probe.id[:8]}" if shared else probe.host
 
     def _told_of_machine(self, probe: _Probe, offset_ns: int) -> bool:
         """Whether the same was told already, by way of another probe of the machine."""

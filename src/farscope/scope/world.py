@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -41,7 +41,8 @@ class Key(NamedTuple):
 @dataclass(slots=True)
 class _Probe:
     id: str
-    label: str
+    place: str
+    """``host:pid``, which machines that were set up alike may share."""
     ledger: Ledger
     heard_ns: int
     closed: bool = False
@@ -64,6 +65,7 @@ class World:
         self._probes: dict[str, _Probe] = {}
         self._charts: dict[Key, Chart] = {}
         self._labels = Labels()
+        self._places: Counter[str] = Counter()
 
     def apply(self, accepted: Accepted, now_ns: int, age_ns: int = 0) -> list[Notice]:
         """Take an accepted batch.
@@ -89,9 +91,11 @@ class World:
         for serial, steps in _by_chart(posted.steps, alone=len(batch.charts) == 1):
             self._charts[Key(probe.id, serial)].take_steps(steps)
         for reason, count in posted.dropped.items():
-            notices.append(Notice(kind=NoticeKind.DROPPED, subject=probe.label, detail=reason, count=count))
+            notices.append(
+                Notice(kind=NoticeKind.DROPPED, subject=self._label_of(probe), detail=reason, count=count)
+            )
         for span in posted.found:
-            notices.append(Notice(kind=NoticeKind.FOUND, subject=probe.label, span=span))
+            notices.append(Notice(kind=NoticeKind.FOUND, subject=self._label_of(probe), span=span))
         if goodbye and not probe.closed:
             probe.closed = True
             notices += self._about_charts(probe, NoticeKind.CLOSED)
@@ -110,12 +114,12 @@ class World:
             if listening_since_ns is not None and not probe.closed:
                 notices += self._listen(probe, now_ns, listening_since_ns)
             if probe.ledger.missing:
-                notices += _missing(probe, now_ns, PATIENCE_NS)
+                notices += self._missing(probe, now_ns, PATIENCE_NS)
         return notices
 
     def settle(self, now_ns: int) -> list[Notice]:
         """Tell every gap that was not told yet: nothing more will be read."""
-        return [notice for probe in self._probes.values() for notice in _missing(probe, now_ns, 0)]
+        return [notice for probe in self._probes.values() for notice in self._missing(probe, now_ns, 0)]
 
     def several_speak(self, now_ns: int) -> bool:
         """Tell whether more than one probe was heard lately and did not say goodbye."""
@@ -175,8 +179,9 @@ class World:
         if probe is None:
             if len(self._probes) >= MAX_PROBES:
                 self._forget_probe(next(iter(self._probes)))
-            label = f"{accepted.batch.host}:{accepted.batch.pid}"
-            probe = _Probe(probe_id, label, accepted.ledger, heard_ns)
+            place = f"{accepted.batch.host}:{accepted.batch.pid}"
+            probe = _Probe(probe_id, place, accepted.ledger, heard_ns)
+            self._places[place] += 1
         probe.ledger = accepted.ledger
         probe.heard_ns = max(probe.heard_ns, heard_ns)
         self._probes[probe_id] = probe
@@ -199,7 +204,7 @@ class World:
             probe.silence_told = True
             probe.ledger.expect_announced(now_ns)
             yield from self._about_charts(probe, NoticeKind.FELL_SILENT)
-            yield from _missing(probe, now_ns, 0)
+            yield from self._missing(probe, now_ns, 0)
 
     def _about_charts(self, probe: _Probe, kind: NoticeKind) -> Iterator[Notice]:
         for key in probe.charts.values():
@@ -229,12 +234,20 @@ class World:
     def _forget_probe(self, probe_id: str) -> None:
         for key in list(self._probes[probe_id].charts.values()):
             self._forget_chart(key)
-        del self._probes[probe_id]
+        self._places[self._probes.pop(probe_id).place] -= 1
 
     def _forget_chart(self, key: Key) -> None:
         self._labels.remove(self._charts.pop(key).id)
         del self._probes[key.probe].charts[key.serial]
         self.forgotten += 1
+
+    def _missing(self, probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
+        for span in probe.ledger.tell(now_ns, patience_ns=patience_ns):
+            subject = self._label_of(probe)
+            yield Notice(kind=NoticeKind.MISSING, subject=subject, count=span.size, span=span)
+
+    def _label_of(self, probe: _Probe) -> str:
+        return probe.place if self._places[probe.place] <= 1 else f"{probe.place}/{probe.id[:8]}"
 
     def _status(self, chart: Chart) -> Status:
         probe = self._probes[chart.id.probe]
@@ -273,11 +286,6 @@ def _by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, S
     for step in steps:
         charts[step[0][3]].append(step)
     return charts.items()
-
-
-def _missing(probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
-    for span in probe.ledger.tell(now_ns, patience_ns=patience_ns):
-        yield Notice(kind=NoticeKind.MISSING, subject=probe.label, count=span.size, span=span)
 
 
 def _listed(labels: tuple[str, ...]) -> str:

@@ -1,8 +1,8 @@
 """A RabbitMQ node of one's own, for tests that need a real broker and want to hurt it.
 
 The node shares nothing with any other broker on the machine: it has its own folder, name, cookie,
-ports and port mapper (epmd), and listens on the loopback interface only. It ends with the program that
-started it, however that ends.
+ports and port mapper (epmd), and listens on the loopback interface unless told otherwise. It ends with the
+program that started it, however that ends.
 """
 
 from __future__ import annotations
@@ -63,6 +63,7 @@ class Broker:
 
     Args:
         folder: an empty folder of its own; data and logs stay there until the caller removes it.
+        address: where it listens for clients; another one than the loopback's only in a network of its own.
         tls: certificates; with them the node listens on ``tls_port`` too.
         feature_flags: the only feature flags a new node gets; None means all there are. Without
             ``stream_queue`` it behaves like a broker from before there were streams.
@@ -71,9 +72,15 @@ class Broker:
     """
 
     def __init__(
-        self, folder: Path, *, tls: TlsFiles | None = None, feature_flags: tuple[str, ...] | None = None
+        self,
+        folder: Path,
+        *,
+        address: str = LOOPBACK,
+        tls: TlsFiles | None = None,
+        feature_flags: tuple[str, ...] | None = None,
     ) -> None:
         self.folder = folder
+        self.address = address
         self.port = free_port()
         self.tls_port = free_port()
         self.user = "owner"
@@ -127,7 +134,7 @@ class Broker:
         scheme = "amqps" if tls else "amqp"
         port = port or (self.tls_port if tls else self.port)
         end = f"?{urlencode(query)}" if query else ""
-        return f"{scheme}://{name}:{secret}@{LOOPBACK}:{port}/{quote(vhost, safe='')}{end}"
+        return f"{scheme}://{name}:{secret}@{self.address}:{port}/{quote(vhost, safe='')}{end}"
 
     def start(self) -> None:
         """Start the node, on the data of an earlier run if there was one, and wait until it answers.
@@ -149,7 +156,7 @@ class Broker:
     def answers(self) -> bool:
         """Whether the node greets a client at the moment."""
         try:
-            with socket.create_connection((LOOPBACK, self.port), timeout=2) as connection:
+            with socket.create_connection((self.address, self.port), timeout=2) as connection:
                 connection.sendall(PROTOCOL_HEADER)
                 return connection.recv(1) == b"\x01"
         except OSError:
@@ -228,7 +235,7 @@ class Broker:
             cookie.write_text(secrets.token_hex(16))
             cookie.chmod(0o400)
         lines = [
-            f"listeners.tcp.1 = {LOOPBACK}:{self.port}",
+            f"listeners.tcp.1 = {self.address}:{self.port}",
             f"default_user = {self.user}",
             f"default_pass = {self.password}",
             "disk_free_limit.absolute = 10MB",
@@ -238,7 +245,7 @@ class Broker:
         ]
         if self._tls is not None:
             lines += [
-                f"listeners.ssl.1 = {LOOPBACK}:{self.tls_port}",
+                f"listeners.ssl.1 = {self.address}:{self.tls_port}",
                 f"ssl_options.cacertfile = {self._tls.authority}",
                 f"ssl_options.certfile = {self._tls.certificate}",
                 f"ssl_options.keyfile = {self._tls.key}",
