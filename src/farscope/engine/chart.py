@@ -120,10 +120,15 @@ class DeclaredStates(States):
         for name in states:
             super()._learn(cls, name, cls.__name__)
         self._whole = super().structure()
+        self._starts: dict[KnownState | None, dict[int, Any]] = {}
 
     def structure(self) -> Any:
         """Return states and reactions."""
         return self._whole
+
+    def starts_at(self, goal: KnownState | None) -> dict[int, Any]:
+        """Return what was learned about starts in a state."""
+        return self._starts.setdefault(goal, {})
 
     def release(self, chart: Any) -> None:
         """Keep everything: it belongs to the class."""

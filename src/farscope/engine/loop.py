@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
-from collections import deque
 from typing import Any, ClassVar, Self, Unpack
 
 from farscope.engine.awaiting import AwaitingStepper
@@ -61,9 +60,9 @@ class AsyncChart(AwaitingStepper):
         """Set when the start is over, well or not."""
         self._over = threading.Event()
         """Set when the chart has ended."""
-        self._room: deque[asyncio.Future[None]] = deque()
+        self._room: list[asyncio.Future[None]] = []
         """Those who wait for room in the queue."""
-        self._settling: deque[asyncio.Future[None]] = deque()
+        self._settling: list[asyncio.Future[None]] = []
         """Those who wait until the chart is at rest."""
 
     def start_at(self, initial_state: Any = None) -> None:
@@ -177,7 +176,7 @@ class AsyncChart(AwaitingStepper):
     async def _run_through(self, initial_state: Any, cause: Cause | None) -> None:
         try:
             self._prepare_start(initial_state)
-            await self._make(START, {}, cause, DIRECT)
+            await self._make(START, self._states.starts_at(self._goal), cause, DIRECT)
             self._goal = None
             self._started.set()
             await self._take_events()
@@ -247,9 +246,9 @@ class AsyncChart(AwaitingStepper):
             ) from error
 
     @staticmethod
-    def _release(waiting: deque[asyncio.Future[None]]) -> None:
+    def _release(waiting: list[asyncio.Future[None]]) -> None:
         while waiting:
-            future = waiting.popleft()
+            future = waiting.pop(0)
             if not future.done():
                 future.get_loop().call_soon_threadsafe(_finish, future)
 

@@ -188,6 +188,10 @@ class States:
         self.known += 1
         return state
 
+    def starts_at(self, goal: State | None) -> dict[int, Any]:  # noqa: ARG002 - for shared states
+        """Return what was learned about starts in a state: nothing, because a chart starts once."""
+        return {}
+
     def around(self, built: BuiltState) -> Any:
         """Return the state around ``built`` in this chart, as the user wrote it; None if it is outermost."""
         return self.moved.get(built, built.parent)

@@ -161,7 +161,7 @@ class Stepper(Notebook):
         cause = outer.cause() if outer is not None else None
         begin_ns = time_ns()
         try:
-            shape, _, _, texts = self._follow(START, {})
+            shape, _, _, texts = self._follow(START, self._states.starts_at(self._goal))
         except BaseException as error:
             cell.here = outer
             self._fail_start(error, begin_ns, cause)
