@@ -81,9 +81,9 @@ def make(path: Path, keyring: Keyring, steps: int) -> None:
                     kinds[chance.randrange(len(kinds))],
                     BEGIN_NS + n * gap_ns + chance.randrange(gap_ns),
                     chance.randrange(1_500, 2_400),
-                    chance.randrange(2_000, 7_000),
                     chance.randrange(3),
                     0,
+                    chance.randrange(2_000, 7_000),
                     None,
                     (),
                 )

@@ -20,6 +20,7 @@ class Verb(NamedTuple):
 VERBS = {
     "demo": Verb("farscope.cli.demo", "Show two charts watched from two other processes."),
     "watch": Verb("farscope.cli.watch", "Show what charts do, as they do it."),
+    "top": Verb("farscope.cli.top", "Show all charts in a table that keeps itself up to date."),
     "web": Verb("farscope.cli.web", "Show every chart on a page in your browser."),
     "sequence": Verb("farscope.cli.sequence", "Draw a run as a sequence diagram."),
     "export": Verb("farscope.cli.export", "Write a run in a form other tools read."),

@@ -1,0 +1,199 @@
+"""``farscope top``: all charts in a table, live."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from farscope.cli.duration import DURATION
+from farscope.cli.ending import LOOK_S, Over, ending, until
+from farscope.cli.keyboard import open_keyboard
+from farscope.cli.printing import ALARMING
+from farscope.cli.style import tell
+from farscope.logs.base import FiniteLog, Log
+from farscope.logs.url import open_log
+from farscope.scope.scope import Scope
+from farscope.views.text import notice_line, stats_line
+from farscope.views.top.controls import Controls, arranged
+from farscope.views.top.screen import Head, Line, Size, page_size, plain_table, screen
+from farscope.views.top.table import Row, Table
+
+FRAME_S: Final = 0.1
+"""Time between two frames."""
+
+GATHER_S: Final = 0.05
+"""Longest time a frame spends on taking steps; what is left waits for the next one, or in the log."""
+
+GATHER_STEPS: Final = 4_096
+
+LOOK_AT_CHARTS_S: Final = 0.3
+"""Time between two looks at what the scope says of the charts as a whole: alive, silent, lost."""
+
+ONCE_S: Final = 2.5
+"""How long is listened before a table is printed that nobody watches: every chart is heard each second."""
+
+
+@click.command()
+@click.argument("url", required=False)
+@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
+@click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
+@click.option(
+    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
+)
+def top(url: str | None, *, since: str | None, for_s: float | None, key: Path | None) -> None:
+    """Show all charts in a table that keeps itself up to date.
+
+    URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
+    in your state folder. Of a recording, it shows the charts as they were at its end.
+
+    Keys sort, search, pause and choose a chart whose recent steps are shown; ? tells them all, q quits.
+    Where there is no terminal to draw on, or none to read keys from, one plain table is printed.
+    """
+    log = open_log(url)
+    interactive = sys.stdin.isatty() and sys.stdout.isatty()
+    with ending() as ended, Scope(log, key=key, since=since) as scope:
+        try:
+            feed = Feed(scope, log)
+            if interactive:
+                _live(feed, until(for_s, ended))
+            else:
+                tell("this is no terminal to draw on: one table is printed")
+                _once(feed, until(ONCE_S if for_s is None and not feed.ends else for_s, ended))
+        finally:
+            tell(stats_line(scope.stats))
+
+
+class Feed:
+    """Keeps a table up to date with a scope. Used by one thread."""
+
+    def __init__(self, scope: Scope, log: Log) -> None:
+        self.table = Table()
+        self.scope = scope
+        self.ends = isinstance(log, FiniteLog)
+        """Whether it is a recording, of which the end is shown."""
+        self._end_ns = log.end_ns() if isinstance(log, FiniteLog) else 0
+        self._address = log.url
+        self._trouble = ""
+        self._live = False
+        self._looked_s = float("-inf")
+
+    @property
+    def now_ns(self) -> int:
+        """The present, or a recording's end, in nanoseconds since the epoch."""
+        return self._end_ns if self.ends else time.time_ns()
+
+    def gather(self, budget_s: float) -> None:
+        """Take what has come, for ``budget_s`` seconds at most.
+
+        Raises:
+            LogRefused: the log cannot be read any more.
+        """
+        deadline = time.monotonic() + budget_s
+        full = True
+        while full and time.monotonic() < deadline:
+            full = self.take(0.0)
+        if self.table.has_strangers or time.monotonic() - self._looked_s >= LOOK_AT_CHARTS_S:
+            self.look()
+
+    def take(self, timeout_s: float) -> bool:
+        """Take what has come, or comes within ``timeout_s``; return whether there may be more."""
+        caught_up = self.scope.caught_up
+        steps = self.scope.take(timeout_s, GATHER_STEPS)
+        self.table.take(steps, self.now_ns, live=self._live)
+        full = len(steps) == GATHER_STEPS
+        # What waited when the end was reached is still of the past.
+        self._live = self._live or (caught_up and not full and not self.ends)
+        return full
+
+    def look(self) -> None:
+        """Take what the scope says of the charts as a whole."""
+        self._looked_s = time.monotonic()
+        self.table.look(self.scope.charts)
+        for notice in self.scope.notices():
+            if notice.kind in ALARMING:
+                self._trouble = notice_line(notice)
+
+    def head(self) -> Head:
+        """Return what there is to tell of everything together."""
+        stats = self.scope.stats
+        return Head(
+            self._address,
+            self.now_ns,
+            stats.received,
+            stats.lost,
+            stats.probes,
+            len(self.table),
+            self._trouble,
+            reading=self.ends and not self.scope.ended,
+        )
+
+
+def _once(feed: Feed, over: Over) -> None:
+    while not over() and not feed.scope.ended:
+        feed.take(LOOK_S)
+    feed.look()
+    rows = arranged(feed.table.rows(feed.now_ns), Controls())
+    click.echo("\n".join(plain_table(rows)))
+
+
+def _live(feed: Feed, over: Over) -> None:
+    controls = Controls()
+    console = Console(highlight=False)
+    with open_keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
+        frames = Frames(feed, controls, lambda lines: live.update(_drawn(lines), refresh=True))
+        while not over() and not controls.quit:
+            began_s = time.monotonic()
+            feed.gather(GATHER_S)
+            frames.draw(Size(*shutil.get_terminal_size()))
+            # Half of the time is for others, also where a frame takes long.
+            next_s = max(began_s + FRAME_S, 2 * time.monotonic() - began_s)
+            try:
+                while (left_s := next_s - time.monotonic()) > 0:
+                    frames.press(keyboard.read(left_s))
+            except EOFError:
+                return
+
+
+class Frames:
+    """Draws the table as the controls say, and hands keys to them."""
+
+    def __init__(self, feed: Feed, controls: Controls, show: Callable[[list[Line]], None]) -> None:
+        self._feed = feed
+        self._controls = controls
+        self._show = show
+        self._rows: Sequence[Row] = ()
+        self._head = feed.head()
+        self._arranged: list[Row] = []
+        self._page = 1
+        self._shown: tuple[Size, list[Line]] | None = None
+
+    def draw(self, size: Size) -> None:
+        """Draw a frame, unless it would be the one that is there."""
+        if not self._controls.paused:
+            self._rows = self._feed.table.rows(self._feed.now_ns)
+            self._head = self._feed.head()
+        self._arranged = arranged(self._rows, self._controls)
+        self._page = page_size(size.height)
+        frame = (size, screen(self._arranged, self._controls, self._head, size))
+        if frame != self._shown:
+            self._shown = frame
+            self._show(frame[1])
+
+    def press(self, keys: Sequence[str]) -> None:
+        """Do what the keys do."""
+        for key in keys:
+            self._controls.press(key, self._arranged, self._page)
+            self._arranged = arranged(self._rows, self._controls)
+
+
+def _drawn(lines: list[Line]) -> Group:
+    return Group(*(Text.assemble(*line, no_wrap=True, overflow="crop") for line in lines))

@@ -1,0 +1,104 @@
+"""What keys do to the table. Pure: keys in, another look at the same rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from farscope.views.top.columns import BY_KEY
+from farscope.views.top.table import Key, Row
+
+MAX_SEARCH: Final = 100
+"""Characters a search takes; further ones are not taken."""
+
+
+@dataclass(slots=True)
+class Controls:
+    """How the table is looked at; changed by ``press`` alone."""
+
+    sort: str = "n"
+    """Key of the column it is sorted by."""
+    reverse: bool = False
+    """Whether that is against the column's own order."""
+    selected: Key | None = None
+    """The chosen chart; None, or one that is not there, is the first row."""
+    search: str = ""
+    typing: bool = False
+    """Whether keys go into the search."""
+    help: bool = False
+    paused: bool = False
+    quit: bool = False
+
+    def press(self, key: str, rows: Sequence[Row], page: int) -> None:
+        """Do what a key does.
+
+        Args:
+            key: a character, or ``up``, ``down``, ``pageup``, ``pagedown``, ``home``, ``end``, ``enter``,
+                ``escape``, ``backspace``. Keys that mean nothing do nothing.
+            rows: what ``arranged`` returned for the screen the person sees.
+            page: how many rows that shows.
+        """
+        if self.typing and self._type(key):
+            return
+        if self._move(key, rows, page):
+            return
+        match key:
+            case "q":
+                self.quit = True
+            case "?":
+                self.help = not self.help
+            case "p" | " ":
+                self.paused = not self.paused
+            case "/":
+                self.typing, self.help, self.search = True, False, ""
+            case "escape":
+                self.help, self.search = False, ""
+            case _ if key in BY_KEY:
+                self.reverse = self.sort == key and not self.reverse
+                self.sort = key
+
+    def index(self, rows: Sequence[Row]) -> int:
+        """Return the place of the chosen chart among ``rows``; 0 where it is not there."""
+        return next((place for place, row in enumerate(rows) if row.key == self.selected), 0)
+
+    def _type(self, key: str) -> bool:
+        """Take a key into the search; return whether it was one for it."""
+        if key in {"enter", "escape"}:
+            self.typing = False
+            if key == "escape":
+                self.search = ""
+        elif key == "backspace":
+            self.search = self.search[:-1]
+        elif len(key) == 1 and key.isprintable():
+            self.search = (self.search + key)[:MAX_SEARCH]
+        else:
+            return False
+        return True
+
+    def _move(self, key: str, rows: Sequence[Row], page: int) -> bool:
+        by = {"up": -1, "down": 1, "pageup": -page, "pagedown": page, "home": -len(rows), "end": len(rows)}
+        if key not in by:
+            return False
+        if rows:
+            place = self.index(rows) + by[key]
+            self.selected = rows[min(max(0, place), len(rows) - 1)].key
+        return True
+
+
+def arranged(rows: Sequence[Row], controls: Controls) -> list[Row]:
+    """Return the rows the search finds, sorted; equal ones by name, host and process."""
+    found = list(rows)
+    if controls.search:
+        wanted = controls.search.casefold()
+        found = [
+            row
+            for row in rows
+            if any(
+                wanted in text.casefold() for text in (row.label, row.host, row.state, row.status, row.event)
+            )
+        ]
+    column = BY_KEY[controls.sort]
+    found.sort(key=lambda row: (row.label.casefold(), row.host, row.key))
+    found.sort(key=column.order, reverse=controls.reverse != column.largest_first)
+    return found

@@ -1,0 +1,160 @@
+"""What the table shows of every chart, kept up to date step by step."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from farscope.records.shape import StepKind
+from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.scope.chart import ChartView
+from farscope.scope.clocks import FAR_NS
+from farscope.scope.labels import spellings
+
+SPARK_S: Final = 12
+"""Seconds of a chart's recent past that its spark line shows."""
+
+RATE_S: Final = 3
+"""Whole seconds a rate is the mean of: fewer flicker, more lag behind."""
+
+RECENT: Final = 50
+"""Newest steps kept of each chart, to be shown when it is chosen."""
+
+
+class Key(NamedTuple):
+    """Tells a chart from every other, whatever it is called."""
+
+    probe: str
+    serial: int
+
+
+class Row(NamedTuple):
+    """A chart at one moment; its texts come from the network and are escaped where they are drawn."""
+
+    key: Key
+    label: str
+    """Tells it from every other chart."""
+    name: str
+    """What tells it from others of its process: its name, or the label where that would not do."""
+    host: str
+    """Where it runs: host and process."""
+    status: str
+    state: str
+    in_state_ns: int | None
+    """Time since the state was entered; None if that was not seen."""
+    rate: float
+    """Steps a second."""
+    spark: tuple[int, ...]
+    """Steps in each of the last ``SPARK_S`` seconds, oldest first."""
+    event: str
+    """Signal of the last step."""
+    failed: bool
+    """Whether the last step was given up because a handler raised."""
+    queued: int
+    lost: int
+    steps: int
+    recent: tuple[RawStep, ...]
+    """Its newest steps, oldest first."""
+
+
+class _Chart:
+    """One chart as it is followed."""
+
+    def __init__(self, chart: ChartId) -> None:
+        self.id = chart
+        self.view: ChartView | None = None
+        self.offset_ns = 0
+        self.number = 0
+        self.steps = 0
+        self.since_ns = 0
+        self.seconds: Counter[int] = Counter()
+        self.recent: deque[RawStep] = deque(maxlen=RECENT)
+
+    def take_view(self, view: ChartView) -> None:
+        self.id, self.view = view.id, view
+        offset_ns = int((view.clock_offset_s or 0.0) * NANOSECONDS)
+        self.offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
+
+    def row(self, now_ns: int) -> Row:
+        view, last = self.view, self.recent[-1] if self.recent else None
+        label = view.label if view else self.id.name
+        state = last[2].end if last else ""
+        # Announcements may be ahead of the steps that wait to be taken.
+        if view is not None and view.last_number > self.number:
+            state = view.state
+        second = now_ns // NANOSECONDS
+        for old in [each for each in self.seconds if each < second - SPARK_S]:
+            del self.seconds[old]
+        spark = tuple(self.seconds[each] for each in range(second - SPARK_S, second))
+        return Row(
+            key=Key(self.id.probe, self.id.serial),
+            label=label,
+            # Host and process stand in a column of their own.
+            name=label if label in spellings(self.id)[2:] else self.id.name,
+            host=f"{self.id.host}:{self.id.pid}",
+            status=view.status if view else "alive",
+            state=state,
+            in_state_ns=max(0, now_ns - self.since_ns) if self.since_ns else None,
+            rate=sum(spark[-RATE_S:]) / RATE_S,
+            spark=spark,
+            event=last[2].signal if last else "",
+            failed=last is not None and last[2].kind is StepKind.FAILED,
+            queued=last[5] if last else 0,
+            lost=view.lost if view else 0,
+            steps=self.steps,
+            recent=tuple(self.recent),
+        )
+
+
+class Table:
+    """Follows all charts. Not thread-safe. Times are in nanoseconds since the epoch."""
+
+    def __init__(self) -> None:
+        self._charts: dict[Key, _Chart] = {}
+        self._has_strangers = False
+
+    def __len__(self) -> int:
+        return len(self._charts)
+
+    @property
+    def has_strangers(self) -> bool:
+        """Whether charts made steps that were in no list of ``look`` yet."""
+        return self._has_strangers
+
+    def take(self, steps: Iterable[RawStep], now_ns: int, *, live: bool = False) -> None:
+        """Take new steps, those of a chart in their order.
+
+        ``now_ns`` is the present. Steps that are ``live`` have just happened, whatever their clock says.
+        """
+        now_s, charts = now_ns // NANOSECONDS, self._charts
+        oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else 0
+        for step in steps:
+            chart = charts.get((step[0][4], step[0][3]))  # type: ignore[call-overload]  # equal to a Key
+            if chart is None:
+                chart = charts[Key(step[0][4], step[0][3])] = _Chart(step[0])
+                self._has_strangers = True
+            time_ns = step[3] - chart.offset_ns
+            if time_ns < oldest_ns:
+                time_ns = now_ns
+            # A clock that is ahead of ours must not count into seconds to come.
+            chart.seconds[min(time_ns // NANOSECONDS, now_s)] += 1
+            chart.recent.append(step)
+            chart.steps += 1
+            chart.number = step[1]
+            if step[2].traced:
+                chart.since_ns = time_ns
+
+    def look(self, views: Sequence[ChartView]) -> None:
+        """Take what the scope says of all charts; those it does not speak of any more are forgotten."""
+        charts: dict[Key, _Chart] = {}
+        for view in views:
+            key = Key(view.id.probe, view.id.serial)
+            chart = charts[key] = self._charts.get(key) or _Chart(view.id)
+            chart.take_view(view)
+        self._charts = charts
+        self._has_strangers = False
+
+    def rows(self, now_ns: int) -> list[Row]:
+        """Return all charts as they are now, in no order; what is returned does not change any more."""
+        return [chart.row(now_ns) for chart in self._charts.values()]

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farscope.records.shape import StepKind
+from farscope.records.step import ChartId
+from farscope.views.cells import width as cells_of
+from farscope.views.top.columns import BY_KEY
+from farscope.views.top.controls import Controls
+from farscope.views.top.screen import Head, Size, help_lines, page_size, plain_table, screen, text_of
+from farscope.views.top.table import SPARK_S, Key, Row
+
+LAMP = ChartId("lamp", "pi", 7, 1, "lamp")
+
+
+@pytest.fixture
+def head(now_ns) -> Head:
+    return Head("sqlite:/x", now_ns, seen=1_234, lost=0, probes=1, charts=2)
+
+
+@pytest.fixture
+def rows(row, step) -> list[Row]:
+    ignored = step(LAMP, 2, 1.0, kind=StepKind.IGNORED, signal="D", states=("c2", "c2"))
+    failed = step(LAMP, 3, 0.5, kind=StepKind.FAILED, states=("c2", "c2"), texts=("Trace\nOSError: bulb",))
+    return [
+        row("door", state="closed", lost=2, status="silent", queued=12, rate=123.4),
+        row("lamp", recent=(step(LAMP, 1, 2.0), ignored, failed)),
+    ]
+
+
+def test_the_whole_screen_line_by_line(rows, head):
+    controls = Controls(selected=Key("lamp", 1))
+    assert text_of(screen(rows, controls, head, Size(98, 16))).splitlines() == [
+        "farscope top  sqlite:/x                                                        2026-01-10 13:14:26",
+        "2 charts, 1 probe, 125 steps/s, seen 1,234, lost 0",
+        "CHART▲      HOST      STATUS   STATE         FOR   STEPS/S                EVENT      QUEUE    LOST",
+        "door        pi:7      silent   closed       3.2s       123            ▄█  TICK          12       2",
+        "lamp        pi:7      alive    idle         3.2s       1.5            ▄█  TICK           0       0",
+        "",
+        "",
+        "",
+        "",
+        "",
+        "lamp  12 steps received",
+        "[2026-01-10 13:14:24.000000] [lamp] e->B() c1->c2",
+        "[2026-01-10 13:14:25.000000] [lamp] e->D() ignored in c2",
+        "[2026-01-10 13:14:25.500000] [lamp] e->B() failed in c2: OSError: bulb",
+        "",
+        "q quit  ? help  / search  p pause  arrows choose  n h a s d r e u l sort",
+    ]
+
+
+def test_a_plain_table_has_all_of_every_name(rows, row):
+    long = row("x" * 60, state="s" * 50, in_state_ns=None)
+    assert plain_table([*rows, long]) == [
+        f"{'CHART':60}  HOST  STATUS  {'STATE':50}   FOR  STEPS/S  EVENT  QUEUE  LOST",
+        f"{'door':60}  pi:7  silent  {'closed':50}  3.2s      123  TICK      12     2",
+        f"{'lamp':60}  pi:7  alive   {'idle':50}  3.2s      1.5  TICK       0     0",
+        f"{'x' * 60}  pi:7  alive   {'s' * 50}     -      1.5  TICK       0     0",
+    ]
+
+
+def test_the_chosen_row_is_marked_and_what_is_wrong_is_red(rows, head):
+    lines = screen(rows, Controls(selected=Key("door", 1)), head._replace(lost=2), Size(100, 16))
+    assert all(span.style.startswith("reverse") for span in lines[3])
+    assert not any("reverse" in span.style for span in lines[4])
+    assert [span.text.strip() for span in lines[3] if "red" in span.style] == ["silent", "2"]
+    assert lines[1][0].style == "red"
+
+
+def test_the_table_follows_the_choice(row, head):
+    many = [row(f"{number:03}") for number in range(200)]
+    for chosen in (0, 99, 199):
+        shown = text_of(screen(many, Controls(selected=Key(f"{chosen:03}", 1)), head, Size(100, 24)))
+        assert f"\n{chosen:03} " in shown
+        assert shown.count("TICK") == page_size(24)
+
+
+def test_help_tells_every_key(head, rows):
+    shown = text_of(screen(rows, Controls(help=True), head, Size(100, 40)))
+    assert all(f"\n  {key} " in shown for key in (*BY_KEY, *"/p?q"))
+    assert "door" not in shown
+    assert len(help_lines()) < 24
+
+
+def test_searching_pausing_reading_and_trouble_are_shown(rows, head):
+    told = head._replace(reading=True, trouble="log unavailable: \x1b[2J", charts=9)
+    shown = text_of(screen(rows, Controls(paused=True, typing=True, search="do"), told, Size(130, 16)))
+    assert r"2 of 9 charts, 1 probe" in shown
+    assert r"PAUSED  reading the past  log unavailable: \x1b[2J" in shown
+    assert shown.endswith("search: do_")
+    assert "Esc shows all" in text_of(screen(rows, Controls(search="do"), head, Size(100, 16)))
+
+
+def test_nothing_at_all_is_shown_as_such(head):
+    assert "no chart" in text_of(screen([], Controls(), head, Size(80, 24)))
+    assert len(plain_table([])) == 1
+
+
+@given(
+    st.lists(st.text(max_size=30), max_size=5),
+    st.builds(Controls, search=st.text(max_size=200), typing=st.booleans(), help=st.booleans()),
+    st.builds(Size, st.integers(1, 200), st.integers(1, 60)),
+)
+def test_every_line_fits_any_terminal_and_holds_nothing_that_acts_on_it(texts, controls, size):
+    rows = [
+        Row(Key(t, n), t, t, t, "alive", t, None, 0.0, (1,) * SPARK_S, t, True, 1, 1, 1, ())
+        for n, t in enumerate(texts)
+    ]
+    lines = screen(rows, controls, Head("file:/x", 0, 1, 1, 1, 1, "\x07 trouble"), size)
+    assert len(lines) == size.height
+    for line in lines:
+        text = "".join(span.text for span in line)
+        assert cells_of(text) <= size.width
+        assert text.isprintable()
