@@ -61,6 +61,7 @@ class LoopSeed(AsyncChart):
 
     @outer.on("B")
     async def again(self) -> State:
+        """Leave all, and come back."""
         return self.outer
 
     @outer.on("C")
@@ -77,13 +78,13 @@ def by_parts(runner: Runner) -> Factory:
 
     outer = (
         chart.create("outer")
-        .catch(signals.INIT_SIGNAL, lambda chart, e: chart.trans(c1))
-        .catch("B", lambda chart, e: chart.trans(outer))
+        .catch(signals.INIT_SIGNAL, lambda chart, _e: chart.trans(c1))
+        .catch("B", lambda chart, _e: chart.trans(outer))
         .catch("C", hook)
         .to_method()
     )
-    c1 = chart.create("c1").catch("A", lambda chart, e: chart.trans(c2)).to_method()
-    c2 = chart.create("c2").catch("A", lambda chart, e: chart.trans(c1)).to_method()
+    c1 = chart.create("c1").catch("A", lambda chart, _e: chart.trans(c2)).to_method()
+    c2 = chart.create("c2").catch("A", lambda chart, _e: chart.trans(c1)).to_method()
     chart.nest(outer, parent=None).nest(c1, parent=outer).nest(c2, parent=outer)
     chart.start_at(outer)
     return chart

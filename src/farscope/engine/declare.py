@@ -130,10 +130,10 @@ class State(BuiltState):
             ChartBuildError: the signal belongs to the engine, the function cannot be called so, or it
                 can never be asked because one before it has no guard.
         """
-        numbers = tuple(_signal(name, self.__name__) for name in names)
+        numbers = tuple(_signal(name, self._called) for name in names)
         if not numbers:
             raise ChartBuildError(
-                f"a reaction of state {self.__name__} names no signal",
+                f"a reaction of state {self._called} names no signal",
                 "write state.on('GO')",
                 state=self.__name__,
             )
@@ -144,7 +144,7 @@ class State(BuiltState):
             self.unfinished += 1
 
         def react(function: Any) -> Any:
-            clause = arrow._replace(function=checked_function(function, self.__name__))
+            clause = arrow._replace(function=checked_function(function, self._called))
             if to is None:
                 self.unfinished -= 1
                 self._add(numbers, clause)
@@ -196,8 +196,13 @@ class State(BuiltState):
         known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
         return tuple(to if isinstance(to, str) else name_of(to) for to in known)
 
+    @property
+    def _called(self) -> str:
+        # In a class body the attribute, and with it the name, comes after all reactions.
+        return self.__name__ or "without a name so far"
+
     def _declare(self, number: int, function: _Any) -> _Any:
-        self._add((number,), Clause(checked_function(function, self.__name__)))
+        self._add((number,), Clause(checked_function(function, self._called)))
         return function
 
     def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
@@ -212,7 +217,7 @@ class State(BuiltState):
             if clauses and clauses[-1].guard is None:
                 what = signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
                 raise ChartBuildError(
-                    f"state {self.__name__} reacts to {what} twice, and the first reaction has no guard",
+                    f"state {self._called} reacts to {what} twice, and the first reaction has no guard",
                     "guard the first one, or let one reaction do both",
                     state=self.__name__,
                 )
@@ -221,6 +226,10 @@ class State(BuiltState):
 
 
 def _signal(name: int | str, state: str) -> int:
+    if not isinstance(name, int | str):
+        raise ChartBuildError(
+            f"{name_of(name)} is no signal, but state {state} is to react to it", "write @state.on('SIGNAL')"
+        )
     number = signals.append(name) if isinstance(name, str) else name
     if number <= LAST_INNER_SIGNAL:
         raise ChartBuildError(
