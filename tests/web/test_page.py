@@ -261,3 +261,23 @@ def test_a_page_whose_server_has_gone_says_so(browser, url):
         assert server.wait() == 0, server.err
         expect(page.locator("#link")).to_contain_text("no connection")
     page.close()
+
+
+def test_a_recording_shows_its_last_moment_and_can_be_dragged_through(browser, url, tmp_path):
+    with broadcast(chart := lamp("lamp"), url=url):
+        chart.start_at("house")
+        chart.dispatch(Event("PRESS"))
+    recording = str(tmp_path / "run.farscope")
+    with Program("-m", "farscope", "record", recording, url, "--snapshot") as recorder:
+        assert recorder.wait() == 0, recorder.err
+    page = browser.new_page()
+    with Program("-m", "farscope", "web", recording, "--port", "0") as server:
+        server.wait_out("http://")
+        page.goto(server.out.strip())
+        expect(page.locator(".time[data-past]")).to_be_visible()
+        expect(state(page, "lamp")).to_have_text("on")
+        page.keyboard.press("ArrowLeft")
+        expect(state(page, "lamp")).to_have_text("off")
+        page.close()
+        server.interrupt()
+        assert server.wait() == 0, server.err

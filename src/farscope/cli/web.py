@@ -54,7 +54,6 @@ def web(
         raise UsageError("the page needs starlette and uvicorn", "pip install 'farscope[web]'")
     # Only here, because the rest of the command line works without them.
     from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
-    from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT  # noqa: PLC0415 - an extra
     from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra
 
     token = None if is_loopback(host) else new_token()
@@ -72,7 +71,7 @@ def web(
         click.echo(address)
         if open_browser:
             webbrowser.open(address)
-        serve(scope, listener, host=host, token=token, limit=RECORDING_WEIGHT if recorded else DEFAULT_WEIGHT)
+        serve(scope, listener, host=host, token=token, recorded=recorded)
 
 
 @contextmanager

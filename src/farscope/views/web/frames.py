@@ -133,6 +133,7 @@ def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
         "dropped": dict(stats.dropped),
         "refused": dict(stats.refused),
         "waiting": stats.waiting,
+        "recorded": hub.recorded,
         "remembered": len(hub.history),
         "forgotten": hub.history.forgotten,
         "first": None if first_ns is None else first_ns - origin_ns,

@@ -41,7 +41,9 @@ class Hub:
     Whoever reads ``rows``, ``history``, ``stats`` or ``notices`` holds ``lock`` meanwhile.
     """
 
-    def __init__(self, scope: Scope, limit: int = DEFAULT_WEIGHT) -> None:
+    def __init__(self, scope: Scope, limit: int = DEFAULT_WEIGHT, *, recorded: bool = False) -> None:
+        self.recorded = recorded
+        """Whether the scope reads a recording, in which nothing new will happen."""
         self.lock = RLock()
         self.history = History(limit)
         self.rows: dict[int, Row] = {}

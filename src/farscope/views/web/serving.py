@@ -12,7 +12,7 @@ import uvicorn
 from farscope.errors import UsageError
 from farscope.scope.scope import Scope
 from farscope.views.web.app import make_app
-from farscope.views.web.history import DEFAULT_WEIGHT
+from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT
 from farscope.views.web.hub import Hub
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -47,17 +47,17 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 
 def serve(
-    scope: Scope, listener: socket.socket, *, host: str, token: str | None, limit: int = DEFAULT_WEIGHT
+    scope: Scope, listener: socket.socket, *, host: str, token: str | None, recorded: bool = False
 ) -> None:
     """Serve the page on ``listener`` until SIGINT or SIGTERM; call it on the main thread.
 
-    ``limit`` is the weight of steps to remember. The signal is raised again behind the end, for whoever
-    set a handler before.
+    ``recorded`` tells that the scope reads a recording. The signal is raised again behind the end, for
+    whoever set a handler before.
 
     Raises:
         Exception: what ended the following of the scope.
     """
-    with Hub(scope, limit) as hub:
+    with Hub(scope, RECORDING_WEIGHT if recorded else DEFAULT_WEIGHT, recorded=recorded) as hub:
         port = listener.getsockname()[1]
         app = make_app(hub, host=host, port=port, token=token, ending=lambda: server.should_exit)
         config = uvicorn.Config(

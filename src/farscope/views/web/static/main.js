@@ -14,6 +14,8 @@ import { World } from "./world.js";
 
 const NEWS_NS = 10e9; // how long the newest notice stands in the head of the page
 
+const LOOK_MS = 700; // pause between two looks whether a recording was read to its end
+
 const world = new World();
 const live = new Live(world);
 const list = new ChartList(world);
@@ -27,6 +29,19 @@ world.addEventListener("change", () => {
   if (world.live || panel.tab === "picture") panel.draw();
   drawAccount();
 });
+// A recording has no present: when all of it was read, the page shows its last moment.
+let readSoFar = -1;
+const readingEnds = setInterval(() => {
+  const { recorded, received } = world.account;
+  if (recorded && received > 0 && received === readSoFar) {
+    clearInterval(readingEnds);
+    timeline.showAll();
+    travel.goTo(Math.max(...world.charts().map((chart) => chart.at ?? -Infinity)));
+  } else if (recorded === false || !world.live) {
+    clearInterval(readingEnds);
+  }
+  readSoFar = received;
+}, LOOK_MS);
 world.addEventListener("moment", () => {
   list.draw();
   panel.turn();
