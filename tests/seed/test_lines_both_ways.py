@@ -32,7 +32,7 @@ def spoken(producer: Program) -> tuple[list[str], list[str]]:
 
 def run(producer: Program) -> None:
     producer.wait_out("ready")
-    producer.type("\nB\nH\nNOPE\n")
+    producer.type_in("\nB\nH\nNOPE\n")
     producer.end_input()
     assert producer.wait() == 0, producer.err
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from farscope.probe.carrier import AnyCarrier
+from farscope.probe.clock import Bell, Clock
 from farscope.probe.outbox import Outbox
 from farscope.probe.packer import Parcel
 
@@ -46,6 +47,14 @@ class Custody:
             ledger.retries += news.failures
             ledger.last_error = news.last_error or ledger.last_error
         return bool(news.stored or news.lost)
+
+    def wait(self, clock: Clock, bell: Bell, until_s: float) -> bool:
+        """Wait for a moment if anything is kept and there is time; return whether that is so."""
+        left_s = until_s - clock.monotonic_s()
+        if not self.holding or left_s <= 0:
+            return False
+        clock.wait(bell, min(LOOK_S, left_s))
+        return True
 
     def shorter(self, due_s: float) -> float:
         """Return how long to sleep at most instead of ``due_s``: news ring no bell."""

@@ -265,7 +265,7 @@ class Pump:
         until_s = self._until_s if self._until_s is not None else self._clock.monotonic_s()
         while not self._given_up and not self._outbox.accounted(self._outbox.next_number):
             self.turn()
-            self._wait_for_kept(until_s)
+            self._custody.wait(self._clock, self._bell, until_s)
             if self._clock.monotonic_s() >= until_s:
                 self._given_up = True
         self._outbox.retire(CLOSING)
@@ -276,16 +276,8 @@ class Pump:
             error = self._attempt(self._packer.farewell())
         if error is not None:
             LOGGER.info("%s: left without goodbye: %s", self._who, error)
-        while self._wait_for_kept(until_s + self._goodbye_s / 2):
+        while self._custody.wait(self._clock, self._bell, until_s + self._goodbye_s / 2):
             self._hear_of_kept()
-
-    def _wait_for_kept(self, until_s: float) -> bool:
-        """Wait for a moment if anything is kept and there is time; return whether that is so."""
-        left_s = until_s - self._clock.monotonic_s()
-        if not self._custody.holding or left_s <= 0:
-            return False
-        self._clock.wait(self._bell, min(LOOK_S, left_s))
-        return True
 
     def _guarded(self, call: Callable[[], object], what: str) -> None:
         """Leave in order whatever the log does."""

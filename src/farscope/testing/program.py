@@ -72,7 +72,7 @@ class Program(AbstractContextManager["Program"]):
             told = f"{text!r} did not come within {timeout_s:g} s; output {self.out!r}, errors {self.err!r}"
             raise AssertionError(told) from None
 
-    def type(self, text: str) -> None:
+    def type_in(self, text: str) -> None:
         """Write ``text`` to its standard input."""
         if self._process.stdin is not None:
             self._process.stdin.write(text.encode())
