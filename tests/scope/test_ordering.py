@@ -390,6 +390,34 @@ def test_a_step_that_comes_too_late_is_handed_out_at_once_and_counted():
     assert view.ordering.late == 1
 
 
+def test_what_lies_just_before_the_end_of_the_past_waits_until_its_clock_is_known():
+    machines = [Machine(0), Machine(1, 40 * SECOND)]
+    log = log_of(machines, chance(9), 3)
+    view = View()
+    now = Now(log[3].at_ns, log[3].at_ns)
+    for each in log[:4]:
+        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+    assert view.ordering.reach_end(now) == ()
+    view.watch(log[4:])
+    assert_all_there_and_charts_in_order(view, log)
+    assert disorder(view, machines) == 0
+    assert view.ordering.late == 0
+
+
+def test_a_probe_that_never_speaks_again_is_not_waited_for_at_the_end_of_the_past():
+    view = View()
+    log = log_of([Machine(0), Machine(1, 40 * SECOND)], chance(9), 3)
+    now = Now(log[3].at_ns, log[3].at_ns)
+    for each in log[:4]:
+        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+    count = len(view.ordering)
+    assert view.ordering.reach_end(now) == ()
+    wait_s = view.ordering.wait_s(now, live=True)
+    assert wait_s is not None
+    later = now.steady_ns + int(wait_s * SECOND)
+    assert len(view.ordering.take(Now(now.wall_ns, later), live=True, several=True)) == count
+
+
 def test_without_a_window_everything_comes_in_the_order_of_the_log():
     machines = [Machine(0), Machine(1, delays_ms=(90,))]
     log = log_of(machines, chance(7), 3)

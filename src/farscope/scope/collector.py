@@ -31,8 +31,9 @@ READ_LIMIT = 64
 """Batches read at a time; with a megabyte each at most this bounds what is in memory unopened."""
 
 FIRST_DELAY_S = 0.2
-MAX_DELAY_S = 5.0
-"""Pause before a log that could not be read is tried again: doubled each time up to this, and jittered."""
+MAX_DELAY_S = 1.0
+"""Pause before a log that could not be read is tried again: doubled each time up to this, and jittered. A log
+on a network has pauses of its own below it, and both together decide how soon one that is back is noticed."""
 
 MAX_NOTICES = 4_096
 """Notices that wait to be asked for; at the limit the oldest go, while every count stays."""
@@ -223,7 +224,9 @@ class Collector:
         at_end = self._reader.caught_up
         if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
-            self._hand_out(self._ordering.take_all())
+            with self._lock:
+                steps = self._ordering.reach_end(_now())
+            self._hand_out(steps)
         self.caught_up = self.caught_up or at_end
         cut = self._reader.cut
         with self._lock:

@@ -121,6 +121,10 @@ class Merge:
         self._heap = [(run.next_ns, order, run) for _, order, run in self._heap]
         heapq.heapify(self._heap)
 
+    def forget_reached(self) -> None:
+        """Count nothing as late against what was handed out so far."""
+        self._reached = self._reached_by_another = NOWHERE
+
     def take(self, until_ns: int, arrived_ns: int) -> list[RawStep]:
         """Return, in order, what happened until then or has waited for long enough, and what is too much.
 

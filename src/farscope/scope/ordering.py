@@ -22,6 +22,10 @@ then comes at once. Costs memory only, within ``HELD_STEPS``."""
 PAST_HOLD_NS = 1_000_000_000
 """Longest wait for a step from the past, so that a scope that never catches up shows something, too."""
 
+END_HOLD_NS = 1_500_000_000
+"""How long steps from just before the end of the past wait for the next batch of a probe whose clock could
+not be told by then: every probe speaks every second."""
+
 
 class Now(NamedTuple):
     """One moment by the scope's clocks."""
@@ -41,6 +45,7 @@ class Ordering:
         self._window_ns = int(window_s * 1_000_000_000)
         self._merge = Merge()
         self._unsettled: set[str] = set()
+        self._settle_by_ns = 0
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -62,7 +67,7 @@ class Ordering:
         """
         batch, probe = accepted.batch, accepted.header.probe.hex()
         if live:
-            self._unsettled.clear()
+            self._unsettled.discard(probe)
             notices = self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns)
         else:
             # What waited in a spool was sent long before it was stored, and its place tells of the storing.
@@ -88,10 +93,22 @@ class Ordering:
             return ()
         if not self._window_ns or (live and not several):
             return self._merge.take_all()
+        if live and self._settling(now):
+            return self._merge.take(-EVER_NS, now.steady_ns - END_HOLD_NS)
         if live:
             return self._merge.take(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
         until_ns = -EVER_NS if self._unsettled else self._merge.newest_ns - PAST_WINDOW_NS
         return self._merge.take(until_ns, now.steady_ns - PAST_HOLD_NS)
+
+    def reach_end(self, now: Now) -> Sequence[RawStep]:
+        """Return what waits when all of the past was read, unless the next batches tell more about it."""
+        self._settle_by_ns = now.steady_ns + END_HOLD_NS
+        if self._unsettled:
+            return ()
+        steps = self._merge.take_all()
+        # From here on times are by another clock, perhaps: ours.
+        self._merge.forget_reached()
+        return steps
 
     def take_all(self) -> Sequence[RawStep]:
         """Return all steps that wait: nothing comes that could be in front of them."""
@@ -102,11 +119,20 @@ class Ordering:
         next_ns, arrived_ns = self._merge.next_ns, self._merge.oldest_arrival_ns
         if next_ns is None or arrived_ns is None:
             return None
+        if live and self._settling(now):
+            left_ns = min(arrived_ns + END_HOLD_NS, self._settle_by_ns) - now.steady_ns
+            return max(0, left_ns) / 1e9
         hold_ns = self._window_ns if live else PAST_HOLD_NS
         left_ns = arrived_ns + hold_ns - now.steady_ns
         if live:
             left_ns = min(left_ns, next_ns + hold_ns - now.wall_ns)
         return max(0, left_ns) / 1e9
+
+    def _settling(self, now: Now) -> bool:
+        """Whether some of the past still waits to be put in order though its end was reached."""
+        if now.steady_ns >= self._settle_by_ns:
+            self._unsettled.clear()
+        return bool(self._unsettled)
 
     def _note_settled(self, probe: str) -> None:
         if self._clocks.settled(probe):
