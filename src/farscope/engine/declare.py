@@ -15,7 +15,7 @@ from farscope.engine.event import (
     Event,
     signals,
 )
-from farscope.engine.reactions import Clause, checked_function, handler_of
+from farscope.engine.reactions import Clause, checked_function, handler_of, of_two
 from farscope.engine.states import OTHERWISE, BuiltState
 from farscope.errors import ChartBuildError
 
@@ -40,8 +40,8 @@ Choosing = (
     | Callable[[Any], Awaitable[BuiltState]]
     | Callable[[Any, Event], Awaitable[BuiltState]]
 )
-Guard = Callable[[Any, Event], bool]
-"""Told the chart and the event; says whether the reaction may have the event."""
+Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
+"""Says whether the reaction may have the event."""
 
 _Reacting = TypeVar("_Reacting", bound=Reacting)
 _Acting = TypeVar("_Acting", bound=Acting)
@@ -122,9 +122,9 @@ class State(BuiltState):
         returns the state to go to, or None to stay. With ``to`` the way is known and drawn, the
         function only acts and returns nothing, and there need be none: ``a.on("GO", to=b)``.
 
-        With ``guard`` the reaction has the event only if that function of the chart and the event
-        says so. Several guarded reactions to one signal are asked in the order in which they are
-        written; if all refuse, the event goes to the state around this one.
+        With ``guard`` the reaction has the event only if that function, of the chart or of the chart and
+        the event, says so. Several guarded reactions to one signal are asked in the order in which they
+        are written; if all refuse, the event goes to the state around this one.
 
         Raises:
             ChartBuildError: the signal belongs to the engine, the function cannot be called so, or it
@@ -137,7 +137,7 @@ class State(BuiltState):
                 "write state.on('GO')",
                 state=self.__name__,
             )
-        arrow = Clause(None, to, guard)
+        arrow = Clause(None, to, None if guard is None else of_two(checked_function(guard, self._called)))
         if to is not None:
             self._add(numbers, arrow)
         else:

@@ -52,6 +52,11 @@ def checked_function(function: Any, state: str) -> Callable[..., Any]:
     )
 
 
+def of_two(function: Callable[..., Any]) -> Call:
+    """Return ``function``, of the chart or of the chart and the event, as one of both."""
+    return function if takes(function, 2) else lambda chart, _e: function(chart)
+
+
 def handler_of(clauses: Sequence[Clause], state: str) -> Call:
     """Return the handler that asks ``clauses`` in their order; the event is refused if all of them refuse."""
     asked = [(clause.guard, _unguarded(clause, state)) for clause in clauses]
@@ -80,9 +85,9 @@ def _unguarded(clause: Clause, state: str) -> Call:
     if function is None:
         return _arrow(to)
     if clause.awaits:
-        return _awaiting(_of_two(function), to, state)
+        return _awaiting(of_two(function), to, state)
     if to is not None:
-        return _acting(_of_two(function), to, state)
+        return _acting(of_two(function), to, state)
     return _deciding(function, state) if takes(function, 2) else _deciding_alone(function, state)
 
 
@@ -147,10 +152,6 @@ def _awaiting(function: Call, to: Any, state: str) -> Call:
         return TRAN
 
     return settle
-
-
-def _of_two(function: Callable[..., Any]) -> Call:
-    return function if takes(function, 2) else lambda chart, _e: function(chart)
 
 
 def _a_number(function: Callable[..., Any], target: int, state: str) -> NotAState:
