@@ -19,6 +19,9 @@ MAX_ARROWS: Final = 2_000
 """Different arrows that are counted of a chart; more of them make no picture any more, and what is done
 beyond these is counted as ``uncounted``."""
 
+UNCOUNTED: Final = 1_024
+"""Steps that wait to be counted in the picture at most: counting many at once costs far less."""
+
 
 class Row:
     """One chart as the page knows it. Not thread-safe.
@@ -46,14 +49,21 @@ class Row:
         self.revision = 0
         """When anything above changed."""
         self.spark_revision = 0
-        self.picture = Statechart()
+        self._picture = Statechart()
+        self._shapes: list[Shape] = []
         self.uncounted = 0
         """Steps left out of the picture at ``MAX_ARROWS``."""
         self._number = 0
         self._seconds: Counter[int] = Counter()
         self._drawn = 0
         if view.structure is not None:
-            self.picture.add_structure(view.structure)
+            self._picture.add_structure(view.structure)
+
+    @property
+    def picture(self) -> Statechart:
+        """States and arrows, with every step taken so far."""
+        self._count_all()
+        return self._picture
 
     def take_steps(self, steps: Sequence[RawStep], now_ns: int) -> None:
         """Take new steps of the chart, at least one, in their order; ``now_ns`` is our present."""
@@ -76,9 +86,9 @@ class Row:
             if step[2].traced:
                 self.since_ns = step[3]
                 break
-        shapes = {id(step[2]): step[2] for step in steps}
-        for key, count in Counter([id(step[2]) for step in steps]).items():
-            self._count(shapes[key], count)
+        self._shapes.extend([step[2] for step in steps])
+        if len(self._shapes) >= UNCOUNTED:
+            self._count_all()
 
     def take_view(self, view: ChartView) -> bool:
         """Take what the scope says of the chart as a whole; return whether anything changed."""
@@ -87,7 +97,7 @@ class Row:
             return False
         self.view = view
         if view.structure is not None and view.structure != before.structure:
-            self.picture.add_structure(view.structure)
+            self._picture.add_structure(view.structure)
         # Announcements may be ahead of the steps that wait to be taken.
         if view.last_number > self._number:
             self.state = view.state
@@ -103,16 +113,23 @@ class Row:
         self.spark, self.rate = spark, spark[-1]
         return changed
 
+    def _count_all(self) -> None:
+        # Most steps share a few shape objects: asking for each object once spares hashing every step.
+        shapes = {id(shape): shape for shape in self._shapes}
+        for key, count in Counter(map(id, self._shapes)).items():
+            self._count(shapes[key], count)
+        self._shapes.clear()
+
     def _count(self, shape: Shape, count: int) -> None:
         if self._drawn >= MAX_ARROWS and not self._draws(shape):
             self.uncounted += count
             return
-        self.picture.add_shape(shape, count)
-        self._drawn = len(self.picture.seen) + len(self.picture.hooked)
+        self._picture.add_shape(shape, count)
+        self._drawn = len(self._picture.seen) + len(self._picture.hooked)
 
     def _draws(self, shape: Shape) -> bool:
         seen = moves(shape)
-        return (seen.source, seen.target, shape.signal) in self.picture.seen or (
+        return (seen.source, seen.target, shape.signal) in self._picture.seen or (
             seen.source,
             shape.signal,
-        ) in self.picture.hooked
+        ) in self._picture.hooked
