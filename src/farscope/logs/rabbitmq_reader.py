@@ -17,7 +17,7 @@ from farscope.logs.rabbitmq_shelf import Shelf, Start
 from farscope.logs.rabbitmq_subscription import Subscription
 
 FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 2.0
 """Pauses between attempts to connect double up to this, each shortened at random: many readers spread out."""
 
 QUIET_CONNECT_S: Final = 2.0

@@ -21,7 +21,7 @@ FORWARD_BYTES: Final = 4 * 1024**2
 FORWARD_TIMEOUT_S: Final = 10.0
 """How long the log may take to store them before it is handed the same again."""
 FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 5.0
+LONGEST_PAUSE_S: Final = 2.0
 """Pauses between attempts double up to this, each shortened at random: a log that is back is soon noticed,
 and many probes do not come at once."""
 LEAST_PAUSE_S: Final = 0.01
