@@ -68,7 +68,7 @@ def test_killing_the_broker_costs_no_step_on_the_whole_way(
         eventually(lambda: everybody_saw_after(0), 60, what="every scope to see every chart")
         threading.Event().wait(YOUNG_S)
         for kill in range(kills):
-            threading.Event().wait(random.uniform(0.0, 2.0))  # noqa: S311 - keeps no secret
+            threading.Event().wait(random.uniform(0.0, 1.0))  # noqa: S311 - keeps no secret
             restored.kill()
             restored.start()
             back_ns = time.time_ns()

@@ -64,9 +64,9 @@ class Watcher:
         """End, and return the report."""
         self._stop.set()
         self._thread.join()
+        self.scope.close()
         stats = self.scope.stats
         notices = self.scope.notices()
-        self.scope.close()
         return {
             "runs": self.runs,
             "received": stats.received,
