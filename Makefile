@@ -11,7 +11,7 @@ ARGS ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
-BENCHES ?= $(sort $(filter-out bench/_% bench/web.py,$(wildcard bench/*.py)))
+BENCHES ?= $(sort $(filter-out bench/_% bench/web.py bench/faults.py,$(wildcard bench/*.py)))
 install = ./.ci/install $(RUN)
 
 $(VENV)/made: .ci/make-venv
@@ -30,7 +30,7 @@ $(VENV)/bench: pyproject.toml $(VENV)/made
 	@$(install) '.[rabbitmq,bench]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-web soak pictures clean
+.PHONY: help demo test check bench bench-faults bench-web soak pictures clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -52,6 +52,9 @@ check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 bench: $(VENV)/bench ## Measure, against the peers where there are any; BENCHES='bench/engine.py' picks some
 	@for script in $(BENCHES); do echo "== $$script"; $(RUN) "$$script" $(ARGS); done
 
+bench-faults: $(VENV)/bench ## Measure what a step costs while its broker is in trouble; takes minutes
+	@$(RUN) bench/faults.py $(ARGS)
+
 bench-web: $(VENV)/dev ## Measure the page in a real browser, for a minute
 	@./tests/system/install_chromium.sh
 	@$(RUN) bench/web.py $(ARGS)
@@ -61,6 +64,7 @@ soak: $(VENV)/dev ## Run the long tests; takes hours
 
 pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/pictures.py
+	@$(RUN) docs/pattern_pictures.py
 	@./tests/system/install_chromium.sh
 	@$(RUN) docs/web_pictures.py
 
