@@ -60,6 +60,10 @@ def test_states_are_nested_as_they_were_announced():
     assert seen_run().children() == {None: ("outer",), "outer": ("c1", "c2")}
 
 
+def test_entries_exits_and_initial_transitions_count_as_seen_when_their_state_was_passed():
+    assert "INIT_SIGNAL" not in [reaction.signal for reaction in seen_run().unseen]
+
+
 def test_reactions_count_as_unseen_until_they_ran():
     assert ("c1", "A") in [(reaction.state, reaction.signal) for reaction in seen_run().unseen]
     assert ("c1", "A") not in [(reaction.state, reaction.signal) for reaction in seen_run("A").unseen]

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from farscope.records.facts import FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction
@@ -14,6 +15,12 @@ from farscope.views.statechart.moves import moves
 
 MAX_NESTING = 64
 """A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""
+
+_INNER = {
+    FactKind.ENTRY: "ENTRY_SIGNAL",
+    FactKind.EXIT: "EXIT_SIGNAL",
+    FactKind.INIT: "INIT_SIGNAL",
+}
 
 
 class Edge(NamedTuple):
@@ -51,6 +58,8 @@ class Statechart:
         """Transitions that were seen, and how often."""
         self.hooked: Counter[tuple[str, str]] = Counter()
         """(state, signal) handled without a transition, and how often."""
+        self._passed: set[tuple[str, str]] = set()
+        """(state, inner signal) for states that were entered, left, or asked for an initial transition."""
         self.initials: dict[str | None, str] = {}
         """Initial transitions that were seen, by the state that has it; None is the chart's own start."""
 
@@ -73,6 +82,7 @@ class Statechart:
     def add_shape(self, shape: Shape, times: int) -> None:
         """Take ``times`` steps of one shape at once."""
         seen = moves(shape)
+        self._passed.update((fact.name, _INNER[fact.kind]) for fact in shape.facts if fact.kind in _INNER)
         if seen.target is not None:
             for holder, target in seen.initials:
                 self.initials[holder] = target
@@ -138,7 +148,7 @@ class Statechart:
     @property
     def unseen(self) -> tuple[Reaction, ...]:
         """Reactions that were announced and have not been seen to run."""
-        reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked)
+        reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked) | self._passed
         return tuple(
             reaction for reaction in self._announced if (reaction.state, reaction.signal) not in reacted
         )
