@@ -1,7 +1,11 @@
-// A chart as a picture.
+// A chart as a picture: nested states as Harel draws them.
 
+import { draw, writeCounts } from "./chart-draw.js";
+import { ChartHand } from "./chart-hand.js";
+import { layoutOf } from "./chart-layout.js";
+import { holds, modelOf, pathOf, shapeOf } from "./chart-model.js";
+import { svgText } from "./chart-save.js";
 import { makeSvg } from "./dom.js";
-import { visible } from "./format.js";
 
 /**
  * Draws one chart into an <svg> element that fills its room. Text is only ever text.
@@ -10,7 +14,7 @@ import { visible } from "./format.js";
  *              parent "" is outermost and the states always make a tree; reactions were announced, with target ""
  *              where that is not known; initials were seen, with state "" for the chart's own start
  * transitions  [{source, target, signal, count}]: those seen; target "" is an event that a state handled
- *              without a transition
+ *              without a transition; a count of 0 is drawn as announced and not yet seen
  *
  * setStructure is called again whenever counts or states changed, up to four times a second: what a person did to
  * pan and zoom stays. Another chart gets another ChartPicture on the same, emptied element.
@@ -18,39 +22,107 @@ import { visible } from "./format.js";
 export class ChartPicture {
   constructor(svgElement) {
     this._svg = svgElement;
-    this._list = makeSvg("g");
+    this._world = makeSvg("g", { class: "world" });
+    svgElement.append(this._world);
+    this._hand = new ChartHand(svgElement, this._world);
+    this._shape = "";
+    this._drawn = null;
+    this._boxes = new Map();
+    this._size = { w: 1, h: 1 };
     this._active = "";
-    this._svg.append(this._list);
+    this._lit = [];
+    this._last = null;
+    this._beat = 0;
   }
 
   setStructure(structure, transitions) {
-    const depths = new Map();
-    for (const state of structure.states) depths.set(state.name, state.parent);
-    const depth = (name) => (depths.get(name) ? 1 + depth(depths.get(name)) : 0);
-    this._list.replaceChildren(
-      ...structure.states.map((state, place) => {
-        const x = 16 + 18 * depth(state.name);
-        const line = makeSvg("text", { x, y: 30 + 20 * place, "data-state": state.name });
-        const from = transitions.filter((one) => one.source === state.name);
-        const text = from.map((one) => `${visible(one.signal)} → ${visible(one.target || "handled")} × ${one.count}`).join(", ");
-        line.append(`${visible(state.name)}   ${text}`);
-        return line;
-      }),
-    );
-    this.setActive(this._active, null);
+    const shape = shapeOf(structure, transitions);
+    if (shape !== this._shape) {
+      this._shape = shape;
+      const model = modelOf(structure, transitions);
+      const layout = layoutOf(model);
+      this._drawn = draw(model, layout);
+      this._size = { w: layout.w, h: layout.h };
+      this._boxes = layout.boxes;
+      this._world.replaceChildren(this._drawn.group);
+      this._lit = [];
+      this._light();
+      this._hand.resize(layout.w, layout.h);
+      this._arrowOf(this._last)?.element.classList.add("last");
+    }
+    const counts = new Map(transitions.map((one) => [JSON.stringify([one.source, one.target, one.signal]), one.count]));
+    writeCounts(this._drawn, (source, target, signal) => counts.get(JSON.stringify([source, target, signal])) ?? 0);
   }
 
   /** Light a state and all that hold it; lastTransition {source, target, signal} is null where there was none. */
   setActive(stateName, lastTransition) {
-    this._active = stateName;
-    for (const line of this._list.children) {
-      line.classList.toggle("active", line.dataset.state === stateName);
+    if (stateName !== this._active) {
+      this._active = stateName;
+      this._light();
     }
+    const before = this._arrowOf(this._last);
+    const now = this._arrowOf(lastTransition);
     this._last = lastTransition;
+    if (before !== now) before?.element.classList.remove("last");
+    this._run(now);
+  }
+
+  /** Show the whole chart. */
+  showWhole() {
+    this._hand.showWhole();
+  }
+
+  /** Scale the picture, by a step at a time: 1 larger, -1 smaller. */
+  zoom(steps) {
+    this._hand.zoom(steps);
   }
 
   /** Return the picture as the text of an SVG file that needs nothing else. */
   toSvgText() {
-    return new XMLSerializer().serializeToString(this._svg);
+    return svgText(this._world, this._size, getComputedStyle(this._svg).getPropertyValue("background-color"));
+  }
+
+  _light() {
+    for (const element of this._lit) element.classList.remove("active", "on-path");
+    const leaf = this._drawn?.states.get(this._active);
+    if (!leaf) {
+      this._lit = [];
+      return;
+    }
+    this._lit = pathOf(leaf.state).map((state) => this._drawn.states.get(state.name).element);
+    for (const element of this._lit) element.classList.add("on-path");
+    leaf.element.classList.add("active");
+    this._hand.follow(this._boxes.get(leaf.state));
+  }
+
+  /** Run along an arrow once more; the same movement under two names begins anew each time. */
+  _run(found) {
+    const flow = this._drawn?.flow;
+    if (!flow) return;
+    flow.classList.remove("run-0", "run-1");
+    if (!found) return;
+    found.element.classList.add("last");
+    flow.setAttribute("d", found.line);
+    this._beat = 1 - this._beat;
+    flow.classList.add(`run-${this._beat}`);
+  }
+
+  /**
+   * The arrow that a step went along. The step tells where the chart rested before and after; the arrow leads from
+   * that state or one that holds it, and the innermost fits best.
+   */
+  _arrowOf(step) {
+    if (!step || !this._drawn) return null;
+    const start = this._drawn.states.get(step.source)?.state;
+    const end = this._drawn.states.get(step.target)?.state;
+    if (!start || !end) return null;
+    let best = null;
+    for (const one of this._drawn.arrows) {
+      const { source, target, signals } = one.arrow;
+      if (!holds(source, start) || !holds(target, end) || !signals.some(({ signal }) => signal === step.signal)) continue;
+      const { source: bestSource, target: bestTarget } = best?.arrow ?? {};
+      if (!best || source.depth > bestSource.depth || (source === bestSource && target.depth > bestTarget.depth)) best = one;
+    }
+    return best;
   }
 }

@@ -43,6 +43,7 @@ function fillDialog(keys) {
     return make("tr", {}, make("td", {}, ...caps), make("td", {}, words));
   });
   const mouse = [
+    ["wheel, drag on the picture", "zoom, move; double click, the whole; + - 0 once it was clicked"],
     ["wheel on the timeline", "zoom; with Shift, move; over the names, scroll"],
     ["drag on the timeline", "move; on its ruler, travel in time"],
     ["click on the timeline", "the facts of that step; double click, travel there"],

@@ -33,6 +33,9 @@ export class Panel {
     });
     byId("tabs").append(...this._tabs);
     byId("save-svg").addEventListener("click", () => this._save(saveSvg));
+    byId("picture-smaller").addEventListener("click", () => this._picture?.zoom(-1));
+    byId("picture-whole").addEventListener("click", () => this._picture?.showWhole());
+    byId("picture-larger").addEventListener("click", () => this._picture?.zoom(1));
     byId("save-png").addEventListener("click", () => this._save(savePng));
     this._recall = newestOnly(async (chart, time) => {
       const answer = await ask("picture", { chart, time });

@@ -1,0 +1,87 @@
+// The texts of a picture, cut to size, and the room they need. Counts get the same room whatever they are, so
+// that counting moves nothing.
+
+import { shown } from "./chart-model.js";
+import { count } from "./format.js";
+
+// The sizes are those of chart-picture.css.
+const FAMILY = "system-ui, sans-serif";
+
+const FONTS = { name: `600 13px ${FAMILY}`, note: `11px ${FAMILY}` };
+
+const WIDTHS_KEPT = 5000; // texts whose width is remembered; beyond, all are measured anew
+const widths = new Map();
+let pen = null;
+
+const NAME_ROOM = 210; // pixels of a state's name; a longer one is cut and shown in full on hovering
+const SIGNAL_ROOM = 150;
+const MAX_LINES = 6; // signals on an arrow or in a state; the rest is a number, and shown in full on hovering
+
+export const LINE = 15; // height of a line of signals
+export const NAME_LINE = 26; // height of the line with a state's name
+export const SIDE = 11; // room left and right of text in a box
+
+/** Return {name, lines, w, h} of what is written in a state's head. */
+export function headOf(state) {
+  const name = shortened(state.name, NAME_ROOM, FONTS.name);
+  const lines = linesOf(state.remarks);
+  const w = Math.max(widthOf(name, FONTS.name), ...lines.map((line) => line.w)) + 2 * SIDE;
+  return { name, lines, w: Math.ceil(w), h: NAME_LINE + (lines.length ? lines.length * LINE + 6 : 0) };
+}
+
+/** Return {lines, w, h} of an arrow's label. */
+export function labelOf(arrow) {
+  const lines = linesOf(arrow.signals);
+  if (!lines.length) return null;
+  return { lines, w: Math.ceil(Math.max(...lines.map((line) => line.w)) + 8), h: lines.length * LINE + 2 };
+}
+
+/** Return what is written for a count: nothing for what was not seen yet. */
+export function times(number) {
+  return number > 0 ? ` ×${count(number)}` : "";
+}
+
+/** A line is {text, signal, w}; the last one stands for the `more` signals there was no room for. */
+function linesOf(signals) {
+  const whole = signals.length <= MAX_LINES;
+  const first = whole ? signals : signals.slice(0, MAX_LINES - 1);
+  const lines = first.map(({ signal }) => {
+    const text = shortened(signal, SIGNAL_ROOM, FONTS.note);
+    return { text, signal, w: widthOf(text, FONTS.note) + widthOf(" ×9,999", FONTS.note) };
+  });
+  if (!whole) {
+    const more = signals.slice(MAX_LINES - 1).map((one) => one.signal);
+    const text = `and ${more.length} more`;
+    lines.push({ text, signal: null, w: widthOf(`${text} ×9,999`, FONTS.note), more });
+  }
+  return lines;
+}
+
+function widthOf(text, font) {
+  const key = `${font}|${text}`;
+  let width = widths.get(key);
+  if (width === undefined) {
+    if (widths.size >= WIDTHS_KEPT) widths.clear();
+    pen ??= document.createElement("canvas").getContext("2d");
+    pen.font = font;
+    width = pen.measureText(text).width;
+    widths.set(key, width);
+  }
+  return width;
+}
+
+/** Return `text` as it is shown, cut to a width, with an ellipsis where something was cut. */
+function shortened(text, room, font) {
+  const whole = shown(text);
+  // Measuring takes time by the length; nothing of ten thousand characters is ever shown.
+  if (whole.length < 400 && widthOf(whole, font) <= room) return whole;
+  const signs = [...new Intl.Segmenter().segment(whole.slice(0, 400))].map((one) => one.segment);
+  let fits = 1;
+  let fails = signs.length;
+  while (fails - fits > 1) {
+    const middle = (fits + fails) >> 1;
+    if (widthOf(`${signs.slice(0, middle).join("")}…`, font) <= room) fits = middle;
+    else fails = middle;
+  }
+  return `${signs.slice(0, fits).join("").trimEnd()}…`;
+}

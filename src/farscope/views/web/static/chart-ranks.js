@@ -1,0 +1,136 @@
+// Which row each state stands in: initial states first, then along the arrows, from left to right and from top to
+// bottom, in rows that make a shape people can look at.
+
+const WIDE = 1.45; // width by height that a composite is given where it can have it
+const ROW_GAP = 52; // what lies between two rows at least: an arrow with its label
+const GAP = 30; // and between two states of a row
+const HOLLOW_COST = 0.45; // what room costs that nothing stands in, against a shape that is not as wanted
+const TURN_COST = 0.8; // if every arrow left downwards and turned back up into its own row
+const FOLD_COST = 0.3; // rows that go to and fro
+const WIDTHS_TRIED = 6;
+
+/**
+ * Return {rows, order, w, h}: the row of each node, from 0, the order in which to read them, and how large this
+ * will be, about.
+ *
+ * @param {Array<{w: number, h: number}>} sizes
+ * @param {Array<{from: number, to: number, room: number}>} links  arrows between them, by place; `room` is the width
+ *   that it takes to draw one from side to side, Infinity where that cannot be
+ * @param {number[]} starts  places of those that come first
+ */
+export function rowsOf(sizes, links, starts) {
+  const order = readingOrder(sizes.length, links, starts);
+  const rows = layered(sizes, links, order);
+  let best = null;
+  for (const { tried, price } of [{ tried: rows, price: 0 }, ...wrapped(sizes, rows), ...folded(rows)]) {
+    const shape = shapeOf(sizes, links, order, tried);
+    shape.cost += price;
+    // Those that change less come first, and win unless there is a clear gain.
+    if (!best || shape.cost < best.cost - 0.02) best = { ...shape, rows: tried };
+  }
+  return { rows: best.rows, order, w: best.w, h: best.h };
+}
+
+/** Each node before those it leads to, except where that goes round in a circle. */
+function readingOrder(count, links, starts) {
+  const next = Array.from({ length: count }, () => []);
+  for (const { from, to } of links) next[from].push(to);
+  const seen = new Set();
+  const order = [];
+  const visit = (node, finished) => {
+    if (seen.has(node)) return;
+    seen.add(node);
+    for (const one of next[node]) visit(one, finished);
+    finished.push(node);
+  };
+  for (const root of [...starts, ...next.keys()]) {
+    const finished = [];
+    visit(root, finished);
+    order.push(...finished.reverse());
+  }
+  return order;
+}
+
+/** Each node below those that lead to it, or further down where the row is full. */
+function layered(sizes, links, order) {
+  const place = placesIn(order);
+  const area = sizes.reduce((sum, size) => sum + (size.w + GAP) * (size.h + ROW_GAP), 0);
+  const room = Math.max(Math.sqrt(area * WIDE), ...sizes.map((size) => size.w + GAP));
+  const rows = new Array(sizes.length).fill(0);
+  const before = sizes.map(() => []);
+  for (const { from, to } of links) {
+    // An arrow against the order of reading is drawn upwards and pushes nothing down.
+    const [first, second] = place[from] < place[to] ? [from, to] : [to, from];
+    before[second].push(first);
+  }
+  const taken = [];
+  for (const node of order) {
+    let row = Math.max(0, ...before[node].map((one) => rows[one] + 1));
+    while ((taken[row] ?? 0) > 0 && taken[row] + sizes[node].w + GAP > room) row += 1;
+    taken[row] = (taken[row] ?? 0) + sizes[node].w + GAP;
+    rows[node] = row;
+  }
+  return rows;
+}
+
+/** Rows that follow each other put side by side, as far as some widths allow. */
+function wrapped(sizes, rows) {
+  const widths = [];
+  rows.forEach((row, node) => (widths[row] = (widths[row] ?? 0) + sizes[node].w + GAP));
+  const least = Math.max(...widths);
+  const most = widths.reduce((sum, width) => sum + width, 0);
+  const ways = new Map();
+  for (let step = 0; step <= WIDTHS_TRIED; step += 1) {
+    const room = least + ((most - least) * step) / WIDTHS_TRIED;
+    let row = 0;
+    let taken = 0;
+    const joined = widths.map((width) => {
+      if (taken > 0 && taken + width > room + 1) {
+        row += 1;
+        taken = 0;
+      }
+      taken += width;
+      return row;
+    });
+    ways.set(joined.join(), { tried: rows.map((one) => joined[one]), price: 0 });
+  }
+  return ways.values();
+}
+
+/** Rows that go down, up again and so on, so that a long circle becomes a round one. */
+function* folded(rows) {
+  const count = Math.max(0, ...rows) + 1;
+  for (let kept = count - 1; kept >= 2; kept -= 1) {
+    const period = 2 * (kept - 1);
+    const tried = rows.map((row) => Math.min(row % period, period - (row % period)));
+    yield { tried, price: FOLD_COST };
+  }
+}
+
+function shapeOf(sizes, links, order, rows) {
+  const place = placesIn(order);
+  const widths = [];
+  const heights = [];
+  rows.forEach((row, node) => {
+    widths[row] = (widths[row] ?? 0) + sizes[node].w + GAP;
+    heights[row] = Math.max(heights[row] ?? 0, sizes[node].h);
+  });
+  let turns = 0;
+  for (const { from, to, room } of links) {
+    if (rows[from] !== rows[to]) continue;
+    const apart = rows.filter((row, node) => row === rows[from] && (place[node] - place[from]) * (place[node] - place[to]) < 0).length;
+    if (apart > 0 || room === Infinity) turns += 1;
+    else if (place[from] < place[to]) widths[rows[from]] += room;
+  }
+  const w = Math.max(...widths, 1);
+  const h = Math.max(heights.reduce((sum, one) => sum + one + ROW_GAP, 0) - ROW_GAP, 1);
+  const filled = sizes.reduce((sum, size) => sum + size.w * size.h, 0);
+  const cost = Math.abs(Math.log(w / h / WIDE)) + (TURN_COST * turns) / (links.length + 1) + HOLLOW_COST * Math.log((w * h) / filled);
+  return { w, h, cost };
+}
+
+function placesIn(order) {
+  const place = [];
+  order.forEach((node, at) => (place[node] = at));
+  return place;
+}
