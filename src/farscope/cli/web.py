@@ -42,7 +42,7 @@ def web(
     open_browser: bool,
     key: Path | None,
 ) -> None:
-    """Show every chart on a page in your browser, live and at any recorded moment.
+    """Show every chart on a page in your browser.
 
     URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
     in your state folder. A recording shows from its start.
