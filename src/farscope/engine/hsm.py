@@ -11,7 +11,7 @@ from farscope.engine.here import per_thread
 from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
 from farscope.engine.states import State
-from farscope.engine.stepper import DIRECT
+from farscope.engine.stepper import DIRECT, DISPATCHER
 from farscope.errors import AlreadyStarted, ChartError, NotStarted
 from farscope.records.facts import FactKind
 
@@ -92,7 +92,7 @@ class Hsm(Mailbox):
             raise self._self_driven()
         if e.__class__ is not Event:
             checked(e)
-        self._run(e, None, DIRECT)
+        self._run(e, DISPATCHER, DIRECT)
 
     def next_rtc(self) -> bool:
         """Make one step about the first event of the queue; return whether there was one.

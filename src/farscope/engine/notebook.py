@@ -100,21 +100,23 @@ class Notebook(Recorder):
     ) -> None:
         """Append the step that is over now to the rings, and show it to those who watch."""
         duration_ns = time_ns() - begin_ns
-        number = self._number + 1
+        waited_ns = begin_ns - posted_ns if posted_ns else 0
+        if duration_ns < 0 or waited_ns < 0:
+            # The wall clock may be set back at any moment.
+            duration_ns, waited_ns = max(0, duration_ns), max(0, waited_ns)
+        self._number = number = self._number + 1
         step: RawStep = (
             self._id,
             number,
             shape,
             begin_ns,
-            # The wall clock may be set back at any moment.
-            max(0, duration_ns),
+            duration_ns,
             len(self._queue),
             len(self._deferred),
-            begin_ns - posted_ns if 0 < posted_ns < begin_ns else 0,
+            waited_ns,
             cause,
             texts,
         )
-        self._number = number
         self._steps.append(step)
         if shape.traced:
             self._traces += 1

@@ -17,8 +17,11 @@ from farscope.engine.walk import START_SIGNAL, TOP, Walk
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NoStatus, NotStarted
 from farscope.records.step import Cause
 
-DIRECT = -1
-"""Stands for the time of posting of an event that was dispatched directly."""
+DIRECT = 0
+"""Stands for the time of posting of an event that never waited, or was posted unrecorded."""
+
+DISPATCHER = Cause(0, 0)
+"""Stands for the cause of an event that was dispatched directly: the step, if any, that dispatched it."""
 
 START = Event(START_SIGNAL)
 """Stands for the event of the first step."""
@@ -55,8 +58,8 @@ class Stepper(Notebook):
         here = self._here
         cell = per_thread.cell
         outer = cell.here
-        if outer is not None and posted_ns == DIRECT:
-            cause = outer.cause()
+        if cause is DISPATCHER:
+            cause = None if outer is None else outer.cause()
         cell.here = here
         here.number = self._number + 1
         if self._refused:
