@@ -9,7 +9,7 @@ import weakref
 
 import pytest
 
-from farscope.engine import ActiveObject, Event, Factory
+from farscope.engine import ActiveObject, AsyncChart, Event, Factory
 from farscope.engine.chart import Chart
 from farscope.engine.declare import State
 from farscope.engine.runner import Runner
@@ -284,6 +284,13 @@ except ChartError as error:
 if pid:
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 """
+
+
+def test_a_runner_runs_no_chart_that_is_driven_otherwise():
+    with Runner() as runner:
+        for make in (lambda: Counter(threaded=False, runner=runner), lambda: AsyncChart(runner=runner)):
+            with pytest.raises(UsageError, match="has no thread"):
+                make()
 
 
 def test_a_runner_does_not_survive_a_fork():

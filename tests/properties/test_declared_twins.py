@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import Counter
 from typing import Any, NamedTuple
@@ -9,9 +10,7 @@ from typing import Any, NamedTuple
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farscope.engine import Event, Factory, return_status, signals
-from farscope.engine.chart import Chart
-from farscope.engine.declare import State
+from farscope.engine import AsyncChart, Chart, Event, Factory, State, return_status, signals
 
 SIGNALS = ("A", "B", "C", "D")
 MAX_STATES = 8
@@ -133,7 +132,7 @@ def built(spec: ChartSpec) -> Factory:
     return chart
 
 
-def declared(spec: ChartSpec) -> type[Chart]:
+def declared(spec: ChartSpec, base: type[Chart] = Chart) -> type[Chart]:
     doers: dict[Chart, Doer] = {}
     namespace: dict[str, Any] = {"doer": property(lambda self: doers.setdefault(self, Doer()))}
 
@@ -154,11 +153,13 @@ def declared(spec: ChartSpec) -> type[Chart]:
         for name in state.acts:
             getattr(drawn, name)(lambda self, e: self.doer.act(self, e, "scribble"))
         for signal, answer in state.answers.items():
-            declare(drawn, index, signal, answer, namespace)
-    return type("Twin", (Chart,), namespace)
+            declare(drawn, index, signal, answer, namespace, waits=base is AsyncChart)
+    return type("Twin", (base,), namespace)
 
 
-def declare(drawn: State, index: int, signal: str, answer: Answer, namespace: dict[str, Any]) -> None:
+def declare(
+    drawn: State, index: int, signal: str, answer: Answer, namespace: dict[str, Any], *, waits: bool
+) -> None:
     target = namespace[f"s{answer.target}"]
     fixed = {"to": target} if answer.way in ("arrow", "act") else {}
     if answer.refuses:
@@ -171,13 +172,21 @@ def declare(drawn: State, index: int, signal: str, answer: Answer, namespace: di
         self.doer.act(self, e, answer.action)
         return target if answer.way == "decide" else None
 
-    decorate(react)
+    async def wait_and_react(self: Any, e: Event) -> State | None:
+        await asyncio.sleep(0)
+        return react(self, e)
+
+    decorate(wait_and_react if waits else react)
 
 
 def story(chart: Factory, events: tuple[str, ...]) -> tuple[list[str], list[str]]:
     for signal in events:
         chart.post_fifo(Event(signal))
         chart.complete_circuit()
+    return told(chart)
+
+
+def told(chart: Factory) -> tuple[list[str], list[str]]:
     return chart.spy(), re.findall(r"e->.*", chart.trace())
 
 
@@ -190,3 +199,22 @@ def test_declared_charts_do_what_charts_built_by_parts_do(spec):
         chart = kind("twin", threaded=False)
         chart.start_at(getattr(kind, f"s{spec.start}"))
         assert story(chart, spec.events) == expected
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(specs())
+def test_charts_whose_reactions_wait_on_a_loop_do_the_same(spec):
+    expected = story(built(spec), spec.events)
+    kind = declared(spec, AsyncChart)
+
+    async def on_a_loop() -> None:
+        for _ in ("its runs are new", "its runs are known from its twin"):
+            chart = kind("twin")
+            chart.start_at(getattr(kind, f"s{spec.start}"))
+            async with chart:
+                for signal in spec.events:
+                    await chart.post(Event(signal))
+                    await chart.settled()
+                assert told(chart) == expected
+
+    asyncio.run(on_a_loop())

@@ -11,7 +11,7 @@ from farscope.engine.event import signals
 from farscope.engine.flatten import flat_code
 from farscope.engine.options import ActiveOptions
 from farscope.engine.states import BuiltState
-from farscope.errors import AlreadyStarted, ChartBuildError
+from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
 
 
 class Blueprint:
@@ -51,6 +51,9 @@ class Factory(ActiveObject):
         instrumented: whether it records its steps; may be changed at any time.
         threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
         options: see ``ActiveOptions``.
+
+    Raises:
+        UsageError: the options make no sense, together or at all.
     """
 
     __slots__ = ()
@@ -63,6 +66,11 @@ class Factory(ActiveObject):
         threaded: bool = True,
         **options: Unpack[ActiveOptions],
     ) -> None:
+        if not threaded and options.get("runner") is not None:
+            raise UsageError(
+                "a runner cannot run a chart that has no thread",
+                "leave runner= out: its caller or an event loop drives such a chart",
+            )
         super().__init__(name, instrumented, **options)
         self._threaded = threaded
 
