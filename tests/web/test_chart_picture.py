@@ -186,6 +186,28 @@ def test_no_arrow_runs_over_a_state_that_is_none_of_its_business(paper, chart):
         assert set(touched) <= above(source) | above(target), (source, target)
 
 
+@pytest.mark.parametrize("chart", CHARTS)
+def test_every_arrow_has_its_head_on_the_border_of_its_target_pointing_the_way_it_goes(paper, chart):
+    draw(paper, chart)
+    heads = paper.evaluate("""() => [...document.querySelectorAll(".arrow, .initial")].map((arrow) => {
+        const line = arrow.querySelector(".line");
+        const end = line.getPointAtLength(line.getTotalLength());
+        const corners = arrow.querySelector(".head").getAttribute("d").slice(1, -1).split("L");
+        const [tip, left, right] = corners.map((point) => point.split(" ").map(Number));
+        const far = (x, y) => Math.hypot(x - end.x, y - end.y);
+        const back = far((left[0] + right[0]) / 2, (left[1] + right[1]) / 2);
+        return { target: arrow.dataset.target ?? null, tip, ahead: far(...tip) > back };
+    })""")
+    drawn = boxes(paper)
+    for head in heads:
+        assert head["ahead"]
+        if head["target"] is not None:
+            box, (x, y) = drawn[head["target"]], head["tip"]
+            across = min(abs(x - box["left"]), abs(x - box["right"]))
+            down = min(abs(y - box["top"]), abs(y - box["bottom"]))
+            assert min(across, down) <= NEAR, head
+
+
 def test_the_arrows_of_the_seed_are_there_with_their_counts(paper):
     draw(paper, samples.seed())
     assert arrows(paper) == {

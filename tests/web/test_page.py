@@ -281,3 +281,21 @@ def test_a_recording_shows_its_last_moment_and_can_be_dragged_through(browser, u
         page.close()
         server.interrupt()
         assert server.wait() == 0, server.err
+
+
+def test_the_picture_keeps_its_form_through_time(page, url):
+    with broadcast(chart := lamp("lamp"), url=url):
+        chart.start_at("house")
+        for _ in range(2):
+            chart.dispatch(Event("PRESS"))
+        arrow = page.locator('#picture .arrow[data-source="on"]')
+        expect(arrow).to_contain_text("PRESS")
+        expect(arrow).not_to_have_class(re.compile("unseen"))
+        body = page.locator('#picture [data-state="on"] .body')
+        before = body.get_attribute("x"), body.get_attribute("y")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".time[data-past]")).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        expect(state(page, "lamp")).to_have_text("on")
+        expect(arrow).to_have_class(re.compile("unseen"))
+        assert (body.get_attribute("x"), body.get_attribute("y")) == before

@@ -40,10 +40,11 @@ function attachSide(item, ports, [lowest, highest], ends) {
   }
   const all = [...fixed, ...free].sort((one, other) => one.slot - other.slot || one.far.place - other.far.place);
   const distance = Math.min(ATTACH, (highest - lowest) / Math.max(1, all.length - 1));
-  const wanted = all.map((end, i) => ({ at: end.at, weight: free.includes(end) ? 1 : FIXED, apart: i ? distance : 0 }));
-  const places = within(apart(wanted), lowest, highest, distance);
+  const wanted = all.map((end) => end.at);
+  const weights = all.map((end) => (ports.has(end.link.arrow) ? FIXED : 1));
+  const places = within(apart(wanted, weights, new Array(all.length).fill(distance)), lowest, highest, distance);
   all.forEach((end, i) => {
-    if (free.includes(end)) end.link[end.near] = places[i] - item.x;
+    if (!ports.has(end.link.arrow)) end.link[end.near] = places[i] - item.x;
   });
 }
 

@@ -12,6 +12,10 @@ const FONTS = { name: `600 13px ${FAMILY}`, note: `11px ${FAMILY}` };
 const WIDTHS_KEPT = 5000; // texts whose width is remembered; beyond, all are measured anew
 const widths = new Map();
 let pen = null;
+let penFont = "";
+
+const heads = new WeakMap();
+const labels = new WeakMap();
 
 const NAME_ROOM = 210; // pixels of a state's name; a longer one is cut and shown in full on hovering
 const SIGNAL_ROOM = 150;
@@ -21,18 +25,30 @@ export const LINE = 15; // height of a line of signals
 export const NAME_LINE = 26; // height of the line with a state's name
 export const SIDE = 11; // room left and right of text in a box
 
-/** Return {name, lines, w, h} of what is written in a state's head. */
+/** Return {name, lines, w, h} of what is written in a state's head; the state must be complete. */
 export function headOf(state) {
+  return made(heads, state, makeHead);
+}
+
+/** Return {lines, w, h} of an arrow's label; the arrow must be complete. */
+export function labelOf(arrow) {
+  return made(labels, arrow, makeLabel);
+}
+
+function made(known, thing, make) {
+  if (!known.has(thing)) known.set(thing, make(thing));
+  return known.get(thing);
+}
+
+function makeHead(state) {
   const name = shortened(state.name, NAME_ROOM, FONTS.name);
   const lines = linesOf(state.remarks);
   const w = Math.max(widthOf(name, FONTS.name), ...lines.map((line) => line.w)) + 2 * SIDE;
   return { name, lines, w: Math.ceil(w), h: NAME_LINE + (lines.length ? lines.length * LINE + 6 : 0) };
 }
 
-/** Return {lines, w, h} of an arrow's label. */
-export function labelOf(arrow) {
+function makeLabel(arrow) {
   const lines = linesOf(arrow.signals);
-  if (!lines.length) return null;
   return { lines, w: Math.ceil(Math.max(...lines.map((line) => line.w)) + 8), h: lines.length * LINE + 2 };
 }
 
@@ -63,7 +79,7 @@ function widthOf(text, font) {
   if (width === undefined) {
     if (widths.size >= WIDTHS_KEPT) widths.clear();
     pen ??= document.createElement("canvas").getContext("2d");
-    pen.font = font;
+    if (font !== penFont) pen.font = penFont = font;
     width = pen.measureText(text).width;
     widths.set(key, width);
   }

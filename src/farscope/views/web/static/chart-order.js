@@ -1,8 +1,10 @@
 // The order of things within each layer, so that few arrows cross; and how far apart they stand then.
 
 const SWEEPS = 8;
-const RELAXATIONS = 6;
-const ROUNDS = 12; // of placing; after these nothing moves by a pixel any more in charts people draw
+const PATIENCE = 4; // sweeps without a gain
+
+const RELAXATIONS = 4;
+const ROUNDS = 10; // of placing; after these nothing moves by a pixel any more in charts people draw
 
 /**
  * Order the items of each layer in place.
@@ -13,12 +15,15 @@ const ROUNDS = 12; // of placing; after these nothing moves by a pixel any more 
 export function reorder(layers) {
   let best = layers.map((layer) => [...layer]);
   let least = crossings(layers);
-  for (let sweep = 0; sweep < SWEEPS && least > 0; sweep += 1) {
+  let idle = 0;
+  for (let sweep = 0; sweep < SWEEPS && idle < PATIENCE && least > 0; sweep += 1) {
     const down = sweep % 2 === 0;
     const walk = down ? layers : [...layers].reverse();
     for (const layer of walk) sortLayer(layer, down);
     const crossed = crossings(layers);
+    idle += 1;
     if (crossed < least) {
+      idle = 0;
       least = crossed;
       best = layers.map((layer) => [...layer]);
     }
@@ -59,16 +64,19 @@ function share(item, at) {
 }
 
 function crossings(layers) {
+  layers.forEach(number);
   let sum = 0;
   for (const layer of layers) {
-    number(layer);
-  }
-  for (const layer of layers) {
-    const links = layer.flatMap((item) => item.down.map((link) => [share(item, link.upperAt), share(link.lower, link.lowerAt)]));
-    for (let i = 0; i < links.length; i += 1) {
-      for (let j = 0; j < i; j += 1) {
-        if ((links[i][0] - links[j][0]) * (links[i][1] - links[j][1]) < 0) sum += 1;
+    const above = [];
+    const below = [];
+    for (const item of layer) {
+      for (const link of item.down) {
+        above.push(share(item, link.upperAt));
+        below.push(share(link.lower, link.lowerAt));
       }
+    }
+    for (let i = 1; i < above.length; i += 1) {
+      for (let j = 0; j < i; j += 1) if ((above[i] - above[j]) * (below[i] - below[j]) < 0) sum += 1;
     }
   }
   return sum;
@@ -100,7 +108,12 @@ export function relax(layers, gap) {
 }
 
 function settle(layer, gap, above, below) {
-  const wanted = layer.map((item) => {
+  const wanted = [];
+  const weights = [];
+  const distances = [];
+  let before = null;
+  for (const item of layer) {
+    // A little weight on where it is keeps an item without neighbours there.
     let sum = item.x * 0.01;
     let weight = 0.01;
     if (above) {
@@ -115,34 +128,48 @@ function settle(layer, gap, above, below) {
         weight += link.weight;
       }
     }
-    return { at: sum / weight, weight, apart: 0 };
-  });
-  for (let i = 1; i < layer.length; i += 1) {
-    wanted[i].apart = (layer[i - 1].w + layer[i].w) / 2 + gap(layer[i - 1], layer[i]);
+    wanted.push(sum / weight);
+    weights.push(weight);
+    distances.push(before ? (before.w + item.w) / 2 + gap(before, item) : 0);
+    before = item;
   }
-  apart(wanted).forEach((x, place) => (layer[place].x = x));
+  const places = apart(wanted, weights, distances);
+  for (let i = 0; i < layer.length; i += 1) layer[i].x = places[i];
 }
 
 /**
  * Return the places nearest to those wanted (by least squares) that keep the order and the distances.
  *
- * @param {Array<{at: number, weight: number, apart: number}>} wanted  `apart` is the distance to the one before
+ * @param {number[]} wanted
+ * @param {number[]} weights
+ * @param {number[]} distances  of each to the one before; the first counts for nothing
  */
-export function apart(wanted) {
-  const blocks = [];
+export function apart(wanted, weights, distances) {
+  // Blocks of neighbours that move as one: sum and weight of what they want, and where the next one begins.
+  const sums = [];
+  const heft = [];
+  const ends = [];
   let offset = 0;
-  const offsets = [];
-  for (const { at, weight, apart: distance } of wanted) {
-    offset += distance;
-    offsets.push(offset);
-    let block = { sum: (at - offset) * weight, weight, count: 1 };
-    // Neighbours that would come too near move on as one.
-    while (blocks.length && blocks.at(-1).sum / blocks.at(-1).weight > block.sum / block.weight) {
-      const last = blocks.pop();
-      block = { sum: last.sum + block.sum, weight: last.weight + block.weight, count: last.count + block.count };
+  for (let i = 0; i < wanted.length; i += 1) {
+    if (i > 0) offset += distances[i];
+    let sum = (wanted[i] - offset) * weights[i];
+    let weight = weights[i];
+    while (sums.length && sums[sums.length - 1] * weight > sum * heft[heft.length - 1]) {
+      sum += sums.pop();
+      weight += heft.pop();
+      ends.pop();
     }
-    blocks.push(block);
+    sums.push(sum);
+    heft.push(weight);
+    ends.push(i + 1);
   }
-  const places = blocks.flatMap((block) => new Array(block.count).fill(block.sum / block.weight));
-  return places.map((place, i) => place + offsets[i]);
+  const places = [];
+  offset = 0;
+  for (let block = 0; block < ends.length; block += 1) {
+    while (places.length < ends[block]) {
+      if (places.length > 0) offset += distances[places.length];
+      places.push(sums[block] / heft[block] + offset);
+    }
+  }
+  return places;
 }

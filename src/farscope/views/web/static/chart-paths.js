@@ -9,7 +9,7 @@ export function pathsOf(runs) {
   const walk = runs.map((run) => ({ ...run }));
   const last = walk.at(-1);
   if (walk.every((run) => run.from === run.to && run.from === last.to)) return levelPaths(walk[0], last);
-  const sense = Math.sign(last.to - last.from) || senseBefore(walk);
+  const sense = senseOf(last.to - last.from) || senseBefore(walk);
   const tip = { x: last.x, y: last.to };
   last.to -= sense * (HEAD - 1);
   if ((last.to - last.from) * sense < 0) last.from = last.to;
@@ -32,10 +32,15 @@ function levelPaths(first, last) {
   return { line, head: headData({ x: last.x, y: last.to }, sense, 0) };
 }
 
+/** 1 for down, -1 for up, 0 for what is only rounding. */
+function senseOf(way) {
+  return Math.abs(way) < 0.01 ? 0 : Math.sign(way);
+}
+
 function senseBefore(walk) {
   for (let i = walk.length - 2; i >= 0; i -= 1) {
-    const y = walk[i].to;
-    if (y !== walk.at(-1).from) return Math.sign(walk.at(-1).from - y);
+    const sense = senseOf(walk.at(-1).from - walk[i].to);
+    if (sense !== 0) return sense;
   }
   return 1;
 }

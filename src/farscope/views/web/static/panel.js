@@ -41,7 +41,8 @@ export class Panel {
       const answer = await ask("picture", { chart, time });
       const list = await ask("steps", { chart, to: time, limit: 1 });
       if (chart !== this._chart || time !== this._world.moment) return;
-      this._pastMoves = { ...answer, steps: list.steps };
+      const moves = withThoseToCome(answer.moves, this._world.detail(chart)?.moves);
+      this._pastMoves = { ...answer, moves, steps: list.steps };
       this._drawPicture(true);
     });
   }
@@ -119,6 +120,13 @@ export class Panel {
     const chart = this._world.chart(this._chart);
     if (chart && this._picture) save(this._picture.toSvgText(), chart.name);
   }
+}
+
+/** What had not happened yet is drawn as such, so that the picture keeps its form through time. */
+function withThoseToCome(moves, now = new Map()) {
+  const before = new Set(moves.map(([source, target, signal]) => JSON.stringify([source, target, signal])));
+  const later = [...now].filter(([key]) => !before.has(key)).map(([, move]) => ({ ...move, count: 0 }));
+  return [...moves, ...later];
 }
 
 function asTransition(move) {
