@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from operator import sub
+from itertools import repeat
+from operator import is_, sub
 from typing import TypeVar
 
 from farscope.errors import Invariant
@@ -151,6 +152,9 @@ def _chart_column(charts: Sequence[ChartId], positions: dict[int, int]) -> list[
 def _indices(column: Sequence[_Thing], index_of: Callable[[_Thing], int]) -> list[int]:
     # Steps carry the very same chart and shape objects again and again: told apart by identity, each
     # different one is looked up, and its text hashed, once a batch instead of once a step.
+    first = column[0]
+    if all(map(is_, column, repeat(first))):
+        return [index_of(first)] * len(column)
     identities = list(map(id, column))
     indices = {
         identity: index_of(thing) for identity, thing in dict(zip(identities, column, strict=True)).items()
