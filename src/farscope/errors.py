@@ -30,6 +30,7 @@
     ├── ScopeError
     │   ├── UnknownChart            no chart of that name was seen
     │   └── AmbiguousChart          several were
+    ├── NotDelivered                what was exported did not all reach the other program
     ├── UsageError                  a command or call with arguments that make no sense
     └── Invariant                   cannot happen; a bug in farscope
 
@@ -192,6 +193,10 @@ class AmbiguousChart(ScopeError):
     def __init__(self, message: str, hint: str = "", *, labels: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint)
         self.labels = labels
+
+
+class NotDelivered(FarscopeError):
+    """Something exported to another program did not arrive there, or not all of it."""
 
 
 class UsageError(FarscopeError):

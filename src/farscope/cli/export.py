@@ -7,7 +7,10 @@ from pathlib import Path
 
 import click
 
+from farscope.cli.duration import DURATION
+from farscope.cli.export_live import Order, send_spans
 from farscope.cli.source import Source, open_source, source_options
+from farscope.errors import UsageError
 from farscope.views.csv_table import csv_rows
 from farscope.views.jsonlines import json_lines
 from farscope.views.otlp import otlp_lines
@@ -41,6 +44,11 @@ FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
     "--chart", "charts", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
 )
 @click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", default="-", help="Write to FILE.")
+@click.option("--to", metavar="ADDRESS", help="Send otlp to a collector, such as http://localhost:4318.")
+@click.option("--follow", is_flag=True, help="With --to: go on with what comes, until Ctrl-C.")
+@click.option(
+    "--for", "for_s", type=DURATION, metavar="SPAN", help="With --to: end after this span: 30s, 5m."
+)
 def export(
     where: str | None,
     *,
@@ -49,12 +57,27 @@ def export(
     form: str,
     charts: tuple[str, ...],
     out: str,
+    to: str | None,
+    follow: bool,
+    for_s: float | None,
 ) -> None:
     """Write a run in a form other tools read.
 
     The run is read from a log up to its present end, or from a FILE or standard input (-) that has
     trace lines in it. However long it is, it is written as it is read and never held in memory.
+
+    With --to nothing is written: spans are sent to an OpenTelemetry collector, live with --follow. A
+    collector that is away is waited for. What was delivered and what was not is told at the end.
     """
+    if to is not None:
+        if form != "otlp" or out != "-":
+            raise UsageError(
+                "only otlp can be sent, and not into a file as well", "--format otlp without --out"
+            )
+        send_spans(Order(where, since, key, charts, to, follow, for_s))
+        return
+    if follow or for_s is not None:
+        raise UsageError("--follow and --for are for sending", "add --to ADDRESS, or take farscope watch")
     with (
         open_source(where, since, key) as source,
         click.open_file(out, "w", encoding="utf-8", atomic=out != "-") as file,

@@ -6,11 +6,13 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
+from farscope.cli.ending import Over
 from farscope.cli.style import painted
 from farscope.logs.recording_file import is_recording
 from farscope.logs.url import open_log
@@ -18,7 +20,7 @@ from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.trace_lines import parse_trace
 from farscope.scope.clocks import FAR_NS
-from farscope.scope.scope import Scope
+from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
@@ -81,18 +83,37 @@ def open_source(
         # Whatever somebody pipes in may hold noise in any encoding.
         with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
             yield Source(parse_trace(text), {})
-    elif where is not None and Path(where).is_file() and not is_recording(where):
+    elif where is not None and names_text(where):
         with Path(where).open(encoding="utf-8", errors="replace", newline="\n") as text:
             yield Source(parse_trace(text), {})
     else:
         log = open_log(where)
         with Scope(log, key, since) as scope:
-            steps = _up_to_now(scope)
+            steps = chain.from_iterable(up_to_now(scope))
             yield Source(
                 (_by_one_clock(scope, step) for step in steps) if one_clock else steps,
                 Structures(lambda: {view.id: view.structure for view in scope.charts}),
             )
             _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+
+
+def names_text(where: str | None) -> bool:
+    """Tell whether ``where`` is text with trace lines in it, rather than a log or a recording."""
+    if where is None or where == STANDARD_INPUT:
+        return where is not None
+    return Path(where).is_file() and not is_recording(where)
+
+
+def up_to_now(scope: Scope, most: int = CHUNK, over: Over = lambda: False) -> Iterator[list[Step]]:
+    """Yield what the log holds at present, at most ``most`` steps at a time; end early when it is over."""
+    while not over() and not scope.caught_up:
+        if steps := scope.take(LOOK_S, most):
+            yield steps
+    # A log that is being written has no end: what comes in while we drain is left alone.
+    waiting = scope.stats.waiting
+    while not over() and waiting > 0 and (steps := scope.take(DRAIN_S, min(most, waiting))):
+        waiting -= len(steps)
+        yield steps
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -115,16 +136,6 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
 def _by_one_clock(scope: Scope, step: Step) -> Step:
     corrected_ns = scope.corrected_ns(step)
     return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
-
-
-def _up_to_now(scope: Scope) -> Iterator[Step]:
-    while not scope.caught_up:
-        yield from scope.take(LOOK_S)
-    # A log that is being written has no end: what comes in while we drain is left alone.
-    waiting = scope.stats.waiting
-    while waiting > 0 and (steps := scope.take(DRAIN_S, waiting)):
-        waiting -= len(steps)
-        yield from steps
 
 
 def _tell(text: str) -> None:

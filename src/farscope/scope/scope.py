@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from types import TracebackType
 from typing import Self, cast
@@ -164,6 +165,16 @@ class Scope:
         if not taken and self._inbox.ended:
             self._raise_failure()
         return list(map(_step, taken))
+
+    @contextmanager
+    def taking(self) -> Iterator[None]:
+        """Count as somebody who takes for as long as the block lasts, however long no ``take`` comes.
+
+        A full buffer then always makes the scope stop reading, and no step leaves it untaken.
+        """
+        self._collector()
+        with self._inbox.iterating():
+            yield
 
     def wait_for(self, predicate: Callable[[Self], bool], timeout_s: float) -> bool:
         """Wait until ``predicate(scope)`` holds; return whether it does. Takes no steps.

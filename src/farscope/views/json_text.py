@@ -25,9 +25,14 @@ def json_text(thing: Any) -> str:
     return json.dumps(thing, separators=(",", ":")).replace("\x7f", "\\u007f")
 
 
+def whole_text(text: str) -> str:
+    """Return ``text`` with half surrogates joined, or made replacement characters where they are alone."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
 def _whole(thing: Any) -> Any:
     if isinstance(thing, str):
-        return thing.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return whole_text(thing)
     if isinstance(thing, dict):
         return {_whole(key): _whole(value) for key, value in thing.items()}
     if isinstance(thing, list | tuple):
