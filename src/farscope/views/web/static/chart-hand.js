@@ -39,6 +39,7 @@ export class ChartHand {
     this._watch = new ResizeObserver(() => this._keep());
     this._watch.observe(svg);
     svg.setAttribute("tabindex", "0");
+    svg.setAttribute("aria-label", "The chart as a picture");
     this._listen();
   }
 

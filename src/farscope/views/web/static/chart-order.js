@@ -2,7 +2,6 @@
 
 const SWEEPS = 8;
 const PATIENCE = 4; // sweeps without a gain
-
 const RELAXATIONS = 4;
 const ROUNDS = 10; // of placing; after these nothing moves by a pixel any more in charts people draw
 
@@ -67,16 +66,31 @@ function crossings(layers) {
   layers.forEach(number);
   let sum = 0;
   for (const layer of layers) {
-    const above = [];
-    const below = [];
+    const links = [];
     for (const item of layer) {
-      for (const link of item.down) {
-        above.push(share(item, link.upperAt));
-        below.push(share(link.lower, link.lowerAt));
-      }
+      for (const link of item.down) links.push({ above: share(item, link.upperAt), below: share(link.lower, link.lowerAt) });
     }
-    for (let i = 1; i < above.length; i += 1) {
-      for (let j = 0; j < i; j += 1) if ((above[i] - above[j]) * (below[i] - below[j]) < 0) sum += 1;
+    links.sort((one, other) => one.above - other.above || one.below - other.below);
+    sum += inversions(links.map((link) => link.below));
+  }
+  return sum;
+}
+
+/** Return how many pairs stand in the wrong order, by merging, so that thousands of arrows are no trouble. */
+function inversions(numbers) {
+  if (numbers.length < 2) return 0;
+  const middle = numbers.length >> 1;
+  const [left, right] = [numbers.slice(0, middle), numbers.slice(middle)];
+  let sum = inversions(left) + inversions(right);
+  let [i, j] = [0, 0];
+  for (let at = 0; at < numbers.length; at += 1) {
+    if (j >= right.length || (i < left.length && left[i] <= right[j])) {
+      numbers[at] = left[i];
+      i += 1;
+    } else {
+      numbers[at] = right[j];
+      j += 1;
+      sum += left.length - i;
     }
   }
   return sum;
