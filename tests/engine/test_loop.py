@@ -435,6 +435,34 @@ def test_flat_functions_and_charts_built_by_parts_run_on_a_loop_too():
     assert run(main(instrumented=False)).spy() == []
 
 
+@pytest.mark.parametrize("instrumented", [True, False])
+def test_a_handler_that_waits_knows_its_state_and_may_name_its_target_before(instrumented):
+    seen = []
+
+    async def later(chart, status):
+        await asyncio.sleep(0)
+        seen.append(chart.state_name)
+        return status
+
+    async def main():
+        chart = AsyncChart("early", instrumented)
+        inner = chart.create("inner").to_method()
+        outer = (
+            chart.create("outer")
+            .catch("GO", lambda chart, _e: later(chart, chart.trans("outer")))
+            .to_method()
+        )
+        chart.nest(outer, parent=None).nest(inner, parent=outer).start_at(inner)
+        async with chart:
+            for _ in range(2):
+                await chart.post(Event("GO"))
+            await chart.settled()
+            return chart.current_state()
+
+    assert run(main()) == "outer"
+    assert seen == ["outer", "outer"]
+
+
 def test_a_start_that_fails_is_raised_to_those_who_wait_for_it():
     class Broken(AsyncChart):
         rest = State(initial=True)

@@ -18,10 +18,12 @@ from farscope.records.step import Cause
 class Paused(BaseException):
     """A handler's answer has to be awaited; the step then goes on from where it is."""
 
-    def __init__(self, answer: Awaitable[Any], place: Place) -> None:
-        super().__init__(answer, place)
+    def __init__(self, answer: Awaitable[Any], place: Place, target: object) -> None:
+        super().__init__(answer, place, target)
         self.answer = answer
         self.place = place
+        self.target = target
+        """What the handler wrote as its target before it gave the answer."""
 
 
 class AwaitingStepper(Chart):
@@ -72,10 +74,11 @@ class AwaitingStepper(Chart):
                 rest: Rest = self._slice(self._follow, e, branches)
             except Paused as paused:
                 # Not the error itself: its traceback leads to this frame, and so to the chart.
-                given, place = paused.answer, paused.place
+                given, place, target = paused.answer, paused.place, paused.target
             else:
                 return rest
-            self._roots = None
+            # A step that is left forgets where it was; here it is only interrupted.
+            self._roots, self._place, self.temp.fun = None, place, target
             answer = await self._within(given)
             if self._walk is not None:
                 # It is walked anew, from what is remembered of it by now.
@@ -86,7 +89,7 @@ class AwaitingStepper(Chart):
     def _pause(self, answer: Any) -> NoReturn:
         if self._place is None:
             raise Invariant("an answer has to be awaited, and no handler gave it")
-        raise Paused(answer, self._place)
+        raise Paused(answer, self._place, self.temp.fun)
 
     def _slice(self, act: Any, *arguments: Any) -> Any:
         """Call ``act`` as a part of the step that runs."""
