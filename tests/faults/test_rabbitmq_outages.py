@@ -3,9 +3,7 @@
 import os
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import NamedTuple
 
 import pytest
 
@@ -13,6 +11,7 @@ from farscope.errors import LogUnavailable
 from farscope.logs.rabbitmq import RabbitLog
 from farscope.logs.rabbitmq import open as open_rabbitmq
 from farscope.testing.broker import Broker
+from farscope.testing.ledger_check import Verdict, check
 from farscope.testing.waiting import eventually
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
@@ -23,18 +22,6 @@ SETTLED_S = 30.0
 
 YOUNG_S = 2.0
 """RabbitMQ 3.10 does not find a stream again that it was told to make less than a second before a kill."""
-
-
-class Table(NamedTuple):
-    """What a checker of queues tells, in its usual words; duplicates are counted before they are dropped."""
-
-    attempted: int
-    acknowledged: int
-    ok: int
-    lost: int
-    unexpected: int
-    duplicated: int
-    recovered: int
 
 
 class Producer:
@@ -99,19 +86,10 @@ class Consumer:
         self._reader.close()
 
 
-def table(producers: list[Producer], had: list[bytes]) -> Table:
+def verdict(producers: list[Producer], had: list[bytes]) -> Verdict:
     attempted = {f"{p._name}:{n}".encode() for p in producers for n in range(p.attempted)}
     acknowledged = {f"{p._name}:{n}".encode() for p in producers for n in range(p.acknowledged)}
-    seen = Counter(had)
-    return Table(
-        attempted=len(attempted),
-        acknowledged=len(acknowledged),
-        ok=len(acknowledged & seen.keys()),
-        lost=len(acknowledged - seen.keys()),
-        unexpected=len(seen.keys() - attempted),
-        duplicated=sum(count - 1 for count in seen.values()),
-        recovered=len(seen.keys() & (attempted - acknowledged)),
-    )
+    return check(attempted, acknowledged, had)
 
 
 @pytest.fixture
@@ -163,7 +141,7 @@ def test_killing_the_broker_again_and_again_loses_nothing_acknowledged(
     try:
         for consumer in consumers:
             eventually(
-                lambda consumer=consumer: table(producers, consumer.had).lost == 0,
+                lambda consumer=consumer: verdict(producers, consumer.had).lost == 0,
                 timeout_s=SETTLED_S,
                 what="everything acknowledged to be read",
             )
@@ -171,7 +149,7 @@ def test_killing_the_broker_again_and_again_loses_nothing_acknowledged(
         for consumer in consumers:
             consumer.finish()
     for consumer in consumers:
-        result = table(producers, consumer.had)
+        result = verdict(producers, consumer.had)
         print(result)
         assert (result.lost, result.unexpected) == (0, 0)
         assert result.ok == result.acknowledged
@@ -230,10 +208,10 @@ def test_a_frozen_broker_delays_and_loses_nothing(restored: Broker, log: RabbitL
     finally:
         producer.finish()
     try:
-        eventually(lambda: table([producer], consumer.had).lost == 0, timeout_s=SETTLED_S)
+        eventually(lambda: verdict([producer], consumer.had).lost == 0, timeout_s=SETTLED_S)
     finally:
         consumer.finish()
-    result = table([producer], consumer.had)
+    result = verdict([producer], consumer.had)
     assert (result.lost, result.unexpected) == (0, 0)
 
 
@@ -251,9 +229,9 @@ def test_many_writers_and_readers_leave_nothing_behind_on_the_broker(restored: B
     for producer in producers:
         producer.finish()
     for consumer in consumers:
-        eventually(lambda consumer=consumer: table(producers, consumer.had).lost == 0)
+        eventually(lambda consumer=consumer: verdict(producers, consumer.had).lost == 0)
         consumer.finish()
-        assert table(producers, consumer.had).duplicated == 0
+        assert verdict(producers, consumer.had).duplicated == 0
     eventually(lambda: standing() == before, what="the broker's connections and queues to be as before")
 
 
