@@ -8,6 +8,7 @@ SHELL := /bin/bash
 
 PYTHON ?= python3
 ARGS ?=
+JOBS ?= 2
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
@@ -19,7 +20,7 @@ $(VENV)/made: .ci/make-venv
 	@touch $@
 
 $(VENV)/runtime: pyproject.toml $(VENV)/made
-	@$(install) .
+	@$(install) '.[web]'
 	@touch $@
 
 $(VENV)/dev: pyproject.toml $(VENV)/made
@@ -41,7 +42,7 @@ demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s a
 
 test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
 	@for script in tests/system/install_*.sh; do "./$$script"; done
-	@$(RUN) -m pytest $(ARGS)
+	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
 
 check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 	@$(RUN) -m ruff format --check $(SOURCES)

@@ -23,8 +23,15 @@ NEEDED = {
 HELPERS_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
+ONE_AT_A_TIME = ("broker", "network")
+"""Markers of tests that run one after another, also when others run beside them: they share a broker."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out soak tests unless the marker expression speaks of them."""
+    """Keep together what shares a thing; leave out soaks unless the marker expression speaks of them."""
+    for item in items:
+        shares = any(item.get_closest_marker(name) for name in ONE_AT_A_TIME)
+        item.add_marker(pytest.mark.xdist_group("broker" if shares else str(item.path)))
     if "soak" in config.option.markexpr:
         return
     soaks = [item for item in items if item.get_closest_marker("soak")]
@@ -55,7 +62,7 @@ def private_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name in PRIVATE_FOLDERS:
         monkeypatch.setenv(name, str(tmp_path / "private" / name.lower()))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR"):
+    for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FARSCOPE_STRICT", "1")
 

@@ -284,8 +284,9 @@ def test_the_past_of_machines_whose_clocks_are_far_off_comes_in_true_order(machi
     view = View()
     view.read_past(log)
     assert_all_there_and_charts_in_order(view, log)
-    # Between two batches of one machine the log's order says nothing about another's.
-    assert disorder(view, machines) <= 600 * MILLISECOND
+    # Between two batches of one machine the log's order says nothing about another's, and two machines
+    # that are both far off may differ from each other by less than what is corrected in the past.
+    assert disorder(view, machines) <= 1_600 * MILLISECOND
 
 
 def test_the_time_a_batch_waited_in_a_spool_is_not_taken_for_a_clock_that_is_off():

@@ -27,7 +27,7 @@ VERBS = {
     "record": Verb("farscope.cli.record", "Record what is broadcast into one file, still sealed."),
     "replay": Verb("farscope.cli.replay", "Play a recording once more, in its own rhythm."),
     "inspect": Verb("farscope.cli.inspect", "Tell what is in a recording or a log, without a key."),
-    "doctor": Verb("farscope.cli.doctor", "Examine a log, and say how to mend what is wrong."),
+    "doctor": Verb("farscope.cli.doctor", "Examine a log step by step, and say how to mend what is wrong."),
     "key": Verb("farscope.cli.key", "Make, show and rotate the key that seals everything."),
 }
 
