@@ -131,7 +131,7 @@ def plantuml_pictures() -> Iterator[PlantUmlPictures]:
 
 def _plantuml(*arguments: str) -> subprocess.Popen[str]:
     if shutil.which("plantuml") is None:
-        _skip_for_want_of("plantuml", "run tests/views/validators/install_plantuml.sh")
+        _skip_for_want_of("plantuml", "run tests/system/install_plantuml.sh")
     return _running("plantuml", "-pipe", "-charset", "UTF-8", *arguments)
 
 

@@ -17,8 +17,10 @@ import pytest
 from google.protobuf import json_format
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.proto.trace.v1.trace_pb2 import TracesData
 
+from farscope.cli.otlp_collector import readable
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
@@ -27,6 +29,7 @@ from farscope.views.csv_table import COLUMNS, csv_rows
 from farscope.views.jsonlines import json_lines
 from farscope.views.labels import visible
 from farscope.views.otlp import otlp_lines
+from farscope.views.otlp_spans import span_of
 from farscope.views.perfetto import perfetto_trace
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state
@@ -282,7 +285,31 @@ def test_no_label_is_ever_cut_or_written_over_in_characters(extract, run):
 @MANY
 def test_opentelemetry_reads_every_span_and_knows_every_field(run):
     steps, _ = run
-    spans = []
+    spans = [span for group in read_by_opentelemetry(steps) for span in group.scope_spans[0].spans]
+    assert sorted((span.start_time_unix_nano, len(span.events), len(span.links)) for span in spans) == sorted(
+        (step.time_ns, len(step.facts), int(step.cause is not None)) for step in steps
+    )
+
+
+@given(run=runs())
+@MANY
+def test_spans_that_are_sent_are_the_spans_that_are_written(run):
+    steps, _ = run
+    sent = encode_spans([readable(span_of(step)) for step in steps]).resource_spans
+    for group in sent:
+        for span in group.scope_spans[0].spans:
+            # They say that a context is not remote, which is all the same where there are no parents.
+            span.ClearField("flags")
+            for link in span.links:
+                link.ClearField("flags")
+            if not span.status.code:
+                span.ClearField("status")
+    assert sorted_groups(sent) == sorted_groups(read_by_opentelemetry(steps))
+
+
+def read_by_opentelemetry(steps):
+    """Return what is read of the lines, by resource; a process has one line, because runs are short."""
+    groups = []
     for line in otlp_lines(steps):
         request = json.loads(line)
         for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
@@ -294,9 +321,17 @@ def test_opentelemetry_reads_every_span_and_knows_every_field(run):
                     # OTLP/JSON departs from protobuf's own JSON here: hex, where that has base64.
                     holder[key] = base64.b64encode(bytes.fromhex(holder[key])).decode()
         message = json_format.ParseDict(request, TracesData(), ignore_unknown_fields=False)
-        spans += message.resource_spans[0].scope_spans[0].spans
-    assert sorted((span.start_time_unix_nano, len(span.events), len(span.links)) for span in spans) == sorted(
-        (step.time_ns, len(step.facts), int(step.cause is not None)) for step in steps
+        groups += message.resource_spans
+    return groups
+
+
+def sorted_groups(groups):
+    return sorted(
+        (
+            sorted((attribute.key, str(attribute.value)) for attribute in group.resource.attributes),
+            [str(span) for span in group.scope_spans[0].spans],
+        )
+        for group in groups
     )
 
 

@@ -227,6 +227,19 @@ def test_a_slow_iteration_gets_everything(url, keyring, hand_probe, writer_of, m
         assert scope.stats.unread == 0
 
 
+def test_who_is_taking_gets_everything_however_long_no_take_comes(
+    url, keyring, hand_probe, writer_of, monkeypatch
+):
+    monkeypatch.setattr("farscope.scope.scope.Inbox", lambda: Inbox(limit=10))
+    monkeypatch.setattr("farscope.scope.inbox.TAKER_PATIENCE_S", 0.0)
+    probe = hand_probe()
+    with Scope(url, keyring) as scope, scope.taking():
+        writer_of(probe)(*(probe.send(6) for _ in range(50)))
+        assert scope.wait_for(lambda scope: scope.stats.waiting >= 10, LONG_S)
+        assert [step.number for step in take_all(scope, 300)] == list(range(1, 301))
+        assert scope.stats.unread == 0
+
+
 def test_a_wait_that_is_not_fulfilled_says_so(url, keyring):
     with Scope(url, keyring) as scope:
         assert not scope.wait_for(received(1), 0.01)

@@ -135,7 +135,7 @@ class Sender:
         while (answer := self._collector.deliver(spans)).verdict is Verdict.LATER:
             self._failures += 1
             self._reason = answer.reason
-            if not troubled and not self._over():
+            if not troubled:
                 tell(f"collector unavailable, spans wait: {escape(answer.reason)}", alarming=True)
             troubled = True
             self._pause(max(wait_s, min(answer.wait_s, LONGEST_ASKED_WAIT_S)))

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Install PlantUML from Debian's own packages, for the tests that have it read what we write.
 #
-# Usage: tests/views/validators/install_plantuml.sh
+# Usage: tests/system/install_plantuml.sh
 #
 # Quick when it is there already. Needs root, or sudo that asks no password; with neither it says so
 # and leaves with status 0, because the tests then skip what needs it and say so themselves.
