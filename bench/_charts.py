@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from itertools import cycle
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -29,8 +28,8 @@ class Spec(NamedTuple):
     hooks: tuple[tuple[str, str], ...]
     """State, signal handled without a transition."""
     start: str
-    events: tuple[str, ...]
-    """The signals that are sent in turn."""
+    signal: str
+    """What is sent, again and again."""
 
     def path(self, state: str) -> tuple[str, ...]:
         """States from the outermost to ``state``."""
@@ -48,11 +47,11 @@ SEED = Spec(
     transitions=(("outer", "B", "outer"), ("c1", "A", "c2"), ("c2", "A", "c1")),
     hooks=(),
     start="outer",
-    events=("B",),
+    signal="B",
 )
 NESTED = {"s1": "", "s2": "s1", "s3": "s2", "s4": "s3"}
-HOOK = Spec(NESTED, {}, (("s1", "A", "s4"),), (("s1", "H"),), "s4", ("H",))
-IGNORED = HOOK._replace(events=("NOBODY",))
+HOOK = Spec(NESTED, {}, (("s1", "A", "s4"),), (("s1", "H"),), "s4", "H")
+IGNORED = HOOK._replace(signal="NOBODY")
 DEEP = Spec(
     parents={
         "root": "",
@@ -63,7 +62,7 @@ DEEP = Spec(
     transitions=(("a5", "T", "b5"), ("b5", "T", "a5")),
     hooks=(),
     start="a5",
-    events=("T",),
+    signal="T",
 )
 
 
@@ -95,12 +94,11 @@ def by_parts(spec: Spec, chart: Any, library: ModuleType) -> Any:
     return states[spec.start]
 
 
-def in_turn(post: Callable[[Any], object], run: Callable[[], object], events: Iterable[Any]) -> Once:
+def posted(post: Callable[[Any], object], run: Callable[[], object], event: Any) -> Once:
     """Make a step the way a chart gets its events: posted, then taken from the queue."""
-    turn = cycle(events)
 
     def once() -> None:
-        post(next(turn))
+        post(event)
         run()
 
     return once
@@ -110,16 +108,14 @@ def ours(spec: Spec, *, instrumented: bool) -> tuple[farscope.engine.Factory, On
     """Give our chart and what makes one step of it."""
     chart = farscope.engine.Factory("bench", instrumented, threaded=False)
     chart.start_at(by_parts(spec, chart, farscope.engine))
-    events = [farscope.engine.Event(signal=signal) for signal in spec.events]
-    return chart, in_turn(chart.post_fifo, chart.next_rtc, events)
+    return chart, posted(chart.post_fifo, chart.next_rtc, farscope.engine.Event(signal=spec.signal))
 
 
 def in_miros(spec: Spec) -> Once:
     """Give what makes one step in miros, recorded, without its threads."""
     chart, hsm = miros.Factory("bench"), miros.hsm.HsmWithQueues
     hsm.start_at(chart, by_parts(spec, chart, miros))
-    events = [miros.Event(signal=signal) for signal in spec.events]
-    return in_turn(chart.post_fifo, lambda: hsm.next_rtc(chart), events)
+    return posted(chart.post_fifo, lambda: hsm.next_rtc(chart), miros.Event(signal=spec.signal))
 
 
 def in_transitions(spec: Spec) -> Once:
@@ -144,10 +140,10 @@ def in_transitions(spec: Spec) -> Once:
         initial=full(spec.start),
         ignore_invalid_triggers=True,
     )
-    if "NOBODY" in spec.events:
+    if spec.signal == "NOBODY":
         machine.add_transition("NOBODY", full("s2"), full("s2"), conditions=lambda: False)
-    turn = cycle([getattr(machine, signal) for signal in spec.events])
-    return lambda: next(turn)()  # noqa: PLW0108 - a call makes one step, whichever event's turn it is
+    send: Once = getattr(machine, spec.signal)
+    return send
 
 
 def in_sismic(spec: Spec) -> Once:
@@ -166,8 +162,7 @@ def in_sismic(spec: Spec) -> Once:
         chart.add_transition(sismic.model.Transition(source, None, event=signal))
     interpreter = sismic.interpreter.Interpreter(chart)
     interpreter.execute()
-    events = [sismic.model.Event(signal) for signal in spec.events]
-    return in_turn(interpreter.queue, interpreter.execute_once, events)
+    return posted(interpreter.queue, interpreter.execute_once, sismic.model.Event(spec.signal))
 
 
 def in_python_statemachine(spec: Spec) -> Once:
@@ -196,8 +191,7 @@ def in_python_statemachine(spec: Spec) -> Once:
         return type(bases[0])(name or "Bench", bases, body)
 
     machine = compound("", (statemachine.StateChart,))()
-    turn = cycle(spec.events)
-    return lambda: machine.send(next(turn))
+    return lambda: machine.send(spec.signal)
 
 
 def _united(transitions: Iterable[Any]) -> Any:

@@ -1,0 +1,159 @@
+"""What it takes to post to an active object from another thread: how many a second, and how soon it wakes.
+
+The floor is two bare threads with a ``queue.SimpleQueue`` between them: no chart, no step, no record. The
+contenders take turns, so that a machine that is now slow, now fast, is so for all of them. The wake-up
+latency runs from just before the post to the handler, in a chart that sleeps; the throughput from the
+first post of a burst to the last handler.
+
+    python bench/posting.py [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from queue import SimpleQueue
+from time import perf_counter_ns
+from typing import Any, NamedTuple
+
+from farscope.engine import Event, Factory, Runner, return_status
+
+ROUNDS = 5
+BURST = 20_000
+"""Posts of a burst."""
+WAKES = 400
+"""Single posts of a round, each to a thread that sleeps."""
+LULL_S = 0.001
+"""Pause before each of them, for the thread to fall asleep."""
+TIMEOUT_S = 60.0
+
+Receive = Callable[[], None]
+
+
+class Contender(NamedTuple):
+    """Something that receives on a thread of its own: told how to receive, it tells how to post."""
+
+    name: str
+    open: Callable[[Receive], Any]
+
+
+@contextmanager
+def two_threads(receive: Receive) -> Iterator[Callable[[], object]]:
+    """Give what posts to a bare thread that calls ``receive`` for each post."""
+    queue: SimpleQueue[object] = SimpleQueue()
+
+    def work() -> None:
+        while queue.get() is not None:
+            receive()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield lambda: queue.put("B")
+    finally:
+        queue.put(None)
+        thread.join()
+
+
+@contextmanager
+def active_object(
+    receive: Receive, *, instrumented: bool, runner: Runner | None = None
+) -> Iterator[Callable[[], object]]:
+    """Give what posts to a chart whose handler calls ``receive`` for each post."""
+
+    def handle(chart: object, event: object) -> int:
+        receive()
+        return return_status.HANDLED
+
+    chart = Factory("bench", instrumented, queue_size=BURST, runner=runner)
+    state = chart.create(state="only").catch(signal="B", handler=handle).to_method()
+    chart.nest(state, parent=None)
+    chart.start_at(state)
+    event = Event(signal="B")
+    with chart:
+        yield lambda: chart.post_fifo(event)
+
+
+@contextmanager
+def on_a_runner(receive: Receive) -> Iterator[Callable[[], object]]:
+    """Give what posts to a chart on a shared thread."""
+    with Runner(threads=1) as runner, active_object(receive, instrumented=True, runner=runner) as post:
+        yield post
+
+
+CONTENDERS = (
+    Contender("`queue.SimpleQueue`, two bare threads", two_threads),
+    Contender("active object, not recorded", lambda receive: active_object(receive, instrumented=False)),
+    Contender("active object, recorded", lambda receive: active_object(receive, instrumented=True)),
+    Contender("active object, recorded, on a runner", on_a_runner),
+)
+
+
+def throughput(contender: Contender) -> float:
+    """Return nanoseconds a post, from the first of a burst to the last one's handler."""
+    done = threading.Event()
+    left = BURST
+
+    def receive() -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            done.set()
+
+    with contender.open(receive) as post:
+        begin = perf_counter_ns()
+        for _ in range(BURST):
+            post()
+        if not done.wait(TIMEOUT_S):
+            raise SystemExit(f"{contender.name}: {left} of {BURST} posts did not arrive")
+        return (perf_counter_ns() - begin) / BURST
+
+
+def latencies(contender: Contender) -> list[int]:
+    """Return nanoseconds from each post to its handler, in a thread that slept."""
+    taken: list[int] = []
+    arrived = threading.Event()
+    begin = 0
+
+    def receive() -> None:
+        taken.append(perf_counter_ns() - begin)
+        arrived.set()
+
+    with contender.open(receive) as post:
+        for _ in range(WAKES):
+            time.sleep(LULL_S)
+            arrived.clear()
+            begin = perf_counter_ns()
+            post()
+            if not arrived.wait(TIMEOUT_S):
+                raise SystemExit(f"{contender.name}: a post did not arrive")
+    return taken
+
+
+def table(rounds: int) -> Iterator[str]:
+    """Measure, and give the lines of the table."""
+    bursts: dict[str, list[float]] = {each.name: [] for each in CONTENDERS}
+    wakes: dict[str, list[int]] = {each.name: [] for each in CONTENDERS}
+    for _ in range(rounds):
+        for each in CONTENDERS:
+            bursts[each.name].append(throughput(each))
+            wakes[each.name] += latencies(each)
+    floor = statistics.median(bursts[CONTENDERS[0].name])
+    yield "| posting from another thread | posts a second | times the floor | wake-up p50, µs | p99, µs |"
+    yield "|---|---:|---:|---:|---:|"
+    for each in CONTENDERS:
+        burst = statistics.median(bursts[each.name])
+        cuts = statistics.quantiles(wakes[each.name], n=100)
+        yield (
+            f"| {each.name} | {1e9 / burst:,.0f} | {burst / floor:.2f} "
+            f"| {cuts[49] / 1000:.0f} | {cuts[98] / 1000:.0f} |"
+        )
+
+
+if __name__ == "__main__":
+    for line in table(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS):
+        print(line)
