@@ -11,7 +11,7 @@ seed's transition calls, each with ``chart.trans``.
 
     python bench/engine.py [ROUNDS] [--readme]
 
-``--readme`` writes the table into README.md as well.
+``--readme`` writes the table into README.md as well, and that of ``bench/posting.py``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ import miros.hsm
 
 import _charts as charts
 import farscope.engine
+import posting
 from _charts import Once, Spec
 from farscope import broadcast
 from farscope.probe.broadcast import Probe
@@ -256,6 +257,7 @@ def main(arguments: list[str]) -> None:
     table = "\n".join(lines(rounds))
     print(table)
     if "--readme" in arguments:
+        table += "\n\n" + "\n".join(posting.table(rounds))
         cores = len(os.sched_getaffinity(0))
         machine = f"{platform.python_implementation()} {platform.python_version()}, {cores} shared cores"
         text = README.read_text()
