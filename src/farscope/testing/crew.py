@@ -4,8 +4,8 @@
 
     with Producers(url, key, spool, ("north", "south")) as producers, Watchers(url, key) as watchers:
         ...
-        done = producers.finish()
-        verdicts = verdicts_of(done, watchers.finish(made_by(done)))
+        done = producers.stop()
+        verdicts = [verdict_of(done, scope) for scope in watchers.stop(made_by(done))]
 """
 
 from __future__ import annotations
