@@ -34,6 +34,16 @@ def test_every_step_is_in_the_log_when_the_block_is_left(chart, url, keyring, ki
     assert chart.sinks == []
 
 
+def test_what_is_no_chart_is_refused_with_the_way_to_write_it(chart, url, keyring, kit):
+    for given in ((chart, "sqlite:x"), ("x",), (type(chart),), (None,)):
+        with pytest.raises(UsageError, match=r'broadcast\(chart, url="sqlite:x"\)'):
+            broadcast(*given, url=url, key=keyring)
+    assert chart.sinks == []
+    with broadcast(url=url, key=keyring) as probe, pytest.raises(UsageError, match="a str is no chart"):
+        probe.add(chart, "x")
+    assert chart.sinks == []
+
+
 def test_it_works_from_the_call_on_without_a_block(chart, url, keyring, kit):
     probe = broadcast(chart, url=url, key=keyring)
     chart.go(3)
@@ -85,9 +95,13 @@ def test_an_error_leaves_nothing_behind(chart, options, error, keyring):
     assert len(registry._living) == before
 
 
-def test_what_cannot_be_watched_leaves_nothing_behind(chart, url, keyring):
-    with pytest.raises(AttributeError):
-        broadcast(chart, object(), url=url, key=keyring)
+def test_a_chart_that_cannot_be_watched_leaves_nothing_behind(chart, url, keyring, kit):
+    class Shy(kit.SmallChart):
+        def attach(self, sink):
+            raise LogUnavailable(f"not now, {sink}")
+
+    with pytest.raises(LogUnavailable):
+        broadcast(chart, Shy(2, "shy"), url=url, key=keyring)
     assert chart.sinks == []
     assert registry._living == {}
 

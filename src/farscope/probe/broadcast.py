@@ -89,8 +89,9 @@ class Probe:
         """Broadcast these charts as well; what is broadcast already stays as it is.
 
         Raises:
-            UsageError: the probe is closed.
+            UsageError: the probe is closed, or something given is no chart.
         """
+        _check_charts(charts)
         if self._closed:
             raise UsageError("the probe is closed", "call broadcast() again")
         for chart in charts:
@@ -233,8 +234,9 @@ def broadcast(
     Raises:
         BadUrl, LogRefused: the address is no good.
         KeyringError: no key, or one that may not be used.
-        UsageError: an option has no such value.
+        UsageError: something given is no chart, or an option has no such value.
     """
+    _check_charts(charts)
     if drop not in ("newest", "oldest"):
         raise UsageError(f"a full outbox cannot drop the {drop!r}", 'use drop="newest" or drop="oldest"')
     if capacity < 1 or linger_s < 0 or heartbeat_s <= 0:
@@ -255,3 +257,13 @@ def broadcast(
         raise
     probe.start()
     return probe
+
+
+def _check_charts(charts: tuple[object, ...]) -> None:
+    for chart in charts:
+        if isinstance(chart, type) or not (hasattr(chart, "attach") and hasattr(chart, "detach")):
+            # What was given is not shown: an address or a key may be a secret.
+            raise UsageError(
+                f"a {type(chart).__name__} is no chart that can be broadcast",
+                'give charts first and the address by name: broadcast(chart, url="sqlite:x")',
+            )
