@@ -82,6 +82,17 @@ def test_snippets_and_commands_do_what_the_page_says(page: Path, tmp_path: Path)
             run([sys.executable, "-c", fence.body], folder)
 
 
+def test_what_the_readme_asks_a_scope_shows_the_newest_of_several_runs(tmp_path: Path):
+    fences = [fence for fence in fences_of(ROOT / "README.md") if fence.kind == "python"]
+    (program,) = [fence.body for fence in fences if fence.name == "lamp.py"]
+    (look,) = [fence.body for fence in fences if 'scope["lamp"]' in fence.body]
+    (tmp_path / "lamp.py").write_text(program)
+    run_console("$ echo | python lamp.py\n$ python lamp.py < /dev/null\n", tmp_path)
+    shown = run([sys.executable, "-c", look], tmp_path)
+    assert "start_at()" in shown
+    assert "PRESS()" not in shown
+
+
 def test_fences_left_out_are_few_and_say_why():
     left_out = [(name_of(page), fence.reason) for page in PAGES for fence in fences_of(page) if fence.reason]
     assert len(left_out) == NOT_RUN, left_out

@@ -10,7 +10,9 @@ import pytest
 from farscope.logs.base import Entry
 from farscope.logs.recording import RecordingLog
 from farscope.logs.recording_writer import RecordingWriter
+from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
+from farscope.scope.spans import Span
 
 YEAR_2020_NS = 1_577_836_800 * 10**9
 SECOND_NS = 10**9
@@ -64,6 +66,28 @@ def test_what_came_before_the_recorder_is_not_missing_and_what_came_while_it_rec
     with Scope(str(path), keyring) as scope:
         assert len(list(scope)) == 7
         assert scope.stats.missing == 3
+
+
+def test_announced_steps_a_recording_does_not_hold_are_missing_at_its_end(path, keyring, hand_probe):
+    probe = hand_probe()
+    steps = probe.send(5)
+    probe.lose(3)
+    record(path, (0, steps), (1, probe.send()))
+    with Scope(str(path), keyring) as scope:
+        assert len(list(scope)) == 5
+        assert scope.stats.missing == 3
+        (notice,) = [notice for notice in scope.notices() if notice.kind is NoticeKind.MISSING]
+        assert notice.span == Span(5, 7)
+
+
+def test_steps_behind_the_end_of_a_part_are_not_missing(path, keyring, hand_probe):
+    probe = hand_probe()
+    late = probe.send(5)
+    record(path, (0, probe.send()), (2, late))
+    part = RecordingLog(path).part(to_ns=YEAR_2020_NS + SECOND_NS)
+    with Scope(part, keyring) as scope:
+        assert list(scope) == []
+        assert (scope.stats.batches, scope.stats.missing) == (1, 0)
 
 
 def test_charts_are_as_they_were_at_its_end(path, keyring, hand_probe):

@@ -157,6 +157,23 @@ def test_a_gap_is_told_once_after_a_while_and_taken_back_when_it_fills(watched, 
     assert watched.world.charts()[0].lost == 0
 
 
+def test_at_the_end_of_the_past_the_silent_lose_what_they_owe_and_others_owe_on(watched, hand_probe):
+    watched.listening_since_ns = None
+    for probe, age_ns in (
+        (hand_probe(pid=1), SILENT_AFTER_NS),
+        (hand_probe(pid=2), SILENT_AFTER_NS - 1),
+    ):
+        watched.take(probe.send(4), age_ns)
+        probe.lose(2)
+        watched.take(probe.send(), age_ns)
+    watched.world.reach_end(watched.now_ns, for_good=False)
+    assert watched.intake.totals().missing == 2
+    (notice,) = watched.world.settle(watched.now_ns)
+    assert (notice.subject, notice.span) == ("far:1", Span(4, 5))
+    watched.world.reach_end(watched.now_ns, for_good=True)
+    assert watched.intake.totals().missing == 4
+
+
 def test_what_waits_to_be_told_is_told_at_the_end(watched, hand_probe):
     probe = hand_probe()
     probe.send(2)
@@ -198,6 +215,13 @@ def test_a_shared_name_means_the_only_one_alive(watched, hand_probe):
     watched.take(old.goodbye())
     watched.take(hand_probe(pid=2).send(2))
     assert watched.world.find("producer").id.pid == 2
+
+
+def test_a_chart_that_shares_its_name_appears_with_its_full_label(watched, hand_probe):
+    (first,) = watched.take(hand_probe(pid=1).send(1))
+    (second,) = watched.take(hand_probe(pid=2).send(1))
+    assert (first.kind, first.subject) == (NoticeKind.APPEARED, "producer")
+    assert (second.kind, second.subject) == (NoticeKind.APPEARED, "producer@far:2")
 
 
 def test_an_unknown_chart_is_refused_with_the_names_there_are(watched, hand_probe):

@@ -74,6 +74,15 @@ class RecordingLog:
         with RecordingFile(self._path) as file:
             return max(min(file.frames.stored_ns, default=0), self._from_ns)
 
+    def goes_on(self) -> bool:
+        """Tell whether the recording holds batches that were stored behind the end of this part of it.
+
+        Raises:
+            LogRefused: the file is not there, cannot be read, or is no recording.
+        """
+        with RecordingFile(self._path) as file:
+            return file.end_ns >= self._to_ns
+
     def writer(self, name: str) -> LogWriter:
         """Refuse: nothing is added to a recording.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -100,3 +101,15 @@ class Chart:
         if entry.number >= self.number:
             self.number = entry.number
             self.state = entry.state
+
+
+def by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, Sequence[RawStep]]]:
+    """Return the steps of each chart by its serial; ``alone``: there is one chart only."""
+    if not steps:
+        return ()
+    if alone:
+        return ((steps[0][0].serial, steps),)
+    charts: defaultdict[int, list[RawStep]] = defaultdict(list)
+    for step in steps:
+        charts[step[0][3]].append(step)
+    return charts.items()

@@ -22,7 +22,7 @@ from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering import Now, Ordering
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
-from farscope.scope.world import World
+from farscope.scope.world import SETTLE_NS, World
 
 READ_WAIT_S = 0.25
 """Longest wait for the next batch, and so the longest time between two looks at who fell silent."""
@@ -59,8 +59,14 @@ class Collector:
         window_s: float,
         from_now: bool,
         until_ns: int | None = None,
+        goes_on: bool = False,
     ) -> None:
-        """``until_ns``: when the newest batch of a log that ends was stored; its end is this one's, too."""
+        """Nothing is read yet.
+
+        Args:
+            until_ns: when the newest batch of a log that ends was stored; its end is this one's, too.
+            goes_on: what ends is a part of something, and what is owed at its end may be in the rest.
+        """
         self.failure: Exception | None = None
         """What ended the reading, if it was not ``stop``."""
         self.caught_up = False
@@ -78,8 +84,10 @@ class Collector:
         self._fingerprints: set[str] = set()
         self._listening_since_ns = time.monotonic_ns() if from_now else None
         self._until_ns = until_ns
+        self._for_good = until_ns is not None and not goes_on
         self._cut = 0
         self._failures = 0
+        self._was_lost = False
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
 
     def start(self) -> None:
@@ -120,6 +128,11 @@ class Collector:
             self._notices.clear()
             return notices
 
+    def foreign_keys(self) -> list[str]:
+        """Return the fingerprints of keys we do not hold that sealed something here."""
+        with self._lock:
+            return sorted(self._fingerprints)
+
     def stats(self) -> ScopeStats:
         """Return the account at this moment."""
         with self._lock:
@@ -149,8 +162,10 @@ class Collector:
             self.failure = error
         finally:
             self._hand_out(self._ordering.take_all())
+            now_ns = time.monotonic_ns()
             with self._lock:
-                self._notices.extend(self._world.settle(time.monotonic_ns()))
+                self._count_owed(now_ns)
+                self._notices.extend(self._world.settle(now_ns))
             self._inbox.end()
 
     def _collect(self) -> None:
@@ -226,6 +241,8 @@ class Collector:
             self._listening_since_ns = now_ns
             with self._lock:
                 steps = self._ordering.reach_end(_now())
+                # Before anybody is told that we have caught up, and takes the account for complete.
+                self._count_owed(now_ns)
             self._hand_out(steps)
         self.caught_up = self.caught_up or at_end
         cut = self._reader.cut
@@ -235,6 +252,16 @@ class Collector:
                 self._cut = cut
             self._notices.extend(self._world.tick(now_ns, self._listening_since_ns))
         self._inbox.touch()
+
+    def _count_owed(self, now_ns: int) -> None:
+        """Count what silent probes owe, if all there is was read; with the lock held.
+
+        A log that was away has kept its probes silent: they are given the time to speak again.
+        """
+        if self._listening_since_ns is None:
+            return
+        if not self._was_lost or now_ns - self._listening_since_ns >= SETTLE_NS:
+            self._world.reach_end(now_ns, for_good=self._for_good)
 
     def _wait_for_room(self) -> None:
         while not self._inbox.wait_for_room(READ_WAIT_S):
@@ -246,6 +273,7 @@ class Collector:
         if not self._failures:
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
+        self._was_lost = True
         self._hand_out(self._ordering.take_all())
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1

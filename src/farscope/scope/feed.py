@@ -10,6 +10,7 @@ from typing import NamedTuple
 from farscope.errors import UsageError
 from farscope.logs.base import Entry, FiniteLog, Log, LogReader, Position
 from farscope.logs.lines import open_lines
+from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.intake import Intake
 from farscope.scope.lines_intake import TICK, LinesIntake
@@ -36,6 +37,8 @@ class Feed(NamedTuple):
     """Whether reading begins with what is stored from now on."""
     until_ns: int | None = None
     """Of a log that ends, when its newest batch was stored, in nanoseconds since the epoch."""
+    goes_on: bool = False
+    """Of a log that ends: whether it is a part of something that holds more behind it."""
 
 
 def open_feed(
@@ -63,7 +66,9 @@ def open_feed(
         until_ns = log.end_ns()
         reader = log.reader(since_ns(since, until_ns) or 0)
         # What came before the recorder did is not missing, and only batch 0 proves that nothing did.
-        return Feed(reader, Intake(opener, host=host), host, from_now=False, until_ns=until_ns)
+        goes_on = isinstance(log, RecordingLog) and log.goes_on()
+        intake = Intake(opener, host=host)
+        return Feed(reader, intake, host, from_now=False, until_ns=until_ns, goes_on=goes_on)
     start_ns = since_ns(since, time.time_ns())
     reader = log.reader(start_ns)
     if start_ns is None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
+from farscope.records.step import ChartId
 from farscope.scope.spans import Span
 
 
@@ -55,3 +56,5 @@ class Notice:
     count: int = 0
     span: Span | None = None
     """Numbers of a probe's steps, both ends included."""
+    chart: ChartId | None = field(default=None, compare=False)
+    """The chart ``subject`` names; None where the subject is none."""

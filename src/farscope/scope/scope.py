@@ -115,6 +115,7 @@ class Scope:
             window_s=self._window_s,
             from_now=feed.from_now,
             until_ns=feed.until_ns,
+            goes_on=feed.goes_on,
         )
         self._running.start()
         return self
@@ -209,6 +210,11 @@ class Scope:
         return self._collector().stats()
 
     @property
+    def foreign_keys(self) -> list[str]:
+        """Fingerprints, in order, of the keys we do not hold that sealed batches in the log."""
+        return self._collector().foreign_keys()
+
+    @property
     def timeline(self) -> Timeline:
         """The recent steps of all charts, whether or not they were taken."""
         return self._timeline
@@ -217,7 +223,8 @@ class Scope:
     def caught_up(self) -> bool:
         """Whether everything the log held when the scope was entered has been received; stays true.
 
-        Received steps may still wait to be taken, ``stats.waiting`` of them.
+        Received steps may still wait to be taken, ``stats.waiting`` of them. What a probe that is silent by
+        then had announced and the log does not hold is counted in ``stats.missing``.
         """
         return self._collector().caught_up
 
@@ -245,7 +252,8 @@ class Scope:
     def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
         """Return the spy and trace of a chart, by name, label, ``name@host`` or id.
 
-        Of several that share a name, the only one alive is meant, if there is just one.
+        Of several that share a name, the only one alive is meant, if there is just one; if none is alive
+        and they are successive runs on one host, the newest.
 
         Raises:
             UnknownChart: none answers to it.

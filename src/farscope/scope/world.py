@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farscope.errors import AmbiguousChart, UnknownChart
-from farscope.records.step import NANOSECONDS, ChartId, RawStep
-from farscope.scope.chart import Chart, ChartView, Status
+from farscope.records.step import NANOSECONDS, ChartId
+from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.clocks import Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
 from farscope.scope.ledger import PATIENCE_NS, Ledger
+from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.wire.envelope import Flags
 
@@ -26,9 +26,6 @@ reads the past, or just after an outage, a probe's next heartbeat may be about t
 
 MAX_CHARTS = 4_096
 """Charts followed at a time. At the limit the one unheard for longest is forgotten."""
-
-LISTED = 10
-"""Labels a message lists at most."""
 
 
 class Key(NamedTuple):
@@ -43,6 +40,8 @@ class _Probe:
     id: str
     place: str
     """``host:pid``, which machines that were set up alike may share."""
+    started_ns: int
+    """By its machine's clock."""
     ledger: Ledger
     heard_ns: int
     closed: bool = False
@@ -87,8 +86,8 @@ class World:
             was_stopped = chart.stopped
             chart.take_entry(entry, header.number, ended=goodbye)
             if chart.stopped and not was_stopped:
-                notices.append(Notice(kind=NoticeKind.STOPPED, subject=self._labels.of(chart.id)))
-        for serial, steps in _by_chart(posted.steps, alone=len(batch.charts) == 1):
+                notices.append(self._about(NoticeKind.STOPPED, chart.id))
+        for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
             self._charts[Key(probe.id, serial)].take_steps(steps)
         for reason, count in posted.dropped.items():
             notices.append(
@@ -117,6 +116,18 @@ class World:
                 notices += self._missing(probe, now_ns, PATIENCE_NS)
         return notices
 
+    def reach_end(self, now_ns: int, *, for_good: bool) -> None:
+        """Take note that all there is was read: what a silent probe owes is missing from now on.
+
+        Args:
+            now_ns: the present.
+            for_good: nothing will ever follow, as behind the end of a recording; then this goes for every
+                probe. Otherwise one heard lately may be between two batches, and still owes.
+        """
+        for probe in self._probes.values():
+            if for_good or now_ns - probe.heard_ns >= SILENT_AFTER_NS:
+                probe.ledger.expect_announced(now_ns)
+
     def settle(self, now_ns: int) -> list[Notice]:
         """Tell every gap that was not told yet: nothing more will be read."""
         return [notice for probe in self._probes.values() for notice in self._missing(probe, now_ns, 0)]
@@ -144,34 +155,25 @@ class World:
     def find(self, chart: str | ChartId) -> Chart:
         """Return the chart of that name, label, ``name@host``, or id.
 
-        Of several that share the name, the only one alive is meant, if there is just one.
+        Of several that share the name, the only one alive is meant, if there is just one; if none is alive
+        and they are successive runs on one host, the newest.
 
         Raises:
             UnknownChart: none answers to it.
             AmbiguousChart: several do.
         """
-        found = self._candidates(chart)
-        if len(found) > 1:
-            found = [one for one in found if self._status(one) == "alive"] or found
-        if len(found) == 1:
-            return found[0]
-        if found:
-            labels = tuple(sorted(self._labels.of(one.id) for one in found))
-            raise AmbiguousChart(
-                f"{len(found)} charts answer to {str(chart)!r}",
-                f"say which: {_listed(labels)}",
-                labels=labels,
-            )
-        labels = tuple(sorted(self._labels.of(one.id) for one in self._charts.values()))
-        hint = f"seen so far: {_listed(labels)}" if labels else "no chart was seen yet"
-        raise UnknownChart(f"no chart {str(chart)!r} was seen", hint, name=str(chart))
-
-    def _candidates(self, chart: str | ChartId) -> list[Chart]:
         if isinstance(chart, ChartId):
             known = self._charts.get(Key(chart.probe, chart.serial))
-            return [known] if known else []
-        named = [one for one in self._charts.values() if one.id.name == chart]
-        return named or [one for one in self._charts.values() if chart in spellings(one.id)]
+            found = [known] if known else []
+        else:
+            found = meant(
+                candidates(chart, self._charts.values()), alive=self._is_alive, began_ns=self._began_ns
+            )
+        if len(found) == 1:
+            return found[0]
+        answering = found or self._charts.values()
+        labels = tuple(sorted(self._labels.of(one.id) for one in answering))
+        raise ambiguous(str(chart), labels) if found else unknown(str(chart), labels)
 
     def _heard(self, accepted: Accepted, heard_ns: int) -> _Probe:
         probe_id = accepted.header.probe.hex()
@@ -180,7 +182,7 @@ class World:
             if len(self._probes) >= MAX_PROBES:
                 self._forget_probe(next(iter(self._probes)))
             place = f"{accepted.batch.host}:{accepted.batch.pid}"
-            probe = _Probe(probe_id, place, accepted.ledger, heard_ns)
+            probe = _Probe(probe_id, place, accepted.batch.started_ns, accepted.ledger, heard_ns)
             self._places[place] += 1
         probe.ledger = accepted.ledger
         probe.heard_ns = max(probe.heard_ns, heard_ns)
@@ -210,7 +212,10 @@ class World:
         for key in probe.charts.values():
             chart = self._charts[key]
             if not chart.stopped:
-                yield Notice(kind=kind, subject=self._labels.of(chart.id), count=chart.number)
+                yield self._about(kind, chart.id, chart.number)
+
+    def _about(self, kind: NoticeKind, chart: ChartId, count: int = 0) -> Notice:
+        return Notice(kind=kind, subject=self._labels.of(chart), count=count, chart=chart)
 
     def _present(self, probe: _Probe, chart_id: ChartId) -> Iterator[Notice]:
         """Make sure the chart is known, by its present name, and counted as heard last."""
@@ -229,7 +234,7 @@ class World:
         self._charts[key] = chart
         probe.charts[chart_id.serial] = key
         if appeared:
-            yield Notice(kind=NoticeKind.APPEARED, subject=self._labels.of(chart_id))
+            yield self._about(NoticeKind.APPEARED, chart_id)
 
     def _forget_probe(self, probe_id: str) -> None:
         for key in list(self._probes[probe_id].charts.values()):
@@ -257,6 +262,12 @@ class World:
             return "closed"
         return "silent" if probe.silent else "alive"
 
+    def _is_alive(self, chart: Chart) -> bool:
+        return self._status(chart) == "alive"
+
+    def _began_ns(self, chart: Chart) -> int:
+        return self._probes[chart.id.probe].started_ns
+
     def _view(self, chart: Chart) -> ChartView:
         offset_ns = self._clocks.offset_ns(chart.id.probe) if self._clocks else None
         return ChartView(
@@ -274,20 +285,3 @@ class World:
             structure=chart.structure,
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
         )
-
-
-def _by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, Sequence[RawStep]]]:
-    """Return the steps of each chart by its serial; ``alone``: there is one chart only."""
-    if not steps:
-        return ()
-    if alone:
-        return ((steps[0][0].serial, steps),)
-    charts: defaultdict[int, list[RawStep]] = defaultdict(list)
-    for step in steps:
-        charts[step[0][3]].append(step)
-    return charts.items()
-
-
-def _listed(labels: tuple[str, ...]) -> str:
-    more = f" and {len(labels) - LISTED} more" if len(labels) > LISTED else ""
-    return ", ".join(labels[:LISTED]) + more
