@@ -3,13 +3,16 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
+from farscope.wire.keys import Keyring, default_key_path, new_key_file
 
 
 def lamp(name: str) -> Factory:
@@ -73,3 +76,41 @@ def test_a_format_must_be_named(url):
     done = export(url)
     assert done.returncode == 2
     assert "--format" in done.stderr
+
+
+def test_the_formats_there_are_stand_in_one_line(url):
+    assert "choose from: perfetto, otlp," in export(url).stderr.lower()
+
+
+def test_a_pipe_is_written_into_and_stays_one(url, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        read = pool.submit(pipe.read_text)
+        assert export(url, "--format", "csv", "--out", str(pipe)).returncode == 0
+        assert read.result(timeout=30).count("\n") == 5
+    assert pipe.is_fifo()
+
+
+def test_a_folder_that_is_not_there_is_an_error_with_a_hint(url, tmp_path):
+    target = tmp_path / "none" / "run.csv"
+    done = export(url, "--format", "csv", "--out", str(target))
+    assert done.returncode == 4
+    assert done.stderr.splitlines() == [
+        f"error: {target}: no such file or directory",
+        "hint: make the folder first, or give another path",
+    ]
+
+
+def test_with_the_wrong_key_it_is_an_error_and_no_file_appears(url, tmp_path):
+    right = Keyring.load(default_key_path()).fingerprint
+    wrong = tmp_path / "wrong"
+    new_key_file(wrong)
+    target = tmp_path / "run.csv"
+    done = export(url, "--format", "csv", "--out", str(target), "--key", str(wrong))
+    assert done.returncode == 3
+    error, hint = done.stderr.splitlines()[-2:]
+    assert error.startswith("error: nothing could be opened")
+    assert right in error
+    assert "--key" in hint
+    assert not target.exists()

@@ -10,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from farscope.cli.key import key
-from farscope.errors import KeyFileUnsafe, KeyringError, NoKey
+from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
 from farscope.wire.keyring import Keyring
 from farscope.wire.keys import default_key_path, resolve_keyring
 
@@ -82,11 +82,39 @@ def test_show_says_which_key_seals(tmp_path):
 
 def test_rotate_drops_old_keys_when_asked(tmp_path):
     run("new", tmp_path / "key")
-    before = Keyring.load(tmp_path / "key")
+    run("rotate", tmp_path / "key")
+    new, old = Keyring.load(tmp_path / "key").fingerprints
     shown = run("rotate", tmp_path / "key", "--drop-old")
-    assert before.fingerprint not in shown
+    assert "dropped the old keys" in shown
+    assert new in shown
+    assert old not in shown
     assert not A_KEY.search(shown)
-    assert len(Keyring.load(tmp_path / "key").keys) == 1
+    assert Keyring.load(tmp_path / "key").fingerprints == (new,)
+
+
+def test_rotate_says_that_there_is_nothing_to_drop(tmp_path):
+    run("new", tmp_path / "key")
+    before = (tmp_path / "key").read_text()
+    assert "nothing to drop" in run("rotate", tmp_path / "key", "--drop-old")
+    assert (tmp_path / "key").read_text() == before
+
+
+@pytest.mark.parametrize("verb", ["new", "rotate", "show"])
+def test_a_folder_is_an_error_that_names_it(tmp_path, monkeypatch, verb):
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", tmp_path):
+        with pytest.raises(KeyringError, match=re.escape(str(folder))):
+            run(verb, folder)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_holds_no_key_is_named_without_words_about_python(tmp_path):
+    (tmp_path / "key").touch(0o600)
+    (tmp_path / "key").write_text("nonsense\n")
+    for verb in (["show"], ["rotate"], ["rotate", "--drop-old"]):
+        with pytest.raises(BadKey, match=re.escape(str(tmp_path / "key"))) as caught:
+            run(verb[0], tmp_path / "key", *verb[1:])
+        assert "pathlib" not in str(caught.value)
 
 
 def test_an_unsafe_or_missing_file_is_an_error_with_a_hint(tmp_path):

@@ -7,6 +7,7 @@ from importlib.metadata import version
 import pytest
 
 from farscope.cli.main import VERBS, farscope
+from farscope.cli.outcome import EXIT_INTERRUPTED
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -60,3 +61,24 @@ def test_an_unknown_verb_is_wrong_usage_with_a_hint():
     assert done.returncode == 2
     assert done.stderr.startswith("error: no such command 'gaze'")
     assert "hint: farscope --help" in done.stderr
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("wach", "watch"), ("exprot", "export")])
+def test_a_verb_that_is_nearly_right_is_told(typed, meant):
+    done = run(typed)
+    assert done.returncode == 2
+    assert f"hint: did you mean {meant}?" in done.stderr
+
+
+def test_ctrl_c_while_the_command_line_is_loaded_is_quiet():
+    program = (
+        "import sys\n"
+        "class Interrupting:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'click': raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupting())\n"
+        "from farscope.__main__ import main\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (EXIT_INTERRUPTED, "", "")

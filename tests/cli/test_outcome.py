@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import subprocess
 import sys
 from pathlib import Path
@@ -93,3 +94,47 @@ def test_a_reader_that_goes_away_ends_the_command_quietly(tmp_path: Path):
     command = f'set -o pipefail; "{sys.executable}" -c "$0" | head -n 1'
     done = subprocess.run(["bash", "-c", command, program], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "line\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory", "none/run"), "none/run: no such file"),
+        (PermissionError(errno.EACCES, "Permission denied", b"run"), "run: permission denied"),
+        (OSError(errno.ENOSPC, "No space left on device"), "the system refuses: no space left on device"),
+        (OSError(errno.EFBIG, "File too large"), "the system refuses: file too large"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "run"), "run: is a directory"),
+    ],
+)
+def test_what_the_system_refuses_is_an_error_with_a_hint_and_no_bug(error, says, capsys):
+    assert exit_code_of(raising(error)) == 4
+    told, hint = capsys.readouterr().err.splitlines()
+    assert told.startswith(f"error: {says}")
+    assert hint.startswith("hint: ")
+
+
+def test_an_error_of_the_system_that_only_the_program_can_cause_is_a_bug(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert exit_code_of(raising(OSError(errno.EBADF, "Bad file descriptor"))) == EXIT_BUG
+
+
+def test_output_for_which_there_is_no_room_is_one_error(tmp_path):
+    program = (
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "from farscope.cli.outcome import finish\n"
+        "finish(lambda: print('x' * 1000))\n"
+    )
+    with (tmp_path / "full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 4
+    assert [line.partition(":")[0] for line in done.stderr.splitlines()] == ["error", "hint"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "<&- >&-"])
+def test_a_command_started_with_closed_streams_runs_and_ends_quietly(closed):
+    command = f'"{sys.executable}" -m farscope --help {closed}'
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")

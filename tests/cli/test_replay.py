@@ -9,6 +9,7 @@ from farscope.cli.replay import _due, _play
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS
 from farscope.testing.program import Program
+from farscope.wire.keys import Keyring, default_key_path, new_key_file
 
 
 def said(output: str) -> list[str]:
@@ -111,3 +112,13 @@ def test_batches_are_due_by_when_they_were_stored(monkeypatch):
     for together in _due(entries, Pace(1.0, lambda: played.now_s), lambda: False):
         played.show([entry.data.decode() for entry in together])
     assert played.shown == [(0.0, ["a", "b"]), (2.0, ["c"])]
+
+
+def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):
+    new_key_file(tmp_path / "wrong")
+    done = farscope("replay", recording, "--speed", "max", "--key", tmp_path / "wrong")
+    assert (done.returncode, done.stdout) == (3, "")
+    error, hint = done.stderr.splitlines()[-2:]
+    assert error.startswith("error: nothing could be opened")
+    assert Keyring.load(default_key_path()).fingerprint in error
+    assert "--key" in hint

@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from farscope import Event, Factory, broadcast
+from farscope.wire.keys import Keyring, default_key_path, new_key_file
 
 GOLDEN = Path(__file__).parents[1] / "views" / "sequence" / "golden"
 
@@ -82,3 +83,10 @@ def test_a_moment_nobody_understands_is_told_with_what_one_looks_like():
     done = sequence("-", "--from", "soon", given="")
     assert done.returncode == 2
     assert "'soon' is no moment" in done.stderr
+
+
+def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):
+    new_key_file(tmp_path / "wrong")
+    done = farscope("sequence", recording, "--key", tmp_path / "wrong")
+    assert (done.returncode, done.stdout) == (3, "")
+    assert Keyring.load(default_key_path()).fingerprint in done.stderr.splitlines()[-2]

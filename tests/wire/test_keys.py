@@ -161,7 +161,10 @@ def test_the_public_key_is_refused_from_every_source(monkeypatch):
     for attempt in (lambda: resolve_keyring(shared=False), lambda: rotate_key_file(path)):
         with pytest.raises(PublicKey):
             attempt()
-    assert rotate_key_file(path, drop_old=True).fingerprint != public.fingerprint
+    with pytest.raises(PublicKey):
+        rotate_key_file(path, drop_old=True)
+    path.write_text(f"{new_key_text()}\n{public_key()}\n")
+    assert public.fingerprint not in rotate_key_file(path, drop_old=True).fingerprints
 
 
 @pytest.mark.parametrize(
@@ -210,13 +213,27 @@ def test_a_rotation_puts_a_new_key_on_top_and_keeps_comments(tmp_path):
     assert Keyring.load(path).fingerprints == rotated.fingerprints
 
 
-def test_a_rotation_may_drop_the_old_keys(tmp_path):
-    path = tmp_path / "key"
-    made = new_key_file(path)
-    rotated = rotate_key_file(path, drop_old=True)
-    assert len(rotated.keys) == 1
-    assert rotated.fingerprint != made.fingerprint
-    assert Keyring.load(path).fingerprints == rotated.fingerprints
+def test_dropping_the_old_keys_keeps_the_first_and_makes_none(tmp_path):
+    path = new_file(tmp_path / "key", f"# ours\n{new_key_text()}\n{new_key_text()}\n")
+    rotated = rotate_key_file(path)
+    kept = rotate_key_file(path, drop_old=True)
+    assert kept.fingerprints == rotated.fingerprints[:1]
+    assert Keyring.load(path).fingerprints == kept.fingerprints
+    assert path.read_text().startswith("# ours\n")
+
+
+def test_a_file_with_one_key_has_none_to_drop_and_stays_as_it_is(tmp_path):
+    path = new_file(tmp_path / "key", f"\n{new_key_text()}\n# ours")
+    before = path.read_text()
+    rotate_key_file(path, drop_old=True)
+    assert path.read_text() == before
+
+
+def test_a_key_in_the_environment_that_is_none_is_told_by_the_variables_name(monkeypatch):
+    monkeypatch.setenv("FARSCOPE_KEY", "nonsense")
+    with pytest.raises(BadKey, match="FARSCOPE_KEY: line 1") as caught:
+        resolve_keyring(shared=False)
+    assert "pathlib" not in caught.value.hint
 
 
 def test_a_rotation_that_would_make_the_file_unreadable_leaves_it_alone(tmp_path):

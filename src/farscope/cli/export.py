@@ -9,6 +9,7 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.export_live import Order, send_spans
+from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.source import Source, open_source, source_options
 from farscope.errors import UsageError
 from farscope.views.csv_table import csv_rows
@@ -43,7 +44,9 @@ FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
 @click.option(
     "--chart", "charts", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
 )
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", default="-", help="Write to FILE.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), metavar="FILE", default=STANDARD_OUTPUT, help="Write to FILE."
+)
 @click.option("--to", metavar="ADDRESS", help="Send otlp to a collector, such as http://localhost:4318.")
 @click.option("--follow", is_flag=True, help="With --to: go on with what comes, until Ctrl-C.")
 @click.option(
@@ -70,7 +73,7 @@ def export(
     collector that is away is waited for. What was delivered and what was not is told at the end.
     """
     if to is not None:
-        if form != "otlp" or out != "-":
+        if form != "otlp" or out != STANDARD_OUTPUT:
             raise UsageError(
                 "only otlp can be sent, and not into a file as well", "--format otlp without --out"
             )
@@ -78,9 +81,7 @@ def export(
         return
     if follow or for_s is not None:
         raise UsageError("--follow and --for are for sending", "add --to ADDRESS, or take farscope watch")
-    with (
-        open_source(where, since, key) as source,
-        click.open_file(out, "w", encoding="utf-8", atomic=out != "-") as file,
-    ):
+    # The source inside: what it says at its end, such as a wrong key, keeps an empty file from appearing.
+    with open_output(out) as file, open_source(where, since, key) as source:
         for piece in FORMATS[form](source.only(Selection(charts=charts))):
             file.write(piece)

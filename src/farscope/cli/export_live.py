@@ -11,7 +11,7 @@ from typing import NamedTuple
 from farscope.cli.ending import LOOK_S, Over, ending, until
 from farscope.cli.otlp_sender import Sender
 from farscope.cli.printing import ALARMING
-from farscope.cli.source import names_text, open_source, up_to_now
+from farscope.cli.source import check_opened, names_text, open_source, up_to_now
 from farscope.cli.style import tell
 from farscope.errors import UsageError
 from farscope.logs.url import open_log
@@ -86,6 +86,8 @@ def _send(order: Order, sender: Sender, over: Over) -> None:
                 _tell_notices(scope)
         finally:
             tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+        # Its key's fingerprint was told above, with the other notices.
+        check_opened(scope.stats, ())
 
 
 def _batches(scope: Scope, over: Over, *, follow: bool) -> Iterator[list[Step]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from farscope.views.text import escape
+from farscope.wire.keyfile import read_key_file
 from farscope.wire.keys import KEY_FILE_VARIABLE, Keyring, default_key_path, new_key_file, rotate_key_file
 
 _PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
@@ -60,20 +61,31 @@ def show(path: Path | None, *, secret: bool) -> None:
         _say("made automatically, for the log of this machine only: a log that others can reach refuses it")
 
 
-@key.command(short_help="Put a new key on top of a key file.")
+@key.command(short_help="Put a new key on top, or remove the old ones.")
 @_PATH
 @click.option(
-    "--drop-old", is_flag=True, help="Remove the old keys: what they sealed cannot be read any more."
+    "--drop-old",
+    is_flag=True,
+    help="Make no key, and remove all but the first: what the others sealed cannot be read any more.",
 )
 def rotate(path: Path | None, *, drop_old: bool) -> None:
-    """Put a new key on top of a key file; the old ones still open what they sealed.
+    """Put a new key on top of a key file, or with --drop-old remove the old ones.
+
+    The old keys still open what they sealed, until they are removed.
 
     Copy the file to every watcher first and then to every sender: programs use the new key from their
-    next start on. Once nothing sealed with the old keys is wanted, --drop-old removes them.
+    next start on. Once nothing sealed with the old keys is wanted, rotate --drop-old removes them: it
+    makes no key, and keeps the first one, which every sender has by then.
     """
     target = _target(path)
-    keyring = rotate_key_file(target, drop_old=drop_old)
-    _say(f"rotated {target}")
+    if not drop_old:
+        keyring = rotate_key_file(target)
+        _say(f"rotated {target}")
+    else:
+        before = read_key_file(target)
+        keyring = rotate_key_file(target, drop_old=True)
+        same = read_key_file(target) == before
+        _say(f"nothing to drop: {target} holds one key" if same else f"dropped the old keys of {target}")
     _tell(keyring)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, NamedTuple
 
 import click
 
 from farscope.cli.outcome import finish, reader_gone
+from farscope.errors import UsageError
 
 
 class Verb(NamedTuple):
@@ -38,6 +40,17 @@ class VerbGroup(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
         """Return the verbs in the order a newcomer meets them."""
         return list(VERBS)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the verb; one that is nearly right is told."""
+        name = args[0]
+        if name not in VERBS and (close := get_close_matches(name, VERBS, n=1)):
+            raise UsageError(
+                f"no such command '{name}'", f"did you mean {close[0]}? farscope --help tells what there is"
+            )
+        return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
         """Load the verb's command; None if there is no such verb."""

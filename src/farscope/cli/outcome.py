@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import platform
 import sys
@@ -9,11 +10,12 @@ import tempfile
 import traceback
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import NoReturn
 
 import click
 
-from farscope.errors import FarscopeError, Invariant
+from farscope.errors import FarscopeError, Invariant, LogError
 from farscope.views.text import escape
 
 EXIT_INTERRUPTED = 130
@@ -21,6 +23,23 @@ EXIT_INTERRUPTED = 130
 EXIT_USAGE = 2
 EXIT_BUG = 70
 """``EX_SOFTWARE`` of sysexits: the fault is in the program."""
+
+_CHECK_PATH = "check the path and its permissions"
+_MAKE_ROOM = "make room, or write somewhere else"
+_CLOSE_SOME = "end some programs, or raise the limit with ulimit -n"
+_OF_THE_SYSTEM = {
+    errno.ENOENT: "make the folder first, or give another path",
+    errno.ENOSPC: _MAKE_ROOM,
+    errno.EDQUOT: _MAKE_ROOM,
+    errno.EFBIG: "raise the limit of file sizes with ulimit -f, or write somewhere else",
+    errno.EIO: "the device or terminal is broken or gone; write somewhere else",
+    errno.EACCES: _CHECK_PATH,
+    errno.EPERM: _CHECK_PATH,
+    errno.EROFS: "nothing can be written there; give another path",
+    errno.EMFILE: _CLOSE_SOME,
+    errno.ENFILE: _CLOSE_SOME,
+}
+"""What the system refuses for reasons that are not in the program, and what to do then."""
 
 DEBUG_VARIABLE = "FARSCOPE_DEBUG"
 """Set to 1, it shows tracebacks instead of hiding them."""
@@ -49,6 +68,8 @@ def _code_for(error: BaseException) -> int:
             code = reader_gone()
         case click.ClickException():
             code = _report_usage(error)
+        case OSError() if error.filename is not None or error.errno in _OF_THE_SYSTEM:
+            code = _report_system(error)
         case FarscopeError() if not isinstance(error, Invariant):
             code = _report(error)
         case _:
@@ -57,7 +78,11 @@ def _code_for(error: BaseException) -> int:
 
 
 def finish(run: Callable[[], object]) -> NoReturn:
-    """Run a command and leave the program with its exit code."""
+    """Run a command and leave the program with its exit code.
+
+    A standard stream that is closed is opened on the null device first.
+    """
+    _open_closed_streams()
     sys.exit(exit_code_of(run))
 
 
@@ -77,13 +102,46 @@ def _report(error: FarscopeError) -> int:
     return error.exit_code
 
 
+def _report_system(error: OSError) -> int:
+    if _debugging():
+        traceback.print_exception(error)
+    reason = error.strerror or str(error)
+    reason = reason[:1].lower() + reason[1:]
+    if error.filename is None:
+        tell_error(f"the system refuses: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
+    else:
+        path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
+        tell_error(f"{path}: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
+    _drop_what_cannot_be_written()
+    return LogError.exit_code
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Forget output for which there is no room: Python would try once more at exit, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _redirect_to_nowhere()
+
+
+def _open_closed_streams() -> None:
+    """Let nothing else become descriptor 0, 1 or 2, which whoever prints or asks would then write or read.
+
+    Whoever starts us with ``>&-`` wants no output; that is no error.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+
+
 def _report_usage(error: click.ClickException) -> int:
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         error.show()
         return EXIT_USAGE
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "farscope"
-    message = error.format_message().rstrip(".")
+    # Click puts each choice on a line of its own.
+    message = error.format_message().replace("\n\t", " ").rstrip(".")
     tell_error(message[:1].lower() + message[1:], f"{command} --help tells what there is")
     return EXIT_USAGE
 
@@ -108,8 +166,12 @@ def _report_bug(error: BaseException) -> int:
 
 def reader_gone() -> int:
     """End quietly: whoever read our output has enough, and Python must not complain about it at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _redirect_to_nowhere()
     return 0
+
+
+def _redirect_to_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _debugging() -> bool:

@@ -14,8 +14,9 @@ import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
 from farscope.cli.pace import SPEED, Pace, place_ns
-from farscope.cli.printing import INTRODUCING, Show, chooser, lines_for, shower
+from farscope.cli.printing import INTRODUCING, Choice, Show, lines_for, shower, tell_unmatched
 from farscope.cli.progress import Progress
+from farscope.cli.source import check_opened
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
@@ -125,14 +126,19 @@ def _show(
     with Scope(part, key=key) as scope:
         tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
         held: list[Notice] = []
+        noticed: list[Notice] = []
         # The scope reads ahead, so what it notices it notices before the steps are shown.
-        show = shower(scope, chooser(globs), lines_for(spy=spy, as_json=False), lambda: held)
+        chosen = Choice(globs)
+        show = shower(scope, chosen, lines_for(spy=spy, as_json=False), lambda: held)
         try:
             _play(_wanted(scope, span), Pace(speed), show, unless_reader_gone(over))
         finally:
-            held += [notice for notice in scope.notices() if notice.kind not in INTRODUCING]
+            noticed += scope.notices()
+            held += [notice for notice in noticed if notice.kind not in INTRODUCING]
             show([])
+            tell_unmatched(chosen)
             tell(stats_line(scope.stats))
+        check_opened(scope.stats, noticed)
 
 
 def _wanted(scope: Scope, span: Span) -> Iterator[tuple[int, Step] | None]:

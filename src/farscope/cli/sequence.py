@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from farscope.cli.moment import MOMENT
+from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.source import open_source, source_options
 from farscope.views.selection import Selection
 from farscope.views.sequence.ascii import ascii_sequence
@@ -56,7 +57,9 @@ FORMATS: dict[str, Callable[[Diagram, int], str]] = {
     default=FOLD_FROM,
     help=f"Draw what comes N times in a row once, with a count; {FOLD_FROM} by default, 0 never.",
 )
-@click.option("--out", type=click.Path(dir_okay=False), metavar="FILE", default="-", help="Write to FILE.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False), metavar="FILE", default=STANDARD_OUTPUT, help="Write to FILE."
+)
 def sequence(
     where: str | None,
     *,
@@ -81,5 +84,5 @@ def sequence(
     selection = Selection(last, from_ns, to_ns, charts, signals)
     with open_source(where, since, key, one_clock=True) as source:
         diagram = LANES[by](source.steps, selection)
-    with click.open_file(out, "w", encoding="utf-8", atomic=out != "-") as file:
+    with open_output(out) as file:
         file.write(FORMATS[form](diagram, fold))

@@ -14,14 +14,18 @@ import click
 
 from farscope.cli.ending import Over
 from farscope.cli.style import painted
+from farscope.errors import KeyringError
 from farscope.logs.recording_file import is_recording
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.trace_lines import parse_trace
 from farscope.scope.clocks import FAR_NS
+from farscope.scope.intake import Refusal
+from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
+from farscope.scope.stats import ScopeStats
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
 
@@ -77,6 +81,7 @@ def open_source(
     corrected, so that sorting by time keeps the order over all machines.
 
     Raises:
+        KeyringError: at the end, when all there was is sealed with another key.
         FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
     """
     if where == STANDARD_INPUT:
@@ -95,6 +100,7 @@ def open_source(
                 Structures(lambda: {view.id: view.structure for view in scope.charts}),
             )
             _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+            check_opened(scope.stats, scope.notices())
 
 
 def names_text(where: str | None) -> bool:
@@ -114,6 +120,25 @@ def up_to_now(scope: Scope, most: int = CHUNK, over: Over = lambda: False) -> It
     while not over() and waiting > 0 and (steps := scope.take(DRAIN_S, min(most, waiting))):
         waiting -= len(steps)
         yield steps
+
+
+def check_opened(stats: ScopeStats, notices: Iterable[Notice]) -> None:
+    """Complain if there was something to read and all of it was sealed with another key.
+
+    Args:
+        stats: the account of what was read.
+        notices: what the scope told; those about refused batches name the fingerprints of their keys.
+
+    Raises:
+        KeyringError: no batch could be opened.
+    """
+    if stats.batches or not stats.refused.get(Refusal.WRONG_KEY):
+        return
+    details = [notice.detail for notice in notices if notice.kind is NoticeKind.REFUSED]
+    raise KeyringError(
+        "nothing could be opened: " + (details[0] if details else "all of it is sealed with another key"),
+        "name the key file with --key; farscope key show PATH tells the fingerprints of a file's keys",
+    )
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -82,8 +82,8 @@ def make_key_file(path: Path, text: str) -> None:
         FileExistsError: there is something at ``path`` already.
         KeyringError: it cannot be made.
     """
-    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
+        draft = _beside(path, secrets.token_hex(8))
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise _cannot("make", path, error) from error
@@ -110,8 +110,8 @@ def change_key_file(path: Path, change: Callable[[str], str]) -> None:
     """
     # The draft's fixed name, made exclusively before the file is read, is also the lock: of two
     # rotations at once that both read first, one would lose the other's key.
-    draft = path.with_name(f".{path.name}.new")
     try:
+        draft = _beside(path, "new")
         descriptor = os.open(draft, _MAKE, 0o600)
     except FileExistsError:
         raise KeyringError(
@@ -152,6 +152,18 @@ def _check(path: Path, status: os.stat_result) -> None:
             f"close it with: chmod 600 {quote(str(path))}",
             path=str(path),
         )
+
+
+def _beside(path: Path, ending: str) -> Path:
+    """Return the path of a draft in the same folder, so that it can be renamed or linked."""
+    if not path.name:
+        raise is_a_folder(path)
+    return path.with_name(f".{path.name}.{ending}")
+
+
+def is_a_folder(path: Path) -> KeyringError:
+    """Return what to raise where a folder is given for a key file."""
+    return KeyringError(f"{path} is a folder, and keys belong in a file", "give the path of a file in it")
 
 
 def _write(path: Path, text: str) -> None:

@@ -7,7 +7,8 @@ import hashlib
 import os
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -23,6 +24,7 @@ MAX_KEYS = 64
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=")
 _NEW_KEY = "`farscope key new` makes one; for a key file give a pathlib.Path"
+_NEW_FILE = "give the path of a key file; `farscope key new PATH` makes one"
 
 # SHA-256 of keys that were printed in public documents: a hash, so that the key is not spread further.
 _PUBLIC_KEYS = frozenset({"abe51c58132457cf986a7cc4b8cca75247bf6b85486af48e7e20bffc6e69a71e"})
@@ -109,12 +111,9 @@ class Keyring:
             KeyFileUnsafe: others can read it, or it is no regular file of ours.
             BadKey, PublicKey: as ``from_text``.
         """
-        try:
-            return cls.from_text(read_key_file(Path(path)))
-        except BadKey as error:
-            raise BadKey(f"{Path(path)}: {error.message}", error.hint) from None
-        except PublicKey as error:
-            raise PublicKey(f"{Path(path)}: {error.message}", error.hint) from None
+        text = read_key_file(Path(path))
+        with telling_where(Path(path)):
+            return cls.from_text(text)
 
     @classmethod
     def of(cls, key: Keyring | str | bytes | os.PathLike[str]) -> Keyring:
@@ -150,6 +149,23 @@ class Keyring:
 
     def __reduce__(self) -> NoReturn:
         raise KeyringError("a keyring cannot be pickled or copied", "hand over the path of its file instead")
+
+
+@contextmanager
+def telling_where(place: object, hint: str = _NEW_FILE) -> Iterator[None]:
+    """Let errors about keys name the place they were read from; ``hint`` says how to have a key there.
+
+    Raises:
+        BadKey, PublicKey: what was raised inside, with its place.
+    """
+    try:
+        yield
+    except BadKey as error:
+        # Whoever has a key in a file or a variable need not hear what a call's argument may be.
+        told = hint if error.hint == _NEW_KEY else error.hint
+        raise BadKey(f"{place}: {error.message}", told) from None
+    except PublicKey as error:
+        raise PublicKey(f"{place}: {error.message}", error.hint) from None
 
 
 def fingerprint(key: Keyring | str | bytes | os.PathLike[str]) -> str:

@@ -10,8 +10,8 @@ from pathlib import Path
 from shlex import quote
 
 from farscope.errors import KeyringError, NoKey
-from farscope.wire.keyfile import AUTOMATIC_MARK, change_key_file, make_key_file
-from farscope.wire.keyring import Key, Keyring, fingerprint, new_key_text
+from farscope.wire.keyfile import AUTOMATIC_MARK, change_key_file, is_a_folder, make_key_file
+from farscope.wire.keyring import Key, Keyring, fingerprint, new_key_text, telling_where
 
 __all__ = [
     "KEY_FILE_VARIABLE",
@@ -58,7 +58,10 @@ def resolve_keyring(key: Keyring | str | bytes | os.PathLike[str] | None = None,
         return Keyring.load(file)
     if text := os.environ.get(KEY_VARIABLE):
         _warn_of_environment()
-        return Keyring.from_text(text)
+        with telling_where(
+            KEY_VARIABLE, f"`farscope key new` makes one; name its file in {KEY_FILE_VARIABLE}"
+        ):
+            return Keyring.from_text(text)
     path = default_key_path()
     return _purposeful(path) if shared else _own(path)
 
@@ -97,6 +100,8 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
     try:
         make_key_file(target, f"{_PURPOSE}\n{new_key_text()}\n")
     except FileExistsError:
+        if target.is_dir():
+            raise is_a_folder(target) from None
         if target.is_file() and Keyring.load(target).automatic:
             return rotate_key_file(target)
         raise KeyringError(
@@ -107,31 +112,54 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
 
 
 def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: bool = False) -> Keyring:
-    """Put a new key on top of a key file; return its keys. Comments stay.
+    """Put a new key on top of a key file, or remove the old ones below; return its keys. Comments stay.
 
-    The new key seals from the next start of a program on; the old ones still open what they sealed,
-    unless ``drop_old`` removes them. A rotated file counts as made on purpose.
+    The new key seals from the next start of a program on; the old ones still open what they sealed.
+    A file with a new key on top counts as made on purpose.
+
+    Args:
+        path: the key file; the user's own by default.
+        drop_old: make no key, and remove all but the first. A file with one key stays as it is.
 
     Raises:
         NoKey: there is no such file.
-        KeyFileUnsafe, BadKey, PublicKey: the file is no good as it is.
+        KeyFileUnsafe, BadKey: the file is no good as it is.
+        PublicKey: a key that would stay is one everybody has.
         KeyringError: it cannot be replaced.
     """
     target = Path(path) if path is not None else default_key_path()
     rotated: list[Keyring] = []
 
-    def put_new_key_on_top(text: str) -> str:
-        # A public key may be rotated away, but only away.
-        Keyring.from_text(text, allow_public=drop_old)
-        lines = [line.strip() for line in text.splitlines()]
-        comments = [line for line in lines if line.startswith("#") and line != AUTOMATIC_MARK]
-        keys = [] if drop_old else [line for line in lines if line and not line.startswith("#")]
-        new = "\n".join([*comments, new_key_text(), *keys, ""])
-        rotated.append(Keyring.from_text(new))
+    def changed(text: str) -> str:
+        with telling_where(target):
+            new = _without_old(text) if drop_old else _with_new(text)
+            rotated.append(Keyring.from_text(new))
         return new
 
-    change_key_file(target, put_new_key_on_top)
+    change_key_file(target, changed)
     return rotated[0]
+
+
+def _with_new(text: str) -> str:
+    Keyring.from_text(text)
+    comments, keys = _parts(text)
+    return "\n".join([*(line for line in comments if line != AUTOMATIC_MARK), new_key_text(), *keys, ""])
+
+
+def _without_old(text: str) -> str:
+    # A public key may be among those that go.
+    if len(Keyring.from_text(text, allow_public=True).keys) == 1:
+        return text
+    comments, keys = _parts(text)
+    return "\n".join([*comments, keys[0], ""])
+
+
+def _parts(text: str) -> tuple[list[str], list[str]]:
+    """Return the comments and the keys of a key file's text."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line for line in lines if line.startswith("#")], [
+        line for line in lines if line and not line.startswith("#")
+    ]
 
 
 def _own(path: Path) -> Keyring:

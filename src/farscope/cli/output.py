@@ -1,0 +1,60 @@
+"""Where a verb's result goes: standard output, a file that appears when it is whole, or a pipe or device."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import click
+
+STANDARD_OUTPUT = "-"
+
+
+@contextmanager
+def open_output(out: str) -> Iterator[IO[str]]:
+    """Open what ``--out`` names for writing text; ``-`` is standard output.
+
+    A regular file, or one that is not there yet, is put in place when all is written, and left as it
+    was after an error. Anything else, such as a pipe or a device, is written into as it is: it would
+    be lost if a file took its place.
+
+    Raises:
+        OSError: it cannot be opened or written; the error names ``out`` where opening it failed.
+    """
+    if out != STANDARD_OUTPUT and _holds_a_file(out):
+        with _put_in_place(out) as file:
+            yield file
+    else:
+        with click.open_file(out, "w", encoding="utf-8") as file:
+            yield file
+
+
+def _holds_a_file(out: str) -> bool:
+    path = Path(out)
+    return path.is_file() or not path.exists()
+
+
+@contextmanager
+def _put_in_place(out: str) -> Iterator[IO[str]]:
+    # A link goes on leading to its file.
+    target = Path(out).resolve()
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
+    try:
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+    except OSError as error:
+        # The draft's name tells nobody anything.
+        raise OSError(error.errno, error.strerror, out) from None
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            if target.exists():
+                draft.chmod(stat.S_IMODE(target.stat().st_mode))
+            yield file
+        draft.replace(target)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
