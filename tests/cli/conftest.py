@@ -39,6 +39,28 @@ def play(log_url: str) -> Callable[..., None]:
     return run
 
 
+LONG_PRESSES = 200_000
+
+
+@pytest.fixture
+def long_url(tmp_path: Path) -> str:
+    """A log with a lamp's start and ``LONG_PRESSES``: more than is shown in a moment."""
+    url = f"sqlite:{tmp_path / 'long'}"
+    chart = Factory("lamp", threaded=False)
+    off = chart.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
+    on = chart.create("on").catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
+    chart.nest(off, parent=None).nest(on, parent=None)
+    press = Event("PRESS")
+    with broadcast(chart, url=url) as probe:
+        chart.start_at("off")
+        for number in range(LONG_PRESSES):
+            chart.dispatch(press)
+            if number % 5_000 == 0:
+                assert probe.flush(30.0)
+        assert probe.flush(30.0)
+    return url
+
+
 @pytest.fixture
 def farscope() -> Run:
     def run(*arguments: object, folder: Path | None = None) -> subprocess.CompletedProcess[str]:

@@ -19,6 +19,7 @@ import pytest
 
 from farscope import Event, Factory, broadcast
 from farscope.testing.waiting import PATIENCE_S
+from farscope.wire.keys import new_key_file
 
 ALT_SCREEN, NORMAL_SCREEN = b"\x1b[?1049h", b"\x1b[?1049l"
 SHOW_CURSOR = b"\x1b[?25h"
@@ -201,3 +202,17 @@ def test_without_a_terminal_a_log_is_listened_to_for_a_moment(log_url, lamp, far
     lamp.start_at("off")
     done = farscope("top", log_url)
     assert re.search(r"\nlamp +\S+ +alive +off", done.stdout)
+
+
+def test_without_a_terminal_the_listening_begins_behind_the_past(long_url, farscope):
+    done = farscope("top", long_url, "--since", "start", "--for", "100ms")
+    assert done.returncode == 0
+    assert re.search(r"\nlamp +\S+ +closed +off .* PRESS ", done.stdout)
+    assert done.stderr.splitlines()[-1] == "seen 200,001 steps of 1 probe, lost 0, duplicated 0"
+
+
+def test_a_table_of_what_another_key_sealed_is_an_error(recording, farscope, tmp_path):
+    new_key_file(tmp_path / "other.key")
+    done = farscope("top", recording, "--key", tmp_path / "other.key")
+    assert done.returncode == 3
+    assert "hint: another key sealed this log: fingerprint " in done.stderr

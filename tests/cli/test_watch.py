@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,21 @@ def test_only_chosen_charts_are_shown_and_the_others_counted(url):
     assert "seen 6 steps" in done.stderr
 
 
+def test_notices_about_charts_that_are_not_chosen_are_left_out(url):
+    play(url, "hall lamp", "door")
+    told = watch(url, "--chart", "door").stderr
+    assert "door: appeared\n" in told
+    assert "door: closed\n" in told
+    assert "hall lamp" not in told
+
+
+def test_a_glob_that_matched_no_chart_is_told_at_the_end(url):
+    play(url, "lamp")
+    done = watch(url, "--chart", "lamb*", "--chart", "lam[p]")
+    assert done.stderr.splitlines()[-2] == "no chart matched 'lamb*'"
+    assert "lam[p]" not in done.stderr
+
+
 def test_json_is_one_object_a_step(url):
     play(url, "lamp")
     steps = [json.loads(line) for line in watch(url, "--json").stdout.splitlines()]
@@ -167,12 +183,12 @@ def test_lines_come_while_the_chart_runs_also_through_a_pipe(url):
         watcher.wait_out("e->PRESS() off->on\n")
 
 
-def test_what_the_account_calls_seen_was_printed_also_when_time_is_up_in_the_middle(url):
-    play(url, "lamp", presses=20_000)
-    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "20ms"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    seen = re.search(r"seen ([\d,]+) step", done.stderr)[1].replace(",", "")
-    assert len(done.stdout.splitlines()) == int(seen)
+def test_a_span_counts_from_when_the_past_was_shown(long_url):
+    command = [sys.executable, "-m", "farscope", "watch", long_url, "--since", "start", "--for", "100ms"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) == 200_001
+    assert done.stderr.splitlines()[-1] == "seen 200,001 steps of 1 probe, lost 0, duplicated 0"
 
 
 def test_a_reader_that_has_enough_ends_it_quietly(url):
@@ -192,10 +208,33 @@ def test_another_key_is_named_by_its_fingerprint_and_opens_nothing(url, tmp_path
     play(url, "lamp")
     new_key_file(tmp_path / "other.key")
     done = watch(url, "--key", str(tmp_path / "other.key"))
-    assert done.returncode == 0
+    assert done.returncode == 3
     assert done.stdout == ""
-    assert re.search(r"refused a batch: .*another key.*[0-9a-f]{8}", done.stderr)
+    fingerprint = re.search(r"refused a batch: .*another key.*?([0-9a-f]{8,})", done.stderr)[1]
+    account, error, hint = done.stderr.splitlines()[-3:]
+    assert "refused" in account
+    assert error == "error: nothing here could be opened with your key"
+    assert hint == (f"hint: another key sealed this log: fingerprint {fingerprint}; give its file with --key")
+
+
+def test_a_log_another_key_sealed_in_part_is_no_error(url, tmp_path, monkeypatch):
+    play(url, "lamp")
+    new_key_file(tmp_path / "other.key")
+    monkeypatch.setenv("FARSCOPE_KEY_FILE", str(tmp_path / "other.key"))
+    play(url, "door")
+    done = watch(url)
+    assert done.returncode == 0
+    assert "[door] e->start_at()" in done.stdout
     assert "refused" in done.stderr.splitlines()[-1]
+
+
+def test_a_recording_another_key_sealed_is_an_error_also_without_a_span(url, tmp_path):
+    play(url, "lamp")
+    new_key_file(tmp_path / "other.key")
+    path = record(url, tmp_path)
+    command = [sys.executable, "-m", "farscope", "watch", str(path), "--key", str(tmp_path / "other.key")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
 
 
 @pytest.mark.parametrize(
@@ -243,13 +282,17 @@ def in_terminal(command: list[str]) -> str:
     return shown.decode()
 
 
+def record(url: str, folder: Path) -> Path:
+    """Write what the log holds into a recording."""
+    path = folder / "run.farscope"
+    with closing(open_log(url).reader(0)) as reader, RecordingWriter(path) as writer:
+        writer.append(reader.read(1.0))
+    return path
+
+
 def test_a_recording_is_shown_to_its_end_with_the_account(url, tmp_path):
     play(url, "lamp", presses=3)
-    path = tmp_path / "run.farscope"
-    reader = open_log(url).reader(0)
-    with RecordingWriter(path) as writer:
-        writer.append(reader.read(1.0))
-    reader.close()
+    path = record(url, tmp_path)
     command = [sys.executable, "-m", "farscope", "watch", str(path)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 4)

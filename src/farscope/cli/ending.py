@@ -1,4 +1,4 @@
-"""When a verb that could go on for ever ends: asked to, out of time, or with nobody left to read it."""
+"""When a verb that could go on for ever ends, and what it says of itself then."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+
+from farscope.errors import KeyringError
+from farscope.scope.intake import Refusal
+from farscope.scope.scope import Scope
+from farscope.views.text import stats_line
 
 LOOK_S = 0.1
 """How long Ctrl-C and the end of ``--for`` may go unnoticed while nothing comes."""
@@ -38,12 +43,48 @@ def ending() -> Iterator[Over]:
             signal.signal(each, handler)
 
 
-def until(for_s: float | None, over: Over) -> Over:
-    """Return what is over when ``over`` is, or ``for_s`` seconds from now; None is never."""
+def until(for_s: float | None, over: Over, begun: Callable[[], bool] = lambda: True) -> Over:
+    """Return what is over when ``over`` is, or ``for_s`` seconds after it has begun; None is never.
+
+    ``begun`` is asked at once, and whenever somebody asks whether it is over, until it holds.
+    """
     if for_s is None:
         return over
-    deadline = time.monotonic() + for_s
-    return lambda: over() or time.monotonic() >= deadline
+    deadline = time.monotonic() + for_s if begun() else None
+
+    def over_or_late() -> bool:
+        nonlocal deadline
+        if deadline is None and begun():
+            deadline = time.monotonic() + for_s
+        return over() or (deadline is not None and time.monotonic() >= deadline)
+
+    return over_or_late
+
+
+def account(scope: Scope) -> str:
+    """Return the closing account of a scope as one line; it says so if not all there was was shown."""
+    stats = scope.stats
+    line = stats_line(stats)
+    if not scope.caught_up:
+        return f"{line}; ended before the log's end was reached"
+    return f"{line}; ended with {stats.waiting:,} of them not shown" if stats.waiting else line
+
+
+def check_opened(scope: Scope) -> None:
+    """Make sure that something could be opened, if there was anything.
+
+    Raises:
+        KeyringError: everything there was is sealed with keys we do not hold.
+    """
+    stats = scope.stats
+    refused = stats.refused.get(Refusal.WRONG_KEY, 0)
+    if stats.batches or stats.received or not refused:
+        return
+    whose = ", ".join(scope.foreign_keys)
+    raise KeyringError(
+        "nothing here could be opened with your key",
+        f"another key sealed this log{f': fingerprint {whose}' if whose else ''}; give its file with --key",
+    )
 
 
 def unless_reader_gone(over: Over) -> Over:

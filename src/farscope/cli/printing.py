@@ -37,9 +37,6 @@ ALARMING = frozenset(
 CHOICES_KEPT = 4_096
 """Charts of which it is remembered whether they are to be shown; beyond that, it is found out again."""
 
-Choice = Callable[[ChartId], bool]
-"""Tells whether a chart is to be shown."""
-
 Lines = Callable[[Step, str, int], list[str]]
 """Makes the lines to show of a step, given the label of its chart and when it began by our clock."""
 
@@ -82,27 +79,43 @@ def _coloured(*, spy: bool) -> Lines:
     return lines
 
 
-def chooser(globs: tuple[str, ...]) -> Choice:
-    """Return what tells whether the globs let a chart through; none given lets all through."""
-    if not globs:
-        return lambda _: True
+class Choice:
+    """Tells whether a chart is to be shown: one of the globs fits its name or label, or none was given."""
 
-    @lru_cache(CHOICES_KEPT)
-    def chosen(chart: ChartId) -> bool:
-        return any(fnmatchcase(chart.name, glob) or fnmatchcase(chart.label, glob) for glob in globs)
+    def __init__(self, globs: tuple[str, ...]) -> None:
+        self.unmatched = list(dict.fromkeys(globs))
+        """The globs no chart asked about has fitted so far, in the order given."""
+        self._globs = globs
+        self._chosen = lru_cache(CHOICES_KEPT)(self._fits)
 
-    return chosen
+    def __call__(self, chart: ChartId) -> bool:
+        """Tell whether to show the chart."""
+        return not self._globs or self._chosen(chart)
+
+    def _fits(self, chart: ChartId) -> bool:
+        fitting = {
+            glob for glob in self._globs if fnmatchcase(chart.name, glob) or fnmatchcase(chart.label, glob)
+        }
+        self.unmatched = [glob for glob in self.unmatched if glob not in fitting]
+        return bool(fitting)
+
+
+def tell_unmatched(chosen: Choice) -> None:
+    """Tell each glob that fitted no chart: most likely it was mistyped."""
+    for glob in chosen.unmatched:
+        tell(f"no chart matched '{escape(glob)}'")
 
 
 def shower(scope: Scope, chosen: Choice, lines: Lines, ask: Callable[[], list[Notice]] | None = None) -> Show:
     """Return what prints steps, and the notices there are, each on its side of them.
 
+    Of steps, and of notices about charts, only those of chosen charts are printed.
     ``ask`` says which notices there are; without it the scope does.
     """
     asked = ask or scope.notices
 
     def show(steps: list[Step]) -> None:
-        notices = asked()
+        notices = [notice for notice in asked() if notice.chart is None or chosen(notice.chart)]
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
         wanted = [(step, scope.label(step.chart)) for step in steps if chosen(step.chart)]
         shown = [line for step, label in wanted for line in lines(step, label, scope.corrected_ns(step))]

@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.text import Text
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, ending, until
+from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, until
 from farscope.cli.keyboard import open_keyboard
 from farscope.cli.printing import ALARMING
 from farscope.cli.style import tell
 from farscope.logs.base import FiniteLog, Log
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
-from farscope.views.text import notice_line, stats_line
+from farscope.views.text import notice_line
 from farscope.views.top.controls import Controls, arranged
 from farscope.views.top.screen import Head, Line, Size, page_size, plain_table, screen
 from farscope.views.top.table import Row, Table
@@ -45,7 +45,13 @@ ONCE_S: Final = 2.5
 @click.command()
 @click.argument("url", required=False)
 @click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
-@click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
+@click.option(
+    "--for",
+    "for_s",
+    type=DURATION,
+    metavar="SPAN",
+    help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
+)
 @click.option(
     "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
 )
@@ -56,20 +62,25 @@ def top(url: str | None, *, since: str | None, for_s: float | None, key: Path | 
     in your state folder. Of a recording, it shows the charts as they were at its end.
 
     Keys sort, search, pause and choose a chart whose recent steps are shown; ? tells them all, q quits.
-    Where there is no terminal to draw on, or none to read keys from, one plain table is printed.
+    Where there is no terminal to draw on, or none to read keys from, one plain table is printed; the
+    account on standard error says so if there was more in the log.
     """
     log = open_log(url)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with ending() as ended, Scope(log, key=key, since=since) as scope:
+        feed = Feed(scope, log)
+        span_s = ONCE_S if for_s is None and not interactive and not feed.ends else for_s
+        over = until(span_s, ended, lambda: not (since or feed.ends) or scope.caught_up)
         try:
-            feed = Feed(scope, log)
             if interactive:
-                _live(feed, until(for_s, ended))
+                _live(feed, over)
             else:
                 tell("this is no terminal to draw on: one table is printed")
-                _once(feed, until(ONCE_S if for_s is None and not feed.ends else for_s, ended))
+                _once(feed, over)
         finally:
-            tell(stats_line(scope.stats))
+            tell(account(scope))
+        if not interactive:
+            check_opened(scope)
 
 
 class Feed:
@@ -140,6 +151,10 @@ class Feed:
 def _once(feed: Feed, over: Over) -> None:
     while not over() and not feed.scope.ended:
         feed.take(LOOK_S)
+    # What was received by then belongs in the table.
+    feed.scope.close()
+    while feed.take(0.0):
+        pass
     feed.look()
     rows = arranged(feed.table.rows(feed.now_ns), Controls())
     click.echo("\n".join(plain_table(rows)))

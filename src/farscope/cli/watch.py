@@ -7,24 +7,35 @@ from pathlib import Path
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone, until
-from farscope.cli.printing import Show, chooser, lines_for, shower
+from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, unless_reader_gone, until
+from farscope.cli.printing import Choice, Show, lines_for, shower, tell_unmatched
 from farscope.cli.style import tell
+from farscope.logs.base import FiniteLog
 from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
 from farscope.scope.feed import WIRES
 from farscope.scope.scope import Scope
-from farscope.views.text import escape, stats_line
+from farscope.views.text import escape
 
 
 @click.command()
 @click.argument("url", required=False)
 @click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
 @click.option(
-    "--chart", "globs", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
+    "--chart",
+    "globs",
+    metavar="GLOB",
+    multiple=True,
+    help="Only charts whose name or label fits, and notices about them; repeatable.",
 )
 @click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
-@click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
+@click.option(
+    "--for",
+    "for_s",
+    type=DURATION,
+    metavar="SPAN",
+    help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
+)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a step, with everything in it.")
 @click.option(
     "--wire", type=click.Choice(WIRES), default="batches", show_default=True, help="Form of what travels."
@@ -50,19 +61,25 @@ def watch(
 
     Steps go to standard output, one line a transition, plain when that is no terminal. What else is
     worth knowing (a chart appeared, went silent, something was lost) and the closing accounting
-    go to standard error. Ctrl-C ends it.
+    go to standard error. Ctrl-C ends it; the account says so if there was more in the log.
     """
-    address = open_lines(url).url if wire == "lines" else open_log(url).url
+    log = None if wire == "lines" else open_log(url)
+    address = open_lines(url).url if log is None else log.url
+    finite = isinstance(log, FiniteLog)
+    chosen = Choice(globs)
     with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope:
         tell(f"watching {escape(address)}; Ctrl-C ends")
         try:
             _follow(
                 scope,
-                shower(scope, chooser(globs), lines_for(spy=spy, as_json=as_json)),
-                unless_reader_gone(until(for_s, ended)),
+                shower(scope, chosen, lines_for(spy=spy, as_json=as_json)),
+                unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.caught_up)),
             )
         finally:
-            tell(stats_line(scope.stats))
+            tell_unmatched(chosen)
+            tell(account(scope))
+        if for_s is not None or finite:
+            check_opened(scope)
 
 
 def _follow(scope: Scope, show: Show, over: Over) -> None:
