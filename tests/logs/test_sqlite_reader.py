@@ -12,7 +12,7 @@ from farscope.logs.sqlite import SqliteLog
 from farscope.logs.sqlite_file import TABLES, FileName, writer_lives
 from farscope.logs.sqlite_reader import SqliteReader
 from farscope.logs.sqlite_retention import KeepWithin
-from farscope.logs.sqlite_tail import ALL_READ
+from farscope.logs.sqlite_tail import ALL_READ, Tail
 from farscope.logs.sqlite_writer import SqliteWriter
 
 
@@ -51,6 +51,24 @@ def test_files_are_merged_by_time_of_storing(log):
     middle.close()
     for writer in writers:
         writer.close()
+
+
+def test_what_a_writer_stores_and_closes_upon_while_one_looks_is_read(log, monkeypatch):
+    writer = log.writer("a")
+    writer.append([b"first"], 1.0)
+    reader = log.reader(since_ns=0)
+    fetch, last = Tail._fetch, [b"last"]
+
+    def then_the_writer_ends(tail: Tail, connection: sqlite3.Connection) -> bool:
+        found = fetch(tail, connection)
+        if not found and last:
+            writer.append([last.pop()], 1.0)
+            writer.close()
+        return found
+
+    monkeypatch.setattr(Tail, "_fetch", then_the_writer_ends)
+    assert data(reader) + data(reader) == [b"first", b"last"]
+    reader.close()
 
 
 def test_old_files_are_opened_only_when_their_time_comes(log):

@@ -143,11 +143,13 @@ class Tail:
             self._seen_mark = self._mark
             return False
         self._trouble_began_s = None
+        # Asked before the fetch: a writer stores its last batches, and only then says that it closed.
+        ended = not self._lives or connection.execute("SELECT closed FROM meta").fetchone()[0]
         if self._fetch(connection):
             return True
         # Only now: what was stored between the version's reading and the fetch makes another version.
         self._seen_version, self._seen_mark = version, self._mark
-        if not self._lives or connection.execute("SELECT closed FROM meta").fetchone()[0]:
+        if ended:
             self._finish()
         return False
 
