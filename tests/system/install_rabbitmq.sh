@@ -8,6 +8,8 @@
 # A broker that already runs here is never touched: the package's own service is kept from starting
 # during the installation, and stays switched off where this script was the one to install it.
 set -eu
+# shellcheck source=tests/system/debian.sh
+. "$(dirname "$0")/debian.sh"
 
 server=/usr/lib/rabbitmq/bin/rabbitmq-server
 policy=/usr/sbin/policy-rc.d
@@ -15,18 +17,7 @@ policy=/usr/sbin/policy-rc.d
 if [ -x "$server" ]; then
     exit 0
 fi
-if ! command -v apt-get >/dev/null 2>&1; then
-    echo "no apt-get here: install RabbitMQ 3.9 or later by hand, or set FARSCOPE_TEST_AMQP_URL" >&2
-    exit 0
-fi
-if [ "$(id -u)" -eq 0 ]; then
-    as_root=""
-elif command -v sudo >/dev/null 2>&1 && sudo -n true 2>/dev/null; then
-    as_root="sudo -n"
-else
-    echo "neither root nor sudo without a password: the tests that need a broker will be skipped" >&2
-    exit 0
-fi
+need_root "RabbitMQ 3.9 or later (or set FARSCOPE_TEST_AMQP_URL)"
 
 # invoke-rc.d asks policy-rc.d before it starts any service; 101 means "not allowed".
 made_policy=""
@@ -47,8 +38,7 @@ elif ! $as_root sh -c "\"$policy\" rabbitmq-server start >/dev/null 2>&1; [ \$? 
     exit 0
 fi
 
-$as_root apt-get update -q
-$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends rabbitmq-server
+install_packages rabbitmq-server
 if [ -d /run/systemd/system ]; then
     # Otherwise the next boot of this machine would start what only the tests wanted.
     $as_root systemctl disable rabbitmq-server.service
