@@ -5,12 +5,17 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 from click.testing import CliRunner
 
 from farscope.cli.key import key
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
+from farscope.logs.url import open_log
+from farscope.testing.program import Program
+from farscope.testing.waiting import eventually
+from farscope.wire.envelope import peek_header
 from farscope.wire.keyring import Keyring
 from farscope.wire.keys import default_key_path, resolve_keyring
 
@@ -147,3 +152,47 @@ def test_the_command_ends_in_exit_codes_and_hints_without_a_traceback(tmp_path):
     assert done.returncode == NoKey.exit_code
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+PRODUCER = """
+import sys
+from pathlib import Path
+from farscope import Event, Factory, broadcast
+
+lamp = Factory("lamp", threaded=False)
+off = lamp.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
+on = lamp.create("on").catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
+lamp.nest(off, parent=None).nest(on, parent=None)
+with broadcast(lamp, url=sys.argv[1], key=Path(sys.argv[2])) as probe:
+    lamp.start_at("off")
+    print("started", flush=True)
+    for _ in sys.stdin:
+        lamp.dispatch(Event("PRESS"))
+        probe.flush(60.0)
+"""
+
+
+def test_programs_that_run_follow_a_rotation_and_no_step_is_lost(tmp_path):
+    url, path = f"sqlite:{tmp_path / 'log'}", tmp_path / "team.key"
+    run("new", path)
+    watching = ("-m", "farscope", "watch", url, "--key", str(path))
+    with Program(*watching) as watcher, Program("-c", PRODUCER, url, str(path)) as producer:
+        producer.wait_out("started")
+        watcher.wait_out("start_at()")
+        run("rotate", path)
+        rotated = Keyring.load(path).sealing.id
+        eventually(lambda: key_of_newest_batch(url) == rotated)
+        producer.type_in("\n")
+        watcher.wait_out("e->PRESS() off->on")
+        run("rotate", path, "--drop-old")
+        producer.type_in("\n")
+        watcher.wait_out("e->PRESS() on->off")
+        watcher.interrupt()
+        assert watcher.wait() == 0
+        assert watcher.err.splitlines()[-1] == "seen 3 steps of 1 probe, lost 0, duplicated 0"
+        assert "refused" not in watcher.err
+
+
+def key_of_newest_batch(url: str) -> bytes:
+    with closing(open_log(url).reader(0)) as reader:
+        return peek_header(reader.read(0.0, 10_000)[-1].data).key_id

@@ -73,8 +73,8 @@ def rotate(path: Path | None, *, drop_old: bool) -> None:
 
     The old keys still open what they sealed, until they are removed.
 
-    Copy the file to every watcher first and then to every sender: programs use the new key from their
-    next start on. Once nothing sealed with the old keys is wanted, rotate --drop-old removes them: it
+    Copy the file to every watcher first and then to every sender: running programs take it up within
+    seconds. Once nothing sealed with the old keys is wanted, rotate --drop-old removes them: it
     makes no key, and keeps the first one, which every sender has by then.
     """
     target = _target(path)

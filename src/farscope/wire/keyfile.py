@@ -13,7 +13,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
 
@@ -22,6 +22,9 @@ AUTOMATIC_MARK = "# made automatically by farscope, for the log of this machine 
 
 MAX_KEY_FILE_BYTES = 65_536
 """A larger file is ``KeyFileUnsafe``: it is something else."""
+
+Stamp: TypeAlias = tuple[int, ...]
+"""Two of one path that differ tell that the file was replaced, written to, or opened to others meanwhile."""
 
 _OWNERS_AND_MODES = hasattr(os, "geteuid")
 # Without O_NONBLOCK a pipe in the place of the file would hold us up for ever.
@@ -33,6 +36,16 @@ _IS_A_LINK = frozenset({errno.ELOOP, errno.EMLINK})
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 )
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Return the stamp of the file at ``path``; None if nobody can tell, as when there is none."""
+    try:
+        status = os.lstat(path)
+    except OSError:
+        return None
+    times = (status.st_mtime_ns, status.st_ctime_ns)
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mode, status.st_uid, *times)
 
 
 def read_key_file(path: Path) -> str:

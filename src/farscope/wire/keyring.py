@@ -10,11 +10,11 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 from farscope.errors import BadKey, KeyringError, PublicKey
 from farscope.wire.envelope import KEY_ID_BYTES
-from farscope.wire.keyfile import AUTOMATIC_MARK, read_key_file
+from farscope.wire.keyfile import AUTOMATIC_MARK, Stamp, read_key_file, stamp_of
 
 KEY_BYTES = 32
 KEY_ID_DOMAIN = b"farscope key id\x00"
@@ -66,18 +66,31 @@ class Key:
         raise KeyringError("a key cannot be pickled or copied", "hand over the path of its file instead")
 
 
+class KeyFile(NamedTuple):
+    """Where a keyring was read from, so that whoever uses it for long can look there again."""
+
+    path: Path
+    stamp: Stamp | None
+    """Of the file when it was read."""
+    purposeful: bool = False
+    """Whether keys that farscope made automatically will not do."""
+
+
 class Keyring:
     """Keys in order: the first seals, all open. Immutable, safe from any thread, shows fingerprints only."""
 
-    __slots__ = ("automatic", "keys")
+    __slots__ = ("automatic", "file", "keys")
 
     keys: tuple[Key, ...]
     automatic: bool
     """Whether its file was made by farscope itself, for this machine's own log."""
+    file: KeyFile | None
+    """Where it was read from: sealers and openers follow the file when it changes."""
 
-    def __init__(self, keys: Iterable[Key], *, automatic: bool = False) -> None:
+    def __init__(self, keys: Iterable[Key], *, automatic: bool = False, file: KeyFile | None = None) -> None:
         self.keys = tuple({key.id: key for key in keys}.values())
         self.automatic = automatic
+        self.file = file
         if not self.keys:
             raise BadKey("a keyring needs at least one key", _NEW_KEY)
         if len(self.keys) > MAX_KEYS:
@@ -111,9 +124,13 @@ class Keyring:
             KeyFileUnsafe: others can read it, or it is no regular file of ours.
             BadKey, PublicKey: as ``from_text``.
         """
-        text = read_key_file(Path(path))
-        with telling_where(Path(path)):
-            return cls.from_text(text)
+        target = Path(path)
+        # Before the reading: what is written in between makes the next look read again.
+        file = KeyFile(target.absolute(), stamp_of(target))
+        text = read_key_file(target)
+        with telling_where(target):
+            read = cls.from_text(text)
+        return cls(read.keys, automatic=read.automatic, file=file)
 
     @classmethod
     def of(cls, key: Keyring | str | bytes | os.PathLike[str]) -> Keyring:
@@ -128,6 +145,11 @@ class Keyring:
         if isinstance(key, bytes):
             return cls.from_text(key.decode("ascii", "replace"))
         return cls.load(key)
+
+    def on_purpose(self) -> Keyring:
+        """Return the same keys, never to be followed to keys that farscope made automatically."""
+        file = self.file and self.file._replace(purposeful=True)
+        return Keyring(self.keys, automatic=self.automatic, file=file)
 
     @property
     def sealing(self) -> Key:

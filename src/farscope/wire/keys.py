@@ -114,7 +114,8 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
 def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: bool = False) -> Keyring:
     """Put a new key on top of a key file, or remove the old ones below; return its keys. Comments stay.
 
-    The new key seals from the next start of a program on; the old ones still open what they sealed.
+    Running programs that use this file take the new key up within seconds; the old ones still open what
+    they sealed.
     A file with a new key on top counts as made on purpose.
 
     Args:
@@ -181,7 +182,7 @@ def _purposeful(path: Path) -> Keyring:
         raise NoKey("a log that others can reach needs a key that somebody made", _MAKE_ONE) from None
     if keyring.automatic:
         raise NoKey(f"the key in {path} was made automatically, for the log of this machine only", _MAKE_ONE)
-    return keyring
+    return keyring.on_purpose()
 
 
 @cache

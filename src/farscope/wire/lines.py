@@ -15,6 +15,7 @@ from cryptography.fernet import Fernet, InvalidToken
 
 from farscope.errors import Malformed, WrongKey
 from farscope.wire.keyring import Keyring
+from farscope.wire.keywatch import KeyWatch
 
 MAX_TOKEN_BYTES = 256 * 1024
 """A longer token is ``Malformed``: no line comes near it."""
@@ -34,21 +35,25 @@ class OpenedLine(NamedTuple):
 
 
 class LineSealer:
-    """Makes tokens with a keyring's first key; may be used from several threads."""
+    """Makes tokens with a keyring's first key, whose file is followed. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
+        self._watch = KeyWatch(keyring)
         self._fernet = Fernet(keyring.sealing.reveal())
 
     def seal(self, text: str) -> bytes:
         """Return the token of a line."""
+        if self._watch.look():
+            self._fernet = Fernet(self._watch.keyring.sealing.reveal())
         return self._fernet.encrypt(text.encode("utf-8", "backslashreplace"))
 
 
 class LineOpener:
-    """Opens tokens made with any key of a keyring; may be used from several threads."""
+    """Opens tokens made with any key of a keyring, whose file is followed. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self._fernets = [Fernet(key.reveal()) for key in keyring.keys]
+        self._watch = KeyWatch(keyring)
+        self._take_keys()
 
     def open(self, token: bytes) -> OpenedLine:
         """Return the line of a token.
@@ -58,19 +63,32 @@ class LineOpener:
             WrongKey: sealed with a key we do not hold, or changed on its way; a token does not tell which.
         """
         sealed_s = _sealed_s(token)
+        if self._watch.look():
+            self._take_keys()
+        plain = self._decrypted(token)
+        if plain is None and self._watch.look_at_once():
+            self._take_keys()
+            plain = self._decrypted(token)
+        if plain is None:
+            raise WrongKey(
+                "a line sealed with a key that is not in the keyring, or changed on its way",
+                "`farscope key show` lists the fingerprints of your keys; ask the sender for the key file",
+            )
+        try:
+            return OpenedLine(plain.decode(), sealed_s)
+        except UnicodeDecodeError:
+            raise Malformed("a line that is no text") from None
+
+    def _take_keys(self) -> None:
+        self._fernets = [Fernet(key.reveal()) for key in self._watch.keyring.keys]
+
+    def _decrypted(self, token: bytes) -> bytes | None:
         for fernet in self._fernets:
             try:
-                plain = fernet.decrypt(token)
+                return fernet.decrypt(token)
             except InvalidToken:
                 continue
-            try:
-                return OpenedLine(plain.decode(), sealed_s)
-            except UnicodeDecodeError:
-                raise Malformed("a line that is no text") from None
-        raise WrongKey(
-            "a line sealed with a key that is not in the keyring, or changed on its way",
-            "`farscope key show` lists the fingerprints of your keys; ask the sender for the key file",
-        )
+        return None
 
 
 def _sealed_s(token: bytes) -> int:

@@ -28,6 +28,7 @@ from farscope.wire.envelope import (
     peek_header,
 )
 from farscope.wire.keyring import Key, Keyring
+from farscope.wire.keywatch import KeyWatch
 
 KEY_DOMAIN = b"farscope batch key, format 1"
 """Keeps the keys of batches apart from anything else derived from the same shared key."""
@@ -37,11 +38,15 @@ MAX_DERIVED_KEYS = 1_024
 
 
 class Sealer:
-    """Seals the batches of one probe with the keyring's first key. Used by one thread at a time."""
+    """Seals the batches of one probe with the keyring's first key. Used by one thread at a time.
+
+    The file the keyring was read from is followed, as ``KeyWatch`` tells.
+    """
 
     def __init__(self, keyring: Keyring, probe: bytes) -> None:
         if len(probe) != PROBE_BYTES:
             raise Invariant(f"a probe id has {PROBE_BYTES} bytes, not {len(probe)}")
+        self._watch = KeyWatch(keyring)
         self._key = keyring.sealing
         self._probe = probe
         self._epoch = -1
@@ -60,6 +65,9 @@ class Sealer:
                 f"a body of {len(body)} bytes does not fit into a batch of {MAX_BATCH_BYTES}",
                 "send fewer steps in one batch",
             )
+        if self._watch.look():
+            self._key = self._watch.keyring.sealing
+            self._cipher = None
         if self._cipher is None or number >> 32 != self._epoch:
             self._epoch = number >> 32
             self._cipher = _derive(self._key, self._probe, self._epoch)
@@ -69,11 +77,17 @@ class Sealer:
 
 
 class Opener:
-    """Opens batches of any probe sealed with any key of a keyring. Used by one thread at a time."""
+    """Opens batches of any probe sealed with any key of a keyring. Used by one thread at a time.
+
+    The file the keyring was read from is followed, as ``KeyWatch`` tells, and looked at before a key is
+    called a wrong one.
+    """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._keys = {key.id: key for key in keyring.keys}
+        self._watch = KeyWatch(keyring)
+        self._keys: dict[bytes, Key] = {}
         self._ciphers: dict[tuple[bytes, bytes, int], AESGCM] = {}
+        self._take_keys()
 
     def open(self, data: bytes) -> tuple[Header, bytes]:
         """Return a batch's header, now proven, and its body, still compressed.
@@ -87,7 +101,12 @@ class Opener:
             Tampered: header or body were changed after sealing.
         """
         header = peek_header(data)
+        if self._watch.look():
+            self._take_keys()
         key = self._keys.get(header.key_id)
+        if key is None and self._watch.look_at_once():
+            self._take_keys()
+            key = self._keys.get(header.key_id)
         if key is None:
             fingerprint = header.key_id.hex()
             raise WrongKey(
@@ -104,6 +123,10 @@ class Opener:
             raise Tampered("the seal of a batch does not hold: it was changed after sealing") from None
         self._keep(place, cipher)
         return header, body
+
+    def _take_keys(self) -> None:
+        self._keys = {key.id: key for key in self._watch.keyring.keys}
+        self._ciphers.clear()
 
     def _keep(self, place: tuple[bytes, bytes, int], cipher: AESGCM) -> None:
         # Only what a proven batch needed is kept, so that forged probe ids push nothing out.

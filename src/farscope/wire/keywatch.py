@@ -1,0 +1,98 @@
+"""A keyring that follows the file it was read from, so that a rotation needs no restart."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable
+
+from farscope.errors import KeyringError
+from farscope.wire.keyfile import Stamp, stamp_of
+from farscope.wire.keyring import KeyFile, Keyring
+
+LOOK_S = 2.0
+"""How often a key file in use is looked at: a new key seals, and a dropped one stops opening, so much later
+at most, counted from the next batch."""
+
+RETRY_S = 1.0
+"""A file that is no good and has not changed since is not read more often than this, whoever asks."""
+
+_log = logging.getLogger("farscope")
+
+_told: dict[str, str] = {}
+"""What was said of each file that is no good: several probes and a spool may follow one file."""
+
+
+class KeyWatch:
+    """Gives the keys a file holds at present; a keyring that comes from no file stays as it is.
+
+    A file that is gone, spoilt or open to others changes nothing: the keys read before stay in use, and
+    that is told once through the logger ``farscope``, unless the next look finds the file in order: it may
+    just be being copied. Used by one thread at a time.
+    """
+
+    def __init__(self, keyring: Keyring, clock: Callable[[], float] = time.monotonic) -> None:
+        self.keyring = keyring
+        """The keys as they were found last."""
+        self._file = keyring.file
+        self._clock = clock
+        self._failing: tuple[Stamp | None] | None = None
+        self._failed_s = self._looked_s = -math.inf
+
+    def look(self) -> bool:
+        """Look at the file if that was not done for ``LOOK_S``; return whether it holds other keys now."""
+        if self._file is None:
+            return False
+        now_s = self._clock()
+        return now_s - self._looked_s >= LOOK_S and self._look(self._file, now_s)
+
+    def look_at_once(self) -> bool:
+        """Look at the file because a key is missing; return whether it holds other keys now."""
+        return self._file is not None and self._look(self._file, self._clock())
+
+    def _look(self, file: KeyFile, now_s: float) -> bool:
+        self._looked_s = now_s
+        stamp = stamp_of(file.path)
+        if stamp is not None and stamp == file.stamp:
+            return False
+        if self._failing == (stamp,) and now_s - self._failed_s < RETRY_S:
+            return False
+        try:
+            found = _read(file)
+        except KeyringError as error:
+            self._failed(error, file, stamp, now_s)
+            return False
+        return self._adopt(found, file)
+
+    def _adopt(self, found: Keyring, file: KeyFile) -> bool:
+        changed = found.fingerprints != self.keyring.fingerprints
+        self.keyring, self._file, self._failing = found, found.file, None
+        _told.pop(str(file.path), None)
+        if changed:
+            _log.info("the key file %s has changed: it seals with %s", file.path, found.fingerprint)
+        return changed
+
+    def _failed(self, error: KeyringError, file: KeyFile, stamp: Stamp | None, now_s: float) -> None:
+        again, self._failing, self._failed_s = self._failing == (stamp,), (stamp,), now_s
+        name, said = str(file.path), error.message
+        if again and _told.get(name) != said:
+            _told[name] = said
+            _log.warning("%s; what was read from it before stays in use (%s)", said, error.hint)
+
+
+def _read(file: KeyFile) -> Keyring:
+    """Read a key file again.
+
+    Raises:
+        KeyringError: it is no good, or may not take the place of what was read before.
+    """
+    found = Keyring.load(file.path)
+    if not file.purposeful:
+        return found
+    if found.automatic:
+        raise KeyringError(
+            f"the keys in {file.path} were made automatically, for the log of this machine only",
+            "bring the key file that the others have",
+        )
+    return found.on_purpose()
