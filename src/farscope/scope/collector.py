@@ -17,6 +17,7 @@ from farscope.scope.clocks import Clocks
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import Inbox
 from farscope.scope.intake import Accepted, Intake, Refused
+from farscope.scope.life import Life
 from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering import Now, Ordering
@@ -105,6 +106,11 @@ class Collector:
         """Return every chart followed."""
         with self._lock:
             return self._world.charts()
+
+    def lives(self) -> dict[str, Life]:
+        """Return the life of every probe, by its id."""
+        with self._lock:
+            return self._world.lives()
 
     def foreign(self, chart: str | ChartId) -> ForeignHsm:
         """Return the foreign chart; raises ``UnknownChart`` or ``AmbiguousChart``."""

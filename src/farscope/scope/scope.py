@@ -19,6 +19,7 @@ from farscope.scope.collector import Collector
 from farscope.scope.feed import WIRES, open_feed
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
+from farscope.scope.life import Life
 from farscope.scope.notice import Notice
 from farscope.scope.ordering import WINDOW_S
 from farscope.scope.since import Since
@@ -203,6 +204,11 @@ class Scope:
     def charts(self) -> list[ChartView]:
         """Every chart seen, as it is at this moment."""
         return self._collector().charts()
+
+    @property
+    def lives(self) -> dict[str, Life]:
+        """When each probe was heard and what became of it, by its id, as far as it was read."""
+        return self._collector().lives()
 
     @property
     def stats(self) -> ScopeStats:

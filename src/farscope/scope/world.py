@@ -13,12 +13,10 @@ from farscope.scope.clocks import Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
 from farscope.scope.ledger import PATIENCE_NS, Ledger
+from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.wire.envelope import Flags
-
-SILENT_AFTER_NS = 5_000_000_000
-"""A probe says something every second. When it has not for this long, its charts are silent."""
 
 SETTLE_NS = 2_500_000_000
 """How long a scope must have been reading what is new before it tells that a probe fell silent: while it
@@ -48,6 +46,7 @@ class _Probe:
     silent: bool = False
     silence_told: bool = False
     charts: dict[int, Key] = field(default_factory=dict)
+    pulse: Pulse = field(default_factory=Pulse)
 
 
 class World:
@@ -78,6 +77,7 @@ class World:
         probe = self._heard(accepted, now_ns - age_ns)
         notices = list(self._hear(probe, now_ns))
         goodbye = bool(header.flags & Flags.GOODBYE)
+        probe.pulse.hear(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
             notices += self._present(
                 probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id)
@@ -86,6 +86,7 @@ class World:
             was_stopped = chart.stopped
             chart.take_entry(entry, header.number, ended=goodbye)
             if chart.stopped and not was_stopped:
+                probe.pulse.stop(entry.serial, batch.sent_ns)
                 notices.append(self._about(NoticeKind.STOPPED, chart.id))
         for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
             self._charts[Key(probe.id, serial)].take_steps(steps)
@@ -146,6 +147,11 @@ class World:
     def charts(self) -> list[ChartView]:
         """Return every chart, by name, host, process and serial."""
         return [self._view(chart) for chart in sorted(self._charts.values(), key=lambda chart: chart.id)]
+
+    def lives(self) -> dict[str, Life]:
+        """Return the life of every probe that is followed, by its id."""
+        correct = self._clocks.correction_ns if self._clocks else lambda _: 0
+        return {probe.id: probe.pulse.life(correct(probe.id)) for probe in self._probes.values()}
 
     def label(self, chart: ChartId) -> str:
         """Return the label of a chart at present; of one never seen, or forgotten, the longest there is."""
