@@ -113,11 +113,11 @@ def _next_step() -> str:
     watch = "farscope watch" if shutil.which("farscope") else f"{os.path.relpath(beside)}/farscope watch"
     example = Path("examples", "own_chart.py")
     program = (
-        f"{os.path.relpath(sys.executable)} {example}"
+        f"`{os.path.relpath(sys.executable)} {example}`"
         if example.exists()
-        else "a program that calls broadcast"
+        else "a program of yours that calls farscope.broadcast(chart)"
     )
-    return f"Next: run `{watch}` here and, in a second terminal, `{program}`."
+    return f"Next: run `{watch}` here and, in a second terminal, {program}."
 
 
 def _say(text: str) -> None:
