@@ -123,7 +123,8 @@ def _show(
     globs: tuple[str, ...],
 ) -> None:
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
-    with Scope(part, key=key) as scope:
+    # However slowly it is played, or read: what was not shown yet waits in the recording.
+    with Scope(part, key=key) as scope, scope.taking():
         tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
         held: list[Notice] = []
         noticed: list[Notice] = []

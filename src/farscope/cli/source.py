@@ -93,7 +93,8 @@ def open_source(
             yield Source(parse_trace(text), {})
     else:
         log = open_log(where)
-        with Scope(log, key, since) as scope:
+        # While whoever reads our output does not, the log keeps what does not fit here.
+        with Scope(log, key, since) as scope, scope.taking():
             steps = chain.from_iterable(up_to_now(scope))
             yield Source(
                 (_by_one_clock(scope, step) for step in steps) if one_clock else steps,

@@ -10,6 +10,7 @@ from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, unless_reader_gone, until
 from farscope.cli.printing import Choice, Show, lines_for, shower, tell_unmatched
 from farscope.cli.style import tell
+from farscope.cli.watch_waiting import Waiting
 from farscope.logs.base import FiniteLog
 from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
@@ -67,13 +68,16 @@ def watch(
     address = open_lines(url).url if log is None else log.url
     finite = isinstance(log, FiniteLog)
     chosen = Choice(globs)
-    with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope:
+    # A reader of our output may read slowly, or stop for a while: the log then keeps what does not fit here.
+    with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope, scope.taking():
         tell(f"watching {escape(address)}; Ctrl-C ends")
+        waiting = Waiting(scope, log, address, tell, from_now=since is None)
         try:
             _follow(
                 scope,
                 shower(scope, chosen, lines_for(spy=spy, as_json=as_json)),
                 unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.caught_up)),
+                waiting,
             )
         finally:
             tell_unmatched(chosen)
@@ -82,10 +86,11 @@ def watch(
             check_opened(scope)
 
 
-def _follow(scope: Scope, show: Show, over: Over) -> None:
+def _follow(scope: Scope, show: Show, over: Over, waiting: Waiting) -> None:
     """Show what comes until it is over, then what was received by then."""
     while not over() and not scope.ended:
         show(scope.take(LOOK_S))
+        waiting.look()
     scope.close()
     while steps := scope.take(0.0):
         show(steps)

@@ -90,7 +90,7 @@ class _Kept:
         self.count = len(haul.steps)
         self.drops = haul.drops
         self.first = haul.first if haul.steps or haul.drops else None
-        self.runs = _runs(haul.numbers)
+        self.runs = runs_of(haul.numbers)
         self.size = size
 
 
@@ -222,8 +222,8 @@ class Ledger:
         self._hand.remove(haul)
         for drop in haul.drops:
             self.declare(*drop)
-        for number in haul.numbers:
-            self.lose(number, 1, reason)
+        for first, count in runs_of(haul.numbers):
+            self.lose(first, count, reason)
 
     def give_up_all(self, reason: str) -> None:
         """Give up every haul in hand."""
@@ -231,8 +231,12 @@ class Ledger:
             self.give_up(haul, reason)
 
 
-def _runs(numbers: list[int]) -> list[tuple[int, int]]:
+def runs_of(numbers: list[int]) -> list[tuple[int, int]]:
     """Return rising numbers as first numbers and counts."""
+    if not numbers:
+        return []
+    if numbers[-1] - numbers[0] == len(numbers) - 1:
+        return [(numbers[0], len(numbers))]
     runs: list[tuple[int, int]] = []
     for number in numbers:
         if runs and sum(runs[-1]) == number:

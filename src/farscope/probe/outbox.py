@@ -7,7 +7,7 @@ from collections.abc import Callable
 from threading import RLock
 from typing import Literal
 
-from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
+from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats, runs_of
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
@@ -181,8 +181,8 @@ class Outbox:
     def _sweep(self) -> None:
         """Count what is in a retired outbox as dropped; a chart may have been between looking and leaving."""
         numbers, _ = self._pop(len(self._queue) + 1)
-        for number in numbers:
-            self.ledger.lose(number, 1, self._refusal or OUTBOX_FULL)
+        for first, count in runs_of(numbers):
+            self.ledger.lose(first, count, self._refusal or OUTBOX_FULL)
 
     @property
     def retired(self) -> bool:

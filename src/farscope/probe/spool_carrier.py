@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from threading import Lock
@@ -119,6 +120,7 @@ class SpoolCarrier:
 
     def close(self, timeout_s: float) -> None:
         """Leave what waits to the next program, and close the writer."""
+        end_s = time.monotonic() + timeout_s
         with self._lock:
             self._closed = True
         forwarder, heir = self._forwarder, self._heir
@@ -126,8 +128,8 @@ class SpoolCarrier:
             forwarder.stop(timeout_s)
         self._spool.leave()
         if heir is not None:
-            heir.stop(timeout_s)
-        self._sealed.close(timeout_s)
+            heir.stop(max(0.0, end_s - time.monotonic()))
+        self._sealed.close(max(0.0, end_s - time.monotonic()))
 
 
 class Source:

@@ -11,8 +11,9 @@ LOGGER = logging.getLogger("farscope")
 
 FIRST_BACK_OFF_S = 0.1
 """Upper end of the first wait; doubled by every failure that follows."""
-LONGEST_BACK_OFF_S = 30.0
-"""No wait is longer, however long a log has been away."""
+LONGEST_BACK_OFF_S = 2.0
+"""No wait is longer, however long a log has been away: one that is back is soon noticed, and with the
+seconds that an attempt under way may take, within ten."""
 REFUSED_BACK_OFF_S = 5.0
 """Least upper end of the wait after a refusal, which mends itself only when a person does something."""
 LEAST_BACK_OFF_S = 0.01
