@@ -31,7 +31,11 @@ $(VENV)/bench: pyproject.toml $(VENV)/made
 	@$(install) '.[rabbitmq,bench]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-faults bench-web soak pictures clean
+$(VENV)/fuzz: pyproject.toml $(VENV)/made
+	@$(install) '.[fuzz]'
+	@touch $@ $(VENV)/runtime
+
+.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -62,6 +66,9 @@ bench-web: $(VENV)/dev ## Measure the page in a real browser, for a minute
 
 soak: $(VENV)/dev ## Run the long tests; takes hours
 	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
+
+fuzz: $(VENV)/fuzz ## Throw hostile bytes at the decoder for ten minutes; ARGS=60 for one
+	@nice -n 10 $(RUN) tests/soak/fuzz_wire.py $(ARGS)
 
 pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/pictures.py
