@@ -43,9 +43,13 @@ def test_an_idle_pump_sleeps_from_heartbeat_to_heartbeat(bench):
     assert bench.clock.waits == [HEARTBEAT_S] * 4
 
 
-def test_a_step_wakes_the_sleeping_pump_which_lets_others_gather(bench):
+def test_a_step_that_ends_a_silence_goes_at_once_and_those_that_follow_gather(bench):
     bench.pump.turn()
     bench.clock.while_waiting = bench.offer
+    bench.pump.rest()
+    assert bench.clock.waits == [HEARTBEAT_S]
+    bench.pump.turn()
+    assert bench.carrier.numbers == [0]
     bench.pump.rest()
     assert bench.clock.waits == [HEARTBEAT_S, LINGER_S]
     bench.pump.turn()

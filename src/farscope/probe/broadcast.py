@@ -227,7 +227,7 @@ def broadcast(
             the user's state folder, False or None do without: then steps wait in memory only.
         capacity: steps the outbox holds at most.
         drop: what a full outbox gives up: the ``newest`` step or the ``oldest``.
-        linger_s: how long steps gather before they go on their way, in seconds.
+        linger_s: how long steps gather behind others before they go on their way, in seconds.
         heartbeat_s: after how many seconds without a step the probe says that it lives.
         clock: the time and chance it goes by; None is the machine's.
 

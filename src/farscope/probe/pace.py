@@ -9,8 +9,9 @@ BATCH_STEPS = 4_096
 BATCHES_AT_ONCE = 8
 """Batches handed to the log together at most; with the steps in them they are all the pump holds."""
 LINGER_S = 0.01
-"""How long steps gather before they go on their way; a scope sees a step up to that much later. At a thousand
-steps a second, twice as long would save a third of the bytes, and 2 % of a core."""
+"""How long steps gather behind others before they go on their way; a scope may see them so much later. The
+first one after a silence goes at once. At a thousand steps a second, twice as long would save a third of the
+bytes, and 2 % of a core."""
 HEARTBEAT_S = 1.0
 """After so long without a batch the probe says that it lives, and introduces its charts."""
 STRUCTURES_S = 5.0

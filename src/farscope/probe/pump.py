@@ -130,7 +130,7 @@ class Pump:
         return self._packer.announcement(changes, Flags.HEARTBEAT) if changes else []
 
     def rest(self) -> None:
-        """Let steps gather if there were any; else sleep until one comes, or a heartbeat is due."""
+        """Let steps gather behind those just sent; else sleep until one comes, or a heartbeat is due."""
         if self._pressed() or self._outbox.backlog >= self._pace.batch_steps:
             if self._custody.holding:
                 self._clock.wait(self._bell, LOOK_S)
@@ -140,7 +140,8 @@ class Pump:
             # A change that came before the sleeping flag went up rang no bell.
             rang = self._roster.has_changes() or self._clock.wait(self._bell, due_s)
             self._outbox.stay_awake()
-            if not rang or self._pressed():
+            if not rang or self._pressed() or not self._custody.holding:
+                # What ends a silence goes on its way at once; what follows it gathers.
                 return
         self._clock.wait(self._bell, self._custody.longer(self._pace.linger_s))
 
