@@ -120,7 +120,7 @@ def changed(data: bytes) -> Any:
             case int(), 1 | 2:
                 place[index] = pick(-(2**63), 2**64 - 1)
             case int(), 3 | 4:
-                place[index] += pick(-2, 2)
+                place[index] = min(max(place[index] + pick(-2, 2), -(2**63)), 2**64 - 1)
             case _:
                 place[index] = pick(0, 8)
     return tree

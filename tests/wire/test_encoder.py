@@ -14,6 +14,7 @@ from farscope.records.structure import ChartStructure, StateInfo
 from farscope.wire import layout
 from farscope.wire.batch import Batch, ChartEntry, Drop
 from farscope.wire.codec import decode_body, encode_body
+from farscope.wire.encoder import FEW, lay_out
 
 PROBE = bytes(16)
 CHART = ChartId("chart", "here", 7, 1)
@@ -108,6 +109,24 @@ def test_a_structure_too_large_is_announced_as_far_as_it_fits():
 def test_a_batch_that_does_not_hold_together_is_a_bug_of_the_caller(fields):
     with pytest.raises(Invariant):
         encode_body(batch(step(), **fields))
+
+
+@pytest.mark.parametrize(
+    "others", [(), (step(),), ((*step(), None), step()[:-1])], ids=["alone", "one", "both"]
+)
+def test_a_step_of_another_width_is_a_bug_of_the_caller(others):
+    with pytest.raises(Invariant, match="fields"):
+        encode_body(batch(step()[:-1], *others))
+
+
+@pytest.mark.parametrize("different", [1, 2, FEW, FEW + 1, 3 * FEW])
+def test_shapes_are_told_in_the_order_they_come_however_many_there_are(different):
+    shapes = [Shape(StepKind.HOOK, f"S{number}", "a", "a", ()) for number in range(different)]
+    steps = [step(number, shape=shapes[-1 - number % different]) for number in range(1, 4 * different)]
+    made = batch(*steps)
+    assert through(made).steps == [(ChartId("chart", "here", 7, 1, PROBE.hex()), *each[1:]) for each in steps]
+    named = dict.fromkeys(each[2].signal for each in steps)
+    assert [signal for signal in lay_out(made).strings if signal.startswith("S")] == list(named)
 
 
 @pytest.mark.parametrize("numbers", [[0, 2, 1], [3, 3, 4], [0, 0, 1]])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
+from itertools import chain, repeat
 from operator import is_, sub
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from farscope.errors import Invariant
-from farscope.records.step import Cause, ChartId
+from farscope.records.step import Cause, ChartId, Step
 from farscope.wire.batch import Batch
 from farscope.wire.layout import (
     MAX_CHARTS,
@@ -25,6 +25,10 @@ from farscope.wire.layout import (
 from farscope.wire.tables import Tables, encodable, encodable_texts, too_large
 
 _Thing = TypeVar("_Thing")
+
+STEP_FIELDS = len(Step._fields)
+FEW = 4
+"""So many different things in a column are looked for one by one; more than that are put into a table."""
 
 _NO_STEPS = Columns(
     runs=[],
@@ -97,8 +101,12 @@ def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns
     runs = _runs(batch)
     if not batch.steps:
         return _NO_STEPS
-    charts, numbers, shapes, times, durations, queued, deferred, waited, causes, texts = zip(
-        *batch.steps, strict=True
+    # zip(*steps) would make an iterator for each step, and so several garbage collections for each batch.
+    cells: list[Any] = list(chain.from_iterable(batch.steps))
+    if set(map(len, batch.steps)) != {STEP_FIELDS}:
+        raise Invariant("a step has more or fewer fields than steps have")
+    charts, numbers, shapes, times, durations, queued, deferred, waited, causes, texts = (
+        cells[field::STEP_FIELDS] for field in range(STEP_FIELDS)
     )
     chart_column = _chart_column(charts, positions)
     cause_serials, cause_numbers = _cause_columns(causes) if any(causes) else ([], [])
@@ -156,9 +164,13 @@ def _indices(column: Sequence[_Thing], index_of: Callable[[_Thing], int]) -> lis
     if all(map(is_, column, repeat(first))):
         return [index_of(first)] * len(column)
     identities = list(map(id, column))
-    indices = {
-        identity: index_of(thing) for identity, thing in dict(zip(identities, column, strict=True)).items()
-    }
+    different = set(identities)
+    if len(different) <= FEW:
+        firsts = sorted(map(identities.index, different))
+        things = {identities[first]: column[first] for first in firsts}
+    else:
+        things = dict(zip(identities, column, strict=True))
+    indices = {identity: index_of(thing) for identity, thing in things.items()}
     return list(map(indices.__getitem__, identities))
 
 
