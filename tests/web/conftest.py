@@ -31,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if not os.access(BROWSER, os.X_OK):
         for item in items:
             if item.get_closest_marker("browser"):
-                item.add_marker(pytest.mark.skip(reason="no chromium here"))
+                item.add_marker(pytest.mark.skip(reason="install chromium"))
 
 
 @pytest.fixture(scope="module")

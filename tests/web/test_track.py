@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -38,12 +40,20 @@ def times_of(steps):
     return times
 
 
+def standing(steps):
+    return [
+        Step._make(step)._replace(time_ns=time) for step, time in zip(steps, times_of(steps), strict=True)
+    ]
+
+
 @given(raw_steps())
 def test_steps_come_back_as_they_were_taken_in(steps):
     track = Track(CHART)
     for start in range(0, len(steps), 7):
         track.extend(steps[start : start + 7])
-    assert track.newest(10**6, 0, 2**62) == [Step._make(step) for step in steps]
+    assert track.newest(10**6, 0, 2**62) == standing(steps)
+    places = [track.numbered(step[1]) for step in steps]
+    assert [track.own_ns(place) for place in places] == [step[3] for step in steps]
 
 
 @given(raw_steps(), st.integers(0, 10**9 + 2_000))
@@ -57,7 +67,7 @@ def test_searching_by_time_agrees_with_looking_at_every_step(steps, moment):
     assert (first and track.time_at(first)) == min((time for time in times if time >= moment), default=None)
     after = [step[2] for step, time in zip(steps, times, strict=True) if time > moment]
     assert track.shapes_after(moment) == {shape: after.count(shape) for shape in set(after)}
-    kept = [Step._make(step) for step, time in zip(steps, times, strict=True) if time <= moment]
+    kept = [step for step in standing(steps) if step.time_ns <= moment]
     assert track.newest(5, 0, moment) == kept[-5:]
 
 
@@ -101,6 +111,74 @@ def test_a_step_is_found_by_its_number_also_if_it_arrived_late(make_step):
     track = Track(CHART)
     track.extend([make_step(number, number) for number in (1, 2, 5, 6, 3)])
     assert [track.numbered(number) is not None for number in (3, 4, 5)] == [True, False, True]
+
+
+SHAPE = Shape(StepKind.TRANSITION, "A", "off", "on", ())
+DELTAS = st.lists(st.integers(-50, 200), min_size=1, max_size=40)
+
+
+def steps_apart(deltas):
+    times = [10_000 + time for time in accumulate(deltas)]
+    return [(CHART, number, SHAPE, time, 5, 0, 0, 0, None, ()) for number, time in enumerate(times, 1)]
+
+
+@settings(deadline=None)
+@given(DELTAS, st.lists(st.integers(-100, 100), max_size=5), st.integers(1, 20))
+def test_a_correction_that_becomes_better_known_moves_everything_together(deltas, corrections, size):
+    steps = steps_apart(deltas)
+    track, correction_ns = Track(CHART, 7), 7
+    for number, start in enumerate(range(0, len(steps), size)):
+        if number < len(corrections):
+            correction_ns = corrections[number]
+            track.correct(correction_ns, was_set=False)
+        track.extend(steps[start : start + size])
+    times = [time - correction_ns for time in times_of(steps)]
+    assert [step.time_ns for step in track.newest(10**6, -(2**62), 2**62)] == times
+    assert [track.own_ns(track.numbered(step[1])) for step in steps] == [step[3] for step in steps]
+    moment = times[len(times) // 2]
+    assert track.count_until(moment) == sum(time <= moment for time in times)
+    assert track.time_at(track.first_from(moment)) == moment
+    assert track.at(track.last_until(moment)).time_ns == moment
+    assert (track.first_ns, track.last_ns) == (times[0], times[-1])
+
+
+@settings(deadline=None)
+@given(DELTAS, st.lists(st.tuples(st.integers(-100, 100), st.booleans()), max_size=5), st.integers(1, 9))
+def test_a_charts_own_steps_never_go_back_in_time_whatever_becomes_of_its_clock(deltas, corrections, size):
+    steps = steps_apart(deltas)
+    track, history = Track(CHART), History()
+    for number, start in enumerate(range(0, len(steps), size)):
+        if number < len(corrections):
+            correction_ns, was_set = corrections[number]
+            track.correct(correction_ns, was_set=was_set)
+            history.correct(CHART.probe, correction_ns, was_set=was_set)
+        track.extend(steps[start : start + size])
+        history.extend(CHART, steps[start : start + size])
+        times = [step.time_ns for step in track.newest(10**6, -(2**62), 2**62)]
+        assert times == sorted(times)
+        assert [step[1] for step in steps[: start + size]] == [
+            step.number for step in track.newest(10**6, -(2**62), 2**62)
+        ]
+    assert [track.own_ns(track.numbered(step[1])) for step in steps] == [step[3] for step in steps]
+    assert history.newest([key_of(CHART)], 10**6, 2**62) == track.newest(10**6, -(2**62), 2**62)
+
+
+def test_when_a_clock_was_set_what_was_before_stays_where_it_is(make_step):
+    track = Track(CHART, -5_000)
+    track.extend([make_step(1, 100), make_step(2, 200)])
+    track.correct(0, was_set=True)
+    track.extend([make_step(3, 5_300)])
+    assert [step.time_ns for step in track.newest(9, 0, 2**62)] == [5_100, 5_200, 5_300]
+    track.correct(-1, was_set=False)
+    assert [step.time_ns for step in track.newest(9, 0, 2**62)] == [5_101, 5_201, 5_301]
+
+
+def test_a_history_tells_from_when_on_it_is_whole(make_step):
+    history = History(limit=2 * BLOCK_WEIGHT)
+    history.extend(CHART, [make_step(number, number) for number in range(1, BLOCK_WEIGHT)])
+    assert history.whole_from_ns < 0
+    history.extend(CHART, [make_step(number, number) for number in range(BLOCK_WEIGHT, 5 * BLOCK_WEIGHT)])
+    assert history.whole_from_ns == history.first_ns > 1
 
 
 def test_a_removed_chart_leaves_nothing_behind(make_step):

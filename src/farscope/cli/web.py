@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from farscope.errors import UsageError
 from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
+from farscope.scope.seek import Seek
 from farscope.scope.since import START
 from farscope.views.text import escape
 
@@ -58,9 +59,11 @@ def web(
 
     token = None if is_loopback(host) else new_token()
     log = open_log(url)
-    recorded = isinstance(log, RecordingLog)
-    scope = Scope(log, key=key, since=START if recorded and since is None else since)
-    with scope, bind(host, port) as listener, _ending_quietly():
+    with ExitStack() as stack:
+        seek = stack.enter_context(Seek(log, key, since)) if isinstance(log, RecordingLog) else None
+        scope = stack.enter_context(Scope(log, key=key, since=START if seek and since is None else since))
+        listener = stack.enter_context(bind(host, port))
+        stack.enter_context(_ending_quietly())
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         if token:
             address += f"?token={token}"
@@ -71,7 +74,7 @@ def web(
         click.echo(address)
         if open_browser:
             webbrowser.open(address)
-        serve(scope, listener, host=host, token=token, recorded=recorded)
+        serve(scope, listener, host=host, token=token, seek=seek)
 
 
 @contextmanager

@@ -95,6 +95,10 @@ class RecordingFile:
         data = self._read(offset + FRAME_HEAD_BYTES, head.length)
         return Entry(data, head.stored_ns) if len(data) == head.length else None
 
+    def beginning(self, number: int, count: int) -> bytes:
+        """Return the first ``count`` bytes of the batch in frame ``number``, fewer where there are fewer."""
+        return self._read(self.frames.offsets[number] + FRAME_HEAD_BYTES, count)
+
     def is_sound(self, number: int) -> bool:
         """Tell whether the batch in frame ``number`` is there with its checksum."""
         offset = self.frames.offsets[number]

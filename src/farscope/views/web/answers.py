@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import Final
 
 from starlette.exceptions import HTTPException
@@ -17,11 +18,11 @@ from farscope.views.web.figures import MAX_STEPS, figures
 from farscope.views.web.frames import OPEN_STEPS
 from farscope.views.web.history import Key, key_of
 from farscope.views.web.hub import Hub
-from farscope.views.web.lanes import Window, lane
-from farscope.views.web.moments import row_at, spark_at
+from farscope.views.web.lanes import Lane, Window
+from farscope.views.web.moments import Moment
+from farscope.views.web.past import Past
 from farscope.views.web.plain import Plain, plain_moves, plain_step, plain_structure
 from farscope.views.web.row import Row
-from farscope.views.web.track import Track
 
 MAX_WIDTH: Final = 4_096
 """Pixels of a lane at most, and so the items in it."""
@@ -51,14 +52,15 @@ class Answers:
     def at(self, asked: Asked) -> Plain:
         """Every chart at a moment."""
         time_ns = asked.moment("time")
+        past = self._hub.past(time_ns)
+        recorded = self._hub.recorded
+        moment = Moment(past, time_ns, recorded.last_ns if recorded and self._hub.opened else None)
         with self._hub.lock:
-            tracks = [
-                (row, self._hub.history.tracks.get(key_of(row.view.id))) for row in self._hub.rows.values()
-            ]
+            rows = list(self._hub.rows.values())
             return {
                 "time": time_ns - self._origin_ns,
-                "rows": [row_at(row, track, time_ns, self._origin_ns) for row, track in tracks],
-                "sparks": [[row.number, spark_at(track, time_ns)] for row, track in tracks],
+                "rows": [moment.row(row, self._origin_ns) for row in rows],
+                "sparks": [[row.number, moment.spark(row)] for row in rows],
             }
 
     def near(self, asked: Asked) -> Plain:
@@ -66,23 +68,26 @@ class Answers:
         time_ns = asked.moment("time")
         forward = asked.word("direction", ("forward", "back")) == "forward"
         with self._hub.lock:
-            keys = self._keys(asked.charts()) or tuple(self._hub.history.tracks)
-            history = self._hub.history
-            found = history.next_after(time_ns, keys) if forward else history.last_before(time_ns, keys)
+            keys = self._keys(asked.charts())
+        found = self._hub.near(time_ns, keys, forward=forward)
         return {"time": None if found is None else found - self._origin_ns}
 
     def timeline(self, asked: Asked) -> Plain:
-        """The lanes of some charts, reduced to pixels."""
+        """The lanes of some charts, reduced to pixels.
+
+        Of a recording that is still being read, what was read so far and what lies around ``moment``.
+        """
         now_ns = time.time_ns()
         from_ns, to_ns = asked.moment("from"), asked.moment("to", now_ns)
         window = Window(from_ns, max(from_ns + 1, to_ns), asked.count("width", 1000, MAX_WIDTH))
+        past = self._hub.past(asked.moment("moment", to_ns))
         lanes = []
         for number in asked.charts()[:MAX_LANES]:
             # Lane by lane, so that many long ones do not keep the steps waiting.
             with self._hub.lock:
-                track = self._track(number)
-                if track is not None:
-                    lanes.append({"chart": number, **lane(track, window, self._origin_ns)})
+                key = self._hub.key(number)
+                if key is not None:
+                    lanes.append({"chart": number, **self._lane(key, window, past)})
         with self._hub.lock:
             first_ns = self._hub.history.first_ns
             forgotten = self._hub.history.forgotten
@@ -105,36 +110,60 @@ class Answers:
         number = asked.count("number", 0, MAX_TIME)
         with self._hub.lock:
             row = self._row(asked.chart())
-            track = self._hub.history.tracks.get(key_of(row.view.id))
-            step = None if track is None else track.numbered(number)
-            if step is None:
+            found = self._found(key_of(row.view.id), number)
+            if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
+            step, own_ns = found
             poster = step.cause and self._hub.row(Key(step.chart.probe, step.cause.serial))
         cause = None
         if step.cause is not None:
             cause = {"chart": poster.number if poster else None, "number": step.cause.number}
+        # Its text is the chart's own, as its spy and trace have it, by its own clock.
+        own = step._replace(time_ns=own_ns)
         return {
             "chart": row.number,
             "step": plain_step(step, self._origin_ns),
-            "spy": step.spy(),
-            "trace": step.trace(),
+            "ahead": own_ns - step.time_ns,
+            "spy": own.spy(),
+            "trace": own.trace(),
             "texts": list(step.texts),
             "cause": cause,
         }
 
+    def _found(self, key: Key, number: int) -> tuple[Step, int] | None:
+        """Return a step and when it began by its own clock, wherever it is remembered."""
+        seen = [past.history for past in self._hub.recorded.kept] if self._hub.recorded else []
+        for history in (self._hub.history, *seen):
+            track = history.tracks.get(key)
+            place = None if track is None else track.numbered(number)
+            if track is not None and place is not None:
+                return track.at(place), track.own_ns(place)
+        return None
+
     def picture(self, asked: Asked) -> Plain:
-        """The states and arrows of a chart, counted up to a moment."""
+        """The states and arrows of a chart, counted up to a moment; ``since`` when, if not from the start."""
         time_ns = asked.moment("time", MAX_TIME)
+        past = self._hub.past(time_ns)
+        first_ns = self._hub.recorded.first_ns if self._hub.recorded else 0
         with self._hub.lock:
             row = self._row(asked.chart())
-            track = self._hub.history.tracks.get(key_of(row.view.id))
-            later = Statechart()
-            for shape, count in (track.shapes_after(time_ns) if track else {}).items():
-                later.add_shape(shape, count)
+            track = past.history.tracks.get(key_of(row.view.id))
+            if not past.whole:
+                drawn = Statechart()
+                steps = [] if track is None else track.newest(MAX_STEPS, -MAX_TIME, time_ns)
+                for shape, count in Counter(step.shape for step in steps).items():
+                    drawn.add_shape(shape, count)
+                moves = list(plain_moves(drawn))
+            else:
+                later = Statechart()
+                for shape, count in (track.shapes_after(time_ns) if track else {}).items():
+                    later.add_shape(shape, count)
+                moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
             return {
                 "structure": plain_structure(row),
-                "moves": [move for move in plain_moves(row.picture, later) if move[3] > 0],
+                "moves": moves,
                 "uncounted": row.uncounted,
+                "since": past.from_ns - self._origin_ns if past.from_ns > first_ns else None,
             }
 
     def stats(self, asked: Asked) -> Plain:
@@ -150,9 +179,10 @@ class Answers:
         to_ns = asked.moment("to", MAX_TIME)
         last = asked.count("last", 40, MAX_ARROWS)
         by_states = asked.word("lanes", ("charts", "states")) == "states"
+        past = self._hub.past(to_ns)
         with self._hub.lock:
             keys = self._keys(asked.charts())
-            steps = self._hub.history.newest(keys, last * TRACED_AMONG if by_states else last, to_ns)
+            steps = past.history.newest(keys, last * TRACED_AMONG if by_states else last, to_ns)
         if by_states:
             steps = [step for step in steps if step.shape.traced][-last:]
         draw = by_state if by_states else by_chart
@@ -160,20 +190,32 @@ class Answers:
         return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
     def _newest(self, asked: Asked, limit: int) -> list[Step]:
-        from_ns, to_ns = asked.moment("from", 0), asked.moment("to", MAX_TIME)
+        from_ns, to_ns = asked.moment("from", -MAX_TIME), asked.moment("to", MAX_TIME)
+        past = self._hub.past(to_ns)
         with self._hub.lock:
-            track = self._track(self._row(asked.chart()).number)
+            track = past.history.tracks.get(key_of(self._row(asked.chart()).view.id))
             return [] if track is None else track.newest(limit, from_ns, to_ns)
+
+    def _lane(self, key: Key, window: Window, past: Past) -> dict[str, Plain]:
+        """Return a chart's lane; hold the hub's lock."""
+        drawn, read = Lane(window, self._origin_ns), self._hub.history.tracks.get(key)
+        until_ns = window.to_ns if past.whole else (self._hub.read_ns or -MAX_TIME)
+        if read is not None:
+            drawn.begin(read)
+            drawn.add_steps(read, window.from_ns, until_ns)
+        if not past.whole:
+            if until_ns >= window.from_ns:
+                drawn.add_gap(until_ns)
+            rest = past.rests.get(key)
+            track = past.history.tracks.get(key)
+            drawn.add_around(past, track, rest.state if rest else None, max(until_ns, window.from_ns))
+        return drawn.plain()
 
     def _row(self, number: int) -> Row:
         row = self._hub.rows.get(number)
         if row is None:
             raise HTTPException(404, "no chart of that number is followed")
         return row
-
-    def _track(self, number: int) -> Track | None:
-        key = self._hub.key(number)
-        return None if key is None else self._hub.history.tracks.get(key)
 
     def _keys(self, numbers: tuple[int, ...]) -> tuple[Key, ...]:
         return tuple(key for number in numbers if (key := self._hub.key(number)) is not None)

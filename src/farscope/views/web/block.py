@@ -29,8 +29,9 @@ NO_CAUSE: Final = Cause(0, 0)
 class Block:
     """Up to ``BLOCK_WEIGHT`` steps in the order they were taken in. Not thread-safe.
 
-    ``times`` never falls, so that it can be searched: where a clock was set back, a step stands at the time
-    of the one before it, and its own time is kept aside.
+    ``times`` are those of the chart's own clock less ``ahead_ns``. They never fall, so that they can be
+    searched: where a clock was set back, a step stands at the time of the one before it, and its own time is
+    kept aside.
     """
 
     __slots__ = (
@@ -41,6 +42,7 @@ class Block:
         "_queued",
         "_shape_numbers",
         "_texts",
+        "ahead_ns",
         "durations",
         "first",
         "numbers",
@@ -51,9 +53,10 @@ class Block:
         "weight",
     )
 
-    def __init__(self, first: int = 0) -> None:
+    def __init__(self, first: int = 0, ahead_ns: int = 0) -> None:
         self.first = first
         """How many steps the chart's track took in before this block."""
+        self.ahead_ns = ahead_ns
         self.numbers: array[int] | range = array("q")
         self.times = array("q")
         self.durations = array("q")
@@ -79,7 +82,7 @@ class Block:
         return self.weight >= BLOCK_WEIGHT
 
     def extend(self, steps: Sequence[RawStep], floor_ns: int) -> None:
-        """Add steps of the chart behind the others; none stands before ``floor_ns``."""
+        """Add steps of the chart behind the others; none of ``times`` is to lie before ``floor_ns``."""
         place = len(self)
         if isinstance(self.numbers, range):
             raise Invariant("a packed block was extended")
@@ -121,13 +124,13 @@ class Block:
         self._cause_serials = _narrow(self._cause_serials)
         self._cause_numbers = _narrow(self._cause_numbers)
 
-    def step(self, chart: ChartId, place: int) -> Step:
-        """Return the step at ``place`` as it was taken in."""
+    def step(self, chart: ChartId, place: int, moved_ns: int = 0) -> Step:
+        """Return the step at ``place``, at the time it stands at, moved by so much."""
         return Step(
             chart,
             self.numbers[place],
             self.table[self.shapes[place]],
-            self._own_times.get(place, self.times[place]),
+            self.times[place] + moved_ns,
             self.durations[place],
             self._queued[place],
             self._deferred[place],
@@ -135,6 +138,10 @@ class Block:
             self._cause(place),
             self._texts.get(place, ()),
         )
+
+    def own_ns(self, place: int) -> int:
+        """Return when the step at ``place`` began by the chart's own clock."""
+        return self._own_times.get(place, self.times[place] + self.ahead_ns)
 
     def shape(self, place: int) -> Shape:
         """Return the shape of the step at ``place``."""
@@ -157,12 +164,15 @@ class Block:
         return Cause(serial, self._cause_numbers[place]) if serial else None
 
     def _add_times(self, times: Sequence[int], floor_ns: int) -> None:
+        ahead_ns = self.ahead_ns
+        if ahead_ns:
+            times = [time_ns - ahead_ns for time_ns in times]
         if times[0] >= floor_ns and all(map(le, times, times[1:])):
             self.times.extend(times)
             return
         for offset, time_ns in enumerate(times, len(self.times)):
             if time_ns < floor_ns:
-                self._own_times[offset] = time_ns
+                self._own_times[offset] = time_ns + ahead_ns
             floor_ns = max(floor_ns, time_ns)
             self.times.append(floor_ns)
 

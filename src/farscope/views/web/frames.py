@@ -66,7 +66,8 @@ class Frames:
                 self._begin(frame)
             changed = [row for row in hub.rows.values() if row.revision > self._revision]
             frame["new"] = [plain_chart(row) for row in changed if self._introduce(row)]
-            frame["rows"] = [plain_row(row, self._origin_ns) for row in changed]
+            recorded = hub.recorded is not None
+            frame["rows"] = [plain_row(row, self._origin_ns, recorded=recorded) for row in changed]
             frame["sparks"] = [
                 [row.number, row.spark] for row in changed if row.spark_revision > self._revision
             ]
@@ -126,6 +127,11 @@ def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
     """Return what was received, lost and forgotten; hold the hub's lock."""
     stats: ScopeStats = hub.stats
     first_ns = hub.history.first_ns
+    span = None
+    if hub.recorded is not None and hub.opened:
+        first_ns = hub.recorded.first_ns
+        span = [first_ns - origin_ns, hub.recorded.last_ns - origin_ns]
+    read_ns = None if hub.finished else hub.read_ns
     return {
         "received": stats.received,
         "lost": stats.lost,
@@ -133,7 +139,10 @@ def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
         "dropped": dict(stats.dropped),
         "refused": dict(stats.refused),
         "waiting": stats.waiting,
-        "recorded": hub.recorded,
+        "recorded": hub.recorded is not None,
+        "span": span,
+        "read": None if read_ns is None else read_ns - origin_ns,
+        "finished": hub.finished,
         "remembered": len(hub.history),
         "forgotten": hub.history.forgotten,
         "first": None if first_ns is None else first_ns - origin_ns,

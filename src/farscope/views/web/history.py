@@ -38,6 +38,8 @@ class History:
         self.forgotten = 0
         """Steps that were here once and are no more."""
         self.tracks: dict[Key, Track] = {}
+        self.corrections: dict[str, int] = {}
+        """What is taken off the times of each probe, by its id, in nanoseconds; none if it is not here."""
         self._limit = limit
         self._filled: deque[tuple[Key, Block]] = deque()
         self._weight = 0
@@ -46,12 +48,19 @@ class History:
     def __len__(self) -> int:
         return self._steps
 
+    def correct(self, probe: str, correction_ns: int, *, was_set: bool) -> None:
+        """Take another correction of a probe's clock; see ``Track.correct``."""
+        self.corrections[probe] = correction_ns
+        for key, track in self.tracks.items():
+            if key.probe == probe:
+                track.correct(correction_ns, was_set=was_set)
+
     def extend(self, chart: ChartId, steps: Sequence[RawStep]) -> None:
         """Add steps of one chart behind its others."""
         key = key_of(chart)
         track = self.tracks.get(key)
         if track is None:
-            track = self.tracks[key] = Track(chart)
+            track = self.tracks[key] = Track(chart, self.corrections.get(key.probe, 0))
         track.chart = chart
         self._steps += len(steps)
         for block in track.extend(steps):
@@ -76,6 +85,18 @@ class History:
         """Where the oldest step of all stands, in nanoseconds since the epoch; None if there is none."""
         return min(
             (first for track in self.tracks.values() if (first := track.first_ns) is not None), default=None
+        )
+
+    @property
+    def whole_from_ns(self) -> int:
+        """From when on nothing was forgotten, of any chart; before all time if nothing was."""
+        return max(
+            (
+                track.first_ns
+                for track in self.tracks.values()
+                if track.forgotten and track.first_ns is not None
+            ),
+            default=-(1 << 62),
         )
 
     def next_after(self, time_ns: int, keys: Iterable[Key]) -> int | None:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Final, Self
 
-from farscope.records.step import RawStep
+from farscope.records.step import Step
+from farscope.scope.chart import ChartView
+from farscope.scope.clocks import FAR_NS, NEAR_AGAIN_NS
 from farscope.scope.notice import Notice
 from farscope.scope.scope import Scope
 from farscope.scope.stats import ScopeStats
-from farscope.views.web.history import DEFAULT_WEIGHT, History, Key, key_of
+from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, History, Key, key_of
+from farscope.views.web.past import Past, Recorded
 from farscope.views.web.row import Row
 
 ROUND_S: Final = 0.02
@@ -38,16 +41,31 @@ MAX_NOTICES: Final = 200
 class Hub:
     """Follows a scope on a thread of its own, from entering the block to leaving it.
 
-    Whoever reads ``rows``, ``history``, ``stats`` or ``notices`` holds ``lock`` meanwhile.
+    Whoever reads ``rows``, ``history``, ``stats`` or ``notices`` holds ``lock`` meanwhile. Times of machines
+    whose clocks are off by more than a second are corrected, as ``farscope watch`` shows them.
     """
 
-    def __init__(self, scope: Scope, limit: int = DEFAULT_WEIGHT, *, recorded: bool = False) -> None:
+    def __init__(self, scope: Scope, limit: int | None = None, *, recorded: Recorded | None = None) -> None:
+        """Nothing is read yet.
+
+        Args:
+            scope: entered already; nobody else takes its steps.
+            limit: weight of what is remembered; None is what suits.
+            recorded: the recording that the scope reads; None where it reads a log.
+        """
         self.recorded = recorded
-        """Whether the scope reads a recording, in which nothing new will happen."""
+        self.opened = False
+        """Whether any moment of the recording can be asked about."""
+        self.finished = False
+        """Whether a recording was read to its end."""
+        if limit is None:
+            limit = DEFAULT_WEIGHT if recorded is None else RECORDING_WEIGHT
         self.lock = RLock()
         self.history = History(limit)
         self.rows: dict[int, Row] = {}
         """Charts by their numbers."""
+        self.read_ns: int | None = None
+        """How far a recording was read; None before its first step."""
         self.stats: ScopeStats = scope.stats
         self.revision = 0
         """Rises whenever something changed that a page shows."""
@@ -84,23 +102,70 @@ class Hub:
         row = self.rows.get(number)
         return None if row is None else key_of(row.view.id)
 
+    def past(self, time_ns: int) -> Past:
+        """Return what can be told of a moment; do not hold ``lock``, since it may have to be looked for.
+
+        Raises:
+            LogUnavailable: the disk that the recording is on fails.
+        """
+        if self.recorded is not None and self.opened and not self._remembers(time_ns):
+            return self.recorded.past(time_ns)
+        return Past(self.history, self._scope.lives, {})
+
+    def near(self, time_ns: int, keys: Sequence[Key], *, forward: bool) -> int | None:
+        """Return when the next step of some charts began, or the last one; of all charts if none is named."""
+        if self.recorded is not None and self.opened and not self._remembers(time_ns):
+            return self.recorded.near(time_ns, keys, forward=forward)
+        with self.lock:
+            history, wanted = self.history, keys or tuple(self.history.tracks)
+            return history.next_after(time_ns, wanted) if forward else history.last_before(time_ns, wanted)
+
+    def _remembers(self, time_ns: int) -> bool:
+        """Whether everything about a moment of a recording is in the history."""
+        with self.lock:
+            return self.finished and time_ns >= self.history.whole_from_ns
+
     def _run(self) -> None:
         try:
-            while not self._ending.is_set():
-                began_s = time.monotonic()
-                full = self._round()
-                left_s = began_s + ROUND_S - time.monotonic()
-                self._ending.wait(BREATH_S if full else max(BREATH_S, left_s))
+            # However long the first look takes, no step leaves the scope untaken.
+            with self._scope.taking():
+                if self.recorded is not None:
+                    self._open(self.recorded)
+                while not self._ending.is_set():
+                    began_s = time.monotonic()
+                    full = self._round()
+                    left_s = began_s + ROUND_S - time.monotonic()
+                    self._ending.wait(BREATH_S if full else max(BREATH_S, left_s))
         except Exception as error:  # noqa: BLE001 - told to every page, and raised where the server runs
             self.failure = error
             with self.lock:
                 self.revision += 1
 
+    def _open(self, recorded: Recorded) -> None:
+        views = recorded.open()
+        with self.lock:
+            self.revision += 1
+            for probe, correction_ns in recorded.corrections.items():
+                self.history.correct(probe, correction_ns, was_set=False)
+            for view in views:
+                self._see(view, kept=True)
+            self.opened = True
+
     def _round(self) -> bool:
         """Take what there is; return whether more may wait."""
+        ended = self._scope.ended
         steps = self._scope.take(0.0, ROUND_STEPS)
         now_s = time.monotonic()
         with self.lock:
+            if ended and not self.finished:
+                self.finished = True
+                self.revision += 1
+            self._follow_clocks(
+                {
+                    probe: step.time_ns - self._scope.corrected_ns(step)
+                    for probe, step in {step[0][4]: step for step in steps}.items()
+                }
+            )
             if now_s - self._viewed_s >= VIEW_S or self._has_strangers(steps):
                 self._viewed_s = now_s
                 self._look()
@@ -111,11 +176,11 @@ class Hub:
                 self._tick()
         return len(steps) == ROUND_STEPS
 
-    def _has_strangers(self, steps: Sequence[RawStep]) -> bool:
+    def _has_strangers(self, steps: Sequence[Step]) -> bool:
         return any((step[0][4], step[0][3]) not in self._numbers for step in steps)
 
-    def _take(self, steps: Sequence[RawStep]) -> None:
-        charts: defaultdict[tuple[str, int], list[RawStep]] = defaultdict(list)
+    def _take(self, steps: Sequence[Step]) -> None:
+        charts: defaultdict[tuple[str, int], list[Step]] = defaultdict(list)
         for step in steps:
             charts[step[0][4], step[0][3]].append(step)
         self.revision += 1
@@ -126,9 +191,49 @@ class Hub:
             if number is None:
                 continue
             row = self.rows[number]
-            row.take_steps(its, now_ns)
+            correction_ns = self.history.corrections.get(key[0], 0)
+            row.take_steps(its, now_ns, correction_ns)
             row.revision = self.revision
             self.history.extend(its[0][0], its)
+            self.read_ns = max(self.read_ns or 0, row.last_ns)
+
+    def _follow_clocks(self, corrections: Mapping[str, int]) -> None:
+        """Take what is known by now of some probes' clocks; a recording's are known from the beginning."""
+        if self.recorded is not None:
+            return
+        for probe, correction_ns in corrections.items():
+            before_ns = self.history.corrections.get(probe, 0)
+            # One that is about a second off is not shown now corrected and now not.
+            least_ns = NEAR_AGAIN_NS if before_ns else FAR_NS
+            known_ns = correction_ns if abs(correction_ns) > least_ns else 0
+            if known_ns != before_ns:
+                self._correct(probe, known_ns, known_ns - before_ns)
+
+    def _correct(self, probe: str, correction_ns: int, change_ns: int) -> None:
+        life = self._scope.lives.get(probe)
+        was_set = life is not None and life.was_set(change_ns)
+        self.history.correct(probe, correction_ns, was_set=was_set)
+        if was_set:
+            return
+        moved = [row for row in self.rows.values() if row.view.id.probe == probe and row.last_ns]
+        for row in moved:
+            row.move(-change_ns)
+        if moved and abs(change_ns) > FAR_NS:
+            # What pages have drawn stands elsewhere now.
+            self.epoch += 1
+
+    def _see(self, view: ChartView, *, kept: bool = False) -> bool:
+        """Take what the scope says of a chart; return whether anything is new."""
+        key = key_of(view.id)
+        number = self._numbers.get(key)
+        if number is None:
+            number = self._numbers[key] = self._next_number
+            self._next_number += 1
+            self.rows[number] = Row(number, view, self.history.corrections.get(key.probe, 0), kept=kept)
+        elif not self.rows[number].take_view(view):
+            return False
+        self.rows[number].revision = self.revision
+        return True
 
     def _look(self) -> None:
         views = self._scope.charts
@@ -136,20 +241,15 @@ class Hub:
         changed = False
         present: set[Key] = set()
         for view in views:
-            key = key_of(view.id)
-            present.add(key)
-            number = self._numbers.get(key)
-            if number is None:
-                number = self._numbers[key] = self._next_number
-                self._next_number += 1
-                self.rows[number] = Row(number, view)
-            elif not self.rows[number].take_view(view):
-                continue
-            self.rows[number].revision = self.revision
+            present.add(key_of(view.id))
+            changed = self._see(view) or changed
+        gone = {
+            key for key, number in self._numbers.items() if key not in present and not self.rows[number].kept
+        }
+        if gone:
+            self._forget(gone)
             changed = True
-        if len(present) < len(self._numbers):
-            self._forget(set(self._numbers) - present)
-            changed = True
+        self._follow_clocks({probe: life.correction_ns for probe, life in self._scope.lives.items()})
         now_ns = time.time_ns()
         told = [(self.revision, now_ns, notice) for notice in self._scope.notices()]
         self.notices.extend(told)
@@ -162,6 +262,10 @@ class Hub:
         for key in keys:
             del self.rows[self._numbers.pop(key)]
             self.history.remove(key)
+        if self.recorded is None:
+            probes = {key.probe for key in self._numbers}
+            for probe in set(self.history.corrections) - probes:
+                del self.history.corrections[probe]
         self.epoch += 1
 
     def _tick(self) -> None:

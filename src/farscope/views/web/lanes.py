@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from farscope.records.shape import StepKind
+from farscope.views.web.past import Past
 from farscope.views.web.plain import Plain
 from farscope.views.web.track import Place, Track
 
 _BAD = frozenset({StepKind.REFUSED, StepKind.FAILED})
+
+NOTHING: Final = -1
+"""Place of a name where there is none."""
 
 
 class Window(NamedTuple):
@@ -34,45 +38,99 @@ class _Names:
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
 
-    def of(self, name: str) -> int:
-        return self.places.setdefault(name, len(self.places))
+    def of(self, name: str | None) -> int:
+        return NOTHING if name is None else self.places.setdefault(name, len(self.places))
+
+
+class Lane:
+    """A chart's lane, put together from what is known of parts of it, one behind the other.
+
+    ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
+    pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
+    up to the next item. An item of no steps tells that another part begins, in that state if it is known.
+    """
+
+    def __init__(self, window: Window, origin_ns: int) -> None:
+        self._window = window
+        self._origin_ns = origin_ns
+        self._states, self._signals = _Names(), _Names()
+        self._items: list[list[Any]] = []
+        self._before = NOTHING
+
+    def plain(self) -> dict[str, Plain]:
+        """Return the lane; ``before`` is the state that it begins with, -1 if that is not known."""
+        return {
+            "states": list(self._states.places),
+            "signals": list(self._signals.places),
+            "before": self._before,
+            "items": self._items,
+        }
+
+    def begin(self, track: Track) -> None:
+        """Begin with the state the chart was in when the window does."""
+        self._before = self._states.of(_state_before(track, self._window.from_ns))
+
+    def add_gap(self, time_ns: int) -> None:
+        """Nothing is known from a moment on."""
+        self._change(time_ns, None)
+
+    def add_around(self, past: Past, track: Track | None, rest: str | None, from_ns: int) -> None:
+        """Add what is known around a moment, from ``from_ns`` on: steps, or else where the chart rested."""
+        begin_ns = max(from_ns, past.from_ns)
+        end_ns = min(past.to_ns, self._window.to_ns)
+        if end_ns < max(begin_ns, self._window.from_ns):
+            return
+        self._change(begin_ns, rest if track is None else _state_before(track, begin_ns, guess=True))
+        if track is not None:
+            self.add_steps(track, begin_ns, end_ns)
+        if past.to_ns < self._window.to_ns:
+            self.add_gap(past.to_ns)
+
+    def add_steps(self, track: Track, from_ns: int, to_ns: int) -> None:
+        """Add the steps between two moments, both included, that lie in the window."""
+        window = self._window
+        to_ns = min(to_ns, window.to_ns)
+        place = track.first_from(max(from_ns, window.from_ns))
+        while place is not None:
+            time_ns = track.time_at(place)
+            if time_ns > to_ns:
+                break
+            end_ns = window.start_of(window.pixel(time_ns) + 1)
+            last = track.last_until(min(end_ns - 1, to_ns)) or place
+            shape = track.shape_at(last)
+            count = _distance(track, place, last) + 1
+            self._items.append(
+                [
+                    time_ns - self._origin_ns,
+                    count,
+                    self._states.of(shape.end),
+                    self._signals.of(shape.signal),
+                    _kind(track, place, last, count),
+                ]
+            )
+            place = _following(track, last)
+
+    def _change(self, time_ns: int, state: str | None) -> None:
+        time_ns = max(time_ns, self._window.from_ns)
+        if time_ns == self._window.from_ns and not self._items:
+            self._before = self._states.of(state)
+        elif time_ns <= self._window.to_ns:
+            self._items.append([time_ns - self._origin_ns, 0, self._states.of(state), NOTHING, 0])
 
 
 def lane(track: Track, window: Window, origin_ns: int) -> dict[str, Plain]:
-    """Return a chart's lane.
+    """Return the lane of a chart of which everything is remembered."""
+    drawn = Lane(window, origin_ns)
+    drawn.begin(track)
+    drawn.add_steps(track, window.from_ns, window.to_ns)
+    return drawn.plain()
 
-    ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
-    pixel, the first one's time, the last one's state and signal, and the worst kind of any. ``before`` is
-    the state that the lane begins with, -1 if that is not remembered. Each state lasts up to the next item.
+
+def _state_before(track: Track, time_ns: int, *, guess: bool = False) -> str | None:
+    """Return the state the chart was in just before a moment; empty before its start, None if forgotten.
+
+    With ``guess``, the first step that is known tells what it started from.
     """
-    states, signals = _Names(), _Names()
-    items: list[list[Any]] = []
-    before = _state_before(track, window.from_ns)
-    first = -1 if before is None else states.of(before)
-    place = track.first_from(window.from_ns)
-    while place is not None:
-        time_ns = track.time_at(place)
-        if time_ns > window.to_ns:
-            break
-        end_ns = window.start_of(window.pixel(time_ns) + 1)
-        last = track.last_until(min(end_ns - 1, window.to_ns)) or place
-        shape = track.shape_at(last)
-        count = _distance(track, place, last) + 1
-        items.append(
-            [
-                time_ns - origin_ns,
-                count,
-                states.of(shape.end),
-                signals.of(shape.signal),
-                _kind(track, place, last, count),
-            ]
-        )
-        place = _following(track, last)
-    return {"states": list(states.places), "signals": list(signals.places), "before": first, "items": items}
-
-
-def _state_before(track: Track, time_ns: int) -> str | None:
-    """Return the state the chart was in just before a moment; empty before its start, None if forgotten."""
     place = track.last_until(time_ns - 1)
     if place is not None:
         return track.shape_at(place).end
@@ -80,7 +138,9 @@ def _state_before(track: Track, time_ns: int) -> str | None:
     if first is None:
         return None
     shape = track.shape_at(first)
-    return "" if shape.kind is StepKind.START else None
+    if shape.kind is StepKind.START:
+        return ""
+    return shape.start if guess else None
 
 
 def _following(track: Track, place: Place) -> Place | None:

@@ -27,14 +27,18 @@ STEP_FIELDS: Final = (
 """The order of ``plain_step``."""
 
 
-def plain_row(row: Row, origin_ns: int) -> list[Plain]:
-    """Return what a list shows of a chart and what changes often."""
+ENDED: Final = "ended"
+"""Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
+
+
+def plain_row(row: Row, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
+    """Return what a list shows of a chart and what changes often; nothing recorded is alive."""
     view = row.view
     return [
         row.number,
         row.state,
         moment(row.since_ns, origin_ns),
-        view.status,
+        ENDED if recorded and view.status == "alive" else view.status,
         view.steps,
         view.lost,
         row.rate,

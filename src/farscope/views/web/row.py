@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from farscope.records.shape import Shape
@@ -26,13 +27,16 @@ UNCOUNTED: Final = 1_024
 class Row:
     """One chart as the page knows it. Not thread-safe.
 
-    Times are in nanoseconds since the epoch by the chart's own clock; 0 means not yet.
+    Times are in nanoseconds since the epoch by one clock for all charts; 0 means not yet.
     """
 
-    def __init__(self, number: int, view: ChartView) -> None:
+    def __init__(self, number: int, view: ChartView, correction_ns: int = 0, *, kept: bool = False) -> None:
         self.number = number
         """What the page calls the chart; never used again for another one."""
         self.view = view
+        self.kept = kept
+        """Whether it stays whatever the scope follows, with its label and structure: a recording's chart is
+        known as its end tells it while the scope may not have come to it."""
         self.state = view.state
         self.since_ns = 0
         """When the state was last entered."""
@@ -40,7 +44,7 @@ class Row:
         """Signal of the last step."""
         self.outcome = 0
         """Kind of the last step."""
-        self.last_ns = view.last_ns
+        self.last_ns = view.last_ns - correction_ns if view.last_ns else 0
         self.queued = 0
         self.rate = 0
         """Steps in the last whole second."""
@@ -65,34 +69,48 @@ class Row:
         self._count_all()
         return self._picture
 
-    def take_steps(self, steps: Sequence[RawStep], now_ns: int) -> None:
-        """Take new steps of the chart, at least one, in their order; ``now_ns`` is our present."""
+    def take_steps(self, steps: Sequence[RawStep], now_ns: int, correction_ns: int = 0) -> None:
+        """Take new steps of the chart, at least one, in their order.
+
+        ``now_ns`` is our present, and ``correction_ns`` what to take off the steps' times.
+        """
         last = steps[-1]
         self._number = last[1]
         # By their own times, so that a past that is read at once is no burst; a clock that is ahead of ours
         # must not count into seconds to come.
         now_s = now_ns // NANOSECONDS
-        first_s, last_s = steps[0][3] // NANOSECONDS, last[3] // NANOSECONDS
+        first_s, last_s = (
+            (steps[0][3] - correction_ns) // NANOSECONDS,
+            (last[3] - correction_ns) // NANOSECONDS,
+        )
         if first_s == last_s:
             self._seconds[min(last_s, now_s)] += len(steps)
         else:
-            self._seconds.update([min(step[3] // NANOSECONDS, now_s) for step in steps])
+            self._seconds.update([min((step[3] - correction_ns) // NANOSECONDS, now_s) for step in steps])
         self.state = last[2].end
         self.event = last[2].signal
         self.outcome = int(last[2].kind)
-        self.last_ns = last[3]
+        self.last_ns = last[3] - correction_ns
         self.queued = last[5]
         for step in reversed(steps):
             if step[2].traced:
-                self.since_ns = step[3]
+                self.since_ns = step[3] - correction_ns
                 break
         self._shapes.extend([step[2] for step in steps])
         if len(self._shapes) >= UNCOUNTED:
             self._count_all()
 
+    def move(self, by_ns: int) -> None:
+        """Take note that the chart's clock is known better, and all its times lie so much later."""
+        self.since_ns += by_ns if self.since_ns else 0
+        self.last_ns += by_ns if self.last_ns else 0
+
     def take_view(self, view: ChartView) -> bool:
         """Take what the scope says of the chart as a whole; return whether anything changed."""
         before = self.view
+        if self.kept:
+            structure = view.structure or before.structure
+            view = replace(view, label=before.label, structure=structure)
         if view == before:
             return False
         self.view = view

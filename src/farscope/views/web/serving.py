@@ -11,9 +11,10 @@ import uvicorn
 
 from farscope.errors import UsageError
 from farscope.scope.scope import Scope
+from farscope.scope.seek import Seek
 from farscope.views.web.app import make_app
-from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT
 from farscope.views.web.hub import Hub
+from farscope.views.web.past import Recorded
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -47,17 +48,18 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 
 def serve(
-    scope: Scope, listener: socket.socket, *, host: str, token: str | None, recorded: bool = False
+    scope: Scope, listener: socket.socket, *, host: str, token: str | None, seek: Seek | None = None
 ) -> None:
     """Serve the page on ``listener`` until SIGINT or SIGTERM; call it on the main thread.
 
-    ``recorded`` tells that the scope reads a recording. The signal is raised again behind the end, for
+    ``seek`` is entered, and goes to any moment of the recording that the scope reads; None where it reads
+    something else. The signal is raised again behind the end, for
     whoever set a handler before.
 
     Raises:
         Exception: what ended the following of the scope.
     """
-    with Hub(scope, RECORDING_WEIGHT if recorded else DEFAULT_WEIGHT, recorded=recorded) as hub:
+    with Hub(scope, recorded=None if seek is None else Recorded(seek)) as hub:
         port = listener.getsockname()[1]
         app = make_app(hub, host=host, port=port, token=token, ending=lambda: server.should_exit)
         config = uvicorn.Config(

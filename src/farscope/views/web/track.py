@@ -22,26 +22,48 @@ class Place(NamedTuple):
 class Track:
     """What is remembered of a chart, oldest first. Not thread-safe.
 
-    Places are good until the track is next extended or the oldest block forgotten.
+    All times are by one clock for all charts, in nanoseconds since the epoch: its own less a correction,
+    which may change. Places are good until the track is next extended or the oldest block forgotten.
     """
 
-    def __init__(self, chart: ChartId) -> None:
+    def __init__(self, chart: ChartId, correction_ns: int = 0) -> None:
         self.chart = chart
         self.forgotten = 0
         """Steps that were here once and are no more."""
+        self.first_number = 0
+        """Number of the first step there was; 0 before that."""
         self.blocks: deque[Block] = deque()
         self._steps = 0
+        # What is taken off the times of steps to come, and how far all that are here have moved since.
+        self._ahead_ns = correction_ns
+        self._moved_ns = 0
 
     def __len__(self) -> int:
         return self._steps
+
+    def correct(self, correction_ns: int, *, was_set: bool) -> None:
+        """Go by another correction.
+
+        With ``was_set``, from the next step on: the clock was right, or as wrong as was thought, until now.
+        Otherwise everything moves together, so that a chart's own steps stay as far apart as they were.
+        """
+        if was_set:
+            self._ahead_ns = correction_ns + self._moved_ns
+        else:
+            self._moved_ns = self._ahead_ns - correction_ns
 
     def extend(self, steps: Sequence[RawStep]) -> list[Block]:
         """Add steps behind the others; return the blocks that this has filled."""
         filled = []
         rest = steps
+        if steps and not self.first_number:
+            self.first_number = steps[0][1]
+        if self.blocks and not self.blocks[-1].full and self.blocks[-1].ahead_ns != self._ahead_ns:
+            self.blocks[-1].pack()
+            filled.append(self.blocks[-1])
         while rest:
-            if not self.blocks or self.blocks[-1].full:
-                self.blocks.append(Block(self.forgotten + self._steps))
+            if not self.blocks or self.blocks[-1].full or self.blocks[-1].ahead_ns != self._ahead_ns:
+                self.blocks.append(Block(self.forgotten + self._steps, self._ahead_ns))
             block = self.blocks[-1]
             part = rest[: max(1, BLOCK_WEIGHT - block.weight)]
             block.extend(part, self._floor())
@@ -61,10 +83,16 @@ class Track:
     @property
     def first_ns(self) -> int | None:
         """Where the oldest step stands; None if there is none."""
-        return self.blocks[0].times[0] if self._steps else None
+        return self.blocks[0].times[0] + self._moved_ns if self._steps else None
+
+    @property
+    def last_ns(self) -> int | None:
+        """Where the newest step stands; None if there is none."""
+        return self.blocks[-1].times[-1] + self._moved_ns if self._steps else None
 
     def last_until(self, time_ns: int) -> Place | None:
         """Return the place of the last step that began at ``time_ns`` or before."""
+        time_ns -= self._moved_ns
         for number in range(self._block_of(time_ns, after=True), -1, -1):
             offset = self.blocks[number].until(time_ns)
             if offset:
@@ -73,6 +101,7 @@ class Track:
 
     def first_from(self, time_ns: int) -> Place | None:
         """Return the place of the first step that began at ``time_ns`` or later."""
+        time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=False)), len(self.blocks)):
             offset = self.blocks[number].before(time_ns)
             if offset < len(self.blocks[number]):
@@ -80,8 +109,12 @@ class Track:
         return None
 
     def at(self, place: Place) -> Step:
-        """Return the step at a place."""
-        return self.blocks[place.block].step(self.chart, place.offset)
+        """Return the step at a place, at the time it stands at."""
+        return self.blocks[place.block].step(self.chart, place.offset, self._moved_ns)
+
+    def own_ns(self, place: Place) -> int:
+        """Return when the step at a place began by the chart's own clock."""
+        return self.blocks[place.block].own_ns(place.offset)
 
     def shape_at(self, place: Place) -> Shape:
         """Return the shape of the step at a place."""
@@ -89,10 +122,11 @@ class Track:
 
     def time_at(self, place: Place) -> int:
         """Return where the step at a place stands in time, in nanoseconds since the epoch."""
-        return self.blocks[place.block].times[place.offset]
+        return self.blocks[place.block].times[place.offset] + self._moved_ns
 
     def count_until(self, time_ns: int) -> int:
         """Return how many steps began at ``time_ns`` or before, the forgotten ones included."""
+        time_ns -= self._moved_ns
         number = self._block_of(time_ns, after=True)
         return (
             self.forgotten if number < 0 else self.blocks[number].first + self.blocks[number].until(time_ns)
@@ -101,10 +135,13 @@ class Track:
     def newest(self, limit: int, from_ns: int, to_ns: int) -> list[Step]:
         """Return the newest ``limit`` steps that began in the span, ends included; oldest first."""
         found: list[Step] = []
+        moved_ns = self._moved_ns
+        from_ns, to_ns = from_ns - moved_ns, to_ns - moved_ns
         for number in range(self._block_of(to_ns, after=True), -1, -1):
             block = self.blocks[number]
             start = max(block.before(from_ns), block.until(to_ns) - (limit - len(found)))
-            found += [block.step(self.chart, place) for place in range(block.until(to_ns) - 1, start - 1, -1)]
+            places = range(block.until(to_ns) - 1, start - 1, -1)
+            found += [block.step(self.chart, place, moved_ns) for place in places]
             if len(found) >= limit or block.times[0] < from_ns:
                 break
         return found[::-1]
@@ -117,25 +154,27 @@ class Track:
             if len(found) >= wanted:
                 break
             start = max(0, len(block) - (wanted - len(found)))
-            found += [block.step(self.chart, place) for place in range(len(block) - 1, start - 1, -1)]
+            places = range(len(block) - 1, start - 1, -1)
+            found += [block.step(self.chart, place, self._moved_ns) for place in places]
         return found[::-1]
 
-    def numbered(self, number: int) -> Step | None:
-        """Return the newest step of that number, or None if it is not here."""
-        for block in reversed(self.blocks):
+    def numbered(self, number: int) -> Place | None:
+        """Return the place of the newest step of that number, or None if it is not here."""
+        for place, block in reversed(list(enumerate(self.blocks))):
             if block.numbers[0] <= number <= block.numbers[-1]:
-                place = bisect_left(block.numbers, number)
-                if place < len(block) and block.numbers[place] == number:
-                    return block.step(self.chart, place)
+                offset = bisect_left(block.numbers, number)
+                if offset < len(block) and block.numbers[offset] == number:
+                    return Place(place, offset)
         # Numbers rise but for what arrived after all, behind steps that were made later.
-        for block in reversed(self.blocks):
+        for place, block in reversed(list(enumerate(self.blocks))):
             if number in block.numbers:
-                return block.step(self.chart, block.numbers.index(number))
+                return Place(place, block.numbers.index(number))
         return None
 
     def shapes_after(self, time_ns: int) -> Counter[Shape]:
         """Return how many of the steps that began after ``time_ns`` are of each shape."""
         counts: Counter[Shape] = Counter()
+        time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=True)), len(self.blocks)):
             block = self.blocks[number]
             for shape, count in block.counts(block.until(time_ns), len(block)).items():

@@ -8,10 +8,10 @@ const SPARE_ROWS = 3;
 
 /** What a column shows and sorts by. `down` columns begin with the largest. */
 const COLUMNS = [
-  { name: "status", title: "", hint: "alive, silent, closed or stopped", by: (chart) => chart.status },
+  { name: "status", title: "", hint: "alive, silent, closed, stopped, or heard up to a recording's end", by: (chart) => chart.status },
   { name: "name", title: "chart", by: (chart) => chart.label },
   { name: "host", title: "host", by: (chart) => chart.host },
-  { name: "state", title: "state", by: (chart) => chart.state },
+  { name: "state", title: "state", by: (chart) => chart.state ?? "" },
   { name: "since", title: "for", hint: "time in state", by: (chart) => chart.since ?? Infinity },
   { name: "rate", title: "steps/s", by: (chart) => chart.rate, down: true },
   { name: "spark", title: "", hint: "steps in each of the last 40 seconds" },
@@ -166,12 +166,12 @@ export class ChartList extends EventTarget {
     mark(element, "aria-selected", String(chart.id === this.selected));
     mark(element, "data-chosen", this.chosen.has(chart.id) ? "" : null);
     mark(element, "data-status", chart.status);
-    mark(cells.status, "title", chart.status);
+    mark(cells.status, "title", chart.status === "ended" ? "heard up to the end of the recording, which has no goodbye" : chart.status);
     write(cells.name, visible(chart.label));
     mark(cells.name, "title", visible(chart.label));
     write(cells.host, visible(chart.host));
     mark(cells.host, "title", `${visible(chart.host)}, process ${chart.pid}, ${things(chart.steps, "step")}`);
-    write(cells.state, chart.state ? visible(chart.state) : chart.status === "forgotten" ? "not remembered" : "not started");
+    write(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
     mark(cells.state, "title", chart.state ? visible(chart.state) : "");
     mark(cells.state, "data-none", chart.state ? null : "");
     const stay = chart.since === null ? null : this._world.time - chart.since;

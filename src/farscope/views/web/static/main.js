@@ -14,8 +14,6 @@ import { World } from "./world.js";
 
 const NEWS_NS = 10e9; // how long the newest notice stands in the head of the page
 
-const LOOK_MS = 700; // pause between two looks whether a recording was read to its end
-
 const world = new World();
 const live = new Live(world);
 const list = new ChartList(world);
@@ -29,19 +27,13 @@ world.addEventListener("change", () => {
   if (world.live || panel.tab === "picture") panel.draw();
   drawAccount();
 });
-// A recording has no present: when all of it was read, the page shows its last moment.
-let readSoFar = -1;
-const readingEnds = setInterval(() => {
-  const { recorded, received } = world.account;
-  if (recorded && received > 0 && received === readSoFar) {
-    clearInterval(readingEnds);
-    timeline.showAll();
-    travel.goTo(Math.max(...world.charts().map((chart) => chart.at ?? -Infinity)));
-  } else if (recorded === false || !world.live) {
-    clearInterval(readingEnds);
-  }
-  readSoFar = received;
-}, LOOK_MS);
+// A recording has no present: the page opens at its end, and any moment of it can be gone to.
+world.addEventListener("opened", () => {
+  timeline.showAll();
+  travel.toLive();
+});
+// What was told from around the moment alone can now be told from the beginning on.
+world.addEventListener("finished", () => !world.live && travel.goTo(world.moment));
 world.addEventListener("moment", () => {
   list.draw();
   panel.turn();
@@ -91,7 +83,7 @@ listen([
   [["ArrowRight"], "one step forward", () => travel.step("forward")],
   [["Shift+ArrowLeft"], "one step back, of any chart", () => travel.step("back", true)],
   [["Shift+ArrowRight"], "one step forward, of any chart", () => travel.step("forward", true)],
-  [["l", "End"], "back to live", () => travel.toLive()],
+  [["l", "End"], "back to live, or to a recording's end", () => travel.toLive()],
   [["+", "="], "zoom in", () => hand.zoom(0.5)],
   [["-"], "zoom out", () => hand.zoom(2)],
   [["["], "timeline to the past", () => timeline.pan(-0.25)],
@@ -105,18 +97,22 @@ live.open([]);
 panel.draw();
 
 function drawAccount() {
-  const { account } = world;
+  const { account, live } = world;
   const charts = world.charts();
-  const alive = charts.filter((chart) => chart.status === "alive").length;
-  const rate = charts.reduce((sum, chart) => sum + chart.rate, 0);
+  const sum = (field) => charts.reduce((total, chart) => total + (chart[field] ?? 0), 0);
+  const having = (status) => charts.filter((chart) => chart.status === status).length;
   const parts = [make("b", {}, String(charts.length)), charts.length === 1 ? " chart, " : " charts, "];
-  if (world.live) parts.push(`${alive} alive, `);
-  parts.push(make("b", {}, count(rate)), " steps/s, ", `${things(account.received, "step")} seen`);
-  if (account.lost) parts.push(", ", make("span", { class: "bad" }, `${count(account.lost)} lost`));
-  const refused = Object.values(account.refused).reduce((sum, one) => sum + one, 0);
+  for (const status of ["alive", "silent"]) {
+    const number = having(status);
+    if (number || (live && status === "alive")) parts.push(`${number} ${status}, `);
+  }
+  const [steps, lost] = live ? [account.received, account.lost] : [sum("steps"), sum("lost")];
+  parts.push(make("b", {}, count(sum("rate"))), " steps/s, ", `${things(steps, "step")} ${live ? "seen" : "by then"}`);
+  if (lost) parts.push(", ", make("span", { class: "bad" }, `${count(lost)} lost`));
+  const refused = Object.values(account.refused).reduce((total, one) => total + one, 0);
   if (refused) parts.push(", ", make("span", { class: "bad" }, `${things(refused, "batch")} refused`));
-  if (account.waiting > 20_000) parts.push(`, ${count(account.waiting)} behind`);
+  if (account.waiting > 20_000 && !account.recorded) parts.push(`, ${count(account.waiting)} behind`);
   const newest = world.notices.at(-1);
-  if (newest && world.now - newest.at < NEWS_NS) parts.push(` · ${visible(newest.text)}`);
+  if (live && newest && world.now - newest.at < NEWS_NS) parts.push(` · ${visible(newest.text)}`);
   byId("account").replaceChildren(...parts);
 }

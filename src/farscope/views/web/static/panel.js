@@ -2,7 +2,7 @@
 
 import { ChartPicture } from "./chart-picture.js";
 import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
-import { things, visible } from "./format.js";
+import { clock, things, visible } from "./format.js";
 import { savePng, saveSvg } from "./save.js";
 import { SequenceView } from "./sequence-view.js";
 import { StatsView } from "./stats-view.js";
@@ -107,7 +107,9 @@ export class Panel {
       const moved = step && step[2] <= 2;
       this._picture.setActive(chart.state, moved ? { source: step[4], target: step[5], signal: step[3] } : null);
     }
-    write(byId("picture-note"), known.uncounted ? `${things(known.uncounted, "step")} more than can be drawn` : "");
+    const notes = known.uncounted ? [`${things(known.uncounted, "step")} more than can be drawn`] : [];
+    if (known.since) notes.push(`counted since ${clock(known.since)} while the rest is being read`);
+    write(byId("picture-note"), notes.join("; "));
   }
 
   _together() {

@@ -37,7 +37,7 @@ export class SequenceView {
     const seen = this._world.live ? charts.map((id) => this._world.chart(id)?.steps ?? 0) : this._world.moment;
     const query = { charts: charts.join(","), lanes: this._lanes.value, last: this._last.value };
     if (!this._world.live) query.to = this._world.moment;
-    const key = JSON.stringify([query, seen]);
+    const key = JSON.stringify([query, seen, this._world.account.finished]);
     if (!charts.length || key === this._shown) return;
     this._shown = key;
     this._link.href = `/api/sequence?${new URLSearchParams({ ...query, style: "own" })}`;

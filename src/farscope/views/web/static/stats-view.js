@@ -19,8 +19,8 @@ export class StatsView {
 
   /** Show the statistics of a chart. */
   draw(chart) {
-    const { live, moment } = this._world;
-    const key = JSON.stringify([chart, live ? Math.floor(performance.now() / REFRESH_MS) : moment]);
+    const { live, moment, account } = this._world;
+    const key = JSON.stringify([chart, account.finished, live ? Math.floor(performance.now() / REFRESH_MS) : moment]);
     if (chart === null || key === this._shown) return;
     this._shown = key;
     this._ask(chart, live ? null : moment);

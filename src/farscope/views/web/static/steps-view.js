@@ -90,6 +90,7 @@ export class StepsView extends EventTarget {
     const [, at, kind, signal, , , duration, waited, queued, deferred] = facts.step;
     const head = make("p", {}, make("b", {}, `Step ${number}`), ` ${visible(signal)}, ${KINDS[kind]}, at ${clock(at, 1)}: `);
     head.append(`took ${span(duration)}, waited ${span(waited)}, ${queued} queued, ${deferred} deferred`);
+    if (facts.ahead) head.append(`; ${clock(at + facts.ahead, 1)} by its own clock`);
     if (facts.cause) head.append(this._cause(facts.cause));
     const lines = [...(facts.trace ? [facts.trace] : []), ...facts.spy, ...facts.texts.filter((text) => text.includes("\n"))];
     this._facts.hidden = false;

@@ -45,9 +45,24 @@ export function drawRuler(pen, view) {
   }
 }
 
+/** Draw where a recording begins and ends, and how far it was read: up to `read`, or all of it for null. */
+export function drawRecording(pen, view, [first, last], read) {
+  const scale = view.width / (view.to - view.from);
+  const at = (time) => Math.min(Math.max(view.left + (time - view.from) * scale, view.left), view.left + view.width);
+  pen.fillStyle = colour("hover");
+  pen.fillRect(view.left, RULER, at(first) - view.left, view.height);
+  pen.fillRect(at(last), RULER, view.left + view.width - at(last), view.height);
+  if (read === null) return;
+  pen.fillStyle = colour("line");
+  pen.fillRect(at(first), RULER - 3, at(last) - at(first), 3);
+  pen.fillStyle = colour("accent");
+  pen.fillRect(at(first), RULER - 3, at(read) - at(first), 3);
+}
+
 /**
  * Draw a lane.
- * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]]}
+ * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]]}; an item of no steps
+ *   tells that another part of what is known begins
  * @param {number} end  where the last state ends: now, or the moment up to which is known
  */
 export function drawLane(pen, lane, view, y, end) {
@@ -98,6 +113,7 @@ function ticks(pen, lane, at, top) {
   const plain = colour("soft");
   const bad = colour("bad");
   for (const [time, steps, , , kind] of lane.items) {
+    if (!steps) continue; // where another part begins
     const height = kind >= 5 ? BAR : Math.min(BAR, 3 + 2 * Math.log2(steps));
     pen.fillStyle = kind >= 5 ? bad : plain;
     pen.fillRect(Math.round(at(time)), top + BAR - height, 1, height);

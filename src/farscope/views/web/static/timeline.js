@@ -2,7 +2,7 @@
 
 import { ask, byId, mark, newestOnly, oncePerPicture, write } from "./dom.js";
 import { span } from "./format.js";
-import { LANE, RULER, drawLane, drawMoment, drawName, drawRuler } from "./timeline-draw.js";
+import { LANE, RULER, drawLane, drawMoment, drawName, drawRecording, drawRuler } from "./timeline-draw.js";
 import { theme } from "./theme.js";
 
 const LEFT = 150; // pixels of the gutter with the names
@@ -60,8 +60,13 @@ export class Timeline {
 
   /** Show everything there is to look back on. */
   showAll() {
-    const { first } = this._world.account;
+    const { first, span: whole } = this._world.account;
     if (first === null || first === undefined) return;
+    if (whole) {
+      this.span = Math.min(Math.max((whole[1] - whole[0]) * 1.06, LEAST_SPAN), MOST_SPAN);
+      this._show(whole[1] + (whole[1] - whole[0]) * 0.04);
+      return;
+    }
     // What ended long ago, as a recording did, would be lost in the time since.
     const last = this._world.charts().reduce((latest, chart) => Math.max(latest, chart.at ?? first), first);
     const { now } = this._world;
@@ -73,7 +78,7 @@ export class Timeline {
   /** Begin with everything if it lies further back than the first look reaches. */
   _begin() {
     const charts = this._world.charts();
-    if (this._begun || !charts.some((chart) => chart.at !== null)) return;
+    if (this._begun || this._world.account.recorded || !charts.some((chart) => chart.at !== null)) return;
     this._begun = true;
     if (charts.every((chart) => chart.at === null || this._world.now - chart.at > FIRST_SPAN)) this.showAll();
   }
@@ -104,7 +109,7 @@ export class Timeline {
     let state = lane.before;
     for (const item of lane.items) {
       if (item[0] > time + near) break;
-      if (Math.abs(item[0] - time) <= near) found = item;
+      if (item[1] && Math.abs(item[0] - time) <= near) found = item;
       if (item[0] <= time) [, , state] = item;
     }
     return { item: found, state: lane.states[state], signal: found && lane.signals[found[3]], into: found && lane.states[found[2]] };
@@ -154,6 +159,8 @@ export class Timeline {
     this._pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this._pen.clearRect(0, 0, across, down);
     drawRuler(this._pen, view);
+    const { span: whole, read, finished } = this._world.account;
+    if (whole) drawRecording(this._pen, view, whole, finished ? null : (read ?? whole[0]));
     this._pen.save();
     this._pen.beginPath();
     this._pen.rect(0, RULER, across, down);
@@ -161,7 +168,7 @@ export class Timeline {
     seen.forEach((chart, place) => {
       const y = RULER + (first + place) * LANE - this._box.scrollTop;
       const lane = this._lanes.get(chart.id);
-      if (lane) drawLane(this._pen, lane, view, y, Math.min(this._world.now, view.to));
+      if (lane) drawLane(this._pen, lane, view, y, Math.min(this._world.end, view.to));
       const [selected, chosen] = [chart.id === this._list.selected, this._list.chosen.has(chart.id)];
       drawName(this._pen, chart.label, y, { left: LEFT, selected, chosen });
     });
@@ -172,14 +179,18 @@ export class Timeline {
   }
 
   _request(view, charts) {
+    const { recorded, finished } = this._world.account;
     const query = {
       from: Math.floor(view.from),
       to: Math.ceil(view.to),
       width: Math.round(view.width),
       charts: charts.map((chart) => chart.id).join(","),
+      moment: this._world.live ? null : Math.round(this._world.moment),
     };
+    const reading = recorded && !finished;
     // While it follows, every frame may bring something; a window that stands still is asked for once.
-    const key = JSON.stringify(this.following || query.to > this._world.now - 2e9 ? [query, this._world.frames] : query);
+    const changing = this.following || reading || query.to > this._world.now - 2e9;
+    const key = JSON.stringify([query, finished, changing ? this._world.frames : 0]);
     if (!charts.length || key === this._asked) return;
     this._asked = key;
     this._fetch(query);

@@ -31,14 +31,20 @@ export class Travel {
     this._go(this._wanted);
   }
 
-  /** Pause at the present, or go back to it. */
+  /** Pause at the present, or go back to it. A recording has none. */
   toggle() {
+    if (this._world.account.recorded) return;
     if (this._world.live) this.goTo(this._world.now);
     else this.toLive();
   }
 
-  /** Follow the present again. */
+  /** Follow the present again, or go to a recording's end. */
   toLive() {
+    const { account, end } = this._world;
+    if (account.recorded) {
+      if (account.span) this.goTo(end);
+      return;
+    }
     this._wanted = null;
     this._world.showPresent();
   }
@@ -56,19 +62,30 @@ export class Travel {
   _draw() {
     const world = this._world;
     const { live } = world;
-    byId("to-live").disabled = live;
-    write(byId("to-live"), live ? "● live" : "Back to live");
+    const { recorded, span: whole, finished, read, remembered, forgotten, first } = world.account;
+    byId("pause").hidden = Boolean(recorded);
+    byId("to-live").disabled = live || (recorded && world.moment >= world.end);
+    write(byId("to-live"), recorded ? (world.moment >= world.end ? "recording ends here" : "To the end") : live ? "● live" : "Back to live");
     write(byId("pause"), live ? "Pause" : "Paused");
     byId("pause").setAttribute("aria-pressed", String(!live));
     byId("pause").closest("section").toggleAttribute("data-past", !live);
     write(byId("moment"), dateClock(live ? Math.floor(world.now / 1e9) * 1e9 : world.moment).slice(0, live ? 19 : undefined));
-    const { remembered, forgotten, first } = world.account;
     let text = "";
-    if (remembered) {
+    if (recorded) {
+      if (whole) text = `recording of ${span(whole[1] - whole[0])}, ${count(world.account.received)} steps`;
+      if (!finished) text += whole ? `; read ${percent(read, whole)}` : "opening";
+      else if (forgotten) text += "; too long to be counted as a whole";
+      if (whole && !live && world.moment < world.end) text = `${span(world.end - world.moment)} before the end · ${text}`;
+    } else if (remembered) {
       text = `${count(remembered)} steps of ${span(world.now - first)} to look back on`;
       if (forgotten) text += `; the oldest ${count(forgotten)} are forgotten`;
     }
-    if (!live) text = `${span(world.now - world.moment)} ago · ${text}`;
+    if (!live && !recorded) text = `${span(world.now - world.moment)} ago · ${text}`;
     write(byId("remembered"), text);
   }
+}
+
+function percent(read, [first, last]) {
+  const part = read === null ? 0 : (read - first) / Math.max(1, last - first);
+  return `${Math.round(100 * Math.min(Math.max(part, 0), 1))} %`;
 }

@@ -4,7 +4,10 @@ import { setOrigin } from "./format.js";
 
 const STEPS_KEPT = 200; // newest steps of an open chart; at the limit the oldest go, and the server still has them
 
-/** Tells "change" when a frame came, "moment" when the page turned to another moment. */
+/**
+ * Tells "change" when a frame came, "moment" when the page turned to another moment; of a recording, "opened" when
+ * any moment of it can be shown, and "finished" when all of it was read.
+ */
 export class World extends EventTarget {
   constructor() {
     super();
@@ -33,6 +36,11 @@ export class World extends EventTarget {
 
   get live() {
     return this.moment === null;
+  }
+
+  /** Up to when something is known: now, or a recording's end. */
+  get end() {
+    return this.account.span ? this.account.span[1] : this.now;
   }
 
   /** All charts, as they are at the moment shown. */
@@ -64,7 +72,10 @@ export class World extends EventTarget {
     for (const [id, spark] of frame.sparks) this._charts.get(id).spark = spark;
     for (const [id, detail] of Object.entries(frame.open)) this._open(Number(id), detail);
     this.notices = this.notices.concat(frame.notices).slice(-STEPS_KEPT);
+    const before = this.account;
     this.account = frame.account;
+    if (this.account.span && !before.span) this.dispatchEvent(new Event("opened"));
+    if (this.account.finished && before.span && !before.finished) this.dispatchEvent(new Event("finished"));
     this.dispatchEvent(new Event("change"));
   }
 
