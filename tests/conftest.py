@@ -5,20 +5,26 @@ from __future__ import annotations
 import os
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 GRACE_S = 2.0
 """How long a thread or process may take to end after its test: they end by themselves, but not at once."""
 
 PRIVATE_FOLDERS = ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")
 NEEDED = {
-    "broker": "TESTS THAT NEED RABBITMQ DID NOT RUN: INSTALL rabbitmq-server OR SET FARSCOPE_TEST_AMQP_URL",
-    "browser": "TESTS THAT NEED A BROWSER DID NOT RUN: INSTALL chromium",
+    "broker": "TESTS WITH A REAL RABBITMQ",
+    "browser": "TESTS WITH A REAL BROWSER",
+    "network": "TESTS WITH A REAL NETWORK",
 }
-"""What is said of skipped tests with these markers."""
+"""What tests with these markers are called when they were skipped; the first one a test has counts."""
 
 HELPERS_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
@@ -42,15 +48,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say in capitals when tests that need a real broker or browser did not run."""
-    for marker, told in NEEDED.items():
-        skipped = [
-            report
-            for report in terminalreporter.stats.get("skipped", [])
-            if marker in getattr(report, "keywords", {})
-        ]
-        if skipped:
-            terminalreporter.write_line(f"{len(skipped)} {told}", red=True, bold=True)
+    """Say in capitals how many tests with a real broker, browser or network did not run, and why."""
+    reasons: Counter[tuple[str, str]] = Counter()
+    for report in terminalreporter.stats.get("skipped", []):
+        keywords = getattr(report, "keywords", {})
+        for what in [NEEDED[marker] for marker in NEEDED if marker in keywords][:1]:
+            reasons[what, str(report.longrepr[2]).removeprefix("Skipped: ")] += 1
+    for (what, reason), count in sorted(reasons.items()):
+        terminalreporter.write_line(f"{count} {what} DID NOT RUN: {reason.upper()}", red=True, bold=True)
 
 
 @pytest.fixture(autouse=True)

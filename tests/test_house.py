@@ -30,8 +30,8 @@ def test_short(): pass
 SKIPS_BROKER = """
 import pytest
 @pytest.mark.broker
-@pytest.mark.skip(reason="no broker here")
-def test_it(): pass
+@pytest.mark.parametrize("reason", ["another broker is named", "another broker is named", "it is too new"])
+def test_it(reason): pytest.skip(reason)
 """
 USES_HOME = """
 import os
@@ -72,10 +72,11 @@ def test_soaks_run_only_when_asked_for(tmp_path):
     assert "1 passed, 1 deselected" in run_tests(tmp_path, SOAKS, "-m", "soak").stdout
 
 
-def test_skipped_broker_tests_are_told_in_capitals_right_above_the_closing_line(tmp_path):
-    *_, loud, closing = run_tests(tmp_path, SKIPS_BROKER).stdout.splitlines()
-    assert loud.startswith("1 TESTS THAT NEED RABBITMQ DID NOT RUN")
-    assert "1 skipped" in closing
+def test_skipped_broker_tests_are_told_with_the_reason_in_capitals_right_above_the_closing_line(tmp_path):
+    *_, first, second, closing = run_tests(tmp_path, SKIPS_BROKER).stdout.splitlines()
+    assert first == "2 TESTS WITH A REAL RABBITMQ DID NOT RUN: ANOTHER BROKER IS NAMED"
+    assert second == "1 TESTS WITH A REAL RABBITMQ DID NOT RUN: IT IS TOO NEW"
+    assert "3 skipped" in closing
 
 
 def test_no_test_sees_the_users_folders_or_settings(tmp_path, monkeypatch):

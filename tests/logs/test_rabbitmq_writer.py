@@ -12,7 +12,7 @@ import pytest
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.rabbitmq import open as open_rabbitmq
 from farscope.logs.rabbitmq_settings import Settings
-from farscope.logs.rabbitmq_writer import WINDOW_BYTES, RabbitWriter
+from farscope.logs.rabbitmq_writer import WINDOW_BYTES, RabbitWriter, _Append
 from farscope.testing.broker import Broker
 from farscope.testing.tcp_proxy import TcpProxy
 from farscope.testing.waiting import eventually
@@ -341,3 +341,16 @@ def test_many_writers_that_find_no_log_make_one_together(url: str, round_: int):
         thread.join()
     assert errors == []
     assert sorted(stored(url)) == sorted(name.encode() for name in names)
+
+
+def test_what_is_begun_while_the_broker_ends_the_conversation_hears_the_brokers_words(writer: RabbitWriter):
+    writer.append([b"first"], 10)
+    publisher, late = writer._publisher, _Append([b"second"])
+
+    def be_refused() -> None:
+        publisher._channel.add_on_close_callback(lambda *_: writer._link.post(lambda: publisher.begin(late)))
+        publisher._channel.basic_publish("no-such-exchange", "", b"")
+
+    writer._link.post(be_refused)
+    assert late.wait(20)
+    assert "no-such-exchange" in late.error.message

@@ -131,6 +131,9 @@ class _Publisher:
         append, channel = self._current, self._channel
         if append is None or channel is None or self._error is not None or not self.ready:
             return
+        if not channel.is_open:
+            # The broker has just ended it: whoever waits will hear of that in its own words.
+            return
         while append.waiting and (
             not self._unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
         ):

@@ -60,7 +60,7 @@ def broker() -> Iterator[Broker]:
     if os.environ.get(EXISTING):
         pytest.skip(f"needs a broker of its own, and {EXISTING} names another")
     if not available():
-        pytest.skip("RabbitMQ is not installed")
+        pytest.skip(f"install rabbitmq-server, or set {EXISTING}")
     yield _shared.borrow()
     _shared.give_back()
 
