@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import accumulate
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -35,6 +36,9 @@ LINKS = {"north": ("10.77.1.1", "10.77.1.2"), "south": ("10.77.2.1", "10.77.2.2"
 
 TURN_S = 0.1
 """The machines act in turn, so long after each other; all of one kernel, they share a monotonic clock."""
+
+STALL_S = 5.0
+"""No batch is longer on its way, however busy the machine is that the tests run on."""
 
 PRODUCER = """
 import select, sys, time
@@ -207,6 +211,11 @@ def true_times(steps: list[Step]) -> list[int]:
     return [int(step.texts[0]) for step in steps if step.texts]
 
 
+def behind(times: list[int]) -> list[bool]:
+    """Tell of each time whether it is behind a later one."""
+    return [time < latest for time, latest in zip(times, accumulate(times, max), strict=True)]
+
+
 def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
     joined: Site, faketime: str, tmp_path: Path
 ):
@@ -216,6 +225,9 @@ def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
         watch = Program("-m", "farscope", "watch", url, "--key", str(key), "--json", "--since", "start")
         with watch:
             steps = take(scope, 2 * count + 2)
+            seen_ns, own_ns = time.time_ns(), time.time_ns() - time.monotonic_ns()
+            corrected = [scope.corrected_ns(step) for step in steps]
+            late = scope.stats.late
             offsets = {chart.host: chart.clock_offset_s for chart in scope.charts}
             labels = {chart.label for chart in scope.charts}
             watch.wait_out('"number": 61', 30)
@@ -225,9 +237,22 @@ def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
             told, shown = watch.err, [json.loads(line) for line in watch.out.splitlines()]
         notices = [(n.subject, n.detail) for n in scope.notices() if n.kind is NoticeKind.CLOCK_OFF]
 
-    times = true_times(steps)
-    assert len(times) == 2 * count
-    assert times == sorted(times)
+    assert len(true_times(steps)) == 2 * count
+    # By corrected times everything is in order, except what is counted as late; and no step is shown as before
+    # it happened, nor as after it was seen.
+    assert sum(behind(corrected)) == late
+    in_order = [
+        (int(step.texts[0]) + own_ns, by_our_clock)
+        for step, by_our_clock, is_late in zip(steps, corrected, behind(corrected), strict=True)
+        if step.texts and not is_late
+    ]
+    assert in_order
+    errors = [by_our_clock - true_ns for true_ns, by_our_clock in in_order]
+    assert min(errors) >= -0.05e9
+    assert all(by_our_clock <= seen_ns + 0.05e9 for _, by_our_clock in in_order)
+    true = [true_ns for true_ns, _ in in_order]
+    out_of_place = [latest - at for at, latest in zip(true, accumulate(true, max), strict=True)]
+    assert max(out_of_place) <= max(errors) - min(errors)
     stamped = [step.time_ns for step in steps if step.texts]
     assert stamped != sorted(stamped)
 
@@ -241,7 +266,10 @@ def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
 
     assert len(labels) == 2
     assert {label.partition(":")[0] for label in labels} == {"worker@north", "worker@south"}
-    # The first steps may be shown before a clock is known; it is by the last ones.
+    # The first batch tells how far a clock is off, less how long it took; the quickest one tells best.
+    for step in shown:
+        corrected_s = (step["time_ns"] - step["corrected_ns"]) / 1e9
+        assert corrected_s == pytest.approx(AHEAD_S if step["host"] == "south" else 0, abs=STALL_S)
     for step in {step["host"]: step for step in shown}.values():
         corrected_s = (step["time_ns"] - step["corrected_ns"]) / 1e9
         assert corrected_s == pytest.approx(AHEAD_S if step["host"] == "south" else 0, abs=0.5)

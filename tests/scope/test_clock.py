@@ -1,4 +1,8 @@
+from itertools import accumulate
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farscope.scope.clock import SETTLE_NS, STEADY_NS, WINDOW_NS, ClockEstimate
 
@@ -53,6 +57,28 @@ def test_a_clock_ahead_is_known_from_one_batch_and_told_when_it_has_settled():
     assert estimate.settled
 
 
+def test_a_clock_known_to_be_set_back_is_followed_with_the_next_batch():
+    estimate = ClockEstimate()
+    begin = beats(estimate, 5, offset_ns=SECOND)
+    estimate.begin_anew()
+    assert estimate.offset_ns is None
+    beats(estimate, 1, offset_ns=-40 * SECOND, begin_ns=begin)
+    assert estimate.offset_ns == -40 * SECOND
+    assert not estimate.settled
+
+
+def test_an_offset_moves_with_the_scopes_own_clock():
+    estimate = ClockEstimate()
+    estimate.shift(SECOND)
+    assert estimate.offset_ns is None
+    begin = beats(estimate, 5, offset_ns=SECOND)
+    estimate.shift(-3 * SECOND)
+    assert estimate.offset_ns == -2 * SECOND
+    beats(estimate, 1, offset_ns=-2 * SECOND, delay_ns=SECOND, begin_ns=begin)
+    assert estimate.offset_ns == -2 * SECOND
+    assert estimate.settled
+
+
 def test_a_clock_set_back_is_followed_when_nothing_better_is_left_in_the_window():
     estimate = ClockEstimate()
     begin = beats(estimate, 5, offset_ns=SECOND)
@@ -87,3 +113,23 @@ def test_small_improvements_do_not_put_off_the_settling():
         delay = (STEADY_NS - 1) * (4 - beat)
         estimate.take(sent, sent + delay, sent + delay)
     assert estimate.settled
+
+
+@given(
+    st.integers(-3_600 * SECOND, 3_600 * SECOND),
+    st.lists(st.integers(0, 5 * SECOND), min_size=1, max_size=40),
+    st.integers(-200, 200),
+)
+def test_an_estimate_is_never_too_high_and_too_low_by_the_least_delay_only(offset_ns, delays, drift_ppm):
+    estimate = ClockEstimate()
+    arrived = BEGIN
+    for beat, delay in enumerate(delays):
+        sent = BEGIN + beat * SECOND
+        arrived = max(arrived, sent + delay)
+        now_offset_ns = offset_ns + drift_ppm * beat * 1_000
+        estimate.take(sent + now_offset_ns, arrived, arrived)
+    waits = [BEGIN, *(BEGIN + beat * SECOND + delay for beat, delay in enumerate(delays))]
+    least = min(high - (BEGIN + beat * SECOND) for beat, high in enumerate(accumulate(waits[1:], max)))
+    drifted_ns = 200 * len(delays) * 1_000
+    assert estimate.offset_ns is not None
+    assert -least - drifted_ns <= estimate.offset_ns - offset_ns <= drifted_ns

@@ -130,8 +130,11 @@ def test_a_clock_that_is_off_is_told_in_notices_and_charts(url, keyring, machine
             told.extend(notice for notice in scope.notices() if notice.kind is NoticeKind.CLOCK_OFF)
             return bool(told)
 
+        def both_compared(scope):
+            return known(scope) and all(chart.clock_offset_s is not None for chart in scope.charts)
+
         deadline = time.monotonic() + LONG_S
-        while not scope.wait_for(known, 0.5) and time.monotonic() < deadline:
+        while not scope.wait_for(both_compared, 0.5) and time.monotonic() < deadline:
             one.send()
             two.send()
         assert [(notice.subject, notice.detail) for notice in told] == [

@@ -1,10 +1,13 @@
+from itertools import accumulate
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.scope.merge import EVER_NS, Merge
+from farscope.scope.lane import EVER_NS
+from farscope.scope.merge import Merge
 
 SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),))
 
@@ -63,14 +66,46 @@ def test_a_chart_whose_clock_goes_back_keeps_its_order_and_others_do_not_wait_fo
     assert [(step[0].serial, step[1]) for step in taken] == [(2, 1), (1, 1), (1, 2), (1, 3), (1, 4)]
 
 
-def test_only_what_comes_behind_later_steps_of_another_probe_is_late():
+def test_what_is_handed_out_behind_a_later_step_is_late():
     merge = Merge()
     merge.put("a", [step("a", 50)], 0, 0)
     merge.take_all()
     merge.put("a", [step("a", 40, serial=2)], 0, 0)
+    assert times(merge.take_all()) == [40]
+    assert merge.late == 1
+    merge.put("b", [step("b", 48), step("b", 49), step("b", 51)], 0, 0)
+    assert times(merge.take_all()) == [48, 49, 51]
+    assert merge.late == 3
+
+
+def test_a_step_is_late_by_what_is_known_of_its_clock_when_it_is_handed_out():
+    merge = Merge()
+    merge.put("right", [step("right", 50)], 0, 0)
+    merge.take_all()
+    merge.put("ahead", [step("ahead", 60)], 0, 0)
+    merge.correct("ahead", 20)
+    assert times(merge.take_all()) == [60]
+    assert merge.late == 1
+    assert merge.corrections.of(step("ahead", 60)[0], 1) == 20
+
+
+def test_a_step_that_its_charts_order_holds_back_behind_later_ones_is_late():
+    merge = Merge()
+    merge.put("a", [step("a", 50, number=1), step("a", 10, number=2)], 0, 0)
+    assert times(merge.take_all()) == [50, 10]
+    assert merge.late == 1
+
+
+def test_what_was_held_before_a_clock_was_set_keeps_its_offset():
+    merge = Merge()
+    merge.put("a", [step("a", 1_010, number=1)], 1_000, 0)
+    merge.fix("a")
+    merge.put("a", [step("a", 20, number=2)], 0, 0)
+    merge.correct("a", 5)
+    merge.put("b", [step("b", 12)], 0, 0)
+    assert times(merge.take_all()) == [1_010, 12, 20]
+    assert [merge.corrections.of(step("a", 0)[0], number) for number in (1, 2)] == [1_000, 5]
     assert merge.late == 0
-    merge.put("b", [step("b", 40), step("b", 49), step("b", 51)], 0, 0)
-    assert merge.late == 2
 
 
 def test_at_its_limit_the_earliest_are_handed_out():
@@ -107,6 +142,9 @@ def test_whatever_comes_nothing_is_lost_or_doubled_and_every_chart_keeps_its_ord
         assert len(merge) == len(given_in) - len(out) <= 12
         assert merge.oldest_arrival_ns is None or merge.oldest_arrival_ns > now - 5
     out += merge.take_all()
+    corrected = [each[3] - merge.corrections.of(each[0], each[1]) for each in out]
+    latest = accumulate(corrected, max)
+    assert merge.late == sum(time < late for time, late in zip(corrected, latest, strict=True))
     assert sorted((each[0].probe, each[1]) for each in out) == sorted(given_in)
     for chart in {each[0] for each in out}:
         numbers = [each[1] for each in out if each[0] == chart]

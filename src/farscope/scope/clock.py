@@ -6,7 +6,8 @@ from collections import deque
 
 WINDOW_NS = 60_000_000_000
 """The quickest batch of so long tells the offset. Longer, and a clock that drifts (6 ms a minute at 100 ppm)
-or was set back would be followed too late; shorter, and a busy spell without a quick batch would mislead."""
+or was set back unseen would be followed too late; shorter, and a busy spell without a quick batch would
+mislead."""
 
 SETTLE_NS = 2_500_000_000
 SETTLE_SAMPLES = 3
@@ -69,6 +70,17 @@ class ClockEstimate:
         # An offset that is larger than thought is proven by one batch; a smaller one may be one slow batch.
         if self._adopted is None or best[0][1] > self._adopted or self._settled:
             self._adopted = best[0][1]
+
+    def begin_anew(self) -> None:
+        """Forget all batches: the probe's clock was set back since, so that none of them tells its offset."""
+        self._best.clear()
+        self._adopted = None
+
+    def shift(self, by_ns: int) -> None:
+        """Take note that the scope's own clock was set, and all others are ahead of it by so much more."""
+        self._best = deque((now_ns, offset_ns + by_ns) for now_ns, offset_ns in self._best)
+        if self._adopted is not None:
+            self._adopted += by_ns
 
     def _begin_settling(self, now_ns: int) -> None:
         self._count = 0

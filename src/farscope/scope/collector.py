@@ -76,7 +76,6 @@ class Collector:
         self._intake = intake
         self._inbox = inbox
         self._timeline = timeline
-        self._clocks = clocks
         self._ordering = Ordering(clocks, window_s)
         self._world = World(clocks)
         self._lock = Lock()
@@ -122,10 +121,10 @@ class Collector:
         with self._lock:
             return self._world.label(chart)
 
-    def correction_ns(self, chart: ChartId) -> int:
-        """Return what to take off a chart's times to have them by the scope's clock."""
+    def correction_ns(self, chart: ChartId, number: int) -> int:
+        """Return what to take off the time of a step to have it by the scope's clock."""
         with self._lock:
-            return self._clocks.correction_ns(chart.probe)
+            return self._ordering.correction_ns(chart, number)
 
     def notices(self) -> list[Notice]:
         """Return the notices since the last call."""
@@ -167,7 +166,7 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
             self.failure = error
         finally:
-            self._hand_out(self._ordering.take_all())
+            self._hand_out_all()
             now_ns = time.monotonic_ns()
             with self._lock:
                 self._count_owed(now_ns)
@@ -179,7 +178,7 @@ class Collector:
             self._read_on()
 
     def _read_on(self) -> None:
-        while not self._stopping.is_set() and not self._at_end():
+        while not self._stopping.is_set() and not (self._until_ns is not None and self.caught_up):
             try:
                 entries = self._reader.read(self._patience_s(), READ_LIMIT)
             except LogUnavailable as error:
@@ -194,9 +193,6 @@ class Collector:
                 self._hand_out_due()
             self._tick()
             self._hand_out_due()
-
-    def _at_end(self) -> bool:
-        return self._until_ns is not None and self.caught_up
 
     def _take(self, entry: Entry) -> None:
         now, live = _now(), self._listening_since_ns is not None
@@ -224,6 +220,11 @@ class Collector:
             steps = self._ordering.take(now, live=live, several=several)
         self._hand_out(steps)
 
+    def _hand_out_all(self) -> None:
+        with self._lock:
+            steps = self._ordering.take_all()
+        self._hand_out(steps)
+
     def _hand_out(self, steps: Sequence[RawStep]) -> None:
         if steps:
             self._timeline.extend(steps)
@@ -241,8 +242,7 @@ class Collector:
         return [Notice(kind=NoticeKind.REFUSED, detail=refused.detail, count=count)]
 
     def _tick(self) -> None:
-        now_ns = time.monotonic_ns()
-        at_end = self._reader.caught_up
+        now_ns, at_end = time.monotonic_ns(), self._reader.caught_up
         if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
             with self._lock:
@@ -280,7 +280,7 @@ class Collector:
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
         self._was_lost = True
-        self._hand_out(self._ordering.take_all())
+        self._hand_out_all()
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret

@@ -39,6 +39,8 @@ class Feed(NamedTuple):
     """Of a log that ends, when its newest batch was stored, in nanoseconds since the epoch."""
     goes_on: bool = False
     """Of a log that ends: whether it is a part of something that holds more behind it."""
+    one_machine: bool = False
+    """Whether all that is read was made on this machine."""
 
 
 def open_feed(
@@ -76,7 +78,8 @@ def open_feed(
     else:
         # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
         horizon = None if start_ns and log.shared else start_ns
-    return Feed(reader, Intake(opener, since_ns=horizon, host=host), host, start_ns is None)
+    intake = Intake(opener, since_ns=horizon, host=host)
+    return Feed(reader, intake, host, start_ns is None, one_machine=not log.shared)
 
 
 def _lines(

@@ -30,6 +30,8 @@ HOST = "lines"
 
 HOLD_NS = 300_000_000
 """How long a trace line waits for its spy lines, and they for it: they come through different queues."""
+SET_BACK_NS = 2_000_000_000
+"""Times that fall by more than lines wait and seconds are rounded by are of a clock that was set back."""
 AROUND_NS = 600_000_000_000
 """A chart counts as around for ten minutes after its last trace line."""
 MAX_GROUP = 10_000
@@ -52,6 +54,8 @@ class _Chart:
     number: int = 0
     state: str = ""
     last_ns: int = 0
+    sent_ns: int = 0
+    """Falls only where the clock was set back, not where lines overtook each other."""
     traced_ns: int | None = None
 
 
@@ -216,11 +220,13 @@ class LinesIntake:
     def _accept(self, chart: _Chart, step: RawStep, now_ns: int) -> Accepted:
         self.accepted += 1
         number = chart.number - 1
+        set_back = step[3] < chart.sent_ns - SET_BACK_NS
+        chart.sent_ns = step[3] if set_back else max(step[3], chart.sent_ns)
         batch = Batch(
             host=HOST,
             pid=0,
             started_ns=0,
-            sent_ns=step[3],
+            sent_ns=chart.sent_ns,
             next_number=number + 1,
             charts=(ChartEntry(chart.id.serial, chart.id.name, chart.state, chart.number),),
             numbers=[number],

@@ -1,33 +1,35 @@
 """How far clocks are from each other, by the order of their batches in a log. Pure: no I/O, no clock.
 
 Of batches read from the past the time of receiving says nothing, and every log's stamp of storing is by the
-clock of the machine that sent the batch. What remains is the order: where a batch of one probe lies between
-two of another, it was stored between them.
+clock of the machine that sent the batch. What remains is the order: what lies behind another machine's batch
+was stored after it. Each such pair bounds how far one clock can be ahead of the other, up to the delays of
+the two batches; the offset in use is the one that contradicts the fewest pairs.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from statistics import median_low
 from typing import NamedTuple
 
-SAMPLES = 31
-"""Newest batches the middle of which tells the offset; few that were delayed do not move it."""
+SAMPLES = 64
+"""Newest bounds from either side that tell the offset: seconds of busy probes, a minute of idle ones."""
+
+SPARED = 32
+"""One pair in so many may contradict clocks that agree, since a batch was held up now and then."""
 
 SETTLE_SAMPLES = 3
-"""Batches it takes to know an offset."""
+SETTLED_SAMPLES = 8
+"""Bounds from either side to begin with, and how many are enough before ``SPELL_NS`` is over."""
 
-ALONE_NS = 2_500_000_000
-"""Every probe speaks every second. One that was heard for so long with no other in between has nothing
-to be compared with at present."""
+SPELL_NS = 2_500_000_000
+"""Every probe speaks every second. One heard for so long, few as its batches were, has told what it can; one
+that was heard for so long with no other in between has nothing to be compared with at present."""
 
-FAR_NS = 1_000_000_000
-"""Clocks that differ by no more than this count as agreeing: idle probes put a batch into the log once a
-second, so the order alone tells no more."""
-
-MOVED_NS = 500_000_000
-"""An offset in use is given up for another one when they differ by more than this."""
+REFINED_NS = 20_000_000
+"""An offset in use is kept while the better one differs by no more than this."""
 
 
 class _Mark(NamedTuple):
@@ -38,48 +40,84 @@ class _Mark(NamedTuple):
     corrected_ns: int
 
 
+def _newest() -> deque[int]:
+    return deque(maxlen=SAMPLES)
+
+
 @dataclass(slots=True)
 class _Probe:
     anchor: bool
     position: int = -1
     stamp_ns: int = 0
+    first_ns: int = 0
     alone_since_ns: int = 0
     settled: bool = False
     offset_ns: int = 0
-    samples: deque[int] = field(default_factory=lambda: deque(maxlen=SAMPLES))
+    least: deque[int] = field(default_factory=_newest)
+    """Its stamps less those of the batches behind them: the offset is not below these."""
+    most: deque[int] = field(default_factory=_newest)
+    """Its stamps less those of the batches in front of them: the offset is not above these."""
+
+    def begin(self, stamp_ns: int) -> None:
+        """Know nothing but the offset so far."""
+        self.position = -1
+        self.first_ns = self.alone_since_ns = stamp_ns
+        self.settled = self.anchor
+        self.least.clear()
+        self.most.clear()
 
 
 class LogOrder:
     """Offsets of any number of probes relative to the first one heard; not thread-safe."""
 
-    def __init__(self, limit: int) -> None:
-        """``limit``: probes remembered at a time; the one unheard for longest is forgotten."""
+    def __init__(self, limit: int, delay_ns: int) -> None:
+        """Say what is remembered, and what is not taken for a clock that is off.
+
+        Args:
+            limit: probes remembered at a time; the one unheard for longest is forgotten.
+            delay_ns: clocks agree where batches that were on their way for so long explain the order.
+        """
         self._limit = limit
+        self._delay_ns = delay_ns
         self._probes: OrderedDict[str, _Probe] = OrderedDict()
         self._position = 0
-        self._last = _Mark(-1, "", 0)
-        self._last_of_another = _Mark(-1, "", 0)
+        self._last = self._last_of_another = _Mark(-1, "", 0)
+        self._unbounded: set[str] = set()
+        """Probes whose newest batch has none of another behind it yet."""
 
     def take(self, probe_id: str, stamp_ns: int) -> None:
         """Take the next batch of the log; ``stamp_ns`` is when it was stored, by its probe's clock."""
-        probe = self._probes.pop(probe_id, None) or _Probe(anchor=self._position == 0)
+        probe = self._probes.pop(probe_id, None)
+        if probe is None:
+            probe = _Probe(anchor=self._position == 0)
+            probe.begin(stamp_ns)
         while len(self._probes) >= self._limit:
-            self._probes.popitem(last=False)
+            self._unbounded.discard(self._probes.popitem(last=False)[0])
         self._probes[probe_id] = probe
         mark = self._last if self._last.probe != probe_id else self._last_of_another
-        if probe.position < 0:
-            probe.settled = probe.anchor
+        if mark.position > probe.position:
             probe.alone_since_ns = stamp_ns
-        elif mark.position > probe.position:
-            probe.alone_since_ns = stamp_ns
-            probe.samples.append((probe.stamp_ns + stamp_ns) // 2 - mark.corrected_ns)
+            probe.most.append(stamp_ns - mark.corrected_ns)
         self._settle(probe, stamp_ns)
         probe.position, probe.stamp_ns = self._position, stamp_ns
         if probe.settled:
-            if self._last.probe != probe_id:
-                self._last_of_another = self._last
-            self._last = _Mark(self._position, probe_id, stamp_ns - probe.offset_ns)
+            self._mark(_Mark(self._position, probe_id, stamp_ns - probe.offset_ns))
+        self._unbounded.add(probe_id)
         self._position += 1
+
+    def set_back(self, probe_id: str, by_ns: int) -> None:
+        """Take note that a probe's clock was set back by at least so much, which its next batch will show."""
+        probe = self._probes.get(probe_id)
+        if probe is not None:
+            probe.anchor = False
+            probe.offset_ns -= by_ns
+            probe.begin(probe.stamp_ns - by_ns)
+            self._unbounded.discard(probe_id)
+
+    @property
+    def reached_ns(self) -> int:
+        """The time of the newest batch, by the clock of the first probe heard."""
+        return self._last.corrected_ns
 
     def offset_ns(self, probe_id: str) -> int:
         """Return how far a probe's clock is ahead of the first probe's; 0 if they agree or nobody knows."""
@@ -87,19 +125,55 @@ class LogOrder:
         return probe.offset_ns if probe else 0
 
     def settled(self, probe_id: str) -> bool:
-        """Whether more batches would tell more, as far as is known."""
+        """Whether a probe can be put in order with others, as far as that can be told at present."""
         probe = self._probes.get(probe_id)
         return probe is not None and probe.settled
+
+    def _mark(self, mark: _Mark) -> None:
+        """Compare later batches with this one, and the newest earlier one of every other probe."""
+        self._unbounded.discard(mark.probe)
+        for probe_id in self._unbounded:
+            probe = self._probes[probe_id]
+            probe.least.append(probe.stamp_ns - mark.corrected_ns)
+        self._unbounded.clear()
+        if self._last.probe != mark.probe:
+            self._last_of_another = self._last
+        self._last = mark
 
     def _settle(self, probe: _Probe, stamp_ns: int) -> None:
         if probe.anchor:
             return
-        if len(probe.samples) >= SETTLE_SAMPLES:
-            offset_ns = median_low(probe.samples)
-            if abs(offset_ns) <= FAR_NS:
-                offset_ns = 0
-            if not probe.settled or abs(offset_ns - probe.offset_ns) > MOVED_NS:
+        spell_over = stamp_ns - probe.first_ns >= SPELL_NS
+        count = min(len(probe.least), len(probe.most))
+        if count >= (SETTLE_SAMPLES if spell_over or probe.settled else SETTLED_SAMPLES):
+            offset_ns = offset_between(probe.least, probe.most, self._delay_ns)
+            if not probe.settled or not offset_ns or abs(offset_ns - probe.offset_ns) > REFINED_NS:
                 probe.offset_ns = offset_ns
             probe.settled = True
-        elif stamp_ns - probe.alone_since_ns >= ALONE_NS:
+        elif stamp_ns - probe.alone_since_ns >= SPELL_NS:
             probe.settled = True
+
+
+def offset_between(least: Sequence[int], most: Sequence[int], delay_ns: int) -> int:
+    """Return the offset that the bounds leave, or 0 where they allow for clocks that agree.
+
+    Where bounds contradict each other, the furthest of either side are left out, as many as it takes: such
+    are batches that were held up, and one probe's are as likely to be so as another's.
+
+    Args:
+        least: the offset is not below these; at least one.
+        most: the offset is not above these; at least one.
+        delay_ns: by how much a bound may be wrong where clocks agree.
+    """
+    least, most = sorted(least, reverse=True), sorted(most)
+    count = min(len(least), len(most))
+    wrong = sum(low > high for low, high in zip(least, most, strict=False))
+    # Where all are wrong, the mildest contradiction is split.
+    rest = min(wrong, count - 1)
+    low, high = sorted((least[rest], most[rest]))
+    spared = count // SPARED
+    above = len(least) - bisect_right(least[::-1], delay_ns)
+    below = bisect_left(most, -delay_ns)
+    if max(above, below) <= spared or low - delay_ns <= 0 <= high + delay_ns:
+        return 0
+    return (low + high) // 2

@@ -6,45 +6,13 @@ import heapq
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import islice
-from operator import le
-from typing import NamedTuple
 
 from farscope.records.step import RawStep
+from farscope.scope.corrections import Corrections
+from farscope.scope.lane import EVER_NS, NEVER_NS, Lane, Run
 
 HELD_STEPS = 65_536
 """Steps held at most; at the limit the earliest are handed out too soon, and others may then be late."""
-
-
-@dataclass(slots=True, eq=False)
-class _Run:
-    """The rest of one batch, in the order it will be handed out."""
-
-    probe: str
-    steps: Sequence[RawStep]
-    times: list[int]
-    """By the probe's clock, never falling."""
-    offset_ns: int
-    first: int = 0
-
-    @property
-    def next_ns(self) -> int:
-        return self.times[self.first] - self.offset_ns
-
-    @property
-    def last_ns(self) -> int:
-        return self.times[-1] - self.offset_ns
-
-
-class _Reached(NamedTuple):
-    probe: str
-    time_ns: int
-
-
-NOWHERE = _Reached("", -(1 << 70))
-EVER_NS = 1 << 70
-"""Later than any time there is."""
 
 
 class Merge:
@@ -56,24 +24,19 @@ class Merge:
 
     def __init__(self, limit: int = HELD_STEPS) -> None:
         self.late = 0
-        """Steps that came when later ones of another probe had been handed out already."""
+        """Steps handed out behind one of a later time. All others are in order."""
+        self.corrections = Corrections()
+        """What was taken off the times of the steps that were handed out."""
         self._limit = limit
-        self._heap: list[tuple[int, int, _Run]] = []
-        self._held: dict[str, list[_Run]] = {}
-        self._arrivals: deque[tuple[int, int, _Run]] = deque()
+        self._heap: list[tuple[int, int, Run]] = []
+        self._lanes: dict[str, Lane] = {}
+        self._arrivals: deque[tuple[int, Run]] = deque()
         self._order = 0
         self._size = 0
-        self._newest_ns = NOWHERE.time_ns
-        self._reached = NOWHERE
-        self._reached_by_another = NOWHERE
+        self._reached_ns = NEVER_NS
 
     def __len__(self) -> int:
         return self._size
-
-    @property
-    def newest_ns(self) -> int:
-        """The latest time there was, corrected."""
-        return self._newest_ns
 
     @property
     def next_ns(self) -> int | None:
@@ -86,6 +49,11 @@ class Merge:
         self._forget_finished()
         return self._arrivals[0][0] if self._arrivals else None
 
+    @property
+    def probes(self) -> list[str]:
+        """The probes of which something is held."""
+        return list(self._lanes)
+
     def put(self, probe: str, steps: Sequence[RawStep], offset_ns: int, now_ns: int) -> None:
         """Take the steps of a batch, at least one.
 
@@ -95,35 +63,30 @@ class Merge:
             offset_ns: how far the probe's clock is ahead.
             now_ns: the present, by a clock that does not go back.
         """
-        self.correct(probe, offset_ns)
-        times = [step[3] for step in steps]
-        held = self._held.setdefault(probe, [])
-        behind = max((run.last_ns for run in held), default=NOWHERE.time_ns)
-        if times[0] - offset_ns < behind or not all(map(le, times, islice(times, 1, None))):
-            steps, times = _in_time(steps, held)
-        run = _Run(probe, steps, times, offset_ns)
-        held.append(run)
-        reached = self._reached if self._reached.probe != probe else self._reached_by_another
-        self.late += bisect_left(times, reached.time_ns + offset_ns)
-        self._newest_ns = max(self._newest_ns, run.last_ns)
-        self._size += len(steps)
+        lane = self._lanes.setdefault(probe, Lane())
         self._order += 1
+        run = Run(probe, self._order, steps, offset_ns)
+        lane.add(run)
+        self._size += len(steps)
         heapq.heappush(self._heap, (run.next_ns, self._order, run))
-        self._arrivals.append((now_ns, self._order, run))
+        self._arrivals.append((now_ns, run))
 
     def correct(self, probe: str, offset_ns: int) -> None:
-        """Go by another offset from now on, also for what is held of the probe."""
-        held = self._held.get(probe)
-        if not held or held[0].offset_ns == offset_ns:
-            return
-        for run in held:
-            run.offset_ns = offset_ns
-        self._heap = [(run.next_ns, order, run) for _, order, run in self._heap]
-        heapq.heapify(self._heap)
+        """Go by another offset, also for what is held of the probe."""
+        lane = self._lanes.get(probe)
+        if lane is not None and lane.correct(offset_ns):
+            self._heap = [(run.next_ns, order, run) for _, order, run in self._heap]
+            heapq.heapify(self._heap)
+
+    def fix(self, probe: str) -> None:
+        """Let what is held of the probe keep its offset from now on: its clock was set since."""
+        lane = self._lanes.get(probe)
+        if lane is not None:
+            lane.fixed = self._order
 
     def forget_reached(self) -> None:
         """Count nothing as late against what was handed out so far."""
-        self._reached = self._reached_by_another = NOWHERE
+        self._reached_ns = NEVER_NS
 
     def take(self, until_ns: int, arrived_ns: int) -> list[RawStep]:
         """Return, in order, what happened until then or has waited for long enough, and what is too much.
@@ -133,10 +96,10 @@ class Merge:
             arrived_ns: whatever arrived until then is not held any more, nor what is before it.
         """
         taken: list[RawStep] = []
-        for arrived, _, run in self._arrivals:
+        for arrived, run in self._arrivals:
             if arrived > arrived_ns:
                 break
-            if run.first < len(run.times):
+            if not run.finished:
                 until_ns = max(until_ns, run.last_ns)
         while self._heap and self._heap[0][0] <= until_ns:
             self._take_some(taken, until_ns)
@@ -148,65 +111,51 @@ class Merge:
     def take_all(self) -> Sequence[RawStep]:
         """Return all that is held, in order."""
         if len(self._heap) == 1 and self._heap[0][2].first == 0:
-            return self._take_only()
+            run = self._heap.pop()[2]
+            self._arrivals.clear()
+            return self._hand_out(run, len(run.times))
         taken: list[RawStep] = []
         while self._heap:
             self._take_some(taken, EVER_NS)
         self._arrivals.clear()
         return taken
 
-    def _take_only(self) -> Sequence[RawStep]:
-        _, _, run = self._heap.pop()
-        self._arrivals.clear()
-        self._hand_out(run, len(run.times))
-        return run.steps
-
     def _take_some(self, taken: list[RawStep], until_ns: int) -> None:
         """Move the next steps that lie before those of every other run."""
         _, order, run = heapq.heappop(self._heap)
-        end = bisect_right(run.times, until_ns + run.offset_ns, run.first)
+        end = bisect_right(run.times, until_ns, run.first)
         if self._heap:
             other_ns, other_order, _ = self._heap[0]
             bisect = bisect_right if order < other_order else bisect_left
-            end = min(end, bisect(run.times, other_ns + run.offset_ns, run.first))
+            end = min(end, bisect(run.times, other_ns, run.first))
         end = max(end, run.first + 1)
-        taken += run.steps[run.first : end]
-        self._hand_out(run, end)
-        if end < len(run.times):
+        taken += self._hand_out(run, end)
+        if not run.finished:
             heapq.heappush(self._heap, (run.next_ns, order, run))
 
-    def _hand_out(self, run: _Run, end: int) -> None:
-        time_ns = run.times[end - 1] - run.offset_ns
+    def _hand_out(self, run: Run, end: int) -> Sequence[RawStep]:
+        self._count_late(run, end)
+        whole = run.first == 0 and end == len(run.times)
+        steps = run.steps if whole else run.steps[run.first : end]
+        self.corrections.note(run.probe, steps, run.offset_ns)
         self._size -= end - run.first
         run.first = end
-        if end == len(run.times):
-            held = self._held[run.probe]
-            held.remove(run)
-            if not held:
-                del self._held[run.probe]
-        if time_ns < self._reached.time_ns:
-            if run.probe != self._reached.probe and time_ns > self._reached_by_another.time_ns:
-                self._reached_by_another = _Reached(run.probe, time_ns)
-        else:
-            if run.probe != self._reached.probe:
-                self._reached_by_another = self._reached
-            self._reached = _Reached(run.probe, time_ns)
+        if run.finished:
+            lane = self._lanes[run.probe]
+            del lane.runs[run.order]
+            if not lane.runs:
+                del self._lanes[run.probe]
+        return steps
+
+    def _count_late(self, run: Run, end: int) -> None:
+        if run.exact:
+            self.late += max(0, min(end, bisect_left(run.times, self._reached_ns)) - run.first)
+            self._reached_ns = max(self._reached_ns, run.times[end - 1])
+            return
+        for time_ns in run.own_times(end):
+            self.late += time_ns < self._reached_ns
+            self._reached_ns = max(self._reached_ns, time_ns)
 
     def _forget_finished(self) -> None:
-        while self._arrivals and self._arrivals[0][2].first == len(self._arrivals[0][2].times):
+        while self._arrivals and self._arrivals[0][1].finished:
             self._arrivals.popleft()
-
-
-def _in_time(steps: Sequence[RawStep], held: Sequence[_Run]) -> tuple[list[RawStep], list[int]]:
-    """Return steps by their times, each chart's own behind what is held of it and in their order."""
-    floors: dict[int, int] = {}
-    for run in held:
-        for step, time_ns in zip(run.steps[run.first :], run.times[run.first :], strict=True):
-            floors[step[0][3]] = time_ns
-    times: list[int] = []
-    for step in steps:
-        serial = step[0][3]
-        floors[serial] = max(step[3], floors.get(serial, step[3]))
-        times.append(floors[serial])
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return [steps[index] for index in order], [times[index] for index in order]

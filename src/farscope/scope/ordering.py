@@ -5,26 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from farscope.records.step import RawStep
-from farscope.scope.clocks import Clocks
-from farscope.scope.intake import Accepted
-from farscope.scope.merge import EVER_NS, Merge
+from farscope.records.step import ChartId, RawStep
+from farscope.scope.clocks import QUIET_NS, Clocks
+from farscope.scope.intake import MAX_PROBES, Accepted
+from farscope.scope.lane import NEVER_NS
+from farscope.scope.merge import Merge
 from farscope.scope.notice import Notice
+from farscope.wire.envelope import Flags
 
 WINDOW_S = 0.1
 """How long a step that has just happened waits for earlier ones of other probes. What takes longer to arrive
 is handed out at once and counted as late."""
 
-PAST_WINDOW_NS = 5_000_000_000
-"""How far the past is read ahead before a step is handed out: a log that was blocked stores in any order what
-then comes at once. Costs memory only, within ``HELD_STEPS``."""
+COMPANY_NS = 1_500_000_000
+"""How long steps wait though their probe is alone, from when it was first heard: programs are often started
+together, every probe speaks every second, and so the others are about to be heard, too."""
 
-PAST_HOLD_NS = 1_000_000_000
-"""Longest wait for a step from the past, so that a scope that never catches up shows something, too."""
+PAST_HOLD_NS = 3_000_000_000
+"""How long a step from the past waits for all of the past to be read, at most: the more of it is known, the
+better are clocks that are off. After that, or with ``HELD_STEPS`` in hand, the earliest are handed out."""
 
-END_HOLD_NS = 1_500_000_000
-"""How long steps from just before the end of the past wait for the next batch of a probe whose clock could
-not be told by then: every probe speaks every second."""
+END_HOLD_NS = QUIET_NS
+"""How long what is held at the end of the past waits for the next batch of probes that may be alive: it shows
+how far their clocks are off."""
 
 
 class Now(NamedTuple):
@@ -44,8 +47,12 @@ class Ordering:
         self._clocks = clocks
         self._window_ns = int(window_s * 1_000_000_000)
         self._merge = Merge()
+        # When each probe that did not say goodbye was heard last in the past, by the clock of the log.
+        self._open: dict[str, int] = {}
         self._unsettled: set[str] = set()
-        self._settle_by_ns = 0
+        self._awaited: set[str] = set()
+        self._await_until_ns = 0
+        self._company_until_ns = 0
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -53,8 +60,12 @@ class Ordering:
 
     @property
     def late(self) -> int:
-        """Steps that came too late for their place."""
+        """Steps that came too late for their place: all others came in order."""
         return self._merge.late
+
+    def correction_ns(self, chart: ChartId, number: int) -> int:
+        """Return what was taken off the time of a step that was handed out."""
+        return self._merge.corrections.of(chart, number)
 
     def put(self, accepted: Accepted, stored_ns: int, now: Now, *, live: bool) -> Iterable[Notice]:
         """Take a batch; return what there is to tell about its machine's clock.
@@ -65,18 +76,23 @@ class Ordering:
             now: when it was read.
             live: whether that was as soon as it could be.
         """
-        batch, probe = accepted.batch, accepted.header.probe.hex()
+        batch, header, probe = accepted.batch, accepted.header, accepted.header.probe.hex()
+        set_back = self._clocks.set_back(probe, batch.host, header.number, batch.sent_ns)
+        if set_back:
+            self._merge.fix(probe)
+        known = self._clocks.settled(probe)
         if live:
-            self._unsettled.discard(probe)
-            notices = self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns)
+            if not self._clocks.heard_new(probe):
+                self._company_until_ns = now.steady_ns + COMPANY_NS
+            told = list(self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns))
         else:
-            # What waited in a spool was sent long before it was stored, and its place tells of the storing.
-            notices = self._clocks.take_past(probe, batch.host, max(batch.sent_ns, stored_ns))
-        told = list(notices)
-        if not live:
-            self._note_settled(probe)
+            told = list(self._clocks.take_past(probe, batch.host, stored_ns, batch.sent_ns))
+        self._keep_open(accepted, probe)
         correction_ns = self._clocks.correction_ns(probe)
-        self._merge.correct(probe, correction_ns)
+        # An estimate of the past that moves later on is of a clock that moved.
+        if live or (self._clocks.settled(probe) and not known):
+            self._merge.correct(probe, correction_ns)
+        self._note_known(probe)
         if accepted.posted.steps:
             self._merge.put(probe, accepted.posted.steps, correction_ns, now.steady_ns)
         return told
@@ -87,31 +103,33 @@ class Ordering:
         Args:
             now: the present.
             live: whether all there is in the log was read.
-            several: whether more than one probe speaks at present; otherwise there is nothing to wait for.
+            several: whether more than one probe speaks at present; otherwise there is soon nothing to wait for.
         """
         if not len(self._merge):
             return ()
-        if not self._window_ns or (live and not several):
+        if not self._window_ns:
             return self._merge.take_all()
-        if live and self._settling(now):
-            return self._merge.take(-EVER_NS, now.steady_ns - END_HOLD_NS)
-        if live:
-            return self._merge.take(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
-        until_ns = -EVER_NS if self._unsettled else self._merge.newest_ns - PAST_WINDOW_NS
-        return self._merge.take(until_ns, now.steady_ns - PAST_HOLD_NS)
+        if not live:
+            return self._merge.take(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
+        if self._awaiting(now):
+            return self._merge.take(NEVER_NS, now.steady_ns - END_HOLD_NS)
+        if not several and now.steady_ns >= self._company_until_ns:
+            return self._merge.take_all()
+        return self._merge.take(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
 
     def reach_end(self, now: Now) -> Sequence[RawStep]:
         """Return what waits when all of the past was read, unless the next batches tell more about it."""
-        self._settle_by_ns = now.steady_ns + END_HOLD_NS
-        if self._unsettled:
+        if len(self._merge) and self._window_ns:
+            self._await(now)
+        if self._awaited:
             return ()
-        steps = self._merge.take_all()
-        # From here on times are by another clock, perhaps: ours.
-        self._merge.forget_reached()
+        steps = self.take_all()
+        self._end_past()
         return steps
 
     def take_all(self) -> Sequence[RawStep]:
         """Return all steps that wait: nothing comes that could be in front of them."""
+        self._correct_all()
         return self._merge.take_all()
 
     def wait_s(self, now: Now, *, live: bool) -> float | None:
@@ -119,8 +137,8 @@ class Ordering:
         next_ns, arrived_ns = self._merge.next_ns, self._merge.oldest_arrival_ns
         if next_ns is None or arrived_ns is None:
             return None
-        if live and self._settling(now):
-            left_ns = min(arrived_ns + END_HOLD_NS, self._settle_by_ns) - now.steady_ns
+        if live and self._awaiting(now):
+            left_ns = min(arrived_ns + END_HOLD_NS, self._await_until_ns) - now.steady_ns
             return max(0, left_ns) / 1e9
         hold_ns = self._window_ns if live else PAST_HOLD_NS
         left_ns = arrived_ns + hold_ns - now.steady_ns
@@ -128,14 +146,53 @@ class Ordering:
             left_ns = min(left_ns, next_ns + hold_ns - now.wall_ns)
         return max(0, left_ns) / 1e9
 
-    def _settling(self, now: Now) -> bool:
-        """Whether some of the past still waits to be put in order though its end was reached."""
-        if now.steady_ns >= self._settle_by_ns:
-            self._unsettled.clear()
-        return bool(self._unsettled)
+    def _keep_open(self, accepted: Accepted, probe: str) -> None:
+        self._open.pop(probe, None)
+        if accepted.header.flags & Flags.GOODBYE:
+            self._awaited.discard(probe)
+            return
+        while len(self._open) >= MAX_PROBES:
+            del self._open[next(iter(self._open))]
+        self._open[probe] = self._clocks.past_ns
 
-    def _note_settled(self, probe: str) -> None:
+    def _note_known(self, probe: str) -> None:
+        if self._clocks.heard_new(probe) and probe in self._awaited:
+            self._awaited.discard(probe)
+            if not self._awaited:
+                self._end_past()
         if self._clocks.settled(probe):
             self._unsettled.discard(probe)
         else:
             self._unsettled.add(probe)
+
+    def _await(self, now: Now) -> None:
+        """Find out who is to be waited for: those heard just before the end of the past, if that is now."""
+        end_ns = self._clocks.past_ns
+        lately = {
+            probe
+            for probe, heard_ns in self._open.items()
+            if heard_ns > end_ns - QUIET_NS and not self._clocks.heard_new(probe)
+        }
+        if self._unsettled & lately or self._clocks.may_be_present(now.wall_ns):
+            self._awaited = lately
+            self._await_until_ns = now.steady_ns + END_HOLD_NS
+
+    def _awaiting(self, now: Now) -> bool:
+        """Whether some of the past still waits to be put in order though its end was reached."""
+        if self._awaited and now.steady_ns >= self._await_until_ns:
+            self._awaited.clear()
+            self._end_past()
+        return bool(self._awaited)
+
+    def _end_past(self) -> None:
+        """Go by the scope's clock from now on."""
+        self._unsettled.clear()
+        self._correct_all()
+        if self._clocks.past_ahead_ns != 0:
+            # What was handed out went by another clock, perhaps.
+            self._merge.forget_reached()
+
+    def _correct_all(self) -> None:
+        """Go by what is known by now, also for what is held."""
+        for probe in self._merge.probes:
+            self._merge.correct(probe, self._clocks.correction_ns(probe))

@@ -112,7 +112,7 @@ class Scope:
             feed.intake,
             self._inbox,
             self._timeline,
-            Clocks(feed.host, delay_ns=int(WINDOW_S * NANOSECONDS)),
+            Clocks(feed.host, int(WINDOW_S * NANOSECONDS), one_machine=feed.one_machine),
             window_s=self._window_s,
             from_now=feed.from_now,
             until_ns=feed.until_ns,
@@ -249,11 +249,12 @@ class Scope:
         return self._collector().label(chart)
 
     def corrected_ns(self, step: Step) -> int:
-        """Return when a step began by this machine's clock, as well as that is known at present.
+        """Return when a step began by this machine's clock, as that was known when it was handed out.
 
         In nanoseconds since the epoch. It is ``step.time_ns`` where the chart's clock is taken as right.
+        Steps come in the order of these times, except those counted in ``stats.late``.
         """
-        return step.time_ns - self._collector().correction_ns(step.chart)
+        return step.time_ns - self._collector().correction_ns(step.chart, step.number)
 
     def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
         """Return the spy and trace of a chart, by name, label, ``name@host`` or id.

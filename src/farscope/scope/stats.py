@@ -33,7 +33,8 @@ class ScopeStats:
     cut: int
     """Batches retention removed from the log before they could be read."""
     late: int = 0
-    """Steps that came too late to be handed out in front of another probe's that happened after them."""
+    """Steps handed out behind one that happened after them, by corrected times: they came too late for their
+    place, or their clock was set back. All others came in order."""
 
     @property
     def lost(self) -> int:

@@ -1,0 +1,47 @@
+"""By what clock each step was put in its place, for whoever asks later. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable
+
+from farscope.records.step import ChartId, RawStep
+from farscope.scope.intake import MAX_PROBES
+
+KEPT = 256
+"""Corrections kept for a chart; of steps from before them the first one kept is told."""
+
+
+class Corrections:
+    """What was taken off the times of steps when they were handed out; not thread-safe.
+
+    Estimates improve, so that the present one would show steps in another order than the one they came in.
+    """
+
+    def __init__(self) -> None:
+        # By probe and chart, from which number on: for probes only that were ever corrected.
+        self._probes: dict[str, dict[int, list[tuple[int, int]]]] = {}
+
+    def note(self, probe: str, steps: Iterable[RawStep], correction_ns: int) -> None:
+        """Take note of steps that are handed out; a chart's own in the order of their numbers."""
+        charts = self._probes.get(probe)
+        if charts is None:
+            if not correction_ns:
+                return
+            while len(self._probes) >= MAX_PROBES:
+                del self._probes[next(iter(self._probes))]
+            charts = self._probes[probe] = {}
+        for step in steps:
+            changes = charts.setdefault(step[0][3], [])
+            number, present_ns = changes[-1] if changes else (-1, 0)
+            if correction_ns != present_ns and step[1] > number:
+                changes.append((step[1], correction_ns))
+                del changes[:-KEPT]
+
+    def of(self, chart: ChartId, number: int) -> int:
+        """Return what was taken off the time of a step that was handed out, in nanoseconds."""
+        changes = self._probes.get(chart.probe, {}).get(chart.serial, [])
+        index = bisect_right(changes, number, key=lambda change: change[0])
+        if index:
+            return changes[index - 1][1]
+        return changes[0][1] if len(changes) == KEPT else 0
