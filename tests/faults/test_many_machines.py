@@ -238,8 +238,8 @@ def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
         notices = [(n.subject, n.detail) for n in scope.notices() if n.kind is NoticeKind.CLOCK_OFF]
 
     assert len(true_times(steps)) == 2 * count
-    # By corrected times everything is in order, except what is counted as late; and no step is shown as before
-    # it happened, nor as after it was seen.
+    # By corrected times everything is in order, except what is counted as late; and no step is shown as
+    # before it happened, nor as after it was seen.
     assert sum(behind(corrected)) == late
     in_order = [
         (int(step.texts[0]) + own_ns, by_our_clock)

@@ -103,7 +103,7 @@ class Ordering:
         Args:
             now: the present.
             live: whether all there is in the log was read.
-            several: whether more than one probe speaks at present; otherwise there is soon nothing to wait for.
+            several: whether more than one probe speaks at present; one alone soon waits for nobody.
         """
         if not len(self._merge):
             return ()
