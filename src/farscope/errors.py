@@ -79,8 +79,8 @@ class NoStatus(ChartError):
     """A handler returned something that is no return status."""
 
 
-class NotStarted(ChartError):
-    """A chart was used before its start."""
+class NotStarted(ChartError, AttributeError):
+    """A chart was used before its start; for ``hasattr`` and ``getattr`` it has no state yet."""
 
 
 class AlreadyStarted(ChartError):

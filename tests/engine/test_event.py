@@ -92,3 +92,12 @@ def test_text_that_is_no_event_is_refused(text):
 def test_statuses_differ():
     statuses = vars(return_status).values()
     assert len(set(statuses)) == len(statuses) == 5
+
+
+def test_all_signals_there_are_can_be_looked_through():
+    number = signals.append("LOOKED_THROUGH")
+    assert ("LOOKED_THROUGH", number) in signals.items()
+    assert dict(zip(signals.keys(), signals.values(), strict=True)) == dict(signals.items())
+    assert list(signals) == signals.keys()
+    assert len(signals) == len(signals.items())
+    assert signals.keys()[0] == "ENTRY_SIGNAL"

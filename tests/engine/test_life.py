@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import tracemalloc
+import uuid
 import weakref
 
 import pytest
@@ -353,3 +354,61 @@ def test_a_forked_child_leaves_its_parents_charts_alone_and_can_run_its_own():
         _, status = os.waitpid(pid, 0)
         assert status == 0
         caught_up(chart)
+
+
+@pytest.mark.parametrize("threaded", [True, False])
+def test_a_chart_without_a_name_is_named_after_its_first_state_as_in_the_seeds_library(threaded):
+    names = set()
+    for _ in range(2):
+        with Factory(threaded=threaded) as chart:
+            chart.nest(chart.create("c1").to_method(), parent=None)
+            chart.start_at("c1")
+            names.add(chart.name)
+            assert f"[{chart.name}] e->start_at() top->c1" in chart.trace()
+    assert names == {str(uuid.uuid5(uuid.NAMESPACE_DNS, "c1"))[:5]}
+
+
+def test_a_chart_that_was_named_keeps_its_name():
+    with Factory(threaded=False) as chart:
+        chart.name = "lamp"
+        chart.nest(chart.create("c1").to_method(), parent=None)
+        chart.start_at("c1")
+        assert chart.name == "lamp"
+
+
+def test_who_posts_to_a_chart_that_failed_is_told_what_ended_it(caplog):
+    chart = started(name="frail")
+    call(chart, {"no": "callable"})
+    assert chart.join(SOON_S)
+    with pytest.raises(ChartStopped, match="ended by what a handler raised: TypeError") as refused:
+        call(chart, None)
+    assert "chart.failure" in refused.value.hint
+    assert caplog.records
+
+
+def test_before_the_start_a_chart_has_no_state_for_getattr():
+    chart = Hsm("early")
+    assert getattr(chart, "state", None) is None
+    assert not hasattr(chart, "state_name")
+
+
+def test_what_a_handler_raises_at_an_events_first_use_is_not_told_as_raised_about_something_else():
+    def broken(_chart, e):
+        if e.signal == signals.CALL:
+            raise KeyError("door")
+        return state(_chart, e)
+
+    chart = Hsm("frail")
+    chart.start_at(broken)
+    with pytest.raises(KeyError) as raised:
+        chart.dispatch(Event("CALL"))
+    assert raised.value.__context__ is None
+    assert chart.spy()[-2] == "FAILED:broken:KeyError: 'door'"
+
+
+def test_a_failure_is_told_by_its_message_rather_than_by_its_hint():
+    chart = Hsm("frail")
+    chart.start_at(lambda chart, e: None if e.signal == signals.CALL else state(chart, e))
+    with pytest.raises(ChartError):
+        chart.dispatch(Event("CALL"))
+    assert "returned None for CALL" in chart.spy()[-2]

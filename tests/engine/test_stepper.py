@@ -297,3 +297,59 @@ def test_what_a_state_function_does_when_asked_for_its_parent_is_no_part_of_a_st
     chart.dispatch(Event("HI"))
     step = chart.steps()[-1]
     assert sum(fact.kind is FactKind.SCRIBBLE for fact in step.facts) == len(step.texts) == 2
+
+
+def region_and_its_chart(post):
+    """Return a chart whose handler drives a region, whose handler then does ``post(chart)``."""
+    chart, region = Hsm("chart"), Hsm("region")
+
+    def inner(inner_chart, e):
+        if e.signal == signals.TURN:
+            post(chart)
+            return return_status.HANDLED
+        inner_chart.temp.fun = inner_chart.top
+        return return_status.SUPER
+
+    def outer(outer_chart, e):
+        if e.signal == signals.TURN:
+            region.dispatch(e)
+            return return_status.HANDLED
+        outer_chart.temp.fun = outer_chart.top
+        return return_status.SUPER
+
+    chart.start_at(outer)
+    region.start_at(inner)
+    return chart, region
+
+
+@pytest.mark.parametrize(
+    ("post", "line"),
+    [
+        (lambda chart: chart.post_fifo(Event("DONE")), "POST_FIFO:DONE"),
+        (lambda chart: chart.post_lifo(Event("DONE")), "POST_LIFO:DONE"),
+        (lambda chart: chart.scribble("done"), "done"),
+    ],
+)
+def test_what_a_region_does_to_the_chart_that_drives_it_is_in_that_charts_step(post, line):
+    chart, region = region_and_its_chart(post)
+    chart.dispatch(Event("TURN"))
+    assert line in chart.spy()
+    assert line not in region.spy()
+
+
+def test_a_region_that_is_driven_from_outside_leaves_nothing_in_its_chart():
+    chart, region = region_and_its_chart(lambda chart: chart.post_fifo(Event("DONE")))
+    chart.dispatch(Event("TURN"))
+    chart.clear_spy()
+    region.dispatch(Event("TURN"))
+    assert chart.spy() == []
+    chart.complete_circuit()
+    assert "POST_FIFO:DONE" not in chart.spy()
+
+
+def test_the_cause_of_what_a_region_posts_to_its_chart_is_the_regions_step():
+    chart, region = region_and_its_chart(lambda chart: chart.post_fifo(Event("DONE")))
+    chart.dispatch(Event("TURN"))
+    chart.complete_circuit()
+    cause = chart.steps()[-1].cause
+    assert (cause.serial, cause.number) == (region.steps()[-1].chart.serial, region.steps()[-1].number)

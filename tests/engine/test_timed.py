@@ -216,3 +216,23 @@ def test_the_same_event_is_posted_each_time(clock):
     chart.post_fifo(Event("CALL", lambda _chart: seen.append(1)), period=1.0, times=3)
     clock.advance(5.0)
     assert seen == [1, 1, 1]
+
+
+def test_a_period_of_nothing_posts_as_often_as_told_as_soon_as_can_be(clock):
+    with make(clock) as chart:
+        chart.post_fifo(Event("T"), period=0, times=3)
+        clock.advance(0.01)
+        assert [name for _, name in chart.heard] == ["T"] * 3
+
+
+@pytest.mark.parametrize("times", [None, 0])
+def test_a_period_of_nothing_without_end_is_refused(clock, times):
+    with make(clock) as chart, pytest.raises(ChartError, match="cannot have a period of 0 seconds"):
+        chart.post_fifo(Event("T"), period=0, times=times)
+
+
+def test_a_timed_post_is_cancelled_by_the_keyword_of_the_seeds_library(clock):
+    with make(clock) as chart:
+        assert chart.cancel_event(uuid=chart.post_fifo(Event("T"), period=1.0))
+        clock.advance(2.0)
+        assert chart.heard == []

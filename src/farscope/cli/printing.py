@@ -10,6 +10,7 @@ from functools import lru_cache
 import click
 
 from farscope.cli.style import colour_of, tell, wants_colour
+from farscope.records.failure import error_line
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
 from farscope.scope.clocks import FAR_NS
@@ -137,5 +138,5 @@ def _tell_notices(notices: Iterable[Notice]) -> None:
 
 def _failure_line(step: Step, label: str) -> str:
     """Return why a step was given up; it leaves no trace line, and nobody should need --spy to notice it."""
-    error = step.texts[-1].strip().rpartition("\n")[2] if step.texts else "no text"
+    error = error_line(step.texts[-1]) if step.texts else "no text"
     return f"{escape(label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}"

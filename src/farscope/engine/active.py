@@ -8,16 +8,22 @@ import os
 import threading
 import time
 import traceback
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
+from uuid import NAMESPACE_DNS, uuid5
 
 from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
 from farscope.engine.runner import Runner
+from farscope.engine.states import State
+from farscope.errors import ChartStopped
 
 EXIT_TIMEOUT_S = 1.0
 """How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
 longer is cut off where it is."""
+
+MADE_UP_CHARACTERS: Final = 5
+"""Length of the name that a chart without one gets from its first state; charts that start alike share it."""
 
 _log = logging.getLogger("farscope")
 
@@ -29,7 +35,8 @@ class ActiveObject(Hsm):
     after it runs on the chart's thread, which is a daemon named after the chart.
 
     Args:
-        name: what the chart is called in traces; a short name is made up if it is None.
+        name: what the chart is called in traces; if it is None, five characters made from the name of the
+            state it is started at, the same ones every time.
         instrumented: whether it records its steps; may be changed at any time.
         on_error: what comes of the chart when a handler raises: ``"stop"`` ends it; ``"continue"`` lets it go
             on in the state it rested in; or a function that is called with the chart, the event and the
@@ -60,6 +67,17 @@ class ActiveObject(Hsm):
         """With a thread of its own: free while it rings for that. With a runner: held while a turn is wanted
         or taken."""
         self._bell.acquire()
+
+    def _name_after(self, goal: State) -> str:
+        return str(uuid5(NAMESPACE_DNS, goal.name))[:MADE_UP_CHARACTERS]
+
+    def _ended(self) -> ChartStopped:
+        if self._failure is None:
+            return super()._ended()
+        return ChartStopped(
+            f"chart {self._name} was ended by what a handler raised: {self._failure!r}",
+            "chart.failure has it, with its traceback; on_error='continue' lets a chart go on",
+        )
 
     @property
     def failure(self) -> BaseException | None:

@@ -97,6 +97,7 @@ class AwaitingStepper(Chart):
         outer = cell.here
         if self._here.number:
             cell.here = self._here
+            self._here.outer = outer
         self._going_on = True
         try:
             return act(*arguments)

@@ -36,7 +36,7 @@ class Chart(Factory):
     when it is defined. Instances share what they learn of their steps, and nothing else.
 
     Args:
-        name: what the chart is called in traces; a short name is made up if it is None.
+        name: what the chart is called in traces; if it is None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
         threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
         options: see ``ActiveObject`` and ``ChartOptions``.
@@ -90,6 +90,10 @@ class Chart(Factory):
         if self._learnt is not None and not self._states.named:
             self._states, self._memo = self._learnt
         super()._prepare_start(self._initial() if target is None else target)
+
+    def _name_after(self, _goal: KnownState) -> str:
+        # Its class has a name of its own, which tells more than a state's.
+        return self._name
 
     def _have_own_states(self) -> None:
         if not self._states.named:

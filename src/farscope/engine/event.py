@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from collections.abc import Iterator
 from typing import Any, Self
 
 from farscope.errors import ChartError, Malformed
@@ -76,6 +77,24 @@ class Signals:
 
     def __contains__(self, name: object) -> bool:
         return name in self._numbers
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def keys(self) -> list[str]:
+        """Return the names of all signals there are by now, in the order of their numbers."""
+        return list(self._numbers)
+
+    def values(self) -> list[int]:
+        """Return the numbers of all signals there are by now."""
+        return list(self._numbers.values())
+
+    def items(self) -> list[tuple[str, int]]:
+        """Return name and number of all signals there are by now, in the order of their numbers."""
+        return list(self._numbers.items())
 
     def name_for_signal(self, signal: int) -> str:
         """Return the name behind a number.

@@ -47,7 +47,7 @@ class Factory(ActiveObject):
     """A chart built by parts: ``create`` states that ``catch`` signals, and ``nest`` them.
 
     Args:
-        name: what the chart is called in traces; a short name is made up if it is None.
+        name: what the chart is called in traces; if it is None, one is made as for an ``ActiveObject``.
         instrumented: whether it records its steps; may be changed at any time.
         threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
         options: see ``ActiveOptions``.

@@ -15,16 +15,24 @@ from farscope.records.step import Cause
 class Here:
     """A chart's place in the process; belongs to one chart and does not keep it alive."""
 
-    __slots__ = ("number", "serial")
+    __slots__ = ("number", "outer", "serial")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.number = 0
         """Number of the recorded step that runs now; 0 while none does."""
+        self.outer: Here | None = None
+        """Whose step began the one that runs now, or the last one, on the same thread."""
 
     def cause(self) -> Cause:
         """Name the step that runs now as the cause of a post."""
         return tuple.__new__(Cause, (self.serial, self.number))
+
+    def holds(self, inner: Here | None) -> bool:
+        """Tell whether this place's step is ``inner``'s, or began it: a region's, inside its chart's."""
+        while inner is not None and inner is not self:
+            inner = inner.outer
+        return inner is not None
 
 
 class Cell:

@@ -10,6 +10,7 @@ from farscope.engine.fabric import PRIORITY
 from farscope.engine.here import per_thread
 from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
+from farscope.engine.reserved import refuse_taken_by
 from farscope.engine.states import State
 from farscope.engine.stepper import DIRECT, DISPATCHER
 from farscope.errors import AlreadyStarted, ChartError, NotStarted
@@ -39,7 +40,7 @@ class Hsm(Mailbox):
     Posting is safe from any thread; everything that makes a step belongs to one thread at a time.
 
     Args:
-        name: what the chart is called in traces; a short name is made up if it is None.
+        name: what the chart is called in traces; if it is None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
         options: see ``ChartOptions``.
     """
@@ -52,6 +53,10 @@ class Hsm(Mailbox):
         super().__init__(name, instrumented, **options)
         self._thread: threading.Thread | None = None
         """The chart's own thread; None if it is driven by its caller."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        refuse_taken_by(cls)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._name} in {self._leaf.name if self._leaf else 'no state'}>"
@@ -66,6 +71,7 @@ class Hsm(Mailbox):
         if self._leaf is not None:
             raise AlreadyStarted(f"chart {self._name} runs under its name", "name a chart before its start")
         self._name = name
+        self._is_named = True
         self._id = self._make_id()
 
     def start_at(self, initial_state: Any) -> None:

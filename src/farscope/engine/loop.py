@@ -38,7 +38,7 @@ class AsyncChart(AwaitingStepper):
     any thread. Timed posts are made by the loop's time.
 
     Args:
-        name: what the chart is called in traces; a short name is made up if it is None.
+        name: what the chart is called in traces; if it is None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
         options: see ``ActiveOptions``.
     """

@@ -11,10 +11,11 @@ from farscope.engine.here import per_thread
 from farscope.engine.notebook import refusing
 from farscope.engine.options import QUEUE_CAPACITY, ChartOptions, checked_queue_size, checked_ring_size, drops
 from farscope.engine.recorder import RING_STEPS
+from farscope.engine.schedule import MIN_PERIOD_S
 from farscope.engine.stepper import Stepper
 from farscope.engine.timed import TimedPosts
 from farscope.engine.timer import process_clock
-from farscope.errors import ChartError, ChartStopped, QueueFull
+from farscope.errors import ChartError, QueueFull
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
 
@@ -74,7 +75,8 @@ class Mailbox(Stepper):
 
         Args:
             e: what is posted; each time the same object.
-            period: seconds from one post to the next; none is skipped, and lateness does not add up.
+            period: seconds from one post to the next; none is skipped, and lateness does not add up. With
+                ``times``, 0 means as soon as can be.
             times: how many posts in all; 0 or None for ever. Without a period it means nothing.
             deferred: whether the first post waits a period too, which it does unless this is False.
 
@@ -98,7 +100,7 @@ class Mailbox(Stepper):
         if here is None:
             queue.append((e, None, time_ns() if self._recording else 0))
         else:
-            if here is self._here:
+            if here is self._here or (self._here.number and self._inside()):
                 self._note(_POST_FIFO, e.signal_name)
             queue.append((e, here.cause(), time_ns()))
         if self._idle:
@@ -131,7 +133,7 @@ class Mailbox(Stepper):
         if here is None:
             queue.appendleft((e, None, time_ns() if self._recording else 0))
         else:
-            if here is self._here:
+            if here is self._here or (self._here.number and self._inside()):
                 self._note(_POST_LIFO, e.signal_name)
             queue.appendleft((e, here.cause(), time_ns()))
         if self._idle:
@@ -192,12 +194,12 @@ class Mailbox(Stepper):
         self.post_fifo(e)
         return self._deferred.popleft()
 
-    def cancel_event(self, number: int) -> bool:
-        """End the timed posts of an id; return whether any were still to come.
+    def cancel_event(self, uuid: int) -> bool:
+        """End the timed posts whose id is ``uuid``; return whether any were still to come.
 
         Once this returns, the clock posts nothing more; what it posted before stays in the queue.
         """
-        return self._timed.cancel(number)
+        return self._timed.cancel(uuid)
 
     def cancel_events(self, e: Event) -> int:
         """End all timed posts of the signal of ``e``; return how many ids that were."""
@@ -208,6 +210,9 @@ class Mailbox(Stepper):
         checked(e)
         if self._stopped:
             raise self._ended()
+        if period == 0 and times:
+            # A count of posts as soon as can be makes sense; without end it does not.
+            period = MIN_PERIOD_S
         number = self._timed.arm(e, period, times, deferred, lifo=lifo)
         if self._stopped:
             # Another thread stopped the chart meanwhile, perhaps before this post was there to be cancelled.
@@ -233,13 +238,6 @@ class Mailbox(Stepper):
                 "the chart is slower than those who post to it, or two charts post to each other without end",
                 capacity=self._queue_size,
             )
-
-    def _inside(self) -> bool:
-        """Tell whether the caller is inside a recorded step of this chart."""
-        return self._here is per_thread.cell.here
-
-    def _ended(self) -> ChartStopped:
-        return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
 
     def _wake(self) -> None:
         """Wake the chart's own thread; a chart without one is never idle."""

@@ -69,8 +69,13 @@ class Notebook(Recorder):
 
     def scribble(self, text: object) -> None:
         """Leave a free text in the step that runs now. Outside a step, or unrecorded, it leaves nothing."""
-        if self._here is per_thread.cell.here and self._note(_SCRIBBLE, ""):
+        if self._inside() and self._note(_SCRIBBLE, ""):
             self._texts.append(bounded(str(text)))
+
+    def _inside(self) -> bool:
+        """Tell whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
+        mine, here = self._here, per_thread.cell.here
+        return here is mine or (mine.number != 0 and mine.holds(here))
 
     def _note(self, kind: int, name: str, detail: str = "") -> bool:
         """Leave a fact made by the handler that runs now; return whether it was kept."""

@@ -51,6 +51,7 @@ class Recorder:
         "_here",
         "_id",
         "_instrumented",
+        "_is_named",
         "_leaf",
         "_live",
         "_live_spy",
@@ -69,6 +70,7 @@ class Recorder:
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         serial = next(_serials)
         self._here = Here(serial)
+        self._is_named = name is not None
         self._name = name if name is not None else f"{type(self).__name__.lower()}{serial}"
         self._id = self._make_id()
         self._leaf: State | None = None
@@ -85,6 +87,10 @@ class Recorder:
         self._recording = False
         self._observers: tuple[Sink, ...] = ()
         self._arrange()
+
+    def _name_after(self, _goal: State) -> str:
+        """Return what a chart that was given no name is called from its start in that state on."""
+        return self._name
 
     def _make_id(self) -> ChartId:
         return ChartId(self._name, platform.node(), os.getpid(), self._here.serial)

@@ -12,6 +12,7 @@ from farscope.engine.here import per_thread
 from farscope.engine.memo import Branches, Memo, Place, Rest, key_of, outcome_of
 from farscope.engine.notebook import Notebook, bounded
 from farscope.engine.recorder import RING_STEPS
+from farscope.engine.reserved import refuse_taken_in
 from farscope.engine.states import State, States
 from farscope.engine.walk import START_SIGNAL, TOP, Walk
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NoStatus, NotStarted
@@ -24,7 +25,7 @@ DISPATCHER = Cause(0, 0)
 """Stands for the cause of an event that was dispatched directly: the step, if any, that dispatched it."""
 
 START = Event(START_SIGNAL)
-"""Stands for the event of the first step."""
+"""The event of the first step."""
 
 
 class Stepper(Notebook):
@@ -61,6 +62,7 @@ class Stepper(Notebook):
         if cause is DISPATCHER:
             cause = None if outer is None else outer.cause()
         cell.here = here
+        here.outer = outer
         here.number = self._number + 1
         if self._refused:
             self._note_refused()
@@ -85,11 +87,12 @@ class Stepper(Notebook):
         temp = self.temp
         made = self._made
         rest: Any
+        status = key = None
         try:
             try:
                 call, rest, branches, self._place = roots[e.signal]
             except KeyError:
-                call, rest = None, self._explore(e, roots, None, None)
+                call = rest = None
             while call is not None:
                 # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
                 status = call(self, e if rest is None else rest)
@@ -100,8 +103,11 @@ class Stepper(Notebook):
                 try:
                     call, rest, branches, self._place = branches[key]
                 except (KeyError, TypeError):
-                    rest = self._explore(e, roots, status, key)
+                    rest = None
                     break
+            if rest is None:
+                # Not inside the except: what a handler raises would be told as raised about the lookup.
+                rest = self._explore(e, roots, status, key)
         except BaseException:
             self._roots = roots
             if not self._here.number:
@@ -130,8 +136,7 @@ class Stepper(Notebook):
 
     def _walk_on(self, walk: Walk, e: Event, branches: Branches, key: Any, keys: tuple[Any, ...]) -> Rest:
         """Follow ``walk`` to its end with real calls, and remember what comes of them."""
-        temp = self.temp
-        known = self._states.known
+        temp, known = self.temp, self._states.known
         while walk.asked is not None:
             call, inner, self._place = self._memo.ask(branches, key, walk.asked, e, keys)
             branches = self._place.branches
@@ -159,6 +164,7 @@ class Stepper(Notebook):
         outer = cell.here
         if self._recording:
             cell.here = here
+            here.outer = outer
             here.number = self._number + 1
         recorded = here.number
         cause = outer.cause() if outer is not None else None
@@ -180,8 +186,12 @@ class Stepper(Notebook):
     def _prepare_start(self, target: Any) -> None:
         if self._goal is not None or self._stopped or self._leaf is not None:
             raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        refuse_taken_in(self)
+        goal = self._resolve(target, f"the start of chart {self._name}")
+        if not self._is_named:
+            self._name = self._name_after(goal)
         self._id = self._make_id()
-        self._goal = self._resolve(target, f"the start of chart {self._name}")
+        self._goal = goal
         if self._recording:
             self._announce()
 
@@ -275,9 +285,12 @@ class Stepper(Notebook):
         if self._leaf is not None:
             self.temp.fun = self._leaf.fn
 
+    def _ended(self) -> ChartStopped:
+        return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
+
     def _not_ready(self) -> ChartError:
         if self._stopped:
-            return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
+            return self._ended()
         if self._leaf is None:
             return NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
         return ChartError(

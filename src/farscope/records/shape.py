@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import IntEnum, unique
 
 from farscope.records.facts import TEXT_KINDS, Fact, FactKind
+from farscope.records.failure import error_line
 
 
 @unique
@@ -44,7 +45,7 @@ _LINE = {
     FactKind.SUBSCRIBE: "SUBSCRIBING TO:({name}, TYPE:{detail})",
     FactKind.PUBLISH: "PUBLISH:({name}, PRIORITY:{detail})",
     FactKind.SCRIBBLE: "{text}",
-    FactKind.FAILED: "FAILED:{name}:{last_line}",
+    FactKind.FAILED: "FAILED:{name}:{error}",
     FactKind.CUT: "CUT:({detail} facts not kept)",
     FactKind.REFUSED_POST: "REFUSED_POST:{name}:{detail}",
 }
@@ -119,10 +120,5 @@ class Shape:
 
     def _line(self, fact: Fact, text: str) -> str:
         return _LINE[fact.kind].format(
-            signal=self.signal, name=fact.name, detail=fact.detail, text=text, last_line=_last_line(text)
+            signal=self.signal, name=fact.name, detail=fact.detail, text=text, error=error_line(text)
         )
-
-
-def _last_line(text: str) -> str:
-    """A traceback's last line names the error; the rest of it stays in ``Step.texts``."""
-    return text.strip().rpartition("\n")[2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from farscope.records.failure import error_line
 from farscope.records.step import Step, local_time
 from farscope.views.quantity import count_text, number
 from farscope.views.text import escape, trace_line
@@ -191,7 +192,7 @@ def _step_text(step: Step, label: str) -> str:
     if trace is not None:
         return trace
     kind = step.kind.name.lower()
-    error = f": {step.texts[-1].strip().rpartition(chr(10))[2]}" if step.texts and kind == "failed" else ""
+    error = f": {error_line(step.texts[-1])}" if step.texts and kind == "failed" else ""
     return f"[{local_time(step.time_ns)}] [{label}] e->{step.signal}() {kind} in {step.start}{error}"
 
 
