@@ -221,7 +221,8 @@ def broadcast(
         charts: what to broadcast; more can be added later.
         url: where to; None is ``FARSCOPE_URL``, else the embedded log in the user's state folder.
         key: what to seal with: a keyring, a key in base64, the path of a key file; None is
-            ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file.
+            ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file. A file is followed when
+            it changes.
         wire: how steps travel: ``batches`` are sealed batches; ``lines`` are the seed's Fernet lines.
         spool: the folder in which sealed batches wait while a log on a network is away; True is one in
             the user's state folder, False or None do without: then steps wait in memory only.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable
 from functools import partial
 from threading import Condition, Lock, RLock, Thread, current_thread
@@ -181,7 +182,7 @@ class Pump:
             self._stored(parcels)
         else:
             self._custody.hold(parcels, kept)
-            self._sent_s = self._clock.monotonic_s()
+        self._sent_s = self._clock.monotonic_s()
         return None
 
     def _patience_s(self) -> float:
@@ -194,7 +195,6 @@ class Pump:
         with self._outbox.lock:
             for parcel in parcels:
                 self._outbox.ledger.settle(parcel.haul, self._carrier.size(parcel.cargo))
-        self._sent_s = self._clock.monotonic_s()
         self._trouble.over(self._dropped())
         with self._progress:
             self._progress.notify_all()
@@ -230,14 +230,15 @@ class Pump:
         if self._thread is None:
             self._outbox.retire(CLOSING)
             return True
+        end_s = time.monotonic() + flush_s + goodbye_s
         self.begin_closing(flush_s, goodbye_s)
         if current_thread() is self._thread:
             return True
         if not self.ended(flush_s):
             self.interrupt()
-            self.ended(goodbye_s)
+            self.ended(end_s - time.monotonic())
         if self._done:
-            self._thread.join(goodbye_s)
+            self._thread.join(max(LEAST_TIMEOUT_S, end_s - time.monotonic()))
         else:
             self._abandoned = True
             self._outbox.retire(CLOSING)
