@@ -22,19 +22,34 @@ def typed(section: str) -> list[list[str]]:
     return [shlex.split(line)[1:] for line in part.splitlines() if line.startswith("rabbitmqctl ")]
 
 
+def vhost() -> str:
+    """The virtual host the page makes."""
+    (name,) = re.findall(r"rabbitmqctl add_vhost (\S+)", TEXT)
+    return name
+
+
+def test_all_commands_and_addresses_of_the_page_are_for_the_virtual_host_it_makes():
+    assert set(re.findall(r"\brabbitmqctl \S*? ?-p (\S+)", TEXT)) == {vhost()}
+    assert not re.findall(r"\brabbitmqctl (?:delete_queue|set_permissions (?!-p))", TEXT)
+    addresses = re.findall(r"\bamqps?://[^\s\"`]*broker\.example[^\s\"`?]*", TEXT)
+    assert addresses
+    assert {address.rpartition("broker.example")[2] for address in addresses} == {f"/{vhost()}"}
+
+
 @pytest.mark.broker
 def test_the_three_users_may_do_just_what_the_page_says(broker: Broker):
     commands = typed("Users with just the rights they need")
     assert len(commands) == 6
     names = [words[1] for words in commands if words[0] == "add_user"]
     passwords = [words[2] for words in commands if words[0] == "add_user"]
-    # The page's users may touch the default names alone, which other tests of this broker use as well.
     begun_ns = time_ns()
+    broker.control("add_vhost", vhost())
     try:
         for words in commands:
             broker.control(*words)
         admin, producer, watcher = (
-            open_rabbitmq(broker.url(name, password)) for name, password in zip(names, passwords, strict=True)
+            open_rabbitmq(broker.url(name, password, vhost=vhost()))
+            for name, password in zip(names, passwords, strict=True)
         )
         setting_up = admin.writer("00")
         setting_up.append([b"by the administrator"], 20)
@@ -52,7 +67,7 @@ def test_the_three_users_may_do_just_what_the_page_says(broker: Broker):
             forbidden.append([b"by the watcher"], 20)
         forbidden.close()
     finally:
-        broker.control("delete_queue", "farscope.stream")
+        broker.control("delete_vhost", vhost())
         for name in names:
             broker.control("delete_user", name)
 

@@ -20,6 +20,7 @@ from pika.exceptions import AMQPError, ChannelClosedByClient, ConnectionClosedBy
 
 from farscope.errors import Invariant, LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq_errors import explain, plain, silent
+from farscope.logs.rabbitmq_hush import Services, hushed
 from farscope.logs.rabbitmq_settings import Settings
 
 BLOCKED_TIMEOUT_S: Final = 120.0
@@ -151,7 +152,8 @@ class Link:
 
     def _run(self) -> None:
         try:
-            self._connect_and_serve()
+            with hushed():
+                self._connect_and_serve()
         except LogError as error:
             self._error = self._error or error
         except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
@@ -173,7 +175,7 @@ class Link:
             on_open_callback=lambda _: self._opened(),
             on_open_error_callback=lambda _, error: self._stopped(error),
             on_close_callback=lambda _, error: self._stopped(error),
-            custom_ioloop=pika.adapters.select_connection.IOLoop(),
+            custom_ioloop=Services(pika.adapters.select_connection.IOLoop()),
         )
         ioloop = connection.ioloop
         connection.add_on_connection_blocked_callback(lambda *_: self._set_blocked(True))
