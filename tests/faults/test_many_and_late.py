@@ -177,12 +177,14 @@ def freeze_a_scope(
             until = time.monotonic() + seconds
             while time.monotonic() < until:
                 moment_ns, stored = time.time_ns(), producers.stored
-                eventually(lambda m=moment_ns: lively.saw_after(m, names), what="the other scope to go on")
-                eventually(lambda s=stored: producers.stored > s, what="the producers to go on")
+                eventually(
+                    lambda m=moment_ns: lively.saw_after(m, names), 60, what="the other scope to go on"
+                )
+                eventually(lambda s=stored: producers.stored > s, 60, what="the producers to go on")
         finally:
             os.kill(frozen.pid, signal.SIGCONT)
         moment_ns = time.time_ns()
-        eventually(lambda: frozen.saw_after(moment_ns, names), what="the woken scope to be up to date")
+        eventually(lambda: frozen.saw_after(moment_ns, names), 60, what="the woken scope to be up to date")
         done = producers.stop()
         reports = [watcher.stop(made_by(done))[0] for watcher in (frozen, lively)]
     assert all(not report["retries"] and not report["last_error"] for report in done.values()), done
