@@ -32,6 +32,46 @@ with broadcast(chart, url=sys.argv[1]):
     sys.stdin.read()
 """
 
+HELD_SERVER = """
+import sys
+from pathlib import Path
+from farscope import Scope
+from farscope.logs.recording import RecordingLog
+from farscope.scope.seek import Seek
+from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe, recording
+from farscope.views.web.serving import bind, serve
+from farscope.wire.keyring import Keyring, new_key_text
+
+path, keyring, second_ns = Path(sys.argv[1]), Keyring.from_text(new_key_text()), 10**9
+probe = RecordedProbe(keyring, 3, host="oven")
+entries = []
+for second in range(3600):
+    if second % 60 == 0:
+        for chart in range(3):
+            probe.step(BEGIN_NS + second * second_ns, chart, f"minute {second // 60}")
+    entries.append(probe.send(BEGIN_NS + second * second_ns + 10**7, all_charts=second % 5 == 0))
+log = recording(path, entries)
+
+class Held(RecordingLog):
+    def reader(self, since_ns=None, position=None):
+        reader = super().reader(since_ns, position)
+        read, left = reader.read, [5]
+        def held(timeout_s, limit=256):
+            if left or (path.parent / "go on").exists():
+                return read(timeout_s, 1 if left and left.pop() else limit)
+            reader._woken.wait(0.05)
+            return []
+        reader.read = held
+        return reader
+
+with Seek(log, keyring) as seek, Scope(Held(path), keyring) as scope, bind("127.0.0.1", 0) as listener:
+    print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
+    try:
+        serve(scope, listener, host="127.0.0.1", token=None, seek=seek)
+    except KeyboardInterrupt:
+        pass
+"""
+
 
 def lamp(name: str, on: str = "on") -> Factory:
     chart = Factory(name, threaded=False)
@@ -276,11 +316,55 @@ def test_a_recording_shows_its_last_moment_and_can_be_dragged_through(browser, u
         page.goto(server.out.strip())
         expect(page.locator(".time[data-past]")).to_be_visible()
         expect(state(page, "lamp")).to_have_text("on")
+        expect(page.locator("#to-live")).to_have_text("recording ends here")
+        expect(row(page, "lamp")).to_have_attribute("data-status", "closed")
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator("#to-live")).to_have_text("To the end")
+        expect(row(page, "lamp")).to_have_attribute("data-status", "alive")
         page.keyboard.press("ArrowLeft")
         expect(state(page, "lamp")).to_have_text("off")
+        page.click("#to-live")
+        expect(state(page, "lamp")).to_have_text("on")
         page.close()
         server.interrupt()
         assert server.wait() == 0, server.err
+
+
+def test_a_recording_can_be_dragged_through_while_it_is_being_read(browser, tmp_path):
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    with Program("-c", HELD_SERVER, str(tmp_path / "run.farscope")) as server:
+        server.wait_out("http://")
+        page.goto(server.out.strip())
+        expect(state(page, "oven 0")).to_have_text("minute 59")
+        expect(row(page, "oven 0")).to_have_attribute("data-status", "ended")
+        expect(page.locator("#remembered")).to_contain_text("; read")
+        canvas = page.locator("#lanes").bounding_box()
+        width = canvas["width"] - 150
+        page.mouse.move(canvas["x"] + 150 + width / 2, canvas["y"] + 10)
+        page.mouse.down()
+        for place in (0.2, 0.9, 0.5):
+            page.mouse.move(canvas["x"] + 150 + width * place, canvas["y"] + 10, steps=3)
+            # The timeline shows the hour with 2 % of it in front and 4 % behind.
+            minute = (place * 1.06 - 0.02) * 60
+            about = "|".join(str(int(minute) + near) for near in (-1, 0, 1))
+            expect(state(page, "oven 0")).to_have_text(re.compile(f"^minute ({about})$"))
+            expect(row(page, "oven 0")).to_have_attribute("data-status", "alive")
+        page.mouse.up()
+        page.keyboard.press("2")
+        expect(page.locator("#view-steps tbody tr").first).to_contain_text("minute")
+        page.keyboard.press("1")
+        expect(page.locator("#picture-note")).to_contain_text("while the rest is being read")
+        # From here on nothing holds it any more.
+        (tmp_path / "go on").touch()
+        expect(page.locator("#remembered")).not_to_contain_text("; read")
+        expect(page.locator("#picture-note")).to_have_text("")
+        page.close()
+        server.interrupt()
+        assert server.wait() == 0, server.err
+    assert not said
 
 
 def test_the_picture_keeps_its_form_through_time(page, url):

@@ -102,7 +102,7 @@ class Answers:
     def steps(self, asked: Asked) -> Plain:
         """The newest steps of a chart within a span, oldest first."""
         limit = asked.count("limit", OPEN_STEPS, MAX_LISTED)
-        steps = self._newest(asked, limit)
+        steps = self._newest(asked, limit, beyond=True)
         return {"steps": [plain_step(step, self._origin_ns) for step in steps]}
 
     def step(self, asked: Asked) -> Plain:
@@ -189,11 +189,16 @@ class Answers:
         drawn = svg_sequence(draw(steps))
         return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
-    def _newest(self, asked: Asked, limit: int) -> list[Step]:
+    def _newest(self, asked: Asked, limit: int, *, beyond: bool = False) -> list[Step]:
+        """Return a chart's newest steps; ``beyond``, also those that do not lie around the moment."""
         from_ns, to_ns = asked.moment("from", -MAX_TIME), asked.moment("to", MAX_TIME)
         past = self._hub.past(to_ns)
         with self._hub.lock:
-            track = past.history.tracks.get(key_of(self._row(asked.chart()).view.id))
+            key = key_of(self._row(asked.chart()).view.id)
+        if beyond and self._hub.recorded is not None and not past.whole:
+            return self._hub.recorded.newest(key, limit, from_ns, to_ns)
+        with self._hub.lock:
+            track = past.history.tracks.get(key)
             return [] if track is None else track.newest(limit, from_ns, to_ns)
 
     def _lane(self, key: Key, window: Window, past: Past) -> dict[str, Plain]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import Final, NamedTuple
 
+from farscope.records.step import Step
 from farscope.scope.chart import ChartView
 from farscope.scope.life import Life
 from farscope.scope.seek import EVER_NS, Around, Rest, Seek
@@ -101,6 +102,27 @@ class Recorded:
                 return found
             at_ns = busy_ns
         return at_ns
+
+    def newest(self, key: Key, limit: int, from_ns: int, to_ns: int) -> list[Step]:
+        """Return the newest steps of a chart between two moments, ends included; oldest first.
+
+        Fewer than ``limit`` and than there are, if they are not found at ``LOOKS`` places.
+        """
+        found: list[Step] = []
+        at_ns = to_ns
+        for _ in range(LOOKS):
+            past = self.past(at_ns)
+            track = past.history.tracks.get(key)
+            if track is not None:
+                # The first batch around one place may be the last around another.
+                first = found[0].number if found else None
+                its = track.newest(limit, from_ns, to_ns)
+                found = [step for step in its if first is None or step.number < first] + found
+            busy_ns = self._seek.next_busy([key.probe], past.from_ns, forward=False)
+            if busy_ns is None or len(found) >= limit or busy_ns < from_ns:
+                break
+            at_ns = busy_ns
+        return found[-limit:]
 
     def _past(self, around: Around) -> Past:
         history = History(RECORDING_WEIGHT)

@@ -33,7 +33,7 @@ world.addEventListener("opened", () => {
   travel.toLive();
 });
 // What was told from around the moment alone can now be told from the beginning on.
-world.addEventListener("finished", () => !world.live && travel.goTo(world.moment));
+world.addEventListener("finished", () => travel.again());
 world.addEventListener("moment", () => {
   list.draw();
   panel.turn();

@@ -31,6 +31,11 @@ export class Travel {
     this._go(this._wanted);
   }
 
+  /** Ask once more about the moment shown: more is known by now. */
+  again() {
+    if (!this._world.live) this.goTo(this._wanted ?? this._world.moment);
+  }
+
   /** Pause at the present, or go back to it. A recording has none. */
   toggle() {
     if (this._world.account.recorded) return;
