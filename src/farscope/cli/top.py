@@ -87,10 +87,10 @@ class Feed:
     """Keeps a table up to date with a scope. Used by one thread."""
 
     def __init__(self, scope: Scope, log: Log) -> None:
-        self.table = Table()
         self.scope = scope
         self.ends = isinstance(log, FiniteLog)
         """Whether it is a recording, of which the end is shown."""
+        self.table = Table(ends=self.ends)
         self._end_ns = log.end_ns() if isinstance(log, FiniteLog) else 0
         self._address = log.url
         self._trouble = ""

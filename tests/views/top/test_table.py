@@ -99,3 +99,14 @@ def test_a_row_does_not_change_any_more_and_keeps_a_bounded_past(table, step, no
     row = rows(table, now_ns)["lamp"]
     table.take([step(LAMP, 200)], now_ns)
     assert [each[1] for each in row.recent] == list(range(200 - RECENT, 200))
+
+
+def test_nothing_recorded_is_called_alive(step, chart_view, now_ns):
+    table = Table(ends=True)
+    table.take([step(LAMP, 1), step(DOOR, 1)], now_ns)
+    assert {row.status for row in table.rows(now_ns)} == {"ended"}
+    table.look([chart_view(LAMP), chart_view(DOOR, status="silent")])
+    assert {label: row.status for label, row in rows(table, now_ns).items()} == {
+        "lamp": "ended",
+        "door": "silent",
+    }

@@ -18,7 +18,7 @@ WIDEST: Final = 40
 
 CUT: Final = "…"
 
-STATUS_ORDER: Final = ("alive", "silent", "closed", "stopped")
+STATUS_ORDER: Final = ("alive", "ended", "silent", "closed", "stopped")
 
 
 class Column(NamedTuple):

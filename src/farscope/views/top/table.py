@@ -22,6 +22,10 @@ RECENT: Final = 50
 """Newest steps kept of each chart, to be shown when it is chosen."""
 
 
+ENDED: Final = "ended"
+"""Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
+
+
 class Key(NamedTuple):
     """Tells a chart from every other, whatever it is called."""
 
@@ -40,6 +44,7 @@ class Row(NamedTuple):
     host: str
     """Where it runs: host and process."""
     status: str
+    """The scope's word for it, or ``ENDED``."""
     state: str
     in_state_ns: int | None
     """Time since the state was entered; None if that was not seen."""
@@ -76,13 +81,14 @@ class _Chart:
         offset_ns = int((view.clock_offset_s or 0.0) * NANOSECONDS)
         self.offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
 
-    def row(self, now_ns: int) -> Row:
+    def row(self, now_ns: int, *, ends: bool) -> Row:
         view, last = self.view, self.recent[-1] if self.recent else None
         label = view.label if view else self.id.name
         state = last[2].end if last else ""
         # Announcements may be ahead of the steps that wait to be taken.
         if view is not None and view.last_number > self.number:
             state = view.state
+        status = view.status if view else "alive"
         second = now_ns // NANOSECONDS
         for old in [each for each in self.seconds if each < second - SPARK_S]:
             del self.seconds[old]
@@ -93,7 +99,7 @@ class _Chart:
             # Host and process stand in a column of their own.
             name=label if label in spellings(self.id)[2:] else self.id.name,
             host=f"{self.id.host}:{self.id.pid}",
-            status=view.status if view else "alive",
+            status=ENDED if ends and status == "alive" else status,
             state=state,
             in_state_ns=max(0, now_ns - self.since_ns) if self.since_ns else None,
             rate=sum(spark[-RATE_S:]) / RATE_S,
@@ -110,7 +116,9 @@ class _Chart:
 class Table:
     """Follows all charts. Not thread-safe. Times are in nanoseconds since the epoch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends: bool = False) -> None:
+        """``ends``: what is followed is a recording, in which nothing is alive any more."""
+        self._ends = ends
         self._charts: dict[Key, _Chart] = {}
         self._has_strangers = False
 
@@ -157,4 +165,4 @@ class Table:
 
     def rows(self, now_ns: int) -> list[Row]:
         """Return all charts as they are now, in no order; what is returned does not change any more."""
-        return [chart.row(now_ns) for chart in self._charts.values()]
+        return [chart.row(now_ns, ends=self._ends) for chart in self._charts.values()]
