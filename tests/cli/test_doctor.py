@@ -153,6 +153,7 @@ def test_a_wrong_password_is_found(broker: Broker, key: Path):
     result = doctor(broker.url(password="wrong"), "--key", key)  # noqa: S106 - wrong on purpose
     assert result.return_value == 1
     assert lines(result)["login"] == "fail"
+    assert "retention" not in lines(result)  # nobody has looked
     assert remedied(result)
 
 
@@ -209,6 +210,7 @@ def test_a_stream_with_other_settings_is_remarked_upon(fresh_log_url: Callable[.
     assert result.return_value == 0
     assert lines(result)["log"] == "warn"
     assert "x-max-length-bytes" in result.output
+    assert "retention" not in lines(result)  # the address's is not the stream's
 
 
 @pytest.mark.broker

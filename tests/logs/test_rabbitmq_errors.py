@@ -1,5 +1,6 @@
 """Whatever is wrong with a broker is told in one clear line, with what to do about it."""
 
+import shlex
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
@@ -105,6 +106,7 @@ def test_a_refused_port_is_unavailable_and_named():
     ):
         assert isinstance(error, LogUnavailable)
         assert f"nothing listens on 127.0.0.1:{port}" in error.message
+        assert "amqp:// without a port is 5672" in error.hint
 
 
 def test_a_name_that_does_not_resolve_is_named(monkeypatch: pytest.MonkeyPatch):
@@ -160,18 +162,36 @@ def test_the_commands_for_least_privilege_in_a_hint_give_just_that(users: Broker
     assert isinstance(error, LogRefused)
     assert error.hint == permissions(log.settings)
     write, read = log.settings.exchange, log.settings.stream.replace(".", r"\.")
-    assert f"'^$' '^{write}$' '^$'" in error.hint
-    assert f"'^$' '^$' '^{read}$'" in error.hint
-    users.control("set_permissions", "-p", "/", STRANGER, "^$", f"^{write}$", "^$")
+    for rights in (f"'^$' '^{write}$' '^$'", f"'^$' '^$' '^{read}$'", f"'^$' '^{write}$' '^{read}$'"):
+        assert rights in error.hint
+    both, write_only, read_only = (
+        shlex.split(part.rpartition("rabbitmqctl ")[2]) for part in error.hint.split("; ")[1:]
+    )
+    users.control(*write_only)
     writer = log.writer("00")
     writer.append([b"second"], 10)
     writer.close()
     reader_error(log)
-    users.control("set_permissions", "-p", "/", STRANGER, "^$", "^$", f"^{read}$")
+    users.control(*read_only)
     reader = log.reader(since_ns=0)
     assert len(reader.read(10)) == 2
     reader.close()
     append_error(log)
+    users.control(*both)
+    writer = log.writer("00")
+    writer.append([b"third"], 10)
+    writer.close()
+    reader = log.reader(since_ns=0)
+    assert len(reader.read(10)) == 3
+    reader.close()
+
+
+def test_a_producer_who_asks_to_read_is_warned_that_a_new_command_replaces_its_rights(
+    users: Broker, ready: str
+):
+    hint = reader_error(as_user(users, ready, PRODUCER)).hint
+    assert "replaces all rights" in hint
+    assert hint.index("to write and read:") < hint.index("to read only:")
 
 
 @pytest.mark.parametrize("name", [PRODUCER, WATCHER])

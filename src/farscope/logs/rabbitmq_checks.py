@@ -39,8 +39,10 @@ def examine(settings: Settings) -> Iterator[Check]:
             yield check
             if check.verdict is Verdict.FAIL:
                 return
-    yield from _Examination(settings).run()
-    yield _retention(settings)
+    examination = _Examination(settings)
+    yield from examination.run()
+    if examination.as_asked:
+        yield _retention(settings)
 
 
 def _resolves(settings: Settings) -> Check:
@@ -106,6 +108,7 @@ class _Examination:
         self._product = "a broker"
         self._error: LogError | None = None
         self._differs = ""
+        self._found = False
         self._done = threading.Event()
 
     def run(self) -> Iterator[Check]:
@@ -122,6 +125,11 @@ class _Examination:
         else:
             yield self._set_up()
 
+    @property
+    def as_asked(self) -> bool:
+        """Whether the stream was found, and found to be what the address says."""
+        return self._found and not self._differs
+
     def converse(self, link: Link) -> Script:
         """Log in, then look for the log, setting up what is missing."""
         self._product = link.product
@@ -131,6 +139,7 @@ class _Examination:
 
     def opened(self) -> None:
         """All was found."""
+        self._found = True
         self._done.set()
 
     def lost(self, error: LogError) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import socket
 import ssl
 from collections.abc import Iterator
@@ -25,7 +27,7 @@ from pika.exceptions import (
 )
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq_settings import Settings
+from farscope.logs.rabbitmq_settings import PORT, TLS_PORT, Settings
 
 ACCESS_REFUSED: Final = 403
 NOT_FOUND: Final = 404
@@ -108,9 +110,8 @@ def _network(error: OSError, settings: Settings) -> LogError | None:
             f"the name {settings.host} does not resolve: {plain(error.strerror or error)}", hint
         )
     if isinstance(error, ConnectionRefusedError):
-        hint = (
-            f"start the broker there, or correct the port ({settings.scheme}:// means {settings.port} here)"
-        )
+        usual = f"{settings.scheme}:// without a port is {TLS_PORT if settings.tls else PORT}"
+        hint = f"start the broker there, or correct host and port; {usual}"
         return LogUnavailable(f"nothing listens on {place}", hint)
     if isinstance(error, TimeoutError):
         return silent(settings)
@@ -235,10 +236,14 @@ def absent(error: ChannelClosedByBroker) -> bool:
 
 
 def permissions(settings: Settings) -> str:
-    """The administrator's commands for a user who may write, and for one who may read."""
-    start = f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user}"
-    write, read = _exactly(settings.exchange), _exactly(settings.stream)
-    return f"to write: {start} '^$' '{write}' '^$'; to read: {start} '^$' '^$' '{read}'"
+    """The administrator's commands for a user who may write and read, or only one of these."""
+    start = f"rabbitmqctl set_permissions -p {shlex.quote(settings.vhost)} {shlex.quote(settings.user)} '^$'"
+    write, read, nothing = _exactly(settings.exchange), _exactly(settings.stream), "^$"
+    return (
+        "set_permissions replaces all rights a user had, so give all that are needed; "
+        f"to write and read: {start} '{write}' '{read}'; "
+        f"to write only: {start} '{write}' '{nothing}'; to read only: {start} '{nothing}' '{read}'"
+    )
 
 
 def missing(settings: Settings, what: str) -> LogRefused:
