@@ -294,6 +294,25 @@ def test_certificates_that_cannot_be_read_are_named(broker: Broker):
     assert "/nowhere.pem" in error.message
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "stream queue 's' in vhost '/' does not have a replica on the local node",
+        "stream queue 's' in vhost '/' does not have a running replica on the local node",
+        "something of the broker's own that passes",
+    ],
+    ids=["RabbitMQ 3", "RabbitMQ 4", "words not known"],
+)
+def test_a_stream_that_is_not_ready_yet_is_tried_again(words: str):
+    error = explain(
+        pika.exceptions.ChannelClosedByBroker(406, f"PRECONDITION_FAILED - {words}"),
+        Settings.from_url("amqp://h"),
+    )
+    assert isinstance(error, LogUnavailable)
+    assert words in error.message
+    assert error.hint == "it is tried again"
+
+
 @pytest.mark.parametrize("words", ["x\x1b[31mred", "two\nlines", "y" * 10_000])
 def test_a_brokers_own_words_are_cut_and_made_harmless(words: str):
     settings = Settings.from_url("amqp://h")

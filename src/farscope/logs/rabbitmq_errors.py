@@ -41,6 +41,12 @@ INTERNAL_ERROR: Final = 541
 MAX_REASON: Final = 300
 """A broker's own words are cut here: they come from the network and may be anything."""
 
+_NO_REPLICA_YET: Final = re.compile("does not have a (running )?replica")
+"""So RabbitMQ 3 and 4 (with "running") say that a stream is still being made or its node starts."""
+
+_WRONG_ARGUMENTS: Final = ("inequivalent arg", "x-queue-type", "x-stream-offset")
+"""Whatever else a broker calls a failed precondition is no word about our arguments, and may pass."""
+
 AGAIN: Final = "it is tried again"
 DOCTOR: Final = "farscope doctor tells what is missing"
 
@@ -211,13 +217,9 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         return LogRefused(
             f"user {settings.user!r} may not do this: {_after_dash(text)}", permissions(settings)
         )
-    if "does not have a replica" in text:
+    if _NO_REPLICA_YET.search(text):
         return Collision(f"the stream {settings.stream!r} is not ready yet: {_after_dash(text)}", AGAIN)
-    if (
-        established
-        or code not in (NOT_FOUND, PRECONDITION_FAILED, NOT_IMPLEMENTED)
-        or (code == NOT_FOUND and not absent(error))
-    ):
+    if established or not _lasts(error):
         return LogUnavailable(f"{settings.place} ended the conversation: {text}", AGAIN)
     if code == NOT_FOUND:
         return missing(settings, _after_dash(text))
@@ -228,6 +230,13 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
         "leave max_bytes, max_age and segment_bytes out of the address, name another stream=, or delete it "
         f"with: rabbitmqctl -p {settings.vhost} delete_queue {settings.stream}",
     )
+
+
+def _lasts(error: ChannelClosedByBroker) -> bool:
+    """Whether a broker would say the same again until somebody changes something."""
+    if error.reply_code == PRECONDITION_FAILED:
+        return any(word in str(error.reply_text) for word in _WRONG_ARGUMENTS)
+    return error.reply_code == NOT_IMPLEMENTED or (error.reply_code == NOT_FOUND and absent(error))
 
 
 def absent(error: ChannelClosedByBroker) -> bool:
