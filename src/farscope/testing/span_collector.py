@@ -103,6 +103,7 @@ def span_collector() -> Iterator[SpanCollector]:
             """Tests look at what arrived, not at a log."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = False  # so that closing the server waits for those who still answer
     collector.address = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
