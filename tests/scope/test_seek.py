@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from farscope.logs.base import Entry
 from farscope.logs.recording import RecordingLog
 from farscope.records.step import NANOSECONDS, ChartId
 from farscope.records.structure import ChartStructure, StateInfo
+from farscope.scope.behind import Behind
 from farscope.scope.scope import Scope
 from farscope.scope.seek import EVER_NS, Seek
 from farscope.scope.world import Key
@@ -220,3 +223,28 @@ def test_since_leaves_out_what_was_stored_before(record):
     log = record(list(run(Producer(1), 60)))
     with Seek(log, KEYRING, since="10s") as seek:
         assert seek.skim.end_ns - seek.skim.begin_ns == 10 * S
+
+
+def test_reading_through_stands_still_while_somebody_asks_and_loses_nothing(record):
+    log = record(list(run(Producer(3), 50)))
+    with Seek(log, KEYRING) as seek, closing(Behind(log, seek).reader(0)) as reader:
+        asked, done = threading.Event(), threading.Event()
+
+        def ask() -> None:
+            with seek.turn:
+                asked.set()
+                done.wait()
+
+        asking = threading.Thread(target=ask)
+        asking.start()
+        asked.wait()
+        assert reader.read(0.0) == []
+        assert not reader.caught_up
+        done.set()
+        asking.join()
+        read = []
+        while not reader.caught_up:
+            read += reader.read(0.0)
+        assert len(read) == 50
+        with Scope(Behind(log, seek), KEYRING) as scope:
+            assert sum(1 for _ in scope) == 500

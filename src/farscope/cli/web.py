@@ -14,6 +14,7 @@ import click
 from farscope.errors import UsageError
 from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
+from farscope.scope.behind import Behind
 from farscope.scope.scope import Scope
 from farscope.scope.seek import Seek
 from farscope.scope.since import START
@@ -61,7 +62,8 @@ def web(
     log = open_log(url)
     with ExitStack() as stack:
         seek = stack.enter_context(Seek(log, key, since)) if isinstance(log, RecordingLog) else None
-        scope = stack.enter_context(Scope(log, key=key, since=START if seek and since is None else since))
+        source = Behind(log, seek) if seek is not None and isinstance(log, RecordingLog) else log
+        scope = stack.enter_context(Scope(source, key=key, since=START if seek and since is None else since))
         listener = stack.enter_context(bind(host, port))
         stack.enter_context(_ending_quietly())
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"

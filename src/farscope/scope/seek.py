@@ -6,7 +6,7 @@ import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from threading import Lock
+from threading import RLock
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
@@ -98,7 +98,8 @@ class Seek:
         keyring = resolve_keyring(key, shared=False)
         self._opener, self._intake = Opener(keyring), Intake(Opener(keyring))
         self._decoder = Decoder()
-        self._lock = Lock()
+        self.turn = RLock()
+        """Held by whoever asks; see ``Behind``."""
         self._skim: Skim | None = None
         self._kept: OrderedDict[int, _Opened] = OrderedDict()
         self._kept_steps = 0
@@ -122,7 +123,7 @@ class Seek:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
+        with self.turn:
             self._file.close()
 
     @property
@@ -132,7 +133,7 @@ class Seek:
         Raises:
             LogUnavailable: the disk fails.
         """
-        with self._lock:
+        with self.turn:
             if self._skim is None:
                 self._skim = Skim(self._file, self._from_ns)
             return self._skim
@@ -144,7 +145,7 @@ class Seek:
             LogUnavailable: the disk fails.
         """
         world, skim = World(), self.skim
-        with self._lock:
+        with self.turn:
             for probe, frames in skim.probes.items():
                 begin = frames.announced_before(len(frames))
                 age_ns = skim.end_ns - (frames.reached_ns[-1] - skim.corrections[probe])
@@ -163,7 +164,7 @@ class Seek:
             LogUnavailable: the disk fails.
         """
         found, skim = Around(), self.skim
-        with self._lock:
+        with self.turn:
             for probe, frames in skim.probes.items():
                 self._add(found, probe, frames, (time_ns, skim.corrections[probe]))
         return found
@@ -220,7 +221,7 @@ class Seek:
     def _read(self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int) -> Around:
         """Return what frames of a probe tell, between which of its own times."""
         part, pulse = Around(), Pulse()
-        steps: defaultdict[Key, list[RawStep]] = defaultdict(list)
+        steps: defaultdict[int, list[RawStep]] = defaultdict(list)
         seen: set[int] = set()
         place = -1
         for place in places:
@@ -240,10 +241,10 @@ class Seek:
                 if entry.stopped:
                     pulse.stop(entry.serial, batch.sent_ns)
             for step in batch.steps:
-                steps[Key(probe, step[0].serial)].append(step)
+                steps[step[0][3]].append(step)
         if place == len(frames) - 1:
             part.to_ns = EVER_NS
-        part.steps = dict(steps)
+        part.steps = {Key(probe, serial): its for serial, its in steps.items()}
         part.lives = {probe: pulse.life(correction_ns)}
         return part
 

@@ -74,12 +74,14 @@ class Recorded:
         Raises:
             LogUnavailable: the disk fails.
         """
-        with self._lock:
-            for past in self._kept:
+        # One after the other, and reading through waits meanwhile.
+        with self._seek.turn:
+            for past in self.kept:
                 if past.from_ns <= time_ns <= past.to_ns:
                     return past
             past = self._past(self._seek.around(time_ns))
-            self._kept.appendleft(past)
+            with self._lock:
+                self._kept.appendleft(past)
             return past
 
     def near(self, time_ns: int, keys: Iterable[Key], *, forward: bool) -> int | None:
