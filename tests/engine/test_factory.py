@@ -173,3 +173,17 @@ def test_all_states_and_reactions_are_announced_before_the_first_step(chart, wat
         Reaction("one", "ENTRY_SIGNAL"),
         Reaction("two", "A"),
     )
+
+
+@pytest.mark.parametrize("order", [("AS_STATE", "BY_NAME"), ("BY_NAME", "AS_STATE")])
+def test_a_state_and_its_name_lead_to_the_same_place_by_the_same_way(order):
+    chart = Factory(threaded=False)
+    outer = chart.create("outer").to_method()
+    inner = chart.create("inner")
+    inner.catch("AS_STATE", lambda chart, _e: chart.trans(inner.to_method()))
+    inner.catch("BY_NAME", lambda chart, _e: chart.trans("inner"))
+    chart.nest(outer, parent=None).nest(inner.to_method(), parent=outer).start_at(inner.to_method())
+    for signal in (*order, *order):
+        chart.dispatch(Event(signal))
+    ways = [step.spy()[1:] for step in chart.steps()[1:]]
+    assert ways == [["EXIT_SIGNAL:inner", "ENTRY_SIGNAL:inner", "INIT_SIGNAL:inner", ways[0][-1]]] * 4

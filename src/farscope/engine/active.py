@@ -12,10 +12,11 @@ from typing import Any, Final, Unpack
 from uuid import NAMESPACE_DNS, uuid5
 
 from farscope.engine.event import Event
-from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
+from farscope.engine.hsm import STOP_TIMEOUT_S
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
 from farscope.engine.runner import Runner
 from farscope.engine.states import State
+from farscope.engine.unstarted import Startable
 from farscope.errors import ChartStopped
 
 EXIT_TIMEOUT_S = 1.0
@@ -28,11 +29,13 @@ MADE_UP_CHARACTERS: Final = 5
 _log = logging.getLogger("farscope")
 
 
-class ActiveObject(Hsm):
+class ActiveObject(Startable):
     """A chart that runs on its own thread: post events to it, from anywhere.
 
     The start itself runs on the caller's thread, so that its errors reach the caller; every step
     after it runs on the chart's thread, which is a daemon named after the chart.
+
+    Events may be posted before the start and wait for it; that it never came is logged when the chart goes.
 
     Args:
         name: what the chart is called in traces; if it is None, five characters made from the name of the
@@ -106,9 +109,10 @@ class ActiveObject(Hsm):
             return
         super().start_at(initial_state)
         if self._threaded:
-            self._thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
+            thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
+            self._note_start(thread)
             _running.add(self)
-            self._thread.start()
+            thread.start()
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs; events that still wait are not reacted to.
@@ -123,6 +127,7 @@ class ActiveObject(Hsm):
         if thread is None:
             self._stopping = True
             super().stop()
+            self._let_off()
             return self._failure
         self.halt()
         if not self.join(timeout_s) and not self._is_driven_here():
@@ -161,7 +166,7 @@ class ActiveObject(Hsm):
             if self._leaf is None:
                 runner.release(self)
             raise
-        self._thread = runner.threads[0]
+        self._note_start(runner.threads[0])
         _running.add(self)
         if self._is_wanted_again():
             runner.ready(self)
@@ -261,6 +266,9 @@ class ActiveObject(Hsm):
 
     def _wake(self) -> None:
         self._idle = False
+        if self._thread is None:
+            self._note_post_before_start()
+            return
         if self._runner is not None:
             if self._bell.acquire(blocking=False):
                 self._runner.ready(self)

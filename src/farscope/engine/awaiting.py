@@ -7,6 +7,7 @@ from time import time_ns
 from types import coroutine
 from typing import Any, NoReturn
 
+from farscope.engine.calls import Call
 from farscope.engine.chart import Chart
 from farscope.engine.event import Event
 from farscope.engine.here import per_thread
@@ -84,7 +85,7 @@ class AwaitingStepper(Chart):
                 # It is walked anew, from what is remembered of it by now.
                 self._walk.give_up()
                 self._walk = None
-            branches = {e.signal: (lambda _chart, _e, answer=answer: answer, None, place.branches, place)}
+            branches = {e.signal: (_giving(answer, self.temp.fun), None, place)}
 
     def _pause(self, answer: Any) -> NoReturn:
         if self._place is None:
@@ -119,6 +120,16 @@ class AwaitingStepper(Chart):
                 act, argument = awaiting.send, (yield waits_for)
             except BaseException as error:  # noqa: BLE001 - a cancellation, mostly: it belongs to the handler
                 act, argument = awaiting.throw, error
+
+
+def _giving(answer: object, target: object) -> Call:
+    """Return a handler that gives ``answer`` at once."""
+
+    def give(chart: Any, _e: Event) -> Any:
+        chart.temp.fun = target
+        return answer
+
+    return give
 
 
 async def _awaited(answer: Awaitable[Any]) -> Any:

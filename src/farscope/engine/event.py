@@ -137,13 +137,25 @@ class ReturnStatus:
         """A transition; what ``chart.trans`` returns."""
 
 
-SUPER = 1
+# None is 0 or 1: else the answers False and True would count as one.
+SUPER = 2
 UNHANDLED = 3
 HANDLED = 4
 IGNORED = 5
 TRAN = 9
 
 return_status = ReturnStatus()
+
+_STATUSES = frozenset({SUPER, UNHANDLED, HANDLED, IGNORED, TRAN})
+
+
+def is_status(answer: object) -> bool:
+    """Tell whether ``answer`` equals a status: a memory of answers cannot tell apart what is equal either."""
+    try:
+        return answer in _STATUSES
+    except TypeError:
+        return False
+
 
 _signal_names = signals._names  # noqa: SLF001 - making an event is hot; a method call would double its cost
 

@@ -72,7 +72,7 @@ class Factory(ActiveObject):
                 "leave runner= out: its caller or an event loop drives such a chart",
             )
         super().__init__(name, instrumented, **options)
-        self._threaded = threaded
+        self._threaded = self._idle = threaded
 
     def create(self, state: str) -> Blueprint:
         """Begin a state named ``state``.

@@ -64,6 +64,7 @@ class AsyncChart(AwaitingStepper):
         """Those who wait for room in the queue."""
         self._settling: list[asyncio.Future[None]] = []
         """Those who wait until the chart is at rest."""
+        self._idle = True
 
     def start_at(self, initial_state: Any = None) -> None:
         """Start the chart on the running loop, in ``initial_state`` or where its class says.
@@ -82,7 +83,7 @@ class AsyncChart(AwaitingStepper):
             raise ChartError(
                 f"chart {self._name} needs an event loop, and none runs here", "start it in a coroutine"
             ) from error
-        self._thread = threading.current_thread()
+        self._note_start(threading.current_thread())
         outer = per_thread.cell.here
         life = self._run_through(initial_state, None if outer is None else outer.cause())
         self._task = self._event_loop.create_task(life, name=self._name)
@@ -149,6 +150,7 @@ class AsyncChart(AwaitingStepper):
         self._stopping = True
         if self._task is None:
             Hsm.stop(self)
+            self._let_off()
         else:
             self.halt()
             self.join(timeout_s)
@@ -235,6 +237,8 @@ class AsyncChart(AwaitingStepper):
     def _wake(self) -> None:
         self._idle = False
         loop = self._event_loop
+        if self._thread is None:
+            self._note_post_before_start()
         if loop is None or threading.current_thread() is self._thread:
             self._ring.set()
             return

@@ -46,7 +46,7 @@ class Mailbox(Stepper):
         self._fabric: Fabric = options.get("fabric", process_fabric)
         self._timed = TimedPosts(self, options.get("clock", process_clock))
         self._idle = False
-        """Whether a thread of the chart's own sleeps until something is posted."""
+        """Whether a thread of the chart's own sleeps until something is posted, or is not there yet."""
 
     @property
     def at_rest(self) -> bool:

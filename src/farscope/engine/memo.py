@@ -5,8 +5,9 @@ each handler answers the same. So the walk of such a step is kept: a node says w
 with which event, and its branches, by what comes of the call, lead to the next node or to the end,
 which holds the finished shape. A step that was seen before costs one lookup a handler.
 
-The key of a branch is the status; for a transition the target instead; and if the handler made
-facts, a pair of that and the facts. Free text is never in a key.
+The key of a branch is the status; for a transition the target instead, in a table of its own, because
+a target that is no state may equal a status; and if the handler made facts, all three together. Free
+text is never in a key.
 """
 
 from __future__ import annotations
@@ -16,8 +17,7 @@ from typing import Any
 from farscope.engine.calls import Call
 from farscope.engine.event import INNER_EVENTS, TRAN, Event
 from farscope.engine.states import State
-from farscope.engine.walk import Asked, End, Made
-from farscope.errors import Invariant
+from farscope.engine.walk import About, Asked, End, Outcome
 from farscope.records.facts import TEXT_KINDS
 from farscope.records.shape import Shape
 
@@ -26,30 +26,43 @@ MAX_NODES = 10_000
 beyond this number, steps not seen before are walked each time: slower, and as right."""
 
 Branches = dict[Any, Any]
-"""From the key of what came of a call to the next ``Node``."""
+"""From what came of a call, or from the signal at a root, to the next ``Node``."""
 
 
 class Place:
-    """Where in the tree a node stands."""
+    """Where in the tree a node stands, and what is behind it."""
 
-    __slots__ = ("branches", "keys", "state")
+    __slots__ = ("about", "answers", "outcomes", "state", "targets", "told")
 
-    def __init__(self, state: State, keys: tuple[Any, ...], branches: Branches) -> None:
+    def __init__(self, state: State, about: About, outcomes: tuple[Outcome, ...]) -> None:
         self.state = state
         """Whose handler is called."""
-        self.keys = keys
-        """The branches that led here from the root."""
-        self.branches = branches
+        self.about = about
+        self.outcomes = outcomes
+        """What came of the calls that led here from the root."""
+        self.targets: Branches = {}
+        """By target, of transitions whose handler made no facts."""
+        self.answers: Branches = {}
+        """By status, of other answers without facts."""
+        self.told: Branches = {}
+        """By the whole outcome, of all answers with facts."""
+
+    def behind(self, outcome: Outcome) -> tuple[Branches, Any]:
+        """Return the branch that an outcome takes: the table, and the key in it."""
+        status, target, made = outcome
+        if made:
+            return self.told, outcome
+        return (self.targets, target) if status == TRAN else (self.answers, status)
 
 
 Rest = tuple[Shape, State, dict[int, Any], int]
 """What a step comes to: its shape, the state the chart then rests in, the roots of the steps that begin
 there, and how many texts the shape's facts carry. Plain, like ``Node``, and for the same reason."""
 
-Node = tuple[Call | None, Any, Branches | None, Place | None]
-"""The handler to call, the inner event to call it with or None for the step's own, the branches, the
-place; or None, the ``Rest``, None, None. A plain tuple, because unpacking one is the cheapest way in
-Python to get at several things."""
+Node = tuple[Call | None, Any, Place | None]
+"""The handler to call, the inner event to call it with or None for the step's own, the place; or None,
+the ``Rest``, None. A plain tuple, because unpacking one is the cheapest way in Python to get at several
+things."""
 
 
 class Memo:
@@ -64,26 +77,20 @@ class Memo:
         """How many nodes are kept."""
 
     def ask(
-        self, branches: Branches, key: Any, asked: Asked, event: Event, keys: tuple[Any, ...]
+        self, branches: Branches, key: Any, asked: Asked, about: About, outcomes: tuple[Outcome, ...]
     ) -> tuple[Call, Event | None, Place]:
-        """Make the node that calls what a walk asks for, and keep it behind ``key``.
-
-        Returns what to call, the inner event to call it with, and the place of the call.
-        """
+        """Make the node that calls what a walk asks for, keep it behind ``key``, and return it."""
         inner = INNER_EVENTS[asked.signal] if asked.signal else None
-        call = asked.state.call_for(asked.signal or event.signal)
-        if call is None:
-            raise Invariant(f"state {asked.state.name} was asked to act on what it does not handle")
-        place = Place(asked.state, keys, {})
-        self._keep(branches, key, (call, inner, place.branches, place))
-        return call, inner, place
+        node = (asked.call, inner, Place(asked.state, about, outcomes))
+        self._keep(branches, key, node)
+        return node
 
     def rest(self, branches: Branches, key: Any, end: End) -> Rest:
         """Make the end that a walk came to, and keep it behind ``key``."""
         shape = self.interned(end.shape)
         texts = sum(fact.kind in TEXT_KINDS for fact in shape.facts)
         rest: Rest = (shape, end.leaf, end.leaf.roots, texts)
-        self._keep(branches, key, (None, rest, None, None))
+        self._keep(branches, key, (None, rest, None))
         return rest
 
     def interned(self, shape: Shape) -> Shape:
@@ -99,19 +106,3 @@ class Memo:
         if self.nodes < self._limit:
             self.nodes += 1
             branches[key] = node
-
-
-def key_of(status: object, target: object, made: tuple[Made, ...]) -> Any:
-    """Return the branch that an outcome takes."""
-    key = target if status == TRAN else status
-    return (key, made) if made else key
-
-
-def outcome_of(key: Any) -> tuple[object, object, tuple[Made, ...]]:
-    """Return status, target and made facts of a branch."""
-    made: tuple[Made, ...] = ()
-    if type(key) is tuple:
-        key, made = key
-    if type(key) is int:
-        return key, None, made
-    return TRAN, key, made

@@ -144,6 +144,9 @@ class States:
         chain: list[Any] = []
         around: State | None = None
         fn = self.named.get(target, target) if isinstance(target, str) else target
+        if fn in self._by_key:
+            # Known by itself, and now by its name.
+            return self._by_key.setdefault(target, self._by_key[fn])
         while True:
             if fn in chain:
                 raise ChartBuildError(
@@ -250,8 +253,13 @@ class States:
 
 
 def _not_a_state(target: object, asker: str) -> NotAState:
+    remedy = "a target is a state function, or what to_method() returned"
+    if isinstance(target, int):
+        remedy = "chart.trans takes a state; to stay, return a status itself: return return_status.HANDLED"
+    elif target is None:
+        remedy = "say where to: return chart.trans(STATE)"
     return NotAState(
         f"{name_of(target)} is no state, but {asker} leads to it",
-        "a target is a state function, or what to_method() returned",
+        remedy,
         state=asker,
     )

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import NamedTuple
 
+from farscope.engine.calls import Call
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,
@@ -19,6 +20,7 @@ from farscope.engine.event import (
     SUPER,
     TRAN,
     UNHANDLED,
+    is_status,
     signals,
 )
 from farscope.engine.states import State
@@ -37,12 +39,16 @@ Made = tuple[int, str, str]
 works, and a plain tuple is made several times faster than a ``Fact``."""
 
 
+About = tuple[int, str]
+"""Number and name of the signal that a step is about; of a start, 0 and ``START_SIGNAL``."""
+
+
 class Outcome(NamedTuple):
     """What came of calling a handler."""
 
     status: object
     target: object
-    """Where to, if the status is TRAN."""
+    """Where to, if the status is TRAN; else None."""
     made: tuple[Made, ...]
 
 
@@ -52,6 +58,7 @@ class Asked(NamedTuple):
     state: State
     signal: int
     """An inner signal; 0 for the step's own event."""
+    call: Call
 
 
 class End(NamedTuple):
@@ -61,11 +68,9 @@ class End(NamedTuple):
     leaf: State
 
 
-_STATUSES = frozenset({SUPER, UNHANDLED, HANDLED, IGNORED, TRAN})
-
 Resolve = Callable[[object, str], State]
 _Walking = Generator[Asked, Outcome, End]
-_Asking = Generator[Asked, Outcome, tuple[int, object]]
+_Asking = Generator[Asked, Outcome, tuple[object, object]]
 _Leaving = Generator[Asked, Outcome, None]
 
 
@@ -75,13 +80,13 @@ class Walk:
     ``resolve`` turns a target into a state; its second argument names who asks for it.
     """
 
-    def __init__(self, resolve: Resolve, signal: int, signal_name: str, start: str) -> None:
+    def __init__(self, resolve: Resolve, about: About, start: str) -> None:
         self.facts: list[Fact] = []
         self.asked: Asked | None = None
         self.end: End | None = None
         self._resolve = resolve
-        self._signal = signal
-        self._signal_name = signal_name
+        self.about = about
+        self._signal, self._signal_name = about
         self._start = start
         self._going: _Walking | None = None
 
@@ -95,13 +100,13 @@ class Walk:
         self._going = self._first(target)
         self._go(None)
 
-    def tell(self, status: object, target: object, made: tuple[Made, ...]) -> None:
+    def tell(self, outcome: Outcome) -> None:
         """Tell what came of the handler asked for, and go on to the next.
 
         Raises:
             ChartError: that handler or the states make no sense.
         """
-        self._go(Outcome(status, target, made))
+        self._go(outcome)
 
     def shape(self, kind: StepKind, end: str) -> Shape:
         """Return the shape of all that happened so far."""
@@ -136,13 +141,14 @@ class Walk:
         self.facts.append(Fact(kind, state.name))
 
     def _ask(self, state: State, signal: int) -> _Asking:
-        if state.call_for(signal or self._signal) is None:
+        call = state.call_for(signal or self._signal)
+        if call is None:
             return SUPER, None
-        outcome = yield Asked(state, signal)
+        outcome = yield Asked(state, signal, call)
         self.add(outcome.made)
         status = outcome.status
         what = signals.name_for_signal(signal) if signal else self._signal_name
-        if type(status) is not int or status not in _STATUSES:
+        if not is_status(status):
             raise NoStatus(
                 f"state {state.name} returned {status!r} for {what}, which is no status",
                 "return what chart.trans gives, or one of return_status: HANDLED, UNHANDLED, SUPER",
@@ -266,7 +272,7 @@ class Walk:
         self._fact(FactKind.ENTRY, state)
         yield from self._ask(state, ENTRY_SIGNAL)
 
-    def _leave(self, state: State) -> Generator[Asked, Outcome, int]:
+    def _leave(self, state: State) -> Generator[Asked, Outcome, object]:
         self._fact(FactKind.EXIT, state)
         status, _ = yield from self._ask(state, EXIT_SIGNAL)
         return status

@@ -1,0 +1,130 @@
+"""The way off the beaten track: steps of which not all is remembered are walked, and then remembered."""
+
+from __future__ import annotations
+
+from inspect import isawaitable, iscoroutine
+from typing import Any, NoReturn
+
+from farscope.engine.event import TRAN, Event
+from farscope.engine.memo import Branches, Memo, Place, Rest
+from farscope.engine.notebook import Notebook
+from farscope.engine.recorder import RING_STEPS
+from farscope.engine.states import State, States
+from farscope.engine.walk import START_SIGNAL, TOP, About, Outcome, Walk
+from farscope.errors import Invariant, NoStatus
+
+
+class Walker(Notebook):
+    """The part of a chart that finds out what a step does. Only one thread at a time may make steps."""
+
+    __slots__ = ("_goal", "_memo", "_place", "_states", "_walk")
+
+    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+        super().__init__(name, instrumented=instrumented, ring_size=ring_size)
+        self._states = States()
+        self._memo = Memo()
+        self._goal: State | None = None
+        """Where the start leads, while it is made."""
+        self._place: Place | None = None
+        """Where in the memory the handler stands that runs now."""
+        self._walk: Walk | None = None
+        """The walk of a step that leaves what is remembered."""
+
+    def _explore(self, e: Event, roots: Branches) -> Rest:
+        """Make a step of which nothing is remembered."""
+        return self._walk_on(self._begun((e.signal, e.signal_name)), e, roots, e.signal, ())
+
+    def _learn(self, e: Event, status: object) -> Rest:
+        """Go on with a step behind an answer that nobody gave so far at the present place."""
+        outcome = self._outcome(status)
+        place = self._place
+        if place is None:
+            raise Invariant("a handler answered, and none was called")
+        self._walk = walk = self._up_to(place)
+        walk.tell(outcome)
+        return self._walk_on(walk, e, *place.behind(outcome), (*place.outcomes, outcome))
+
+    def _outcome(self, status: object) -> Outcome:
+        """Return what came of the handler that just gave this answer."""
+        if type(status) is not int and isawaitable(status):
+            self._pause(status)
+        made = tuple(self._made)
+        self._made.clear()
+        return Outcome(status, self.temp.fun if status == TRAN else None, made)
+
+    def _walk_on(
+        self, walk: Walk, e: Event, branches: Branches, key: Any, outcomes: tuple[Outcome, ...]
+    ) -> Rest:
+        """Follow ``walk`` to its end with real calls, and remember what comes of them."""
+        self._walk = walk
+        known = self._states.known
+        while walk.asked is not None:
+            call, inner, place = self._memo.ask(branches, key, walk.asked, walk.about, outcomes)
+            self._place = place
+            self.temp.fun = None
+            outcome = self._outcome(call(self, e if inner is None else inner))
+            outcomes = (*outcomes, outcome)
+            branches, key = place.behind(outcome)
+            walk.tell(outcome)
+        if walk.end is None:
+            raise Invariant("a walk asks for nothing and has no end")
+        self._walk = self._place = None
+        if self._states.known != known:
+            self._announce()
+        return self._memo.rest(branches, key, walk.end)
+
+    def _begun(self, about: About) -> Walk:
+        """Return the walk of the step about a signal, begun."""
+        leaf, goal = self._leaf, self._goal
+        if leaf is not None:
+            walk = Walk(self._resolve, about, leaf.name)
+            walk.begin(leaf)
+        elif goal is not None:
+            walk = Walk(self._resolve, (0, START_SIGNAL), TOP)
+            walk.begin_start(goal)
+        else:
+            raise Invariant("a step began in no state")
+        return walk
+
+    def _pause(self, answer: Any) -> NoReturn:
+        """Leave the step for an answer that has to be awaited: here, where nobody can, it is an error."""
+        if iscoroutine(answer):
+            answer.close()
+        name = self._place.state.name if self._place else TOP
+        raise NoStatus(
+            f"a handler of state {name} has to be awaited, but chart {self._name} runs on no event loop",
+            "make an AsyncChart for coroutine handlers",
+            state=name,
+        )
+
+    def _resolve(self, target: object, asker: str) -> State:
+        made, texts = len(self._made), len(self._texts)
+        state = self._states.resolve(self, target, asker)
+        # What functions do when they are asked for their parents happens once: it is no part of a step.
+        del self._made[made:]
+        del self._texts[texts:]
+        return state
+
+    def _replayed(self, e: Event) -> Walk:
+        """Return the walk of the step that failed, as far as it came."""
+        if self._walk is not None:
+            return self._walk
+        if self._place is None:
+            return self._begun((e.signal, e.signal_name))
+        return self._up_to(self._place)
+
+    def _up_to(self, place: Place) -> Walk:
+        """Return a walk that asks for the handler at ``place``."""
+        walk = self._begun(place.about)
+        for known in place.outcomes:
+            walk.tell(known)
+        return walk
+
+    def _forget_failed(self) -> None:
+        if self._walk is not None:
+            self._walk.give_up()
+        self._walk = self._place = None
+        self._made.clear()
+        self._texts.clear()
+        if self._leaf is not None:
+            self.temp.fun = self._leaf.fn
