@@ -163,9 +163,9 @@ lamp = Factory("lamp", threaded=False)
 off = lamp.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
 on = lamp.create("on").catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
 lamp.nest(off, parent=None).nest(on, parent=None)
+sys.stdin.readline()
 with broadcast(lamp, url=sys.argv[1], key=Path(sys.argv[2])) as probe:
     lamp.start_at("off")
-    print("started", flush=True)
     for _ in sys.stdin:
         lamp.dispatch(Event("PRESS"))
         probe.flush(60.0)
@@ -177,11 +177,12 @@ def test_programs_that_run_follow_a_rotation_and_no_step_is_lost(tmp_path):
     run("new", path)
     watching = ("-m", "farscope", "watch", url, "--key", str(path))
     with Program(*watching) as watcher, Program("-c", PRODUCER, url, str(path)) as producer:
-        producer.wait_out("started")
+        watcher.wait_err("watching", 60)
+        producer.type_in("\n")
         watcher.wait_out("start_at()")
         run("rotate", path)
         rotated = Keyring.load(path).sealing.id
-        eventually(lambda: key_of_newest_batch(url) == rotated)
+        eventually(lambda: key_of_newest_batch(url) == rotated, 60)
         producer.type_in("\n")
         watcher.wait_out("e->PRESS() off->on")
         run("rotate", path, "--drop-old")
