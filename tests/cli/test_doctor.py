@@ -13,6 +13,8 @@ from click.testing import CliRunner, Result
 
 from farscope.cli.main import farscope
 from farscope.logs.url import open_log
+from farscope.probe.spool import Spool
+from farscope.probe.spool_folder import SpoolFolder, default_spool_root
 from farscope.testing.broker import Broker, free_port
 from farscope.testing.broker_fixtures import amqp_url, broker, fresh_log_url
 from farscope.wire.batch import Batch
@@ -115,8 +117,23 @@ def test_a_key_that_others_can_read_is_found(tmp_path: Path, key: Path):
 def test_a_port_nobody_listens_on_is_found(key: Path):
     result = doctor(f"amqp://127.0.0.1:{free_port()}", "--key", key)
     assert result.return_value == 1
-    assert lines(result) == {"host": "ok", "port": "fail", "key": "ok"}
+    assert lines(result) == {"host": "ok", "port": "fail", "key": "ok", "spool": "ok"}
     assert remedied(result)
+
+
+def test_what_waits_in_a_spool_is_told_whatever_log_is_asked_about(tmp_path: Path, key: Path):
+    for root in (tmp_path / "elsewhere", default_spool_root()):
+        spool = Spool(SpoolFolder(root, f"amqp://{root.name}/"), "aa")
+        spool.store([b"x"])
+        spool.leave()
+    result = doctor(f"sqlite:{tmp_path}/log", "--key", key)
+    assert result.return_value == 0
+    assert lines(result)["spool"] == "warn"
+    assert "for amqp://spool/" in result.output
+    assert remedied(result)
+    elsewhere = doctor(f"sqlite:{tmp_path}/log", "--key", key, "--spool", tmp_path / "elsewhere")
+    assert "for amqp://elsewhere/" in elsewhere.output
+    assert "amqp://spool/" not in elsewhere.output
 
 
 def test_a_name_that_does_not_resolve_is_found(key: Path, monkeypatch: pytest.MonkeyPatch):

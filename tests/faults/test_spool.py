@@ -142,6 +142,21 @@ def test_leaving_with_a_frozen_broker_is_short_and_loses_nothing(own_broker, env
         assert scope.stats.lost == 0
 
 
+def test_a_program_that_logs_in_or_tunes_in_another_way_sends_what_another_left(broker, env, tmp_path):
+    name = f"changed-{os.urandom(4).hex()}"
+    with proxy_at(broker, TcpProxy.refuse) as proxy:
+        url = via(broker.url(exchange=name, stream=name), proxy.port)
+        leave(url.replace(f"{broker.user}:", "somebody:"), env)
+        proxy.pass_on()
+        (tmp_path / "password").write_text(broker.password)
+        (tmp_path / "password").chmod(0o600)
+        url = url.replace(f":{broker.password}@", "@") + f"&heartbeat=7&password_file={tmp_path / 'password'}"
+        with Scope(url, key=tmp_path / "key", since="start") as scope:
+            with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
+                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 20)
+            assert scope.stats.lost == 0
+
+
 def test_what_a_killed_program_left_in_the_spool_is_sent_by_the_next(broker, env, tmp_path):
     name = f"killed-{os.urandom(4).hex()}"
     with proxy_at(broker, TcpProxy.refuse) as proxy:

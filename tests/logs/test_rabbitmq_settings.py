@@ -142,3 +142,39 @@ def test_a_password_file_that_is_unsafe_or_unclear_is_refused(
 def test_a_password_file_that_is_not_there_is_named(tmp_path: Path):
     with pytest.raises(LogRefused, match="nowhere cannot be read"):
         Settings.from_url(f"amqp://me@h?password_file={tmp_path}/nowhere").password()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://Broker.example",
+        "amqp://me:secret@broker.example:5672/%2F",
+        "amqps://other@broker.example/?cafile=/authority.pem",
+        "amqp://broker.example?max_age=1d&heartbeat=7&password_file=/password",
+        "amqp://broker.example?exchange=farscope&stream=farscope.stream",
+    ],
+)
+def test_how_one_logs_in_or_tunes_does_not_change_where_batches_go(url: str):
+    assert Settings.from_url(url).destination == "amqp://broker.example/"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://elsewhere.example/",
+        "amqp://broker.example:5671/",
+        "amqp://broker.example/charts",
+        "amqp://broker.example/?exchange=other",
+        "amqp://broker.example/?stream=other&exchange=other",
+        "amqp://[::1]:1/a%2Fb?exchange=a%26b",
+    ],
+)
+def test_another_broker_virtual_host_exchange_or_stream_is_another_destination(url: str):
+    destination = Settings.from_url(url).destination
+    assert destination != "amqp://broker.example/"
+    assert Settings.from_url(destination).destination == destination
+
+
+def test_the_bare_address_has_the_settings_that_tell_where_batches_go():
+    settings = Settings.from_url("amqp://me@h/v?heartbeat=7&exchange=x&max_age=1d&stream=y")
+    assert settings.bare_url == "amqp://me@h:5672/v?exchange=x&stream=y"

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from farscope.errors import LogError, LogUnavailable
 from farscope.probe.spool import SPOOL_FULL, SPOOL_SPOILT, Bounds, Spool
-from farscope.probe.spool_folder import SpoolFolder, default_spool_root
+from farscope.probe.spool_file import SpoolFile
+from farscope.probe.spool_folder import SpoolFolder, default_spool_root, destination_of
 
 URL = "amqp://me@there:5672/"
 
@@ -135,6 +138,30 @@ def test_each_address_has_a_folder_of_its_own_without_anything_unprintable_in_it
     assert all(
         name.isascii() and name.isprintable() and "/" not in name and len(name) < 100 for name in names
     )
+
+
+def test_what_was_left_under_a_destinations_earlier_names_is_found_and_sent_first(tmp_path):
+    former = (
+        tmp_path / f"amqp_me@there_5672_2F-{hashlib.sha256(b'amqp://me@there:5672/%2F').hexdigest()[:12]}"
+    )
+    for path in (former, SpoolFolder(tmp_path, "amqp://there/").path):
+        SpoolFile.make(path, path.name).leave()
+    folder = SpoolFolder(tmp_path, "amqp://there/", ("amqp://me@there:5672/%2F", "amqp://me@there:5672/%2F"))
+    assert [path.parent for path in folder.left_behind()] == [former, folder.path]
+    assert not SpoolFolder(tmp_path, "amqp://elsewhere/", ("amqp://me@elsewhere:5672/%2F",)).left_behind()
+
+
+@given(st.text(max_size=40))
+def test_a_folders_name_tells_its_destination_unless_that_is_long(text):
+    folder = SpoolFolder(Path("/"), text).path
+    assert destination_of(folder) in (text, None)
+    if len(quote(text)) <= 80:
+        assert destination_of(folder) == text
+
+
+@pytest.mark.parametrize("name", ["", "x", "amqp_me@there_5672_2F-0123456789ab", "\udcff-0123456789ab"])
+def test_a_folder_of_another_name_tells_no_destination(name):
+    assert destination_of(Path(name)) is None
 
 
 def test_the_users_spools_lie_beside_the_users_log(monkeypatch, tmp_path):

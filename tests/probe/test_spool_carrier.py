@@ -26,6 +26,8 @@ class FickleLog:
     """A log that all writers find in the same mood."""
 
     url = "fickle:"
+    destination = "fickle:"
+    former_destinations = ()
     shared = True
 
     def __init__(self, keyring: Keyring) -> None:

@@ -7,6 +7,7 @@ import socket
 import time
 from collections.abc import Iterator
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log
+from farscope.probe.spool_checks import examine_spool, nothing_waits
+from farscope.probe.spool_folder import default_spool_root
 from farscope.views.text import escape
 from farscope.wire.batch import Batch
 from farscope.wire.codec import decode_body, encode_body
@@ -49,19 +52,26 @@ COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "re
     metavar="SPAN",
     help="How long to listen to others, to compare their clocks with this machine's.",
 )
-def doctor(url: str | None, *, key: Path | None, listen_s: float) -> int:
+@click.option(
+    "--spool",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Where your programs' spools lie, if broadcast(spool=...) names a folder.",
+)
+def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | None) -> int:
     """Examine a log step by step, and say how to mend what is wrong.
 
     URL is the log's address; without it FARSCOPE_URL, or the log in your state folder. On a broker the
     exchange and the stream are set up if they are missing and the user may. At the end one sealed
-    message, with no chart in it, is sent and read back.
+    message, with no chart in it, is sent and read back. What waits in the spool is told for all addresses.
 
     The exit code is 1 if anything failed.
     """
     log = open_log(url)
     click.echo(f"examining {escape(log.url)}")
     failed = False
-    for check in examine(log, key, listen_s):
+    spools = default_spool_root() if spool is None else spool
+    for check in chain(examine(log, key, listen_s), _examine_spools(spools, expected=log.shared)):
         failed = failed or check.verdict is Verdict.FAIL
         _show(check)
     return 1 if failed else 0
@@ -89,6 +99,15 @@ def _examine_place(log: Log) -> Iterator[Check]:
     elif log.shared:
         # Loaded here because it needs pika, which is there if such a log could be opened.
         yield from import_module("farscope.logs.rabbitmq_checks").examine_log(log)
+
+
+def _examine_spools(root: Path, *, expected: bool) -> Iterator[Check]:
+    found = False
+    for check in examine_spool(root):
+        found = True
+        yield check
+    if expected and not found:
+        yield nothing_waits(root)
 
 
 def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]:

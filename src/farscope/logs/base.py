@@ -72,9 +72,12 @@ class LogReader(Protocol):
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last read left nothing behind that it knew of; an empty read always says so.
+        """Whether the last read left nothing behind.
 
-        False before the first read, and when a read stopped at its limit with more at hand.
+        True only when everything has been returned that had been stored when the reader was made, as far as
+        its starting point wants it. That is known and never guessed from silence: while the log cannot
+        be asked, or does not answer, it is false. False also before the first read, and when a read
+        stopped at its limit with more at hand.
         """
 
     @property
@@ -123,6 +126,19 @@ class Log(Protocol):
             LogUnavailable: the log cannot be reached.
             LogRefused: not like this.
         """
+
+
+@runtime_checkable
+class NetworkLog(Log, Protocol):
+    """A log that may be out of reach, so that batches for it may have to wait."""
+
+    @property
+    def destination(self) -> str:
+        """Where batches go, whoever logs in and however: two logs of one destination are one log."""
+
+    @property
+    def former_destinations(self) -> tuple[str, ...]:
+        """What earlier releases took for the destination; batches may still wait under these."""
 
 
 @runtime_checkable

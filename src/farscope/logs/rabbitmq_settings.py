@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
@@ -46,9 +47,9 @@ MAX_PASSWORD_FILE: Final = 4096
 """A larger file holds no password, whatever it is."""
 
 _RETENTION: Final = ("max_bytes", "max_age", "segment_bytes")
+_WHERE: Final = ("exchange", "stream")
 _KEYS: Final = (
-    "exchange",
-    "stream",
+    *_WHERE,
     *_RETENTION,
     "heartbeat",
     "connect_timeout",
@@ -126,10 +127,26 @@ class Settings:
     @property
     def url(self) -> str:
         """The address, without any password."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        end = f"?{urlencode(self.query, quote_via=quote, safe='/')}" if self.query else ""
         vhost = quote(self.vhost, safe="")
-        return f"{self.scheme}://{quote(self.user, safe='')}@{host}:{self.port}/{vhost}{end}"
+        return f"{self.scheme}://{quote(self.user, safe='')}@{self.place}/{vhost}{_written(self.query)}"
+
+    @property
+    def bare_url(self) -> str:
+        """The address without settings, but for those that tell where batches go."""
+        return replace(self, query=tuple(pair for pair in self.query if pair[0] in _WHERE)).url
+
+    @property
+    def destination(self) -> str:
+        """Where batches go: broker, virtual host, exchange and stream, however one logs in or tunes.
+
+        Each has one spelling. A broker's two usual ports, with TLS and without, are one place.
+        """
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port == (TLS_PORT if self.tls else PORT) else f":{self.port}"
+        vhost = "" if self.vhost == "/" else quote(self.vhost, safe="")
+        names = (("exchange", self.exchange, EXCHANGE), ("stream", self.stream, STREAM))
+        asked = tuple((key, name) for key, name, usual in names if name != usual)
+        return f"amqp://{host}{port}/{vhost}{_written(asked)}"
 
     @property
     def scheme(self) -> str:
@@ -171,6 +188,10 @@ class Settings:
             f"there is no password for user {self.user!r} of {self.place}",
             f"add password_file=PATH to the address, or set {PASSWORD_VARIABLE}",
         )
+
+
+def _written(query: Sequence[tuple[str, str]]) -> str:
+    return f"?{urlencode(query, quote_via=quote, safe='/')}" if query else ""
 
 
 def _split(url: str) -> SplitResult:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
 from farscope.errors import UsageError
+from farscope.logs.base import NetworkLog
 from farscope.logs.url import open_log
 from farscope.probe.carrier import CarrierMaker, SealedCarrier
 from farscope.probe.lines_carrier import lines_route
@@ -43,7 +44,7 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
         raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
     log = open_log(url)
     keyring = resolve_keyring(key, shared=log.shared)
-    if log.shared and spool is not None and spool is not False:
+    if isinstance(log, NetworkLog) and spool is not None and spool is not False:
         root = default_spool_root() if spool is True else Path(spool).expanduser()
         return Route(SpoolCarriers(log, keyring, root), log.url)
     return Route(lambda probe: SealedCarrier(log.writer(probe.hex()), keyring, probe), log.url)

@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Final
 
 from farscope.errors import LogError
-from farscope.logs.base import Log, LogWriter
+from farscope.logs.base import LogWriter, NetworkLog
 from farscope.probe.carrier import News, SealedCarrier
 from farscope.probe.spool import Bounds, Spool
 from farscope.probe.spool_file import Waiting
@@ -185,10 +185,10 @@ class Heir:
 class SpoolCarriers:
     """Makes the carriers of one ``broadcast``: one for the probe, another after every fork."""
 
-    def __init__(self, log: Log, keyring: Keyring, root: Path, bounds: Bounds | None = None) -> None:
+    def __init__(self, log: NetworkLog, keyring: Keyring, root: Path, bounds: Bounds | None = None) -> None:
         self._log = log
         self._keyring = keyring
-        self._folder = SpoolFolder(root, log.url)
+        self._folder = SpoolFolder(root, log.destination, log.former_destinations)
         self._bounds = bounds
 
     def __call__(self, probe: bytes) -> SpoolCarrier:

@@ -1,4 +1,4 @@
-"""Where spools lie: a folder for each address, a file in it for each probe in trouble."""
+"""Where spools lie: a folder for each destination, a file in it for each probe in trouble."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ import os
 import re
 import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, unquote
 
 from farscope.logs.sqlite_file import FileName, wal_bytes, writer_lives
 from farscope.logs.url import state_folder
 from farscope.probe.spool_file import SpoolFile
 
 MAX_LEFT_BYTES: Final = 1024**3
-"""1 GiB for what programs that are gone have left for one address; beyond it the oldest files are removed."""
+"""1 GiB left by programs that are gone for one destination; beyond it the oldest files are removed."""
 
-_NAME_LENGTH: Final = 60
+_NAME_LENGTH: Final = 80
+_FORMER_NAME_LENGTH: Final = 60
+_HASH_LENGTH: Final = 12
 _LOGGER = logging.getLogger("farscope")
 
 
@@ -28,12 +32,16 @@ def default_spool_root() -> Path:
 
 
 class SpoolFolder:
-    """The spool of one address; may be used from any thread."""
+    """The spool of one destination; may be used from any thread."""
 
-    def __init__(self, root: Path, url: str) -> None:
-        """``url`` without a password; a later change of the working directory does not move the folder."""
-        readable = re.sub(r"[^A-Za-z0-9.@-]+", "_", url)[:_NAME_LENGTH].strip("_.")
-        self.path = root.absolute() / f"{readable}-{hashlib.sha256(url.encode()).hexdigest()[:12]}"
+    def __init__(self, root: Path, destination: str, former: Sequence[str] = ()) -> None:
+        """``former``: what the destination was called earlier; what was left under those is there, too.
+
+        A later change of the working directory does not move the folder.
+        """
+        root = root.absolute()
+        self.path = root / f"{quote(destination, safe='@')[:_NAME_LENGTH]}-{_hash(destination)}"
+        self._former = [root / _former_name(url) for url in dict.fromkeys(former)]
 
     def make_file(self, name: str) -> SpoolFile:
         """Make a file of our own; raises ``OSError`` or ``sqlite3.Error``."""
@@ -41,11 +49,11 @@ class SpoolFolder:
 
     def left_behind(self) -> list[Path]:
         """Return the files whose owners are gone, oldest first."""
-        try:
-            names = [(FileName.parse(path.name), path) for path in self.path.iterdir()]
-        except OSError:
-            return []
-        found = sorted((name.created_ns, path) for name, path in names if name is not None)
+        found = sorted(
+            (name.created_ns, path)
+            for folder in (*self._former, self.path)
+            for name, path in spool_files(folder)
+        )
         return [path for _, path in found if not writer_lives(path)]
 
     def keep_within(self, max_bytes: int = MAX_LEFT_BYTES) -> None:
@@ -66,6 +74,31 @@ class SpoolFolder:
             except (OSError, sqlite3.Error) as error:
                 _LOGGER.warning("the spool file %s could not be removed: %s", path, error)
             excess -= size
+
+
+def spool_files(folder: Path) -> list[tuple[FileName, Path]]:
+    """Return the spool's files in ``folder``, none if it is not there or may not be read."""
+    try:
+        names = [(FileName.parse(path.name), path) for path in folder.iterdir()]
+    except OSError:
+        return []
+    return [(name, path) for name, path in names if name is not None]
+
+
+def destination_of(folder: Path) -> str | None:
+    """Return whose spool ``folder`` is; None if its name does not tell all of it."""
+    quoted, _, hashed = folder.name.rpartition("-")
+    destination = unquote(quoted)
+    return destination if _hash(destination) == hashed else None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_LENGTH]
+
+
+def _former_name(url: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9.@-]+", "_", url)[:_FORMER_NAME_LENGTH].strip("_.")
+    return f"{readable}-{_hash(url)}"
 
 
 def _size(path: Path) -> int:
