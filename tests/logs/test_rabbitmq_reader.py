@@ -10,11 +10,12 @@ import pika
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
+from farscope.logs.base import Entry
 from farscope.logs.rabbitmq import RabbitLog
 from farscope.logs.rabbitmq import open as open_rabbitmq
 from farscope.logs.rabbitmq_reader import RabbitReader
 from farscope.logs.rabbitmq_settings import Settings
-from farscope.logs.rabbitmq_shelf import BOOKKEEPING
+from farscope.logs.rabbitmq_shelf import BOOKKEEPING, Parcel, Shelf, Start
 from farscope.testing.tcp_proxy import TcpProxy
 from farscope.testing.waiting import eventually
 
@@ -36,6 +37,10 @@ def log(fresh_log_url: Callable[..., str]) -> RabbitLog:
 @pytest.fixture
 def far_log(log: RabbitLog, proxy: TcpProxy) -> RabbitLog:
     """The same log, seen through the proxy."""
+    return through(log, proxy)
+
+
+def through(log: RabbitLog, proxy: TcpProxy) -> RabbitLog:
     settings = log.settings
     secret = settings.password()
     return open_rabbitmq(
@@ -145,6 +150,83 @@ def test_from_now_on_is_settled_under_constant_writing(log: RabbitLog):
     finally:
         stop.set()
         thread.join()
+
+
+def to_the_end(reader: RabbitReader, limit: int) -> list[bytes]:
+    """Read until the reader says that it is at the end."""
+    had: list[bytes] = []
+    deadline = time.monotonic() + 60
+    while not reader.caught_up and time.monotonic() < deadline:
+        had += read_or_nothing(reader, limit)
+    assert reader.caught_up
+    return had
+
+
+def read_or_nothing(reader: RabbitReader, limit: int) -> list[bytes]:
+    try:
+        return [entry.data for entry in reader.read(0.05, limit)]
+    except LogUnavailable:
+        return []
+
+
+@pytest.mark.parametrize("since_ns", [0, 1])
+@pytest.mark.parametrize(("prefetch", "limit"), [(8, 256), (8, 3), (128, 64), (1, 1)])
+def test_a_slow_broker_is_not_taken_for_the_end(
+    fresh_log_url: Callable[..., str], proxy: TcpProxy, prefetch: int, limit: int, since_ns: int
+):
+    near = open_rabbitmq(fresh_log_url(prefetch=prefetch))
+    sent = [b"%d" % number for number in range(20 if prefetch == 1 else 300)]
+    append(near, *sent)
+    proxy.delay(0.03)
+    reader = through(near, proxy).reader(since_ns and time.time_ns() - since_ns * 10**12)
+    assert to_the_end(reader, limit) == sent
+    reader.close()
+
+
+@pytest.mark.parametrize("passed", [300, 1_500, 5_000, 20_000, 60_000])
+def test_a_broker_that_stalls_in_the_middle_is_not_taken_for_the_end(
+    fresh_log_url: Callable[..., str], proxy: TcpProxy, passed: int
+):
+    near = open_rabbitmq(fresh_log_url(prefetch=16))
+    sent = [b"%d" % number * 50 for number in range(400)]
+    append(near, *sent)
+    proxy.stall_after(passed)
+    reader = through(near, proxy).reader(0)
+    had: list[bytes] = []
+    with pytest.MonkeyPatch.context() as patch:
+        # What is promised is that it never says so, however long it waits for the broker.
+        patch.setattr("farscope.logs.rabbitmq_reader.CHECK_TIMEOUT_S", 0.3)
+        eventually(lambda: had.extend(read_or_nothing(reader, 64)) or proxy.stalled)
+        quiet = 0
+        while quiet < 4:
+            assert not reader.caught_up
+            more = read_or_nothing(reader, 64)
+            had += more
+            quiet += not more
+        assert len(had) < len(sent)
+    proxy.pass_on()
+    assert had + to_the_end(reader, 64) == sent
+    reader.close()
+
+
+def test_all_there_is_being_older_than_the_starting_time_is_the_end(log: RabbitLog):
+    append(log, b"old")
+    later_ns = time.time_ns() + 3600 * 10**9
+    reader = log.reader(later_ns)
+    assert to_the_end(reader, 64) == []
+    reader.close()
+
+
+def test_what_fills_the_window_before_the_answer_comes_leaves_the_end_unknown():
+    shelf = Shelf(Start(offset=0))
+    shelf.tell(attached=True)
+    asked = shelf.arrivals
+    shelf.put(Parcel(0, Entry(b"x", 1), 1, None))
+    shelf.parcels.popleft()
+    shelf.nothing_since(asked)
+    assert not shelf.checked
+    shelf.nothing_since(shelf.arrivals)
+    assert shelf.checked
 
 
 def test_a_position_is_plain_json_and_exact(log: RabbitLog):

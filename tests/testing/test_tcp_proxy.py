@@ -125,6 +125,17 @@ def test_stalling_keeps_what_is_sent_until_it_ends(proxy: TcpProxy):
         assert connection.recv(1) == b"y"
 
 
+def test_it_can_stall_in_the_middle(proxy: TcpProxy):
+    proxy.stall_after(3)
+    with call(proxy) as connection:
+        assert echoed(connection, b"x") == b"x"
+        assert not proxy.stalled
+        assert silent(connection, b"y")
+        assert proxy.stalled
+        proxy.pass_on()
+        assert connection.recv(1) == b"y"
+
+
 def test_a_slow_line_keeps_its_rate(proxy: TcpProxy):
     proxy.slow(100_000)
     with call(proxy) as connection:

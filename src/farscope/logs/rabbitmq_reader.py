@@ -84,17 +84,24 @@ class RabbitReader:
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last read found nothing more to return; asks the broker, for up to a second."""
+        """Whether all there was has been returned, and nothing more is there; see ``LogReader.caught_up``.
+
+        Asks the broker, for up to a second.
+        """
         shelf, link, subscription = self._shelf, self._link, self._subscription
         if link is None or subscription is None:
             return False
+        deadline = time.monotonic() + CHECK_TIMEOUT_S
         with shelf.changed:
             shelf.changed.wait_for(lambda: shelf.attached or shelf.parcels, CHECK_TIMEOUT_S)
-            if shelf.attached and not shelf.checked and link.post(subscription.check):
+            while shelf.may_be_at_end and not shelf.checked and time.monotonic() < deadline:
+                asked = shelf.arrivals
+                if not link.post(partial(subscription.check, asked)):
+                    return False
                 shelf.changed.wait_for(
-                    lambda: shelf.checked or shelf.parcels or not shelf.attached, CHECK_TIMEOUT_S
+                    partial(shelf.has_answer, asked), max(0.0, deadline - time.monotonic())
                 )
-            return shelf.checked and not shelf.parcels
+            return shelf.may_be_at_end and shelf.checked
 
     @property
     def cut(self) -> int:

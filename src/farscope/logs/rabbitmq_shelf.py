@@ -61,6 +61,9 @@ class Shelf:
         self.cut = 0
         self.attached = False
         self.error: LogError | None = None
+        self._end = -1
+        self.arrivals = 0
+        """Deliveries so far, also of what the reader does not want."""
         self.checked = False
         """Whether the broker had nothing more when it was last asked, and nothing came since."""
         self.interrupted = False
@@ -68,6 +71,8 @@ class Shelf:
     def put(self, parcel: Parcel) -> bool:
         """Take a delivery; False if the reader does not want it."""
         with self.changed:
+            self.arrivals += 1
+            self.checked = False
             expected = self.next_offset
             if self._doubtful and expected is not None and parcel.offset < expected:
                 expected = 0
@@ -78,8 +83,8 @@ class Shelf:
                 self.cut += parcel.offset - expected - BOOKKEEPING
             self.next_offset = parcel.offset + 1
             if parcel.entry.stored_ns < (self.start.since_ns or 0):
+                self.changed.notify_all()
                 return False
-            self.checked = False
             self.parcels.append(parcel)
             self.changed.notify_all()
             return True
@@ -88,6 +93,29 @@ class Shelf:
         """Settle what the next batch to receive is."""
         with self.changed:
             self.next_offset = offset
+
+    def end_at(self, offset: int) -> None:
+        """Settle up to where everything must have come before the end can be said to be reached."""
+        with self.changed:
+            self._end = offset
+
+    @property
+    def may_be_at_end(self) -> bool:
+        """Whether everything has come that was there when the subscription began, and was returned."""
+        return self.attached and not self.parcels and (self.next_offset or 0) > self._end
+
+    def has_answer(self, arrivals: int) -> bool:
+        """Whether there is an answer to what was asked when so many had come, or none is needed any more."""
+        return self.checked or self.arrivals != arrivals or not self.attached
+
+    def nothing_since(self, arrivals: int) -> None:
+        """Note the broker's answer that it has nothing more, given when so many had come.
+
+        Where others have come meanwhile it says nothing: the window may have been full.
+        """
+        with self.changed:
+            self.checked = self.checked or arrivals == self.arrivals
+            self.changed.notify_all()
 
     def doubt(self) -> None:
         """The stream ended before what is expected next: if a lower offset comes, it was made anew."""

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Generator
 from datetime import UTC, datetime
 from typing import Any, Final
 
 from pika.channel import Channel
-from pika.frame import Method
-from pika.spec import Basic, BasicProperties, Queue
+from pika.spec import Basic, BasicProperties
 
 from farscope.errors import LogError, LogUnavailable
 from farscope.logs.base import Entry
+from farscope.logs.rabbitmq_end import LAST_PATIENCE_S, OFFSET, End, Lookout, offset_of, stored_ns_of
 from farscope.logs.rabbitmq_errors import no_stream
 from farscope.logs.rabbitmq_link import Link, Request, Script
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.rabbitmq_shelf import Parcel, Shelf
 from farscope.logs.rabbitmq_topology import prepare
-from farscope.logs.rabbitmq_writer import STORED_AT
 
 SINCE_SLACK_S: Final = 60
 """A reader with a starting time begins so much earlier by the broker's clock, and leaves out what is older
@@ -27,17 +25,6 @@ by the writers': while the clocks differ by less, nothing is missed."""
 LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1
 """The end of what a date can be; later starting times mean the same."""
 
-EMPTY_PATIENCE_S: Final = 0.1
-"""How long a stream that says it holds nothing is given to deliver something after all."""
-
-LAST_PATIENCE_S: Final = 2.0
-"""How long a stream that says it holds something is given to deliver its end."""
-
-SETTLING_ROUNDS: Final = 100
-"""Under constant load the end keeps moving; after so many exchanges with the broker it is taken as it is."""
-
-OFFSET: Final = "x-stream-offset"
-
 
 class Subscription:
     """One consumer of the stream; lives on its link's thread and ends with the link."""
@@ -45,25 +32,32 @@ class Subscription:
     def __init__(self, settings: Settings, shelf: Shelf) -> None:
         self._settings = settings
         self._shelf = shelf
-        self._last_seen = -1
-        self._settling = False
-        self._on_delivery: Callable[[], None] | None = None
+        self._has_delivered = False
 
     def converse(self, link: Link) -> Script:
-        """Attach to the stream where the shelf needs it to go on."""
+        """Find out where the stream ends, and attach to it where the shelf needs it to go on."""
         self._link = link
         channel = self._channel = yield from prepare(link, thorough=False)
         channel.add_on_cancel_callback(self._cancelled)
         yield self._round_trip
-        next_offset, since_ns = self._shelf.next_offset, self._shelf.start.since_ns
-        if next_offset:
-            yield from self._resume(next_offset)
-        elif next_offset is None and since_ns is None:
-            yield from self._find_end()
+        lookout = Lookout(link)
+        yield from lookout.open()
+        end = yield from lookout.find_end()
+        shelf, since_ns = self._shelf, self._shelf.start.since_ns
+        if shelf.next_offset is None and since_ns is None:
+            shelf.begin_at(end.offset + 1)
+        if shelf.next_offset:
+            end = yield from self._make_sure(lookout, end, shelf.next_offset)
+        shelf.end_at(end.offset)
+        if shelf.next_offset and end.offset >= shelf.next_offset - 1:
+            yield self._consume(shelf.next_offset)
         else:
             yield self._consume(_begin(since_ns or 0))
         # The broker says "consuming" before it looks for the offset; its next answer comes after.
         yield self._round_trip
+        if since_ns is not None and shelf.next_offset is None and end.offset >= 0:
+            yield from self._begun_behind(lookout, end, since_ns)
+        lookout.close()
 
     def opened(self) -> None:
         """Let the reader know."""
@@ -78,80 +72,59 @@ class Subscription:
         if self._channel.is_open:
             self._channel.basic_ack(tag, multiple=True)
 
-    def check(self) -> None:
-        """Find out whether the broker has more at the moment; the shelf's ``checked`` tells."""
-        if self._channel.is_open:
-            self._round_trip(lambda *_: self._checked())
+    def check(self, arrivals: int) -> None:
+        """Find out whether the broker has more at the moment; the shelf's ``checked`` tells.
 
-    def _checked(self) -> None:
-        with self._shelf.changed:
-            self._shelf.checked = True
-            self._shelf.changed.notify_all()
+        Whatever was to be acknowledged was, and ``arrivals`` says how many had come by then.
+        """
+        if self._channel.is_open:
+            self._round_trip(lambda *_: self._shelf.nothing_since(arrivals))
 
     def _round_trip(self, answer: Callable[..., None]) -> object:
         # The broker answers it behind everything it had to deliver; and it needs no permission.
         return self._channel.basic_qos(prefetch_count=self._settings.prefetch, callback=answer)
 
-    def _consume(self, offset: int | str | datetime, tag: str = "") -> Request:
+    def _consume(self, offset: int | str | datetime) -> Request:
         return lambda answer: self._channel.basic_consume(
-            self._settings.stream,
-            self._delivered,
-            consumer_tag=tag or None,
-            arguments={OFFSET: offset},
-            callback=answer,
+            self._settings.stream, self._delivered, arguments={OFFSET: offset}, callback=answer
         )
 
-    def _find_end(self) -> Generator[Request, Any, None]:
-        """Attach at the last chunk and see how far it goes, so that a lost connection can go on there."""
-        found: Method[Queue.DeclareOk] = yield lambda answer: self._channel.queue_declare(
-            self._settings.stream, passive=True, callback=answer
-        )
-        self._settling = True
-        yield self._consume("last")
-        yield self._round_trip
-        yield from self._await_delivery(LAST_PATIENCE_S if found.method.message_count else EMPTY_PATIENCE_S)
-        for _ in range(SETTLING_ROUNDS):
-            before = self._last_seen
-            yield self._round_trip
-            if before == self._last_seen:
-                break
-        self._settling = False
-        self._shelf.begin_at(self._last_seen + 1)
-
-    def _resume(self, offset: int) -> Generator[Request, Any, None]:
-        """Attach one before ``offset``: if that one comes again, the stream is still the one we know."""
-        tag = f"from-{offset - 1}"
-        yield self._consume(offset - 1, tag)
-        yield self._round_trip
-        yield from self._await_delivery(LAST_PATIENCE_S)
-        if self._last_seen < 0:
+    def _make_sure(self, lookout: Lookout, end: End, next_offset: int) -> Generator[Request, Any, End]:
+        """Tell the shelf if the stream is another one than that in which ``next_offset`` comes next."""
+        if end.offset < next_offset - 1:
+            # The node we have come to may be behind the one we knew.
+            yield lambda answer: self._link.later(LAST_PATIENCE_S, answer)
+            end = yield from lookout.find_end()
+        if end.offset < 0:
             # Retention has removed all there was, or somebody deleted the stream and made it anew.
-            yield lambda answer: self._channel.basic_cancel(tag, callback=answer)
             self._shelf.doubt()
-            yield self._consume("first")
+        elif end.offset < next_offset - 1:
+            self._shelf.begin_at(0)
+        return end
 
-    def _await_delivery(self, patience_s: float) -> Generator[Request, Any, None]:
-        if self._last_seen < 0:
-            yield lambda answer: self._delivery_or_late(answer, patience_s)
-
-    def _delivery_or_late(self, answer: Callable[[], None], patience_s: float) -> None:
-        self._on_delivery = answer
-        self._link.later(patience_s, answer)
+    def _begun_behind(self, lookout: Lookout, end: End, since_ns: int) -> Script:
+        """Find out whether all there is is older than what is wanted: then nothing of it will come."""
+        yield from lookout.pass_by()
+        yield self._round_trip
+        if not self._has_delivered and end.stored_ns >= since_ns:
+            # By the writer's clock it is wanted. Only if that is far ahead of the broker's will it not come.
+            yield lambda answer: self._link.later(LAST_PATIENCE_S, answer)
+            yield self._round_trip
+        if not self._has_delivered:
+            self._shelf.end_at(End().offset)
 
     def _delivered(
         self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes
     ) -> None:
-        offset = (properties.headers or {}).get(OFFSET)
-        if not isinstance(offset, int):
+        offset = offset_of(properties)
+        if offset is None:
             channel.basic_nack(method.delivery_tag, requeue=True)
             self._link.fail(no_stream(self._settings, "it is a queue of another kind"))
             return
-        self._last_seen = int(offset)
-        parcel = Parcel(self._last_seen, Entry(body, _stored_ns(properties)), method.delivery_tag, self)
-        if self._settling or not self._shelf.put(parcel):
+        self._has_delivered = True
+        parcel = Parcel(offset, Entry(body, stored_ns_of(properties)), method.delivery_tag, self)
+        if not self._shelf.put(parcel):
             channel.basic_ack(method.delivery_tag)
-        if self._on_delivery is not None:
-            self._on_delivery()
 
     def _cancelled(self, _: object) -> None:
         self._link.fail(
@@ -163,11 +136,3 @@ def _begin(since_ns: int) -> datetime | str:
     """Return the offset to ask for so that nothing stored at ``since_ns`` or later is missed."""
     seconds = since_ns // 1_000_000_000 - SINCE_SLACK_S
     return datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC) if seconds > 0 else "first"
-
-
-def _stored_ns(properties: BasicProperties) -> int:
-    """Return when a batch was published; what others published has at most AMQP's own timestamp."""
-    exact = (properties.headers or {}).get(STORED_AT)
-    if isinstance(exact, int):
-        return int(exact)  # pika marks 64-bit numbers by a class of its own
-    return int(properties.timestamp) * 1_000_000_000 if properties.timestamp else time.time_ns()

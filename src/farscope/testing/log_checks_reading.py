@@ -7,6 +7,7 @@ import time
 from farscope.testing.log_under_test import (
     APPEND_S,
     LogUnderTest,
+    comes_to_end,
     data_of_read,
     let_pass,
     meanwhile,
@@ -120,7 +121,26 @@ def an_empty_read_ends_with_its_timeout(subject: LogUnderTest) -> None:
         same(data_of_read(reader, 0.2), [], "nothing to read")
         waited_s = time.monotonic() - begun
         require(0.15 <= waited_s < subject.patience_s, "a wait of the given time", waited_s)
-        require(reader.caught_up, "a reader that found nothing to be caught up")
+        require(comes_to_end(subject, reader), "a reader that found nothing to be caught up")
+
+
+def the_end_is_not_reached_before_all_that_was_there(subject: LogUnderTest) -> None:
+    """``caught_up`` is never true before everything stored when the reader was made has been returned."""
+    log = subject.make_log()
+    sent = [b"%d" % number for number in range(700)]
+    with writing(log) as writer:
+        for first in range(0, len(sent), 100):
+            writer.append(sent[first : first + 100], APPEND_S)
+    let_pass(2 * subject.grain_ns)
+    for timeout_s, limit, since_ns in ((0.0, 64, 0), (0.1, 256, 0), (0.1, 3, 0), (0.1, 64, time.time_ns())):
+        expected = [] if since_ns else sent
+        with reading(log, since_ns=since_ns) as (_, reader):
+            had: list[bytes] = []
+            deadline = time.monotonic() + subject.patience_s
+            while not reader.caught_up and time.monotonic() < deadline:
+                had += data_of_read(reader, timeout_s, limit)
+            same(had, expected, "all there was before the end is said to be reached")
+            require(reader.caught_up, "the end to be reached")
 
 
 def a_read_returns_as_soon_as_something_is_stored(subject: LogUnderTest) -> None:
@@ -152,7 +172,7 @@ def a_read_keeps_its_limit(subject: LogUnderTest) -> None:
                 require(not reader.caught_up, "a reader with more to return not to be caught up")
         same(had, sent, "all entries over several reads")
         same(rest(reader), [], "the end")
-        require(reader.caught_up, "a reader at the end to be caught up")
+        require(comes_to_end(subject, reader), "a reader at the end to be caught up")
         require(reader.cut == 0, "no cut where nothing was removed", reader.cut)
 
 

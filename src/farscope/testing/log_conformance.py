@@ -40,6 +40,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     reading.a_position_taken_before_reading_is_the_starting_point,
     reading.a_reader_may_come_before_any_writer,
     reading.an_empty_read_ends_with_its_timeout,
+    reading.the_end_is_not_reached_before_all_that_was_there,
     reading.a_read_returns_as_soon_as_something_is_stored,
     reading.a_read_keeps_its_limit,
     reading.an_interrupt_ends_a_waiting_read,

@@ -84,6 +84,14 @@ def rest(reader: LogReader) -> list[bytes]:
     return had
 
 
+def comes_to_end(subject: LogUnderTest, reader: LogReader) -> bool:
+    """Read on where there is nothing more; return whether the reader comes to say that it is at the end."""
+    deadline = time.monotonic() + subject.patience_s
+    while not reader.caught_up and time.monotonic() < deadline:
+        same(data_of_read(reader, 0.1), [], "nothing more")
+    return reader.caught_up
+
+
 def through_json(position: Position) -> Position:
     """Return ``position`` as it comes back from a file."""
     copy: Position = json.loads(json.dumps(dict(position)))

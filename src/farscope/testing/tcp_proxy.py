@@ -59,6 +59,7 @@ class TcpProxy:
         self._hanging = False
         self._rate = 0.0
         self._delay_s = 0.0
+        self._left: int | None = None
         self._accepted = 0
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy")
@@ -91,6 +92,15 @@ class TcpProxy:
     def stall(self) -> None:
         """Stop forwarding and reading: both ends see an open connection on which nothing happens."""
         self._do(self._set(open_=False))
+
+    def stall_after(self, count: int) -> None:
+        """Forward ``count`` bytes more, of both directions and all connections, and then ``stall``."""
+        self._do(self._set(open_=True, left=count))
+
+    @property
+    def stalled(self) -> bool:
+        """Whether it has stalled, or hangs."""
+        return not self._open.is_set()
 
     def slow(self, bytes_per_s: float) -> None:
         """Forward at most so much, in each direction of each connection."""
@@ -140,9 +150,15 @@ class TcpProxy:
             self._listener = await asyncio.start_server(self._connected, sock=listening, limit=CHUNK)
 
     async def _set(
-        self, *, open_: bool, hanging: bool = False, rate: float = 0.0, delay_s: float = 0.0
+        self,
+        *,
+        open_: bool,
+        hanging: bool = False,
+        rate: float = 0.0,
+        delay_s: float = 0.0,
+        left: int | None = None,
     ) -> None:
-        self._hanging, self._rate, self._delay_s = hanging, rate, delay_s
+        self._hanging, self._rate, self._delay_s, self._left = hanging, rate, delay_s, left
         if open_:
             self._open.set()
         else:
@@ -201,7 +217,15 @@ class TcpProxy:
                 self._recorded += data
             if rate:
                 await asyncio.sleep(len(data) / rate)
+            self._count(len(data))
             await queue.put((time.monotonic() + self._delay_s, data))
+
+    def _count(self, passed: int) -> None:
+        if self._left is not None:
+            self._left -= passed
+            if self._left <= 0:
+                self._left = None
+                self._open.clear()
 
     async def _deliver(self, queue: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
         data = b"-"
