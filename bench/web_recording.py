@@ -61,6 +61,11 @@ def peak_mb(pid: int) -> float:
     return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3  # type: ignore[index]  # Linux has it
 
 
+def processor_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def places(span: list[int], count: int) -> list[int]:
     """Return moments all over a recording, each far from the one before."""
     first, last = span
@@ -95,7 +100,8 @@ def main() -> None:
             page.drag([span[1]])
             opened_s = time.perf_counter() - began_s
             print(f"{steps:,} steps in {path.stat().st_size / 1e6:.1f} MB, {account['charts']} charts")
-            print(f"{'the last moment is shown after':42} {opened_s:.2f} s")
+            used_s = processor_s(server.pid)
+            print(f"{'the last moment is shown after':42} {opened_s:.2f} s, {used_s:.2f} s of processor time")
             print(drags("dragged to, while it is being read", page.drag(places(span, PLACES))))
             read = page.account()["received"]
             print(f"{'read through by then':42} {read:,} steps")

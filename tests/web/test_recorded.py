@@ -181,7 +181,7 @@ def test_steps_pictures_statistics_and_sequences_tell_the_moment_while_it_is_rea
         steps = desk.ask("steps", chart=chart, to=time_ns)["steps"]
         assert [step[0] for step in steps] == list(range(3, 11))
         assert [step[0] for step in desk.ask("steps", chart=chart, to=time_ns, limit=2)["steps"]] == [9, 10]
-        facts = desk.ask("step", chart=chart, number=10)
+        facts = desk.ask("step", chart=chart, number=10, time=time_ns)
         assert "WORK" in facts["trace"]
         assert facts["ahead"] == 0
         picture = desk.ask("picture", chart=chart, time=time_ns)

@@ -106,11 +106,12 @@ class Answers:
         return {"steps": [plain_step(step, self._origin_ns) for step in steps]}
 
     def step(self, asked: Asked) -> Plain:
-        """All that is known of one step."""
+        """All that is known of one step, which lies near ``time`` if it is not remembered."""
         number = asked.count("number", 0, MAX_TIME)
+        past = self._hub.past(asked.moment("time", MAX_TIME))
         with self._hub.lock:
             row = self._row(asked.chart())
-            found = self._found(key_of(row.view.id), number)
+            found = self._found(key_of(row.view.id), number, past)
             if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
             step, own_ns = found
@@ -130,10 +131,9 @@ class Answers:
             "cause": cause,
         }
 
-    def _found(self, key: Key, number: int) -> tuple[Step, int] | None:
-        """Return a step and when it began by its own clock, wherever it is remembered."""
-        seen = [past.history for past in self._hub.recorded.kept] if self._hub.recorded else []
-        for history in (self._hub.history, *seen):
+    def _found(self, key: Key, number: int, past: Past) -> tuple[Step, int] | None:
+        """Return a step and when it began by its own clock; hold the hub's lock."""
+        for history in (self._hub.history, past.history):
             track = history.tracks.get(key)
             place = None if track is None else track.numbered(number)
             if track is not None and place is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from threading import Lock
 from typing import Final, NamedTuple
 
 from farscope.records.step import Step
@@ -40,7 +39,6 @@ class Recorded:
 
     def __init__(self, seek: Seek) -> None:
         self._seek = seek
-        self._lock = Lock()
         self._kept: deque[Past] = deque(maxlen=KEPT)
         self.first_ns = self.last_ns = 0
         """When its first step was made and its last batch stored, in nanoseconds since the epoch."""
@@ -62,12 +60,6 @@ class Recorded:
         """What to take off the times of each probe."""
         return self._seek.skim.corrections
 
-    @property
-    def kept(self) -> list[Past]:
-        """The surroundings looked at last, the newest first."""
-        with self._lock:
-            return list(self._kept)
-
     def past(self, time_ns: int) -> Past:
         """Return what lies around a moment.
 
@@ -76,12 +68,11 @@ class Recorded:
         """
         # One after the other, and reading through waits meanwhile.
         with self._seek.turn:
-            for past in self.kept:
+            for past in self._kept:
                 if past.from_ns <= time_ns <= past.to_ns:
                     return past
             past = self._past(self._seek.around(time_ns))
-            with self._lock:
-                self._kept.appendleft(past)
+            self._kept.appendleft(past)
             return past
 
     def near(self, time_ns: int, keys: Iterable[Key], *, forward: bool) -> int | None:

@@ -108,7 +108,7 @@ export class Panel {
       this._picture.setActive(chart.state, moved ? { source: step[4], target: step[5], signal: step[3] } : null);
     }
     const notes = known.uncounted ? [`${things(known.uncounted, "step")} more than can be drawn`] : [];
-    if (known.since) notes.push(`counted since ${clock(known.since)} while the rest is being read`);
+    if (known.since) notes.push(`counted since ${clock(known.since, 1e9)}, still reading`);
     write(byId("picture-note"), notes.join("; "));
   }
 

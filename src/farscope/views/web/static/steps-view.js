@@ -23,7 +23,7 @@ export class StepsView extends EventTarget {
       const answer = await ask("steps", { chart, to, limit: LISTED });
       if (chart === this._chart && to === this._world.moment) this._fill(answer.steps);
     });
-    this._ask = newestOnly((chart, number) => this._show(chart, number));
+    this._ask = newestOnly((chart, number, time) => this._show(chart, number, time));
   }
 
   /** Show the steps of a chart up to the moment shown. */
@@ -39,21 +39,21 @@ export class StepsView extends EventTarget {
     else this._past(chart, this._world.moment);
   }
 
-  /** Show every fact of a step, by its number. */
-  pick(chart, number) {
+  /** Show every fact of a step, by its number; `time` is near it, where that is known better than by the moment shown. */
+  pick(chart, number, time = this._world.moment) {
     this._picked = number;
-    this._ask(chart, number);
+    this._ask(chart, number, time);
   }
 
   /** Show every fact of the last step of a chart that began at a time or before. */
   async pickAt(chart, time) {
     const answer = await ask("steps", { chart, to: Math.ceil(time), limit: 1 });
-    if (answer.steps.length) this.pick(chart, answer.steps[0][0]);
+    if (answer.steps.length) this.pick(chart, answer.steps[0][0], answer.steps[0][1]);
   }
 
   _click(event) {
     const row = event.target.closest("[data-number]");
-    if (row) this.pick(this._chart, Number(row.dataset.number));
+    if (row) this.pick(this._chart, Number(row.dataset.number), Number(row.dataset.at));
   }
 
   _fill(steps) {
@@ -69,6 +69,7 @@ export class StepsView extends EventTarget {
     if (row.dataset.key === key) return;
     row.dataset.key = key;
     row.dataset.number = number;
+    row.dataset.at = at;
     row.dataset.kind = kind;
     const texts = [clock(at), visible(signal), visible(start), kind <= 2 ? visible(end) : kind === 3 ? "handled" : KINDS[kind], span(duration), span(waited), String(queued)];
     texts.forEach((text, column) => {
@@ -77,10 +78,10 @@ export class StepsView extends EventTarget {
     });
   }
 
-  async _show(chart, number) {
+  async _show(chart, number, time) {
     let facts;
     try {
-      facts = await ask("step", { chart, number });
+      facts = await ask("step", { chart, number, time });
     } catch (error) {
       if (!error.refused) throw error;
       this._facts.hidden = false;

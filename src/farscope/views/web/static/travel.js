@@ -77,9 +77,10 @@ export class Travel {
     write(byId("moment"), dateClock(live ? Math.floor(world.now / 1e9) * 1e9 : world.moment).slice(0, live ? 19 : undefined));
     let text = "";
     if (recorded) {
-      if (whole) text = `recording of ${span(whole[1] - whole[0])}, ${count(world.account.received)} steps`;
-      if (!finished) text += whole ? `; read ${percent(read, whole)}` : "opening";
-      else if (forgotten) text += "; too long to be counted as a whole";
+      const steps = `${count(world.account.received)} steps`;
+      if (whole) text = `recording of ${span(whole[1] - whole[0])}, ${finished ? steps : `${percent(read, whole)} read: ${steps}`}`;
+      else text = "opening";
+      if (finished && forgotten) text += "; too long to be counted as a whole";
       if (whole && !live && world.moment < world.end) text = `${span(world.end - world.moment)} before the end · ${text}`;
     } else if (remembered) {
       text = `${count(remembered)} steps of ${span(world.now - first)} to look back on`;
