@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from farscope import Event, Factory, broadcast
+from farscope import Event, Factory, broadcast, return_status
 from farscope.cli.printing import ALARMING, INTRODUCING
 from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.url import open_log
@@ -90,6 +90,53 @@ def test_spy_shows_every_fact_with_its_time_and_chart(url):
     assert pressed[0] == "PRESS:off"
     assert {"EXIT_SIGNAL:off", "ENTRY_SIGNAL:on", "INIT_SIGNAL:on"} < set(pressed)
     assert pressed[-1] == "<- Queued:(0) Deferred:(0)"
+
+
+def guarded() -> Factory:
+    """A door that refuses to open, ignores a knock, handles a look, and fails when broken."""
+    chart = Factory("door", threaded=False)
+    shut = (
+        chart.create("shut")
+        .catch("OPEN", lambda _chart, _event: return_status.UNHANDLED)
+        .catch("LOOK", lambda _chart, _event: return_status.HANDLED)
+        .catch("BREAK", _breaks)
+        .to_method()
+    )
+    return chart.nest(shut, parent=None)
+
+
+def play_guarded(url: str) -> None:
+    chart = guarded()
+    with broadcast(chart, url=url):
+        chart.start_at("shut")
+        for name in ("KNOCK", "OPEN", "LOOK"):
+            chart.dispatch(Event(name))
+        with pytest.raises(OSError, match="bulb"):
+            chart.dispatch(Event("BREAK"))
+
+
+CAME_TO_NOTHING = [
+    "[door, ignored] e->KNOCK() in shut",
+    "[door, refused] e->OPEN() in shut",
+    "[door, failed] e->BREAK() in shut",
+]
+
+
+def test_spy_tells_ignored_refused_and_failed_events_apart_and_leaves_their_facts_alone(url):
+    play_guarded(url)
+    shown = [line.partition("] ")[2] for line in watch(url, "--spy").stdout.splitlines()]
+    assert [line for line in shown if line.startswith("[door, ")] == CAME_TO_NOTHING
+    at = shown.index(CAME_TO_NOTHING[0])
+    assert shown[at + 1 : at + 3] == ["[door] KNOCK:shut", "[door] <- Queued:(0) Deferred:(0)"]
+
+
+def test_on_a_terminal_events_that_came_to_nothing_have_a_line_and_in_a_pipe_they_do_not(url):
+    play_guarded(url)
+    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "300ms"]
+    shown = re.sub(r"\x1b\[\d*m", "", in_terminal(command))
+    lines = [line.partition("] ")[2] for line in shown.splitlines()]
+    assert lines == ["[door] e->start_at() top->shut", *CAME_TO_NOTHING]
+    assert len(watch(url).stdout.splitlines()) == 1
 
 
 def test_only_chosen_charts_are_shown_and_the_others_counted(url):

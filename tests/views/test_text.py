@@ -11,7 +11,16 @@ from farscope.records.step import Cause, ChartId, Step
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.spans import Span
 from farscope.scope.stats import ScopeStats
-from farscope.views.text import escape, json_line, notice_line, spy_lines, stats_line, step_dict, trace_line
+from farscope.views.text import (
+    escape,
+    json_line,
+    notice_line,
+    outcome_line,
+    spy_lines,
+    stats_line,
+    step_dict,
+    trace_line,
+)
 
 ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 NASTY = "\x1b[31m\r\n\x00\x7f\x9b\u202e\u2066\u200b\u2028\ufeff\ud800"
@@ -68,6 +77,7 @@ def test_lines_of_a_hostile_step_are_harmless_and_single():
         json_line(step),
         *spy_lines(step, NASTY),
         trace_line(step, NASTY),
+        *(outcome_line(make(NASTY, NASTY, NASTY, kind=kind), NASTY) or "" for kind in StepKind),
     ]
     assert all(harmless(line) for line in lines)
 
@@ -77,6 +87,28 @@ def test_a_trace_line_is_the_charts_own_unless_a_label_is_given():
     assert trace_line(step) == step.trace()
     assert "[producer@pi:3] e->B() c1->c2" in trace_line(step, "producer@pi:3")
     assert trace_line(make(kind=StepKind.HOOK)) is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "shown"),
+    [
+        (StepKind.START, None),
+        (StepKind.TRANSITION, None),
+        (StepKind.HOOK, None),
+        (StepKind.IGNORED, "[producer, ignored] e->B() in c1"),
+        (StepKind.REFUSED, "[producer, refused] e->B() in c1"),
+        (StepKind.FAILED, "[producer, failed] e->B() in c1"),
+    ],
+)
+def test_a_step_that_came_to_nothing_has_its_outcome_in_the_charts_brackets(kind, shown):
+    line = outcome_line(make(kind=kind))
+    assert (line and line.partition("] ")[2]) == shown
+
+
+def test_no_text_of_a_charts_own_can_pass_for_an_outcome():
+    said = "[producer, ignored] e->B() in c1"
+    lines = spy_lines(make(text=said))
+    assert not any(line.partition("] ")[2].startswith("[producer, ") for line in lines)
 
 
 def test_spy_lines_tell_the_time_and_the_chart():

@@ -16,7 +16,7 @@ from farscope.records.step import ChartId, Step
 from farscope.scope.clocks import FAR_NS
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
-from farscope.views.text import escape, json_line, notice_line, spy_lines, trace_line
+from farscope.views.text import escape, json_line, notice_line, outcome_line, spy_lines, trace_line
 
 INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
 """Kinds of notice that are told before the steps that came with them; all others are told behind."""
@@ -41,15 +41,23 @@ CHOICES_KEPT = 4_096
 Lines = Callable[[Step, str, int], list[str]]
 """Makes the lines to show of a step, given the label of its chart and when it began by our clock."""
 
+Head = Callable[[Step, str], str | None]
+"""Makes the one line that tells of a step, or none, given the label of its chart."""
+
 Show = Callable[[list[Step]], None]
 """Prints steps, and what there is to tell besides."""
 
 
-def lines_for(*, spy: bool, as_json: bool) -> Lines:
-    """Return what makes lines of steps: JSON, or text that is coloured where standard output wants it."""
+def lines_for(*, spy: bool, as_json: bool, outcomes: bool = True) -> Lines:
+    """Return what makes lines of steps: JSON, or text that is coloured where standard output wants it.
+
+    ``outcomes``: whether steps know what became of them, so that those that came to nothing are told as well;
+    a pipe gets that with ``spy`` only, for its other lines are traces and nothing else.
+    """
     if as_json:
         return _json
-    return _coloured(spy=spy) if wants_colour(sys.stdout) else _plain(spy=spy)
+    headed = _traced_or_come_to_nothing if outcomes and (spy or sys.stdout.isatty()) else trace_line
+    return _coloured(headed, spy=spy) if wants_colour(sys.stdout) else _plain(headed, spy=spy)
 
 
 def _json(step: Step, label: str, corrected_ns: int) -> list[str]:
@@ -61,20 +69,24 @@ def _by_our_clock(step: Step, corrected_ns: int) -> Step:
     return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
 
 
-def _plain(*, spy: bool) -> Lines:
+def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
+    return trace_line(step, label) or outcome_line(step, label)
+
+
+def _plain(headed: Head, *, spy: bool) -> Lines:
     def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
         step = _by_our_clock(step, corrected_ns)
-        trace = trace_line(step, label)
-        return ([trace] if trace else []) + (spy_lines(step, label) if spy else [])
+        head = headed(step, label)
+        return ([head] if head else []) + (spy_lines(step, label) if spy else [])
 
     return lines
 
 
-def _coloured(*, spy: bool) -> Lines:
+def _coloured(headed: Head, *, spy: bool) -> Lines:
     def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
         step, colour = _by_our_clock(step, corrected_ns), colour_of(label)
-        trace = trace_line(step, label)
-        shown = [click.style(trace, fg=colour, bold=spy or None)] if trace else []
+        head = headed(step, label)
+        shown = [click.style(head, fg=colour, bold=spy or None)] if head else []
         return shown + ([click.style(line, fg=colour) for line in spy_lines(step, label)] if spy else [])
 
     return lines

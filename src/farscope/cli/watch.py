@@ -60,7 +60,8 @@ def watch(
     URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
     in your state folder. A recording is shown from its start to its end.
 
-    Steps go to standard output, one line a transition, plain when that is no terminal. What else is
+    Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
+    with --spy, events that were ignored, refused by a guard or failed have a line as well. What else is
     worth knowing (a chart appeared, went silent, something was lost) and the closing accounting
     go to standard error. Ctrl-C ends it; the account says so if there was more in the log.
     """
@@ -75,7 +76,8 @@ def watch(
         try:
             _follow(
                 scope,
-                shower(scope, chosen, lines_for(spy=spy, as_json=as_json)),
+                # The seed's lines do not say what became of an event.
+                shower(scope, chosen, lines_for(spy=spy, as_json=as_json, outcomes=wire != "lines")),
                 unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.caught_up)),
                 waiting,
             )

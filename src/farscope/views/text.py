@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
@@ -20,6 +21,7 @@ _NOTICES = {
     NoticeKind.CLOCK_RIGHT: "its clock is right again",
     NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
 }
+_OUTCOMES = {StepKind.IGNORED: "ignored", StepKind.REFUSED: "refused", StepKind.FAILED: "failed"}
 SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -40,6 +42,18 @@ def trace_line(step: Step, label: str | None = None) -> str | None:
         step = step._replace(chart=step.chart._replace(name=label))
     line = step.trace()
     return None if line is None else escape(line)
+
+
+def outcome_line(step: Step, label: str | None = None) -> str | None:
+    """Return what became of a step that was ignored, refused by a guard or failed; None for any other.
+
+    The word stands in the brackets of the chart, where no text of the chart's own comes.
+    """
+    word = _OUTCOMES.get(step.kind)
+    if word is None:
+        return None
+    head = f"[{local_time(step.time_ns)}] [{escape(label or step.chart.name)}, {word}]"
+    return f"{head} e->{escape(step.signal)}() in {escape(step.start)}"
 
 
 def spy_lines(step: Step, label: str | None = None) -> list[str]:
