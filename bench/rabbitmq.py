@@ -27,7 +27,7 @@ from farscope.testing.tcp_proxy import TcpProxy
 from farscope.wire.keys import new_key_file
 
 if importlib.util.find_spec("pika") is None:
-    print("skipped: needs pika; pip install 'farscope[rabbitmq]'")
+    print("skipped: needs pika; pip install pika")
     sys.exit()
 
 from _rabbitmq_sides import (

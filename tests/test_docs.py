@@ -127,6 +127,11 @@ def test_every_environment_variable_is_told_in_the_docs():
     assert not {name for name in re.findall(r"\bFARSCOPE_[A-Z_]+[A-Z]\b", source) if name not in ALL_TEXT}
 
 
+def test_nothing_is_said_to_come_from_a_package_index_that_does_not_have_it():
+    told = ALL_TEXT + "\n".join(path.read_text() for path in (ROOT / "src").rglob("*.py"))
+    assert not re.findall(r"pip install [^\n]*\bfarscope(?:\[|\b(?!-))", told)
+
+
 def test_every_exit_code_is_told_in_the_docs():
     told = set(re.findall(r"^\| (\d+) \|", (ROOT / "docs/howto/errors.md").read_text(), re.MULTILINE))
     errors = [value for value in vars(farscope_errors).values() if isinstance(value, type)]

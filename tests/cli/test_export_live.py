@@ -256,5 +256,6 @@ def test_without_opentelemetry_one_line_says_what_to_install(log_url):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "error: sending spans needs OpenTelemetry's SDK and exporter\nhint: pip install 'farscope[otel]'\n"
+        "error: sending spans needs OpenTelemetry's SDK and exporter\n"
+        "hint: pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http requests\n"
     )

@@ -56,7 +56,8 @@ def send_spans(order: Order) -> None:
         from farscope.cli.otlp_collector import open_collector  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise UsageError(
-            "sending spans needs OpenTelemetry's SDK and exporter", "pip install 'farscope[otel]'"
+            "sending spans needs OpenTelemetry's SDK and exporter",
+            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http requests",
         ) from error
     with ending() as ended, open_collector(order.to) as collector:
         over = until(order.for_s, ended)

@@ -53,7 +53,7 @@ def web(
     goes over the network then is not encrypted, so prefer ssh -L. Ctrl-C ends it.
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise UsageError("the page needs starlette and uvicorn", "pip install 'farscope[web]'")
+        raise UsageError("the page needs starlette and uvicorn", "pip install starlette uvicorn")
     # Only here, because the rest of the command line works without them.
     from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
     from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra

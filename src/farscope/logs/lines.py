@@ -97,8 +97,6 @@ def open_lines(url: str | None = None) -> LineExchanges:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise
-        raise LogRefused(
-            f"lines to {redacted(address)} need the package pika", "pip install 'farscope[rabbitmq]'"
-        ) from error
+        raise LogRefused(f"lines to {redacted(address)} need the package pika", "pip install pika") from error
     exchanges: LineExchanges = rabbitmq.open(address)
     return exchanges

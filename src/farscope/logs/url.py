@@ -118,9 +118,7 @@ def _open_rabbitmq(url: str, rest: str) -> Log:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise
-        raise LogRefused(
-            f"the log {redacted(url)} needs the package pika", "pip install 'farscope[rabbitmq]'"
-        ) from error
+        raise LogRefused(f"the log {redacted(url)} needs the package pika", "pip install pika") from error
     log: Log = rabbitmq.open(url)
     return log
 
