@@ -41,9 +41,11 @@ def test_what_is_not_whole_ends_with_1_and_says_what(recording, farscope, spoil)
     assert {"cut": "torn: ", "change": "changed: ", "gap": "with another checksum"}[spoil] in done.stdout
 
 
-def test_nothing_at_all_is_whole(log_url, farscope):
-    done = farscope("inspect", log_url)
-    assert (done.returncode, done.stdout.splitlines()[1]) == (0, "0 batches of 0 probes, 0 B sealed")
+def test_nothing_at_all_is_whole(tmp_path, farscope):
+    empty = tmp_path / "run.farscope"
+    assert farscope("record", empty, f"sqlite:{tmp_path}", "--for", "50ms").returncode == 0
+    done = farscope("inspect", empty)
+    assert (done.returncode, done.stdout.splitlines()[2]) == (0, "0 batches of 0 probes, 0 B sealed")
 
 
 def test_what_is_no_recording_is_an_error(tmp_path, farscope):

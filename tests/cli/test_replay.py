@@ -35,6 +35,13 @@ def test_a_part_is_chosen_by_the_time_since_the_beginning(recording, farscope):
     assert farscope("replay", recording, "--speed", "max", "--to", "10s").stdout.count("\n") == 4
 
 
+def test_what_was_left_out_is_told_apart_from_what_was_shown(recording, farscope):
+    done = farscope("replay", recording, "--speed", "max", "--chart", "door*")
+    assert done.stderr.splitlines()[-1] == (
+        "shown 0 steps; of all that was read: seen 4 steps of 1 probe, lost 0, duplicated 0"
+    )
+
+
 def test_charts_and_facts_are_chosen_as_watch_does(recording, farscope):
     assert farscope("replay", recording, "--speed", "max", "--chart", "door*").stdout == ""
     assert "ENTRY_SIGNAL:on" in farscope("replay", recording, "--speed", "max", "--spy").stdout

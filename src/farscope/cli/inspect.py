@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from contextlib import closing
 
 import click
 
 from farscope.cli.ending import LOOK_S, Over, ending
+from farscope.cli.patience import Patience
+from farscope.cli.place import check_place
 from farscope.cli.progress import Progress
+from farscope.errors import LogUnavailable
 from farscope.logs.base import Entry, Log
 from farscope.logs.recording import RecordingLog
 from farscope.logs.recording_file import RecordingFile
@@ -69,9 +73,24 @@ def _look_at_file(log: RecordingLog, survey: Survey, progress: Progress, over: O
 
 
 def _present(log: Log, over: Over) -> Iterator[Entry]:
-    """Yield what the log holds at present; what comes meanwhile may be among it."""
+    """Yield what the log holds at present; what comes meanwhile may be among it.
+
+    Raises:
+        LogUnavailable: it cannot be reached, or was lost on the way for too long.
+        LogRefused: there is none.
+    """
+    check_place(log)
+    patience = Patience()
     with closing(log.reader(0)) as reader:
         while not reader.caught_up:
             if over():
                 raise KeyboardInterrupt
-            yield from reader.read(LOOK_S, READ_LIMIT)
+            try:
+                entries = reader.read(LOOK_S, READ_LIMIT)
+            except LogUnavailable as error:
+                patience.lost(error.message)
+                patience.check()
+                time.sleep(LOOK_S)
+            else:
+                patience.found()
+                yield from entries

@@ -13,6 +13,8 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, ending, until
+from farscope.cli.patience import GIVE_UP_S, NEVER_S, Patience
+from farscope.cli.place import check_place
 from farscope.cli.progress import Progress
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
@@ -58,9 +60,11 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
     finite = isinstance(log, FiniteLog)
     present_ns = log.end_ns() if isinstance(log, FiniteLog) else time.time_ns()
     start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
+    if snapshot:
+        check_place(log)
     with ending() as ended, closing(log.reader(start_ns)) as reader, RecordingWriter(file) as writer:
         tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
-        copy = Copy(reader, writer)
+        copy = Copy(reader, writer, Patience(GIVE_UP_S if snapshot else NEVER_S))
         try:
             copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
@@ -70,19 +74,19 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
 class Copy:
     """Copies what a reader returns into a recording."""
 
-    def __init__(self, reader: LogReader, writer: RecordingWriter) -> None:
+    def __init__(self, reader: LogReader, writer: RecordingWriter, patience: Patience) -> None:
         self._reader = reader
         self._writer = writer
         self._survey = Survey()
         self._began_s = time.monotonic()
-        self._trouble = False
+        self._patience = patience
 
     def run(self, over: Over, *, to_present_end: bool) -> None:
         """Copy until it is over, or the end of what is there is reached if that is wanted.
 
         Raises:
             LogRefused: the log cannot be read any more.
-            LogUnavailable: the recording cannot be written.
+            LogUnavailable: the recording cannot be written, or the log was lost for too long.
         """
         with Progress() as progress:
             while not over():
@@ -116,16 +120,13 @@ class Copy:
             entries = self._reader.read(LOOK_S, READ_LIMIT)
         except LogUnavailable as error:
             progress.clear()
-            if not self._trouble:
-                tell(f"log unavailable: {escape(error.message)}", alarming=True)
-            self._trouble = True
+            self._patience.lost(error.message)
+            self._patience.check()
             retry_s = time.monotonic() + RETRY_S
             while time.monotonic() < retry_s and not over():
                 time.sleep(LOOK_S)
             return []
-        if self._trouble:
-            self._trouble = False
-            tell("log available")
+        self._patience.found()
         return entries
 
     def _how_far(self) -> str:

@@ -14,7 +14,7 @@ import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
 from farscope.cli.pace import SPEED, Pace, place_ns
-from farscope.cli.printing import INTRODUCING, Choice, Show, lines_for, shower, tell_unmatched
+from farscope.cli.printing import INTRODUCING, Choice, Lines, Show, lines_for, shower, tell_unmatched
 from farscope.cli.progress import Progress
 from farscope.cli.source import check_opened
 from farscope.cli.style import tell
@@ -25,6 +25,7 @@ from farscope.logs.url import open_log
 from farscope.records.step import NANOSECONDS, Step, local_time
 from farscope.scope.notice import Notice
 from farscope.scope.scope import Scope
+from farscope.scope.stats import ScopeStats
 from farscope.views.quantity import number, span_text
 from farscope.views.text import escape, stats_line
 
@@ -130,7 +131,8 @@ def _show(
         noticed: list[Notice] = []
         # The scope reads ahead, so what it notices it notices before the steps are shown.
         chosen = Choice(globs)
-        show = shower(scope, chosen, lines_for(spy=spy, as_json=False), lambda: held)
+        lines = Shown(lines_for(spy=spy, as_json=False))
+        show = shower(scope, chosen, lines, lambda: held)
         try:
             _play(_wanted(scope, span), Pace(speed), show, unless_reader_gone(over))
         finally:
@@ -138,8 +140,28 @@ def _show(
             held += [notice for notice in noticed if notice.kind not in INTRODUCING]
             show([])
             tell_unmatched(chosen)
-            tell(stats_line(scope.stats))
+            tell(lines.account(scope.stats))
         check_opened(scope.stats, noticed)
+
+
+class Shown:
+    """Makes lines of steps, and counts the steps of which there were any."""
+
+    def __init__(self, lines: Lines) -> None:
+        self._lines = lines
+        self._steps = 0
+
+    def __call__(self, step: Step, label: str, corrected_ns: int) -> list[str]:
+        """Return the lines to show of a step."""
+        made = self._lines(step, label, corrected_ns)
+        self._steps += bool(made)
+        return made
+
+    def account(self, stats: ScopeStats) -> str:
+        """Return what was shown, and the account of all that was read for it, as one line."""
+        if self._steps == stats.received:
+            return stats_line(stats)
+        return f"shown {number(self._steps, 'step')}; of all that was read: {stats_line(stats)}"
 
 
 def _wanted(scope: Scope, span: Span) -> Iterator[tuple[int, Step] | None]:

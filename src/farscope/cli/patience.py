@@ -1,0 +1,79 @@
+"""How long a verb that reads up to a log's end puts up with a log that cannot be read on its way there."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Container
+from typing import Final
+
+from farscope.cli.style import tell
+from farscope.errors import LogUnavailable
+from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.scope import Scope
+from farscope.views.text import escape, notice_line
+
+GIVE_UP_S: Final = 30.0
+"""A log that cannot be read for so long ends a verb that reads up to its end; that is then an error."""
+
+NEVER_S: Final = math.inf
+"""For verbs that somebody else ends."""
+
+_HINT = "what was read is not all there is; farscope doctor tells what is wrong with a log"
+
+
+class Patience:
+    """Tells when a log is lost and found, and gives up when it stays lost. Used by one thread."""
+
+    def __init__(self, wait_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
+        self._wait_s = wait_s
+        self._clock = clock
+        self._since_s = 0.0
+        self._lost = ""
+
+    def lost(self, message: str) -> None:
+        """The log cannot be read; ``message`` says why."""
+        if not self._lost:
+            self._since_s = self._clock()
+            tell(f"log unavailable: {escape(message)}", alarming=True)
+        self._lost = message
+
+    def found(self) -> None:
+        """The log can be read."""
+        if self._lost:
+            self._lost = ""
+            tell("log available")
+
+    def check(self) -> None:
+        """Raise ``LogUnavailable`` if the log has been lost for too long."""
+        if self._lost and self._clock() - self._since_s >= self._wait_s:
+            raise LogUnavailable(f"the log was not read to its end: {self._lost}", _HINT)
+
+
+class Heard:
+    """What a scope has told, with an eye on whether its log can be read. Used by one thread."""
+
+    def __init__(self, scope: Scope, telling: Container[NoticeKind] = ()) -> None:
+        """``telling``: the kinds of notices to print, besides those about the log."""
+        self.refused: list[Notice] = []
+        """The first notice about a refused batch, if there was any."""
+        self._scope = scope
+        self._telling = telling
+        self._patience = Patience()
+
+    def listen(self) -> None:
+        """Take what the scope has to tell."""
+        for notice in self._scope.notices():
+            if notice.kind is NoticeKind.LOG_UNAVAILABLE:
+                self._patience.lost(notice.detail)
+            elif notice.kind is NoticeKind.LOG_AVAILABLE:
+                self._patience.found()
+            elif notice.kind in self._telling:
+                tell(notice_line(notice), alarming=True)
+            if notice.kind is NoticeKind.REFUSED and not self.refused:
+                self.refused.append(notice)
+
+    def check(self) -> None:
+        """Raise ``LogUnavailable`` if the log could not be read for too long."""
+        self.listen()
+        self._patience.check()
