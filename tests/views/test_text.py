@@ -1,5 +1,6 @@
 import json
 import unicodedata
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -176,3 +177,8 @@ def test_the_account_names_what_is_not_nothing():
         cut=0,
     )
     assert stats_line(stats) == "seen 200,000 steps of 2 probes, lost 0, duplicated 0"
+    late = replace(stats, late=3, unread=5, cut=1)
+    assert stats_line(late) == (
+        "seen 200,000 steps of 2 probes, lost 0, duplicated 0, "
+        "cut by retention 1 batch, not taken 5, out of order 3"
+    )

@@ -122,6 +122,8 @@ def stats_line(stats: ScopeStats) -> str:
         parts.append(f"cut by retention {_number(stats.cut, 'batch')}")
     if stats.unread:
         parts.append(f"not taken {stats.unread:,}")
+    if stats.late:
+        parts.append(f"out of order {stats.late:,}")
     return ", ".join(parts)
 
 
