@@ -7,12 +7,13 @@ import io
 from collections.abc import Iterable, Iterator
 
 from farscope.records.step import Step
-from farscope.views.moments import utc_text
+from farscope.views.moments import Clock, own_clock, utc_text
 from farscope.views.text import escape
 
 COLUMNS = (
     "time",
     "time_ns",
+    "corrected_ns",
     "chart",
     "host",
     "pid",
@@ -35,18 +36,19 @@ COLUMNS = (
 _FORMULA = tuple("=+-@")
 
 
-def csv_rows(steps: Iterable[Step]) -> Iterator[str]:
+def csv_rows(steps: Iterable[Step], clock: Clock = own_clock) -> Iterator[str]:
     """Yield the header and a row for each step, each ending in CR LF as RFC 4180 asks.
 
     Text is in one line, control characters visible, and spy lines are joined by `` | ``. Text that a
-    spreadsheet would take for a formula is preceded by an apostrophe; JSON lines give it exactly.
+    spreadsheet would take for a formula is preceded by an apostrophe; JSON lines give it exactly. ``time``
+    and ``time_ns`` are by the machine's own clock, ``corrected_ns`` is what another ``clock`` tells.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
     writer.writerow(COLUMNS)
     for step in steps:
         yield _taken(buffer)
-        writer.writerow(_row(step))
+        writer.writerow(_row(step, "" if clock is own_clock else clock(step)))
     yield _taken(buffer)
 
 
@@ -57,11 +59,12 @@ def _taken(buffer: io.StringIO) -> str:
     return text
 
 
-def _row(step: Step) -> tuple[str | int, ...]:
+def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
     chart, shape, cause = step.chart, step.shape, step.cause
     return (
         utc_text(step.time_ns),
         step.time_ns,
+        corrected_ns,
         _cell(chart.name),
         _cell(chart.host),
         chart.pid,

@@ -6,13 +6,16 @@ from collections.abc import Iterable, Iterator
 
 from farscope.records.step import Step
 from farscope.views.json_text import json_text
+from farscope.views.moments import Clock, own_clock
 from farscope.views.text import step_dict
 
 
-def json_lines(steps: Iterable[Step]) -> Iterator[str]:
+def json_lines(steps: Iterable[Step], clock: Clock = own_clock) -> Iterator[str]:
     """Yield a line for each step: what ``farscope watch --json`` prints, and its spy and trace lines.
 
     ``spy`` and ``trace`` are the very lines the chart itself gives; ``trace`` is null if there is none.
+    Its times are those of its own clock, too; ``corrected_ns`` is what another ``clock`` tells, null without.
     """
     for step in steps:
-        yield f"{json_text(step_dict(step) | {'spy': step.spy(), 'trace': step.trace()})}\n"
+        known = step_dict(step, corrected_ns=None if clock is own_clock else clock(step))
+        yield f"{json_text(known | {'spy': step.spy(), 'trace': step.trace()})}\n"

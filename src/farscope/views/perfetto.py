@@ -10,7 +10,7 @@ from farscope.records.step import NANOSECONDS, ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.views.json_text import json_text
 from farscope.views.labels import visible
-from farscope.views.moments import utc_text
+from farscope.views.moments import Clock, by_one_clock, own_clock, utc_text
 from farscope.views.perfetto_tracks import Event, Track, Tracks
 
 MAX_REMEMBERED_STEPS = 100_000
@@ -22,7 +22,9 @@ NO_STRUCTURES: Mapping[ChartId, ChartStructure | None] = {}
 
 
 def perfetto_trace(
-    steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None] = NO_STRUCTURES
+    steps: Iterable[Step],
+    structures: Mapping[ChartId, ChartStructure | None] = NO_STRUCTURES,
+    clock: Clock = own_clock,
 ) -> Iterator[str]:
     """Yield the pieces of one JSON document: a track a chart, a slice a step.
 
@@ -31,17 +33,19 @@ def perfetto_trace(
 
     Times are microseconds since the base time in ``otherData``, so that a float holds them to the
     nanosecond. Slices of a chart are kept a nanosecond apart, because readers truncate, and never
-    overlap, even where the chart's clock was set back: ``args`` has the true times.
+    overlap, even where the chart's clock was set back. They stand at corrected times where ``clock`` tells
+    that a machine's own are off by more than a second: ``args`` has the times of the chart's own clock.
     ``structures`` tells which states hold which; a chart without one gets its resting state alone.
     """
     remaining = iter(steps)
     first = next(remaining, None)
-    base_ns = 0 if first is None else first.time_ns - first.time_ns % _DAY_NS - _DAY_NS
+    first_ns = _DAY_NS if first is None else by_one_clock(first, clock).time_ns
+    base_ns = first_ns - first_ns % _DAY_NS - _DAY_NS
     other = {"producer": "farscope", "base_time": utc_text(base_ns), "base_time_ns": str(base_ns)}
     yield f'{{"displayTimeUnit":"ns","otherData":{json_text(other)},"traceEvents":['
     separator = "\n"
     if first is not None:
-        for event in _Trace(base_ns, structures).events(chain([first], remaining)):
+        for event in _Trace(base_ns, structures, clock).events(chain([first], remaining)):
             yield f"{separator}{json_text(event)}"
             separator = ",\n"
     yield "\n]}\n"
@@ -50,8 +54,11 @@ def perfetto_trace(
 class _Trace:
     """Turns steps into trace events one by one."""
 
-    def __init__(self, base_ns: int, structures: Mapping[ChartId, ChartStructure | None]) -> None:
+    def __init__(
+        self, base_ns: int, structures: Mapping[ChartId, ChartStructure | None], clock: Clock
+    ) -> None:
         self._base_ns = base_ns
+        self._clock = clock
         self._tracks = Tracks(structures)
         self._arrows = _Arrows()
 
@@ -59,7 +66,8 @@ class _Trace:
         for step in steps:
             track, introduction = self._tracks.of(step.chart)
             yield from introduction
-            begin = max(step.time_ns - self._base_ns, track.end + 1)
+            time_ns = by_one_clock(step, self._clock).time_ns
+            begin = max(time_ns - self._base_ns, track.end + 1)
             end = begin + max(step.duration_ns, 1)
             track.end = end
             yield track.place(_slice(step, end - begin), begin)
