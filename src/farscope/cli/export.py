@@ -23,11 +23,11 @@ from farscope.views.statechart.plantuml import plantuml_statecharts
 
 FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
     "perfetto": lambda source: perfetto_trace(*source),
-    "otlp": lambda source: otlp_lines(source.steps),
-    "jsonl": lambda source: json_lines(source.steps),
-    "csv": lambda source: csv_rows(source.steps),
-    "mermaid": lambda source: mermaid_statecharts(statecharts(*source)),
-    "plantuml": lambda source: plantuml_statecharts(statecharts(*source)),
+    "otlp": lambda source: otlp_lines(source.by_one_clock()),
+    "jsonl": lambda source: json_lines(source.steps, source.clock),
+    "csv": lambda source: csv_rows(source.steps, source.clock),
+    "mermaid": lambda source: mermaid_statecharts(statecharts(source.steps, source.structures)),
+    "plantuml": lambda source: plantuml_statecharts(statecharts(source.steps, source.structures)),
 }
 
 

@@ -17,6 +17,7 @@ from farscope.errors import UsageError
 from farscope.logs.url import open_log
 from farscope.records.step import Step
 from farscope.scope.scope import Scope
+from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
 from farscope.views.text import escape, notice_line, stats_line
 
@@ -83,7 +84,8 @@ def _send(order: Order, sender: Sender, over: Over) -> None:
     with Scope(log, order.key, order.since) as scope, scope.taking():
         try:
             for batch in _batches(scope, over, follow=order.follow):
-                sender.send(list(filter(wants, batch)))
+                chosen = filter(wants, batch)
+                sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
                 _tell_notices(scope)
         finally:
             tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")

@@ -82,7 +82,7 @@ def sequence(
     FARSCOPE_URL, or the log in your state folder.
     """
     selection = Selection(last, from_ns, to_ns, charts, signals)
-    with open_source(where, since, key, one_clock=True) as source:
-        diagram = LANES[by](source.steps, selection)
+    with open_source(where, since, key) as source:
+        diagram = LANES[by](source.by_one_clock(), selection)
     with open_output(out) as file:
         file.write(FORMATS[form](diagram, fold))

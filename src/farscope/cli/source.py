@@ -20,12 +20,12 @@ from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.trace_lines import parse_trace
-from farscope.scope.clocks import FAR_NS
 from farscope.scope.intake import Refusal
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
+from farscope.views.moments import Clock, by_one_clock, own_clock
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
 
@@ -60,6 +60,12 @@ class Source(NamedTuple):
 
     steps: Iterable[Step]
     structures: Mapping[ChartId, ChartStructure | None]
+    clock: Clock = own_clock
+    """Tells when a step of it began by one clock for all machines, from when it was read on."""
+
+    def by_one_clock(self) -> Iterable[Step]:
+        """Return the steps at the times they stand at in a picture of several machines."""
+        return (by_one_clock(step, self.clock) for step in self.steps)
 
     def only(self, selection: Selection) -> Source:
         """Return what passes ``selection``, whose ``last`` is not looked at."""
@@ -67,18 +73,15 @@ class Source(NamedTuple):
         chosen = Structures(
             lambda: {chart: what for chart, what in structures.items() if selection.wants_chart(chart)}
         )
-        return Source(filter(selection.wants, self.steps), chosen)
+        return Source(filter(selection.wants, self.steps), chosen, self.clock)
 
 
 @contextmanager
-def open_source(
-    where: str | None, since: str, key: Path | None, *, one_clock: bool = False
-) -> Iterator[Source]:
+def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
     """Open what a person named: ``-`` or a file for text with trace lines, a recording, or a log's address.
 
     A log is read from ``since`` to its present end. Afterwards the account of what was read goes to
-    standard error. With ``one_clock``, times of machines whose clocks are off by more than a second are
-    corrected, so that sorting by time keeps the order over all machines.
+    standard error.
 
     Raises:
         KeyringError: at the end, when all there was is sealed with another key.
@@ -96,10 +99,8 @@ def open_source(
         # While whoever reads our output does not, the log keeps what does not fit here.
         with Scope(log, key, since) as scope, scope.taking():
             steps = chain.from_iterable(up_to_now(scope))
-            yield Source(
-                (_by_one_clock(scope, step) for step in steps) if one_clock else steps,
-                Structures(lambda: {view.id: view.structure for view in scope.charts}),
-            )
+            structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
+            yield Source(steps, structures, scope.corrected_ns)
             _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             check_opened(scope.stats, scope.notices())
 
@@ -157,11 +158,6 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **options)
 
     return with_source
-
-
-def _by_one_clock(scope: Scope, step: Step) -> Step:
-    corrected_ns = scope.corrected_ns(step)
-    return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
 
 
 def _tell(text: str) -> None:
