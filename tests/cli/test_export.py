@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event as Flag
 
 import pytest
 
@@ -47,6 +48,36 @@ def test_json_lines_hold_what_the_charts_themselves_say(url):
         for name in ("hall", "stairs"):
             spy = [line for step in told if step["name"] == name for line in step["spy"]]
             assert spy == scope[name].spy()
+
+
+def test_what_is_told_as_seen_is_what_is_written_also_while_a_chart_goes_on(url, tmp_path):
+    stop = Flag()
+    chart = lamp("busy")
+
+    def press() -> None:
+        while not stop.wait(0.001):
+            chart.dispatch(Event("PRESS"))
+
+    with broadcast(chart, url=url), ThreadPoolExecutor(1) as pool:
+        chart.start_at("off")
+        pressing = pool.submit(press)
+        try:
+            done = [export(url, "--format", "csv") for _ in range(3)]
+        finally:
+            stop.set()
+        pressing.result(30)
+    for one in done:
+        rows = len(list(csv.reader(io.StringIO(one.stdout)))) - 1
+        assert f": seen {rows:,} steps of 2 probes, lost 0," in one.stderr
+
+
+def test_of_chosen_charts_it_tells_how_much_was_written(url):
+    done = export(url, "--format", "csv", "--chart", "hall")
+    assert len(list(csv.reader(io.StringIO(done.stdout)))) == 3
+    assert done.stderr.splitlines() == [
+        f"read {url}: seen 4 steps of 1 probe, lost 0, duplicated 0",
+        "wrote 2 steps of charts that --chart fits",
+    ]
 
 
 def test_each_format_is_what_it_is_called(url):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -11,11 +11,14 @@ from farscope.cli.duration import DURATION
 from farscope.cli.export_live import Order, send_spans
 from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.source import Source, open_source, source_options
+from farscope.cli.style import tell
 from farscope.errors import UsageError
+from farscope.records.step import Step
 from farscope.views.csv_table import csv_rows
 from farscope.views.jsonlines import json_lines
 from farscope.views.otlp import otlp_lines
 from farscope.views.perfetto import perfetto_trace
+from farscope.views.quantity import number
 from farscope.views.selection import Selection
 from farscope.views.statechart.mermaid import mermaid_statecharts
 from farscope.views.statechart.model import statecharts
@@ -83,5 +86,24 @@ def export(
         raise UsageError("--follow and --for are for sending", "add --to ADDRESS, or take farscope watch")
     # The source inside: what it says at its end, such as a wrong key, keeps an empty file from appearing.
     with open_output(out) as file, open_source(where, since, key) as source:
-        for piece in FORMATS[form](source.only(Selection(charts=charts))):
+        wants, passed = Selection(charts=charts), Passed()
+        for piece in FORMATS[form](passed.count(source.only(wants))):
             file.write(piece)
+    if charts:
+        tell(f"wrote {number(passed.steps, 'step')} of charts that --chart fits")
+
+
+class Passed:
+    """Counts steps on their way."""
+
+    def __init__(self) -> None:
+        self.steps = 0
+
+    def count(self, source: Source) -> Source:
+        """Return ``source`` with its steps counted as they are used."""
+        return source._replace(steps=self._counted(source.steps))
+
+    def _counted(self, steps: Iterable[Step]) -> Iterator[Step]:
+        for step in steps:
+            self.steps += 1
+            yield step

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from farscope.cli.ending import LOOK_S, Over, ending, until
 from farscope.cli.otlp_sender import Sender
+from farscope.cli.patience import Heard
+from farscope.cli.place import check_place
 from farscope.cli.printing import ALARMING
 from farscope.cli.source import check_opened, names_text, open_source, up_to_now
 from farscope.cli.style import tell
@@ -19,7 +21,7 @@ from farscope.records.step import Step
 from farscope.scope.scope import Scope
 from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
-from farscope.views.text import escape, notice_line, stats_line
+from farscope.views.text import escape, stats_line
 
 SPANS_A_REQUEST = 512
 """Spans that go into one request at most, as OpenTelemetry's own exporters do it."""
@@ -80,29 +82,31 @@ def _send(order: Order, sender: Sender, over: Over) -> None:
                 sender.send(batch)
         return
     log = open_log(order.where)
+    if not order.follow:
+        check_place(log)
     # While the collector is away nothing is taken for long: the log then keeps what does not fit here.
     with Scope(log, order.key, order.since) as scope, scope.taking():
+        heard = Heard(scope, ALARMING)
         try:
-            for batch in _batches(scope, over, follow=order.follow):
+            for batch in _batches(scope, heard, over, follow=order.follow):
                 chosen = filter(wants, batch)
                 sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
-                _tell_notices(scope)
+                heard.listen()
         finally:
             tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
         # Its key's fingerprint was told above, with the other notices.
         check_opened(scope.stats, ())
 
 
-def _batches(scope: Scope, over: Over, *, follow: bool) -> Iterator[list[Step]]:
+def _batches(scope: Scope, heard: Heard, over: Over, *, follow: bool) -> Iterator[list[Step]]:
     """Yield steps, at most ``SPANS_A_REQUEST`` at a time; when it is over, what was received by then."""
-    if follow:
-        yield from _as_they_come(scope, over)
-    else:
-        yield from up_to_now(scope, SPANS_A_REQUEST, over)
-    if follow or over():
-        scope.close()
-        while steps := scope.take(0.0, SPANS_A_REQUEST):
-            yield steps
+    if not follow:
+        yield from up_to_now(scope, heard, SPANS_A_REQUEST, over)
+        return
+    yield from _as_they_come(scope, over)
+    scope.close()
+    while steps := scope.take(0.0, SPANS_A_REQUEST):
+        yield steps
 
 
 def _as_they_come(
@@ -114,9 +118,3 @@ def _as_they_come(
         while batch and len(batch) < SPANS_A_REQUEST and (left := full_s - clock()) > 0 and not scope.ended:
             batch += scope.take(left, SPANS_A_REQUEST - len(batch))
         yield batch
-
-
-def _tell_notices(scope: Scope) -> None:
-    alarming: Iterable[str] = (notice_line(notice) for notice in scope.notices() if notice.kind in ALARMING)
-    for line in alarming:
-        tell(line, alarming=True)

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 import click
 
 from farscope.cli.ending import Over
+from farscope.cli.patience import Heard
+from farscope.cli.place import check_place
 from farscope.cli.style import painted
 from farscope.errors import KeyringError
 from farscope.logs.recording_file import is_recording
@@ -36,7 +38,7 @@ LOOK_S = 0.1
 
 
 DRAIN_S = 5.0
-"""Longest wait for steps that were received and are still being put in order."""
+"""Longest wait, once the end was reached, for what was received and is still being put in order."""
 
 
 class Structures(Mapping[ChartId, ChartStructure | None]):
@@ -85,7 +87,9 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
 
     Raises:
         KeyringError: at the end, when all there was is sealed with another key.
-        FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
+        LogRefused: there is no log.
+        LogUnavailable: it cannot be reached, or was lost on the way for longer than ``GIVE_UP_S``.
+        FarscopeError: whatever else keeps a log from being read, as ``Scope`` raises it.
     """
     if where == STANDARD_INPUT:
         # Whatever somebody pipes in may hold noise in any encoding.
@@ -96,13 +100,16 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
             yield Source(parse_trace(text), {})
     else:
         log = open_log(where)
+        check_place(log)
         # While whoever reads our output does not, the log keeps what does not fit here.
         with Scope(log, key, since) as scope, scope.taking():
-            steps = chain.from_iterable(up_to_now(scope))
+            heard = Heard(scope)
+            steps = chain.from_iterable(up_to_now(scope, heard))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
             yield Source(steps, structures, scope.corrected_ns)
             _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
-            check_opened(scope.stats, scope.notices())
+            heard.listen()
+            check_opened(scope.stats, heard.refused)
 
 
 def names_text(where: str | None) -> bool:
@@ -112,15 +119,22 @@ def names_text(where: str | None) -> bool:
     return Path(where).is_file() and not is_recording(where)
 
 
-def up_to_now(scope: Scope, most: int = CHUNK, over: Over = lambda: False) -> Iterator[list[Step]]:
-    """Yield what the log holds at present, at most ``most`` steps at a time; end early when it is over."""
+def up_to_now(
+    scope: Scope, heard: Heard, most: int = CHUNK, over: Over = lambda: False
+) -> Iterator[list[Step]]:
+    """Yield what the log holds at present, at most ``most`` steps at a time; end early when it is over.
+
+    The scope is closed then, and all it has received is yielded: its account is of exactly that.
+
+    Raises:
+        LogUnavailable: the log was lost on the way for longer than ``GIVE_UP_S``.
+    """
     while not over() and not scope.caught_up:
+        heard.check()
         if steps := scope.take(LOOK_S, most):
             yield steps
-    # A log that is being written has no end: what comes in while we drain is left alone.
-    waiting = scope.stats.waiting
-    while not over() and waiting > 0 and (steps := scope.take(DRAIN_S, min(most, waiting))):
-        waiting -= len(steps)
+    scope.close()
+    while not scope.ended and (steps := scope.take(DRAIN_S, most)):
         yield steps
 
 
