@@ -88,6 +88,11 @@ def test_a_span_ends_it(log_url, tmp_path, farscope):
     assert done.stderr.splitlines()[-1] == "recorded 0 batches of 0 probes, 16 B"
 
 
+def test_a_recorder_that_waits_for_a_first_program_says_so(log_url, tmp_path, farscope):
+    done = farscope("record", tmp_path / "run.farscope", log_url, "--for", "50ms")
+    assert "nothing there yet: there is no such folder; it is waited for" in done.stderr.splitlines()
+
+
 def test_a_part_of_a_recording_can_be_recorded_anew(recording, tmp_path, farscope):
     again = tmp_path / "again.farscope"
     assert farscope("record", again, recording).returncode == 0

@@ -14,13 +14,14 @@ import click
 from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, ending, until
 from farscope.cli.patience import GIVE_UP_S, NEVER_S, Patience
-from farscope.cli.place import check_place
+from farscope.cli.place import check_place, why_no_log
 from farscope.cli.progress import Progress
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, FiniteLog, Log, LogReader
 from farscope.logs.recording_format import SUFFIX
 from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log
 from farscope.scope.since import START, since_ns
 from farscope.scope.survey import Survey
@@ -64,6 +65,8 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
         check_place(log)
     with ending() as ended, closing(log.reader(start_ns)) as reader, RecordingWriter(file) as writer:
         tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
+        if isinstance(log, SqliteLog) and (why := why_no_log(log.folder)):
+            tell(f"nothing there yet: {why}; it is waited for")
         copy = Copy(reader, writer, Patience(GIVE_UP_S if snapshot else NEVER_S))
         try:
             copy.run(until(for_s, ended), to_present_end=snapshot or finite)

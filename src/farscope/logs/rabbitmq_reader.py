@@ -20,7 +20,7 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 """Pauses between attempts to connect double up to this, each shortened at random: many readers spread out."""
 
-QUIET_CONNECT_S: Final = 2.0
+QUIET_CONNECT_S: Final = 4.0
 """An attempt to connect that has gone on for longer is reported instead of waited for in silence."""
 
 CLOSE_TIMEOUT_S: Final = 2.0
