@@ -326,7 +326,7 @@ def test_charts_of_a_class_learn_at_once_from_many_threads():
         while not chart.at_rest:
             chart.join(0.001)
         chart.stop()
-        assert chart._number == 401
+        assert chart.steps_made == 401
         assert [step.shape for step in chart.steps()[-2:]] == [step.shape for step in charts[0].steps()[-2:]]
 
 

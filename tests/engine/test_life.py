@@ -177,6 +177,37 @@ def test_a_step_that_stops_its_own_chart_still_goes_where_it_leads(instrumented)
         chart.dispatch(Event("LEAVE"))
 
 
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_chart_stopped_by_who_watches_it_tells_its_end_once(at, watcher):
+    class Stopper(type(watcher)):
+        def step(self, step):
+            super().step(step)
+            if step[1] == at:
+                chart.stop()
+
+    chart, stopper = Hsm("mortal"), Stopper()
+    chart.attach(stopper)
+    chart.start_at(state)
+    if at > 1:
+        chart.dispatch(Event("A"))
+    assert [told[0] for told in stopper.told] == ["announce", *["step"] * at, "stopped"]
+    with pytest.raises(ChartStopped):
+        chart.dispatch(Event("A"))
+
+
+@pytest.mark.parametrize("instrumented", [True, False])
+def test_a_chart_stopped_by_a_handler_that_then_raises_ends_all_the_same(instrumented, watcher):
+    def stop_and_break(chart):
+        chart.stop()
+        raise RuntimeError("on the way out")
+
+    chart = started(Hsm, instrumented=instrumented)
+    with pytest.raises(RuntimeError):
+        chart.dispatch(Event("CALL", payload=stop_and_break))
+    assert chart.at_rest
+    assert not chart._memo.nodes
+
+
 def test_a_chart_stopped_in_its_first_entry_ends_and_tells_its_watchers(watcher):
     def brief(chart, e):
         if e.signal == signals.ENTRY_SIGNAL:

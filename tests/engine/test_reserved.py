@@ -24,7 +24,7 @@ def test_a_name_taken_by_what_a_class_is_mixed_with_is_refused_too():
         type("Mine", (Runs, Factory), {})
 
 
-@pytest.mark.parametrize("name", ["_queue", "_id", "_walk", "_number", "_record", "steps", "halt"])
+@pytest.mark.parametrize("name", ["_queue", "_id", "_walk", "_cell", "_record", "steps", "halt"])
 def test_a_chart_with_an_attribute_by_a_name_of_the_engine_does_not_start(name: str):
     chart = Factory("mine", threaded=False)
     chart.nest(chart.create("rest").to_method(), parent=None)

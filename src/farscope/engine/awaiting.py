@@ -35,36 +35,33 @@ class AwaitingStepper(Chart):
     handler had given the answer at once. What is remembered of steps is the same either way.
     """
 
-    __slots__ = ("_going_on",)
+    __slots__ = ("_going_on", "_recorded")
 
     def __init__(self, name: str | None, instrumented: bool, **options: Any) -> None:
         super().__init__(name, instrumented, **options)
         self._going_on = False
         """Whether one of the chart's own handlers runs at this moment, rather than waits."""
+        self._recorded = False
+        """Whether the step that runs now is recorded."""
 
     async def _make(self, e: Event, roots: Branches | None, cause: Cause | None, posted_ns: int) -> None:
         """Make one step about ``e``, as ``Stepper`` does; wait where a handler does."""
         if roots is None:
             raise Invariant(f"chart {self._name} began a step while it could not")
-        here = self._here
-        if self._recording:
-            here.number = self._number + 1
-            if self._refused:
-                self._note_refused()
-        recorded = here.number
+        self._recorded = recorded = self._recording
+        if recorded and self._refused:
+            self._note_refused()
         begin_ns = time_ns()
         try:
             shape, _, _, texts = await self._follow_on(e, roots)
         except BaseException as error:
             walk = self._replayed(e)
-            here.number = 0
             # A start that failed leaves nothing from which a step could begin.
             self._roots = None if self._leaf is None else roots
             if recorded:
                 self._fail(walk, error, begin_ns, (posted_ns, cause))
             self._forget_failed()
             raise
-        here.number = 0
         if recorded:
             self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
 
@@ -96,7 +93,7 @@ class AwaitingStepper(Chart):
         """Call ``act`` as a part of the step that runs."""
         cell = per_thread.cell
         outer = cell.here
-        if self._here.number:
+        if self._recorded:
             cell.here = self._here
             self._here.outer = outer
         self._going_on = True

@@ -12,7 +12,7 @@ from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
 from farscope.engine.reserved import refuse_taken_by
 from farscope.engine.states import State
-from farscope.engine.stepper import DIRECT, DISPATCHER
+from farscope.engine.stepper import DIRECT
 from farscope.errors import AlreadyStarted, ChartError, NotStarted
 from farscope.records.facts import FactKind
 
@@ -98,7 +98,8 @@ class Hsm(Mailbox):
             raise self._self_driven()
         if e.__class__ is not Event:
             checked(e)
-        self._run(e, DISPATCHER, DIRECT)
+        here = per_thread.cell.here
+        self._run(e, None if here is None else here.cause(), DIRECT)
 
     def next_rtc(self) -> bool:
         """Make one step about the first event of the queue; return whether there was one.
@@ -107,7 +108,7 @@ class Hsm(Mailbox):
         """
         if self._thread is not None:
             raise self._self_driven()
-        if self._roots is None or self._stopped:
+        if self._roots is None:
             raise self._not_ready()
         try:
             e, cause, posted_ns = self._queue.popleft()
@@ -185,7 +186,7 @@ class Hsm(Mailbox):
             self._timed.cancel_all()
             self._fabric.forget(self)
             # A step that runs goes on to its end; if it is recorded, watchers are told behind it.
-            if not self._here.number and self._place is None:
+            if not self._is_busy():
                 self._end()
         return None
 

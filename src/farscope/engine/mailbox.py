@@ -32,7 +32,7 @@ _REFUSED_POST = int(FactKind.REFUSED_POST)
 class Mailbox(Stepper):
     """Queue and deferred events of a chart. Posting is safe from any thread."""
 
-    __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_queue_size", "_rejected", "_timed")
+    __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
 
     def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
         super().__init__(
@@ -45,6 +45,8 @@ class Mailbox(Stepper):
         self._rejected = 0
         self._fabric: Fabric = options.get("fabric", process_fabric)
         self._timed = TimedPosts(self, options.get("clock", process_clock))
+        self._poster = per_thread.cell
+        """Of the thread that posted last."""
         self._idle = False
         """Whether a thread of the chart's own sleeps until something is posted, or is not there yet."""
 
@@ -96,11 +98,14 @@ class Mailbox(Stepper):
         if len(queue) >= self._capacity:
             self._refuse(e)
             return None
-        here = per_thread.cell.here
+        cell = self._poster
+        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
+            cell = self._poster = per_thread.cell
+        here = cell.here
         if here is None:
             queue.append((e, None, time_ns() if self._recording else 0))
         else:
-            if here is self._here or (self._here.number and self._inside()):
+            if here is self._here or (here.outer and self._here.holds(here)):
                 self._note(_POST_FIFO, e.signal_name)
             queue.append((e, here.cause(), time_ns()))
         if self._idle:
@@ -129,11 +134,14 @@ class Mailbox(Stepper):
         if len(queue) >= self._capacity:
             self._refuse(e)
             return None
-        here = per_thread.cell.here
+        cell = self._poster
+        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
+            cell = self._poster = per_thread.cell
+        here = cell.here
         if here is None:
             queue.appendleft((e, None, time_ns() if self._recording else 0))
         else:
-            if here is self._here or (self._here.number and self._inside()):
+            if here is self._here or (here.outer and self._here.holds(here)):
                 self._note(_POST_LIFO, e.signal_name)
             queue.appendleft((e, here.cause(), time_ns()))
         if self._idle:

@@ -10,7 +10,7 @@ from typing import Any
 
 from farscope.engine.event import IGNORED, TRAN, Event
 from farscope.engine.here import per_thread
-from farscope.engine.recorder import RING_STEPS, Recorder
+from farscope.engine.recorder import RING_STEPS, Brief, Recorder
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
 from farscope.records.shape import Shape
@@ -75,7 +75,7 @@ class Notebook(Recorder):
     def _inside(self) -> bool:
         """Tell whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
         mine, here = self._here, per_thread.cell.here
-        return here is mine or (mine.number != 0 and mine.holds(here))
+        return here is mine or mine.holds(here)
 
     def _note(self, kind: int, name: str, detail: str = "") -> bool:
         """Leave a fact made by the handler that runs now; return whether it was kept."""
@@ -104,30 +104,46 @@ class Notebook(Recorder):
         self, shape: Shape, begin_ns: int, posted_ns: int, cause: Cause | None, texts: tuple[str, ...]
     ) -> None:
         """Append the step that is over now to the rings, and show it to those who watch."""
-        duration_ns = time_ns() - begin_ns
-        waited_ns = begin_ns - posted_ns if posted_ns else 0
-        if duration_ns < 0 or waited_ns < 0:
-            # The wall clock may be set back at any moment.
-            duration_ns, waited_ns = max(0, duration_ns), max(0, waited_ns)
-        self._number = number = self._number + 1
-        step: RawStep = (
-            self._id,
-            number,
-            shape,
-            begin_ns,
-            duration_ns,
-            len(self._queue),
-            len(self._deferred),
-            waited_ns,
-            cause,
-            texts,
-        )
-        self._steps.append(step)
+        here = self._here
+        here.number = number = here.number + 1
+        observers = self._observers
+        kept: Brief | RawStep
+        if observers:
+            duration_ns = time_ns() - begin_ns
+            waited_ns = begin_ns - posted_ns if posted_ns else 0
+            if duration_ns < 0 or waited_ns < 0:
+                # The wall clock may be set back at any moment.
+                duration_ns, waited_ns = max(0, duration_ns), max(0, waited_ns)
+            kept = step = (
+                self._id,
+                number,
+                shape,
+                begin_ns,
+                duration_ns,
+                len(self._queue),
+                len(self._deferred),
+                waited_ns,
+                cause,
+                texts,
+            )
+        else:
+            kept = (
+                number,
+                shape,
+                posted_ns,
+                begin_ns,
+                time_ns(),
+                len(self._queue),
+                len(self._deferred),
+                cause,
+                texts,
+            )
+        self._steps.append(kept)
         if shape.traced:
             self._traces += 1
-            self._traced.append(step)
-        if self._observers:
-            self._tell(step)
+            self._traced.append(kept)
+        if observers:
+            self._tell(step, observers)
 
 
 def bounded(text: str, *, tail: bool = False) -> str:

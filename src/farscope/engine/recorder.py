@@ -8,13 +8,14 @@ import os
 import platform
 from collections import deque
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from farscope.engine.here import Here
 from farscope.engine.states import State, States
 from farscope.engine.walk import TOP
+from farscope.records.shape import Shape
 from farscope.records.sink import Sink
-from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.step import Cause, ChartId, RawStep, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.text import spy_text, trace_text
 
@@ -27,6 +28,11 @@ STRICT = "FARSCOPE_STRICT"
 
 _log = logging.getLogger("farscope")
 _serials = itertools.count(1)
+
+Brief = tuple[int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]
+"""A step that nobody watched, as the rings keep it: number, shape, when its event was posted (0 if it was
+not), when it began and ended, events queued and deferred, cause, texts. The rest follows, and is worked out
+for those who look."""
 
 LineCallback = Callable[[str], object]
 
@@ -57,7 +63,6 @@ class Recorder:
         "_live_spy",
         "_live_trace",
         "_name",
-        "_number",
         "_observers",
         "_recording",
         "_sinks",
@@ -74,10 +79,9 @@ class Recorder:
         self._name = name if name is not None else f"{type(self).__name__.lower()}{serial}"
         self._id = self._make_id()
         self._leaf: State | None = None
-        self._number = 0
-        self._steps: deque[RawStep] = deque(maxlen=ring_size)
+        self._steps: deque[Brief | RawStep] = deque(maxlen=ring_size)
         self._steps_from = 0
-        self._traced: deque[RawStep] = deque(maxlen=ring_size)
+        self._traced: deque[Brief | RawStep] = deque(maxlen=ring_size)
         self._traces = 0
         self._sinks: tuple[Sink, ...] = ()
         self._live = _Live()
@@ -170,27 +174,27 @@ class Recorder:
 
     def trace(self) -> str:
         """Return the last trace lines, one a line, behind a newline."""
-        return trace_text(filter(None, (Step._make(raw).trace() for raw in self._traced.copy())))
+        return trace_text(filter(None, (self._as_step(brief).trace() for brief in self._traced.copy())))
 
     def steps(self) -> list[Step]:
         """Return the steps that are kept, oldest first."""
-        return [Step._make(raw) for raw in self._steps.copy()]
+        return [self._as_step(brief) for brief in self._steps.copy()]
 
     @property
     def rings(self) -> Rings:
         """How much of the history is kept, and how much has dropped out."""
         kept, traced = len(self._steps), len(self._traced)
-        return Rings(kept, self._number - self._steps_from - kept, traced, self._traces - traced)
+        return Rings(kept, self._here.number - self._steps_from - kept, traced, self._traces - traced)
 
     @property
     def steps_made(self) -> int:
         """How many steps the chart has recorded since its start."""
-        return self._number
+        return self._here.number
 
     def clear_spy(self) -> None:
         """Forget the steps behind ``spy``."""
         self._steps.clear()
-        self._steps_from = self._number
+        self._steps_from = self._here.number
 
     def clear_trace(self) -> None:
         """Forget the steps behind ``trace``."""
@@ -204,8 +208,17 @@ class Recorder:
         self._observers = (*self._sinks, self._live) if live else self._sinks
         self._recording = self._instrumented or bool(self._sinks)
 
-    def _tell(self, step: RawStep) -> None:
-        for observer in self._observers:
+    def _as_step(self, kept: Brief | RawStep) -> Step:
+        if len(kept) == len(Step._fields):
+            return Step._make(kept)
+        number, shape, posted_ns, begin_ns, end_ns, queued, deferred, cause, texts = cast("Brief", kept)
+        # The wall clock may be set back at any moment.
+        duration_ns = max(0, end_ns - begin_ns)
+        waited_ns = max(0, begin_ns - posted_ns) if posted_ns else 0
+        return Step(self._id, number, shape, begin_ns, duration_ns, queued, deferred, waited_ns, cause, texts)
+
+    def _tell(self, step: RawStep, observers: tuple[Sink, ...]) -> None:
+        for observer in observers:
             try:
                 observer.step(step)
             except Exception as error:  # noqa: BLE001 - whatever it is, it must not break the chart
@@ -230,7 +243,7 @@ class Recorder:
 
         If the chart's own thread makes a step meanwhile, the state may be newer than the number.
         """
-        number = self._number
+        number = self._here.number
         leaf = self._leaf
         return (leaf.name if leaf else TOP), number
 

@@ -15,6 +15,7 @@ OWN_METHODS: Final = frozenset(
 """Public names that the engine itself calls, and that are no place to put a handler or a state."""
 
 AS_MADE: Final = {
+    "_cell": "Cell",
     "_deferred": "deque",
     "_goal": "NoneType",
     "_here": "Here",
@@ -23,8 +24,8 @@ AS_MADE: Final = {
     "_made": "list",
     "_memo": "Memo",
     "_name": "str",
-    "_number": "int",
     "_place": "NoneType",
+    "_poster": "Cell",
     "_queue": "deque",
     "_roots": "NoneType",
     "_sinks": "tuple",

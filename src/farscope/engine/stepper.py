@@ -20,9 +20,6 @@ from farscope.records.step import Cause
 DIRECT = 0
 """Stands for the time of posting of an event that never waited, or was posted unrecorded."""
 
-DISPATCHER = Cause(0, 0)
-"""Stands for the cause of an event that was dispatched directly: the step, if any, that dispatched it."""
-
 START = Event(START_SIGNAL)
 """The event of the first step."""
 
@@ -30,7 +27,7 @@ START = Event(START_SIGNAL)
 class Stepper(Walker):
     """The part of a chart that makes steps. Only one thread at a time may make steps of a chart."""
 
-    __slots__ = ("_roots", "_stopped")
+    __slots__ = ("_cell", "_is_over", "_roots", "_stopped")
 
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
@@ -38,23 +35,26 @@ class Stepper(Walker):
         """What is remembered of steps from the resting state. None when no step may begin: before
         the start, while one runs, and after the end."""
         self._stopped = False
+        self._is_over = False
+        """Whether it was told that the chart was stopped, perhaps while its last step was."""
+        self._cell = per_thread.cell
+        """Of the thread that made the last step."""
 
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
         """Make one step about ``e``."""
         roots = self._roots
-        if roots is None or self._stopped:
+        if roots is None:
             raise self._not_ready()
         if not self._recording:
-            self._follow(e, roots)
+            self._run_unrecorded(e, roots)
             return
         here = self._here
-        cell = per_thread.cell
+        cell = self._cell
+        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
+            cell = self._cell = per_thread.cell
         outer = cell.here
-        if cause is DISPATCHER:
-            cause = None if outer is None else outer.cause()
         cell.here = here
         here.outer = outer
-        here.number = self._number + 1
         if self._refused:
             self._note_refused()
         begin_ns = time_ns()
@@ -63,14 +63,22 @@ class Stepper(Walker):
         except BaseException as error:
             walk = self._replayed(e)
             cell.here = outer
-            here.number = 0
             self._fail(walk, error, begin_ns, (posted_ns, cause))
             raise
         cell.here = outer
-        here.number = 0
         self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
         if self._stopped:
-            self._end()  # type: ignore[unreachable]  # a handler may have stopped the chart
+            self._end()
+
+    def _run_unrecorded(self, e: Event, roots: Branches) -> None:
+        try:
+            self._follow(e, roots)
+        except BaseException:
+            self._forget_failed()
+            raise
+        finally:
+            if self._stopped:
+                self._end()
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
         """Call what is to be called about ``e``, and rest where that leads."""
@@ -107,8 +115,6 @@ class Stepper(Walker):
                 rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
         except BaseException:
             self._roots = roots
-            if not self._here.number:
-                self._forget_failed()
             raise
         end: Rest = rest
         _, leaf, self._roots, _ = end
@@ -123,21 +129,19 @@ class Stepper(Walker):
         here = self._here
         cell = per_thread.cell
         outer = cell.here
-        if self._recording:
+        recorded = self._recording
+        if recorded:
             cell.here = here
             here.outer = outer
-            here.number = self._number + 1
-        recorded = here.number
         cause = outer.cause() if outer is not None else None
         begin_ns = time_ns()
         try:
             shape, _, _, texts = self._follow(START, self._states.starts_at(self._goal))
         except BaseException as error:
             cell.here = outer
-            self._fail_start(error, begin_ns, cause)
+            self._fail_start(error, begin_ns if recorded else 0, cause)
             raise
         cell.here = outer
-        here.number = 0
         self._goal = None
         if recorded:
             self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
@@ -157,11 +161,9 @@ class Stepper(Walker):
             self._announce()
 
     def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> None:
-        recorded = self._here.number
         walk = self._replayed(START)
-        self._here.number = 0
         self._roots = None
-        if recorded:
+        if begin_ns:
             self._fail(walk, error, begin_ns, (DIRECT, cause))
         self._forget_failed()
         self._goal = None
@@ -186,6 +188,9 @@ class Stepper(Walker):
         What a chart of methods remembers of its states leads back to the chart: if it stayed, only
         the garbage collector could free the chart.
         """
+        if self._is_over:
+            return
+        self._is_over = True
         self._say_stopped()
         self._queue.clear()
         self._deferred.clear()
@@ -194,6 +199,10 @@ class Stepper(Walker):
         self._states.release(self)
         if self._leaf is not None:
             self.temp.fun = self._leaf.fn
+
+    def _is_busy(self) -> bool:
+        """Tell whether a step runs, the first one included."""
+        return self._goal is not None or (self._leaf is not None and self._roots is None)
 
     def _ended(self) -> ChartStopped:
         return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
