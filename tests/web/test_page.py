@@ -270,6 +270,56 @@ def test_nothing_scrolls_sideways(page, url, width):
             assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.parametrize("width", [1280, 800, 600])
+def test_the_picture_has_room_however_narrow_the_window(page, url, width):
+    page.set_viewport_size({"width": width, "height": 800})
+    with broadcast(*(charts := [lamp(f"lamp {number}") for number in range(30)]), url=url):
+        for chart in charts:
+            chart.start_at("house")
+        expect(page.locator("#account")).to_contain_text("30 charts")
+        room = page.locator("#picture").bounding_box()
+        assert room["height"] >= 280
+        middle = [room["x"] + room["width"] / 2, room["y"] + room["height"] - 5]
+        on_top = "([x, y]) => document.elementFromPoint(x, y)?.closest('#picture') !== null"
+        assert page.evaluate(on_top, middle)
+
+
+def test_namesakes_can_be_told_apart_where_their_labels_are_cut(page, url):
+    name = "a lamp with a name that is longer than any column"
+    with broadcast(*(charts := [lamp(name) for _ in range(3)]), url=url):
+        for chart in charts:
+            chart.start_at("house")
+        runs = page.locator(".rows .row:not([hidden]) .name .run")
+        expect(runs).to_have_count(3)
+        assert len(set(runs.all_text_contents())) == 3
+        within = """cells => cells.every(cell => cell.scrollWidth <= cell.clientWidth + 1
+            && cell.getBoundingClientRect().right <= cell.parentElement.getBoundingClientRect().right + 1)"""
+        assert runs.evaluate_all(within)
+        titles = page.locator(".rows .row:not([hidden]) .name").evaluate_all(
+            "all => all.map(one => one.title)"
+        )
+        assert len(set(titles)) == 3
+        assert all(title.startswith(f"{name}@") for title in titles)
+        lanes = page.locator("#lanes").bounding_box()
+        page.mouse.move(lanes["x"] + 50, lanes["y"] + 35)
+        expect(page.locator("#tip")).to_contain_text(titles[0])
+
+
+def test_a_chart_that_is_heard_is_selected_until_somebody_chooses(page, url):
+    with broadcast(chart := lamp("early"), url=url):
+        chart.start_at("house")
+        expect(page.locator("#chart-name")).to_have_text("early")
+    expect(row(page, "early")).to_have_attribute("data-status", "closed")
+    with broadcast(chart := lamp("late"), url=url):
+        chart.start_at("house")
+        expect(page.locator("#chart-name")).to_have_text("late")
+        row(page, "early").click()
+        expect(page.locator("#chart-name")).to_have_text("early")
+        chart.dispatch(Event("PRESS"))
+        expect(state(page, "late")).to_have_text("on")
+        expect(page.locator("#chart-name")).to_have_text("early")
+
+
 def test_light_and_dark_follow_the_system_until_somebody_chooses(page):
     def paper() -> str:
         return page.evaluate("() => getComputedStyle(document.body).backgroundColor")
@@ -320,6 +370,7 @@ def test_a_recording_shows_its_last_moment_and_can_be_dragged_through(browser, u
         expect(row(page, "lamp")).to_have_attribute("data-status", "closed")
         page.keyboard.press("ArrowLeft")
         expect(page.locator("#to-live")).to_have_text("To the end")
+        expect(page.locator("#to-live")).to_have_attribute("title", "To the end (l)")
         expect(row(page, "lamp")).to_have_attribute("data-status", "alive")
         page.keyboard.press("ArrowLeft")
         expect(state(page, "lamp")).to_have_text("off")

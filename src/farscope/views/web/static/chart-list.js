@@ -1,6 +1,6 @@
 // The list of charts: sorted, searched, and drawn only where it can be seen, so that thousands cost no more than forty.
 
-import { byId, make, makeSvg, mark, oncePerPicture, write } from "./dom.js";
+import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel } from "./dom.js";
 import { age, clock, count, span, things, visible } from "./format.js";
 
 const ROW_HEIGHT = 28;
@@ -150,7 +150,7 @@ export class ChartList extends EventTarget {
     const cells = {};
     const element = make("div", { class: "row", role: "row" });
     for (const { name } of COLUMNS) {
-      cells[name] = make("span", { class: `cell ${name}`, role: "gridcell" });
+      cells[name] = make("span", { class: `cell ${name}${name === "name" ? " label" : ""}`, role: "gridcell" });
       element.append(cells[name]);
     }
     const line = makeSvg("polyline");
@@ -167,7 +167,7 @@ export class ChartList extends EventTarget {
     mark(element, "data-chosen", this.chosen.has(chart.id) ? "" : null);
     mark(element, "data-status", chart.status);
     mark(cells.status, "title", chart.status === "ended" ? "heard up to the end of the recording, which has no goodbye" : chart.status);
-    write(cells.name, visible(chart.label));
+    writeLabel(cells.name, chart);
     mark(cells.name, "title", visible(chart.label));
     write(cells.host, visible(chart.host));
     mark(cells.host, "title", `${visible(chart.host)}, process ${chart.pid}, ${things(chart.steps, "step")}`);

@@ -1,5 +1,7 @@
 // Elements and their text. Nothing here or elsewhere makes markup from data: names are only ever text.
 
+import { labelParts } from "./format.js";
+
 const SVG = "http://www.w3.org/2000/svg";
 
 /** Return the element of the page with that id. */
@@ -39,6 +41,18 @@ function filled(element, attributes, children) {
 /** Write text into an element, touching nothing when it is there already. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
+}
+
+/**
+ * Write a chart's label into an element, touching nothing when it is there already. Where it is too long the host
+ * gives way first, then the name; what tells the chart from its namesakes stays.
+ */
+export function writeLabel(element, chart) {
+  const { name, place, run } = labelParts(chart);
+  if (element.textContent === name + place + run) return;
+  const parts = [make("span", { class: "own" }, name)];
+  if (run) parts.push(make("span", { class: "place" }, place), make("span", { class: "run" }, run));
+  element.replaceChildren(...parts);
 }
 
 /** Set an attribute, or remove it for null, touching nothing when it is so already. */

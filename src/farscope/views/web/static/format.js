@@ -1,10 +1,22 @@
 // Numbers and times as people read them. Times are nanoseconds, counted from the server's origin.
 
+const RUN_LENGTH = 14; // characters of a label behind the host; a longer one is cut in front
+const RUN_END = 10;
+
 let originMs = 0;
 
 /** Take note of what times are counted from: milliseconds since the epoch. */
 export function setOrigin(ms) {
   originMs = ms;
+}
+
+/** Return {name, place, run}: the parts of a chart's label, of which the last tells it from its namesakes. */
+export function labelParts({ name, host, label }) {
+  const place = `@${host}`;
+  if (!label.startsWith(`${name}${place}:`)) return { name: visible(label), place: "", run: "" };
+  const run = label.slice(name.length + place.length);
+  const end = run.length > RUN_LENGTH ? `…${run.slice(-RUN_END)}` : run;
+  return { name: visible(name), place: visible(place), run: visible(end) };
 }
 
 /** Return 1,234 or 12.3k or 4.56M. */

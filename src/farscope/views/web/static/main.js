@@ -13,6 +13,8 @@ import { Travel } from "./travel.js";
 import { World } from "./world.js";
 
 const NEWS_NS = 10e9; // how long the newest notice stands in the head of the page
+const RANKS = { alive: 0, ended: 1, silent: 2 }; // which charts the page selects by itself first; all others come last
+let touched = false; // whether anybody has done anything here
 
 const world = new World();
 const live = new Live(world);
@@ -44,9 +46,9 @@ list.addEventListener("select", () => {
   live.open(list.selected === null ? [] : [list.selected]);
   panel.draw();
 });
-list.addEventListener("shown", () => {
-  if (list.selected === null && list.shown.length) list.select(list.shown[0].id);
-});
+list.addEventListener("shown", preselect);
+world.addEventListener("change", preselect);
+for (const kind of ["pointerdown", "keydown"]) addEventListener(kind, () => (touched = true), { once: true, capture: true });
 hand.addEventListener("step", ({ detail: { chart, time, more } }) => {
   list.select(chart, more);
   if (more || time === null) return;
@@ -95,6 +97,16 @@ listen([
 
 live.open([]);
 panel.draw();
+
+/** Select a chart that is heard, of several the one heard last; again while nobody has done anything here. */
+function preselect() {
+  if (!list.shown.length || (touched && list.selected !== null)) return;
+  const rank = (chart) => RANKS[chart.status] ?? 3;
+  const better = (one, other) => rank(one) - rank(other) || (other.at ?? 0) - (one.at ?? 0);
+  const best = list.shown.reduce((found, chart) => (better(chart, found) < 0 ? chart : found));
+  const selected = world.chart(list.selected);
+  if (!selected || rank(best) < rank(selected)) list.select(best.id);
+}
 
 function drawAccount() {
   const { account, live } = world;

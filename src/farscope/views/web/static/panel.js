@@ -1,7 +1,7 @@
 // The selected chart: its name, and four ways to look at it.
 
 import { ChartPicture } from "./chart-picture.js";
-import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
+import { ask, byId, make, mark, newestOnly, write, writeLabel } from "./dom.js";
 import { clock, things, visible } from "./format.js";
 import { savePng, saveSvg } from "./save.js";
 import { SequenceView } from "./sequence-view.js";
@@ -61,7 +61,8 @@ export class Panel {
       byId(`view-${name}`).hidden = name !== this.tab;
     });
     const chart = this._world.chart(this._chart);
-    write(byId("chart-name"), chart ? visible(chart.label) : "No chart selected");
+    if (chart) writeLabel(byId("chart-name"), chart);
+    else write(byId("chart-name"), "No chart selected");
     byId("chart-name").title = chart ? visible(chart.label) : "";
     write(byId("chart-place"), chart ? `${visible(chart.host)} · process ${chart.pid} · ${things(chart.steps, "step")}` : "");
     if (!chart) return;

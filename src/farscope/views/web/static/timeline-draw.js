@@ -1,6 +1,6 @@
 // How the timeline looks: ruler, lanes, spans, ticks, the moment. Draws what it is given and keeps nothing.
 
-import { clock, midnight, visible } from "./format.js";
+import { clock, labelParts, midnight, visible } from "./format.js";
 import { colour, stateFill, stateInk } from "./theme.js";
 
 export const LANE = 22;
@@ -9,6 +9,7 @@ const BAR = 16;
 const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
 const WIDTHS_KEPT = 5000;
 const widths = new Map();
+const labels = new Map(); // as they were cut, by width and text
 const FONT = "11px system-ui, sans-serif";
 const STEPS = [1, 2, 5];
 const LONG_STEPS = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9, 172800e9, 604800e9];
@@ -120,8 +121,8 @@ function ticks(pen, lane, at, top) {
   }
 }
 
-/** Draw a lane's name in the gutter. */
-export function drawName(pen, name, y, { left, selected, chosen }) {
+/** Draw a chart's label in the gutter, cut so that what tells it from its namesakes stays. */
+export function drawName(pen, chart, y, { left, selected, chosen }) {
   pen.fillStyle = selected ? colour("accent-soft") : colour("panel");
   pen.fillRect(0, y, left, LANE);
   if (chosen) {
@@ -136,8 +137,28 @@ export function drawName(pen, name, y, { left, selected, chosen }) {
   pen.font = "12px system-ui, sans-serif";
   pen.textAlign = "left";
   pen.textBaseline = "middle";
-  pen.fillText(visible(name).slice(0, 80), 10, y + LANE / 2);
+  pen.fillText(fitted(pen, chart, left - 18), 10, y + LANE / 2);
   pen.restore();
+}
+
+function fitted(pen, chart, room) {
+  const { name, place, run } = labelParts(chart);
+  const whole = name + place + run;
+  const key = `${room}|${whole}`;
+  if (!labels.has(key)) {
+    if (labels.size >= WIDTHS_KEPT) labels.clear();
+    labels.set(key, cut(pen, name + place, run, room));
+  }
+  return labels.get(key);
+}
+
+function cut(pen, front, run, room) {
+  const fits = (text) => pen.measureText(text).width <= room;
+  const signs = [...front.slice(0, 80)];
+  if (signs.join("") === front && fits(front + run)) return front + run;
+  let length = signs.length;
+  while (length && !fits(`${signs.slice(0, length).join("")}…${run}`)) length -= 1;
+  return `${signs.slice(0, length).join("")}…${run}`;
 }
 
 /** Draw the line that stands at the moment shown, with a handle on the ruler. */

@@ -92,7 +92,11 @@ export class TimelineHand extends EventTarget {
   _hover(event) {
     const chart = this._timeline.chartAt(event.offsetY);
     const { left, width, from, to } = this._timeline.view;
-    const facts = chart && event.offsetX >= left ? this._timeline.factsAt(chart, this._timeline.timeAt(event.offsetX)) : null;
+    if (chart && event.offsetX < left) {
+      this._tell(event, [visible(chart.label), `${visible(chart.host)}, process ${chart.pid}, ${chart.status}`]);
+      return;
+    }
+    const facts = chart ? this._timeline.factsAt(chart, this._timeline.timeAt(event.offsetX)) : null;
     this._tip.hidden = !facts;
     if (!facts) return;
     const perPixel = (to - from) / width;
@@ -103,6 +107,11 @@ export class TimelineHand extends EventTarget {
       const what = `${visible(facts.signal).slice(0, 120)} → ${visible(facts.into).slice(0, 120)} (${KINDS[kind]})`;
       lines.push(steps === 1 ? `${clock(time, perPixel)} ${what}` : `${things(steps, "step")} here, the last: ${what}`);
     }
+    this._tell(event, lines);
+  }
+
+  _tell(event, lines) {
+    this._tip.hidden = false;
     write(this._tip, lines.join("\n"));
     const room = byId("timeline").parentElement.getBoundingClientRect();
     const x = Math.min(event.clientX - room.left + 12, room.width - this._tip.offsetWidth - 8);

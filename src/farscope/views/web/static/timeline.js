@@ -170,7 +170,7 @@ export class Timeline {
       const lane = this._lanes.get(chart.id);
       if (lane) drawLane(this._pen, lane, view, y, Math.min(this._world.end, view.to));
       const [selected, chosen] = [chart.id === this._list.selected, this._list.chosen.has(chart.id)];
-      drawName(this._pen, chart.label, y, { left: LEFT, selected, chosen });
+      drawName(this._pen, chart, y, { left: LEFT, selected, chosen });
     });
     this._pen.restore();
     if (!this._world.live) drawMoment(this._pen, view, this._world.moment);

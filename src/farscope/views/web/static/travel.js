@@ -70,6 +70,7 @@ export class Travel {
     const { recorded, span: whole, finished, read, remembered, forgotten, first } = world.account;
     byId("pause").hidden = Boolean(recorded);
     byId("to-live").disabled = live || (recorded && world.moment >= world.end);
+    byId("to-live").title = recorded ? "To the end (l)" : "Back to live (l)";
     write(byId("to-live"), recorded ? (world.moment >= world.end ? "recording ends here" : "To the end") : live ? "● live" : "Back to live");
     write(byId("pause"), live ? "Pause" : "Paused");
     byId("pause").setAttribute("aria-pressed", String(!live));
