@@ -288,6 +288,41 @@ def test_nothing_recorded_is_called_alive_at_the_end(tmp_path):
         )
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_bar_ends_where_its_chart_closed_was_stopped_or_fell_silent(tmp_path, whole):
+    stays, silent, closed, stops = (RecordedProbe(KEYRING, 1, host=host) for host in ("a", "b", "c", "d"))
+    sent = []
+    for second in range(60):
+        now_ns = BEGIN_NS + second * S
+        for probe, until in ((stays, 60), (silent, 21), (closed, 31), (stops, 60)):
+            if second == 0:
+                probe.step(now_ns, 0, "on", "start_at")
+            if probe is stops and second == 40:
+                probe.stopped.add(1)
+            if second < until:
+                goodbye = probe is closed and second == until - 1
+                sent.append((probe, probe.send(now_ns, all_charts=True, goodbye=goodbye)))
+    held = Held(recording(tmp_path / "run.farscope", in_true_order(sent)))
+    with desk_of(held) as desk:
+        if whole:
+            held.go_on.set()
+            finished(desk)
+        ends = {}
+        for host in "abcd":
+            asked = {"charts": desk.number(f"{host} 0"), "moment": BEGIN_NS + 55 * S}
+            (lane,) = desk.ask("timeline", width=500, **asked, **{"from": BEGIN_NS, "to": BEGIN_NS + 70 * S})[
+                "lanes"
+            ]
+            last = lane["items"][-1]
+            ends[host] = None if last[2] >= 0 else round((desk.at(last[0]) - BEGIN_NS) / S)
+            later = {"from": BEGIN_NS + 50 * S, "to": BEGIN_NS + 70 * S}
+            (lane,) = desk.ask("timeline", width=500, **asked, **later)["lanes"]
+            assert (lane["before"] == -1) == (ends[host] is not None and ends[host] < 50), host
+        held.go_on.set()
+    # Whether somebody fell silent for good is known when all was read.
+    assert ends == {"a": None, "b": 20 if whole else None, "c": 30, "d": 40}
+
+
 def test_steps_lost_by_a_moment_are_counted_by_that_moment(tmp_path):
     probe = RecordedProbe(KEYRING, 1)
     entries = []

@@ -214,7 +214,30 @@ class Answers:
             rest = past.rests.get(key)
             track = past.history.tracks.get(key)
             drawn.add_around(past, track, rest.state if rest else None, max(until_ns, window.from_ns))
+        went_ns = self._went_ns(key, past)
+        if went_ns is not None:
+            drawn.end(went_ns)
         return drawn.plain()
+
+    def _went_ns(self, key: Key, past: Past) -> int | None:
+        """Return when a chart was stopped, closed or last heard, as its steps stand; None if it goes on."""
+        row, life = self._hub.row(key), past.lives.get(key.probe)
+        if row is None or life is None:
+            return None
+        own_ns = [
+            time_ns for time_ns in (life.closed_ns, life.stopped.get(key.serial)) if time_ns is not None
+        ]
+        ahead_ns, recorded = self._hub.history.corrections.get(key.probe, 0), self._hub.recorded
+        # A recording's end is nobody's silence.
+        status = life.status(key.serial, recorded.last_ns + ahead_ns) if recorded else row.view.status
+        if not own_ns and past.whole and status == "silent":
+            own_ns = [heard_ns for _, heard_ns in life.heard[-1:]]
+        if not own_ns:
+            return None
+        tracks = (self._hub.history.tracks.get(key), past.history.tracks.get(key))
+        # What a probe sent late, or before its clock was set, is no step of a chart that had gone.
+        steps_ns = [track.last_ns for track in tracks if track is not None and track.last_ns is not None]
+        return max([min(own_ns) - ahead_ns, *steps_ns])
 
     def _row(self, number: int) -> Row:
         row = self._hub.rows.get(number)

@@ -86,6 +86,13 @@ class Lane:
         if past.to_ns < self._window.to_ns:
             self.add_gap(past.to_ns)
 
+    def end(self, time_ns: int) -> None:
+        """The chart went at a moment, and made no step later."""
+        if time_ns <= self._window.to_ns:
+            told = time_ns - self._origin_ns
+            self._items = [item for item in self._items if item[0] <= told or item[1]]
+            self.add_gap(time_ns)
+
     def add_steps(self, track: Track, from_ns: int, to_ns: int) -> None:
         """Add the steps between two moments, both included, that lie in the window."""
         window = self._window

@@ -10,6 +10,7 @@ const REFRESH_MS = 250; // shortest pause between two questions while time goes 
 const LEAST_SPAN = 1e3; // a microsecond
 const MOST_SPAN = 366 * 86400e9;
 const FIRST_SPAN = 60e9;
+const SETTLED_NS = 8e9; // by then all steps have come, and who fell silent is known
 
 /** Shows the lanes of the charts that `lanes()` names; while it follows, its right edge is the present. */
 export class Timeline {
@@ -189,7 +190,7 @@ export class Timeline {
     };
     const reading = recorded && !finished;
     // While it follows, every frame may bring something; a window that stands still is asked for once.
-    const changing = this.following || reading || query.to > this._world.now - 2e9;
+    const changing = this.following || reading || query.to > this._world.now - SETTLED_NS;
     const key = JSON.stringify([query, finished, changing ? this._world.frames : 0]);
     if (!charts.length || key === this._asked) return;
     this._asked = key;
