@@ -165,7 +165,7 @@ def runs(draw):
         tuple(
             Reaction(
                 draw(st.sampled_from(states)),
-                draw(st.sampled_from(signals)),
+                draw(st.sampled_from([*signals, "INIT_SIGNAL"])),
                 draw(st.sampled_from(["", *states])),
             )
             for _ in range(draw(st.integers(0, 3)))

@@ -248,6 +248,28 @@ def test_what_was_announced_and_never_seen_is_grey_and_what_was_seen_is_not(pape
     assert paper.locator("#picture .arrow.unseen").count() == 0
 
 
+def test_an_initial_transition_is_a_dot_that_is_grey_until_it_was_taken(paper):
+    tree = {"house": "", "off": "house", "cellar": "", "dark": "cellar"}
+    announced = [("house", "INIT_SIGNAL", "off"), ("cellar", "INIT_SIGNAL", "dark")]
+    more = {"initials": {"house": "off"}, "announced": announced}
+    shade = "dots => dots.map(dot => getComputedStyle(dot).fill)"
+    draw(paper, samples.chart(tree, [], expected={"cellar": "dark"}, **more))
+    assert paper.locator("#picture .arrow").count() == 0
+    assert paper.locator("#picture .initial").count() == 2
+    assert (
+        paper.locator("#picture .initial.unseen").count()
+        == paper.locator("#picture .dot.unseen").count()
+        == 1
+    )
+    assert len(set(paper.locator("#picture .dot").evaluate_all(shade))) == 2
+    before = boxes(paper)
+    more["initials"] = {"house": "off", "cellar": "dark"}
+    draw(paper, samples.chart(tree, [], **more))
+    assert paper.locator("#picture .unseen").count() == 0
+    assert len(set(paper.locator("#picture .dot").evaluate_all(shade))) == 1
+    assert boxes(paper) == before
+
+
 def test_a_count_of_nothing_is_drawn_as_not_seen_in_the_same_place(paper):
     chart = samples.charger()
     draw(paper, chart)

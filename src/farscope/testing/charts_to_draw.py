@@ -17,8 +17,16 @@ def chart(
     *,
     initials: dict[str, str] | None = None,
     announced: list[tuple[str, str, str]] | None = None,
+    expected: dict[str, str] | None = None,
 ) -> Chart:
-    """Return a chart of {state: parent} and (source, signal, target, count)."""
+    """Return a chart of {state: parent} and (source, signal, target, count).
+
+    Initial transitions were taken, those ``expected`` were only announced.
+    """
+    taken = [{"state": state, "target": target, "seen": True} for state, target in (initials or {}).items()]
+    to_come = [
+        {"state": state, "target": target, "seen": False} for state, target in (expected or {}).items()
+    ]
     return {
         "structure": {
             "states": [{"name": name, "parent": parent} for name, parent in tree.items()],
@@ -26,7 +34,7 @@ def chart(
                 {"state": state, "signal": signal, "target": target}
                 for state, signal, target in announced or []
             ],
-            "initials": [{"state": state, "target": target} for state, target in (initials or {}).items()],
+            "initials": [*taken, *to_come],
         },
         "transitions": [
             {"source": source, "signal": signal, "target": target, "count": count}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from farscope import Event, Factory
+from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
@@ -51,8 +52,8 @@ def test_an_arrow_starts_where_the_event_was_handled_and_ends_before_any_initial
 
 def test_initial_transitions_are_those_that_were_taken():
     chart = seen_run()
-    assert chart.initial(None) == ("outer", "outer")
-    assert chart.initial("outer") == ("c1", "c1")
+    assert chart.initial(None) == ("outer", "outer", True)
+    assert chart.initial("outer") == ("c1", "c1", True)
     assert chart.initial("c1") is None
 
 
@@ -93,10 +94,26 @@ def test_nesting_without_end_is_cut():
 
 def test_a_dot_that_leads_deeper_names_the_state_on_the_way_and_one_to_nowhere_is_left_out():
     chart = Statechart()
-    chart.add_structure(ChartStructure((StateInfo("a"), StateInfo("b", "a"), StateInfo("z"))))
-    chart.initials.update({None: "b", "z": "b"})
-    assert chart.initial(None) == ("a", "b")
+    nowhere = Reaction("z", "INIT_SIGNAL", "b")
+    chart.add_structure(ChartStructure((StateInfo("a"), StateInfo("b", "a"), StateInfo("z")), (nowhere,)))
+    chart.add_shape(Shape(StepKind.START, "start_at", "top", "b", ()), 1)
+    assert chart.initial(None) == ("a", "b", True)
     assert chart.initial("z") is None
+    assert chart.initials == {None: ("b", True)}
+    assert chart.unseen == (nowhere,)
+
+
+def test_an_announced_initial_transition_is_none_of_the_arrows_and_gives_way_to_what_was_taken():
+    chart = Statechart()
+    states = (StateInfo("outer"), StateInfo("c1", "outer"), StateInfo("c2", "outer"))
+    chart.add_structure(ChartStructure(states, (Reaction("outer", "INIT_SIGNAL", "c1"),)))
+    assert chart.initial("outer") == ("c1", "c1", False)
+    assert chart.initials == {"outer": ("c1", False)}
+    assert chart.unseen == ()
+    facts = (Fact(FactKind.INIT, "outer"), Fact(FactKind.INIT, "c2"))
+    chart.add_shape(Shape(StepKind.START, "start_at", "top", "c2", facts), 1)
+    assert chart.initial("outer") == ("c2", "c2", True)
+    assert chart.initials == {None: ("outer", True), "outer": ("c2", True)}
 
 
 def test_steps_of_a_chart_nobody_announced_show_the_states_they_name():

@@ -16,10 +16,12 @@ from farscope.views.statechart.moves import moves
 MAX_NESTING = 64
 """A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""
 
+_INIT = "INIT_SIGNAL"
+
 _INNER = {
     FactKind.ENTRY: "ENTRY_SIGNAL",
     FactKind.EXIT: "EXIT_SIGNAL",
-    FactKind.INIT: "INIT_SIGNAL",
+    FactKind.INIT: _INIT,
 }
 
 
@@ -44,6 +46,17 @@ class Remark(NamedTuple):
         return f"handled x {self.times}" if self.times else "(not seen)"
 
 
+class Initial(NamedTuple):
+    """An initial transition, drawn as a dot with an arrow."""
+
+    child: str
+    """State of the holder that it leads to or into."""
+    target: str
+    """State it leads to, which may lie deeper than ``child``."""
+    seen: bool
+    """Whether it was taken; otherwise it was only announced."""
+
+
 class Statechart:
     """A chart's states, and the arrows that were announced or seen; grows as steps and structures are added.
 
@@ -60,8 +73,8 @@ class Statechart:
         """(state, signal) handled without a transition, and how often."""
         self._passed: set[tuple[str, str]] = set()
         """(state, inner signal) for states that were entered, left, or asked for an initial transition."""
-        self.initials: dict[str | None, str] = {}
-        """Initial transitions that were seen, by the state that has it; None is the chart's own start."""
+        self._initials: dict[str | None, str] = {}
+        self._announced_initials: dict[str | None, str] = {}
 
     def add_structure(self, structure: ChartStructure) -> None:
         """Take what was announced of the chart; it may be announced again, larger."""
@@ -74,6 +87,8 @@ class Statechart:
             self._know(reaction.state)
             if reaction.target:
                 self._know(reaction.target)
+                if reaction.signal == _INIT:
+                    self._announced_initials.setdefault(reaction.state, reaction.target)
 
     def add(self, step: Step) -> None:
         """Take a step of this chart."""
@@ -85,7 +100,7 @@ class Statechart:
         self._passed.update((fact.name, _INNER[fact.kind]) for fact in shape.facts if fact.kind in _INNER)
         if seen.target is not None:
             for holder, target in seen.initials:
-                self.initials[holder] = target
+                self._initials[holder] = target
             for state in (seen.target, shape.end, *seen.entries):
                 self._know(state)
         if seen.source is None:
@@ -130,12 +145,12 @@ class Statechart:
         cut = self._parents.get(path[0], "") != ""
         return None if len(path) == 1 or cut else path[-2]
 
-    def initial(self, holder: str | None) -> tuple[str, str] | None:
-        """Return where the initial transition of ``holder`` was seen to lead: (child on the way, target).
+    def initial(self, holder: str | None) -> Initial | None:
+        """Return the initial transition of ``holder``; for None, the chart's own start.
 
-        The two are the same unless it leads deeper at once. None if none was seen, or to a state outside.
+        What was seen goes before what was announced. None if there is neither, or it leads outside.
         """
-        target = self.initials.get(holder)
+        target = self._initials.get(holder, self._announced_initials.get(holder))
         if target is None:
             return None
         child = target
@@ -143,12 +158,23 @@ class Statechart:
             if above is None:
                 return None
             child = above
-        return child, target
+        return Initial(child, target, seen=holder in self._initials)
+
+    @property
+    def initials(self) -> dict[str | None, tuple[str, bool]]:
+        """Initial transitions by the state that has them: where they lead, and whether they were taken."""
+        initials = {holder: (target, True) for holder, target in self._initials.items()}
+        for holder, target in self._announced_initials.items():
+            initial = self.initial(holder)
+            if initial is not None and not initial.seen:
+                initials[holder] = (target, False)
+        return initials
 
     @property
     def unseen(self) -> tuple[Reaction, ...]:
-        """Reactions that were announced and have not been seen to run."""
+        """Reactions that were announced and have not been seen to run, but for initial transitions."""
         reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked) | self._passed
+        reacted |= {(state, _INIT) for state in self._announced_initials if state and self.initial(state)}
         return tuple(
             reaction for reaction in self._announced if (reaction.state, reaction.signal) not in reacted
         )

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from farscope.views.plantuml_text import plantuml
-from farscope.views.statechart.model import Statechart
+from farscope.views.statechart.drawing import Drawing
+from farscope.views.statechart.model import Initial, Remark, Statechart
+
+UNSEEN = "-[#gray,dashed]->"
 
 
 def plantuml_statecharts(charts: Mapping[str, Statechart]) -> Iterator[str]:
@@ -16,49 +19,34 @@ def plantuml_statecharts(charts: Mapping[str, Statechart]) -> Iterator[str]:
     yield "@startuml\n"
     yield "hide empty description\n"
     for number, (label, chart) in enumerate(charts.items()):
-        drawing = _Chart(chart, number)
+        drawing = _PlantUml(chart, number)
         if len(charts) == 1:
-            yield from drawing.lines("")
+            yield from drawing.states("")
+            yield from drawing.arrows("")
             continue
         yield f'state "{plantuml(label)}" as chart{number} {{\n'
-        yield from drawing.lines("  ")
+        yield from drawing.states("  ")
+        yield from drawing.arrows("  ")
         yield "}\n"
     yield "@enduml\n"
 
 
-class _Chart:
-    def __init__(self, chart: Statechart, number: int) -> None:
-        self._chart = chart
-        self._children = chart.children()
-        self._remarks_on = chart.remarks()
-        self._names = {state: f"c{number}s{place}" for place, state in enumerate(chart.states)}
+class _PlantUml(Drawing):
+    INDENT = "  "
 
-    def lines(self, indent: str) -> Iterator[str]:
-        yield from self._states(None, indent)
-        for (source, target, signal), count in self._chart.seen.items():
-            yield f"{indent}{self._names[source]} --> {self._names[target]} : {plantuml(signal)} x {count}\n"
-        for reaction in self._chart.unseen:
-            if reaction.target:
-                source, target = self._names[reaction.state], self._names[reaction.target]
-                yield f"{indent}{source} -[#gray,dashed]-> {target} : {plantuml(reaction.signal)}\n"
+    def text(self, text: str) -> str:
+        return plantuml(text)
 
-    def _states(self, holder: str | None, indent: str) -> Iterator[str]:
-        for state in self._children.get(holder, ()):
-            name = self._names[state]
-            heading = f'{indent}state "{plantuml(state)}" as {name}'
-            if state in self._children:
-                yield f"{heading} {{\n"
-                yield from self._states(state, f"{indent}  ")
-                yield f"{indent}}}\n"
-            else:
-                yield f"{heading}\n"
-            yield from self._remarks(state, indent)
-        initial = self._chart.initial(holder)
-        if initial is not None:
-            yield f"{indent}[*] --> {self._names[initial[1]]}\n"
+    def arrow(self, source: str, target: str, signal: str, count: int) -> str:
+        if not count:
+            return f"{source} {UNSEEN} {target} : {plantuml(signal)}"
+        return f"{source} --> {target} : {plantuml(signal)} x {count}"
 
-    def _remarks(self, state: str, indent: str) -> Iterator[str]:
-        for remark in self._remarks_on.get(state, ()):
+    def initial(self, initial: Initial) -> str:
+        return f"[*] {'-->' if initial.seen else UNSEEN} {self.names[initial.target]}"
+
+    def remarks(self, state: str, remarks: Iterable[Remark], *, holds: bool) -> Iterator[str]:  # noqa: ARG002 - all states are described alike
+        for remark in remarks:
             text = f"{plantuml(remark.signal)} {remark.rest}"
             shown = text if remark.times else f"<color:gray>{text}</color>"
-            yield f"{indent}{self._names[state]} : {shown}\n"
+            yield f"{self.names[state]} : {shown}"

@@ -73,13 +73,16 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
 
 
 def plain_structure(row: Row) -> dict[str, Plain]:
-    """Return the states as a tree, what was announced, and the initial transitions seen."""
+    """Return the states as a tree, what was announced, and initial transitions, seen or only announced."""
     picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}
     return {
         "states": [{"name": state, "parent": parents[state] or ""} for state in picture.states],
         "reactions": [reaction._asdict() for reaction in announced.reactions] if announced else [],
-        "initials": [{"state": state or "", "target": target} for state, target in picture.initials.items()],
+        "initials": [
+            {"state": state or "", "target": target, "seen": seen}
+            for state, (target, seen) in picture.initials.items()
+        ],
     }
 
 

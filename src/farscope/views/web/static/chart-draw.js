@@ -29,7 +29,7 @@ export function draw(model, layout) {
     if (arrow.signals.length) arrows.push(addTo(lines, drawArrow(arrow, runs, label)));
     else lines.append(drawInitial(arrow, runs));
   }
-  for (const { x, y } of layout.dots) lines.append(makeSvg("circle", { class: "dot", cx: round(x), cy: round(y), r: 4.5 }));
+  for (const { x, y, seen } of layout.dots) lines.append(makeSvg("circle", { class: `dot${unseen(seen)}`, cx: round(x), cy: round(y), r: 4.5 }));
   const flow = makeSvg("path", { class: "flow", pathLength: 1 });
   return { group: makeSvg("g", { class: "chart" }, boxes, lines, flow), states, arrows, flow };
 }
@@ -110,7 +110,11 @@ function drawLoop(state, box) {
 
 function drawInitial(arrow, runs) {
   const { line, head } = pathsOf(runs);
-  return makeSvg("g", { class: "initial" }, makeSvg("path", { class: "line", d: line }), makeSvg("path", { class: "head", d: head }));
+  return makeSvg("g", { class: `initial${unseen(arrow.seen)}` }, makeSvg("path", { class: "line", d: line }), makeSvg("path", { class: "head", d: head }));
+}
+
+function unseen(seen) {
+  return seen ? "" : " unseen";
 }
 
 function arrowGroup(arrow, line, head) {

@@ -20,7 +20,7 @@ const DOT_ABOVE = 20;
 
 /**
  * Return where everything stands:
- * {w, h, boxes: Map of state to {x, y, w, h, head, loop}, lines: [{arrow, runs, label}], dots: [{x, y}]}.
+ * {w, h, boxes: Map of state to {x, y, w, h, head, loop}, lines: [{arrow, runs, label}], dots: [{x, y, seen}]}.
  *
  * The runs of a line are its vertical parts {x, from, to, turn} in the order of walking it; after one with a turn
  * it goes across at that height to the next one. label is {x, y, w, h, lines} or null.
@@ -192,7 +192,7 @@ function place(state, x, y, insides, layout, parts) {
     const moved = runs.map((run) => moveRun(run, x, y));
     const known = parts.get(arrow) ?? { runs: [], label: null };
     parts.set(arrow, { pieces: [...(known.pieces ?? []), { holder: state, runs: moved }], label: label ? { ...label, x: label.x + x, y: label.y + y } : known.label });
-    if (dot) layout.dots.push({ x: dot.x + x, y: dot.y + y });
+    if (dot) layout.dots.push({ x: dot.x + x, y: dot.y + y, seen: arrow.seen });
   }
   for (const [child, at] of inside.children) place(child, x + at.x, y + at.y, insides, layout, parts);
 }

@@ -19,7 +19,7 @@ export function shapeOf(structure, transitions) {
   return JSON.stringify([
     structure.states.map((state) => [state.name, state.parent]),
     structure.reactions.map((one) => [one.state, one.signal, one.target]).sort(),
-    (structure.initials ?? []).map((one) => [one.state, one.target]).sort(),
+    (structure.initials ?? []).map((one) => [one.state, one.target, one.seen]).sort(),
     transitions.map((one) => [one.source, one.target, one.signal]).sort(),
   ]);
 }
@@ -29,7 +29,7 @@ export function shapeOf(structure, transitions) {
  *
  * root and states: {id, name, parent, depth, children, remarks, loop}; the root has no name and holds the outermost.
  * arrows: {source, target, signals}, one for all signals between two states; a loop is on its state instead.
- * initials: {source, target}, the source being the state (or the root) whose initial transition it is.
+ * initials: {source, target, seen}, the source being the state (or the root) whose initial transition it is.
  * signals and remarks: [{signal, count}] by signal; a count of 0 was announced and not yet seen.
  *
  * The order of transitions and reactions makes no difference; the order of states does.
@@ -116,10 +116,10 @@ function arrowOf(arrows, source, target) {
 
 function initialsOf(initials, tree) {
   const found = [];
-  for (const { state, target } of initials) {
+  for (const { state, target, seen } of initials) {
     const source = state === "" ? tree.root : tree.find(state);
     const to = tree.find(target);
-    if (source && to && source !== to && holds(source, to)) found.push({ source, target: to, signals: [] });
+    if (source && to && source !== to && holds(source, to)) found.push({ source, target: to, signals: [], seen: seen !== false });
   }
   return found.sort((a, b) => a.source.id - b.source.id);
 }

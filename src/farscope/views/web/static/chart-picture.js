@@ -10,9 +10,9 @@ import { makeSvg } from "./dom.js";
 /**
  * Draws one chart into an <svg> element that fills its room. Text is only ever text.
  *
- * structure    {states: [{name, parent}], reactions: [{state, signal, target}], initials: [{state, target}]}
+ * structure    {states: [{name, parent}], reactions: [{state, signal, target}], initials: [{state, target, seen}]}
  *              parent "" is outermost and the states always make a tree; reactions were announced, with target ""
- *              where that is not known; initials were seen, with state "" for the chart's own start
+ *              where that is not known; initials with seen false were only announced; state "" is the chart's own start
  * transitions  [{source, target, signal, count}]: those seen; target "" is an event that a state handled
  *              without a transition; a count of 0 is drawn as announced and not yet seen
  *
