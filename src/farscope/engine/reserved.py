@@ -64,7 +64,11 @@ def refuse_taken_in(chart: Any) -> None:
     cls = type(chart)
     # Not by looking into the chart's __dict__: that makes the interpreter build one, and from then on it
     # is slower to find the chart's methods, in every step.
-    shadowing = (name for name in _methods(cls) if _function(getattr(chart, name)) is not getattr(cls, name))
+    shadowing = (
+        name
+        for name in _shadowable(cls)
+        if _function(getattr(chart, name, None)) is not getattr(cls, name, None)
+    )
     replaced = (name for name, kind in AS_MADE.items() if not _is_a(getattr(chart, name), kind))
     for name in (*shadowing, *replaced):
         raise _taken(name, f"a chart of class {cls.__name__}")
@@ -93,15 +97,16 @@ def _is_engine(cls: type) -> bool:
     return cls.__module__.startswith(_ENGINE)
 
 
-def _methods(cls: type) -> tuple[str, ...]:
-    methods = _methods_of.get(cls)
-    if methods is None:
-        methods = tuple(name for name in _reserved(cls) if isinstance(getattr(cls, name), FunctionType))
-        _methods_of[cls] = methods
-    return methods
+def _shadowable(cls: type) -> tuple[str, ...]:
+    names = _names_of.get(cls)
+    if names is None:
+        plain = (FunctionType, type(None))
+        names = tuple(name for name in _reserved(cls) if isinstance(getattr(cls, name, None), plain))
+        _names_of[cls] = names
+    return names
 
 
-_methods_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
+_names_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _function(method: Any) -> Any:
