@@ -33,7 +33,9 @@ def watch(url: str, key_file: Path) -> int:
         deadline = time.monotonic() + GOODBYE_S
         while not _all_ended(scope) and time.monotonic() < deadline:
             _show_live(scope)
-        _show_live(scope)
+        # A step may still wait for others that come before it.
+        while scope.stats.waiting:
+            _show_live(scope)
         _show_collected(scope)
         return _show_account(scope)
 
