@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from farscope.logs.sqlite_file import ALIVE
@@ -141,6 +141,7 @@ def test_all_readable_rows_of_a_spoilt_file_come_back_and_some_are_counted_as_lo
 
 
 @given(cut=st.integers(0, 100_000))
+@example(cut=94_213)
 @settings(max_examples=20, deadline=None)
 def test_a_torn_file_is_never_an_exception(tmp_path_factory, cut):
     folder = tmp_path_factory.mktemp("spool")

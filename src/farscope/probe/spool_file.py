@@ -232,7 +232,7 @@ def _fetch(connection: sqlite3.Connection, key: int) -> bytes | None:
         if code_of(error) not in _SPOILT:
             raise
         return None
-    return row[0] if row is not None and isinstance(row[0], bytes) else None
+    return row[0] if row and isinstance(row[0], bytes) else None
 
 
 def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
@@ -247,8 +247,7 @@ def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
     first = max(sizes, default=min(from_end, default=0) - 1)
     last = min((key for key in from_end if key > first), default=first + 1)
     for key in range(first + 1, min(last, first + SALVAGED_KEYS)):
-        data = _fetch(connection, key)
-        if data is not None:
+        if (data := _fetch(connection, key)) is not None:
             sizes[key] = len(data)
     lost = last - first - 1 - sum(first < key < last for key in sizes)
     return dict(sorted((sizes | from_end).items())), max(1, lost)
@@ -257,8 +256,11 @@ def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
 def _scan(connection: sqlite3.Connection, order: str) -> tuple[dict[int, int], bool]:
     sizes: dict[int, int] = {}
     try:
-        # Row by row: what came before the spoilt place is good.
-        sizes.update(connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"))  # noqa: S608 - ASC or DESC
+        # Row by row: what came before the spoilt place is good. A row that was cut short may have no data.
+        for key, size in connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"):  # noqa: S608 - ASC or DESC
+            if size is None:
+                return sizes, False
+            sizes[key] = size
     except sqlite3.Error as error:
         if code_of(error) not in _SPOILT:
             raise
