@@ -63,11 +63,18 @@ if then == "close":
 """
 
 
-@pytest.fixture
-def own_broker(tmp_path: Path) -> Iterator[Broker]:
-    """A broker that a test may freeze and kill without any other noticing."""
-    with Broker(tmp_path / "node") as broker:
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    """A broker that tests may freeze, block and kill without any other noticing; each makes good for it."""
+    with Broker(tmp_path_factory.mktemp("node")) as broker:
         yield broker
+
+
+@pytest.fixture
+def own_url(own_broker: Broker) -> str:
+    """A log of its own there."""
+    name = f"own-{os.urandom(4).hex()}"
+    return own_broker.url(exchange=name, stream=name)
 
 
 @pytest.fixture
@@ -117,7 +124,7 @@ def test_leaving_with_a_dead_broker_is_short_and_the_next_program_sends_all(brok
         proxy.pass_on()
         with Scope(url, key=tmp_path / "key", since="start") as scope:
             with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
-                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 20)
+                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 60)
                 eventually(lambda: not list(spool(env).glob("*/*.fslog")))
             assert scope.wait_for(lambda scope: scope.charts[0].status == "closed", 20)
             assert (scope.charts[0].name, scope.charts[0].lost, scope.stats.lost) == ("leaver", 0, 0)
@@ -127,8 +134,8 @@ def spool(env: dict[str, str]) -> Path:
     return Path(env["XDG_STATE_HOME"]) / "farscope" / "spool"
 
 
-def test_leaving_with_a_frozen_broker_is_short_and_loses_nothing(own_broker, env, tmp_path):
-    url = own_broker.url()
+def test_leaving_with_a_frozen_broker_is_short_and_loses_nothing(own_broker, own_url, env, tmp_path):
+    url = own_url
     with Scope(url, key=tmp_path / "key"):
         pass
     own_broker.freeze()
@@ -138,7 +145,7 @@ def test_leaving_with_a_frozen_broker_is_short_and_loses_nothing(own_broker, env
         own_broker.thaw()
     with Scope(url, key=tmp_path / "key", since="start") as scope:
         with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
-            assert scope.wait_for(lambda scope: scope.stats.received == 1000, 20)
+            assert scope.wait_for(lambda scope: scope.stats.received == 1000, 60)
         assert scope.stats.lost == 0
 
 
@@ -153,7 +160,7 @@ def test_a_program_that_logs_in_or_tunes_in_another_way_sends_what_another_left(
         url = url.replace(f":{broker.password}@", "@") + f"&heartbeat=7&password_file={tmp_path / 'password'}"
         with Scope(url, key=tmp_path / "key", since="start") as scope:
             with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
-                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 20)
+                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 60)
             assert scope.stats.lost == 0
 
 
@@ -167,7 +174,7 @@ def test_what_a_killed_program_left_in_the_spool_is_sent_by_the_next(broker, env
         proxy.pass_on()
         with Scope(url, key=tmp_path / "key", since="start") as scope:
             with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
-                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 20)
+                assert scope.wait_for(lambda scope: scope.stats.received == 1000, 60)
             assert scope.stats.lost == 0
 
 
@@ -184,32 +191,34 @@ def work(chart: Factory, steps: int) -> None:
         chart.dispatch(Event("A"))
 
 
-def test_a_broker_that_blocks_publishers_is_bridged_by_the_spool(own_broker, tmp_path):
-    key, chart, url = new_key_text(), make_chart(), own_broker.url()
+def test_a_broker_that_blocks_publishers_is_bridged_by_the_spool(own_broker, own_url, tmp_path):
+    key, chart, url = new_key_text(), make_chart(), own_url
     with (
         Scope(url, key=key) as scope,
         broadcast(chart, url=url, key=key, spool=tmp_path / "spool") as probe,
     ):
         chart.start_at("a")
-        assert probe.flush(10)
+        assert probe.flush(60)
         own_broker.memory_alarm(on=True)
-        work(chart, 1000)
-        eventually(lambda: probe.stats.spooled == 1000)
-        own_broker.memory_alarm(on=False)
-        assert probe.flush(30)
-        assert scope.wait_for(lambda scope: scope.stats.received == 1001, 20)
+        try:
+            work(chart, 1000)
+            eventually(lambda: probe.stats.spooled == 1000)
+        finally:
+            own_broker.memory_alarm(on=False)
+        assert probe.flush(60)
+        assert scope.wait_for(lambda scope: scope.stats.received == 1001, 60)
         assert scope.stats.lost == 0
         assert probe.stats.stored == 1001
 
 
-def test_a_broker_killed_and_started_again_costs_nothing(own_broker, tmp_path):
-    key, chart, url = new_key_text(), make_chart(), own_broker.url()
+def test_a_broker_killed_and_started_again_costs_nothing(own_broker, own_url, tmp_path):
+    key, chart, url = new_key_text(), make_chart(), own_url
     with (
         Scope(url, key=key) as scope,
         broadcast(chart, url=url, key=key, spool=tmp_path / "spool") as probe,
     ):
         chart.start_at("a")
-        assert probe.flush(10), probe.stats
+        assert probe.flush(60), probe.stats
         # A broker killed right after a stream was declared may not find it again.
         threading.Event().wait(YOUNG_S)
         for _ in range(2):
@@ -218,8 +227,8 @@ def test_a_broker_killed_and_started_again_costs_nothing(own_broker, tmp_path):
             work(chart, 500)
             eventually(lambda: probe.stats.spooled >= 500)
             own_broker.start()
-            assert probe.flush(30), probe.stats
-        assert scope.wait_for(lambda scope: scope.stats.received == 2001, 30)
+            assert probe.flush(60), probe.stats
+        assert scope.wait_for(lambda scope: scope.stats.received == 2001, 60)
         assert (scope.stats.lost, probe.stats.stored) == (0, 2001)
         taken: list[int] = []
         eventually(lambda: taken.extend(step.number for step in scope.take(1)) or len(taken) >= 2001)

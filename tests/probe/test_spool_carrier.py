@@ -193,8 +193,8 @@ def test_nothing_left_behind_is_sent_while_its_probe_lives(make, chart, log, tmp
 
 def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit):
     log.error = AWAY
-    probe = make(chart, bounds=Bounds(max_batches=20))
-    for number in range(1, 61):
+    probe = make(chart, bounds=Bounds(max_batches=10))
+    for number in range(1, 31):
         chart.go(10)
         eventually(lambda number=number: probe.stats.pending - probe.stats.spooled == 0 and number)
         assert kit.whole(probe.stats)
@@ -202,7 +202,7 @@ def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit):
     assert probe.flush(20)
     lost = probe.stats.dropped
     assert set(lost) == {"spool_full"}
-    assert probe.stats.stored + lost["spool_full"] == 600
+    assert probe.stats.stored + lost["spool_full"] == 300
     opened = kit.open_all(log.stored, log.keyring)
     declared = {
         number
@@ -211,7 +211,7 @@ def test_a_full_spool_drops_the_oldest_and_declares_them(make, chart, log, kit):
         if reason == "spool_full"
         for number in range(first, first + count)
     }
-    assert declared | set(opened.numbers) == set(range(600))
+    assert declared | set(opened.numbers) == set(range(300))
     assert len(declared) == lost["spool_full"]
 
 

@@ -13,6 +13,7 @@ from farscope import Scope
 from farscope.logs.recording import RecordingLog
 from farscope.records.step import NANOSECONDS
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.scope import ordering
 from farscope.scope.seek import Seek
 from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe, in_true_order, recording
 from farscope.testing.waiting import eventually
@@ -28,6 +29,14 @@ S = NANOSECONDS
 PORT = 8270
 STRUCTURE = ChartStructure((StateInfo("idle"), StateInfo("busy")), (Reaction("idle", "WORK", "busy"),))
 MINUTES = 10
+
+
+@pytest.fixture(autouse=True)
+def _past_at_once(monkeypatch):
+    """Read steps of the past are not held for others: what is held still here gives no others."""
+    monkeypatch.setattr(ordering, "PAST_HOLD_NS", 0)
+
+
 BATCHES_READ = 3
 """So much of a recording is read through before the reading is held still."""
 
