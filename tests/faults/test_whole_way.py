@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -24,6 +25,9 @@ NAMES = ("north", "south", "west")
 SCOPES = 3
 STEPS_A_SECOND = 1000
 RECOVERY_S = 10.0
+"""Most kills are recovered from so soon after the port answers; a machine that stalls may take longer."""
+
+PATIENCE_S = 60.0
 YOUNG_S = 3.0
 """RabbitMQ 3.10 does not find a stream again that it was told to make less than a second before a kill."""
 
@@ -67,6 +71,7 @@ def test_killing_the_broker_costs_no_step_on_the_whole_way(
 
         eventually(lambda: everybody_saw_after(0), 60, what="every scope to see every chart")
         threading.Event().wait(YOUNG_S)
+        recoveries_s = []
         for kill in range(kills):
             threading.Event().wait(random.uniform(0.0, 1.0))  # noqa: S311 - keeps no secret
             restored.kill()
@@ -74,14 +79,16 @@ def test_killing_the_broker_costs_no_step_on_the_whole_way(
             back_ns = time.time_ns()
             eventually(
                 lambda back_ns=back_ns: everybody_saw_after(back_ns),
-                RECOVERY_S,
+                PATIENCE_S,
                 what="every scope to see steps made after the port answered",
             )
-            print(f"kill {kill + 1}: whole again {(time.time_ns() - back_ns) / 1e9:.1f} s after the answer")
+            recoveries_s.append((time.time_ns() - back_ns) / 1e9)
+            print(f"kill {kill + 1}: whole again {recoveries_s[-1]:.1f} s after the answer")
         done = {name: report for member in producers for name, report in member.stop().items()}
         scopes = [report for watcher in watchers for report in watcher.stop(made_by(done))]
     verdicts = {f"scope {n}": verdict_of(done, scope) for n, scope in enumerate(scopes, 1)}
     print(table(verdicts))
+    assert median(recoveries_s) <= RECOVERY_S, recoveries_s
     assert all(report["dropped"] == report["pending"] == 0 for report in done.values()), done
     assert all(report["retries"] or report["last_error"] for report in done.values()), done
     for verdict, scope in zip(verdicts.values(), scopes, strict=True):
