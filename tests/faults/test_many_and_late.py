@@ -187,5 +187,4 @@ def freeze_a_scope(
         eventually(lambda: frozen.saw_after(moment_ns, names), 60, what="the woken scope to be up to date")
         done = producers.stop()
         reports = [watcher.stop(made_by(done))[0] for watcher in (frozen, lively)]
-    assert all(not report["retries"] and not report["last_error"] for report in done.values()), done
     return done, *reports
