@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from farscope.logs.base import Entry, LogReader, Position
-from farscope.logs.recording import RecordingLog, RecordingReader
+from farscope.logs.recording import RecordingLog
+from farscope.scope.around import ReaderAround
 from farscope.scope.seek import Seek
 
 AT_ONCE: Final = 4
@@ -32,33 +33,16 @@ class Behind:
         return _Reader(self._log.reader(since_ns, position), self._seek)
 
 
-class _Reader:
-    """A ``LogReader`` that gives way."""
+class _Reader(ReaderAround):
+    """Gives way."""
 
-    def __init__(self, reader: RecordingReader, seek: Seek) -> None:
-        self._reader = reader
+    def __init__(self, reader: LogReader, seek: Seek) -> None:
+        super().__init__(reader)
         self._seek = seek
-        self.close = reader.close
-        self.interrupt = reader.interrupt
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next batches; none while somebody asks."""
         if not self._seek.turn.acquire(timeout=WAIT_S):
             return []
         self._seek.turn.release()
-        return self._reader.read(timeout_s, min(limit, AT_ONCE))
-
-    @property
-    def position(self) -> Position:
-        """Behind the last batch returned."""
-        return self._reader.position
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether the last read left nothing behind."""
-        return self._reader.caught_up
-
-    @property
-    def cut(self) -> int:
-        """Never any."""
-        return self._reader.cut
+        return super().read(timeout_s, min(limit, AT_ONCE))

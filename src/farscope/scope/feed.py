@@ -8,10 +8,11 @@ import time
 from typing import NamedTuple
 
 from farscope.errors import UsageError
-from farscope.logs.base import Entry, FiniteLog, Log, LogReader, Position
+from farscope.logs.base import Entry, FiniteLog, Log, LogReader
 from farscope.logs.lines import open_lines
 from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
+from farscope.scope.around import ReaderAround
 from farscope.scope.intake import Intake
 from farscope.scope.lines_intake import TICK, LinesIntake
 from farscope.scope.since import Since, since_ns
@@ -94,32 +95,15 @@ def _lines(
     return Feed(_TickingReader(exchanges.reader(), intake), intake, socket.gethostname(), from_now=True)
 
 
-class _TickingReader:
+class _TickingReader(ReaderAround):
     """Lets an intake that has lines waiting look at them now and then."""
 
     def __init__(self, reader: LogReader, intake: LinesIntake) -> None:
-        self._reader = reader
+        super().__init__(reader)
         self._intake = intake
-        self.close = reader.close
-        self.interrupt = reader.interrupt
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next lines, and a tick for each one that waits for another."""
         waiting = self._intake.waiting
-        entries = self._reader.read(min(timeout_s, TICK_S) if waiting else timeout_s, limit)
+        entries = super().read(min(timeout_s, TICK_S) if waiting else timeout_s, limit)
         return entries + [Entry(TICK, time.time_ns())] * waiting
-
-    @property
-    def position(self) -> Position:
-        """Of no use: there is no past to go back to."""
-        return self._reader.position
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether everything that came was read."""
-        return self._reader.caught_up
-
-    @property
-    def cut(self) -> int:
-        """Always none: the format does not tell what is gone."""
-        return self._reader.cut

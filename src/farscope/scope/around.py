@@ -1,0 +1,33 @@
+"""A reader around a reader, for those that change how one reads and nothing else."""
+
+from __future__ import annotations
+
+from farscope.logs.base import Entry, LogReader, Position
+
+
+class ReaderAround:
+    """A ``LogReader`` that passes everything on; see there."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self.close = reader.close
+        self.interrupt = reader.interrupt
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        """Return the next entries."""
+        return self._reader.read(timeout_s, limit)
+
+    @property
+    def position(self) -> Position:
+        """Behind the last entry returned."""
+        return self._reader.position
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the last read left nothing behind."""
+        return self._reader.caught_up
+
+    @property
+    def cut(self) -> int:
+        """How many batches were gone before they could be read."""
+        return self._reader.cut
