@@ -77,5 +77,5 @@ pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/web_pictures.py
 
 clean: ## Remove the environment and everything else that was made
-	@rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) .stamps build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
