@@ -7,8 +7,9 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -38,20 +39,23 @@ ONE_AT_A_TIME = ("broker", "network")
 """Markers of tests that run one after another, also when others run beside them: they share a broker."""
 
 
-@pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> Generator[None]:
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Keep together what shares a thing; leave out soaks unless the marker expression speaks of them."""
     for item in items:
         shares = any(item.get_closest_marker(name) for name in ONE_AT_A_TIME)
-        item.add_marker(pytest.mark.xdist_group("broker" if shares else str(item.path)))
+        item.add_marker(pytest.mark.xdist_group("broker" if shares else item.nodeid.partition("::")[0]))
     if "soak" not in config.option.markexpr:
         soaks = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=soaks)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
-    yield
-    if getattr(config.option, "loadgroup", False) and not all("@" in item.nodeid for item in items):
-        # It happened without a word: pytest-xdist 3.8 writes groups where pytest 9.2 no longer looks.
-        raise pytest.UsageError("pytest-xdist did not group the tests: versions that do not go together")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(node: Any, ids: list[str]) -> None:
+    """Refuse to go on where nothing is kept together, as when pytest-xdist 3.8 meets pytest 9.2."""
+    if node.config.option.dist == "loadgroup" and not all("@" in each for each in ids):
+        pytest.exit("pytest-xdist did not group the tests: its version and pytest's do not go together", 4)
 
 
 @pytest.hookimpl(trylast=True)
