@@ -1,21 +1,27 @@
 """Whatever is wrong with a broker is told in one clear line, with what to do about it."""
 
+import contextlib
 import shlex
 import socket
 import tempfile
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pika
 import pytest
+from pika.adapters.blocking_connection import BlockingChannel
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq import RabbitLog
 from farscope.logs.rabbitmq import open as open_rabbitmq
-from farscope.logs.rabbitmq_errors import explain, permissions
+from farscope.logs.rabbitmq_errors import explain
+from farscope.logs.rabbitmq_reader import RabbitReader
+from farscope.logs.rabbitmq_rights import permissions
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.testing.broker import Broker, free_port
 from farscope.testing.certificates import make_certificates
+from farscope.testing.waiting import eventually
 
 pytestmark = pytest.mark.broker
 
@@ -96,6 +102,18 @@ def test_a_virtual_host_closed_to_the_user_is_named(users: Broker):
         users.control("delete_vhost", "closed")
     assert isinstance(error, LogRefused)
     assert "set_permissions -p closed producer" in error.hint
+    assert "add_vhost" not in error.hint  # it is there
+
+
+def test_who_names_no_virtual_host_is_told_which_one_that_is(users: Broker):
+    users.control("add_user", "elsewhere", PASSWORD)
+    try:
+        error = append_error(open_rabbitmq(users.url("elsewhere", PASSWORD)))
+    finally:
+        users.control("delete_user", "elsewhere")
+    assert isinstance(error, LogRefused)
+    assert "without, it is '/'" in error.hint
+    assert "add_vhost" not in error.hint
 
 
 def test_a_refused_port_is_unavailable_and_named():
@@ -201,6 +219,78 @@ def test_a_log_that_nobody_set_up_is_told_to_who_may_not(users: Broker, name: st
         assert isinstance(error, LogRefused)
         assert "is not set up" in error.message
         assert "farscope doctor" in error.hint
+
+
+@pytest.fixture
+def admin(broker: Broker) -> Iterator[BlockingChannel]:
+    parameters = pika.ConnectionParameters(
+        "127.0.0.1", broker.port, credentials=pika.PlainCredentials(broker.user, broker.password)
+    )
+    with pika.BlockingConnection(parameters) as connection:
+        yield connection.channel()
+
+
+def what_is_awaited(reader: RabbitReader) -> str:
+    """What a reader says while it waits for a log; a refusal, which would end a watcher, fails the test."""
+
+    def words() -> str:
+        try:
+            reader.read(0.1)
+        except LogUnavailable as error:
+            one_clear_line(error)
+            return error.message if "not set up" in error.message else ""
+        return ""
+
+    return eventually(words, what="hearing that the log is not set up")
+
+
+def batches(reader: RabbitReader, count: int) -> list[bytes]:
+    had: list[bytes] = []
+
+    def all_there() -> bool:
+        with contextlib.suppress(LogUnavailable):
+            had.extend(entry.data for entry in reader.read(0.1))
+        return len(had) >= count
+
+    eventually(all_there)
+    return had
+
+
+@pytest.mark.parametrize("from_now_on", [True, False])
+def test_a_stream_deleted_under_a_watcher_is_waited_for_and_read_from_its_begin(
+    users: Broker, ready: str, admin: BlockingChannel, *, from_now_on: bool
+):
+    log = as_user(users, ready, WATCHER)
+    reader = log.reader(since_ns=None if from_now_on else 0)
+    writer = open_rabbitmq(ready).writer("00")
+    writer.append([b"second", b"third"], 20)
+    expected = [b"second", b"third"] if from_now_on else [b"first", b"second", b"third"]
+    assert batches(reader, len(expected)) == expected
+    admin.queue_delete(log.settings.stream)
+    assert "'watcher'" in what_is_awaited(reader)
+    later = [b"%d" % number for number in range(9)]
+    for batch in later:  # more than the deleted stream had: what is expected next is no sign of the new one
+        writer.append([batch], 20)
+    writer.close()
+    assert batches(reader, len(later)) == later
+    reader.close()
+
+
+def test_an_exchange_deleted_under_a_watcher_is_waited_for_and_reading_goes_on_where_it_was(
+    users: Broker, ready: str, admin: BlockingChannel
+):
+    log = as_user(users, ready, WATCHER)
+    reader = log.reader(since_ns=0)
+    assert batches(reader, 1) == [b"first"]
+    admin.exchange_delete(log.settings.exchange)
+    # A watcher that stays connected does not need the exchange.
+    reader._link.post(partial(reader._link.fail, LogUnavailable("cut off", "connect again")))
+    what_is_awaited(reader)
+    writer = open_rabbitmq(ready).writer("00")
+    writer.append([b"second"], 20)
+    writer.close()
+    assert batches(reader, 1) == [b"second"]
+    reader.close()
 
 
 def test_a_stream_with_other_settings_is_used_unless_settings_are_asked_for(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 import socket
 import ssl
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from pika.exceptions import (
 )
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
+from farscope.logs.rabbitmq_rights import AGAIN, missing, permissions
 from farscope.logs.rabbitmq_settings import PORT, TLS_PORT, Settings
 
 ACCESS_REFUSED: Final = 403
@@ -47,7 +47,6 @@ _NO_REPLICA_YET: Final = re.compile("does not have a (running )?replica")
 _WRONG_ARGUMENTS: Final = ("inequivalent arg", "x-queue-type", "x-stream-offset")
 """Whatever else a broker calls a failed precondition is no word about our arguments, and may pass."""
 
-AGAIN: Final = "it is tried again"
 DOCTOR: Final = "farscope doctor tells what is missing"
 
 
@@ -193,9 +192,15 @@ def _tls(error: ssl.SSLError, settings: Settings) -> LogError:
 def _vhost(text: str, settings: Settings) -> LogError:
     if "is down" in text:
         return LogUnavailable(f"the virtual host {settings.vhost!r} of {settings.place} is down", AGAIN)
+    if settings.vhost == "/":
+        remedy = "name the virtual host behind host and port: without, it is '/'; or "
+    elif "not found" in text:
+        remedy = f"make it with: rabbitmqctl add_vhost {settings.vhost}; "
+    else:
+        remedy = ""
     return LogRefused(
         f"{settings.place} does not let user {settings.user!r} into the virtual host {settings.vhost!r}",
-        f"make it with: rabbitmqctl add_vhost {settings.vhost}; let the user in with: "
+        f"{remedy}let the user in with: "
         f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user} CONFIGURE WRITE READ",
     )
 
@@ -244,25 +249,6 @@ def absent(error: ChannelClosedByBroker) -> bool:
     return str(error.reply_text).startswith(("NOT_FOUND - no exchange", "NOT_FOUND - no queue"))
 
 
-def permissions(settings: Settings) -> str:
-    """The administrator's commands for a user who may write and read, or only one of these."""
-    start = f"rabbitmqctl set_permissions -p {shlex.quote(settings.vhost)} {shlex.quote(settings.user)} '^$'"
-    write, read, nothing = _exactly(settings.exchange), _exactly(settings.stream), "^$"
-    return (
-        "set_permissions replaces all rights a user had, so give all that are needed; "
-        f"to write and read: {start} '{write}' '{read}'; "
-        f"to write only: {start} '{write}' '{nothing}'; to read only: {start} '{nothing}' '{read}'"
-    )
-
-
-def missing(settings: Settings, what: str) -> LogRefused:
-    """Exchange or stream is not there, and this user may not make it."""
-    return LogRefused(
-        f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
-        "run farscope doctor once with the address of a user who may configure, write and read",
-    )
-
-
 def no_stream(settings: Settings, reason: str) -> LogRefused:
     """The broker has no streams, or the name belongs to a queue of another kind."""
     return LogRefused(
@@ -270,18 +256,6 @@ def no_stream(settings: Settings, reason: str) -> LogRefused:
         "streams need RabbitMQ 3.9 or later with the feature flag stream_queue enabled; "
         "if a queue of that name exists, name another stream= in the address",
     )
-
-
-def unbound(settings: Settings) -> LogRefused:
-    """What was published went nowhere."""
-    return LogRefused(
-        f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
-        "run farscope doctor once with the address of a user who may configure, write and read",
-    )
-
-
-def _exactly(name: str) -> str:
-    return "^" + "".join(mark if mark.isalnum() or mark in "-_" else "\\" + mark for mark in name) + "$"
 
 
 def _after_dash(text: str) -> str:

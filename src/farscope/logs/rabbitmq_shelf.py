@@ -60,6 +60,8 @@ class Shelf:
         self._doubtful = False
         self.cut = 0
         self.attached = False
+        self.found = False
+        """Whether a subscription ever began, so that there was a log."""
         self.error: LogError | None = None
         self._end = -1
         self.arrivals = 0
@@ -126,6 +128,7 @@ class Shelf:
         """Note that a subscription began or ended."""
         with self.changed:
             self.attached = attached
+            self.found = self.found or attached
             self.error = error
             self.checked = False
             self.changed.notify_all()

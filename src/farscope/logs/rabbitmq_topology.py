@@ -15,10 +15,10 @@ from farscope.logs.rabbitmq_errors import (
     RESOURCE_LOCKED,
     absent,
     explain,
-    missing,
     plain,
 )
 from farscope.logs.rabbitmq_link import Link, Request
+from farscope.logs.rabbitmq_rights import missing
 from farscope.logs.rabbitmq_settings import Settings
 
 LOOK_AGAIN_S: Final = 0.3
@@ -102,7 +102,9 @@ def _set_up(link: Link, channel: Channel) -> Talk:
         if failure is None:
             continue
         if failure.reply_code == ACCESS_REFUSED:
-            raise missing(settings, plain(failure.reply_text)) from failure
+            channel, unseen = yield from _try(link, channel, _find_stream)
+            gone = unseen is not None and absent(unseen)
+            raise missing(settings, plain(failure.reply_text), stream=gone) from failure
         exists = failure.reply_code == PRECONDITION_FAILED and "x-queue-type" not in failure.reply_text
         if not exists or settings.retention_asked:
             raise explain(failure, settings) from failure

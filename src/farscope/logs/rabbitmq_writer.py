@@ -18,8 +18,9 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq_errors import Collision, blocked, unbound
+from farscope.logs.rabbitmq_errors import Collision, blocked
 from farscope.logs.rabbitmq_link import Link, Script
+from farscope.logs.rabbitmq_rights import unbound
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.rabbitmq_topology import prepare
 
