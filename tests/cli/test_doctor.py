@@ -1,17 +1,23 @@
 """The doctor finds what is wrong, says how to mend it, and its exit code tells."""
 
 import os
+import re
 import socket
 import threading
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner, Result
 
+from farscope.cli.doctor import examine
 from farscope.cli.main import farscope
+from farscope.logs.base import Log, LogReader, LogWriter
+from farscope.logs.check import Verdict
 from farscope.logs.url import open_log
 from farscope.probe.spool import Spool
 from farscope.probe.spool_folder import SpoolFolder, default_spool_root
@@ -114,6 +120,43 @@ def test_a_key_that_others_can_read_is_found(tmp_path: Path, key: Path):
     assert remedied(result)
 
 
+class Overheard:
+    """A log in which others store batches as soon as somebody listens."""
+
+    shared = False
+
+    def __init__(self, log: Log, batches: list[bytes]) -> None:
+        self.log = log
+        self.batches = batches
+        self.url = log.url
+
+    def reader(self) -> LogReader:
+        reader = self.log.reader()
+        writer = self.writer("others")
+        writer.append(self.batches, 10)
+        writer.close()
+        return reader
+
+    def writer(self, name: str) -> LogWriter:
+        return self.log.writer(name)
+
+
+def test_those_who_seal_with_other_keys_are_told_of(key: Path):
+    strangers = [Keyring.from_text(urlsafe_b64encode(os.urandom(32)).decode()) for _ in range(6)]
+    batches = []
+    for count, keyring in enumerate(strangers, 1):
+        sealer = Sealer(keyring, os.urandom(16))
+        batches += [sealer.seal(number, Flags.HEARTBEAT, b"not ours") for number in range(count)]
+    checks = list(examine(Overheard(open_log(f"memory:{uuid4()}"), batches), key, 0.01))
+    told = [check for check in checks if check.name == "foreign"]
+    assert all(check.verdict is Verdict.WARN and check.remedy for check in told)
+    assert len(told) == 5
+    assert told[0].what == f"6 batches came that are sealed with another key, {strangers[-1].fingerprints[0]}"
+    assert "2 more keys" in told[-1].what
+    (clocks,) = [check for check in checks if check.name == "clocks"]
+    assert "nobody sent anything this key opens" in clocks.what
+
+
 def test_a_port_nobody_listens_on_is_found(key: Path):
     result = doctor(f"amqp://127.0.0.1:{free_port()}", "--key", key)
     assert result.return_value == 1
@@ -213,6 +256,9 @@ def test_a_user_who_may_only_write_or_only_read_is_told_apart_from_one_who_may_n
             broker.control("set_permissions", "-p", "/", "somebody", nothing, write, read)
             result = doctor(f"{broker.url('somebody', 'secret')}?{url.partition('?')[2]}", "--key", key)
             assert result.return_value == code, result.output
+            # What it may not see, it does not claim.
+            assert "bound to it" not in result.output
+            assert "bytes or" not in result.output
             assert (lines(result)["read"], lines(result)["write"]) == (reads, writes)
             assert remedied(result)
     finally:
@@ -228,6 +274,20 @@ def test_a_stream_with_other_settings_is_remarked_upon(fresh_log_url: Callable[.
     assert lines(result)["log"] == "warn"
     assert "x-max-length-bytes" in result.output
     assert "retention" not in lines(result)  # the address's is not the stream's
+
+
+@pytest.mark.broker
+def test_segments_too_large_for_what_is_kept_are_told_with_a_way_to_change_them(
+    broker: Broker, fresh_log_url: Callable[..., str], key: Path
+):
+    url = fresh_log_url(max_bytes="4MB", segment_bytes="2MB")
+    result = doctor(url, "--key", key)
+    assert lines(result)["retention"] == "warn"
+    (command,) = re.findall(r"rabbitmqctl (-p \S+ delete_queue \S+)", result.output)
+    broker.control(*command.split())
+    mended = doctor(url.replace("segment_bytes=2MB", "segment_bytes=1MB"), "--key", key)
+    assert lines(mended)["retention"] == "ok"
+    assert mended.return_value == 0
 
 
 @pytest.mark.broker

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from importlib import import_module
 from itertools import chain
@@ -15,7 +16,7 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.style import painted
-from farscope.errors import KeyringError, LogError, LogRefused, WireError
+from farscope.errors import KeyringError, LogError, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
 from farscope.logs.sqlite import SqliteLog
@@ -34,6 +35,9 @@ ROUND_TRIP_S: Final = 10.0
 
 CLOCK_S: Final = 1.0
 """Clocks that differ by more are told; charts are still shown in order, but times mislead people."""
+
+STRANGERS: Final = 4
+"""Foreign keys that are named; the rest is counted, for anybody who may write can make up more."""
 
 COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -124,9 +128,11 @@ def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]
         yield ok("read", "this user may read")
         written = _write(log, keyring, probe)
         yield written
+        ear = _Ear(reader, keyring)
         if written.verdict is Verdict.OK:
-            yield _read_back(reader, keyring, probe)
-        yield from _compare_clocks(reader, keyring, probe, listen_s)
+            yield _read_back(ear, probe)
+        yield from _compare_clocks(ear, probe, listen_s)
+        yield from ear.strangers()
     finally:
         reader.close()
 
@@ -155,11 +161,50 @@ def _write(log: Log, keyring: Keyring, probe: bytes) -> Check:
         writer.close()
 
 
-def _read_back(reader: LogReader, keyring: Keyring, probe: bytes) -> Check:
+class _Ear:
+    """Listens to what comes in."""
+
+    def __init__(self, reader: LogReader, keyring: Keyring) -> None:
+        self._reader = reader
+        self._opener = Opener(keyring)
+        self._strangers: Counter[str] = Counter()
+
+    def batches(self, timeout_s: float) -> Iterator[tuple[bytes, Batch, int]]:
+        """Read once; what is no batch at all is none of ours, and what another key sealed is counted."""
+        entries = self._reader.read(timeout_s)
+        arrived_ns = time.time_ns()
+        for entry in entries:
+            try:
+                header, body = self._opener.open(entry.data)
+                yield header.probe, decode_body(body, header.probe), arrived_ns
+            except WrongKey as error:
+                self._strangers[error.fingerprint] += 1
+            except WireError:
+                continue
+
+    @property
+    def heard_strangers(self) -> bool:
+        """Whether anything was sealed with another key."""
+        return bool(self._strangers)
+
+    def strangers(self) -> Iterator[Check]:
+        """Tell of keys that are not ours."""
+        named = self._strangers.most_common(STRANGERS)
+        for fingerprint, count in named:
+            what = f"{count:,} batches came that are sealed with another key, {fingerprint}"
+            yield warn(
+                "foreign", what, "fine if they are others' charts; compare farscope key show over there"
+            )
+        if len(self._strangers) > len(named):
+            more = len(self._strangers) - len(named)
+            yield warn("foreign", f"and batches of {more:,} more keys", "who may write to this log?")
+
+
+def _read_back(ear: _Ear, probe: bytes) -> Check:
     deadline = time.monotonic() + ROUND_TRIP_S
     try:
         while time.monotonic() < deadline:
-            if any(batch[0] == probe for batch in _batches(reader, keyring, 0.2)):
+            if any(batch[0] == probe for batch in ear.batches(0.2)):
                 return ok("message", "sent, read back and opened")
     except LogError as error:
         return fail("message", error.message, error.hint)
@@ -167,13 +212,13 @@ def _read_back(reader: LogReader, keyring: Keyring, probe: bytes) -> Check:
     return fail("message", "the message was stored, but never came", remedy)
 
 
-def _compare_clocks(reader: LogReader, keyring: Keyring, own: bytes, listen_s: float) -> Iterator[Check]:
+def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
     """Compare sending times with ours as batches come in; the least late one of a host was least delayed."""
     offsets: dict[str, float] = {}
     deadline = time.monotonic() + listen_s
     while time.monotonic() < deadline:
         try:
-            for probe, batch, arrived_ns in _batches(reader, keyring, 0.2):
+            for probe, batch, arrived_ns in ear.batches(0.2):
                 if probe != own:
                     offset = (batch.sent_ns - arrived_ns) / 1e9
                     offsets[batch.host] = max(offset, offsets.get(batch.host, offset))
@@ -181,26 +226,14 @@ def _compare_clocks(reader: LogReader, keyring: Keyring, own: bytes, listen_s: f
             yield fail("clocks", error.message, error.hint)
             return
     if not offsets:
-        yield ok("clocks", f"nobody sent anything within {listen_s:g} s, so there is none to compare with")
+        what = "anything this key opens" if ear.heard_strangers else "anything"
+        yield ok("clocks", f"nobody sent {what} within {listen_s:g} s, so there is none to compare with")
     for host, offset in sorted(offsets.items()):
         what = f"{host} is {abs(offset):.1f} s {'ahead of' if offset > 0 else 'behind'} this machine"
         if abs(offset) > CLOCK_S:
             yield warn("clocks", what, "set the clocks of both by NTP, for example with chrony")
         else:
             yield ok("clocks", f"{host} agrees within a second")
-
-
-def _batches(reader: LogReader, keyring: Keyring, timeout_s: float) -> Iterator[tuple[bytes, Batch, int]]:
-    """Read once; what another key sealed, or what is no batch at all, is none of ours."""
-    opener = Opener(keyring)
-    entries = reader.read(timeout_s)
-    arrived_ns = time.time_ns()
-    for entry in entries:
-        try:
-            header, body = opener.open(entry.data)
-            yield header.probe, decode_body(body, header.probe), arrived_ns
-        except WireError:
-            continue
 
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:

@@ -14,7 +14,7 @@ from farscope.logs.rabbitmq import RabbitLog
 from farscope.logs.rabbitmq_errors import explain
 from farscope.logs.rabbitmq_link import Link, Script, tls_context
 from farscope.logs.rabbitmq_settings import Settings
-from farscope.logs.rabbitmq_topology import compare, prepare
+from farscope.logs.rabbitmq_topology import bind, compare, prepare
 
 WAIT_S: Final = 10.0
 """How long each step of the examination may take."""
@@ -41,8 +41,10 @@ def examine(settings: Settings) -> Iterator[Check]:
                 return
     examination = _Examination(settings)
     yield from examination.run()
-    if examination.as_asked:
+    if examination.differs == "":
         yield _retention(settings)
+    elif examination.differs is None:
+        yield ok("retention", "as the stream was made; a user who may configure it can compare")
 
 
 def _resolves(settings: Settings) -> Check:
@@ -107,8 +109,9 @@ class _Examination:
         self._stage = "login"
         self._product = "a broker"
         self._error: LogError | None = None
-        self._differs = ""
-        self._found = False
+        self._bound = False
+        self.differs: str | None = "not looked at"
+        """How the stream's settings differ from the address's; None where this user may not know."""
         self._done = threading.Event()
 
     def run(self) -> Iterator[Check]:
@@ -125,21 +128,16 @@ class _Examination:
         else:
             yield self._set_up()
 
-    @property
-    def as_asked(self) -> bool:
-        """Whether the stream was found, and found to be what the address says."""
-        return self._found and not self._differs
-
     def converse(self, link: Link) -> Script:
         """Log in, then look for the log, setting up what is missing."""
         self._product = link.product
         self._stage = "log"
-        channel = yield from prepare(link, thorough=True)
-        self._differs = yield from compare(link, channel)
+        channel = yield from prepare(link, thorough=False)
+        channel, self._bound = yield from bind(link, channel)
+        self.differs = yield from compare(link, channel)
 
     def opened(self) -> None:
         """All was found."""
-        self._found = True
         self._done.set()
 
     def lost(self, error: LogError) -> None:
@@ -151,8 +149,10 @@ class _Examination:
     def _set_up(self) -> Check:
         exchange, stream = self._settings.exchange, self._settings.stream
         found = f"exchange {exchange!r} with the stream {stream!r} bound to it"
-        if self._differs:
-            return warn("log", f"{found}; its settings differ: {self._differs}", "fine if that is meant")
+        if not self._bound:
+            found = f"exchange {exchange!r} and stream {stream!r} exist; this user cannot tell whether bound"
+        if self.differs:
+            return warn("log", f"{found}; its settings differ: {self.differs}", "fine if that is meant")
         return ok("log", found)
 
 
@@ -161,7 +161,10 @@ def _retention(settings: Settings) -> Check:
     kept = f"{settings.max_bytes:,} bytes or {days:g} days in segments of {settings.segment_bytes:,} bytes"
     if settings.max_bytes < ENOUGH_SEGMENTS * settings.segment_bytes:
         return warn(
-            "retention", kept, "make segment_bytes= a quarter of max_bytes= or less, before the first use"
+            "retention",
+            kept,
+            "make segment_bytes= a quarter of max_bytes= or less; a stream keeps what it was made with, "
+            f"so delete it first: rabbitmqctl -p {settings.vhost} delete_queue {settings.stream}",
         )
     return ok("retention", kept)
 

@@ -47,17 +47,32 @@ def prepare(link: Link, *, thorough: bool) -> Talk:
         return (yield from _set_up_alone(link, channel))
     if link.settings.retention_asked:
         # Declaring again is how the broker compares the settings.
-        channel = yield from _do(link, channel, _make_stream, tolerated=ACCESS_REFUSED)
+        channel, failure = yield from _try(link, channel, _make_stream)
+        if failure is not None and failure.reply_code != ACCESS_REFUSED:
+            raise failure
     if thorough:
-        channel = yield from _do(link, channel, _bind, tolerated=ACCESS_REFUSED)
+        channel, _ = yield from bind(link, channel)
     return channel
 
 
-def compare(link: Link, channel: Channel) -> Generator[Request, Any, str]:
-    """Return how the stream's settings differ from ours, in the broker's words; empty if they do not."""
+def bind(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+    """Bind the stream to the exchange; return a channel to go on with, and whether this user may do that."""
+    channel, failure = yield from _try(link, channel, _bind)
+    if failure is not None and failure.reply_code != ACCESS_REFUSED:
+        raise failure
+    return channel, failure is None
+
+
+def compare(link: Link, channel: Channel) -> Generator[Request, Any, str | None]:
+    """Return how the stream's settings differ from ours, in the broker's words; empty if they do not.
+
+    None where this user may not know.
+    """
     _, failure = yield from _try(link, channel, _make_stream)
-    if failure is None or failure.reply_code == ACCESS_REFUSED:
+    if failure is None:
         return ""
+    if failure.reply_code == ACCESS_REFUSED:
+        return None
     if failure.reply_code != PRECONDITION_FAILED or "x-queue-type" in failure.reply_text:
         raise failure
     return plain(failure.reply_text.partition(" - ")[2])
@@ -108,13 +123,7 @@ def _set_up(link: Link, channel: Channel) -> Talk:
         exists = failure.reply_code == PRECONDITION_FAILED and "x-queue-type" not in failure.reply_text
         if not exists or settings.retention_asked:
             raise explain(failure, settings) from failure
-    return (yield from _do(link, channel, _bind, tolerated=ACCESS_REFUSED))
-
-
-def _do(link: Link, channel: Channel, ask: Ask, *, tolerated: int) -> Talk:
-    channel, failure = yield from _try(link, channel, ask)
-    if failure is not None and failure.reply_code != tolerated:
-        raise failure
+    channel, _ = yield from bind(link, channel)
     return channel
 
 
