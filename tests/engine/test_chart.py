@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 
 import pytest
@@ -203,6 +204,65 @@ def test_a_subclass_overrides_reactions_as_methods_and_adds_states():
     assert driven(Door, "KNOCK").current_state() == "shut"
 
 
+def test_a_class_made_of_several_has_the_states_of_all_of_them():
+    class Bell:
+        silent = State("silent")
+        ringing = State()
+        silent.on("RING", to=ringing)
+
+    class Light(Chart):
+        dark = State()
+        bright = State()
+        dark.on("SWITCH", to=bright)
+
+    class House(Bell, Door, Light):
+        def answer(self, _e):
+            return self.silent
+
+    house = driven(House, "KNOCK", "RING")
+    assert house.current_state() == "ringing"
+    house = House("house", threaded=False)
+    house.start_at("dark")
+    house.dispatch(Event("SWITCH"))
+    assert house.is_in(House.bright)
+
+
+def test_a_decorated_reaction_gets_what_the_function_behind_it_takes():
+    def told(function):
+        @functools.wraps(function)
+        def tell(*arguments, **named):
+            arguments[0].scribble(f"{function.__name__} of {len(arguments)}")
+            return function(*arguments, **named)
+
+        return tell
+
+    class Told(Chart):
+        rest = State(initial=True)
+
+        @rest.entry
+        @told
+        def enter(self):
+            pass
+
+        @rest.on("ONE")
+        @told
+        @told
+        def one(self):
+            pass
+
+        @rest.on("TWO", to=rest, guard=told(lambda _chart: True))
+        @told
+        def two(self, e):
+            self.scribble(e.payload)
+
+    steps = driven(Told, "ONE", Event("TWO", "it")).steps()
+    assert [step.texts for step in steps] == [
+        ("enter of 1",),
+        ("one of 1", "one of 1"),
+        ("<lambda> of 1", "two of 2", "it", "enter of 1"),
+    ]
+
+
 def test_functions_named_underscore_are_no_methods_to_override():
     class Quiet(Chart):
         rest = State(initial=True)
@@ -344,6 +404,10 @@ def two_roots(namespace, _state):
     namespace["t"] = State()
 
 
+async def waits(_chart):
+    """Be no guard."""
+
+
 MISTAKES = {
     "leads to nowhere, which chart class Wrong does not have": lambda _n, s: s.on("A", to="nowhere"),
     "neither a function nor a target": lambda _n, s: s.on("A"),
@@ -354,6 +418,7 @@ MISTAKES = {
     "is no signal, but state without a name so far": lambda _n, s: s.on(lambda _chart: None),
     "belongs to the engine": lambda _n, s: s.on(signals.ENTRY_SIGNAL, to=s),
     "cannot be a reaction of state": lambda _n, s: s.on("A")(lambda _a, _b, _c: None),
+    "a guard of state .* is a coroutine function": lambda _n, s: s.on("A", to=s, guard=waits),
     "reacts to all other signals twice": lambda _n, s: [s.otherwise(lambda _c: None) for _ in "ab"],
 }
 
@@ -362,6 +427,23 @@ MISTAKES = {
 def test_mistakes_are_named_when_the_class_is_defined(message):
     with pytest.raises(ChartBuildError, match=message):
         declare(MISTAKES[message])
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        (
+            waits,
+            "waits, a reaction of state outer, is a coroutine function",
+        ),
+        (lambda _chart, _e, _more: None, "cannot be a reaction of state outer"),
+        (5, "5 cannot be a reaction of state outer"),
+    ],
+    ids=["coroutine", "arguments", "number"],
+)
+def test_a_method_that_cannot_override_a_reaction_is_named_when_the_class_is_defined(override, message):
+    with pytest.raises(ChartBuildError, match=message):
+        type("Wrong", (Door,), {"answer": override})
 
 
 def test_a_finished_class_takes_no_more_reactions():

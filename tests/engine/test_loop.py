@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import gc
 import threading
 import time
@@ -21,6 +22,7 @@ from farscope.errors import (
     ChartError,
     ChartStopped,
     NoStatus,
+    NotAState,
     NotStarted,
     QueueFull,
 )
@@ -568,3 +570,286 @@ def test_a_thread_may_wait_for_the_end_of_a_chart():
     assert gate.join(SOON_S)
     assert time.monotonic() - begin < SOON_S
     thread.join()
+
+
+def passed_on(function):
+    @functools.wraps(function)
+    def pass_on(*arguments):
+        return function(*arguments)
+
+    return pass_on
+
+
+class Decorated(AsyncChart):
+    """A gate that stands open, and whose reactions do not look as if they had to be awaited."""
+
+    with State(initial=True) as outer:
+        idle = State(initial=True)
+        busy = State()
+
+    @busy.on("DONE", to=idle)
+    @passed_on
+    async def done(self):
+        await asyncio.sleep(0)
+
+    @idle.on("GO")
+    @passed_on
+    async def go(self, e):
+        self.scribble("before")
+        self.post_fifo(Event("DONE"))
+        await asyncio.sleep(0)
+        self.scribble(f"after {e.payload}")
+        return self.busy
+
+    @busy.entry
+    @passed_on
+    async def came(self):
+        await asyncio.sleep(0)
+        self.scribble("came")
+
+
+@pytest.mark.parametrize("rounds", [1, 3], ids=["walked", "remembered"])
+def test_reactions_are_awaited_also_if_what_decorates_them_is_no_coroutine_function(rounds):
+    twin = Twin("chart", threaded=False)
+    twin.start_at()
+    for _ in range(rounds):
+        twin.post_fifo(Event("GO", 7))
+        twin.complete_circuit()
+
+    async def main():
+        async with Decorated("chart") as chart:
+            for _ in range(rounds):
+                await chart.post(Event("GO", 7))
+                await chart.settled()
+        return chart
+
+    chart = run(main())
+    assert chart.spy() == twin.spy()
+    assert [step.shape for step in chart.steps()] == [step.shape for step in twin.steps()]
+
+
+def test_a_decorated_reaction_that_returns_no_state_is_told_so(caplog):
+    class Wrong(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.on("GO")
+        @passed_on
+        async def go(self):
+            return 4
+
+        @rest.on("BACK", to=rest)
+        @passed_on
+        async def back(self):
+            return self.rest
+
+    async def main(signal):
+        async with Wrong("wrong") as chart:
+            await chart.post(Event(signal))
+            await chart.settled()
+        return chart.failure
+
+    assert isinstance(run(main("GO")), NotAState)
+    assert isinstance(run(main("BACK")), ChartBuildError)
+    assert "never awaited" not in caplog.text
+
+
+@pytest.mark.parametrize("options", [{}, {"to": "rest"}], ids=["deciding", "acting"])
+def test_a_chart_without_a_loop_refuses_what_a_decorated_reaction_has_awaited(options):
+    class Hidden(Chart):
+        rest = State(initial=True)
+
+        @rest.on("GO", **options)
+        @passed_on
+        async def go(self):
+            """Never begin."""
+
+    chart = Hidden("hidden", threaded=False)
+    chart.start_at()
+    with pytest.raises(NoStatus, match="has to be awaited, but chart hidden runs on no event loop"):
+        chart.dispatch(Event("GO"))
+
+
+def test_a_start_whose_awaiting_is_cancelled_leaves_no_chart_behind():
+    class Slow(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.entry
+        async def enter(self):
+            entered.set()
+            await asyncio.Event().wait()
+
+    async def main():
+        async def use():
+            async with chart:
+                raise AssertionError("it cannot start")
+
+        user = asyncio.create_task(use())
+        await entered.wait()
+        user.cancel()
+        await asyncio.wait((user,))
+        assert user.cancelled()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    entered = asyncio.Event()
+    chart = Slow("slow")
+    asyncio.run(main())
+    assert chart.join(0)
+
+
+def test_what_is_cancelled_does_not_wait_for_the_step_that_runs(caplog):
+    async def main():
+        gate = Gate("gate")
+
+        async def use():
+            async with gate:
+                gate.post_fifo(Event("GO"))
+                await asyncio.Event().wait()
+
+        user = asyncio.create_task(use())
+        await gate.entered.wait()
+        user.cancel()
+        await asyncio.wait((user,))
+        assert user.cancelled()
+        return gate
+
+    gate = run(main())
+    assert gate.steps()[-1].kind is StepKind.FAILED
+    assert "did not end its step" not in caplog.text
+
+
+def test_cancelling_the_wait_for_the_end_cancels_the_step():
+    async def main():
+        async with Gate("gate") as gate:
+            gate.post_fifo(Event("GO"))
+            await gate.entered.wait()
+            closing = asyncio.create_task(gate.aclose(10 * SOON_S))
+            await asyncio.sleep(0)
+            closing.cancel()
+            await gate.settled()
+            assert closing.cancelled()
+            assert isinstance(gate.failure, asyncio.CancelledError)
+
+    run(main())
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)
+def test_what_is_to_end_the_program_goes_on_outwards(error, caplog):
+    class Ending(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.on("END")
+        async def end(self):
+            raise error
+
+    charts = []
+
+    async def main():
+        async with Ending("ending", on_error="continue") as chart:
+            charts.append(chart)
+            chart.post_fifo(Event("END"))
+            await asyncio.Event().wait()
+
+    with pytest.raises(type(error)):
+        asyncio.run(main())
+    (chart,) = charts
+    assert chart.failure is error
+    assert chart.steps()[-1].kind is StepKind.FAILED
+    assert "never retrieved" not in caplog.text
+
+
+@contextlib.contextmanager
+def left_behind(waiting, *sinks):
+    """Give a chart whose loop was closed while it ran."""
+    loop = asyncio.new_event_loop()
+
+    async def main():
+        gate = Gate("gate")
+        for sink in sinks:
+            gate.attach(sink)
+        gate.start_at()
+        await gate.settled()
+        if waiting:
+            gate.post_fifo(Event("GO"))
+            await gate.entered.wait()
+        return gate
+
+    gate = loop.run_until_complete(main())
+    task, gate._task._log_destroy_pending = gate._task, False  # asyncio's own way to keep it silent
+    loop.close()
+    yield gate
+    del task
+
+
+def elsewhere(act):
+    done = []
+    thread = threading.Thread(target=lambda: done.append(act()))
+    thread.start()
+    thread.join()
+    (result,) = done
+    return result
+
+
+@pytest.mark.parametrize("where", [lambda act: act(), elsewhere], ids=["here", "elsewhere"])
+@pytest.mark.parametrize("waiting", [False, True], ids=["idle", "waiting"])
+def test_a_chart_whose_loop_was_closed_can_be_ended(where, waiting, watcher):
+    with left_behind(waiting, watcher) as gate:
+        assert where(gate.stop) is None
+        assert gate.join(0)
+        assert where(gate.stop) is None
+        with pytest.raises(ChartStopped):
+            gate.post_fifo(Event("GO"))
+    steps = gate.steps_made
+    del gate
+    gc.collect()
+    assert watcher.told[-1][0] == "stopped"
+    assert len(watcher.steps) == steps
+
+
+def test_who_posts_to_a_chart_whose_loop_was_closed_is_told():
+    with left_behind(waiting=False) as gate:
+        with pytest.raises(ChartError, match="would make timed posts is closed"):
+            gate.post_fifo(Event("GO"), period=1)
+        with pytest.raises(ChartStopped, match="the event loop of chart gate is closed"):
+            gate.post_fifo(Event("GO"))
+        assert gate.at_rest
+        with pytest.raises(ChartStopped):
+            gate.post_fifo(Event("GO"))
+
+
+def test_stopping_a_chart_again_from_a_thread_after_its_loop_changes_nothing():
+    async def main():
+        async with Gate("gate") as gate:
+            pass
+        return gate
+
+    gate = asyncio.run(main())
+    assert elsewhere(gate.stop) is None
+
+
+def test_a_thread_that_stops_a_chart_is_told_if_the_step_takes_longer(caplog):
+    async def main():
+        async with Gate("gate") as gate:
+            gate.post_fifo(Event("GO"))
+            await gate.entered.wait()
+            await asyncio.to_thread(gate.stop, 0)
+            gate.opened.set()
+
+    run(main())
+    assert "chart gate did not end its step within 0 seconds" in caplog.text
+
+
+def test_a_thread_may_be_the_first_to_ask_for_timed_posts():
+    class Ticking(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.on("TICK")
+        def tick(self):
+            ticked.set()
+
+    async def main():
+        async with Ticking("ticking") as chart:
+            await asyncio.to_thread(chart.post_fifo, Event("TICK"), period=0.001, times=1)
+            await ticked.wait()
+
+    ticked = asyncio.Event()
+    run(main())

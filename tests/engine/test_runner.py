@@ -212,6 +212,8 @@ def test_closing_ends_charts_and_threads_and_twice_changes_nothing(caplog):
     threads = runner.threads
     gate = blocked(chart)
     assert not runner.close(timeout_s=0.01)
+    assert "1 charts of" in caplog.text
+    assert "did not end their steps within 0.01 seconds" in caplog.text
     gate.set()
     assert runner.close()
     assert not any(thread.is_alive() for thread in threads)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
-from farscope.engine import ActiveObject, Event, Hsm, return_status, signals
+from farscope.engine import ActiveObject, AsyncChart, Event, Hsm, return_status, signals
 from farscope.errors import ChartError, UsageError
 from farscope.testing import clock as clock_module
 from farscope.testing.clock import VirtualClock
@@ -87,3 +89,20 @@ def test_charts_not_started_or_stopped_are_not_waited_for():
     clock.advance(1.0)
     with pytest.raises(ChartError):
         chart.post_fifo(Event("CALL", None))
+
+
+def test_a_loop_that_a_clock_would_hold_up_is_told_to_advance_it_elsewhere():
+    async def main():
+        clock = VirtualClock()
+        chart = AsyncChart("chart", clock=clock)
+        chart.start_at(state)
+        await chart.settled()
+        heard = []
+        chart.post_fifo(Event("CALL", lambda _chart: heard.append(clock.now)), period=1)
+        with pytest.raises(UsageError, match=r"asyncio\.to_thread"):
+            clock.advance(2)
+        assert await asyncio.to_thread(clock.advance, 2) == 2
+        await chart.aclose()
+        assert heard == [1, 2, 3]
+
+    asyncio.run(main())

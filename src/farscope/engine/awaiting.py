@@ -55,6 +55,9 @@ class AwaitingStepper(Chart):
         try:
             shape, _, _, texts = await self._follow_on(e, roots)
         except BaseException as error:
+            if self._is_over:
+                # Those who watch were told that the chart has ended.
+                raise
             walk = self._replayed(e)
             # A start that failed leaves nothing from which a step could begin.
             self._roots = None if self._leaf is None else roots

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from farscope.engine.event import Event
@@ -11,6 +11,28 @@ from farscope.errors import ChartBuildError
 
 Call = Callable[[Any, Event], Any]
 """A handler in the one way the engine calls it: with the chart and the event; returns a status."""
+
+
+class Settling:
+    """An answer that has to be awaited, and what to make of it then.
+
+    It begins nothing by itself, so where nobody can await it, it can be closed like a coroutine.
+    """
+
+    __slots__ = ("_answer", "_then")
+
+    def __init__(self, answer: Awaitable[Any], then: Callable[[Any], Any]) -> None:
+        self._answer = answer
+        self._then = then
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Wait for the answer; return what is made of it."""
+        return self._then((yield from self._answer.__await__()))
+
+    def close(self) -> None:
+        """Give up an answer that nobody is going to await."""
+        if inspect.iscoroutine(self._answer):
+            self._answer.close()
 
 
 def unbound(fn: Any, chart: Any) -> Any:
@@ -50,6 +72,16 @@ def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
         "write it as a function (chart, e), or as a method (self, e)",
         state=state,
     )
+
+
+def wants_event(fn: Callable[..., Any]) -> bool:
+    """Tell whether ``fn`` is to be called with the chart and the event, rather than with the chart alone."""
+    code = getattr(fn, "__code__", None)
+    behind = getattr(fn, "__wrapped__", None)
+    if code is not None and code.co_flags & inspect.CO_VARARGS and callable(behind):
+        # A decorator's function takes anything; what it hands on, the one behind it has to take.
+        return wants_event(behind) or not takes(behind, 1)
+    return takes(fn, 2)
 
 
 def takes(fn: Callable[..., Any], count: int) -> bool:

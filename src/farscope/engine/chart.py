@@ -9,6 +9,7 @@ from farscope.engine.calls import name_of
 from farscope.engine.declare import State
 from farscope.engine.factory import Blueprint, Factory
 from farscope.engine.memo import Memo
+from farscope.engine.reactions import checked_function
 from farscope.engine.states import State as KnownState
 from farscope.engine.states import States
 from farscope.errors import ChartBuildError, NotAState
@@ -61,8 +62,11 @@ class Chart(Factory):
                     f"call the attribute differently: {name}_ = State({name!r})",
                     state=name,
                 )
-        roots = dict.fromkeys(_outermost_of(state) for state in attributes.values())
-        cls._outermost = (*cls._outermost, *(root for root in roots if root not in cls._outermost))
+        # All classes it is made of, so that one may be made of several declared ones.
+        inherited = (value for base in reversed(cls.__mro__) for value in vars(base).values())
+        cls._outermost = tuple(
+            dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
+        )
         states = _declared(cls, cls._outermost)
         cls._learnt = (DeclaredStates(cls, states), Memo()) if states else None
 
@@ -181,7 +185,9 @@ def _problems(cls: type[Chart], state: State, states: dict[str, State]) -> Itera
             f"a reaction of state {name} has neither a function nor a target",
             "decorate a function with it, or tell the way: to=STATE",
         )
-    for clause in (clause for clauses in state.clauses.values() for clause in clauses):
+    for clause in (clause.for_chart(cls) for clauses in state.clauses.values() for clause in clauses):
+        if clause.function is not None:
+            checked_function(clause.function, name)
         to = clause.to
         if isinstance(to, str) and to not in states:
             yield (

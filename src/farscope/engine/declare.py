@@ -15,7 +15,7 @@ from farscope.engine.event import (
     Event,
     signals,
 )
-from farscope.engine.reactions import Clause, checked_function, handler_of, of_two
+from farscope.engine.reactions import Clause, checked_function, checked_guard, handler_of
 from farscope.engine.states import OTHERWISE, BuiltState
 from farscope.errors import ChartBuildError
 
@@ -127,8 +127,8 @@ class State(BuiltState):
         are written; if all refuse, the event goes to the state around this one.
 
         Raises:
-            ChartBuildError: the signal belongs to the engine, the function cannot be called so, or it
-                can never be asked because one before it has no guard.
+            ChartBuildError: the signal belongs to the engine, the function cannot be called so, it
+                can never be asked because one before it has no guard, or the guard has to be awaited.
         """
         numbers = tuple(_signal(name, self._called) for name in names)
         if not numbers:
@@ -137,7 +137,7 @@ class State(BuiltState):
                 "write state.on('GO')",
                 state=self.__name__,
             )
-        arrow = Clause(None, to, None if guard is None else of_two(checked_function(guard, self._called)))
+        arrow = Clause(None, to, None if guard is None else checked_guard(guard, self._called))
         if to is not None:
             self._add(numbers, arrow)
         else:

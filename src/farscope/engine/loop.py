@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from typing import Any, ClassVar, Self, Unpack
@@ -15,11 +16,15 @@ from farscope.engine.loop_clock import LoopClock
 from farscope.engine.mailbox import checked
 from farscope.engine.options import ActiveOptions
 from farscope.engine.stepper import DIRECT, START
+from farscope.engine.waiters import Waiters
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.step import Cause
 
 TURN_STEPS = 64
 """Steps a chart makes before others on the loop have a turn, if its handlers never wait themselves."""
+
+_GOES_OUTWARDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What not only ends the chart but also leaves its task, as it would any other."""
 
 _log = logging.getLogger("farscope")
 
@@ -45,13 +50,14 @@ class AsyncChart(AwaitingStepper):
 
     _may_await: ClassVar[bool] = True
 
-    __slots__ = ("_event_loop", "_over", "_ring", "_room", "_settling", "_started", "_task")
+    __slots__ = ("_event_loop", "_follower", "_over", "_ring", "_room", "_settling", "_started", "_task")
 
     def __init__(
         self, name: str | None = None, instrumented: bool = True, **options: Unpack[ActiveOptions]
     ) -> None:
-        options.setdefault("clock", LoopClock())
+        clock = options.setdefault("clock", LoopClock())
         super().__init__(name, instrumented, threaded=False, **options)
+        self._follower = clock if isinstance(clock, LoopClock) else None
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ring = asyncio.Event()
@@ -60,9 +66,9 @@ class AsyncChart(AwaitingStepper):
         """Set when the start is over, well or not."""
         self._over = threading.Event()
         """Set when the chart has ended."""
-        self._room: list[asyncio.Future[None]] = []
+        self._room = Waiters()
         """Those who wait for room in the queue."""
-        self._settling: list[asyncio.Future[None]] = []
+        self._settling = Waiters()
         """Those who wait until the chart is at rest."""
         self._idle = True
 
@@ -83,6 +89,8 @@ class AsyncChart(AwaitingStepper):
             raise ChartError(
                 f"chart {self._name} needs an event loop, and none runs here", "start it in a coroutine"
             ) from error
+        if self._follower is not None:
+            self._follower.follow(self._event_loop)
         self._note_start(threading.current_thread())
         outer = per_thread.cell.here
         life = self._run_through(initial_state, None if outer is None else outer.cause())
@@ -106,24 +114,17 @@ class AsyncChart(AwaitingStepper):
             ChartStopped: after the end.
         """
         checked(e)
-        # Who waits says so before it looks again, and the chart looks for waiters after it has made room.
-        while self._is_full() and not self._going_on:
-            room = asyncio.get_running_loop().create_future()
-            self._room.append(room)
-            if self._is_full():
-                await room
+        await self._room.wait_while(self._has_no_room)
         self.post_fifo(e)
 
     async def settled(self) -> None:
         """Wait until no step runs and nothing waits in the queue, or the chart has ended."""
-        while not self.at_rest:
-            rest = asyncio.get_running_loop().create_future()
-            self._settling.append(rest)
-            if not self.at_rest:
-                await rest
+        await self._settling.wait_while(lambda: not self.at_rest)
 
     async def aclose(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs, and wait for that; after ``timeout_s`` cancel the step.
+
+        If this call is cancelled, so is the step.
 
         Returns:
             What a handler raised and so ended the chart before, or None.
@@ -132,17 +133,21 @@ class AsyncChart(AwaitingStepper):
         self.stop()
         if task is None or task is asyncio.current_task():
             return self._failure
-        _, late = await asyncio.wait((task,), timeout=timeout_s)
+        try:
+            _, late = await asyncio.wait((task,), timeout=timeout_s)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
         if late:
             _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
-            task.cancel()
-            await asyncio.wait((task,))
+            await self._cut_off(task)
         return self._failure
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs; on the loop's thread this does not wait for it.
 
-        From another thread it returns when the chart has ended, or after ``timeout_s``.
+        From another thread it returns when the chart has ended, or after ``timeout_s``. If the loop was
+        closed and left the chart behind, that ends here.
 
         Returns:
             What a handler raised and so ended the chart before, or None.
@@ -153,8 +158,15 @@ class AsyncChart(AwaitingStepper):
             self._let_off()
         else:
             self.halt()
-            self.join(timeout_s)
+            if not self.join(timeout_s) and threading.current_thread() is not self._thread:
+                _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
         return self._failure
+
+    def halt(self) -> None:
+        """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
+        # That its loop is closed ends it as well.
+        with contextlib.suppress(ChartStopped):
+            super().halt()
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
@@ -166,14 +178,35 @@ class AsyncChart(AwaitingStepper):
         return self._over.wait(timeout_s)
 
     async def __aenter__(self) -> Self:
-        """Start the chart where its class says, unless it was started, and wait for the start's end."""
+        """Start the chart where its class says, unless it was started, and wait for the start's end.
+
+        If that is cancelled, so is the start: no block follows whose end could end the chart.
+        """
         if self._task is None:
             self.start_at()
-        await self.started()
+        try:
+            await self.started()
+        except asyncio.CancelledError:
+            await self._give_up()
+            raise
         return self
 
-    async def __aexit__(self, *_: object) -> None:
-        await self.aclose()
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, asyncio.CancelledError):
+            await self._give_up()
+        else:
+            await self.aclose()
+
+    async def _give_up(self) -> None:
+        """End the chart and cancel its step: what is cancelled has no time to wait for it."""
+        self.stop()
+        if self._task is not None and self._task is not asyncio.current_task():
+            await self._cut_off(self._task)
+
+    @staticmethod
+    async def _cut_off(task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.wait((task,))
 
     async def _run_through(self, initial_state: Any, cause: Cause | None) -> None:
         try:
@@ -182,7 +215,7 @@ class AsyncChart(AwaitingStepper):
             self._goal = None
             self._started.set()
             await self._take_events()
-        except asyncio.CancelledError as error:
+        except _GOES_OUTWARDS as error:
             self._failure = error if self._leaf is None else self._failure
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised to those who wait for the start
@@ -190,17 +223,21 @@ class AsyncChart(AwaitingStepper):
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         """End the chart with its task, which may have been cancelled before it even began."""
-        if task.cancelled() and self._leaf is None and self._failure is None:
+        if not task.cancelled():
+            # Asked for, so that asyncio does not tell a second time of what has left the loop by now.
+            task.exception()
+        elif self._leaf is None and self._failure is None:
             self._failure = asyncio.CancelledError()
         Hsm.stop(self)
         self._free(self._failure)
         self._started.set()
         self._over.set()
-        self._release(self._room)
-        self._release(self._settling)
+        self._room.release()
+        self._settling.release()
 
     async def _take_events(self) -> None:
         queue = self._queue
+        waiting = self._room.futures
         made = 0
         while not self._stopping:
             try:
@@ -209,27 +246,30 @@ class AsyncChart(AwaitingStepper):
                 self._ring.clear()
                 self._idle = True
                 if not queue and not self._stopping:
-                    self._release(self._settling)
+                    self._settling.release()
                     await self._ring.wait()
                 self._idle = False
                 made = 0
                 continue
-            if self._room:
-                self._release(self._room)
+            if waiting:
+                self._room.release()
             made += 1
             if made % TURN_STEPS == 0:
                 await asyncio.sleep(0)
             try:
                 await self._make(e, self._roots, cause, posted_ns)
             except BaseException as error:
+                if self._is_over:
+                    # The chart ended without its loop; what is left of a step is thrown away.
+                    raise
                 if not self._goes_on(e, error):
                     self._failure = error
-                    if isinstance(error, asyncio.CancelledError):
+                    if isinstance(error, _GOES_OUTWARDS):
                         raise
                     return
 
-    def _is_full(self) -> bool:
-        return len(self._queue) >= self._capacity and not self._stopped
+    def _has_no_room(self) -> bool:
+        return len(self._queue) >= self._capacity and not (self._stopped or self._going_on)
 
     def _self_driven(self) -> ChartError:
         return ChartError(f"chart {self._name} runs on an event loop", "post the event")
@@ -239,24 +279,20 @@ class AsyncChart(AwaitingStepper):
         loop = self._event_loop
         if self._thread is None:
             self._note_post_before_start()
-        if loop is None or threading.current_thread() is self._thread:
+        if loop is None or (threading.current_thread() is self._thread and not loop.is_closed()):
             self._ring.set()
             return
         try:
             loop.call_soon_threadsafe(self._ring.set)
         except RuntimeError as error:
+            self._end_without_loop()
             raise ChartStopped(
                 f"the event loop of chart {self._name} is closed", "end charts before their loop ends"
             ) from error
 
-    @staticmethod
-    def _release(waiting: list[asyncio.Future[None]]) -> None:
-        while waiting:
-            future = waiting.pop(0)
-            if not future.done():
-                future.get_loop().call_soon_threadsafe(_finish, future)
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
+    def _end_without_loop(self) -> None:
+        """End a chart whose loop was closed without ending it: nobody will go on with its step."""
+        self._stopping = True
+        Hsm.stop(self)
+        self._end()
+        self._over.set()

@@ -12,8 +12,8 @@ from farscope.errors import ChartError
 class LoopClock:
     """A clock that follows an event loop's time and fires on the loop's thread.
 
-    It belongs to the loop that runs when it is first used. A loop with a time of its own, as tests
-    have them, has its charts' timers along.
+    It belongs to the loop that its first chart is started on, or that runs when it is used before. A loop
+    with a time of its own, as tests have them, has its charts' timers along.
     """
 
     def __init__(self) -> None:
@@ -39,6 +39,11 @@ class LoopClock:
                 ) from error
         return self._loop
 
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to ``loop``, unless it belongs to one already."""
+        if self._loop is None:
+            self._loop = loop
+
     def serve(self, chart: Served) -> None:
         """Take note of a chart: nothing is needed for it."""
 
@@ -47,7 +52,15 @@ class LoopClock:
         return round(self.loop.time() * NANOSECONDS)
 
     def add(self, timer: Timer, first_ns: int) -> None:
-        """Have ``timer`` fire at ``first_ns``, and then in step with it."""
+        """Have ``timer`` fire at ``first_ns``, and then in step with it.
+
+        Raises:
+            ChartError: the loop was closed: nothing will fire any more.
+        """
+        if self.loop.is_closed():
+            raise ChartError(
+                "the event loop that would make timed posts is closed", "end charts before their loop ends"
+            )
         with self._lock:
             next_ns = self._schedule.next_ns()
             self._schedule.add(timer, first_ns)

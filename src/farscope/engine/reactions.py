@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from farscope.engine.calls import Call, name_of, takes
+from farscope.engine.calls import Call, Settling, name_of, takes, wants_event
 from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
 
@@ -52,9 +53,25 @@ def checked_function(function: Any, state: str) -> Callable[..., Any]:
     )
 
 
+def checked_guard(function: Any, state: str) -> Call:
+    """Return ``function`` as a guard: a function of the chart and the event.
+
+    Raises:
+        ChartBuildError: it takes neither the chart alone nor the chart and the event, or has to be awaited.
+    """
+    if inspect.iscoroutinefunction(function):
+        # Called, it gives a coroutine, which is true whatever it would have said.
+        raise ChartBuildError(
+            f"{name_of(function)}, a guard of state {state}, is a coroutine function",
+            "a guard answers at once: await in the reaction, and let it return where to go",
+            state=state,
+        )
+    return of_two(checked_function(function, state))
+
+
 def of_two(function: Callable[..., Any]) -> Call:
     """Return ``function``, of the chart or of the chart and the event, as one of both."""
-    return function if takes(function, 2) else lambda chart, _e: function(chart)
+    return function if wants_event(function) else lambda chart, _e: function(chart)
 
 
 def handler_of(clauses: Sequence[Clause], state: str) -> Call:
@@ -88,7 +105,7 @@ def _unguarded(clause: Clause, state: str) -> Call:
         return _awaiting(of_two(function), to, state)
     if to is not None:
         return _acting(of_two(function), to, state)
-    return _deciding(function, state) if takes(function, 2) else _deciding_alone(function, state)
+    return _deciding(function, state) if wants_event(function) else _deciding_alone(function, state)
 
 
 def _arrow(to: Any) -> Call:
@@ -100,8 +117,16 @@ def _arrow(to: Any) -> Call:
 
 
 def _acting(function: Call, to: Any, state: str) -> Call:
-    def act(chart: Any, e: Event) -> int:
+    def act(chart: Any, e: Event) -> Any:
         result = function(chart, e)
+        if result is not None:
+            if inspect.isawaitable(result):
+                return Settling(result, partial(arrive, chart))
+            raise _two_targets(function, result, to, state)
+        chart.temp.fun = to
+        return TRAN
+
+    def arrive(chart: Any, result: Any) -> int:
         if result is not None:
             raise _two_targets(function, result, to, state)
         chart.temp.fun = to

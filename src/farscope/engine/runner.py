@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ TURN_STEPS = 32
 CLOSE_TIMEOUT_S = 5.0
 """How long ``close`` waits for the steps that run; a handler that takes longer goes on without the caller."""
 
+_log = logging.getLogger("farscope")
 _numbers = itertools.count(1)
 
 
@@ -137,6 +139,8 @@ class Runner:
             chart.halt()
         late = sum(not chart.join(max(0.0, deadline - time.monotonic())) for chart in charts)
         threads = self._threads
+        if late and threading.current_thread() not in threads:
+            _log.warning("%d charts of %r did not end their steps within %s seconds", late, self, timeout_s)
         if not closed:
             _dismiss(self._ready, len(threads))
         if threading.current_thread() not in threads:

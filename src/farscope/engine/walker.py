@@ -5,7 +5,8 @@ from __future__ import annotations
 from inspect import isawaitable, iscoroutine
 from typing import Any, NoReturn
 
-from farscope.engine.event import TRAN, Event
+from farscope.engine.calls import Settling
+from farscope.engine.event import HANDLED, TRAN, Event
 from farscope.engine.memo import Branches, Memo, Place, Rest
 from farscope.engine.notebook import Notebook
 from farscope.engine.recorder import RING_STEPS
@@ -46,11 +47,26 @@ class Walker(Notebook):
 
     def _outcome(self, status: object) -> Outcome:
         """Return what came of the handler that just gave this answer."""
-        if type(status) is not int and isawaitable(status):
-            self._pause(status)
+        if type(status) is not int:
+            if isawaitable(status):
+                self._pause(status)
+        elif status == TRAN and self._is_decided_later():
+            self._pause(Settling(self.temp.fun, self._decided))
         made = tuple(self._made)
         self._made.clear()
         return Outcome(status, self.temp.fun if status == TRAN else None, made)
+
+    def _is_decided_later(self) -> bool:
+        """Tell whether a declared reaction returned what has to be awaited, rather than the state to go to.
+
+        A coroutine function that is decorated does not look like one before it is called.
+        """
+        place = self._place
+        return place is not None and getattr(place.state.fn, "shared", False) and isawaitable(self.temp.fun)
+
+    def _decided(self, target: Any) -> int:
+        self.temp.fun = target
+        return HANDLED if target is None else TRAN
 
     def _walk_on(
         self, walk: Walk, e: Event, branches: Branches, key: Any, outcomes: tuple[Outcome, ...]
@@ -88,7 +104,7 @@ class Walker(Notebook):
 
     def _pause(self, answer: Any) -> NoReturn:
         """Leave the step for an answer that has to be awaited: here, where nobody can, it is an error."""
-        if iscoroutine(answer):
+        if iscoroutine(answer) or isinstance(answer, Settling):
             answer.close()
         name = self._place.state.name if self._place else TOP
         raise NoStatus(

@@ -8,6 +8,7 @@ import weakref
 
 from farscope.engine.here import per_thread
 from farscope.engine.hsm import Hsm
+from farscope.engine.loop import AsyncChart
 from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
 from farscope.errors import UsageError
 from farscope.testing.waiting import PATIENCE_S
@@ -47,7 +48,8 @@ class VirtualClock:
         Charts that their caller drives are driven here, so what their handlers raise is raised here.
 
         Raises:
-            UsageError: time would run backwards, or a handler moves the clock its own chart waits for.
+            UsageError: time would run backwards, a handler moves the clock its own chart waits for, or a
+                chart on an event loop has something to do, and this is the loop's thread.
             AssertionError: a chart with a thread did not come to rest in ``PATIENCE_S`` seconds.
         """
         if seconds < 0:
@@ -113,6 +115,11 @@ class VirtualClock:
             if isinstance(chart, Hsm) and not (chart.threaded or chart.at_rest):
                 chart.complete_circuit()
             if not chart.at_rest:
+                if isinstance(chart, AsyncChart) and chart.thread is threading.current_thread():
+                    raise UsageError(
+                        f"chart {chart.name} makes its steps on this thread, which the clock would hold up",
+                        "advance it from another thread: await asyncio.to_thread(clock.advance, seconds)",
+                    )
                 return None
             made[id(chart)] = chart.steps_made
         return made
