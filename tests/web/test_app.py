@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from xml.etree import ElementTree as ET
 
 import pytest
 from starlette.testclient import TestClient
 
-from farscope import Event, Factory, Scope, broadcast
+from farscope import Event, Factory, Scope, broadcast, return_status
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import STATIC, make_app
 from farscope.views.web.hub import Hub
@@ -112,6 +113,30 @@ def test_stepping_goes_from_step_to_step(room):
     assert room.ask("near", time=times[0], direction="forward", charts=1)["time"] == times[1]
     assert room.ask("near", time=times[1], direction="back", charts=1)["time"] == times[0]
     assert room.ask("near", time=times[2], direction="forward")["time"] is None
+
+
+def test_what_failed_or_was_refused_is_told_beside_the_arrows_and_counted_up_to_the_moment(tmp_path):
+    def broken(_chart, _event):
+        raise ValueError("stuck")
+
+    name = f"memory:{tmp_path.name}"
+    chart = Factory("door", threaded=False, on_error="continue")
+    chart.create("shut").catch("SLAM", broken).catch("LOCK", lambda _chart, _event: return_status.UNHANDLED)
+    chart.nest("shut", parent=None)
+    with Scope(name) as scope, Hub(scope) as hub, broadcast(chart, url=name):
+        chart.start_at("shut")
+        for signal in ("LOCK", "SLAM", "LOCK"):
+            with suppress(ValueError):
+                chart.dispatch(Event(signal))
+        eventually(lambda: len(hub.history) == 4)
+        eventually(lambda: any(row.view.structure for row in hub.rows.values()))
+        room = Room(hub, chart, [])
+        times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
+        whole = [["shut", "", "LOCK", 2, "refused"], ["shut", "", "SLAM", 1, "failed"]]
+        assert [move for move in room.frames("1")[0]["open"]["1"]["moves"] if move[3]] == whole
+        assert room.ask("picture", chart=1)["moves"] == whole
+        assert room.ask("picture", chart=1, time=times[1])["moves"] == [["shut", "", "LOCK", 1, "refused"]]
+        assert room.ask("picture", chart=1, time=times[0])["moves"] == []
 
 
 def test_arrows_are_counted_up_to_the_moment(room):

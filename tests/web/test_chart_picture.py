@@ -248,6 +248,48 @@ def test_what_was_announced_and_never_seen_is_grey_and_what_was_seen_is_not(pape
     assert paper.locator("#picture .arrow.unseen").count() == 0
 
 
+def remarks(page: Page, state: str) -> dict[str, bool]:
+    """Return what is written in a state, and whether it is drawn as not seen."""
+    found = page.evaluate(
+        """state => [...document.querySelectorAll("#picture .state")]
+            .filter((one) => one.dataset.state === state)
+            .flatMap((one) => [...one.querySelectorAll(":scope > .lines > text")])
+            .map((line) => [line.textContent, line.classList.contains("unseen")])""",
+        state,
+    )
+    return dict(found)
+
+
+def test_what_was_refused_or_failed_is_told_as_such_and_not_as_never_seen(paper):
+    def reaction(signal, target=""):
+        return {"state": "shut", "signal": signal, "target": target}
+
+    structure = {
+        "states": [{"name": "shut", "parent": ""}, {"name": "open", "parent": ""}],
+        "reactions": [reaction("SLAM"), reaction("LOCK"), reaction("RING"), reaction("PULL", "open")],
+    }
+    turned = [
+        {"source": "shut", "target": "", "signal": "SLAM", "outcome": "failed", "count": 1},
+        {"source": "shut", "target": "", "signal": "LOCK", "outcome": "refused", "count": 3},
+        {"source": "shut", "target": "", "signal": "LOCK", "count": 2},
+        {"source": "shut", "target": "", "signal": "PULL", "outcome": "refused", "count": 1},
+    ]
+    draw(paper, {"structure": structure, "transitions": turned})
+    assert remarks(paper, "shut") == {
+        f"LOCK {X}2": False,
+        f"LOCK refused {X}3": False,
+        f"PULL refused {X}1": False,
+        "RING": True,
+        f"SLAM failed {X}1": False,
+    }
+    assert arrows(paper) == {("shut", "open"): ["PULL"]}
+    for one in turned:
+        one["count"] = 0 if one.get("outcome") == "failed" else 7
+    draw(paper, {"structure": structure, "transitions": turned})
+    assert remarks(paper, "shut")["SLAM failed"]
+    assert not remarks(paper, "shut")[f"LOCK refused {X}7"]
+
+
 def test_an_initial_transition_is_a_dot_that_is_grey_until_it_was_taken(paper):
     tree = {"house": "", "off": "house", "cellar": "", "dark": "cellar"}
     announced = [("house", "INIT_SIGNAL", "off"), ("cellar", "INIT_SIGNAL", "dark")]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from xml.etree import ElementTree as ET
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from farscope import Event, Factory, broadcast
+from farscope import Event, Factory, broadcast, return_status
 from farscope.testing.program import Program
 
 pytestmark = pytest.mark.browser
@@ -179,6 +180,28 @@ def test_dragging_along_the_ruler_travels(page, url):
         page.mouse.up()
         expect(state(page, "lamp")).to_have_text("not started")
         expect(page.locator(".time[data-past]")).to_be_visible()
+
+
+def test_statistics_tell_refused_events_from_failed_ones(page, url):
+    def broken(_chart, _event):
+        raise ValueError("stuck")
+
+    chart = Factory("door", threaded=False, on_error="continue")
+    chart.create("shut").catch("SLAM", broken).catch("LOCK", lambda _chart, _event: return_status.UNHANDLED)
+    chart.nest("shut", parent=None)
+    with broadcast(chart, url=url):
+        chart.start_at("shut")
+        for signal in ("SLAM", "LOCK", "LOCK"):
+            with suppress(ValueError):
+                chart.dispatch(Event(signal))
+        row(page, "door").click()
+        page.keyboard.press("3")
+        table = page.locator("#view-stats table").nth(1)
+        expect(table.locator("th").filter(has_text=re.compile("."))).to_have_text(
+            ["signal", "times", "transitions", "handled", "ignored", "refused", "failed"]
+        )
+        for signal, numbers in (("SLAM", "100001"), ("LOCK", "200020")):
+            expect(table.locator("tr", has_text=signal).locator("td.number")).to_have_text(list(numbers))
 
 
 def test_zooming_reaches_from_hours_to_microseconds(page, url):

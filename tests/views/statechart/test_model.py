@@ -1,10 +1,13 @@
 from __future__ import annotations
 
-from farscope import Event, Factory
+from contextlib import suppress
+
+from farscope import Event, Factory, return_status
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.views.statechart import model
 from farscope.views.statechart.model import MAX_NESTING, Edge, Statechart, statecharts
 
 
@@ -75,6 +78,88 @@ def test_a_hook_is_a_remark_on_its_state_not_an_arrow():
     chart.add_shape(Shape(StepKind.HOOK, "H", "a", "a", ()), 3)
     assert not chart.seen
     assert [(remark.signal, remark.rest) for remark in chart.remarks()["a"]] == [("H", "handled x 3")]
+
+
+def guarded_run(*signals: str) -> Statechart:
+    """Run a door whose guard refuses, whose house raises, and whose lock never moves, under watch."""
+    chart = Factory("door", threaded=False, on_error="continue")
+
+    def broken(_chart, _event):
+        raise ValueError("stuck")
+
+    closed = (
+        chart.create("closed")
+        .catch("KNOCK", lambda _chart, _event: return_status.UNHANDLED)
+        .catch("LOCK", lambda _chart, _event: return_status.UNHANDLED)
+        .to_method()
+    )
+    house = (
+        chart.create("house")
+        .catch("KNOCK", lambda _chart, _event: return_status.HANDLED)
+        .catch("SLAM", broken)
+        .to_method()
+    )
+    chart.nest(house, parent=None).nest(closed, parent=house)
+    watching = Watching()
+    chart.attach(watching)
+    chart.start_at("closed")
+    for signal in signals:
+        with suppress(ValueError):
+            chart.dispatch(Event(signal))
+    (found,) = statecharts(watching.steps, watching.structures).values()
+    return found
+
+
+def remarks(chart: Statechart) -> dict[str, set[str]]:
+    return {
+        state: {f"{remark.signal} {remark.rest}" for remark in found}
+        for state, found in chart.remarks().items()
+    }
+
+
+def test_what_a_guard_refused_or_a_handler_failed_at_is_told_and_is_not_called_unseen():
+    assert remarks(guarded_run("LOCK", "LOCK", "SLAM")) == {
+        "closed": {"LOCK refused x 2", "KNOCK (not seen)"},
+        "house": {"SLAM failed x 1", "KNOCK (not seen)"},
+    }
+
+
+def test_a_state_that_passed_an_event_on_tells_so_where_an_outer_one_handled_it():
+    assert remarks(guarded_run("KNOCK")) == {
+        "closed": {"KNOCK passed on x 1", "LOCK (not seen)"},
+        "house": {"KNOCK handled x 1", "SLAM (not seen)"},
+    }
+
+
+def test_what_was_ignored_is_no_remark():
+    assert remarks(guarded_run("NOBODYS")) == remarks(guarded_run())
+
+
+def test_an_announced_arrow_whose_guard_refused_stays_one_that_was_not_seen():
+    chart = Statechart()
+    shape = Shape(StepKind.REFUSED, "GO", "a", "a", (Fact(FactKind.OFFER, "a"), Fact(FactKind.EMPTY, "a")))
+    chart.add_structure(ChartStructure((StateInfo("a", ""), StateInfo("b", "")), (Reaction("a", "GO", "b"),)))
+    chart.add_shape(shape, 2)
+    assert chart.unseen == (Reaction("a", "GO", "b"),)
+    assert remarks(chart) == {"a": {"GO refused x 2"}}
+
+
+def test_a_failure_on_the_way_is_that_of_the_state_that_took_the_event():
+    chart = Statechart()
+    facts = (Fact(FactKind.OFFER, "a"), Fact(FactKind.EXIT, "a"), Fact(FactKind.FAILED, "b"))
+    chart.add_shape(Shape(StepKind.FAILED, "GO", "a", "a", facts), 1)
+    assert remarks(chart) == {"a": {"GO failed x 1"}}
+    assert not chart.seen
+
+
+def test_what_is_let_pass_is_counted_within_a_bound(monkeypatch):
+    monkeypatch.setattr(model, "MAX_PASSED", 2)
+    chart = Statechart()
+    for signal in ("A", "B", "C", "A"):
+        facts = (Fact(FactKind.OFFER, "a"), Fact(FactKind.EMPTY, "a"))
+        chart.add_shape(Shape(StepKind.REFUSED, signal, "a", "a", facts), 1)
+    chart.add_structure(ChartStructure((StateInfo("a", ""),), ()))
+    assert chart.turned == {("a", "A", "refused"): 2, ("a", "B", "refused"): 1}
 
 
 def test_a_circle_of_parents_is_cut():

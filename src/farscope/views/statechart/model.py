@@ -11,10 +11,13 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction
 from farscope.views.labels import chart_labels
-from farscope.views.statechart.moves import moves
+from farscope.views.statechart.moves import Moves, moves
 
 MAX_NESTING = 64
 """A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""
+
+MAX_PASSED = 10_000
+"""Pairs of a state and a signal it let pass that are counted; beyond, one refused may read as not seen."""
 
 _INIT = "INIT_SIGNAL"
 
@@ -38,12 +41,23 @@ class Remark(NamedTuple):
 
     signal: str
     times: int
-    """How often it was seen to handle it; 0 for a reaction that was only announced."""
+    """How often it was seen to do it; 0 for a reaction that was only announced."""
+    outcome: str = "handled"
+    """What came of it: ``handled``, or what a ``Turn`` says."""
 
     @property
     def rest(self) -> str:
         """What to write behind the signal."""
-        return f"handled x {self.times}" if self.times else "(not seen)"
+        return f"{self.outcome} x {self.times}" if self.times else "(not seen)"
+
+
+class Turn(NamedTuple):
+    """An event that a state did not handle although it has a reaction to it."""
+
+    state: str
+    signal: str
+    outcome: str
+    """``refused`` by a guard, ``passed on`` to the state around, or ``failed`` because a handler raised."""
 
 
 class Initial(NamedTuple):
@@ -71,6 +85,11 @@ class Statechart:
         """Transitions that were seen, and how often."""
         self.hooked: Counter[tuple[str, str]] = Counter()
         """(state, signal) handled without a transition, and how often."""
+        self.failed: Counter[tuple[str, str]] = Counter()
+        """(state, signal) whose reaction was cut short because a handler raised, and how often."""
+        self._guarded: Counter[Turn] = Counter()
+        self._let_pass: Counter[Turn] = Counter()
+        """By any state without a word. Those built of parts do so; that they had a reaction is announced."""
         self._passed: set[tuple[str, str]] = set()
         """(state, inner signal) for states that were entered, left, or asked for an initial transition."""
         self._initials: dict[str | None, str] = {}
@@ -103,6 +122,7 @@ class Statechart:
                 self._initials[holder] = target
             for state in (seen.target, shape.end, *seen.entries):
                 self._know(state)
+        self._turn_down(shape, seen, times)
         if seen.source is None:
             return
         self._know(seen.source)
@@ -110,6 +130,30 @@ class Statechart:
             self.seen[Edge(seen.source, seen.target, shape.signal)] += times
         elif shape.kind is StepKind.HOOK:
             self.hooked[seen.source, shape.signal] += times
+
+    def _turn_down(self, shape: Shape, seen: Moves, times: int) -> None:
+        if seen.failed is not None:
+            self._know(seen.failed)
+            self.failed[seen.failed, shape.signal] += times
+        silent = "refused" if shape.kind is StepKind.REFUSED else "passed on"
+        for counts, states, outcome in (
+            (self._let_pass, seen.passed, silent),
+            (self._guarded, seen.guarded, "refused"),
+        ):
+            for state in states:
+                turn = Turn(state, shape.signal, outcome)
+                if turn in counts or len(counts) < MAX_PASSED:
+                    counts[turn] += times
+
+    @property
+    def turned(self) -> dict[Turn, int]:
+        """What states that are known and could have handled it did not handle, and how often."""
+        reactions = {(reaction.state, reaction.signal) for reaction in self._announced}
+        turned = {turn: times for turn, times in self._let_pass.items() if turn[:2] in reactions}
+        for turn, times in self._guarded.items():
+            if turn.state in self._parents:
+                turned[turn] = turned.get(turn, 0) + times
+        return turned | {Turn(*pair, "failed"): times for pair, times in self.failed.items()}
 
     def _know(self, state: str) -> None:
         self._parents.setdefault(state, "")
@@ -175,8 +219,12 @@ class Statechart:
         """Reactions that were announced and have not been seen to run, but for initial transitions."""
         reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked) | self._passed
         reacted |= {(state, _INIT) for state in self._announced_initials if state and self.initial(state)}
+        # A guard that refused says nothing of where it leads when it does not.
+        tried = reacted | {(turn.state, turn.signal) for turn in self.turned}
         return tuple(
-            reaction for reaction in self._announced if (reaction.state, reaction.signal) not in reacted
+            reaction
+            for reaction in self._announced
+            if (reaction.state, reaction.signal) not in (reacted if reaction.target else tried)
         )
 
     def remarks(self) -> dict[str, list[Remark]]:
@@ -184,6 +232,8 @@ class Statechart:
         remarks: dict[str, list[Remark]] = {}
         for (state, signal), times in self.hooked.items():
             remarks.setdefault(state, []).append(Remark(signal, times))
+        for (state, signal, outcome), times in self.turned.items():
+            remarks.setdefault(state, []).append(Remark(signal, times, outcome))
         for reaction in self.unseen:
             if not reaction.target:
                 remarks.setdefault(reaction.state, []).append(Remark(reaction.signal, 0))

@@ -28,21 +28,33 @@ class Moves(NamedTuple):
     """States left, innermost first."""
     entries: tuple[str, ...]
     """States entered, outermost first."""
+    failed: str | None
+    """State whose answer to the event was cut short because a handler raised; None if none was."""
+    passed: tuple[str, ...]
+    """States the event was offered to that let it pass without a word, innermost first."""
+    guarded: tuple[str, ...]
+    """States that told of a guard's refusal."""
 
 
 @lru_cache(maxsize=CACHED_SHAPES)
 def moves(shape: Shape) -> Moves:
     """Read a shape; one without facts, as from trace lines, leads from its start to its end."""
-    names = {kind: _names(shape.facts, kind) for kind in (*_MOVING, FactKind.OFFER, FactKind.HOOK)}
+    names = {kind: _names(shape.facts, kind) for kind in (*_MOVING, FactKind.OFFER, FactKind.EMPTY)}
     inits = names[FactKind.INIT]
-    source = _handler(shape)
+    offered = names[FactKind.OFFER]
+    handler = _handler(shape)
+    failed = handler if shape.kind is StepKind.FAILED and offered else None
+    source = None if shape.kind is StepKind.FAILED else handler
+    guarded = names[FactKind.EMPTY]
+    passed = tuple(state for state in offered if state not in {source, failed, *guarded})
+    exits, entries = names[FactKind.EXIT], names[FactKind.ENTRY]
     if not shape.traced:
-        return Moves(source, None, (), names[FactKind.EXIT], names[FactKind.ENTRY])
+        return Moves(source, None, (), exits, entries, failed, passed, guarded)
     target = inits[0] if inits else shape.end
     initials: tuple[tuple[str | None, str], ...] = tuple(pairwise(inits))
     if shape.kind is StepKind.START:
         initials = ((None, target), *initials)
-    return Moves(source, target, initials, names[FactKind.EXIT], names[FactKind.ENTRY])
+    return Moves(source, target, initials, exits, entries, failed, passed, guarded)
 
 
 def _names(facts: tuple[Fact, ...], kind: FactKind) -> tuple[str, ...]:
@@ -51,7 +63,7 @@ def _names(facts: tuple[Fact, ...], kind: FactKind) -> tuple[str, ...]:
 
 def _handler(shape: Shape) -> str | None:
     """Return the last state the event was offered to before anything moved: that one took it."""
-    if shape.kind in {StepKind.START, StepKind.IGNORED, StepKind.REFUSED, StepKind.FAILED}:
+    if shape.kind in {StepKind.START, StepKind.IGNORED, StepKind.REFUSED}:
         return None
     handler = shape.start
     for fact in shape.facts:

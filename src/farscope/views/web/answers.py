@@ -149,13 +149,13 @@ class Answers:
             row = self._row(asked.chart())
             track = past.history.tracks.get(key_of(row.view.id))
             if not past.whole:
-                drawn = Statechart()
+                drawn = _announced(row)
                 steps = [] if track is None else track.newest(MAX_STEPS, -MAX_TIME, time_ns)
                 for shape, count in Counter(step.shape for step in steps).items():
                     drawn.add_shape(shape, count)
                 moves = list(plain_moves(drawn))
             else:
-                later = Statechart()
+                later = _announced(row)
                 for shape, count in (track.shapes_after(time_ns) if track else {}).items():
                     later.add_shape(shape, count)
                 moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
@@ -247,3 +247,11 @@ class Answers:
 
     def _keys(self, numbers: tuple[int, ...]) -> tuple[Key, ...]:
         return tuple(key for number in numbers if (key := self._hub.key(number)) is not None)
+
+
+def _announced(row: Row) -> Statechart:
+    """Return a chart's picture before any step: what may be refused is known from what was announced."""
+    drawn = Statechart()
+    if row.view.structure is not None:
+        drawn.add_structure(row.view.structure)
+    return drawn

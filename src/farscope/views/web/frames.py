@@ -51,7 +51,7 @@ class Frames:
         self._epoch = -1
         self._revision = -1
         self._introduced: dict[int, str] = {}
-        self._arrows: dict[int, dict[tuple[str, str, str], int]] = {}
+        self._arrows: dict[int, dict[tuple[Plain, ...], Plain]] = {}
         self._structures: dict[int, Plain] = {}
         self._last: dict[int, int] = {}
 
@@ -108,10 +108,11 @@ class Frames:
             self._structures[row.number] = detail["structure"] = structure
         arrows = self._arrows.setdefault(row.number, {})
         moved = []
-        for source, target, signal, count in plain_moves(row.picture):
-            if arrows.get((source, target, signal)) != count:
-                arrows[source, target, signal] = count
-                moved.append([source, target, signal, count])
+        for move in plain_moves(row.picture):
+            source, target, signal, count, *outcome = move
+            if arrows.get((source, target, signal, *outcome)) != count:
+                arrows[source, target, signal, *outcome] = count
+                moved.append(move)
         detail["moves"] = moved
         track = self._hub.history.tracks.get(key_of(row.view.id))
         seen = self._last.get(row.number, 0)

@@ -89,13 +89,17 @@ def plain_structure(row: Row) -> dict[str, Plain]:
 def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterable[list[Plain]]:
     """Yield [source, target, signal, count] for each arrow; no target where nothing was left or entered.
 
-    ``minus`` holds what is to be left out of the counts: what had not happened yet.
+    A fifth part tells the outcome where a state did not handle the event. ``minus`` holds what is to be left
+    out of the counts: what had not happened yet.
     """
     for edge, count in picture.seen.items():
         yield [edge.source, edge.target, edge.signal, count - (minus.seen[edge] if minus else 0)]
     for hook, count in picture.hooked.items():
         state, signal = hook
         yield [state, "", signal, count - (minus.hooked[hook] if minus else 0)]
+    later = minus.turned if minus else {}
+    for turn, count in picture.turned.items():
+        yield [turn.state, "", turn.signal, count - later.get(turn, 0), turn.outcome]
 
 
 def moment(time_ns: int, origin_ns: int) -> int | None:

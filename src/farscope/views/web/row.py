@@ -143,11 +143,13 @@ class Row:
             self.uncounted += count
             return
         self._picture.add_shape(shape, count)
-        self._drawn = len(self._picture.seen) + len(self._picture.hooked)
+        self._drawn = len(self._picture.seen) + len(self._picture.hooked) + len(self._picture.failed)
 
     def _draws(self, shape: Shape) -> bool:
         seen = moves(shape)
-        return (seen.source, seen.target, shape.signal) in self._picture.seen or (
-            seen.source,
-            shape.signal,
-        ) in self._picture.hooked
+        picture, signal = self._picture, shape.signal
+        return (
+            (seen.source, seen.target, signal) in picture.seen
+            or (seen.source, signal) in picture.hooked
+            or (seen.failed, signal) in picture.failed
+        )

@@ -34,23 +34,22 @@ export function draw(model, layout) {
   return { group: makeSvg("g", { class: "chart" }, boxes, lines, flow), states, arrows, flow };
 }
 
-/** Write counts, and mark what was not seen yet. `countOf` is asked for a source, a target ("" is a remark) and a signal. */
+/** Write counts, and mark what was not seen yet. `countOf` is asked for a source, a target ("" is a remark) and a note of it. */
 export function writeCounts({ states, arrows }, countOf) {
   for (const { state, element } of states.values()) {
-    writeLines(element, (signal) => countOf(state.name, "", signal), state.remarks);
+    writeLines(element, (note) => countOf(state.name, "", note), state.remarks);
   }
   for (const { arrow, element } of arrows) {
-    const seen = writeLines(element, (signal) => countOf(arrow.source.name, arrow.target.name, signal), arrow.signals);
+    const seen = writeLines(element, (note) => countOf(arrow.source.name, arrow.target.name, note), arrow.signals);
     element.classList.toggle("unseen", !seen);
   }
 }
 
 /** Return whether any of the signals was seen. */
-function writeLines(element, countOf, signals) {
-  const counts = new Map(signals.map(({ signal }) => [signal, countOf(signal)]));
+function writeLines(element, countOf, notes) {
+  const counts = new Map(notes.map((note) => [note, countOf(note)]));
   for (const line of element.querySelectorAll(":scope > .lines > text")) {
-    const { signals: named } = line;
-    const sum = named.reduce((total, signal) => total + counts.get(signal), 0);
+    const sum = line.notes.reduce((total, note) => total + counts.get(note), 0);
     const text = times(sum);
     const counter = line.lastChild;
     if (counter.textContent !== text) counter.textContent = text;
@@ -150,13 +149,15 @@ function drawLines(lines, x, y) {
   lines.forEach((line, place) => {
     const text = makeSvg("text", { class: "signal", x: round(x), y: round(y + place * LINE + 12) }, line.text);
     text.append(makeSvg("tspan", { class: "count" }, ""));
-    text.signals = line.signal === null ? line.more : [line.signal];
-    if (line.signal === null || shown(line.signal) !== line.text) {
-      text.prepend(makeSvg("title", {}, text.signals.map(shown).join(", ")));
-    }
+    text.notes = line.notes;
+    if (!line.whole) text.prepend(makeSvg("title", {}, line.notes.map(wordsOf).join(", ")));
     group.append(text);
   });
   return group;
+}
+
+function wordsOf({ signal, outcome }) {
+  return outcome ? `${shown(signal)} ${outcome}` : shown(signal);
 }
 
 function addTo(group, drawn) {

@@ -57,18 +57,19 @@ export function times(number) {
   return number > 0 ? ` ×${count(number)}` : "";
 }
 
-/** A line is {text, signal, w}; the last one stands for the `more` signals there was no room for. */
+/** A line is {text, notes, w, whole}; the last one stands for the signals there was no room for. */
 function linesOf(signals) {
   const whole = signals.length <= MAX_LINES;
   const first = whole ? signals : signals.slice(0, MAX_LINES - 1);
-  const lines = first.map(({ signal }) => {
-    const text = shortened(signal, SIGNAL_ROOM, FONTS.note);
-    return { text, signal, w: widthOf(text, FONTS.note) + widthOf(" ×9,999", FONTS.note) };
+  const lines = first.map((note) => {
+    const cut = shortened(note.signal, SIGNAL_ROOM, FONTS.note);
+    const text = note.outcome ? `${cut} ${note.outcome}` : cut;
+    return { text, notes: [note], whole: cut === shown(note.signal), w: widthOf(text, FONTS.note) + widthOf(" ×9,999", FONTS.note) };
   });
   if (!whole) {
-    const more = signals.slice(MAX_LINES - 1).map((one) => one.signal);
+    const more = signals.slice(MAX_LINES - 1);
     const text = `and ${more.length} more`;
-    lines.push({ text, signal: null, w: widthOf(`${text} ×9,999`, FONTS.note), more });
+    lines.push({ text, notes: more, whole: false, w: widthOf(`${text} ×9,999`, FONTS.note) });
   }
   return lines;
 }

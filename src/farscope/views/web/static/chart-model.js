@@ -20,7 +20,7 @@ export function shapeOf(structure, transitions) {
     structure.states.map((state) => [state.name, state.parent]),
     structure.reactions.map((one) => [one.state, one.signal, one.target]).sort(),
     (structure.initials ?? []).map((one) => [one.state, one.target, one.seen]).sort(),
-    transitions.map((one) => [one.source, one.target, one.signal]).sort(),
+    transitions.map((one) => [one.source, one.target, one.signal, one.outcome ?? ""]).sort(),
   ]);
 }
 
@@ -30,27 +30,31 @@ export function shapeOf(structure, transitions) {
  * root and states: {id, name, parent, depth, children, remarks, loop}; the root has no name and holds the outermost.
  * arrows: {source, target, signals}, one for all signals between two states; a loop is on its state instead.
  * initials: {source, target, seen}, the source being the state (or the root) whose initial transition it is.
- * signals and remarks: [{signal, count}] by signal; a count of 0 was announced and not yet seen.
+ * signals and remarks: [{signal, outcome, count}] by signal; a count of 0 was announced and not yet seen. The outcome of
+ * a remark is "refused", "passed on" or "failed" where the state did not handle the event.
  *
  * The order of transitions and reactions makes no difference; the order of states does.
  */
 export function modelOf(structure, transitions) {
   const tree = treeOf(structure, transitions);
   const arrows = new Map();
-  const note = (state, target, signal, count) => {
+  const note = (state, target, signal, outcome, count) => {
     const source = tree.find(state);
     const notes = target === "" ? source.remarks : arrowOf(arrows, source, tree.find(target)).signals;
-    notes.push({ signal, count });
+    notes.push({ signal, outcome, count });
   };
   const seen = new Set();
-  for (const { source, target, signal, count } of transitions) {
-    seen.add(JSON.stringify([source, signal]));
-    note(source, target, signal, count);
+  const tried = new Set();
+  for (const { source, target, signal, outcome = "", count } of transitions) {
+    (outcome ? tried : seen).add(JSON.stringify([source, signal]));
+    note(source, target, signal, outcome, count);
   }
   for (const { state } of structure.initials ?? []) seen.add(JSON.stringify([state, "INIT_SIGNAL"]));
   for (const { state, target, signal } of structure.reactions) {
-    if (UNTOLD.has(signal) || seen.has(JSON.stringify([state, signal]))) continue;
-    note(state, target, signal, 0);
+    const key = JSON.stringify([state, signal]);
+    // A guard that refused says nothing of the arrow that it kept from being taken.
+    if (UNTOLD.has(signal) || seen.has(key) || (target === "" && tried.has(key))) continue;
+    note(state, target, signal, "", 0);
   }
   for (const state of tree.states) state.remarks.sort(bySignal);
   for (const arrow of arrows.values()) arrow.signals.sort(bySignal);
@@ -125,6 +129,7 @@ function initialsOf(initials, tree) {
 }
 
 function bySignal(one, other) {
-  if (one.signal === other.signal) return 0;
-  return one.signal < other.signal ? -1 : 1;
+  if (one.signal !== other.signal) return one.signal < other.signal ? -1 : 1;
+  if (one.outcome === other.outcome) return 0;
+  return one.outcome < other.outcome ? -1 : 1;
 }

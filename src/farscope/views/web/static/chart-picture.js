@@ -13,8 +13,8 @@ import { makeSvg } from "./dom.js";
  * structure    {states: [{name, parent}], reactions: [{state, signal, target}], initials: [{state, target, seen}]}
  *              parent "" is outermost and the states always make a tree; reactions were announced, with target ""
  *              where that is not known; initials with seen false were only announced; state "" is the chart's own start
- * transitions  [{source, target, signal, count}]: those seen; target "" is an event that a state handled
- *              without a transition; a count of 0 is drawn as announced and not yet seen
+ * transitions  [{source, target, signal, outcome, count}]: those seen; target "" is an event that a state handled
+ *              without a transition, or, where there is an outcome, did not handle; a count of 0 is drawn as announced and not yet seen
  *
  * setStructure is called again whenever counts or states changed, up to four times a second: what a person did to
  * pan and zoom stays. Another chart gets another ChartPicture on the same, emptied element.
@@ -50,8 +50,9 @@ export class ChartPicture {
       this._hand.resize(layout.w, layout.h);
       this._arrowOf(this._last)?.element.classList.add("last");
     }
-    const counts = new Map(transitions.map((one) => [JSON.stringify([one.source, one.target, one.signal]), one.count]));
-    writeCounts(this._drawn, (source, target, signal) => counts.get(JSON.stringify([source, target, signal])) ?? 0);
+    const keyOf = (source, target, { signal, outcome = "" }) => JSON.stringify([source, target, signal, outcome]);
+    const counts = new Map(transitions.map((one) => [keyOf(one.source, one.target, one), one.count]));
+    writeCounts(this._drawn, (source, target, note) => counts.get(keyOf(source, target, note)) ?? 0);
   }
 
   /** Light a state and all that hold it; lastTransition {source, target, signal} is null where there was none. */

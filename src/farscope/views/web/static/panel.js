@@ -127,13 +127,13 @@ export class Panel {
 
 /** What had not happened yet is drawn as such, so that the picture keeps its form through time. */
 function withThoseToCome(moves, now = new Map()) {
-  const before = new Set(moves.map(([source, target, signal]) => JSON.stringify([source, target, signal])));
+  const before = new Set(moves.map(([source, target, signal, , outcome = ""]) => JSON.stringify([source, target, signal, outcome])));
   const later = [...now].filter(([key]) => !before.has(key)).map(([, move]) => ({ ...move, count: 0 }));
   return [...moves, ...later];
 }
 
 function asTransition(move) {
   if (!Array.isArray(move)) return move;
-  const [source, target, signal, count] = move;
-  return { source, target, signal, count };
+  const [source, target, signal, count, outcome = ""] = move;
+  return { source, target, signal, outcome, count };
 }

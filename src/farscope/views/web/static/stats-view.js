@@ -37,7 +37,7 @@ export class StatsView {
         heading("Time in state"),
         table(["state", "", "total", "mean", "p95", "longest", "times"], figures.states.map(stay(figures.states))),
         heading("Events"),
-        table(["signal", "", "times", "transitions", "handled", "ignored", "refused"], figures.signals.map(event(figures.signals))),
+        table(["signal", "", "times", "transitions", "handled", "ignored", "refused", "failed"], figures.signals.map(event(figures.signals))),
         make("p", { class: "soft" }, turned),
         heading("Waiting and working"),
         table(["", "mean", "p95", "longest"], [
@@ -92,7 +92,8 @@ function event(signals) {
     count((one.transition ?? 0) + (one.start ?? 0)),
     count(one.hook ?? 0),
     count(one.ignored ?? 0),
-    count((one.refused ?? 0) + (one.failed ?? 0)),
+    count(one.refused ?? 0),
+    count(one.failed ?? 0),
   ];
 }
 

@@ -120,8 +120,8 @@ export class World extends EventTarget {
     };
     this._details.set(id, detail);
     if (news.structure) detail.structure = news.structure;
-    for (const [source, target, signal, count] of news.moves) {
-      detail.moves.set(JSON.stringify([source, target, signal]), { source, target, signal, count });
+    for (const [source, target, signal, count, outcome = ""] of news.moves) {
+      detail.moves.set(JSON.stringify([source, target, signal, outcome]), { source, target, signal, outcome, count });
     }
     detail.steps = detail.steps.concat(news.steps).slice(-STEPS_KEPT);
     detail.uncounted = news.uncounted;
