@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from farscope.cli.doctor import examine
 from farscope.cli.main import farscope
+from farscope.errors import LogUnavailable
 from farscope.logs.base import Log, LogReader, LogWriter
-from farscope.logs.check import Verdict
+from farscope.logs.check import Verdict, fail
 from farscope.logs.url import open_log
 from farscope.probe.spool import Spool
 from farscope.probe.spool_folder import SpoolFolder, default_spool_root
@@ -155,6 +156,33 @@ def test_those_who_seal_with_other_keys_are_told_of(key: Path):
     assert "2 more keys" in told[-1].what
     (clocks,) = [check for check in checks if check.name == "clocks"]
     assert "nobody sent anything this key opens" in clocks.what
+
+
+class Full:
+    """A log, and its writer, that takes nothing at the moment."""
+
+    shared = False
+    url = "full:"
+
+    def reader(self) -> LogReader:
+        return open_log(f"memory:{uuid4()}").reader()
+
+    def writer(self, name: str) -> LogWriter:
+        del name
+        return self
+
+    def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
+        del batches, timeout_s
+        raise LogUnavailable("it takes nothing", "make room")
+
+    def interrupt(self) -> None: ...
+
+    def close(self, timeout_s: float = 2.0) -> None: ...
+
+
+def test_a_log_that_takes_nothing_at_the_moment_is_no_question_of_rights(key: Path):
+    (write,) = [check for check in examine(Full(), key, 0.01) if check.name == "write"]
+    assert write == fail("write", "it takes nothing", "make room")
 
 
 def test_a_port_nobody_listens_on_is_found(key: Path):

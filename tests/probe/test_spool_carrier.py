@@ -227,6 +227,23 @@ def test_a_disk_that_takes_nothing_leaves_the_probe_as_it_is_without_a_spool(mak
     assert probe.stats.stored == 10
 
 
+def test_a_disk_that_takes_nothing_is_told_of_once_each_time_the_log_is_away(
+    make, chart, log, tmp_path, caplog
+):
+    (tmp_path / "spool").write_text("in the way")
+    probe = make(chart)
+    for times in (1, 2):
+        tried = probe.stats.retries
+        log.error = AWAY
+        chart.go(10)
+        eventually(lambda tried=tried: probe.stats.retries > tried + 3)
+        log.error = None
+        assert probe.flush(20)
+        told = [record for record in caplog.records if "nothing can be put into the spool" in record.message]
+        assert len(told) == times
+        assert probe.id[:8] in told[-1].message
+
+
 def test_the_account_is_exact_at_every_instant_of_a_run_with_faults(make, chart, log, kit):
     chance = random.Random(3)  # noqa: S311 - a run that can be repeated
     probe = make(chart, bounds=Bounds(max_batches=30))

@@ -238,9 +238,10 @@ def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
     """Tell what a user cannot do: a remark if it may be meant so, a failure if nothing else is left."""
+    if not isinstance(error, LogRefused):
+        return fail(name, error.message, error.hint)
     remedy = f"{unless}; otherwise {error.hint}"
-    meant = isinstance(error, LogRefused) and not alone
-    return warn(name, error.message, remedy) if meant else fail(name, error.message, remedy)
+    return fail(name, error.message, remedy) if alone else warn(name, error.message, remedy)
 
 
 def _show(check: Check) -> None:

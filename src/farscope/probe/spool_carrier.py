@@ -56,6 +56,7 @@ class SpoolCarrier:
         self._forwarder: Forwarder | None = None
         self._heir: Heir | None = None
         self._looked = False
+        self._disk_fails = False
         self._closed = False
 
     def load(self, batch: Batch, flags: Flags) -> bytes:
@@ -78,6 +79,7 @@ class SpoolCarrier:
             self._sealed.carry(cargo, min(timeout_s, OVERDUE_S))
         except LogError as error:
             return self._divert(cargo, error)
+        self._disk_fails = False
         return None
 
     def _divert(self, cargo: Sequence[bytes], error: LogError) -> int:
@@ -85,8 +87,12 @@ class SpoolCarrier:
             try:
                 key = self._spool.store(cargo)
             except LogError as trouble:
-                _LOGGER.warning("nothing can be put into the spool: %s", trouble)
+                if not self._disk_fails:
+                    # Once for each time the log is away: the pump tries again and again.
+                    _LOGGER.warning("%s: nothing can be put into the spool: %s", self._who, trouble)
+                self._disk_fails = True
                 raise error from trouble
+            self._disk_fails = False
             _LOGGER.warning("%s: cannot store at the moment, steps wait in the spool: %s", self._who, error)
             self._spool.failed(error)
             self._spooling = True
