@@ -16,7 +16,7 @@ import weakref
 
 import pytest
 
-from farscope.engine import ActiveObject, Event, Factory, Hsm, active, return_status, signals
+from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, running, signals
 from farscope.errors import ChartError, ChartStopped, QueueFull, UsageError
 from farscope.records.shape import StepKind
 
@@ -144,12 +144,29 @@ def test_rings_hold_as_much_as_they_are_told():
     assert started(Hsm, ring_size=0).spy() == []
 
 
+async def decide(_chart, _e, _error):
+    """Be no policy."""
+
+
 @pytest.mark.parametrize(
-    "options", [{"queue_size": 0}, {"ring_size": -1}, {"on_full": "wait"}, {"on_error": "shrug"}]
+    "options",
+    [
+        {"queue_size": 0},
+        {"ring_size": -1},
+        {"on_full": "wait"},
+        {"on_error": "shrug"},
+        {"on_error": decide},
+        {"queue": 5},
+    ],
 )
 def test_options_that_make_no_sense_are_refused(options):
     with pytest.raises(UsageError):
         ActiveObject(**options)
+
+
+def test_a_chart_that_its_caller_drives_refuses_the_options_of_those_that_run_by_themselves():
+    with pytest.raises(UsageError, match="on_error is no option of a chart that its caller drives"):
+        Hsm(on_error="continue")
 
 
 @pytest.mark.parametrize("cls", [Hsm, ActiveObject, Factory])
@@ -379,8 +396,8 @@ def test_a_forked_child_leaves_its_parents_charts_alone_and_can_run_its_own():
             with started(name="child") as own:
                 own.subscribe("A")
                 caught_up(own)
-                ended_well = active._running == {own}
-            active._end_all()
+                ended_well = running._running == {own}
+            running._end_all()
             os._exit(0 if ended_well else 1)
         _, status = os.waitpid(pid, 0)
         assert status == 0

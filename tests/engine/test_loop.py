@@ -12,7 +12,7 @@ import weakref
 
 import pytest
 
-from farscope.engine import Event, Hsm, return_status, signals, spy_on
+from farscope.engine import Event, Fabric, Hsm, return_status, signals, spy_on
 from farscope.engine.chart import Chart
 from farscope.engine.declare import State
 from farscope.engine.loop import TURN_STEPS, AsyncChart
@@ -853,3 +853,53 @@ def test_a_thread_may_be_the_first_to_ask_for_timed_posts():
 
     ticked = asyncio.Event()
     run(main())
+
+
+def test_a_chart_that_nobody_holds_runs_on_until_its_loop_ends():
+    class Listening(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.entry
+        def listen(self):
+            self.subscribe("NEWS")
+
+        @rest.on("NEWS")
+        async def hear(self, e):
+            e.payload.set()
+
+    async def main():
+        fabric = Fabric()
+        chart = Listening("listening", fabric=fabric)
+        chart.start_at()
+        await chart.settled()
+        born = weakref.ref(chart)
+        del chart
+        gc.collect()
+        heard = asyncio.Event()
+        fabric.publish(Event("NEWS", heard))
+        await heard.wait()
+        return born
+
+    born = run(main())
+    gc.collect()
+    assert born() is None
+
+
+@pytest.mark.parametrize("wait", [AsyncChart.started, AsyncChart.settled], ids=["start", "rest"])
+def test_a_handler_that_would_wait_for_its_own_step_is_told(wait, caplog):
+    class Waiting(AsyncChart):
+        rest = State(initial=True)
+
+        @rest.on("WAIT")
+        async def hear(self):
+            await wait(self)
+
+    async def main():
+        async with Waiting("waiting") as chart:
+            chart.post_fifo(Event("WAIT"))
+            await chart.settled()
+        return chart.failure
+
+    failure = run(main())
+    assert isinstance(failure, ChartError)
+    assert "would wait for the end of its own step" in failure.message

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import logging
-import os
 import threading
-import time
 import traceback
 from typing import Any, Final, Unpack
 from uuid import NAMESPACE_DNS, uuid5
@@ -15,13 +12,10 @@ from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
 from farscope.engine.runner import Runner
+from farscope.engine.running import hold, let_go
 from farscope.engine.states import State
 from farscope.engine.unstarted import Startable
 from farscope.errors import ChartStopped
-
-EXIT_TIMEOUT_S = 1.0
-"""How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
-longer is cut off where it is."""
 
 MADE_UP_CHARACTERS: Final = 5
 """Length of the name that a chart without one gets from its first state; charts that start alike share it."""
@@ -111,7 +105,7 @@ class ActiveObject(Startable):
         if self._threaded:
             thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
             self._note_start(thread)
-            _running.add(self)
+            hold(self)
             thread.start()
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
@@ -167,7 +161,7 @@ class ActiveObject(Startable):
                 runner.release(self)
             raise
         self._note_start(runner.threads[0])
-        _running.add(self)
+        hold(self)
         if self._is_wanted_again():
             runner.ready(self)
 
@@ -207,7 +201,7 @@ class ActiveObject(Startable):
 
     def _leave(self) -> None:
         super().stop()
-        _running.discard(self)
+        let_go(self)
         self._free(self._failure)
         if self._runner is not None:
             self._runner.release(self)
@@ -278,23 +272,3 @@ class ActiveObject(Startable):
         except RuntimeError:
             # It rings already, and the thread has not heard it yet: one ring is enough.
             return
-
-
-_running: set[ActiveObject] = set()
-"""Charts whose threads live."""
-
-
-def _end_all() -> None:
-    # A daemon thread that is cut off while it holds a lock, say that of standard output, can hang or
-    # crash the interpreter's exit; so charts are let end their steps first.
-    charts = tuple(_running)
-    for chart in charts:
-        chart.halt()
-    deadline = time.monotonic() + EXIT_TIMEOUT_S
-    for chart in charts:
-        chart.join(max(0.0, deadline - time.monotonic()))
-
-
-atexit.register(_end_all)
-# Their threads are the parent's.
-os.register_at_fork(after_in_child=_running.clear)

@@ -15,8 +15,9 @@ from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
 from farscope.engine.loop_clock import LoopClock
 from farscope.engine.mailbox import checked
 from farscope.engine.options import ActiveOptions
+from farscope.engine.running import hold
 from farscope.engine.stepper import DIRECT, START
-from farscope.engine.waiters import Waiters
+from farscope.engine.waiters import Waiters, refuse_waiting_for_itself
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.step import Cause
 
@@ -96,11 +97,13 @@ class AsyncChart(AwaitingStepper):
         life = self._run_through(initial_state, None if outer is None else outer.cause())
         self._task = self._event_loop.create_task(life, name=self._name)
         self._task.add_done_callback(self._finish)
+        hold(self)
 
     async def started(self) -> None:
-        """Wait until the start is over; raise what it raised."""
+        """Wait until the start is over; raise what it raised. ``ChartError`` in a handler of its own."""
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
+        refuse_waiting_for_itself(self._task, self._name)
         await self._started.wait()
         if self._leaf is None and self._failure is not None:
             raise self._failure
@@ -118,7 +121,12 @@ class AsyncChart(AwaitingStepper):
         self.post_fifo(e)
 
     async def settled(self) -> None:
-        """Wait until no step runs and nothing waits in the queue, or the chart has ended."""
+        """Wait until no step runs and nothing waits in the queue, or the chart has ended.
+
+        Raises:
+            ChartError: in a handler of its own, whose step would wait for its own end.
+        """
+        refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
 
     async def aclose(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
@@ -131,16 +139,15 @@ class AsyncChart(AwaitingStepper):
         """
         task = self._task
         self.stop()
-        if task is None or task is asyncio.current_task():
-            return self._failure
-        try:
-            _, late = await asyncio.wait((task,), timeout=timeout_s)
-        except asyncio.CancelledError:
-            task.cancel()
-            raise
-        if late:
-            _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
-            await self._cut_off(task)
+        if task is not None and task is not asyncio.current_task():
+            try:
+                _, late = await asyncio.wait((task,), timeout=timeout_s)
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
+            if late:
+                _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
+                await self._give_up()
         return self._failure
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
@@ -201,12 +208,8 @@ class AsyncChart(AwaitingStepper):
         """End the chart and cancel its step: what is cancelled has no time to wait for it."""
         self.stop()
         if self._task is not None and self._task is not asyncio.current_task():
-            await self._cut_off(self._task)
-
-    @staticmethod
-    async def _cut_off(task: asyncio.Task[None]) -> None:
-        task.cancel()
-        await asyncio.wait((task,))
+            self._task.cancel()
+            await asyncio.wait((self._task,))
 
     async def _run_through(self, initial_state: Any, cause: Cause | None) -> None:
         try:
@@ -228,8 +231,7 @@ class AsyncChart(AwaitingStepper):
             task.exception()
         elif self._leaf is None and self._failure is None:
             self._failure = asyncio.CancelledError()
-        Hsm.stop(self)
-        self._free(self._failure)
+        self._leave()
         self._started.set()
         self._over.set()
         self._room.release()
@@ -293,6 +295,6 @@ class AsyncChart(AwaitingStepper):
     def _end_without_loop(self) -> None:
         """End a chart whose loop was closed without ending it: nobody will go on with its step."""
         self._stopping = True
-        Hsm.stop(self)
+        self._leave()
         self._end()
         self._over.set()

@@ -9,7 +9,14 @@ from farscope.engine.event import Event
 from farscope.engine.fabric import Fabric, process_fabric
 from farscope.engine.here import per_thread
 from farscope.engine.notebook import refusing
-from farscope.engine.options import QUEUE_CAPACITY, ChartOptions, checked_queue_size, checked_ring_size, drops
+from farscope.engine.options import (
+    QUEUE_CAPACITY,
+    ChartOptions,
+    checked_queue_size,
+    checked_ring_size,
+    drops,
+    refuse_unknown,
+)
 from farscope.engine.recorder import RING_STEPS
 from farscope.engine.schedule import MIN_PERIOD_S
 from farscope.engine.stepper import Stepper
@@ -35,6 +42,7 @@ class Mailbox(Stepper):
     __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
 
     def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
+        refuse_unknown(options)
         super().__init__(
             name, instrumented=instrumented, ring_size=checked_ring_size(options.get("ring_size", RING_STEPS))
         )

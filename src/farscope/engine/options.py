@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Literal, TypedDict
+from collections.abc import Callable, Iterable
+from inspect import iscoroutinefunction
+from typing import Any, Final, Literal, TypedDict
 
 from farscope.engine.event import Event
 from farscope.engine.fabric import Fabric
@@ -48,18 +49,35 @@ class ActiveOptions(ChartOptions, total=False):
     """Whose threads run the chart, together with other charts."""
 
 
+_OF_EVERY_CHART: Final = frozenset(ChartOptions.__annotations__)
+_OF_ACTIVE_CHARTS: Final = frozenset(ActiveOptions.__annotations__) - _OF_EVERY_CHART
+
+
+def refuse_unknown(options: Iterable[str]) -> None:
+    """Raise ``UsageError`` if one of the names is no option of every chart."""
+    for name in options:
+        if name in _OF_ACTIVE_CHARTS:
+            raise UsageError(
+                f"{name} is no option of a chart that its caller drives",
+                "give it to a chart that runs by itself: ActiveObject, Factory, Chart or AsyncChart",
+            )
+        if name not in _OF_EVERY_CHART:
+            known = sorted(_OF_EVERY_CHART | _OF_ACTIVE_CHARTS)
+            raise UsageError(f"a chart has no option {name}", f"its options are {', '.join(known)}")
+
+
 def checked_on_error(on_error: OnError) -> OnError:
     """Return ``on_error``.
 
     Raises:
-        UsageError: it is neither a policy nor callable.
+        UsageError: it is neither a policy nor callable, or it would have to be awaited.
     """
-    if on_error not in ("stop", "continue") and not callable(on_error):
-        raise UsageError(
-            f"on_error cannot be {on_error!r}",
-            "give on_error='stop', on_error='continue', or a function of chart, event and error",
-        )
-    return on_error
+    if on_error in ("stop", "continue") or (callable(on_error) and not iscoroutinefunction(on_error)):
+        return on_error
+    raise UsageError(
+        f"on_error cannot be {on_error!r}",
+        "give on_error='stop', on_error='continue', or a plain function of chart, event and error",
+    )
 
 
 def checked_queue_size(size: int) -> int:

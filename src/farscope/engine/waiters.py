@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from farscope.errors import ChartError
+
 
 class Waiters:
     """Those who wait for one thing; they may be on any loops, and be let go from any thread.
@@ -39,6 +41,15 @@ class Waiters:
             # Those who waited on a loop that is closed by now wait no more.
             if not (future.done() or loop.is_closed()):
                 loop.call_soon_threadsafe(_finish, future)
+
+
+def refuse_waiting_for_itself(task: asyncio.Task[None] | None, name: str) -> None:
+    """Raise ``ChartError`` in the task of the chart called ``name``: it would wait for itself for ever."""
+    if task is not None and asyncio.current_task() is task:
+        raise ChartError(
+            f"a handler of chart {name} would wait for the end of its own step",
+            "a step ends with its handler: post an event for what is to be done after it",
+        )
 
 
 def _finish(future: asyncio.Future[None]) -> None:

@@ -1,0 +1,51 @@
+"""Charts that run by themselves: held until they end, and ended with the program."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import time
+from typing import Protocol
+
+EXIT_TIMEOUT_S = 1.0
+"""How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
+longer is cut off where it is."""
+
+
+class Running(Protocol):
+    """A chart with a thread, a runner or an event loop."""
+
+    def halt(self) -> None:
+        """End after the step that runs."""
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end; return whether it has come."""
+
+
+_running: set[Running] = set()
+
+
+def hold(chart: Running) -> None:
+    """Hold a chart that begins to run, whoever else does; an event loop, for one, holds its tasks weakly."""
+    _running.add(chart)
+
+
+def let_go(chart: Running) -> None:
+    """Hold a chart no longer: it has ended."""
+    _running.discard(chart)
+
+
+def _end_all() -> None:
+    # A daemon thread that is cut off while it holds a lock, say that of standard output, can hang or
+    # crash the interpreter's exit; so charts are let end their steps first.
+    charts = tuple(_running)
+    for chart in charts:
+        chart.halt()
+    deadline = time.monotonic() + EXIT_TIMEOUT_S
+    for chart in charts:
+        chart.join(max(0.0, deadline - time.monotonic()))
+
+
+atexit.register(_end_all)
+# Their threads are the parent's.
+os.register_at_fork(after_in_child=_running.clear)
