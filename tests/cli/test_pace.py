@@ -80,6 +80,20 @@ def test_a_place_is_a_span_from_the_beginning_or_a_moment_on_its_first_day(text,
     assert place_ns(text, BEGIN_NS) == place
 
 
+def test_who_begins_at_a_round_time_shortly_before_the_beginning_means_that_day():
+    begin_ns = int(datetime.fromisoformat("2026-01-05 22:00:03").timestamp()) * NANOSECONDS
+    end_ns = begin_ns + 3600 * NANOSECONDS
+    assert place_ns("21:00", begin_ns, end_ns=end_ns) < begin_ns
+    assert place_ns("23:30", begin_ns, end_ns=end_ns) > end_ns
+    assert place_ns("22:00:02", begin_ns) == begin_ns - NANOSECONDS
+
+
+def test_a_second_place_lies_behind_the_first():
+    begin_ns = int(datetime.fromisoformat("2026-01-05 22:00:03").timestamp()) * NANOSECONDS
+    first_ns = begin_ns - 3600 * NANOSECONDS
+    assert place_ns("22:00", begin_ns, behind_ns=first_ns) == begin_ns - 3 * NANOSECONDS
+
+
 @pytest.mark.parametrize(
     "text", ["soon", "25:00", "2026-13-01 00:00", "1:2:3:4", "", "9999999-01-01 10:00:00"]
 )

@@ -85,6 +85,27 @@ def test_a_moment_nobody_understands_is_told_with_what_one_looks_like():
     assert "'soon' is no moment" in done.stderr
 
 
+def test_what_fits_no_chart_and_no_signal_is_told_as_mistyped(url):
+    done = sequence(url, "--chart", "lmap", "--chart", "l*", "--signal", "PERSS")
+    assert done.returncode == 0
+    assert done.stdout.strip() == "nothing to show"
+    assert done.stderr.splitlines()[1:] == ["no chart matched 'lmap'", "no signal matched 'PERSS'"]
+
+
+def test_what_was_asked_for_and_lies_outside_the_window_was_not_mistyped(url):
+    done = sequence(url, "--chart", "lamp", "--to", "2018-01-10")
+    assert done.stdout.strip() == "nothing to show"
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_of_a_recording_the_day_is_its_own(recording, farscope):
+    text = farscope("watch", recording).stdout.splitlines()[-1]
+    of_day = text[len("[2026-01-10 ") : text.index("]")]
+    done = farscope("sequence", recording, "--from", of_day, "--to", of_day)
+    assert "(1)" in done.stdout
+    assert "nothing to show" in farscope("sequence", recording, "--from", "2h").stdout
+
+
 def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):
     new_key_file(tmp_path / "wrong")
     done = farscope("sequence", recording, "--key", tmp_path / "wrong")

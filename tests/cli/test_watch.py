@@ -344,3 +344,13 @@ def test_a_recording_is_shown_to_its_end_with_the_account(url, tmp_path):
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert (done.returncode, len(done.stdout.splitlines())) == (0, 4)
     assert done.stderr.splitlines()[-1] == "seen 4 steps of 1 probe, lost 0, duplicated 0"
+
+
+@pytest.mark.parametrize("name", ["[1] lamp*", "lamp #2", "lamp@home"])
+def test_a_chart_can_be_chosen_by_its_name_and_by_the_label_it_is_shown_with(name, play, log_url, farscope):
+    play(name, "other")
+    shown = farscope("watch", log_url, "--since", "start", "--for", "0s", "--json", "--chart", name)
+    labels = {json.loads(line)["chart"] for line in shown.stdout.splitlines()}
+    assert len(labels) == 1
+    by_label = farscope("watch", log_url, "--since", "start", "--for", "0s", "--json", "--chart", *labels)
+    assert by_label.stdout == shown.stdout

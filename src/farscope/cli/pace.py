@@ -15,6 +15,9 @@ from farscope.errors import UsageError
 from farscope.logs.quantity import parse_span_ns
 from farscope.records.step import NANOSECONDS
 
+STORED_LATE: Final = timedelta(minutes=1)
+"""Up to so much before a recording's beginning a time of day is that day's: steps are stored later."""
+
 MAX: Final = "max"
 """The word for as fast as it goes."""
 
@@ -69,28 +72,41 @@ class Pace:
         return True
 
 
-def place_ns(text: str, begin_ns: int) -> int:
+def place_ns(text: str, begin_ns: int, *, behind_ns: int | None = None, end_ns: int | None = None) -> int:
     """Return the place in a recording that begins at ``begin_ns``, in nanoseconds since the epoch.
 
-    ``text`` is how long after its beginning (``30s``, ``1h30m``) or a moment in local time (``13:14:26``
-    on the first day after the beginning that has it, ``2026-01-10 13:14``).
+    ``text`` is how long after its beginning (``30s``, ``1h30m``) or a moment in local time
+    (``2026-01-10 13:14``, or ``13:14:26`` on the first day that has it behind the beginning, or behind
+    ``behind_ns`` if that is given). With the recording's ``end_ns``, a time of day that comes only behind the
+    end is the one shortly before the beginning where that is nearer.
 
     Raises:
         UsageError: neither.
     """
     if ":" not in text:
         return begin_ns + parse_span_ns(text)
-    begin = datetime.fromtimestamp(begin_ns // NANOSECONDS).astimezone()
+    day = timedelta(days=1)
     try:
         if len(text.strip()) > len("00:00:00.000000"):
             moment = datetime.fromisoformat(text.strip())
         else:
-            moment = datetime.fromisoformat(f"{begin:%Y-%m-%d} {text.strip()}")
-            if moment.astimezone() < begin.replace(microsecond=0):
-                moment += timedelta(days=1)
+            first = _local(begin_ns) - STORED_LATE if behind_ns is None else _local(behind_ns)
+            moment = datetime.fromisoformat(f"{first:%Y-%m-%d} {text.strip()}")
+            if moment.astimezone() < first.replace(microsecond=0):
+                moment += day
+            # Who takes a round time to begin with means all of what began a little later.
+            if (
+                end_ns is not None
+                and moment.astimezone() - _local(end_ns) > _local(begin_ns) - (moment - day).astimezone()
+            ):
+                moment -= day
         seconds = int(moment.replace(microsecond=0).timestamp())
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
             f"{text!r} is no place in a recording", "write 30s after its beginning, or 13:14:26"
         ) from error
     return seconds * NANOSECONDS + moment.microsecond * 1_000
+
+
+def _local(time_ns: int) -> datetime:
+    return datetime.fromtimestamp(time_ns // NANOSECONDS).astimezone()

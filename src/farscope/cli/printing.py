@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from fnmatch import fnmatchcase
 from functools import lru_cache
 
 import click
@@ -16,6 +15,7 @@ from farscope.records.step import ChartId, Step
 from farscope.scope.clocks import FAR_NS
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
+from farscope.views.selection import fits_chart
 from farscope.views.text import escape, json_line, notice_line, outcome_line, spy_lines, trace_line
 
 INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
@@ -106,9 +106,7 @@ class Choice:
         return not self._globs or self._chosen(chart)
 
     def _fits(self, chart: ChartId) -> bool:
-        fitting = {
-            glob for glob in self._globs if fnmatchcase(chart.name, glob) or fnmatchcase(chart.label, glob)
-        }
+        fitting = {glob for glob in self._globs if fits_chart(chart, (glob,))}
         self.unmatched = [glob for glob in self.unmatched if glob not in fitting]
         return bool(fitting)
 

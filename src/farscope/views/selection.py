@@ -33,13 +33,11 @@ class Selection(NamedTuple):
             return False
         if not self.wants_chart(step.chart):
             return False
-        return not self.signals or _fits(step.shape.signal, self.signals)
+        return not self.signals or fits(step.shape.signal, self.signals)
 
     def wants_chart(self, chart: ChartId) -> bool:
         """Tell whether any step of the chart may pass."""
-        return not self.charts or any(
-            _fits(spelling, self.charts) for spelling in (chart.name, *spellings(chart))
-        )
+        return not self.charts or fits_chart(chart, self.charts)
 
 
 def in_time(
@@ -65,6 +63,11 @@ def in_time(
     return [step for _, _, step in sorted(held)]
 
 
-def _fits(text: str, patterns: tuple[str, ...]) -> bool:
-    """A name that is itself full of brackets and stars also fits when it is given just as it is."""
+def fits(text: str, patterns: tuple[str, ...]) -> bool:
+    """Tell whether one of the shell patterns fits; text full of brackets and stars fits as it is, too."""
     return any(text == pattern or fnmatchcase(text, pattern) for pattern in patterns)
+
+
+def fits_chart(chart: ChartId, patterns: tuple[str, ...]) -> bool:
+    """Tell whether one of the shell patterns fits the chart's name, or any label it may be shown by."""
+    return any(fits(spelling, patterns) for spelling in (chart.name, *spellings(chart)))
