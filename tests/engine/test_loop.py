@@ -717,6 +717,22 @@ def test_what_is_cancelled_does_not_wait_for_the_step_that_runs(caplog):
     assert "did not end its step" not in caplog.text
 
 
+def test_a_program_that_is_to_end_does_not_wait_for_the_step_that_runs(caplog):
+    charts = []
+
+    async def main():
+        async with Gate("gate") as gate:
+            charts.append(gate)
+            gate.post_fifo(Event("GO"))
+            await gate.entered.wait()
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit):
+        asyncio.run(main())
+    assert charts[0].steps()[-1].kind is StepKind.FAILED
+    assert "did not end its step" not in caplog.text
+
+
 def test_cancelling_the_wait_for_the_end_cancels_the_step():
     async def main():
         async with Gate("gate") as gate:

@@ -25,7 +25,7 @@ TURN_STEPS = 64
 """Steps a chart makes before others on the loop have a turn, if its handlers never wait themselves."""
 
 _GOES_OUTWARDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
-"""What not only ends the chart but also leaves its task, as it would any other."""
+"""What ends a chart at once: raised by a handler, it also leaves the task; raised in a block, also that."""
 
 _log = logging.getLogger("farscope")
 
@@ -100,7 +100,7 @@ class AsyncChart(AwaitingStepper):
         hold(self)
 
     async def started(self) -> None:
-        """Wait until the start is over; raise what it raised. ``ChartError`` in a handler of its own."""
+        """Wait until the start is over; raise what it raised, or ``ChartError`` in a handler of its own."""
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
         refuse_waiting_for_itself(self._task, self._name)
@@ -117,14 +117,14 @@ class AsyncChart(AwaitingStepper):
             ChartStopped: after the end.
         """
         checked(e)
-        await self._room.wait_while(self._has_no_room)
+        if self._has_no_room():
+            await self._room.wait_while(self._has_no_room)
         self.post_fifo(e)
 
     async def settled(self) -> None:
         """Wait until no step runs and nothing waits in the queue, or the chart has ended.
 
-        Raises:
-            ChartError: in a handler of its own, whose step would wait for its own end.
+        In a handler of its own it raises ``ChartError``.
         """
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
@@ -199,7 +199,7 @@ class AsyncChart(AwaitingStepper):
         return self
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
-        if isinstance(error, asyncio.CancelledError):
+        if isinstance(error, _GOES_OUTWARDS):
             await self._give_up()
         else:
             await self.aclose()
