@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from threading import Event, Thread, current_thread
 from typing import Final, Protocol
 
-from farscope.errors import Malformed, Tampered, WireError
+from farscope.errors import LogRefused, Malformed, Tampered, WireError
 from farscope.logs.base import LogWriter
 from farscope.probe.spool_file import Waiting
 from farscope.wire.keys import Keyring
@@ -24,6 +24,9 @@ FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
 """Pauses between attempts double up to this, each shortened at random: a log that is back is soon noticed,
 and many probes do not come at once."""
+REFUSED_PAUSE_S: Final = 5.0
+"""Least upper end of the pause after a refusal, which mends itself only when a person does something, and of
+which each costs the broker a connection and a report in its log."""
 LEAST_PAUSE_S: Final = 0.01
 INTERRUPTING_S: Final = 0.02
 """An interrupt may come a moment too early, so it is repeated after this until the thread has ended."""
@@ -135,5 +138,7 @@ class Forwarder:
             _LOGGER.info("%s: the spool is tried again later: %s", self._who, error)
         self._source.failed(error)
         upper = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * (1 << min(self._failures, 16)))
+        if isinstance(error, LogRefused):
+            upper = max(upper, REFUSED_PAUSE_S)
         self._failures += 1
         self._stopping.wait(max(LEAST_PAUSE_S, upper * random.random()))  # noqa: S311 - spreads retries, keeps no secret
