@@ -8,7 +8,6 @@ import weakref
 
 from farscope.engine.here import per_thread
 from farscope.engine.hsm import Hsm
-from farscope.engine.loop import AsyncChart
 from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
 from farscope.errors import UsageError
 from farscope.testing.waiting import PATIENCE_S
@@ -115,9 +114,9 @@ class VirtualClock:
             if isinstance(chart, Hsm) and not (chart.threaded or chart.at_rest):
                 chart.complete_circuit()
             if not chart.at_rest:
-                if isinstance(chart, AsyncChart) and chart.thread is threading.current_thread():
+                if getattr(chart, "thread", None) is threading.current_thread():
                     raise UsageError(
-                        f"chart {chart.name} makes its steps on this thread, which the clock would hold up",
+                        f"{chart!r} makes its steps on this thread, which the clock would hold up",
                         "advance it from another thread: await asyncio.to_thread(clock.advance, seconds)",
                     )
                 return None
