@@ -11,6 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 from uuid import uuid4
 
+import pika
 import pytest
 from click.testing import CliRunner, Result
 
@@ -19,6 +20,7 @@ from farscope.cli.main import farscope
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Log, LogReader, LogWriter
 from farscope.logs.check import Verdict, fail
+from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.url import open_log
 from farscope.probe.spool import Spool
 from farscope.probe.spool_folder import SpoolFolder, default_spool_root
@@ -291,6 +293,35 @@ def test_a_user_who_may_only_write_or_only_read_is_told_apart_from_one_who_may_n
             assert remedied(result)
     finally:
         broker.control("delete_user", "somebody")
+
+
+@pytest.mark.broker
+def test_a_stream_that_is_not_bound_is_a_failure_for_whoever_may_not_bind_it(
+    broker: Broker, fresh_log_url: Callable[..., str], key: Path
+):
+    url = fresh_log_url()
+    assert doctor(url, "--key", key).return_value == 0
+    settings = Settings.from_url(url)
+    credentials = pika.PlainCredentials(broker.user, broker.password)
+    with pika.BlockingConnection(
+        pika.ConnectionParameters("127.0.0.1", broker.port, credentials=credentials)
+    ) as connection:
+        connection.channel().queue_unbind(settings.stream, settings.exchange, "")
+    exchange = f"^{settings.exchange}$"
+    broker.add_user("somebody", "secret", configure="^$", write=exchange, read=r"\.stream$")
+    try:
+        both = doctor(f"{broker.url('somebody', 'secret')}?{url.partition('?')[2]}", "--key", key)
+        broker.control("set_permissions", "-p", "/", "somebody", "^$", exchange, "^$")
+        one = doctor(f"{broker.url('somebody', 'secret')}?{url.partition('?')[2]}", "--key", key)
+    finally:
+        broker.control("delete_user", "somebody")
+    assert (lines(both)["read"], lines(both)["write"]) == ("ok", "fail")
+    assert (lines(one)["read"], lines(one)["write"]) == ("warn", "fail")
+    for result in (both, one):
+        assert result.return_value == 1
+        assert "nothing would be kept" in result.output
+        assert "only watches" not in result.output
+        assert remedied(result)
 
 
 @pytest.mark.broker

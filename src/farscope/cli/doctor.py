@@ -19,6 +19,7 @@ from farscope.cli.style import painted
 from farscope.errors import KeyringError, LogError, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
+from farscope.logs.rabbitmq_rights import Missing
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log
 from farscope.probe.spool_checks import examine_spool, nothing_waits
@@ -120,8 +121,8 @@ def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]
         reader = log.reader()
     except LogError as error:
         written = _write(log, keyring, probe)
-        may_write = written.verdict is Verdict.OK
-        yield _cannot("read", error, "fine for a user who only broadcasts", alone=not may_write)
+        alone = written.verdict is Verdict.WARN
+        yield _cannot("read", error, "fine for a user who only broadcasts", alone=alone)
         yield written
         return
     try:
@@ -238,7 +239,7 @@ def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
     """Tell what a user cannot do: a remark if it may be meant so, a failure if nothing else is left."""
-    if not isinstance(error, LogRefused):
+    if isinstance(error, Missing) or not isinstance(error, LogRefused):
         return fail(name, error.message, error.hint)
     remedy = f"{unless}; otherwise {error.hint}"
     return fail(name, error.message, remedy) if alone else warn(name, error.message, remedy)

@@ -12,7 +12,7 @@ AGAIN: Final = "it is tried again"
 
 
 class Missing(LogRefused):
-    """Exchange or stream is not there, and this user may not make it."""
+    """Exchange, stream or binding is not there, and this user may not make it."""
 
     stream = False
     """Whether the stream is certainly not there: the next one of its name begins anew."""
@@ -46,9 +46,9 @@ def awaited(error: Missing) -> LogUnavailable:
     return waiting
 
 
-def unbound(settings: Settings) -> LogRefused:
+def unbound(settings: Settings) -> Missing:
     """What was published went nowhere."""
-    return LogRefused(
+    return Missing(
         f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
         "run farscope doctor once with the address of a user who may configure, write and read",
     )
