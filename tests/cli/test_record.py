@@ -10,6 +10,7 @@ from farscope.logs.recording_file import RecordingFile
 from farscope.logs.url import open_log
 from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
+from farscope.views.quantity import size_text
 
 
 def test_a_snapshot_has_all_there_is_and_names_the_key(play, log_url, farscope, tmp_path):
@@ -23,6 +24,9 @@ def test_a_snapshot_has_all_there_is_and_names_the_key(play, log_url, farscope, 
         r"recorded \d+ batches of 1 probe, .* k?B, to be opened with the key [0-9a-f]{16}", account
     )
     assert account[-16:] in fingerprint
+    size = size_text(path.stat().st_size)
+    assert size in account.split(", ")
+    assert f"recording of version 1, {size}, closed in order" in farscope("inspect", path).stdout
     shown = farscope("watch", path)
     assert len(shown.stdout.splitlines()) == 4
 
@@ -83,9 +87,10 @@ def test_a_recorder_that_is_killed_leaves_a_recording(play, log_url, tmp_path, f
 
 
 def test_a_span_ends_it(log_url, tmp_path, farscope):
-    done = farscope("record", tmp_path / "run.farscope", log_url, "--for", "50ms")
+    path = tmp_path / "run.farscope"
+    done = farscope("record", path, log_url, "--for", "50ms")
     assert done.returncode == 0
-    assert done.stderr.splitlines()[-1] == "recorded 0 batches of 0 probes, 16 B"
+    assert done.stderr.splitlines()[-1] == f"recorded 0 batches of 0 probes, {path.stat().st_size} B"
 
 
 def test_a_recorder_that_waits_for_a_first_program_says_so(log_url, tmp_path, farscope):

@@ -204,6 +204,44 @@ def test_statistics_tell_refused_events_from_failed_ones(page, url):
             expect(table.locator("tr", has_text=signal).locator("td.number")).to_have_text(list(numbers))
 
 
+def test_the_names_of_a_sequences_lanes_stay_in_sight(page, url):
+    with broadcast(chart := lamp("lamp"), url=url):
+        chart.start_at("house")
+        for _ in range(60):
+            chart.dispatch(Event("PRESS"))
+        row(page, "lamp").click()
+        page.keyboard.press("4")
+        page.locator("#view-sequence select").nth(1).select_option("100")
+        view = page.locator("#view-sequence")
+        expect(view.locator(".heads text").filter(has_text="off")).to_have_count(1)
+        for place in ("box.scrollHeight", "100", "0"):
+            view.evaluate(f"box => box.scrollTop = {place}")
+            page.wait_for_function(
+                """() => {
+                    const tools = document.querySelector(".sequence-tools").getBoundingClientRect();
+                    const box = document.getElementById("view-sequence").getBoundingClientRect();
+                    const heads = document.querySelector(".heads .box").getBoundingClientRect();
+                    return heads.top >= tools.bottom - 1 && heads.bottom <= box.bottom;
+                }"""
+            )
+
+
+def test_a_stay_is_named_once_on_the_timeline_whatever_happens_in_it_and_however_much_before_it(page):
+    written = page.evaluate("""async () => {
+        const { drawLane } = await import("/static/timeline-draw.js");
+        const written = [];
+        const pen = document.createElement("canvas").getContext("2d");
+        pen.fillText = (text, x) => written.push([text, x]);
+        const items = [[100, 1, 0, 0, 1], [200, 1, 0, 0, 4], [300, 60, 1, 0, 4], [310, 0, -1, -1, 0]];
+        const view = { from: 0, to: 1000, left: 0, width: 1000, height: 100 };
+        const lane = { states: ["off", "on"], signals: ["PRESS"], before: -1 };
+        drawLane(pen, { ...lane, items: items.slice(0, 2) }, view, 0, 900);
+        drawLane(pen, { ...lane, items }, view, 30, 900);
+        return written;
+    }""")
+    assert written == [["off", 105], ["on", 305], ["off", 105]]
+
+
 def test_zooming_reaches_from_hours_to_microseconds(page, url):
     with broadcast(chart := lamp("lamp"), url=url):
         chart.start_at("house")

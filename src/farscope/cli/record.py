@@ -63,14 +63,17 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
     start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
     if snapshot:
         check_place(log)
-    with ending() as ended, closing(log.reader(start_ns)) as reader, RecordingWriter(file) as writer:
-        tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
-        if isinstance(log, SqliteLog) and (why := why_no_log(log.folder)):
-            tell(f"nothing there yet: {why}; it is waited for")
+    with ending() as ended, closing(log.reader(start_ns)) as reader:
+        writer = RecordingWriter(file)
         copy = Copy(reader, writer, Patience(GIVE_UP_S if snapshot else NEVER_S))
         try:
-            copy.run(until(for_s, ended), to_present_end=snapshot or finite)
+            with writer:
+                tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
+                if isinstance(log, SqliteLog) and (why := why_no_log(log.folder)):
+                    tell(f"nothing there yet: {why}; it is waited for")
+                copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
+            # When it is closed it has its index, too: what is told is what the file takes.
             tell(copy.account(log))
 
 

@@ -41,6 +41,7 @@ class RecordingWriter:
         self.left_out = 0
         """Batches longer than any batch can be, which were not taken."""
         self._frames = Frames()
+        self._index_bytes = 0
         self._synced_s = time.monotonic()
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_BINARY", 0)
         try:
@@ -60,8 +61,8 @@ class RecordingWriter:
 
     @property
     def size(self) -> int:
-        """Bytes it takes so far, without the index that comes last."""
-        return self._frames.end
+        """Bytes it takes so far; the index, which comes last, is among them once it is closed."""
+        return self._frames.end + self._index_bytes
 
     def __len__(self) -> int:
         return len(self._frames)
@@ -97,7 +98,9 @@ class RecordingWriter:
         if self._descriptor < 0:
             return
         try:
-            self._write(pack_index(self._frames), self._frames.end)
+            index = pack_index(self._frames)
+            self._write(index, self._frames.end)
+            self._index_bytes = len(index)
             self._sync()
         finally:
             self._release()

@@ -15,7 +15,7 @@ CELL = 8
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 STYLE = """
-.farscope{--paper:#ffffff;--ink:#1c2430;--soft:#8a94a3;--line:#c3cad4;--accent:#0b62c4;--fill:#f3f5f8;
+.farscope{--paper:#ffffff;--ink:#1c2430;--soft:#626c7a;--line:#c3cad4;--accent:#0b62c4;--fill:#f3f5f8;
 font:13px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 @media (prefers-color-scheme:dark){.farscope{--paper:#12161c;--ink:#e4e8ee;--soft:#8a94a3;--line:#3b4450;
 --accent:#6cb0ff;--fill:#1b212a}}

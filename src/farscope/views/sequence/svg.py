@@ -41,12 +41,11 @@ class _Drawing:
         self._lanes = self._place()
         self._right = MARGIN
         self._y = MARGIN
-        self._under: list[str] = []
         self._over: list[str] = []
         self._frames: list[tuple[int, int, int]] = []
 
     def document(self) -> str:
-        self._header()
+        heads = self._header()
         top = self._y
         self._draw(self._rows, depth=0)
         self._y += PADDING
@@ -57,7 +56,9 @@ class _Drawing:
             for start, end, depth in self._frames
         ]
         size = (self._right + MARGIN, self._y + MARGIN)
-        return document(size, "sequence diagram", [*self._under, *lives, *frames, *self._over])
+        return document(
+            size, "sequence diagram", [*lives, *frames, *self._over, '<g class="heads">', *heads, "</g>"]
+        )
 
     def _place(self) -> list[int]:
         if not self._labels:
@@ -92,26 +93,26 @@ class _Drawing:
     def _reach(self, x: int) -> None:
         self._right = max(self._right, x)
 
-    def _header(self) -> None:
+    def _header(self) -> list[str]:
+        """Return names and boxes of the lanes: together, so that a page can keep them in sight."""
+        heads: list[str] = []
         titled = any(self._diagram.groups)
         for group, title in enumerate(self._diagram.groups):
             members = self._members(group)
             left = self._lanes[members[0]] - self._halves[members[0]]
             right = self._lanes[members[-1]] + self._halves[members[-1]]
             if title:
-                self._over.append(label(left, self._y, title, anchor="start", kind="soft"))
+                heads.append(label(left, self._y, title, anchor="start", kind="soft"))
                 self._reach(left + wide(visible(title)))
             self._reach(right)
         self._y += 14 if titled else 0
         for x, half, text in zip(self._lanes, self._halves, self._labels, strict=True):
-            self._box(x - half, 2 * half, 26)
-            self._over.append(label(x, self._y + 18, text))
+            heads += [self._box(x - half, 2 * half, 26), label(x, self._y + 18, text)]
         self._y += 26
+        return heads
 
-    def _box(self, x: int, across: int, down: int) -> None:
-        self._over.append(
-            f'<rect class="box" x="{x}" y="{self._y}" width="{across}" height="{down}" rx="5"/>'
-        )
+    def _box(self, x: int, across: int, down: int) -> str:
+        return f'<rect class="box" x="{x}" y="{self._y}" width="{across}" height="{down}" rx="5"/>'
 
     def _draw(self, rows: tuple[Row, ...], depth: int) -> None:
         for row in rows:
@@ -160,7 +161,6 @@ class _Drawing:
         x = self._lanes[arrow.target]
         half = wide(visible(arrow.note)) // 2 + PADDING
         self._y += 6
-        self._box(x - half, 2 * half, NOTE_HEIGHT - 6)
-        self._over.append(label(x, self._y + 16, arrow.note))
+        self._over += [self._box(x - half, 2 * half, NOTE_HEIGHT - 6), label(x, self._y + 16, arrow.note)]
         self._y += NOTE_HEIGHT - 6
         self._reach(x + half)

@@ -3,6 +3,7 @@
 import { byId, make, makeSvg, newestOnly } from "./dom.js";
 
 const PAUSE_MS = 500;
+const BELOW_HEADS = 4; // pixels of plain ground below the lanes' names
 const LENGTHS = ["20", "40", "100", "400"];
 const ELEMENTS = new Set(["svg", "g", "rect", "path", "text", "title", "line"]);
 const ATTRIBUTES = new Set([
@@ -21,6 +22,7 @@ export class SequenceView {
     this._link = make("a", { class: "button", download: "sequence.svg" }, "SVG");
     const tools = make("div", { class: "sequence-tools" }, this._lanes, this._last, this._link, this._hint);
     byId("view-sequence").append(tools, this._drawing);
+    byId("view-sequence").addEventListener("scroll", () => this._keepHeads(), { passive: true });
     this._charts = [];
     this._said = false;
     this._lanes.addEventListener("change", () => (this._said = true));
@@ -33,7 +35,7 @@ export class SequenceView {
     this._charts = charts;
     // Alone, a chart has no arrows to others to show.
     if (!this._said) this._lanes.value = charts.length < 2 ? "states" : "charts";
-    this._hint.textContent = charts.length < 2 ? "Ctrl-click charts in the list to add them." : "";
+    this._hint.textContent = charts.length < 2 ? "Ctrl-click or c adds charts." : "";
     const seen = this._world.live ? charts.map((id) => this._world.chart(id)?.steps ?? 0) : this._world.moment;
     const query = { charts: charts.join(","), lanes: this._lanes.value, last: this._last.value };
     if (!this._world.live) query.to = this._world.moment;
@@ -49,7 +51,18 @@ export class SequenceView {
     // Whoever looks at the end goes on looking at the end.
     const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
     this._drawing.replaceChildren(taken(answer.documentElement));
+    const heads = this._drawing.querySelector(".heads");
+    if (heads?.childElementCount) {
+      const { y, height } = heads.getBBox();
+      heads.prepend(makeSvg("rect", { class: "back", width: "100%", height: y + height + BELOW_HEADS }));
+    }
     if (atEnd) box.scrollTop = box.scrollHeight;
+    this._keepHeads();
+  }
+
+  /** The lanes' names stay in sight above whatever of them is looked at. */
+  _keepHeads() {
+    this._drawing.querySelector(".heads")?.setAttribute("transform", `translate(0 ${byId("view-sequence").scrollTop})`);
   }
 }
 

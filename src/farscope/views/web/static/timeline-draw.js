@@ -73,23 +73,23 @@ export function drawLane(pen, lane, view, y, end) {
   const top = y + (LANE - BAR) / 2;
   let x = view.left;
   let state = lane.before;
-  let dense = false;
-  for (const [time, steps, next] of lane.items) {
+  for (const [time, , next] of lane.items) {
+    // What was handled or turned down within a state does not end the stay: its name is written once.
+    if (next === state) continue;
     const to = at(time);
-    span(pen, lane.states[state], x, to, top, dense);
+    span(pen, lane.states[state], x, to, top);
     x = to;
     state = next;
-    dense = steps > 3;
   }
-  span(pen, lane.states[state], x, at(end), top, false);
+  span(pen, lane.states[state], x, at(end), top);
   ticks(pen, lane, at, top);
 }
 
-function span(pen, name, from, to, top, dense) {
+function span(pen, name, from, to, top) {
   if (!name || to <= from) return;
   pen.fillStyle = stateFill(name);
   pen.fillRect(from, top, to - from, BAR);
-  if (dense || to - from < LEAST_TEXT) return;
+  if (to - from < LEAST_TEXT) return;
   pen.font = FONT;
   const text = visible(name);
   if (widthOf(pen, text) > to - from - 9) return;
