@@ -235,7 +235,7 @@ def test_a_stay_is_named_once_on_the_timeline_whatever_happens_in_it_and_however
         const items = [[100, 1, 0, 0, 1], [200, 1, 0, 0, 4], [300, 60, 1, 0, 4], [310, 0, -1, -1, 0]];
         const view = { from: 0, to: 1000, left: 0, width: 1000, height: 100 };
         const lane = { states: ["off", "on"], signals: ["PRESS"], before: -1 };
-        drawLane(pen, { ...lane, items: items.slice(0, 2) }, view, 0, 900);
+        drawLane(pen, { ...lane, items: items.slice(0, 3) }, view, 0, 900);
         drawLane(pen, { ...lane, items }, view, 30, 900);
         return written;
     }""")
