@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from shutil import rmtree
+
 import pytest
 
 from farscope.logs.check import Verdict
@@ -45,6 +47,15 @@ def test_what_programs_that_are_gone_have_left_is_told_with_its_destination_and_
     assert check.verdict is Verdict.WARN
     assert "next program that broadcasts there" in check.remedy
     assert len(folder.left_behind()) == 2  # looking changes nothing
+
+
+def test_what_waits_for_a_place_that_is_gone_can_be_given_up_as_told(folder, tmp_path):
+    left(folder, "aa", b"x")
+    (check,) = examine_spool(tmp_path)
+    rmtree(check.remedy.partition("if that place is gone for good, delete ")[2])
+    assert list(examine_spool(tmp_path)) == []
+    left(folder, "bb", b"y")
+    assert len(list(examine_spool(tmp_path))) == 1
 
 
 def test_what_waits_of_a_running_program_is_told_apart(folder, tmp_path):

@@ -71,7 +71,7 @@ def _examine_folder(folder: Path) -> Iterator[Check]:
         )
     if gone.probes:
         what = f"{gone} left by {_programs(gone)} no longer running wait {place}"
-        yield warn("spool", what, _remedy(destination))
+        yield warn("spool", what, f"{_remedy(destination)}; if that place is gone for good, delete {folder}")
 
 
 def _remedy(destination: str | None) -> str:
