@@ -167,6 +167,23 @@ def test_timeline_and_statistics_count_every_step(room):
     assert {row["signal"]: row["times"] for row in told["signals"]} == {"PRESS": 5, "start_at": 1}
 
 
+def test_time_in_state_ends_where_the_chart_went_as_its_bar_does(tmp_path):
+    name = f"memory:{tmp_path.name}"
+    chart = lamp("lamp")
+    with Scope(name) as scope, Hub(scope) as hub:
+        with broadcast(chart, url=name):
+            chart.start_at("off")
+        eventually(lambda: any(row.view.status == "closed" and row.view.steps for row in hub.rows.values()))
+        room = Room(hub, chart, [])
+        eventually(lambda: len(hub.history) == 1)
+        begun, later = room.ask("steps", chart=1)["steps"][0][1], 10**15
+        lane = room.ask("timeline", charts="1", width=3, **{"from": begun, "to": later})["lanes"][0]
+        went = lane["items"][-1][0]
+        for moment in (later, 2 * later):
+            (stay,) = room.ask("stats", chart=1, to=moment)["states"]
+            assert (stay["state"], stay["total"]) == ("off", went - begun)
+
+
 @pytest.mark.parametrize("lanes", ["charts", "states"])
 def test_the_sequence_is_a_picture_that_needs_no_style_of_its_own(room, lanes):
     room.press(2)

@@ -167,9 +167,12 @@ class Answers:
             }
 
     def stats(self, asked: Asked) -> Plain:
-        """Time in state, events, waits and slow steps of a chart within a span."""
+        """Time in state, events, waits and slow steps of a chart up to a moment, or until it went."""
         until_ns = asked.moment("to", time.time_ns())
-        return figures(self._newest(asked, MAX_STEPS), until_ns, self._origin_ns)
+        steps, past = self._newest(asked, MAX_STEPS), self._hub.past(until_ns)
+        with self._hub.lock:
+            went_ns = self._went_ns(key_of(self._row(asked.chart()).view.id), past)
+        return figures(steps, until_ns if went_ns is None else min(until_ns, went_ns), self._origin_ns)
 
     def sequence(self, asked: Asked) -> str:
         """The last steps of some charts together as a sequence diagram, in SVG.
