@@ -258,6 +258,22 @@ def test_zooming_reaches_from_hours_to_microseconds(page, url):
         expect(page.locator("#timeline:not([data-following])")).to_be_visible()
 
 
+def test_the_list_tells_which_row_the_keys_have_selected(page, url):
+    with broadcast(*(charts := [lamp(f"lamp {place:02}") for place in range(60)]), url=url):
+        for chart in charts:
+            chart.start_at("house")
+        expect(page.locator("#list")).to_have_attribute("aria-rowcount", "60")
+        page.locator("#list").focus()
+        row(page, "lamp 00").click()
+        for name, place in (("lamp 01", "2"), ("lamp 02", "3")):
+            page.keyboard.press("ArrowDown")
+            expect(row(page, name)).to_have_attribute("aria-selected", "true")
+            expect(row(page, name)).to_have_attribute("aria-rowindex", place)
+            told = row(page, name).get_attribute("id")
+            assert told
+            expect(page.locator("#list")).to_have_attribute("aria-activedescendant", told)
+
+
 def test_search_finds(page, url):
     with broadcast(*(charts := [lamp(f"lamp {number}") for number in range(30)]), url=url):
         for chart in charts:

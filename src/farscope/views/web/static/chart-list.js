@@ -112,12 +112,16 @@ export class ChartList extends EventTarget {
     const first = Math.max(0, Math.floor(this._list.scrollTop / ROW_HEIGHT) - SPARE_ROWS);
     const room = Math.ceil(this._list.clientHeight / ROW_HEIGHT) + 2 * SPARE_ROWS;
     const visibleCharts = this.shown.slice(first, first + room);
-    while (this._pool.length < visibleCharts.length) this._pool.push(this._makeRow());
+    while (this._pool.length < visibleCharts.length) this._pool.push(this._makeRow(this._pool.length));
     this._pool.forEach((row, place) => {
       const chart = visibleCharts[place];
       row.element.hidden = !chart;
       if (chart) this._fill(row, chart, first + place);
     });
+    // Most rows are not there: who cannot see the list is told where in it the selected one stands.
+    mark(this._list, "aria-rowcount", String(this.shown.length));
+    const selected = visibleCharts.findIndex((chart) => chart.id === this.selected);
+    mark(this._list, "aria-activedescendant", selected < 0 ? null : this._pool[selected].element.id);
     for (const column of COLUMNS) {
       mark(column.head, "aria-sort", column !== this._sort.column ? null : this._sort.down ? "descending" : "ascending");
     }
@@ -146,9 +150,9 @@ export class ChartList extends EventTarget {
     return this._words.every((word) => text.includes(word));
   }
 
-  _makeRow() {
+  _makeRow(place) {
     const cells = {};
-    const element = make("div", { class: "row", role: "row" });
+    const element = make("div", { class: "row", role: "row", id: `row-${place}` });
     for (const { name } of COLUMNS) {
       cells[name] = make("span", { class: `cell ${name}${name === "name" ? " label" : ""}`, role: "gridcell" });
       element.append(cells[name]);
@@ -162,6 +166,7 @@ export class ChartList extends EventTarget {
   _fill(row, chart, place) {
     const { element, cells } = row;
     element.style.transform = `translateY(${place * ROW_HEIGHT}px)`;
+    mark(element, "aria-rowindex", String(place + 1));
     mark(element, "data-chart", String(chart.id));
     mark(element, "aria-selected", String(chart.id === this.selected));
     mark(element, "data-chosen", this.chosen.has(chart.id) ? "" : null);
