@@ -154,7 +154,8 @@ def test_those_who_seal_with_other_keys_are_told_of(key: Path):
     told = [check for check in checks if check.name == "foreign"]
     assert all(check.verdict is Verdict.WARN and check.remedy for check in told)
     assert len(told) == 5
-    assert told[0].what == f"6 batches came that are sealed with another key, {strangers[-1].fingerprints[0]}"
+    assert strangers[-1].fingerprints[0] in told[0].what
+    assert "batches heard: 6" in told[0].what
     assert "2 more keys" in told[-1].what
     (clocks,) = [check for check in checks if check.name == "clocks"]
     assert "nobody sent anything this key opens" in clocks.what

@@ -192,7 +192,7 @@ class _Ear:
         """Tell of keys that are not ours."""
         named = self._strangers.most_common(STRANGERS)
         for fingerprint, count in named:
-            what = f"{count:,} batches came that are sealed with another key, {fingerprint}"
+            what = f"others seal with another key (fingerprint {fingerprint}; batches heard: {count:,})"
             yield warn(
                 "foreign", what, "fine if they are others' charts; compare farscope key show over there"
             )
