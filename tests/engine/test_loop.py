@@ -919,3 +919,26 @@ def test_a_handler_that_would_wait_for_its_own_step_is_told(wait, caplog):
     failure = run(main())
     assert isinstance(failure, ChartError)
     assert "would wait for the end of its own step" in failure.message
+
+
+@pytest.mark.parametrize("timeout_s", [0, 10 * SOON_S], ids=["late", "in time"])
+def test_a_chart_may_be_ended_from_another_loop(timeout_s):
+    async def main():
+        async with Gate("gate") as gate:
+            gate.post_fifo(Event("GO"))
+            await gate.entered.wait()
+            if timeout_s:
+                gate.opened.set()
+            failure = await asyncio.to_thread(asyncio.run, gate.aclose(timeout_s))
+            assert gate.join(0)
+            assert failure is gate.failure
+            assert isinstance(failure, asyncio.CancelledError) is not bool(timeout_s)
+
+    run(main())
+
+
+@pytest.mark.parametrize("waiting", [False, True], ids=["idle", "waiting"])
+def test_a_chart_whose_loop_was_closed_may_be_ended_by_another_loop(waiting):
+    with left_behind(waiting) as gate:
+        assert run(gate.aclose()) is None
+        assert gate.join(0)

@@ -122,10 +122,7 @@ class AsyncChart(AwaitingStepper):
         self.post_fifo(e)
 
     async def settled(self) -> None:
-        """Wait until no step runs and nothing waits in the queue, or the chart has ended.
-
-        In a handler of its own it raises ``ChartError``.
-        """
+        """Wait until no step runs and no event waits, or for the end; ``ChartError`` in its own handler."""
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
 
@@ -137,9 +134,13 @@ class AsyncChart(AwaitingStepper):
         Returns:
             What a handler raised and so ended the chart before, or None.
         """
+        home = self._event_loop
+        if home is not None and home is not asyncio.get_running_loop() and not home.is_closed():
+            there = asyncio.run_coroutine_threadsafe(self.aclose(timeout_s), home)
+            return await asyncio.wrap_future(there)
         task = self._task
         self.stop()
-        if task is not None and task is not asyncio.current_task():
+        if task is not None and task is not asyncio.current_task() and not self._stopped:
             try:
                 _, late = await asyncio.wait((task,), timeout=timeout_s)
             except asyncio.CancelledError:
@@ -287,14 +288,11 @@ class AsyncChart(AwaitingStepper):
         try:
             loop.call_soon_threadsafe(self._ring.set)
         except RuntimeError as error:
-            self._end_without_loop()
+            # It was left behind, and nobody will go on with its step.
+            self._stopping = True
+            self._leave()
+            self._end()
+            self._over.set()
             raise ChartStopped(
                 f"the event loop of chart {self._name} is closed", "end charts before their loop ends"
             ) from error
-
-    def _end_without_loop(self) -> None:
-        """End a chart whose loop was closed without ending it: nobody will go on with its step."""
-        self._stopping = True
-        self._leave()
-        self._end()
-        self._over.set()
