@@ -73,30 +73,36 @@ export function drawLane(pen, lane, view, y, end) {
   const top = y + (LANE - BAR) / 2;
   let x = view.left;
   let state = lane.before;
+  const names = [];
   for (const [time, , next] of lane.items) {
     // What was handled or turned down within a state does not end the stay: its name is written once.
     if (next === state) continue;
     const to = at(time);
-    span(pen, lane.states[state], x, to, top);
+    names.push(span(pen, lane.states[state], x, to, top));
     x = to;
     state = next;
   }
-  span(pen, lane.states[state], x, at(end), top);
+  names.push(span(pen, lane.states[state], x, at(end), top));
   ticks(pen, lane, at, top);
+  // No tick runs over what is to be read.
+  for (const write of names) write?.();
 }
 
+/** Draw a span; return what writes its name into it, or null where there is no room. */
 function span(pen, name, from, to, top) {
-  if (!name || to <= from) return;
+  if (!name || to <= from) return null;
   pen.fillStyle = stateFill(name);
   pen.fillRect(from, top, to - from, BAR);
-  if (to - from < LEAST_TEXT) return;
+  if (to - from < LEAST_TEXT) return null;
   pen.font = FONT;
   const text = visible(name);
-  if (widthOf(pen, text) > to - from - 9) return;
-  pen.fillStyle = stateInk(name);
-  pen.textAlign = "left";
-  pen.textBaseline = "middle";
-  pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
+  if (widthOf(pen, text) > to - from - 9) return null;
+  return () => {
+    pen.fillStyle = stateInk(name);
+    pen.textAlign = "left";
+    pen.textBaseline = "middle";
+    pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
+  };
 }
 
 function widthOf(pen, text) {
