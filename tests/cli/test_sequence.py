@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -103,7 +104,16 @@ def test_of_a_recording_the_day_is_its_own(recording, farscope):
     of_day = text[len("[2026-01-10 ") : text.index("]")]
     done = farscope("sequence", recording, "--from", of_day, "--to", of_day)
     assert "(1)" in done.stdout
-    assert "nothing to show" in farscope("sequence", recording, "--from", "2h").stdout
+
+
+@pytest.mark.parametrize("verb", ["sequence", "replay"])
+def test_who_looks_beside_a_recording_is_told_from_when_to_when_it_is(verb, recording, farscope):
+    done = farscope(verb, recording, "--from", "2h")
+    assert done.returncode == 0
+    assert re.match(
+        r"nothing lies there: the recording is from [-\d]+ [:.\d]+ to [-\d]+ [:.\d]+\n", done.stderr
+    )
+    assert "nothing lies there" not in farscope(verb, recording, "--from", "0s", "--to", "2h").stderr
 
 
 def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):

@@ -13,7 +13,7 @@ import click
 from farscope.cli.ending import LOOK_S, Over
 from farscope.errors import UsageError
 from farscope.logs.quantity import parse_span_ns
-from farscope.records.step import NANOSECONDS
+from farscope.records.step import NANOSECONDS, local_time
 
 STORED_LATE: Final = timedelta(minutes=1)
 """Up to so much before a recording's beginning a time of day is that day's: steps are stored later."""
@@ -106,6 +106,14 @@ def place_ns(text: str, begin_ns: int, *, behind_ns: int | None = None, end_ns: 
             f"{text!r} is no place in a recording", "write 30s after its beginning, or 13:14:26"
         ) from error
     return seconds * NANOSECONDS + moment.microsecond * 1_000
+
+
+def beside(from_ns: int, to_ns: int, begin_ns: int, end_ns: int) -> str:
+    """Return what to tell who looks beside a recording, of which nothing lies in the window; else empty."""
+    late_ns = int(STORED_LATE.total_seconds()) * NANOSECONDS
+    if not end_ns or (from_ns <= end_ns and to_ns >= begin_ns - late_ns):
+        return ""
+    return f"nothing lies there: the recording is from {local_time(begin_ns)} to {local_time(end_ns)}"
 
 
 def _local(time_ns: int) -> datetime:

@@ -13,7 +13,7 @@ from typing import Final
 import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
-from farscope.cli.pace import SPEED, Pace, place_ns
+from farscope.cli.pace import SPEED, Pace, beside, place_ns
 from farscope.cli.printing import INTRODUCING, Choice, Lines, Show, lines_for, shower, tell_unmatched
 from farscope.cli.progress import Progress
 from farscope.cli.source import check_opened
@@ -97,6 +97,8 @@ def replay(
             "--spy, --chart and --key are for showing steps here", "leave them out, or leave the URL out"
         )
     span = _span(recording, from_text, to_text)
+    if told := beside(span.from_ns, span.to_ns, recording.begin_ns(), recording.end_ns()):
+        tell(told)
     with ending() as over:
         if url is None:
             _show(recording, span, speed, over, key=key, spy=spy, globs=globs)

@@ -10,9 +10,10 @@ import click
 
 from farscope.cli.moment import window_ns
 from farscope.cli.output import STANDARD_OUTPUT, open_output
+from farscope.cli.pace import beside
 from farscope.cli.source import names_text, open_source, source_options
 from farscope.cli.style import tell
-from farscope.logs.recording import RecordingLog
+from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.views.selection import Selection, fits, fits_chart
@@ -99,6 +100,11 @@ def sequence(
     with open_source(where, since, key) as source:
         met = Met(source.by_one_clock(), selection)
         diagram = LANES[by](met, selection)
+    # A recording of a replay holds steps that are older than itself.
+    if recorded is not None and not diagram.arrows:
+        told = beside(window[0] or 0, window[1] or FOREVER_NS, *recorded)
+        if told:
+            tell(told)
     for kind, text in met.unmatched():
         tell(f"no {kind} matched '{escape(text)}'")
     with open_output(out) as file:
