@@ -21,7 +21,7 @@ FLAGS = [
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 SIZE = {"width": 1280, "height": 800}
-COLOURS = 96
+COLOURS = 192
 MOST_BYTES = 80_000
 NAMES = ("oven north", "oven south", "dishwasher", "pump station", "valve 7", "valve 8", "lift", "gate")
 SIGNALS = ("HEAT", "TICK", "TICK", "TICK", "TOAST", "OPEN", "CLOSE", "CLOSE", "CLOSE", "STOP")
