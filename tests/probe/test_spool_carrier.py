@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
+from farscope.probe import spool_carrier
 from farscope.probe.broadcast import Probe, broadcast
-from farscope.probe.spool import Bounds
+from farscope.probe.spool import Bounds, Spool
 from farscope.probe.spool_carrier import SpoolCarriers
+from farscope.probe.spool_folder import SpoolFolder
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 from farscope.wire.keyring import Keyring
+from farscope.wire.seal import Sealer
 
 AWAY = LogUnavailable("away")
 
@@ -71,6 +74,13 @@ class FickleWriter:
 @pytest.fixture
 def log(keyring: Keyring) -> FickleLog:
     return FickleLog(keyring)
+
+
+@pytest.fixture
+def looks_often(log: FickleLog, monkeypatch: pytest.MonkeyPatch) -> FickleLog:
+    """A log whose probes look with each batch for what others have left."""
+    monkeypatch.setattr(spool_carrier, "LOOK_AGAIN_S", 0.0)
+    return log
 
 
 @pytest.fixture
@@ -173,6 +183,41 @@ def test_what_is_left_at_the_end_is_told_and_sent_by_the_next_probe(make, chart,
     ]
     assert [number for batch, _ in left for number in batch.numbers] == list(range(100))
     assert left[-1][1] & Flags.GOODBYE
+
+
+def test_what_a_program_leaves_while_another_runs_is_sent_by_that_one(
+    make, chart, looks_often, tmp_path, keyring
+):
+    log = looks_often
+    ending = Spool(SpoolFolder(tmp_path / "spool", log.destination), "ending")
+    batch = Sealer(keyring, bytes(16)).seal(0, Flags.NONE, b"any")
+    ending.store([batch])
+    probe = make(chart)
+    chart.go(1)
+    assert probe.flush(20)
+    assert batch not in log.stored
+    ending.leave()
+    eventually(lambda: chart.go(1) or files(tmp_path) == [])
+    assert log.stored.count(batch) == 1
+
+
+def test_a_file_that_cannot_be_taken_over_is_not_tried_at_every_look(
+    make, chart, looks_often, tmp_path, caplog
+):
+    caplog.set_level(logging.INFO, "farscope")
+    ending = Spool(SpoolFolder(tmp_path / "spool", looks_often.destination), "ending")
+    ending.store([b"something"])
+    ending.leave()
+    (path,) = files(tmp_path)
+    path.unlink()
+    path.mkdir()
+    probe = make(chart)
+    for _ in range(5):
+        chart.go(1)
+        assert probe.flush(20)
+        eventually(lambda: not any("heir" in thread.name for thread in threading.enumerate()))
+    told = [record for record in caplog.records if "the spool is tried again later" in record.message]
+    assert len(told) == 1
 
 
 def test_nothing_left_behind_is_sent_while_its_probe_lives(make, chart, log, tmp_path, kit):

@@ -24,6 +24,9 @@ from farscope.wire.keys import Keyring
 OVERDUE_S: Final = 2.0
 """A log that has not stored after so long is taken for away; from then on batches go through the spool."""
 
+LOOK_AGAIN_S: Final = 10.0
+"""So often a program looks for what others left: one that it replaces may still be on its way out at first."""
+
 HEIR: Final = "heir"
 
 _LOGGER = logging.getLogger("farscope")
@@ -42,10 +45,18 @@ class SpoolCarrier:
         sealed: SealedCarrier,
         spool: Spool,
         forwarder: Callable[[Source], Forwarder],
-        heir: Callable[[], Heir | None],
+        heir: Callable[[set[Path]], Heir | None],
         who: str,
     ) -> None:
-        """``forwarder`` makes one that uses the same writer; ``heir`` starts one if anything was left."""
+        """Say where batches go.
+
+        Args:
+            sealed: seals, and stores in the log.
+            spool: where batches wait meanwhile.
+            forwarder: makes one that uses the same writer.
+            heir: starts one if any file was left that is not in the set, and adds those that were.
+            who: names the probe in the log of the program.
+        """
         self._sealed = sealed
         self._spool = spool
         self._make_forwarder = forwarder
@@ -55,7 +66,8 @@ class SpoolCarrier:
         self._spooling = False
         self._forwarder: Forwarder | None = None
         self._heir: Heir | None = None
-        self._looked = False
+        self._known: set[Path] = set()
+        self._look_s = 0.0
         self._disk_fails = False
         self._closed = False
 
@@ -69,10 +81,8 @@ class SpoolCarrier:
 
     def carry(self, cargo: Sequence[bytes], timeout_s: float) -> int | None:
         """Store sealed batches, in the log (None) or on the disk (the first one's key)."""
-        if not self._looked:
-            self._looked = True
-            self._heir = self._make_heir()
         with self._lock:
+            self._look_for_what_was_left()
             if self._spooling:
                 return self._spool.store(cargo)
         try:
@@ -81,6 +91,17 @@ class SpoolCarrier:
             return self._divert(cargo, error)
         self._disk_fails = False
         return None
+
+    def _look_for_what_was_left(self, *, also_again: bool = False) -> None:
+        """Start an heir if there is need of one; ``also_again`` for what an earlier one could not take."""
+        now_s = time.monotonic()
+        if self._closed or (now_s < self._look_s and not also_again):
+            return
+        self._look_s = now_s + LOOK_AGAIN_S
+        if self._heir is None or not self._heir.running:
+            if also_again:
+                self._known.clear()
+            self._heir = self._make_heir(self._known)
 
     def _divert(self, cargo: Sequence[bytes], error: LogError) -> int:
         with self._lock:
@@ -111,9 +132,8 @@ class SpoolCarrier:
                 return True
             self._spooling = False
             _LOGGER.warning("%s: stores again, and what waited in the spool was sent", self._who)
-            if not self._closed and (self._heir is None or not self._heir.running):
-                # The log is back for all: others may have ended while it was away.
-                self._heir = self._make_heir()
+            # The log is back for all: others may have ended while it was away.
+            self._look_for_what_was_left(also_again=True)
             return False
 
     def news(self) -> News:
@@ -210,9 +230,9 @@ class SpoolCarriers:
             who,
         )
 
-    def _heir(self) -> Heir | None:
+    def _heir(self, known: set[Path]) -> Heir | None:
         inheritance = Inheritance(self._folder)
-        if not inheritance.begin():
+        if not inheritance.begin(known):
             return None
         try:
             return Heir(inheritance, self._log.writer(HEIR), self._keyring)

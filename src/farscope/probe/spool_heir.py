@@ -55,9 +55,15 @@ class Inheritance:
     def failed(self, error: Exception) -> None:
         """Nothing: the forwarder has logged it."""
 
-    def begin(self) -> bool:
-        """Look what was left; return whether there is anything. Reads only, and only the folder."""
-        self._paths = deque(self._folder.left_behind())
+    def begin(self, known: set[Path]) -> bool:
+        """Look what was left besides ``known``; return whether there is anything. Reads only the folder.
+
+        Afterwards ``known`` is what is there: a file that cannot be taken over is not tried at every look.
+        """
+        left = self._folder.left_behind()
+        self._paths = deque(path for path in left if path not in known)
+        known.clear()
+        known.update(left)
         return bool(self._paths)
 
     def next(self) -> bool:
