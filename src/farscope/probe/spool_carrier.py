@@ -25,7 +25,7 @@ OVERDUE_S: Final = 2.0
 """A log that has not stored after so long is taken for away; from then on batches go through the spool."""
 
 LOOK_AGAIN_S: Final = 10.0
-"""So often a program looks for what others left: one that it replaces may still be on its way out at first."""
+"""So often a program looks for what others left: one that it replaces may still be on its way out then."""
 
 HEIR: Final = "heir"
 
