@@ -112,7 +112,15 @@ def test_who_looks_beside_a_recording_is_told_from_when_to_when_it_is(verb, reco
     assert done.returncode == 0
     told = r"nothing lies there: the recording is from [-\d]+ [:.\d]+ to [-\d]+ [:.\d]+"
     assert [line for line in done.stderr.splitlines() if re.fullmatch(told, line)]
-    assert "nothing lies there" not in farscope(verb, recording, "--from", "0s", "--to", "2h").stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "first"), [("sequence", "start_at()"), ("replay", "e->start_at() top->off")]
+)
+def test_from_the_very_beginning_nothing_is_left_out(verb, first, recording, farscope):
+    done = farscope(verb, recording, "--from", "0s", "--to", "2h")
+    assert first in done.stdout
+    assert "nothing lies there" not in done.stderr
 
 
 def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):

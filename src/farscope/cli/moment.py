@@ -30,7 +30,7 @@ def window_ns(
     if recorded is not None:
         begin_ns, end_ns = recorded
         from_ns = None if from_text is None else place_ns(from_text, begin_ns, end_ns=end_ns)
-        to_ns = None if to_text is None else place_ns(to_text, begin_ns, behind_ns=from_ns)
+        to_ns = None if to_text is None else place_ns(to_text, begin_ns, behind_ns=from_ns or None)
     else:
         now = datetime.fromtimestamp(now_ns / NANOSECONDS).astimezone()
         start = None if from_text is None else _latest(from_text, now)

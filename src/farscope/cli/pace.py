@@ -78,13 +78,15 @@ def place_ns(text: str, begin_ns: int, *, behind_ns: int | None = None, end_ns: 
     ``text`` is how long after its beginning (``30s``, ``1h30m``) or a moment in local time
     (``2026-01-10 13:14``, or ``13:14:26`` on the first day that has it behind the beginning, or behind
     ``behind_ns`` if that is given). With the recording's ``end_ns``, a time of day that comes only behind the
-    end is the one shortly before the beginning where that is nearer.
+    end is the one shortly before the beginning where that is nearer, and a span of nothing leaves out
+    nothing: steps happened before they were stored.
 
     Raises:
         UsageError: neither.
     """
     if ":" not in text:
-        return begin_ns + parse_span_ns(text)
+        span_ns = parse_span_ns(text)
+        return begin_ns + span_ns if span_ns or end_ns is None else 0
     day = timedelta(days=1)
     try:
         if len(text.strip()) > len("00:00:00.000000"):

@@ -109,8 +109,7 @@ def replay(
 def _span(recording: RecordingLog, from_text: str | None, to_text: str | None) -> Span:
     begin_ns = recording.begin_ns()
     from_ns = 0 if from_text is None else place_ns(from_text, begin_ns, end_ns=recording.end_ns())
-    behind_ns = None if from_text is None else from_ns
-    to_ns = FOREVER_NS if to_text is None else place_ns(to_text, begin_ns, behind_ns=behind_ns)
+    to_ns = FOREVER_NS if to_text is None else place_ns(to_text, begin_ns, behind_ns=from_ns or None)
     if from_ns >= to_ns:
         raise UsageError("--from is not before --to", "exchange them")
     return Span(from_ns, to_ns)
