@@ -255,6 +255,7 @@ def test_svg_is_xml_whose_texts_are_the_names(extract, run):
     assert {element.tag.rpartition("}")[2] for element in root.iter()} <= {
         "svg",
         "style",
+        "g",
         "rect",
         "text",
         "path",

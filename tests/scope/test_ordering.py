@@ -124,12 +124,16 @@ class View:
 
     def watch(self, log: list[Arrival], *, several: bool = True) -> None:
         """Read each batch when it arrives, and look whenever a step's time has come."""
+        self.watch_on(log, several=several)
+        self._keep(self.ordering.take_all(), log[-1].at_ns if log else 0)
+
+    def watch_on(self, log: list[Arrival], *, several: bool = True) -> None:
+        """The same for a log that goes on."""
         for each in log:
             self._wait_until(each.at_ns, several=several)
             now = Now(each.at_ns, each.at_ns)
             self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=True)
             self._take(now, several=several)
-        self._keep(self.ordering.take_all(), log[-1].at_ns if log else 0)
 
     def read_past(self, log: list[Arrival], *, pace_ns: int = 0) -> None:
         """Read everything long after, a batch each ``pace_ns``."""
@@ -147,6 +151,17 @@ class View:
             if each.at_ns <= until_ns:
                 self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
                 self._keep(self.ordering.take(now, live=False, several=True), now.wall_ns)
+        self._keep(self.ordering.reach_end(now), until_ns)
+        self.watch([each for each in log if each.at_ns > until_ns])
+
+    def watch_but_sleep(self, log: list[Arrival], from_ns: int, until_ns: int) -> None:
+        """Read each batch when it arrives, except that those of a while are found all at once behind it."""
+        self.watch_on([each for each in log if each.at_ns <= from_ns])
+        now = Now(until_ns, until_ns)
+        for each in log:
+            if from_ns < each.at_ns <= until_ns:
+                self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
+                self._keep(self.ordering.take(now, live=False, several=True), until_ns)
         self._keep(self.ordering.reach_end(now), until_ns)
         self.watch([each for each in log if each.at_ns > until_ns])
 
@@ -409,6 +424,18 @@ def test_steps_come_in_order_of_their_corrected_times_except_those_counted_as_la
     assert_all_there_and_charts_in_order(view, log)
     if not past_s or view.clocks.past_ahead_ns == 0:
         assert_in_order_except_late(view)
+
+
+@runs
+@given(machines_of(NEAR, DELAYS), SEEDS, st.integers(4_000, 9_000), st.integers(2_000, 8_000))
+def test_what_a_sleeper_finds_when_it_wakes_comes_in_order(machines, seed, from_ms, for_ms):
+    log = log_of(machines, chance(seed), 20)
+    view = View()
+    from_ns = BEGIN + from_ms * MILLISECOND
+    view.watch_but_sleep(log, from_ns, from_ns + for_ms * MILLISECOND)
+    assert_all_there_and_charts_in_order(view, log)
+    assert_in_order_except_late(view)
+    assert disorder(view, machines, after_ns=(3 * SECOND)) <= 100 * MILLISECOND
 
 
 @runs

@@ -22,6 +22,7 @@ from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering import Now, Ordering
 from farscope.scope.stats import ScopeStats
+from farscope.scope.steady import steady_ns
 from farscope.scope.timeline import Timeline
 from farscope.scope.world import SETTLE_NS, World
 
@@ -30,6 +31,10 @@ READ_WAIT_S = 0.25
 
 READ_LIMIT = 64
 """Batches read at a time; with a megabyte each at most this bounds what is in memory unopened."""
+
+HELD_UP_NS = 2_000_000_000
+"""Looking into the log is due every ``READ_WAIT_S``. Where it took so long, this machine was asleep or this
+process was stopped or too busy: what is in the log by then is a past, and is put in order like one."""
 
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 1.0
@@ -82,7 +87,7 @@ class Collector:
         self._stopping = Event()
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._fingerprints: set[str] = set()
-        self._listening_since_ns = time.monotonic_ns() if from_now else None
+        self._listening_since_ns = steady_ns() if from_now else None
         self._until_ns = until_ns
         self._for_good = until_ns is not None and not goes_on
         self._cut = 0
@@ -167,7 +172,7 @@ class Collector:
             self.failure = error
         finally:
             self._hand_out_all()
-            now_ns = time.monotonic_ns()
+            now_ns = steady_ns()
             with self._lock:
                 self._count_owed(now_ns)
                 self._notices.extend(self._world.settle(now_ns))
@@ -178,6 +183,7 @@ class Collector:
             self._read_on()
 
     def _read_on(self) -> None:
+        looked_ns = steady_ns()
         while not self._stopping.is_set() and not (self._until_ns is not None and self.caught_up):
             try:
                 entries = self._reader.read(self._patience_s(), READ_LIMIT)
@@ -185,6 +191,9 @@ class Collector:
                 self._log_lost(error)
                 continue
             self._log_found()
+            before_ns, looked_ns = looked_ns, steady_ns()
+            if looked_ns - before_ns >= HELD_UP_NS:
+                self._listening_since_ns = None
             for entry in entries:
                 self._wait_for_room()
                 if self._stopping.is_set():
@@ -242,7 +251,7 @@ class Collector:
         return [Notice(kind=NoticeKind.REFUSED, detail=refused.detail, count=count)]
 
     def _tick(self) -> None:
-        now_ns, at_end = time.monotonic_ns(), self._reader.caught_up
+        now_ns, at_end = steady_ns(), self._reader.caught_up
         if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
             with self._lock:
@@ -297,4 +306,4 @@ class Collector:
 
 
 def _now() -> Now:
-    return Now(time.time_ns(), time.monotonic_ns())
+    return Now(time.time_ns(), steady_ns())

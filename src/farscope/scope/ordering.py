@@ -53,6 +53,7 @@ class Ordering:
         self._awaited: set[str] = set()
         self._await_until_ns = 0
         self._company_until_ns = 0
+        self._was_live = False
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -82,6 +83,7 @@ class Ordering:
             self._merge.fix(probe)
         known = self._clocks.settled(probe)
         if live:
+            self._was_live = True
             if not self._clocks.heard_new(probe):
                 self._company_until_ns = now.steady_ns + COMPANY_NS
             told = list(self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns))
@@ -122,6 +124,10 @@ class Ordering:
         if len(self._merge) and self._window_ns:
             self._await(now)
         if self._awaited:
+            return ()
+        if self._was_live:
+            # The reader had fallen behind. All goes by the scope's clock, and so on as while it was live.
+            self._correct_all()
             return ()
         steps = self.take_all()
         self._end_past()
