@@ -89,12 +89,16 @@ def check_opened(scope: Scope) -> None:
 
 def unless_reader_gone(over: Over) -> Over:
     """Return ``over``, which then also raises ``BrokenPipeError`` when nobody reads our output any more."""
-    reader = select.poll()
-    reader.register(sys.stdout, 0)
+    if sys.platform == "win32":
+        # Nothing there tells of a pipe before it is written to.
+        return over
+    else:  # noqa: RET505 - what is of one system only is checked for that one
+        reader = select.poll()
+        reader.register(sys.stdout, 0)
 
-    def over_or_gone() -> bool:
-        if reader.poll(0):
-            raise BrokenPipeError
-        return over()
+        def over_or_gone() -> bool:
+            if reader.poll(0):
+                raise BrokenPipeError
+            return over()
 
-    return over_or_gone
+        return over_or_gone

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from typing import NamedTuple, Protocol
 
 from farscope.engine.event import Event
 from farscope.errors import ChartStopped, QueueFull
+from farscope.records.forks import at_fork
 from farscope.records.step import Cause
 
 PRIORITY = 1000
@@ -115,4 +115,4 @@ process_fabric = Fabric()
 
 _lock = process_fabric._lock  # noqa: SLF001 - the module's own fabric
 # Else a child forked while another thread subscribes would find it held for ever.
-os.register_at_fork(before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_lock.release)
+at_fork(before=_lock.acquire, in_parent=_lock.release, in_child=_lock.release)

@@ -7,10 +7,10 @@ of the first one runs.
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import Any
 
+from farscope.records.forks import at_fork
 from farscope.records.step import Cause
 
 
@@ -73,4 +73,4 @@ def _forget_others() -> None:
 
 
 # What the parent's other threads were in the middle of, no thread of the child is.
-os.register_at_fork(after_in_child=_forget_others)
+at_fork(in_child=_forget_others)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from time import time_ns
@@ -13,6 +12,7 @@ from farscope.engine.here import per_thread
 from farscope.engine.recorder import RING_STEPS, Brief, Recorder
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
+from farscope.records.forks import at_fork
 from farscope.records.shape import Shape
 from farscope.records.step import Cause, RawStep
 
@@ -23,9 +23,7 @@ refusing = threading.Lock()
 """Guards the refused posts of all charts: they are rare, and it is held for a moment only."""
 
 # Else a child forked while another thread refuses a post would find it held for ever.
-os.register_at_fork(
-    before=refusing.acquire, after_in_parent=refusing.release, after_in_child=refusing.release
-)
+at_fork(before=refusing.acquire, in_parent=refusing.release, in_child=refusing.release)
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import os
 import time
 from typing import Protocol
+
+from farscope.records.forks import at_fork
 
 EXIT_TIMEOUT_S = 1.0
 """How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
@@ -48,4 +49,4 @@ def _end_all() -> None:
 
 atexit.register(_end_all)
 # Their threads are the parent's.
-os.register_at_fork(after_in_child=_running.clear)
+at_fork(in_child=_running.clear)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 
 from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
+from farscope.records.forks import at_fork
 
 LINGER_S = 0.1
 """How long the thread stays when no timer is left: a chart that sets one timer after another would
@@ -93,4 +93,4 @@ def _fire(timer: Timer) -> None:
 process_clock = ThreadClock()
 """The clock of every chart that is given no other. It has nothing to reset: timers end with their charts."""
 
-os.register_at_fork(after_in_child=process_clock._forget)  # noqa: SLF001 - the module's own clock
+at_fork(in_child=process_clock._forget)  # noqa: SLF001 - the module's own clock

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry, Position
+from farscope.records.forks import at_fork
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 """Beyond it the oldest batches are removed; readers that had not read them count them as cut."""
@@ -80,8 +81,7 @@ def _start_empty() -> None:
     _stores.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_start_empty)
+at_fork(in_child=_start_empty)
 
 
 class MemoryLog:

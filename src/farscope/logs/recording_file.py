@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 from pathlib import Path
 from typing import Final, Self
 from zlib import crc32
@@ -146,10 +147,11 @@ class RecordingFile:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _read_once(self, offset: int, count: int) -> bytes:
-        if hasattr(os, "pread"):
+        if sys.platform != "win32":
             return os.pread(self._descriptor, count, offset)
-        os.lseek(self._descriptor, offset, os.SEEK_SET)
-        return os.read(self._descriptor, count)
+        else:  # noqa: RET505 - what is of one system only is checked for that one
+            os.lseek(self._descriptor, offset, os.SEEK_SET)
+            return os.read(self._descriptor, count)
 
 
 def in_words(error: OSError, path: Path) -> LogError:

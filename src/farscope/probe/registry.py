@@ -9,6 +9,8 @@ import time
 from threading import get_ident
 from typing import Protocol
 
+from farscope.records.forks import at_fork
+
 
 class Living(Protocol):
     """What the registry asks of a probe."""
@@ -109,7 +111,4 @@ def _after_fork_in_child() -> None:
 # Registered when this module is loaded, which is early: the last registered runs first, and the program's
 # own handlers may still make steps. By then threads that are no daemons have ended; the pumps have not.
 atexit.register(close_all)
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork, after_in_parent=_after_fork_in_parent, after_in_child=_after_fork_in_child
-    )
+at_fork(before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

@@ -7,7 +7,6 @@ it, or, once that is gone, a process that took it over.
 from __future__ import annotations
 
 import logging
-import os
 import sqlite3
 import time
 import weakref
@@ -27,6 +26,7 @@ from farscope.logs.sqlite_file import (
     take_over,
 )
 from farscope.logs.sqlite_trouble import UNREADABLE, code_of
+from farscope.records.forks import at_fork
 
 CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
 """4 MiB of WAL, then it goes into the file."""
@@ -292,9 +292,4 @@ def _after_fork_in_child() -> None:
     _open_files.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+at_fork(before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from functools import partial
 
+steady_ns: Callable[[], int]
+"""Return nanoseconds that only ever grow, by the time that has passed also in sleep."""
 
-def _clock() -> Callable[[], int]:
+if sys.platform == "win32":
+    steady_ns = time.monotonic_ns
+else:
     # On Linux and macOS the clock behind time.monotonic() stands still while the machine sleeps. By that one
     # a laptop that wakes would seem to have had its wall clock set, and silence to have been short.
-    for name in ("CLOCK_BOOTTIME", "CLOCK_MONOTONIC"):
-        if hasattr(time, name):
-            return partial(time.clock_gettime_ns, getattr(time, name))
-    return time.monotonic_ns
-
-
-steady_ns = _clock()
-"""Return nanoseconds that only ever grow, by the time that has passed also in sleep."""
+    steady_ns = partial(time.clock_gettime_ns, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

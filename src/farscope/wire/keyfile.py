@@ -10,6 +10,7 @@ import errno
 import os
 import secrets
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
@@ -153,7 +154,7 @@ def _check(path: Path, status: os.stat_result) -> None:
         raise KeyFileUnsafe(f"{path} is no regular file", "give the path of a key file", path=str(path))
     if not _OWNERS_AND_MODES:
         return
-    if status.st_uid not in (os.geteuid(), 0):
+    if sys.platform != "win32" and status.st_uid not in (os.geteuid(), 0):
         raise KeyFileUnsafe(
             f"the key file {path} belongs to another user",
             "copy it to a file of your own with mode 600",
