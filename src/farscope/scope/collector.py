@@ -21,6 +21,7 @@ from farscope.scope.life import Life
 from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering import Now, Ordering
+from farscope.scope.refusals import Refusals
 from farscope.scope.stats import ScopeStats
 from farscope.scope.steady import steady_ns
 from farscope.scope.timeline import Timeline
@@ -43,9 +44,6 @@ on a network has pauses of its own below it, and both together decide how soon o
 
 MAX_NOTICES = 4_096
 """Notices that wait to be asked for; at the limit the oldest go, while every count stays."""
-
-MAX_FINGERPRINTS = 256
-"""Foreign keys told one by one; what is sealed with further ones is only counted."""
 
 CLOSE_WAIT_S = 5.0
 """How long closing waits for the thread; a log that holds it for longer loses it, as a daemon, at exit."""
@@ -86,7 +84,7 @@ class Collector:
         self._lock = Lock()
         self._stopping = Event()
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
-        self._fingerprints: set[str] = set()
+        self._refusals = Refusals()
         self._listening_since_ns = steady_ns() if from_now else None
         self._until_ns = until_ns
         self._for_good = until_ns is not None and not goes_on
@@ -141,7 +139,7 @@ class Collector:
     def foreign_keys(self) -> list[str]:
         """Return the fingerprints of keys we do not hold that sealed something here."""
         with self._lock:
-            return sorted(self._fingerprints)
+            return self._refusals.fingerprints
 
     def stats(self) -> ScopeStats:
         """Return the account at this moment."""
@@ -214,7 +212,8 @@ class Collector:
                 self._notices.extend(self._ordering.put(outcome, entry.stored_ns, now, live=live))
                 self._notices.extend(self._world.apply(outcome, now.steady_ns, age_ns))
             elif isinstance(outcome, Refused):
-                self._notices.extend(self._refusal(outcome))
+                count = self._intake.refused[outcome.reason]
+                self._notices.extend(self._refusals.tell(outcome, count))
 
     def _patience_s(self) -> float:
         if self._until_ns is not None:
@@ -238,17 +237,6 @@ class Collector:
         if steps:
             self._timeline.extend(steps)
             self._inbox.put(steps)
-
-    def _refusal(self, refused: Refused) -> list[Notice]:
-        """Tell each foreign key once, any other reason the 1st, 10th, 100th time: a flood stays quiet."""
-        count = self._intake.refused[refused.reason]
-        if refused.fingerprint:
-            if refused.fingerprint in self._fingerprints or len(self._fingerprints) >= MAX_FINGERPRINTS:
-                return []
-            self._fingerprints.add(refused.fingerprint)
-        elif str(count).strip("0") != "1":
-            return []
-        return [Notice(kind=NoticeKind.REFUSED, detail=refused.detail, count=count)]
 
     def _tick(self) -> None:
         now_ns, at_end = steady_ns(), self._reader.caught_up
