@@ -76,7 +76,7 @@ def _examine_folder(folder: Path) -> Iterator[Check]:
 
 def _remedy(destination: str | None) -> str:
     if destination:
-        return "your next program that broadcasts there sends them, whichever user it logs in as"
+        return "any program of yours that broadcasts there sends them, whichever user it logs in as"
     return "run a program that broadcasts to the very address they had, with all its settings"
 
 
