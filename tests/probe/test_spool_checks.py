@@ -45,7 +45,7 @@ def test_what_programs_that_are_gone_have_left_is_told_with_its_destination_and_
     (check,) = examine_spool(tmp_path)
     assert check.what == f"3 batches, 2,000 bytes left by 2 programs no longer running wait for {PLACE}"
     assert check.verdict is Verdict.WARN
-    assert "next program that broadcasts there" in check.remedy
+    assert "any program of yours that broadcasts there" in check.remedy
     assert len(folder.left_behind()) == 2  # looking changes nothing
 
 
