@@ -35,7 +35,7 @@ _LOGGER = logging.getLogger("farscope")
 class SpoolCarrier:
     """A ``Carrier`` of sealed batches with a spool.
 
-    While the log stores, the disk is not touched. When an append fails or is overdue, that one and all
+    While the log stores, nothing is written to disk. When an append fails or is overdue, that one and all
     that follow go to the disk, and a thread of its own forwards them in order; when all is sent,
     batches go straight again. What processes that are gone have left is forwarded beside it.
     """
