@@ -418,7 +418,7 @@ MISTAKES = {
     "is no signal, but state without a name so far": lambda _n, s: s.on(lambda _chart: None),
     "belongs to the engine": lambda _n, s: s.on(signals.ENTRY_SIGNAL, to=s),
     "cannot be a reaction of state": lambda _n, s: s.on("A")(lambda _a, _b, _c: None),
-    "a guard of state .* is a coroutine function": lambda _n, s: s.on("A", to=s, guard=waits),
+    "a guard of state .* has to be awaited": lambda _n, s: s.on("A", to=s, guard=waits),
     "reacts to all other signals twice": lambda _n, s: [s.otherwise(lambda _c: None) for _ in "ab"],
 }
 
@@ -482,3 +482,39 @@ def test_a_target_outside_the_class_is_refused_by_name():
     chart = driven(declare(lambda _n, s: s.on("A")(lambda _chart: elsewhere)))
     with pytest.raises(NotAState, match="elsewhere is no state of chart class Wrong, but s leads to it"):
         chart.dispatch(Event("A"))
+
+
+@pytest.mark.parametrize("otherwise", [False, True])
+def test_a_guard_that_hides_that_it_has_to_be_awaited_is_no_yes(otherwise):
+    class Asking(Chart):
+        here = State(initial=True)
+        there = State()
+        here.on("GO", to=there, guard=lambda chart, _e: waits(chart))
+        if otherwise:
+            here.on("GO", to=here)
+
+    with pytest.raises(ChartBuildError, match="a guard of state here, has to be awaited"):
+        driven(Asking, "GO")
+
+
+@pytest.mark.parametrize("answer", [True, 1, "yes", [0]])
+@pytest.mark.parametrize("otherwise", [False, True])
+def test_a_guard_says_yes_with_whatever_counts_as_true(answer, otherwise):
+    class Asking(Chart):
+        here = State(initial=True)
+        there = State()
+        here.on("GO", to=there, guard=lambda _: answer)
+        if otherwise:
+            here.on("GO", to=here)
+
+    assert driven(Asking, "GO").current_state() == "there"
+
+
+@pytest.mark.parametrize("answer", [False, 0, "", None, []])
+def test_a_guard_says_no_with_whatever_does_not(answer):
+    class Asking(Chart):
+        here = State(initial=True)
+        there = State()
+        here.on("GO", to=there, guard=lambda _: answer)
+
+    assert driven(Asking, "GO").current_state() == "here"

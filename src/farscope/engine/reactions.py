@@ -60,12 +60,7 @@ def checked_guard(function: Any, state: str) -> Call:
         ChartBuildError: it takes neither the chart alone nor the chart and the event, or has to be awaited.
     """
     if inspect.iscoroutinefunction(function):
-        # Called, it gives a coroutine, which is true whatever it would have said.
-        raise ChartBuildError(
-            f"{name_of(function)}, a guard of state {state}, is a coroutine function",
-            "a guard answers at once: await in the reaction, and let it return where to go",
-            state=state,
-        )
+        raise _guard_awaits(function, state)
     return of_two(checked_function(function, state))
 
 
@@ -79,22 +74,48 @@ def handler_of(clauses: Sequence[Clause], state: str) -> Call:
     asked = [(clause.guard, _unguarded(clause, state)) for clause in clauses]
     guard, handler = asked[0]
     if len(asked) > 1:
-        return _first_of(asked)
-    return handler if guard is None else _guarded(guard, handler)
+        return _first_of(asked, state)
+    return handler if guard is None else _guarded(guard, handler, state)
 
 
-def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]]) -> Call:
+def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]], state: str) -> Call:
     def first(chart: Any, e: Event) -> Any:
         for guard, handler in asked:
-            if guard is None or guard(chart, e):
+            if guard is None:
+                return handler(chart, e)
+            answer = guard(chart, e)
+            if answer is True or (answer and _is_yes(answer, guard, state)):
                 return handler(chart, e)
         return UNHANDLED
 
     return first
 
 
-def _guarded(guard: Callable[[Any, Event], object], handler: Call) -> Call:
-    return lambda chart, e: handler(chart, e) if guard(chart, e) else UNHANDLED
+def _guarded(guard: Callable[[Any, Event], object], handler: Call, state: str) -> Call:
+    def ask(chart: Any, e: Event) -> Any:
+        answer = guard(chart, e)
+        if answer is True or (answer and _is_yes(answer, guard, state)):
+            return handler(chart, e)
+        return UNHANDLED
+
+    return ask
+
+
+def _is_yes(answer: object, guard: Callable[..., Any], state: str) -> bool:
+    """Whether an answer that counts as true is one: a coroutine is true whatever it would have said."""
+    if not inspect.isawaitable(answer):
+        return True
+    if inspect.iscoroutine(answer):
+        answer.close()
+    raise _guard_awaits(guard, state)
+
+
+def _guard_awaits(guard: Callable[..., Any], state: str) -> ChartBuildError:
+    return ChartBuildError(
+        f"{name_of(guard)}, a guard of state {state}, has to be awaited",
+        "a guard answers at once: await in the reaction, and let it return where to go",
+        state=state,
+    )
 
 
 def _unguarded(clause: Clause, state: str) -> Call:
