@@ -26,11 +26,14 @@ mkdir -p "$root/.stamps"
 made=$(mktemp -d "$root/.stamps/validators.XXXXXX")
 trap 'rm -rf "$made"' EXIT
 cp "$source/package.json" "$source/mermaid.mjs" "$made/"
-if ! (cd "$made" && npm install --no-package-lock --no-audit --no-fund --loglevel=error); then
+install() {
+    (cd "$made" && npm install --no-package-lock --no-audit --no-fund --loglevel=error) &&
+        # An install that npm calls complete and that cannot read a diagram is none.
+        printf '"graph TD; a-->b"\n' | node "$made/mermaid.mjs" >/dev/null
+}
+if install || install; then
+    rm -rf "$place"
+    mv "$made" "$place"
+else
     echo "npm could not install Mermaid: the tests that need it will be skipped" >&2
-    exit 0
 fi
-# An install that npm calls complete and that cannot read a diagram is none.
-printf '"graph TD; a-->b"\n' | node "$made/mermaid.mjs" >/dev/null
-rm -rf "$place"
-mv "$made" "$place"
