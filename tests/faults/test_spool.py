@@ -20,6 +20,7 @@ from farscope.wire.keyring import new_key_text
 pytestmark = pytest.mark.broker
 
 LEAVING_S = 2.5
+A_SHORT_WHILE_S = 0.2
 YOUNG_S = 3.0
 PROGRAM = """
 import atexit, sys, threading, time
@@ -93,8 +94,12 @@ def via(url: str, port: int) -> str:
     return re.sub(r"@127\.0\.0\.1:\d+", f"@127.0.0.1:{port}", url)
 
 
-def leave(url: str, env: dict[str, str], then: str = "exit") -> None:
-    """Run the program to its end, and see that leaving was short and everything waits in the spool."""
+def leave(url: str, env: dict[str, str], then: str = "exit") -> float:
+    """Run the program to its end, and see that leaving was short and everything waits in the spool.
+
+    Returns:
+        For how many seconds the machine held it up while it left.
+    """
     with Program("-c", PROGRAM, url, "1000", then, env=env) as program:
         program.wait_out("leaving", 60)
         assert program.wait() == 0, program.err
@@ -105,6 +110,7 @@ def leave(url: str, env: dict[str, str], then: str = "exit") -> None:
             assert emitted == 1000 == stored + dropped + pending
             assert (pending, spooled) == (1000, 1000)
         assert "1000 steps wait in the spool" in program.err, program.err
+        return held_up_s
 
 
 def proxy_at(broker: Broker, make_bad: Callable[[TcpProxy], None]) -> TcpProxy:
@@ -122,13 +128,15 @@ def test_leaving_with_a_dead_broker_is_short_and_the_next_program_sends_all(brok
     name = f"away-{os.urandom(4).hex()}"
     with proxy_at(broker, bad) as proxy:
         url = via(broker.url(exchange=name, stream=name), proxy.port)
-        leave(url, env, then)
+        held_up_s = leave(url, env, then)
         proxy.pass_on()
+        # Leaving is bounded: a program that was held up meanwhile may be cut off before it has said goodbye.
+        ends = {"closed"} if held_up_s < A_SHORT_WHILE_S else {"closed", "silent"}
         with Scope(url, key=tmp_path / "key", since="start") as scope:
             with broadcast(Factory("next", threaded=False), url=url, key=tmp_path / "key", spool=spool(env)):
                 assert scope.wait_for(lambda scope: scope.stats.received == 1000, 60)
                 eventually(lambda: not list(spool(env).glob("*/*.fslog")))
-            assert scope.wait_for(lambda scope: scope.charts[0].status == "closed", 20)
+            assert scope.wait_for(lambda scope: scope.charts[0].status in ends, 20)
             assert (scope.charts[0].name, scope.charts[0].lost, scope.stats.lost) == ("leaver", 0, 0)
 
 
