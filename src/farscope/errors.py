@@ -27,6 +27,7 @@
     │   ├── BadUrl                  the address cannot be understood
     │   ├── LogUnavailable          not now; trying again may help
     │   └── LogRefused              not like this; somebody has to change something
+    │       └── LogMissing          it was not set up, or is there no more
     ├── ScopeError
     │   ├── UnknownChart            no chart of that name was seen
     │   └── AmbiguousChart          several were
@@ -173,6 +174,17 @@ class LogUnavailable(LogError):
 
 class LogRefused(LogError):
     """The log will not do this until somebody changes something: permissions, settings, a password."""
+
+
+class LogMissing(LogRefused):
+    """A part of the log is not there, and this user may not make it.
+
+    ``begins_anew``: what holds the batches is certainly gone, so that the next one of its name is another.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, begins_anew: bool = False) -> None:
+        super().__init__(message, hint)
+        self.begins_anew = begins_anew
 
 
 class ScopeError(FarscopeError):

@@ -16,10 +16,9 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.style import painted
-from farscope.errors import KeyringError, LogError, LogRefused, WireError, WrongKey
+from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
-from farscope.logs.rabbitmq_rights import Missing
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log
 from farscope.probe.spool_checks import examine_spool, nothing_waits
@@ -239,7 +238,7 @@ def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
     """Tell what a user cannot do: a remark if it may be meant so, a failure if nothing else is left."""
-    if isinstance(error, Missing) or not isinstance(error, LogRefused):
+    if isinstance(error, LogMissing) or not isinstance(error, LogRefused):
         return fail(name, error.message, error.hint)
     remedy = f"{unless}; otherwise {error.hint}"
     return fail(name, error.message, remedy) if alone else warn(name, error.message, remedy)

@@ -96,8 +96,9 @@ def replay(
         raise UsageError(
             "--spy, --chart and --key are for showing steps here", "leave them out, or leave the URL out"
         )
-    span = _span(recording, from_text, to_text)
-    if told := beside(span.from_ns, span.to_ns, recording.begin_ns(), recording.end_ns()):
+    recorded = recording.span_ns()
+    span = _span(recorded, from_text, to_text)
+    if told := beside(span.from_ns, span.to_ns, *recorded):
         tell(told)
     with ending() as over:
         if url is None:
@@ -106,9 +107,9 @@ def replay(
             _append(recording, span, speed, over, url)
 
 
-def _span(recording: RecordingLog, from_text: str | None, to_text: str | None) -> Span:
-    begin_ns = recording.begin_ns()
-    from_ns = 0 if from_text is None else place_ns(from_text, begin_ns, end_ns=recording.end_ns())
+def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None) -> Span:
+    begin_ns, end_ns = recorded
+    from_ns = 0 if from_text is None else place_ns(from_text, begin_ns, end_ns=end_ns)
     to_ns = FOREVER_NS if to_text is None else place_ns(to_text, begin_ns, behind_ns=from_ns or None)
     if from_ns >= to_ns:
         raise UsageError("--from is not before --to", "exchange them")
@@ -199,7 +200,7 @@ def _append(recording: RecordingLog, span: Span, speed: float, over: Over, url: 
     pace, written = Pace(speed), 0
     with closing(log.writer(os.urandom(16).hex())) as writer, closing(part.reader(0)) as reader:
         tell(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
-        begin_ns, end_ns = part.begin_ns(), part.end_ns()
+        begin_ns, end_ns = part.span_ns()
         with Progress() as progress:
             while not over() and (entries := reader.read(0.0, READ_LIMIT)):
                 for together in _due(entries, pace, over):

@@ -116,7 +116,7 @@ def _recorded(where: str | None) -> tuple[int, int] | None:
     if names_text(where):
         return None
     log = open_log(where)
-    return (log.begin_ns(), log.end_ns()) if isinstance(log, RecordingLog) else None
+    return log.span_ns() if isinstance(log, RecordingLog) else None
 
 
 class Met:

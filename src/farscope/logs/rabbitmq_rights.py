@@ -5,17 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from farscope.errors import LogRefused, LogUnavailable
+from farscope.errors import LogMissing, LogUnavailable
 from farscope.logs.rabbitmq_settings import Settings
 
 AGAIN: Final = "it is tried again"
-
-
-class Missing(LogRefused):
-    """Exchange, stream or binding is not there, and this user may not make it."""
-
-    stream = False
-    """Whether the stream is certainly not there: the next one of its name begins anew."""
 
 
 def permissions(settings: Settings) -> str:
@@ -29,26 +22,25 @@ def permissions(settings: Settings) -> str:
     )
 
 
-def missing(settings: Settings, what: str, *, stream: bool = False) -> Missing:
+def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissing:
     """Exchange or stream is not there, and this user may not make it; ``stream``: it is the stream."""
-    error = Missing(
+    return LogMissing(
         f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
         "run farscope doctor once with the address of a user who may configure, write and read",
+        begins_anew=stream,
     )
-    error.stream = stream
-    return error
 
 
-def awaited(error: Missing) -> LogUnavailable:
+def awaited(error: LogMissing) -> LogUnavailable:
     """What was there until now is missing: somebody who makes it anew need not start the readers anew."""
     waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}")
     waiting.__cause__ = error
     return waiting
 
 
-def unbound(settings: Settings) -> Missing:
+def unbound(settings: Settings) -> LogMissing:
     """What was published went nowhere."""
-    return Missing(
+    return LogMissing(
         f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
         "run farscope doctor once with the address of a user who may configure, write and read",
     )

@@ -9,12 +9,12 @@ from typing import Any, Final
 from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
-from farscope.errors import LogError, LogUnavailable
+from farscope.errors import LogError, LogMissing, LogUnavailable
 from farscope.logs.base import Entry
 from farscope.logs.rabbitmq_end import LAST_PATIENCE_S, OFFSET, End, Lookout, offset_of, stored_ns_of
 from farscope.logs.rabbitmq_errors import no_stream
 from farscope.logs.rabbitmq_link import Link, Request, Script
-from farscope.logs.rabbitmq_rights import Missing, awaited
+from farscope.logs.rabbitmq_rights import awaited
 from farscope.logs.rabbitmq_settings import Settings
 from farscope.logs.rabbitmq_shelf import Parcel, Shelf
 from farscope.logs.rabbitmq_topology import prepare
@@ -66,8 +66,8 @@ class Subscription:
 
     def lost(self, error: LogError) -> None:
         """Let the reader know, and why."""
-        if isinstance(error, Missing) and self._shelf.found:
-            if error.stream:
+        if isinstance(error, LogMissing) and self._shelf.found:
+            if error.begins_anew:
                 self._shelf.begin_at(0)
             error = awaited(error)
         self._shelf.tell(attached=False, error=error)

@@ -65,14 +65,17 @@ class RecordingLog:
         with RecordingFile(self._path) as file:
             return min(file.end_ns, self._to_ns)
 
-    def begin_ns(self) -> int:
-        """Return when the oldest batch in it was stored, in nanoseconds since the epoch; 0 if there is none.
+    def span_ns(self) -> tuple[int, int]:
+        """Return when its oldest and its newest batch were stored, in nanoseconds since the epoch; else 0, 0.
+
+        The second is ``end_ns``; the file is read once for both.
 
         Raises:
             LogRefused: the file is not there, cannot be read, or is no recording.
         """
         with RecordingFile(self._path) as file:
-            return max(min(file.frames.stored_ns, default=0), self._from_ns)
+            begin_ns = max(min(file.frames.stored_ns, default=0), self._from_ns)
+            return begin_ns, min(file.end_ns, self._to_ns)
 
     def goes_on(self) -> bool:
         """Tell whether the recording holds batches that were stored behind the end of this part of it.
