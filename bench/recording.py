@@ -122,7 +122,7 @@ def first_step(path: Path, keyring: Keyring, since: int | str = "start", until_n
 def dragging(path: Path, keyring: Keyring, places: int = 50) -> str:
     """Go to places all over it, as somebody who drags does, and read a second of it at each."""
     log = RecordingLog(path)
-    begin_ns, end_ns = log.begin_ns(), log.end_ns()
+    begin_ns, end_ns = log.span_ns()
     slowest_s, total_s = 0.0, 0.0
     for n in range(places):
         at_ns = begin_ns + (end_ns - begin_ns) * (n * 37 % places) // places
