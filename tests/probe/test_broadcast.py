@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 
 import pytest
@@ -9,6 +10,10 @@ from farscope.errors import BadUrl, LogUnavailable, UsageError
 from farscope.logs.url import open_log
 from farscope.probe import registry
 from farscope.probe.broadcast import broadcast
+from farscope.probe.pace import MAX_SILENCE_S
+from farscope.records.step import NANOSECONDS
+from farscope.scope.clocks import QUIET_NS
+from farscope.scope.life import SILENT_AFTER_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 
@@ -85,6 +90,12 @@ def test_an_idle_probe_says_that_it_lives(chart, url, keyring, kit):
         ({"wire": "pigeons"}, UsageError),
         ({"drop": "some"}, UsageError),
         ({"capacity": 0}, UsageError),
+        ({"heartbeat_s": 0}, UsageError),
+        ({"heartbeat_s": 2.1}, UsageError),
+        ({"heartbeat_s": math.nan}, UsageError),
+        ({"linger_s": -0.1}, UsageError),
+        ({"linger_s": 2.1}, UsageError),
+        ({"linger_s": math.nan}, UsageError),
     ],
 )
 def test_an_error_leaves_nothing_behind(chart, options, error, keyring):
@@ -93,6 +104,17 @@ def test_an_error_leaves_nothing_behind(chart, options, error, keyring):
         broadcast(chart, **({"url": "memory:x", "key": keyring} | options))
     assert chart.sinks == []
     assert len(registry._living) == before
+
+
+def test_times_that_are_taken_keep_a_healthy_probe_from_being_called_silent():
+    # The first sign of life may be just missed, and the second must still be in time.
+    assert min(QUIET_NS, SILENT_AFTER_NS) / NANOSECONDS >= 2 * MAX_SILENCE_S
+
+
+@pytest.mark.parametrize("option", ["heartbeat_s", "linger_s"])
+def test_a_time_that_cannot_work_is_refused_with_its_range(chart, keyring, option):
+    with pytest.raises(UsageError, match=rf"give {option} .*2 seconds"):
+        broadcast(chart, url="memory:x", key=keyring, **{option: 20})
 
 
 def test_a_chart_that_cannot_be_watched_leaves_nothing_behind(chart, url, keyring, kit):

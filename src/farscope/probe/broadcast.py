@@ -13,7 +13,7 @@ from farscope.probe.carriers import AnyKey, SpoolPlace, Wire, route
 from farscope.probe.clock import Clock, SystemClock
 from farscope.probe.ledger import CLOSING, ProbeStats
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
-from farscope.probe.pace import HEARTBEAT_S, LINGER_S, Pace
+from farscope.probe.pace import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
 from farscope.probe.packer import Origin, Packer
 from farscope.probe.pump import Pump
 from farscope.probe.registry import GOODBYE_SHARE
@@ -228,8 +228,9 @@ def broadcast(
             the user's state folder, False or None do without: then steps wait in memory only.
         capacity: steps the outbox holds at most.
         drop: what a full outbox gives up: the ``newest`` step or the ``oldest``.
-        linger_s: how long steps gather behind others before they go on their way, in seconds.
-        heartbeat_s: after how many seconds without a step the probe says that it lives.
+        linger_s: how long steps gather behind others before they go on their way: 0 to 2 seconds.
+        heartbeat_s: after how many seconds without a step the probe says that it lives: more than 0, at most
+            2. A longer one would make scopes call a healthy chart silent.
         clock: the time and chance it goes by; None is the machine's.
 
     Raises:
@@ -240,8 +241,9 @@ def broadcast(
     _check_charts(charts)
     if drop not in ("newest", "oldest"):
         raise UsageError(f"a full outbox cannot drop the {drop!r}", 'use drop="newest" or drop="oldest"')
-    if capacity < 1 or linger_s < 0 or heartbeat_s <= 0:
-        raise UsageError("an outbox needs room for a step, and times are not negative", "leave the defaults")
+    if capacity < 1:
+        raise UsageError(f"an outbox with room for {capacity} steps", "give a capacity of 1 or more")
+    _check_pace(linger_s, heartbeat_s)
     way = route(url, key, wire, spool)
     probe = Probe(
         way.make_carrier,
@@ -258,6 +260,20 @@ def broadcast(
         raise
     probe.start()
     return probe
+
+
+def _check_pace(linger_s: float, heartbeat_s: float) -> None:
+    """Refuse times with which scopes would take a healthy probe for one that fell silent."""
+    if not 0 < heartbeat_s <= MAX_SILENCE_S:
+        raise UsageError(
+            f"a heartbeat every {heartbeat_s:g} seconds: scopes call a chart silent after 5 without one",
+            f"give heartbeat_s more than 0 and at most {MAX_SILENCE_S:g} seconds",
+        )
+    if not 0 <= linger_s <= MAX_SILENCE_S:
+        raise UsageError(
+            f"steps that gather for {linger_s:g} seconds: scopes call a chart silent after 5 without one",
+            f"give linger_s 0 to {MAX_SILENCE_S:g} seconds",
+        )
 
 
 def _check_charts(charts: tuple[object, ...]) -> None:
