@@ -14,7 +14,7 @@
     │   └── QueueFull               a post found no room
     ├── KeyringError                keys and key files
     │   ├── NoKey                   none was given, and none may be made up
-    │   ├── KeyFileUnsafe           others can read it, or it is no regular file
+    │   ├── KeyFileUnsafe           others can read it, or it is not a regular file
     │   ├── BadKey                  not 32 bytes in URL-safe base64
     │   └── PublicKey               the key printed in the seed document
     ├── WireError                   bytes that cannot be taken
@@ -111,7 +111,7 @@ class NoKey(KeyringError):
 
 
 class KeyFileUnsafe(KeyringError):
-    """A key file that others can read, or that is no regular file of ours; ``path`` names it."""
+    """A key file that others can read or replace, or that is not a regular file; ``path`` names it."""
 
     def __init__(self, message: str, hint: str = "", *, path: str = "") -> None:
         super().__init__(message, hint)

@@ -1,5 +1,6 @@
 """Addresses of RabbitMQ are understood or refused in clear words, and never show a password."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -121,8 +122,8 @@ def test_a_password_comes_from_address_file_or_environment_in_this_order(
 @pytest.mark.parametrize(
     ("content", "mode", "says"),
     [
-        ("secret", 0o644, "read by others"),
-        ("secret", 0o640, "read by others"),
+        ("secret", 0o644, "open to others"),
+        ("secret", 0o640, "open to others"),
         ("", 0o600, "one password"),
         ("two\nlines\n", 0o600, "one password"),
         ("x" * 5000, 0o600, "one password"),
@@ -137,6 +138,16 @@ def test_a_password_file_that_is_unsafe_or_unclear_is_refused(
     with pytest.raises(LogRefused, match=says) as caught:
         Settings.from_url(f"amqp://me@h?password_file={file}").password()
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_that_could_be_read_only_once_is_refused():
+    out, into = os.pipe()
+    try:
+        with pytest.raises(LogRefused, match="only once"):
+            Settings.from_url(f"amqp://me@h?password_file=/dev/fd/{out}").password()
+    finally:
+        os.close(out)
+        os.close(into)
 
 
 def test_a_password_file_that_is_not_there_is_named(tmp_path: Path):

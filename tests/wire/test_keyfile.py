@@ -119,17 +119,30 @@ def test_the_command_of_the_hint_works_for_a_path_with_blanks(tmp_path):
     assert f"chmod 600 '{path}'" in caught.value.hint
 
 
-def test_a_symbolic_link_is_refused(path, tmp_path):
+def test_a_symbolic_link_that_others_may_replace_is_refused(path, tmp_path):
+    folder = tmp_path / "open to all"
+    folder.mkdir()
+    folder.chmod(0o777)
+    link = folder / "link"
+    link.symlink_to(path)
+    with pytest.raises(KeyFileUnsafe, match="symbolic link") as caught:
+        read_key_file(link)
+    assert caught.value.path == str(link)
+
+
+def test_a_symbolic_link_is_not_changed_in_place_of_what_it_leads_to(path, tmp_path):
     link = tmp_path / "link"
     link.symlink_to(path)
     with pytest.raises(KeyFileUnsafe, match="symbolic link"):
-        read_key_file(link)
+        change_key_file(link, str.upper)
+    assert link.is_symlink()
+    assert path.read_text() == "content\n"
 
 
-def test_what_is_no_regular_file_is_refused_without_waiting(tmp_path):
+def test_what_is_not_a_regular_file_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "pipe", 0o600)
     for path in (tmp_path / "pipe", tmp_path, Path("/dev/null")):
-        with pytest.raises(KeyFileUnsafe, match="no regular file"):
+        with pytest.raises(KeyFileUnsafe, match="not a regular file"):
             read_key_file(path)
 
 
@@ -142,7 +155,7 @@ def test_a_file_of_another_user_is_refused(path):
 
 def test_a_file_of_root_is_taken_and_one_of_a_third_user_is_not(path, monkeypatch):
     owner = path.stat().st_uid
-    monkeypatch.setattr(keyfile.os, "geteuid", lambda: owner + 4711)
+    monkeypatch.setattr(os, "geteuid", lambda: owner + 4711)
     if owner == 0:
         assert read_key_file(path) == "content\n"
     else:

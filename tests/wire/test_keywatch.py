@@ -88,11 +88,16 @@ def test_a_relative_path_is_followed_also_from_another_folder(path, hours, monke
     assert watch.look()
 
 
+def make_a_link_that_others_can_replace(path):
+    path.parent.chmod(0o777)
+    path.symlink_to(path.rename(path.with_name("real")))
+
+
 SPOILT = {
     "open to others": lambda path: path.chmod(0o644),
     "gone": lambda path: path.unlink(),
     "no keys": lambda path: path.write_text("nonsense\n"),
-    "a link": lambda path: path.rename(path.with_name("real")) and path.symlink_to(path.with_name("real")),
+    "a link": make_a_link_that_others_can_replace,
 }
 
 

@@ -105,7 +105,15 @@ def _examine_place(log: Log) -> Iterator[Check]:
         yield from import_module("farscope.logs.rabbitmq_checks").examine_log(log)
 
 
-def _examine_spools(root: Path, *, expected: bool) -> Iterator[Check]:
+def _examine_spools(root: Path | None, *, expected: bool) -> Iterator[Check]:
+    if root is None:
+        if expected:
+            yield warn(
+                "spool",
+                "there is no home folder to keep one in: what the log does not take waits in memory only",
+                "set XDG_STATE_HOME to a folder to write to, or name one with broadcast(spool=...)",
+            )
+        return
     found = False
     for check in examine_spool(root):
         found = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 from farscope.errors import BadUrl, LogRefused, UsageError
 from farscope.logs.quantity import parse_size, parse_span_ns
+from farscope.records.secret_file import SecretFile
 
 PORT: Final = 5672
 TLS_PORT: Final = 5671
@@ -179,7 +179,7 @@ class Settings:
         if self.url_password is not None:
             return self.url_password
         if self.password_file:
-            return _read_password(Path(self.password_file).expanduser())
+            return _read_password(self.password_file)
         if given := os.environ.get(PASSWORD_VARIABLE):
             return given
         if self.user == "guest":
@@ -269,15 +269,21 @@ def _number(query: dict[str, str], key: str, default: int, least: int, most: int
     return int(text)
 
 
-def _read_password(path: Path) -> str:
+def _read_password(given: str) -> str:
     try:
-        mode = path.stat().st_mode
-        if not stat.S_ISREG(mode):
-            raise LogRefused(f"the password file {path} is no regular file", "name a file with one line")
-        if mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise LogRefused(f"the password file {path} can be read by others", f"chmod 600 {path}")
-        with path.open(encoding="utf-8") as file:
-            text = file.read(MAX_PASSWORD_FILE + 1)
+        path = Path(given).expanduser()
+    except RuntimeError as error:
+        raise LogRefused(
+            f"the home folder in {given} is not known", "write an absolute path, or set HOME"
+        ) from error
+    secret = SecretFile(path, "password file", LogRefused)
+    if secret.is_descriptor:
+        raise LogRefused(
+            f"the password file {path} can be read only once, and each connection reads it",
+            f"name a file, or set {PASSWORD_VARIABLE}",
+        )
+    try:
+        text = secret.read(MAX_PASSWORD_FILE).decode()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"
         hint = "write the password into it, on one line"

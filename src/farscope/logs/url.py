@@ -61,14 +61,22 @@ def open_log(url: str | None = None) -> Log:
 
 
 def default_url() -> str:
-    """Return ``FARSCOPE_URL``, else the embedded log in the user's state folder."""
+    """Return ``FARSCOPE_URL``, else the embedded log in the user's state folder.
+
+    Raises:
+        BadUrl: the variable is not set, and the user has no home folder.
+    """
     return os.environ.get("FARSCOPE_URL", "").strip() or "sqlite:" + quote(
         state_folder(os.environ, sys.platform).as_posix(), safe="/:~ "
     )
 
 
 def state_folder(environ: Mapping[str, str], platform: str) -> Path:
-    """Return where a user's embedded log lies on ``platform`` (as in ``sys.platform``)."""
+    """Return where a user's embedded log lies on ``platform`` (as in ``sys.platform``).
+
+    Raises:
+        BadUrl: the user has no home folder, as in a container with an unnamed user.
+    """
     if platform == "win32":
         base = environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif platform == "darwin":
@@ -77,7 +85,14 @@ def state_folder(environ: Mapping[str, str], platform: str) -> Path:
         base = environ.get("XDG_STATE_HOME", "")
         if not base.startswith("/"):  # the XDG rules: what is not absolute is to be ignored
             base = "~/.local/state"
-    return Path(base).expanduser() / "farscope" / "log"
+    try:
+        return Path(base).expanduser() / "farscope" / "log"
+    except RuntimeError as error:
+        variable = {"win32": "LOCALAPPDATA", "darwin": "HOME"}.get(platform, "XDG_STATE_HOME or HOME")
+        raise BadUrl(
+            "there is no home folder to keep a log in",
+            f"name a log in FARSCOPE_URL, or set {variable} to a folder that can be written to",
+        ) from error
 
 
 def redacted(url: str) -> str:

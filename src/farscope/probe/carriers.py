@@ -13,6 +13,7 @@ from farscope.probe.carrier import CarrierMaker, SealedCarrier
 from farscope.probe.lines_carrier import lines_route
 from farscope.probe.spool_carrier import SpoolCarriers
 from farscope.probe.spool_folder import default_spool_root
+from farscope.probe.trouble import LOGGER
 from farscope.wire.keys import Keyring, resolve_keyring
 
 Wire: TypeAlias = Literal["batches", "lines"]
@@ -36,7 +37,7 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
     Raises:
         BadUrl, LogRefused: the address is no good.
         KeyringError: no key, or one that may not be used.
-        UsageError: there is no such wire.
+        UsageError: there is no such wire, or no home folder for the spool's path.
     """
     if wire == "lines":
         return Route(*lines_route(url, resolve_keyring(key, shared=True)))
@@ -44,7 +45,26 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
         raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
     log = open_log(url)
     keyring = resolve_keyring(key, shared=log.shared)
-    if isinstance(log, NetworkLog) and spool is not None and spool is not False:
-        root = default_spool_root() if spool is True else Path(spool).expanduser()
+    root = _spool_root(spool) if isinstance(log, NetworkLog) else None
+    if root is not None and isinstance(log, NetworkLog):
         return Route(SpoolCarriers(log, keyring, root), log.url)
     return Route(lambda probe: SealedCarrier(log.writer(probe.hex()), keyring, probe), log.url)
+
+
+def _spool_root(spool: SpoolPlace) -> Path | None:
+    if spool is None or spool is False:
+        return None
+    if spool is True:
+        root = default_spool_root()
+        if root is None:
+            LOGGER.warning(
+                "no spool: there is no home folder to keep one in, so what a network log does not take "
+                "waits in memory only; set XDG_STATE_HOME, or name a folder with broadcast(spool=...)"
+            )
+        return root
+    try:
+        return Path(spool).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"the home folder in {os.fspath(spool)} is not known", "write an absolute path, or set HOME"
+        ) from error

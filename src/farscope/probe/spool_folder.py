@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
 
+from farscope.errors import BadUrl
 from farscope.logs.sqlite_file import FileName, wal_bytes, writer_lives
 from farscope.logs.url import state_folder
 from farscope.probe.spool_file import SpoolFile
@@ -26,9 +27,16 @@ _HASH_LENGTH: Final = 12
 _LOGGER = logging.getLogger("farscope")
 
 
-def default_spool_root() -> Path:
-    """Return where a user's spools lie: beside the embedded log in the user's state folder."""
-    return state_folder(os.environ, sys.platform).parent / "spool"
+def default_spool_root() -> Path | None:
+    """Return where a user's spools lie: beside the embedded log in the user's state folder.
+
+    None where the user has no home folder, as in a container with an unnamed user: nothing asked for a spool
+    there, so its lack is not an error.
+    """
+    try:
+        return state_folder(os.environ, sys.platform).parent / "spool"
+    except BadUrl:
+        return None
 
 
 class SpoolFolder:

@@ -1,7 +1,6 @@
 """Key files on disk: read with suspicion, made exclusively, replaced in one go.
 
-Where the platform knows no owners and modes (Windows), the checks of both are left out: there the
-folder of the user's profile is what keeps others away.
+``records.secret_file`` says which files are accepted.
 """
 
 from __future__ import annotations
@@ -9,14 +8,13 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-import stat
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from shlex import quote
-from typing import TextIO, TypeAlias
+from typing import TextIO
 
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
+from farscope.records.secret_file import SecretFile
 
 AUTOMATIC_MARK = "# made automatically by farscope, for the log of this machine only"
 """The line that tells a key file farscope made by itself from one somebody made on purpose."""
@@ -24,29 +22,10 @@ AUTOMATIC_MARK = "# made automatically by farscope, for the log of this machine 
 MAX_KEY_FILE_BYTES = 65_536
 """A larger file is ``KeyFileUnsafe``: it is something else."""
 
-Stamp: TypeAlias = tuple[int, ...]
-"""Two of one path that differ tell that the file was replaced, written to, or opened to others meanwhile."""
-
-_OWNERS_AND_MODES = hasattr(os, "geteuid")
-# Without O_NONBLOCK a pipe in the place of the file would hold us up for ever.
-_READ = (
-    os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
-)
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-_IS_A_LINK = frozenset({errno.ELOOP, errno.EMLINK})
 _NO_LINKS = frozenset(
     {errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EACCES}
 )
-
-
-def stamp_of(path: Path) -> Stamp | None:
-    """Return the stamp of the file at ``path``; None if nobody can tell, as when there is none."""
-    try:
-        status = os.lstat(path)
-    except OSError:
-        return None
-    times = (status.st_mtime_ns, status.st_ctime_ns)
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mode, status.st_uid, *times)
 
 
 def read_key_file(path: Path) -> str:
@@ -54,28 +33,16 @@ def read_key_file(path: Path) -> str:
 
     Raises:
         NoKey: there is no such file.
-        KeyFileUnsafe: a symbolic link, no regular file, too large, somebody else's, or open to others.
+        KeyFileUnsafe: it is refused for one of the reasons in ``records.secret_file``, or too large.
         BadKey: it is not text.
         KeyringError: it cannot be read.
     """
     try:
-        descriptor = os.open(path, _READ)
+        data = _secret(path).read(MAX_KEY_FILE_BYTES)
     except FileNotFoundError:
         raise _missing(path) from None
     except OSError as error:
-        if error.errno in _IS_A_LINK:
-            raise KeyFileUnsafe(
-                f"the key file {path} is a symbolic link", "give the path of the file itself", path=str(path)
-            ) from None
         raise _cannot("read", path, error) from error
-    try:
-        _check(path, os.fstat(descriptor))
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            data = file.read(MAX_KEY_FILE_BYTES + 1)
-    except OSError as error:
-        raise _cannot("read", path, error) from error
-    finally:
-        os.close(descriptor)
     if len(data) > MAX_KEY_FILE_BYTES:
         raise KeyFileUnsafe(
             f"{path} is too large for a key file", "give the path of a key file", path=str(path)
@@ -85,6 +52,11 @@ def read_key_file(path: Path) -> str:
     except UnicodeDecodeError:
         # The cause would carry the file's bytes.
         raise BadKey(f"{path} is not text", "give the path of a key file") from None
+
+
+def can_be_followed(path: Path) -> bool:
+    """Tell whether a key file can be read again later: a pipe gives what it holds only once."""
+    return not _secret(path).is_descriptor
 
 
 def make_key_file(path: Path, text: str) -> None:
@@ -122,6 +94,13 @@ def change_key_file(path: Path, change: Callable[[str], str]) -> None:
         KeyringError: another change is under way, or was cut off; or the file cannot be written.
         NoKey, KeyFileUnsafe, BadKey: as ``read_key_file``.
     """
+    if path.is_symlink():
+        # The link would be replaced, and the file that others read would stay as it is.
+        raise KeyFileUnsafe(
+            f"the key file {path} is a symbolic link, which a change would replace",
+            "change the file that it leads to, where it is managed",
+            path=str(path),
+        )
     # The draft's fixed name, made exclusively before the file is read, is also the lock: of two
     # rotations at once that both read first, one would lose the other's key.
     try:
@@ -149,23 +128,8 @@ def change_key_file(path: Path, change: Callable[[str], str]) -> None:
     _sync_folder(path.parent)
 
 
-def _check(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise KeyFileUnsafe(f"{path} is no regular file", "give the path of a key file", path=str(path))
-    if not _OWNERS_AND_MODES:
-        return
-    if sys.platform != "win32" and status.st_uid not in (os.geteuid(), 0):
-        raise KeyFileUnsafe(
-            f"the key file {path} belongs to another user",
-            "copy it to a file of your own with mode 600",
-            path=str(path),
-        )
-    if status.st_mode & 0o077:
-        raise KeyFileUnsafe(
-            f"the key file {path} is open to others (mode {stat.S_IMODE(status.st_mode):04o})",
-            f"close it with: chmod 600 {quote(str(path))}",
-            path=str(path),
-        )
+def _secret(path: Path) -> SecretFile:
+    return SecretFile(path, "key file", lambda message, hint: KeyFileUnsafe(message, hint, path=str(path)))
 
 
 def _beside(path: Path, ending: str) -> Path:

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from farscope.errors import BadKey, KeyringError, PublicKey
+from farscope.records.secret_file import Stamp, stamp_of
 from farscope.wire.envelope import KEY_ID_BYTES
-from farscope.wire.keyfile import AUTOMATIC_MARK, Stamp, read_key_file, stamp_of
+from farscope.wire.keyfile import AUTOMATIC_MARK, can_be_followed, read_key_file
 
 KEY_BYTES = 32
 KEY_ID_DOMAIN = b"farscope key id\x00"
@@ -85,7 +86,7 @@ class Keyring:
     automatic: bool
     """Whether its file was made by farscope itself, for this machine's own log."""
     file: KeyFile | None
-    """Where it was read from: sealers and openers follow the file when it changes."""
+    """Where it was read from: sealers and openers follow the file when it changes. None for a pipe."""
 
     def __init__(self, keys: Iterable[Key], *, automatic: bool = False, file: KeyFile | None = None) -> None:
         self.keys = tuple({key.id: key for key in keys}.values())
@@ -121,12 +122,12 @@ class Keyring:
 
         Raises:
             NoKey: there is no such file.
-            KeyFileUnsafe: others can read it, or it is no regular file of ours.
+            KeyFileUnsafe: it is refused for one of the reasons in ``records.secret_file``.
             BadKey, PublicKey: as ``from_text``.
         """
         target = Path(path)
         # Before the reading: what is written in between makes the next look read again.
-        file = KeyFile(target.absolute(), stamp_of(target))
+        file = KeyFile(target.absolute(), stamp_of(target)) if can_be_followed(target) else None
         text = read_key_file(target)
         with telling_where(target):
             read = cls.from_text(text)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from farscope.errors import KeyringError
-from farscope.wire.keyfile import Stamp, stamp_of
+from farscope.records.secret_file import Stamp, stamp_of
 from farscope.wire.keyring import KeyFile, Keyring
 
 LOOK_S = 2.0
