@@ -16,8 +16,8 @@ HEARTBEAT_S = 1.0
 """After so long without a batch the probe says that it lives, and introduces its charts."""
 MAX_SILENCE_S = 2.0
 """Longest ``heartbeat_s`` and ``linger_s`` that are taken. The interval does not travel: every scope calls a
-probe silent that says nothing for five seconds, and waits four for it at the end of the past. Two signs of life
-must fit into that, on a busy machine too."""
+probe silent that says nothing for five seconds, and waits four for it at the end of the past. Two signs of
+life must fit into that, on a busy machine too."""
 STRUCTURES_S = 5.0
 """How often charts are introduced to late joiners while steps keep the probe from heartbeats."""
 APPEND_TIMEOUT_S = 10.0
