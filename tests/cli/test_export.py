@@ -76,7 +76,7 @@ def test_of_chosen_charts_it_tells_how_much_was_written(url):
     assert len(list(csv.reader(io.StringIO(done.stdout)))) == 3
     assert done.stderr.splitlines() == [
         f"read {url}: seen 4 steps of 1 probe, lost 0, duplicated 0",
-        "wrote 2 steps of charts that --chart fits",
+        "wrote 2 of 4 steps",
     ]
 
 

@@ -95,7 +95,7 @@ def test_a_trace_line_is_the_charts_own_unless_a_label_is_given():
     [
         (StepKind.START, None),
         (StepKind.TRANSITION, None),
-        (StepKind.HOOK, None),
+        (StepKind.HOOK, "[producer, hook] e->B() in c1"),
         (StepKind.IGNORED, "[producer, ignored] e->B() in c1"),
         (StepKind.REFUSED, "[producer, refused] e->B() in c1"),
         (StepKind.FAILED, "[producer, failed] e->B() in c1"),

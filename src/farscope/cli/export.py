@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -10,12 +10,13 @@ import click
 from farscope.cli.duration import DURATION
 from farscope.cli.export_live import Order, send_spans
 from farscope.cli.output import STANDARD_OUTPUT, open_output
+from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import Source, open_source, source_options
 from farscope.cli.style import tell
 from farscope.errors import UsageError
-from farscope.records.step import Step
 from farscope.views.csv_table import csv_rows
 from farscope.views.jsonlines import json_lines
+from farscope.views.matching import Matching
 from farscope.views.otlp import otlp_lines
 from farscope.views.perfetto import perfetto_trace
 from farscope.views.quantity import number
@@ -44,9 +45,7 @@ FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
     help="perfetto opens in the Perfetto UI, otlp is OpenTelemetry spans, jsonl and csv are a step a line, "
     "mermaid and plantuml are state diagrams.",
 )
-@click.option(
-    "--chart", "charts", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
-)
+@selection_options
 @click.option(
     "--out", type=click.Path(dir_okay=False), metavar="FILE", default=STANDARD_OUTPUT, help="Write to FILE."
 )
@@ -61,7 +60,7 @@ def export(
     since: str,
     key: Path | None,
     form: str,
-    charts: tuple[str, ...],
+    selection: Selection,
     out: str,
     to: str | None,
     follow: bool,
@@ -80,30 +79,16 @@ def export(
             raise UsageError(
                 "only otlp can be sent, and not into a file as well", "--format otlp without --out"
             )
-        send_spans(Order(where, since, key, charts, to, follow, for_s))
+        send_spans(Order(where, since, key, selection, to, follow, for_s))
         return
     if follow or for_s is not None:
         raise UsageError("--follow and --for are for sending", "add --to ADDRESS, or take farscope watch")
+    matching = Matching(selection)
     # The source inside: what it says at its end, such as a wrong key, keeps an empty file from appearing.
     with open_output(out) as file, open_source(where, since, key) as source:
-        wants, passed = Selection(charts=charts), Passed()
-        for piece in FORMATS[form](passed.count(source.only(wants))):
+        for piece in FORMATS[form](source.only(matching)):
             file.write(piece)
-    if charts:
-        tell(f"wrote {number(passed.steps, 'step')} of charts that --chart fits")
-
-
-class Passed:
-    """Counts steps on their way."""
-
-    def __init__(self) -> None:
-        self.steps = 0
-
-    def count(self, source: Source) -> Source:
-        """Return ``source`` with its steps counted as they are used."""
-        return source._replace(steps=self._counted(source.steps))
-
-    def _counted(self, steps: Iterable[Step]) -> Iterator[Step]:
-        for step in steps:
-            self.steps += 1
-            yield step
+        matching.know(source.structures)
+    if selection != EVERYTHING:
+        tell(f"wrote {matching.passed:,} of {number(matching.met, 'step')}")
+        tell_unmatched(matching)

@@ -13,12 +13,14 @@ from farscope.cli.otlp_sender import Sender
 from farscope.cli.patience import Heard
 from farscope.cli.place import check_place
 from farscope.cli.printing import ALARMING
+from farscope.cli.selecting import tell_unmatched
 from farscope.cli.source import check_opened, names_text, open_source, up_to_now
 from farscope.cli.style import tell
 from farscope.errors import UsageError
 from farscope.logs.url import open_log
 from farscope.records.step import Step
 from farscope.scope.scope import Scope
+from farscope.views.matching import Matching
 from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
@@ -36,7 +38,7 @@ class Order(NamedTuple):
     where: str | None
     since: str
     key: Path | None
-    charts: tuple[str, ...]
+    selection: Selection
     to: str
     follow: bool
     for_s: float | None
@@ -64,20 +66,20 @@ def send_spans(order: Order) -> None:
         ) from error
     with ending() as ended, open_collector(order.to) as collector:
         over = until(order.for_s, ended)
-        sender = Sender(collector, over)
+        sender, matching = Sender(collector, over), Matching(order.selection)
         tell(f"exporting to {escape(collector.address)}; Ctrl-C ends")
         try:
-            _send(order, sender, lambda: over() or sender.gave_up)
+            _send(order, sender, matching, lambda: over() or sender.gave_up)
         finally:
+            tell_unmatched(matching)
             tell(sender.account())
         sender.check()
 
 
-def _send(order: Order, sender: Sender, over: Over) -> None:
-    wants = Selection(charts=order.charts).wants
+def _send(order: Order, sender: Sender, matching: Matching, over: Over) -> None:
     if names_text(order.where):
         with open_source(order.where, order.since, order.key) as source:
-            steps = filter(wants, source.steps)
+            steps = filter(matching.wants, source.steps)
             while not over() and (batch := list(islice(steps, SPANS_A_REQUEST))):
                 sender.send(batch)
         return
@@ -89,10 +91,11 @@ def _send(order: Order, sender: Sender, over: Over) -> None:
         heard = Heard(scope, ALARMING)
         try:
             for batch in _batches(scope, heard, over, follow=order.follow):
-                chosen = filter(wants, batch)
+                chosen = filter(matching.wants, batch)
                 sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
                 heard.listen()
         finally:
+            matching.know(view.id for view in scope.charts)
             tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
         # Its key's fingerprint was told above, with the other notices.
         check_opened(scope.stats, ())

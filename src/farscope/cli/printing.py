@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from functools import lru_cache
 
 import click
 
 from farscope.cli.style import colour_of, tell, wants_colour
 from farscope.records.failure import error_line
-from farscope.records.shape import StepKind
-from farscope.records.step import ChartId, Step
+from farscope.records.shape import TRACED_KINDS, StepKind
+from farscope.records.step import Step
 from farscope.scope.clocks import FAR_NS
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
-from farscope.views.selection import fits_chart
+from farscope.views.matching import Matching
+from farscope.views.selection import Selection
 from farscope.views.text import escape, json_line, notice_line, outcome_line, spy_lines, trace_line
 
 INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
@@ -35,8 +35,13 @@ ALARMING = frozenset(
 )
 """Kinds of notice that mean something may be lost, or misread; they are red on a terminal."""
 
-CHOICES_KEPT = 4_096
-"""Charts of which it is remembered whether they are to be shown; beyond that, it is found out again."""
+LOSSES = frozenset(
+    {NoticeKind.MISSING, NoticeKind.FOUND, NoticeKind.DROPPED, NoticeKind.REFUSED, NoticeKind.LOG_CUT}
+)
+"""Kinds of notice about what was lost; no choice of charts or steps hides them."""
+
+LIVES = frozenset({NoticeKind.APPEARED, NoticeKind.STOPPED, NoticeKind.CLOSED})
+"""Kinds of notice about a chart's ordinary life; left out where only some kinds of step are wanted."""
 
 Lines = Callable[[Step, str, int], list[str]]
 """Makes the lines to show of a step, given the label of its chart and when it began by our clock."""
@@ -48,16 +53,31 @@ Show = Callable[[list[Step]], None]
 """Prints steps, and what there is to tell besides."""
 
 
-def lines_for(*, spy: bool, as_json: bool, outcomes: bool = True) -> Lines:
+def lines_for(selection: Selection, *, spy: bool, as_json: bool, outcomes: bool = True) -> Lines:
     """Return what makes lines of steps: JSON, or text that is coloured where standard output wants it.
 
     ``outcomes``: whether steps know what became of them, so that those that came to nothing are told as well;
-    a pipe gets that with ``spy`` only, for its other lines are traces and nothing else.
+    a pipe gets that with ``spy``, or where such steps are asked for; otherwise its lines are traces and
+    nothing else. Steps that were handled without a transition have a line where they are asked for.
     """
     if as_json:
         return _json
-    headed = _traced_or_come_to_nothing if outcomes and (spy or sys.stdout.isatty()) else trace_line
+    headed: Head = trace_line
+    if selection.kinds - TRACED_KINDS:
+        headed = _traced_or_outcome
+    elif outcomes and _tells_outcomes(spy=spy):
+        headed = _traced_or_come_to_nothing
     return _coloured(headed, spy=spy) if wants_colour(sys.stdout) else _plain(headed, spy=spy)
+
+
+def unseen_steps(selection: Selection, *, spy: bool, as_json: bool = False) -> str:
+    """Return which option shows steps without a transition; empty where those that were chosen are shown."""
+    return "" if as_json or selection.kinds or _tells_outcomes(spy=spy) else "--only or --spy"
+
+
+def _tells_outcomes(*, spy: bool) -> bool:
+    """Tell whether events that came to nothing have a line also where nobody asks for them."""
+    return spy or sys.stdout.isatty()
 
 
 def _json(step: Step, label: str, corrected_ns: int) -> list[str]:
@@ -69,8 +89,12 @@ def _by_our_clock(step: Step, corrected_ns: int) -> Step:
     return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
 
 
-def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
+def _traced_or_outcome(step: Step, label: str) -> str | None:
     return trace_line(step, label) or outcome_line(step, label)
+
+
+def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
+    return None if step.kind is StepKind.HOOK else _traced_or_outcome(step, label)
 
 
 def _plain(headed: Head, *, spy: bool) -> Lines:
@@ -92,43 +116,20 @@ def _coloured(headed: Head, *, spy: bool) -> Lines:
     return lines
 
 
-class Choice:
-    """Tells whether a chart is to be shown: one of the globs fits its name or label, or none was given."""
-
-    def __init__(self, globs: tuple[str, ...]) -> None:
-        self.unmatched = list(dict.fromkeys(globs))
-        """The globs no chart asked about has fitted so far, in the order given."""
-        self._globs = globs
-        self._chosen = lru_cache(CHOICES_KEPT)(self._fits)
-
-    def __call__(self, chart: ChartId) -> bool:
-        """Tell whether to show the chart."""
-        return not self._globs or self._chosen(chart)
-
-    def _fits(self, chart: ChartId) -> bool:
-        fitting = {glob for glob in self._globs if fits_chart(chart, (glob,))}
-        self.unmatched = [glob for glob in self.unmatched if glob not in fitting]
-        return bool(fitting)
-
-
-def tell_unmatched(chosen: Choice) -> None:
-    """Tell each glob that fitted no chart: most likely it was mistyped."""
-    for glob in chosen.unmatched:
-        tell(f"no chart matched '{escape(glob)}'")
-
-
-def shower(scope: Scope, chosen: Choice, lines: Lines, ask: Callable[[], list[Notice]] | None = None) -> Show:
+def shower(
+    scope: Scope, matching: Matching, lines: Lines, ask: Callable[[], list[Notice]] | None = None
+) -> Show:
     """Return what prints steps, and the notices there are, each on its side of them.
 
-    Of steps, and of notices about charts, only those of chosen charts are printed.
+    Only steps that are wanted are printed; for notices, see ``wants_notice``.
     ``ask`` says which notices there are; without it the scope does.
     """
     asked = ask or scope.notices
 
     def show(steps: list[Step]) -> None:
-        notices = [notice for notice in asked() if notice.chart is None or chosen(notice.chart)]
+        notices = [notice for notice in asked() if wants_notice(matching, notice)]
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
-        wanted = [(step, scope.label(step.chart)) for step in steps if chosen(step.chart)]
+        wanted = [(step, scope.label(step.chart)) for step in steps if matching.wants(step)]
         shown = [line for step, label in wanted for line in lines(step, label, scope.corrected_ns(step))]
         if shown:
             sys.stdout.write("\n".join(shown) + "\n")
@@ -139,6 +140,17 @@ def shower(scope: Scope, chosen: Choice, lines: Lines, ask: Callable[[], list[No
         _tell_notices(notice for notice in notices if notice.kind not in INTRODUCING)
 
     return show
+
+
+def wants_notice(matching: Matching, notice: Notice) -> bool:
+    """Tell whether to print a notice: about losses always, else those about no chart or a chosen one.
+
+    Where only steps of certain kinds are asked for, the notices in ``LIVES`` are left out.
+    """
+    chosen = notice.chart is None or matching.wants_chart(notice.chart)
+    if notice.kind in LOSSES:
+        return True
+    return chosen and not (matching.selection.kinds and notice.kind in LIVES)
 
 
 def _tell_notices(notices: Iterable[Notice]) -> None:

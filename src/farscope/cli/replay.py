@@ -14,8 +14,9 @@ import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
 from farscope.cli.pace import SPEED, Pace, beside, place_ns
-from farscope.cli.printing import INTRODUCING, Choice, Lines, Show, lines_for, shower, tell_unmatched
+from farscope.cli.printing import INTRODUCING, Lines, Show, lines_for, shower, unseen_steps
 from farscope.cli.progress import Progress
+from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
@@ -25,8 +26,11 @@ from farscope.logs.url import open_log
 from farscope.records.step import NANOSECONDS, Step, local_time
 from farscope.scope.notice import Notice
 from farscope.scope.scope import Scope
+from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
+from farscope.views.matching import Matching
 from farscope.views.quantity import number, span_text
+from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
 
 EARLY_NS: Final = 5 * NANOSECONDS
@@ -64,9 +68,7 @@ class Span:
 )
 @click.option("--to", "to_text", metavar="TIME", help="End there.")
 @click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
-@click.option(
-    "--chart", "globs", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
-)
+@selection_options
 @click.option(
     "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
 )
@@ -78,7 +80,7 @@ def replay(
     from_text: str | None,
     to_text: str | None,
     spy: bool,
-    globs: tuple[str, ...],
+    selection: Selection,
     key: Path | None,
 ) -> None:
     """Play a recording once more, in its own rhythm.
@@ -92,9 +94,10 @@ def replay(
     recording = open_log(file)
     if not isinstance(recording, RecordingLog):
         raise UsageError(f"{file} is a log, and a recording can be replayed", "farscope watch shows a log")
-    if url is not None and (spy or globs or key is not None):
+    if url is not None and (spy or selection != EVERYTHING or key is not None):
         raise UsageError(
-            "--spy, --chart and --key are for showing steps here", "leave them out, or leave the URL out"
+            "--spy, --key and the options that choose steps are for showing them here",
+            "leave them out, or leave the URL out",
         )
     recorded = recording.span_ns()
     span = _span(recorded, from_text, to_text)
@@ -102,7 +105,7 @@ def replay(
         tell(told)
     with ending() as over:
         if url is None:
-            _show(recording, span, speed, over, key=key, spy=spy, globs=globs)
+            _show(recording, span, speed, over, key=key, spy=spy, selection=selection)
         else:
             _append(recording, span, speed, over, url)
 
@@ -124,7 +127,7 @@ def _show(
     *,
     key: Path | None,
     spy: bool,
-    globs: tuple[str, ...],
+    selection: Selection,
 ) -> None:
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
     # However slowly it is played, or read: what was not shown yet waits in the recording.
@@ -133,16 +136,19 @@ def _show(
         held: list[Notice] = []
         noticed: list[Notice] = []
         # The scope reads ahead, so what it notices it notices before the steps are shown.
-        chosen = Choice(globs)
-        lines = Shown(lines_for(spy=spy, as_json=False))
-        show = shower(scope, chosen, lines, lambda: held)
+        matching = Matching(selection)
+        lines = Shown(lines_for(selection, spy=spy, as_json=False))
+        show = shower(scope, matching, lines, lambda: held)
         try:
-            _play(_wanted(scope, span), Pace(speed), show, unless_reader_gone(over))
+            _play(_wanted(scope, span, matching), Pace(speed), show, unless_reader_gone(over))
         finally:
             noticed += scope.notices()
             held += [notice for notice in noticed if notice.kind not in INTRODUCING]
             show([])
-            tell_unmatched(chosen)
+            matching.know(view.id for view in scope.charts)
+            if not over():
+                _know_all(recording, key, matching, over)
+            tell_unmatched(matching, unseen_steps(selection, spy=spy))
             tell(lines.account(scope.stats))
         check_opened(scope.stats, noticed)
 
@@ -167,14 +173,31 @@ class Shown:
         return f"shown {number(self._steps, 'step')}; of all that was read: {stats_line(stats)}"
 
 
-def _wanted(scope: Scope, span: Span) -> Iterator[tuple[int, Step] | None]:
+def _wanted(scope: Scope, span: Span, matching: Matching) -> Iterator[tuple[int, Step] | None]:
     """Yield steps with their times by the scope's clock, and None whenever there is nothing to wait for."""
     while not scope.ended:
         for step in scope.take(LOOK_S):
             time_ns = scope.corrected_ns(step)
             if span.has(time_ns):
                 yield time_ns, step
+            else:
+                matching.pass_over(step)
         yield None
+
+
+def _know_all(recording: RecordingLog, key: Path | None, matching: Matching, over: Over) -> None:
+    """Look through the whole recording for charts that were asked for and are not in the part that was shown.
+
+    Only then can a chart without a step there be told apart from one that does not exist.
+    """
+    if not matching.unknown_charts:
+        return
+    with Progress() as progress, Scope(recording, key=key, since=START) as scope, scope.taking():
+        while matching.unknown_charts and not scope.ended and not over():
+            for step in scope.take(LOOK_S):
+                matching.pass_over(step)
+            progress.tell(lambda: f"looking for {escape(', '.join(matching.unknown_charts))}")
+        matching.know(view.id for view in scope.charts)
 
 
 def _play(steps: Iterable[tuple[int, Step] | None], pace: Pace, show: Show, over: Over) -> None:

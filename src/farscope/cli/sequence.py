@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -11,12 +11,13 @@ import click
 from farscope.cli.moment import window_ns
 from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.pace import beside
+from farscope.cli.selecting import selection_options, tell_unmatched
 from farscope.cli.source import names_text, open_source, source_options
 from farscope.cli.style import tell
 from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
-from farscope.records.step import ChartId, Step
-from farscope.views.selection import Selection, fits, fits_chart
+from farscope.views.matching import Matching
+from farscope.views.selection import Selection
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.folding import FOLD_FROM
@@ -24,7 +25,6 @@ from farscope.views.sequence.mermaid import mermaid_sequence
 from farscope.views.sequence.model import Diagram
 from farscope.views.sequence.plantuml import plantuml_sequence
 from farscope.views.sequence.svg import svg_sequence
-from farscope.views.text import escape
 
 LANES = {"state": by_state, "chart": by_chart}
 
@@ -57,12 +57,7 @@ FORMATS: dict[str, Callable[[Diagram, int], str]] = {
     "or 30s after its beginning.",
 )
 @click.option("--to", "to_text", metavar="TIME", help="Only up to then.")
-@click.option(
-    "--chart", "charts", metavar="GLOB", multiple=True, help="Only charts whose name fits; repeatable."
-)
-@click.option(
-    "--signal", "signals", metavar="GLOB", multiple=True, help="Only events whose signal fits; repeatable."
-)
+@selection_options
 @click.option(
     "--fold",
     type=click.IntRange(min=0),
@@ -83,8 +78,7 @@ def sequence(
     last: int | None,
     from_text: str | None,
     to_text: str | None,
-    charts: tuple[str, ...],
-    signals: tuple[str, ...],
+    selection: Selection,
     fold: int,
     out: str,
 ) -> None:
@@ -96,17 +90,17 @@ def sequence(
     """
     recorded = None if from_text is None and to_text is None else _recorded(where)
     window = window_ns(from_text, to_text, time.time_ns(), recorded)
-    selection = Selection(last, *window, charts, signals)
+    selection = selection._replace(last=last, from_ns=window[0], to_ns=window[1])
+    matching = Matching(selection)
     with open_source(where, since, key) as source:
-        met = Met(source.by_one_clock(), selection)
-        diagram = LANES[by](met, selection)
+        diagram = LANES[by](matching.noted(source.by_one_clock()), selection)
+        matching.know(source.structures)
     # A recording of a replay holds steps that are older than itself.
     if recorded is not None and not diagram.arrows:
         told = beside(window[0] or 0, window[1] or FOREVER_NS, *recorded)
         if told:
             tell(told)
-    for kind, text in met.unmatched():
-        tell(f"no {kind} matched '{escape(text)}'")
+    tell_unmatched(matching, "--by chart" if by == "state" else "")
     with open_output(out) as file:
         file.write(FORMATS[form](diagram, fold))
 
@@ -117,36 +111,3 @@ def _recorded(where: str | None) -> tuple[int, int] | None:
         return None
     log = open_log(where)
     return log.span_ns() if isinstance(log, RecordingLog) else None
-
-
-class Met:
-    """Steps on their way to be selected, and what of the selection's patterns fits none of them."""
-
-    def __init__(self, steps: Iterable[Step], selection: Selection) -> None:
-        self._steps = steps
-        self._asked = selection
-        self._charts: set[ChartId] = set()
-        self._signals: set[str] = set()
-
-    def __iter__(self) -> Iterator[Step]:
-        by_chart, by_signal = bool(self._asked.charts), bool(self._asked.signals)
-        for step in self._steps:
-            if by_chart:
-                self._charts.add(step.chart)
-            if by_signal:
-                self._signals.add(step.shape.signal)
-            yield step
-
-    def unmatched(self) -> list[tuple[str, str]]:
-        """Return what was asked for and fitted nothing that was met: most likely it was mistyped."""
-        charts = [
-            ("chart", glob)
-            for glob in dict.fromkeys(self._asked.charts)
-            if not any(fits_chart(chart, (glob,)) for chart in self._charts)
-        ]
-        signals = [
-            ("signal", glob)
-            for glob in dict.fromkeys(self._asked.signals)
-            if not any(fits(signal, (glob,)) for signal in self._signals)
-        ]
-        return charts + signals

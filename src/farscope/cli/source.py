@@ -27,8 +27,8 @@ from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
+from farscope.views.matching import Matching
 from farscope.views.moments import Clock, by_one_clock, own_clock
-from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
 
 STANDARD_INPUT = "-"
@@ -69,13 +69,13 @@ class Source(NamedTuple):
         """Return the steps at the times they stand at in a picture of several machines."""
         return (by_one_clock(step, self.clock) for step in self.steps)
 
-    def only(self, selection: Selection) -> Source:
-        """Return what passes ``selection``, whose ``last`` is not looked at."""
+    def only(self, matching: Matching) -> Source:
+        """Return what a selection wants, whose ``last`` is not looked at."""
         structures = self.structures
         chosen = Structures(
-            lambda: {chart: what for chart, what in structures.items() if selection.wants_chart(chart)}
+            lambda: {chart: what for chart, what in structures.items() if matching.wants_chart(chart)}
         )
-        return Source(filter(selection.wants, self.steps), chosen, self.clock)
+        return Source(filter(matching.wants, self.steps), chosen, self.clock)
 
 
 @contextmanager

@@ -8,7 +8,8 @@ import click
 
 from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, unless_reader_gone, until
-from farscope.cli.printing import Choice, Show, lines_for, shower, tell_unmatched
+from farscope.cli.printing import Show, lines_for, shower, unseen_steps
+from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
 from farscope.cli.style import tell
 from farscope.cli.watch_waiting import Waiting
 from farscope.logs.base import FiniteLog
@@ -16,19 +17,15 @@ from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
 from farscope.scope.feed import WIRES
 from farscope.scope.scope import Scope
+from farscope.views.matching import Matching
+from farscope.views.selection import Selection
 from farscope.views.text import escape
 
 
 @click.command()
 @click.argument("url", required=False)
 @click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
-@click.option(
-    "--chart",
-    "globs",
-    metavar="GLOB",
-    multiple=True,
-    help="Only charts whose name or label fits, and notices about them; repeatable.",
-)
+@selection_options
 @click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
 @click.option(
     "--for",
@@ -48,7 +45,7 @@ def watch(
     url: str | None,
     *,
     spy: bool,
-    globs: tuple[str, ...],
+    selection: Selection,
     since: str | None,
     for_s: float | None,
     as_json: bool,
@@ -61,14 +58,16 @@ def watch(
     in your state folder. A recording is shown from its start to its end.
 
     Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
-    with --spy, events that were ignored, refused by a guard or failed have a line as well. What else is
-    worth knowing (a chart appeared, went silent, something was lost) and the closing accounting
-    go to standard error. Ctrl-C ends it; the account says so if there was more in the log.
+    with --spy, events that were ignored, refused by a guard or failed have a line as well; --only chooses
+    among them. What else is worth knowing (a chart appeared, went silent, something was lost) and the closing
+    accounting go to standard error. Ctrl-C ends it; the account says so if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
     address = open_lines(url).url if log is None else log.url
     finite = isinstance(log, FiniteLog)
-    chosen = Choice(globs)
+    if wire == "lines":
+        check_lines(selection)
+    matching = Matching(selection)
     # A reader of our output may read slowly, or stop for a while: the log then keeps what does not fit here.
     with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope, scope.taking():
         tell(f"watching {escape(address)}; Ctrl-C ends")
@@ -77,12 +76,15 @@ def watch(
             _follow(
                 scope,
                 # The seed's lines do not say what became of an event.
-                shower(scope, chosen, lines_for(spy=spy, as_json=as_json, outcomes=wire != "lines")),
+                shower(
+                    scope, matching, lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
+                ),
                 unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.caught_up)),
                 waiting,
             )
         finally:
-            tell_unmatched(chosen)
+            matching.know(view.id for view in scope.charts)
+            tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
             tell(account(scope))
         if for_s is not None or finite:
             check_opened(scope)

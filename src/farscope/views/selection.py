@@ -5,10 +5,21 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from farscope.records.shape import TRACED_KINDS, Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.scope.labels import spellings
+
+KINDS: Final[dict[str, frozenset[StepKind]]] = {
+    "transition": TRACED_KINDS,
+    "start": frozenset({StepKind.START}),
+    "hook": frozenset({StepKind.HOOK}),
+    "ignored": frozenset({StepKind.IGNORED}),
+    "refused": frozenset({StepKind.REFUSED}),
+    "failed": frozenset({StepKind.FAILED}),
+}
+"""Words for what became of an event; ``transition`` is whatever leaves a trace line, a start as well."""
 
 
 class Selection(NamedTuple):
@@ -24,16 +35,32 @@ class Selection(NamedTuple):
     """Shell patterns; a chart's name, or a longer label of it, must fit one of them. None: all charts."""
     signals: tuple[str, ...] = ()
     """Shell patterns; the signal must fit one of them. None: all signals."""
+    not_signals: tuple[str, ...] = ()
+    """Shell patterns; the signal must fit none of them."""
+    states: tuple[str, ...] = ()
+    """Shell patterns; the state before the step or after it must fit one of them. None: all states."""
+    kinds: frozenset[StepKind] = frozenset()
+    """What became of the event must be one of these. None: whatever it was."""
 
     def wants(self, step: Step) -> bool:
         """Tell whether the step passes everything but ``last``."""
+        return self.in_window(step) and self.wants_chart(step.chart) and self.wants_shape(step.shape)
+
+    def in_window(self, step: Step) -> bool:
+        """Tell whether the step lies between ``from_ns`` and ``to_ns``."""
         if self.from_ns is not None and step.time_ns < self.from_ns:
             return False
-        if self.to_ns is not None and step.time_ns > self.to_ns:
+        return self.to_ns is None or step.time_ns <= self.to_ns
+
+    def wants_shape(self, shape: Shape) -> bool:
+        """Tell whether signal, states and kind are those asked for."""
+        if self.kinds and shape.kind not in self.kinds:
             return False
-        if not self.wants_chart(step.chart):
+        if self.not_signals and fits(shape.signal, self.not_signals):
             return False
-        return not self.signals or fits(step.shape.signal, self.signals)
+        if self.signals and not fits(shape.signal, self.signals):
+            return False
+        return not self.states or fits_state((shape.start, shape.end), self.states)
 
     def wants_chart(self, chart: ChartId) -> bool:
         """Tell whether any step of the chart may pass."""
@@ -71,3 +98,8 @@ def fits(text: str, patterns: tuple[str, ...]) -> bool:
 def fits_chart(chart: ChartId, patterns: tuple[str, ...]) -> bool:
     """Tell whether one of the shell patterns fits the chart's name, or any label it may be shown by."""
     return any(fits(spelling, patterns) for spelling in (chart.name, *spellings(chart)))
+
+
+def fits_state(states: tuple[str, str], patterns: tuple[str, ...]) -> bool:
+    """Tell whether one of the shell patterns fits the state before a step or the one after it."""
+    return any(fits(state, patterns) for state in states)

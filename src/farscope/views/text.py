@@ -21,7 +21,12 @@ _NOTICES = {
     NoticeKind.CLOCK_RIGHT: "its clock is right again",
     NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
 }
-_OUTCOMES = {StepKind.IGNORED: "ignored", StepKind.REFUSED: "refused", StepKind.FAILED: "failed"}
+_OUTCOMES = {
+    StepKind.HOOK: "hook",
+    StepKind.IGNORED: "ignored",
+    StepKind.REFUSED: "refused",
+    StepKind.FAILED: "failed",
+}
 SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -45,7 +50,7 @@ def trace_line(step: Step, label: str | None = None) -> str | None:
 
 
 def outcome_line(step: Step, label: str | None = None) -> str | None:
-    """Return what became of a step that was ignored, refused by a guard or failed; None for any other.
+    """Return what became of a step that has no trace line: hook, ignored, refused or failed; else None.
 
     The word stands in the brackets of the chart, where no text of the chart's own comes.
     """

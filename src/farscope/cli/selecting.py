@@ -1,0 +1,151 @@
+"""The options that choose steps, the same for every verb, and what is said where they choose nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Final
+
+import click
+
+from farscope.cli.style import tell
+from farscope.errors import UsageError
+from farscope.records.shape import TRACED_KINDS, StepKind
+from farscope.views.matching import Matching
+from farscope.views.quantity import number
+from farscope.views.selection import KINDS, Selection
+from farscope.views.text import escape
+
+EVERYTHING: Final = Selection()
+
+
+class Kinds(click.ParamType[frozenset[StepKind]]):
+    """Words for what became of an event, with commas between them: ``failed,refused``."""
+
+    name = "kinds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> frozenset[StepKind]:
+        """Return the kinds, or fail with the words there are."""
+        words = [word.strip().lower() for word in str(value).split(",")]
+        for word in words:
+            if word not in KINDS:
+                self.fail(f"{word!r} is not one of {', '.join(KINDS)}", param, ctx)
+        return frozenset().union(*(KINDS[word] for word in words))
+
+
+def selection_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that choose steps; the command is called with a ``Selection`` as ``selection``.
+
+    Steps have to pass every option that is given; of an option that is given several times, one is enough.
+    """
+
+    @click.option(
+        "--chart",
+        "charts",
+        metavar="GLOB",
+        multiple=True,
+        help="Only charts whose name or label fits; repeatable.",
+    )
+    @click.option(
+        "--signal",
+        "signals",
+        metavar="GLOB",
+        multiple=True,
+        help="Only events whose signal fits; repeatable.",
+    )
+    @click.option(
+        "--not-signal",
+        "not_signals",
+        metavar="GLOB",
+        multiple=True,
+        help="No events whose signal fits; repeatable.",
+    )
+    @click.option(
+        "--state",
+        "states",
+        metavar="GLOB",
+        multiple=True,
+        help="Only steps that begin or end in a state that fits; repeatable.",
+    )
+    @click.option(
+        "--only",
+        type=Kinds(),
+        metavar="KINDS",
+        multiple=True,
+        help=f"Only what came to this, with commas between several: {', '.join(KINDS)}.",
+    )
+    @wraps(command)
+    def with_selection(
+        *args: Any,
+        charts: tuple[str, ...],
+        signals: tuple[str, ...],
+        not_signals: tuple[str, ...],
+        states: tuple[str, ...],
+        only: tuple[frozenset[StepKind], ...],
+        **options: Any,
+    ) -> None:
+        selection = Selection(
+            charts=charts,
+            signals=signals,
+            not_signals=not_signals,
+            states=states,
+            kinds=frozenset().union(*only),
+        )
+        command(*args, selection=selection, **options)
+
+    return with_selection
+
+
+def check_lines(selection: Selection) -> None:
+    """Make sure that a selection can be made of lines, which do not say what became of an event.
+
+    Raises:
+        UsageError: it asks for what they do not say.
+    """
+    if selection.kinds - TRACED_KINDS:
+        raise UsageError(
+            "with --wire lines --only knows transition and start: lines do not say what else became of it",
+            "leave --only out, or broadcast batches",
+        )
+
+
+def tell_unmatched(matching: Matching, others: str = "") -> None:
+    """Tell what was asked for and matched nothing: it was mistyped, or nothing of it was there.
+
+    ``others``: the option that shows steps without a transition, if those are not shown; where nothing else
+    was chosen, it is told.
+    """
+    lines, asked = matching.unmatched(), in_words(matching.selection)
+    if not lines and asked and not matching.passed:
+        there = (
+            f"none of {number(matching.met, 'step')} fits" if matching.met else "there was no step to match"
+        )
+        lines = [f"{there} {asked}"]
+    if others and asked and matching.passed and not matching.traced:
+        lines.append(
+            f"{number(matching.passed, 'step')} without a transition fitted; {others} shows such steps"
+        )
+    for line in lines:
+        tell(escape(line))
+
+
+def in_words(selection: Selection) -> str:
+    """Return the options a selection was made with; empty if it chooses everything."""
+    parts = [
+        f"{option} '{glob}'"
+        for option, globs in (
+            ("--chart", selection.charts),
+            ("--signal", selection.signals),
+            ("--not-signal", selection.not_signals),
+            ("--state", selection.states),
+        )
+        for glob in globs
+    ]
+    if selection.kinds:
+        words = [word for word, kinds in KINDS.items() if kinds <= selection.kinds]
+        parts.append(
+            f"--only {','.join(word for word in words if word != 'start' or 'transition' not in words)}"
+        )
+    return " ".join(parts)

@@ -1,0 +1,126 @@
+"""A selection applied to steps as they come, which remembers what of it matched nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from typing import Final, Generic, TypeVar
+
+from farscope.records.shape import Shape
+from farscope.records.step import ChartId, Step
+from farscope.views.selection import Selection, fits, fits_chart, fits_state
+
+CHOICES_KEPT: Final = 4_096
+"""Charts, signals, states and shapes of which it is remembered what fits; others are looked at again."""
+
+Value = TypeVar("Value")
+
+
+class _Patterns(Generic[Value]):
+    """The patterns of one option, and which of them matched nothing so far."""
+
+    def __init__(
+        self, what: str, globs: tuple[str, ...], fits_one: Callable[[Value, tuple[str, ...]], bool]
+    ) -> None:
+        self.what = what
+        self.unmatched = list(dict.fromkeys(globs))
+        """Those that matched nothing at all, in the order given."""
+        self.stepless = list(self.unmatched)
+        """Those that matched no step in the window."""
+
+        @lru_cache(CHOICES_KEPT)
+        def fitting(value: Value) -> tuple[str, ...]:
+            return tuple(glob for glob in dict.fromkeys(globs) if fits_one(value, (glob,)))
+
+        self._fitting = fitting
+
+    def note(self, value: Value, *, step: bool) -> None:
+        """Take note of something that was met; ``step``: in a step in the window."""
+        if not self.stepless:
+            return
+        for glob in self._fitting(value):
+            if glob in self.unmatched:
+                self.unmatched.remove(glob)
+            if step and glob in self.stepless:
+                self.stepless.remove(glob)
+
+    def lines(self) -> list[str]:
+        """Return a line for each pattern that matched nothing, or only where no step is wanted."""
+        return [
+            f"no {self.what} matched '{glob}'"
+            if glob in self.unmatched
+            else f"{self.what} '{glob}' matched, but has no step there"
+            for glob in self.stepless
+        ]
+
+
+class Matching:
+    """Tells which steps a selection wants, ``last`` aside; not thread-safe."""
+
+    def __init__(self, selection: Selection) -> None:
+        self.selection = selection
+        self.met = 0
+        """Steps in the window."""
+        self.passed = 0
+        """Those of them that are wanted."""
+        self.traced = 0
+        """Those of these that have a trace line."""
+        self._any = self._any_step = False
+        self._charts = _Patterns("chart", selection.charts, fits_chart)
+        self._signals = _Patterns("signal", selection.signals, fits)
+        self._states = _Patterns("state", selection.states, fits_state)
+        self._wants_chart = lru_cache(CHOICES_KEPT)(selection.wants_chart)
+        self._wants_shape = lru_cache(CHOICES_KEPT)(selection.wants_shape)
+
+    def wants(self, step: Step) -> bool:
+        """Take note of a step, and tell whether it is wanted."""
+        if not self.selection.in_window(step):
+            self.pass_over(step)
+            return False
+        self.met += 1
+        self._note(step.chart, step.shape, step=True)
+        wanted = self._wants_chart(step.chart) and self._wants_shape(step.shape)
+        self.passed += wanted
+        self.traced += wanted and step.shape.traced
+        return wanted
+
+    def pass_over(self, step: Step) -> None:
+        """Take note of a step outside the window."""
+        self._note(step.chart, step.shape, step=False)
+
+    def wants_chart(self, chart: ChartId) -> bool:
+        """Take note of a chart, which need not have made a step, and tell whether it is wanted."""
+        self.know((chart,))
+        return self._wants_chart(chart)
+
+    def noted(self, steps: Iterable[Step]) -> Iterator[Step]:
+        """Yield all the steps, wanted or not, having taken note of each."""
+        for step in steps:
+            self.wants(step)
+            yield step
+
+    def know(self, charts: Iterable[ChartId]) -> None:
+        """Take note of charts, which need not have made a step."""
+        for chart in charts:
+            self._any = True
+            self._charts.note(chart, step=False)
+
+    @property
+    def unknown_charts(self) -> tuple[str, ...]:
+        """The patterns that matched no chart."""
+        return tuple(self._charts.unmatched)
+
+    def unmatched(self) -> list[str]:
+        """Return a line for each pattern that matched nothing, or nothing in the window.
+
+        Nothing is said to have matched nothing where there was nothing to match.
+        """
+        if not self._any:
+            return []
+        return self._charts.lines() + (self._signals.lines() + self._states.lines() if self._any_step else [])
+
+    def _note(self, chart: ChartId, shape: Shape, *, step: bool) -> None:
+        self._any = self._any_step = True
+        self._charts.note(chart, step=step)
+        self._signals.note(shape.signal, step=step)
+        self._states.note((shape.start, shape.end), step=step)
