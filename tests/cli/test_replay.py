@@ -73,7 +73,7 @@ def test_ctrl_c_ends_a_slow_one_with_the_account(recording):
     [
         (("{log}",), (2, "is a log")),
         (("none.farscope",), (4, "No such file")),
-        (("{recording}", "{log}", "--spy"), (2, "for showing steps here")),
+        (("{recording}", "{log}", "--spy"), (2, "for showing them here")),
         (("{recording}", "--speed", "fast"), (2, "no speed")),
         (("{recording}", "--from", "5s", "--to", "1s"), (2, "--from is not before --to")),
         (("{recording}", "--from", "soon"), (2, "no span of time")),
