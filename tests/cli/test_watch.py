@@ -173,6 +173,14 @@ def test_json_is_one_object_a_step(url):
     ]
 
 
+def test_with_json_the_account_is_an_object_too_before_the_line_for_people(url):
+    play(url, "lamp")
+    *_, account, line = watch(url, "--json").stderr.splitlines()
+    told = json.loads(account)["account"]
+    assert (told["received"], told["lost"], told["missing"], told["unknown"]) == (2, 0, 0, [])
+    assert line == "seen 2 steps of 1 probe, lost 0, duplicated 0"
+
+
 @pytest.mark.parametrize("options", [(), ("--spy",), ("--json",)])
 def test_hostile_names_are_shown_and_never_sent(url, options):
     hostile = "lamp\n[fake] \x1b]0;owned\x07\x9b2J\u202e"

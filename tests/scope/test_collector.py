@@ -8,12 +8,13 @@ import time
 import pytest
 
 from farscope.errors import LogUnavailable
-from farscope.logs.base import Entry
+from farscope.logs.base import Entry, Unread
 from farscope.scope import collector
 from farscope.scope.collector import READ_LIMIT
 from farscope.scope.notice import NoticeKind
 from farscope.scope.ordering import Now
 from farscope.scope.scope import Scope
+from farscope.scope.unknown import Why
 
 SECOND_NS = 10**9
 LONG_S = 30.0
@@ -41,11 +42,20 @@ class PastLog:
         if self._away:
             self._away -= 1
             raise LogUnavailable("away")
-        entries, self._entries = self._entries, []
-        if not entries:
+        if not self._entries:
             self._woken.wait(timeout_s)
+        entries, self._entries = self._entries, []
         self.caught_up = True
         return entries
+
+    def go_away(self) -> None:
+        """Be away from now on."""
+        self._away = 1_000_000
+        self._woken.set()
+
+    def store(self, batch: bytes) -> None:
+        """Store a batch now."""
+        self._entries.append(Entry(batch, time.time_ns()))
 
     def interrupt(self) -> None:
         self._woken.set()
@@ -83,6 +93,30 @@ class TurnedClock:
         self.ns = 3_602 * SECOND_NS
         monkeypatch.setattr(collector, "_now", lambda: Now(self.ns, self.ns))
         monkeypatch.setattr(collector, "steady_ns", lambda: self.ns)
+
+
+class BusyLog(PastLog):
+    """A log to which more is added than anybody reads, once its reader has reached its end."""
+
+    def __init__(self, *batches: bytes) -> None:
+        super().__init__(*((0, batch) for batch in batches[:1]))
+        self._more = list(batches[1:])
+        self.grow = threading.Event()
+
+    def read(self, timeout_s: float, _limit: int = 256) -> list[Entry]:
+        if self.grow.is_set() and len(self._more) > 1:
+            self._entries = [Entry(self._more.pop(0), time.time_ns())]
+        entries, self._entries = self._entries, []
+        if not entries:
+            self._woken.wait(min(timeout_s, 0.01))
+        self.caught_up = not (self.grow.is_set() and self._more)
+        return entries
+
+
+class PartedLog(PastLog):
+    """A log with parts that cannot be read."""
+
+    unread = (Unread("a.db", "no such file"), Unread("b.db", "malformed", opened=True))
 
 
 @pytest.fixture
@@ -124,3 +158,74 @@ def test_nobody_is_called_silent_by_a_machine_that_slept_itself(keyring, hand_pr
         assert scope.stats.received == len(before) + len(after)
         kinds = {notice.kind for notice in scope.notices()}
     assert kinds == {NoticeKind.APPEARED}
+
+
+def test_who_falls_behind_again_and_is_closed_then_has_not_read_to_the_end(keyring, hand_probe):
+    probe = hand_probe()
+    log = BusyLog(*(probe.send(1) for _ in range(4)))
+    with Scope(log, keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+        log.grow.set()
+        assert scope.wait_for(lambda scope: not scope.caught_up, LONG_S)
+        assert scope.reached_end
+    assert not scope.caught_up
+    assert Why.NOT_READ in {unknown.why for unknown in scope.stats.unknown}
+
+
+def test_who_is_closed_with_the_log_away_has_not_read_to_the_end(keyring, hand_probe):
+    log = PastLog((0, hand_probe().send(3)))
+    with Scope(log, keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+        log.go_away()
+        assert scope.wait_for(lambda scope: not scope.caught_up, LONG_S)
+    assert Why.NOT_READ in {unknown.why for unknown in scope.stats.unknown}
+
+
+def test_what_is_stored_before_the_close_is_read_and_not_called_unread(keyring, hand_probe):
+    probe = hand_probe()
+    log = PastLog((0, probe.send(3)))
+    with Scope(log, keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+        log.store(probe.send(4))
+    assert scope.caught_up
+    assert scope.stats.received == 7
+
+
+def test_a_producer_heard_long_before_the_close_is_unknown_after_its_last_step(keyring, hand_probe):
+    polite = hand_probe("polite")
+    batches = (4.0, hand_probe("dead").send(7)), (4.0, polite.send(2)), (4.0, polite.goodbye())
+    with Scope(PastLog(*batches), keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+    (unknown,) = scope.stats.unknown
+    assert (unknown.subject, unknown.after, unknown.why) == ("dead", 7, Why.SILENT)
+    assert scope.stats.lost == 0
+
+
+def test_parts_of_a_log_that_cannot_be_read_are_unknown_though_the_rest_is_read(keyring, hand_probe):
+    with Scope(PartedLog((0, hand_probe().send(1))), keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+        told = [(unknown.why, unknown.subject, unknown.detail) for unknown in scope.stats.unknown]
+    assert told == [(Why.NOT_OPENED, "a.db", "no such file"), (Why.UNREADABLE, "b.db", "malformed")]
+
+
+def test_a_batch_that_cannot_be_opened_is_unknown_and_one_that_came_again_is_not(keyring, hand_probe):
+    batch = hand_probe().send(1)
+    spoilt = batch[:-1] + bytes([batch[-1] ^ 1])
+    with Scope(PastLog((0, spoilt), (0, batch), (0, batch)), keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+        stats = scope.stats
+    (unknown,) = (each for each in stats.unknown if each.why is Why.UNREADABLE)
+    assert (unknown.subject, unknown.count, unknown.detail) == ("", 1, "tampered")
+    assert unknown.as_dict() in stats.as_dict()["unknown"]
+
+
+def test_a_reader_that_breaks_is_told_as_a_failure_of_the_account(keyring):
+    class Broken(PastLog):
+        def read(self, _timeout_s: float, _limit: int = 256) -> list[Entry]:
+            raise OSError("gone")
+
+    scope = Scope(Broken(), keyring)
+    with pytest.raises(OSError, match="gone"), scope:
+        assert scope.wait_for(lambda scope: scope.ended, LONG_S)
+    (unknown,) = scope.stats.unknown
+    assert (unknown.why, unknown.detail) == (Why.FAILED, "OSError: gone")

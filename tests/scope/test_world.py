@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from farscope.errors import AmbiguousChart, UnknownChart
@@ -6,7 +8,8 @@ from farscope.scope.intake import Accepted, Intake
 from farscope.scope.ledger import PATIENCE_NS
 from farscope.scope.notice import NoticeKind
 from farscope.scope.spans import Span
-from farscope.scope.world import SETTLE_NS, SILENT_AFTER_NS, World
+from farscope.scope.unknown import Why
+from farscope.scope.world import LATELY_NS, SETTLE_NS, SILENT_AFTER_NS, World
 from farscope.wire.seal import Opener
 
 
@@ -27,6 +30,9 @@ class Watched:
     def wait(self, ns):
         self.now_ns += ns
         return self.world.tick(self.now_ns, self.listening_since_ns)
+
+    def unknown(self):
+        return [(each.subject, each.after, each.why) for each in self.world.unknown()]
 
     def statuses(self):
         return {chart.label: chart.status for chart in self.world.charts()}
@@ -252,3 +258,66 @@ def test_endless_charts_and_probes_do_not_fill_the_memory(watched, hand_probe, m
     assert watched.world.forgotten == 14
     assert len(watched.world._probes) == 4
     assert watched.world.find(probe.chart(1)).steps == 1
+
+
+def test_what_a_probe_did_after_it_fell_silent_is_unknown_until_it_speaks_again(watched, hand_probe):
+    probe = hand_probe("one", "two")
+    watched.take(probe.send([probe.step(0), probe.step(1), probe.step(0)]))
+    watched.wait(SILENT_AFTER_NS - 1)
+    assert watched.unknown() == []
+    watched.wait(1)
+    assert watched.unknown() == [("one", 2, Why.SILENT), ("two", 1, Why.SILENT)]
+    assert [chart.unknown for chart in watched.world.charts()] == [Why.SILENT] * 2
+    assert [chart.lost for chart in watched.world.charts()] == [0, 0]
+    watched.take(probe.send())
+    assert watched.unknown() == []
+    assert [chart.unknown for chart in watched.world.charts()] == [None] * 2
+
+
+def test_nothing_is_unknown_of_a_probe_that_said_goodbye(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(2))
+    watched.take(probe.goodbye())
+    watched.wait(2 * SILENT_AFTER_NS)
+    watched.world.end(watched.now_ns, for_good=True)
+    assert watched.unknown() == []
+
+
+def test_a_silent_probe_without_a_chart_is_unknown_itself(watched, hand_probe):
+    probe = hand_probe(host="pi", pid=3)
+    watched.take(probe.seal(replace(probe.batch(), charts=())))
+    watched.wait(SILENT_AFTER_NS)
+    assert watched.unknown() == [("pi:3", None, Why.SILENT)]
+
+
+def test_a_chart_that_was_stopped_before_its_probe_fell_silent_is_known_to_its_end(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(2))
+    watched.take(probe.send(stopped=True))
+    watched.wait(SILENT_AFTER_NS)
+    assert watched.unknown() == []
+
+
+@pytest.mark.parametrize(
+    ("heard_ago_ns", "for_good", "unknown"),
+    [
+        (LATELY_NS - 1, False, []),
+        (LATELY_NS, False, [("producer", 4, Why.SILENT)]),
+        (0, True, [("producer", 4, Why.NO_GOODBYE)]),
+        (SILENT_AFTER_NS, True, [("producer", 4, Why.SILENT)]),
+    ],
+)
+def test_when_the_reading_is_over_whoever_may_have_gone_on_is_unknown(
+    watched, hand_probe, heard_ago_ns, for_good, unknown
+):
+    watched.take(hand_probe().send(4))
+    watched.world.end(watched.now_ns + heard_ago_ns, for_good=for_good)
+    assert watched.unknown() == unknown
+
+
+def test_who_is_silent_in_a_past_that_is_still_read_may_speak_in_its_rest(watched, hand_probe):
+    watched.listening_since_ns = None
+    watched.take(hand_probe().send(4), age_ns=SILENT_AFTER_NS)
+    assert watched.unknown() == []
+    watched.world.at_end = True
+    assert watched.unknown() == [("producer", 4, Why.SILENT)]

@@ -12,6 +12,7 @@ from farscope.records.step import Cause, ChartId, Step
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.spans import Span
 from farscope.scope.stats import ScopeStats
+from farscope.scope.unknown import Unknown, Why
 from farscope.views.text import (
     escape,
     json_line,
@@ -162,23 +163,82 @@ def test_every_notice_reads_and_is_harmless(kind):
     assert harmless(notice_line(notice))
 
 
+ACCOUNT = ScopeStats(
+    received=200_000,
+    duplicated=0,
+    missing=0,
+    dropped={},
+    refused={},
+    probes=2,
+    batches=40,
+    repeated=0,
+    waiting=0,
+    unread=0,
+    cut=0,
+)
+
+
 def test_the_account_names_what_is_not_nothing():
-    stats = ScopeStats(
-        received=200_000,
-        duplicated=0,
-        missing=0,
-        dropped={},
-        refused={},
-        probes=2,
-        batches=40,
-        repeated=0,
-        waiting=0,
-        unread=0,
-        cut=0,
-    )
+    stats = ACCOUNT
     assert stats_line(stats) == "seen 200,000 steps of 2 probes, lost 0, duplicated 0"
     late = replace(stats, late=3, unread=5, cut=1)
     assert stats_line(late) == (
         "seen 200,000 steps of 2 probes, lost 0, duplicated 0, "
         "cut by retention 1 batch, not taken 5, out of order 3"
     )
+
+
+def silent(number: int) -> Unknown:
+    chart = ChartId(f"c{number}", "pi", 3, number, "00")
+    return Unknown(why=Why.SILENT, subject=chart.name, after=10 * number, chart=chart)
+
+
+@pytest.mark.parametrize(
+    ("unknown", "told"),
+    [
+        ([silent(1)], "unknown after step 10 of c1"),
+        ([silent(1), silent(2)], "unknown after step 10 of c1 and step 20 of c2"),
+        (
+            [silent(number) for number in range(1, 401)],
+            "unknown after step 10 of c1, step 20 of c2, step 30 of c3 and the last steps of 397 more charts",
+        ),
+        ([Unknown(why=Why.NO_GOODBYE, subject="a\n", after=0)], r"unknown after step 0 of a\n"),
+        ([Unknown(why=Why.SILENT, subject="pi:3", probe="00")], "unknown what pi:3 did"),
+        ([Unknown(why=Why.FORGOTTEN, count=7)], "unknown after the last steps of 7 charts"),
+        ([Unknown(why=Why.NOT_OPENED, subject="a.db")], "unknown what a.db holds (could not be opened)"),
+        (
+            [Unknown(why=Why.NOT_OPENED, subject=f"{number}.db") for number in range(400)],
+            "unknown what 0.db, 1.db, 2.db and 397 more files holds (could not be opened)",
+        ),
+        ([Unknown(why=Why.UNREADABLE, subject="a.db")], "unknown what else a.db holds (unreadable)"),
+        (
+            [silent(1), Unknown(why=Why.NOT_OPENED, subject="a.db")],
+            "unknown after step 10 of c1, unknown what a.db holds (could not be opened)",
+        ),
+    ],
+)
+def test_the_account_tells_in_a_few_words_what_nobody_can_know(unknown, told):
+    line = stats_line(replace(ACCOUNT, unknown=tuple(unknown)))
+    assert line == f"seen 200,000 steps of 2 probes, lost 0, {told}, duplicated 0"
+
+
+def test_the_account_tells_at_its_end_what_ended_it_too_early():
+    line = stats_line(replace(ACCOUNT, unknown=(Unknown(why=Why.NOT_READ),)))
+    assert line.endswith(", lost 0, duplicated 0; ended before the log's end was reached")
+    line = stats_line(replace(ACCOUNT, unknown=(Unknown(why=Why.FAILED, detail="OSError: a\nb"),)))
+    assert line.endswith(r", lost 0, duplicated 0; reading failed: OSError: a\nb")
+
+
+def test_batches_that_were_refused_are_told_once():
+    refused = replace(
+        ACCOUNT,
+        refused={"tampered": 2},
+        unknown=(Unknown(why=Why.UNREADABLE, count=2, detail="tampered"),),
+    )
+    assert stats_line(refused).endswith(", lost 0, duplicated 0, refused 2 batches (tampered 2)")
+
+
+@pytest.mark.parametrize("why", list(Why))
+def test_every_unknown_reads_and_is_harmless(why):
+    unknown = Unknown(why=why, subject=NASTY, after=2, detail=NASTY, count=2)
+    assert harmless(stats_line(replace(ACCOUNT, unknown=(unknown, unknown))))

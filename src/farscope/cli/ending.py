@@ -65,9 +65,9 @@ def account(scope: Scope) -> str:
     """Return the closing account of a scope as one line; it says so if not all there was was shown."""
     stats = scope.stats
     line = stats_line(stats)
-    if not scope.caught_up:
-        return f"{line}; ended before the log's end was reached"
-    return f"{line}; ended with {stats.waiting:,} of them not shown" if stats.waiting else line
+    if stats.waiting and scope.caught_up:
+        return f"{line}; ended with {stats.waiting:,} of them not shown"
+    return line
 
 
 def check_opened(scope: Scope) -> None:

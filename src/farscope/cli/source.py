@@ -129,7 +129,7 @@ def up_to_now(
     Raises:
         LogUnavailable: the log was lost on the way for longer than ``GIVE_UP_S``.
     """
-    while not over() and not scope.caught_up:
+    while not over() and not scope.reached_end:
         heard.check()
         if steps := scope.take(LOOK_S, most):
             yield steps

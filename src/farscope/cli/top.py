@@ -70,7 +70,7 @@ def top(url: str | None, *, since: str | None, for_s: float | None, key: Path | 
     with ending() as ended, Scope(log, key=key, since=since) as scope:
         feed = Feed(scope, log)
         span_s = ONCE_S if for_s is None and not interactive and not feed.ends else for_s
-        over = until(span_s, ended, lambda: not (since or feed.ends) or scope.caught_up)
+        over = until(span_s, ended, lambda: not (since or feed.ends) or scope.reached_end)
         try:
             if interactive:
                 _live(feed, over)

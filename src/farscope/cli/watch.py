@@ -19,7 +19,7 @@ from farscope.scope.feed import WIRES
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.selection import Selection
-from farscope.views.text import escape
+from farscope.views.text import escape, stats_json
 
 
 @click.command()
@@ -34,7 +34,12 @@ from farscope.views.text import escape
     metavar="SPAN",
     help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
 )
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a step, with everything in it.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a step, with everything in it; the account as one, too, on standard error.",
+)
 @click.option(
     "--wire", type=click.Choice(WIRES), default="batches", show_default=True, help="Form of what travels."
 )
@@ -79,12 +84,14 @@ def watch(
                 shower(
                     scope, matching, lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
                 ),
-                unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.caught_up)),
+                unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end)),
                 waiting,
             )
         finally:
             matching.know(view.id for view in scope.charts)
             tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
+            if as_json:
+                click.echo(stats_json(scope.stats), err=True)
             tell(account(scope))
         if for_s is not None or finite:
             check_opened(scope)

@@ -22,6 +22,17 @@ Position = Mapping[str, int]
 """Where a reader stands: an opaque, JSON-able mapping that another reader of the same log can start from."""
 
 
+class Unread(NamedTuple):
+    """A part of a log, such as a file, that a reader could not read."""
+
+    name: str
+    """What it is called, without its folder."""
+    detail: str
+    """Why, as one line for people."""
+    opened: bool = False
+    """Whether it was read up to some place; otherwise nothing of it was."""
+
+
 class Entry(NamedTuple):
     """One stored batch."""
 
@@ -91,6 +102,18 @@ class LogReader(Protocol):
         """Make a waiting ``read`` return soon; callable from any thread.
 
         When none waits, the next read that would wait returns at once: an interrupt is never lost.
+        """
+
+
+@runtime_checkable
+class PartedReader(LogReader, Protocol):
+    """A reader of a log in parts, some of which may be unreadable while others are read."""
+
+    @property
+    def unread(self) -> Sequence[Unread]:
+        """The parts that could not be read at the last attempt, or never will be; what is whole is not here.
+
+        What they hold is unknown: a reader whose other parts are all read is ``caught_up`` all the same.
         """
 
 

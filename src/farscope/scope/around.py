@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from farscope.logs.base import Entry, LogReader, Position
+from collections.abc import Sequence
+
+from farscope.logs.base import Entry, LogReader, PartedReader, Position, Unread
 
 
 class ReaderAround:
@@ -26,6 +28,11 @@ class ReaderAround:
     def caught_up(self) -> bool:
         """Whether the last read left nothing behind."""
         return self._reader.caught_up
+
+    @property
+    def unread(self) -> Sequence[Unread]:
+        """The parts of the log that could not be read."""
+        return self._reader.unread if isinstance(self._reader, PartedReader) else ()
 
     @property
     def cut(self) -> int:

@@ -10,6 +10,7 @@ from typing import Literal
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
 from farscope.scope.foreign import ForeignHsm
+from farscope.scope.unknown import Why
 from farscope.wire.batch import ChartEntry
 
 Status = Literal["alive", "silent", "closed", "stopped"]
@@ -44,6 +45,10 @@ class ChartView:
     """How far the chart's clock is ahead of the scope's, in seconds, negative if behind; None while that is
     not known. Too low by the least time a batch takes from there. The clock of a chart heard in the past
     only is compared with that of the first one heard, and told if they differ by more than a second."""
+
+    unknown: Why | None = None
+    """Why nothing is known of what it did after step ``last_number``, if that is so; ``lost`` does not count
+    it."""
 
     @property
     def alive(self) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import random
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
-from farscope.logs.base import Entry, LogReader
+from farscope.logs.base import Entry, LogReader, PartedReader, Unread
 from farscope.records.step import ChartId, RawStep
 from farscope.scope.chart import ChartView
 from farscope.scope.clocks import Clocks
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.inbox import Inbox
-from farscope.scope.intake import Accepted, Intake, Refused
+from farscope.scope.intake import Accepted, Intake, Refusal, Refused
 from farscope.scope.life import Life
 from farscope.scope.lines_intake import LinesIntake
 from farscope.scope.notice import Notice, NoticeKind
@@ -25,6 +25,7 @@ from farscope.scope.refusals import Refusals
 from farscope.scope.stats import ScopeStats
 from farscope.scope.steady import steady_ns
 from farscope.scope.timeline import Timeline
+from farscope.scope.unknown import Unknown, Why
 from farscope.scope.world import SETTLE_NS, World
 
 READ_WAIT_S = 0.25
@@ -44,6 +45,10 @@ on a network has pauses of its own below it, and both together decide how soon o
 
 MAX_NOTICES = 4_096
 """Notices that wait to be asked for; at the limit the oldest go, while every count stays."""
+
+LAST_LOOK_S = 0.5
+"""How long somebody who is stopped while reading what is new goes on to read what is there by then; a log to
+which more is added than that is not read to its end."""
 
 CLOSE_WAIT_S = 5.0
 """How long closing waits for the thread; a log that holds it for longer loses it, as a daemon, at exit."""
@@ -74,6 +79,8 @@ class Collector:
         self.failure: Exception | None = None
         """What ended the reading, if it was not ``stop``."""
         self.caught_up = False
+        """Whether all the log held when it was looked at last was taken in, or at the end of the reading."""
+        self.reached_end = False
         """Whether the end of the log has been reached at least once: all it held before was taken in."""
         self._reader = reader
         self._intake = intake
@@ -89,6 +96,7 @@ class Collector:
         self._until_ns = until_ns
         self._for_good = until_ns is not None and not goes_on
         self._cut = 0
+        self._unread: tuple[Unread, ...] = ()
         self._failures = 0
         self._was_lost = False
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
@@ -158,7 +166,23 @@ class Collector:
                 unread=self._inbox.unread,
                 cut=self._cut,
                 late=self._ordering.late,
+                unknown=tuple(self._unknown()),
             )
+
+    def _unknown(self) -> Iterable[Unknown]:
+        """Yield what nobody can know; with the lock held."""
+        failure = self.failure
+        if failure is not None and not isinstance(failure, LogRefused):
+            yield Unknown(why=Why.FAILED, detail=f"{type(failure).__name__}: {failure}")
+        elif not self.caught_up:
+            yield Unknown(why=Why.NOT_READ, detail="" if failure is None else failure.message)
+        yield from self._world.unknown()
+        for part in self._unread:
+            why = Why.UNREADABLE if part.opened else Why.NOT_OPENED
+            yield Unknown(why=why, subject=part.name, detail=part.detail)
+        for reason, count in self._intake.refused.items():
+            if reason is not Refusal.REPLAYED:
+                yield Unknown(why=Why.UNREADABLE, count=count, detail=str(reason))
 
     def _run(self) -> None:
         try:
@@ -169,10 +193,14 @@ class Collector:
         except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
             self.failure = error
         finally:
+            if self.failure is not None:
+                self._fall_behind()
             self._hand_out_all()
             now_ns = steady_ns()
             with self._lock:
                 self._count_owed(now_ns)
+                if self.caught_up:
+                    self._world.end(now_ns, for_good=self._for_good)
                 self._notices.extend(self._world.settle(now_ns))
             self._inbox.end()
 
@@ -192,14 +220,39 @@ class Collector:
             before_ns, looked_ns = looked_ns, steady_ns()
             if looked_ns - before_ns >= HELD_UP_NS:
                 self._listening_since_ns = None
-            for entry in entries:
-                self._wait_for_room()
-                if self._stopping.is_set():
-                    return
-                self._take(entry)
-                self._hand_out_due()
-            self._tick()
+            if not self._take_all(entries):
+                return
+        self._look_once_more()
+
+    def _take_all(self, entries: Sequence[Entry]) -> bool:
+        """Take what was read; return False where the reading was stopped before all of it was taken."""
+        for entry in entries:
+            self._wait_for_room()
+            if self._stopping.is_set() and not self._inbox.wait_for_room(0.0):
+                self._fall_behind()
+                return False
+            self._take(entry)
             self._hand_out_due()
+        self._tick()
+        self._hand_out_due()
+        return True
+
+    def _look_once_more(self) -> None:
+        """Find out, once somebody has stopped the reading, whether it ends where the log does."""
+        deadline = time.monotonic() + LAST_LOOK_S
+        while self._until_ns is None and self._listening_since_ns is not None:
+            try:
+                entries = self._reader.read(0.0, READ_LIMIT)
+            except LogUnavailable:
+                self._fall_behind()
+                return
+            late = time.monotonic() >= deadline
+            if not self._take_all(entries) or self.caught_up or late:
+                return
+
+    def _fall_behind(self) -> None:
+        """Take note that the log holds more than was taken."""
+        self.caught_up = self._world.at_end = False
 
     def _take(self, entry: Entry) -> None:
         now, live = _now(), self._listening_since_ns is not None
@@ -247,7 +300,9 @@ class Collector:
                 # Before anybody is told that we have caught up, and takes the account for complete.
                 self._count_owed(now_ns)
             self._hand_out(steps)
-        self.caught_up = self.caught_up or at_end
+        self.caught_up = self._world.at_end = at_end
+        self.reached_end = self.reached_end or at_end
+        self._unread = tuple(self._reader.unread) if isinstance(self._reader, PartedReader) else ()
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:
@@ -269,6 +324,7 @@ class Collector:
     def _wait_for_room(self) -> None:
         while not self._inbox.wait_for_room(READ_WAIT_S):
             self._listening_since_ns = None
+            self._fall_behind()
             if self._stopping.is_set():
                 return
 
@@ -276,6 +332,7 @@ class Collector:
         if not self._failures:
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
+        self._fall_behind()
         self._was_lost = True
         self._hand_out_all()
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))

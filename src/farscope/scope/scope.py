@@ -227,12 +227,19 @@ class Scope:
 
     @property
     def caught_up(self) -> bool:
-        """Whether everything the log held when the scope was entered has been received; stays true.
+        """Whether everything the log held when it was looked at last has been received.
 
-        Received steps may still wait to be taken, ``stats.waiting`` of them. What a probe that is silent by
-        then had announced and the log does not hold is counted in ``stats.missing``.
+        False again while the scope is behind, or the log cannot be read, and for good if it was closed then:
+        it ended before the log's end. Received steps may still wait to be taken, ``stats.waiting`` of them.
+        What a probe that is silent by then had announced and the log does not hold is counted in
+        ``stats.missing``.
         """
         return self._collector().caught_up
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether everything the log held when the scope was entered has been received; stays true."""
+        return self._collector().reached_end
 
     @property
     def ended(self) -> bool:

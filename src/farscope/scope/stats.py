@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from farscope.scope.unknown import Unknown
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +39,17 @@ class ScopeStats:
     """Steps handed out behind one that happened after them, by corrected times: they came too late for their
     place, or their clock was set back. All others came in order."""
 
+    unknown: tuple[Unknown, ...] = ()
+    """Where knowledge ends: of what lies behind these it is not known whether there was anything to receive.
+    ``lost`` counts what is proven; it says nothing about these."""
+
     @property
     def lost(self) -> int:
-        """Steps that were made and never received, for whatever reason."""
+        """Steps that were made and never received, for whatever reason, as far as that is proven."""
         return self.missing + sum(self.dropped.values())
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the account in plain types under stable names."""
+        plain = asdict(self)
+        plain |= {"lost": self.lost, "unknown": [unknown.as_dict() for unknown in self.unknown]}
+        return plain

@@ -16,11 +16,16 @@ from farscope.scope.ledger import PATIENCE_NS, Ledger
 from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.unknown import Unknown, Why
 from farscope.wire.envelope import Flags
 
 SETTLE_NS = 2_500_000_000
 """How long a scope must have been reading what is new before it tells that a probe fell silent: while it
 reads the past, or just after an outage, a probe's next heartbeat may be about to come."""
+
+LATELY_NS = 2_500_000_000
+"""A probe says something every second. One that was heard so lately when the reading ended was running then;
+of any other nobody knows."""
 
 MAX_CHARTS = 4_096
 """Charts followed at a time. At the limit the one unheard for longest is forgotten."""
@@ -45,6 +50,8 @@ class _Probe:
     closed: bool = False
     silent: bool = False
     silence_told: bool = False
+    left: Why | None = None
+    """Why nothing is known of it behind the end of the reading, if it has not fallen silent before."""
     charts: dict[int, Key] = field(default_factory=dict)
     pulse: Pulse = field(default_factory=Pulse)
 
@@ -59,6 +66,8 @@ class World:
         """``clocks``: what is known of the probes' clocks; somebody else keeps it up to date."""
         self.forgotten = 0
         """Charts forgotten at a limit."""
+        self.at_end = False
+        """Whether all there was to read was applied; somebody else keeps it up to date."""
         self._clocks = clocks
         self._probes: dict[str, _Probe] = {}
         self._charts: dict[Key, Chart] = {}
@@ -132,6 +141,42 @@ class World:
     def settle(self, now_ns: int) -> list[Notice]:
         """Tell every gap that was not told yet: nothing more will be read."""
         return [notice for probe in self._probes.values() for notice in self._missing(probe, now_ns, 0)]
+
+    def end(self, now_ns: int, *, for_good: bool) -> None:
+        """Take note that the reading is over, once it is: who said no goodbye can have gone on.
+
+        Args:
+            now_ns: the present.
+            for_good: nothing will ever follow, as behind the end of a recording; otherwise a probe heard
+                within ``LATELY_NS`` is running, and what it does next is not of this account.
+        """
+        for probe in self._probes.values():
+            if for_good or now_ns - probe.heard_ns >= LATELY_NS:
+                lately = now_ns - probe.heard_ns < SILENT_AFTER_NS
+                probe.left = Why.NO_GOODBYE if for_good and lately else Why.SILENT
+
+    def unknown(self) -> list[Unknown]:
+        """Return of whom nothing is known behind their last step: who fell silent, or was when all ended."""
+        found: list[Unknown] = []
+        for probe in self._probes.values():
+            why = self._why_unknown(probe)
+            if why is None:
+                continue
+            charts = [self._charts[key] for key in probe.charts.values()]
+            found += [
+                Unknown(
+                    why=why,
+                    subject=self._labels.of(chart.id),
+                    after=chart.number,
+                    chart=chart.id,
+                    probe=probe.id,
+                )
+                for chart in charts
+                if not chart.stopped
+            ]
+            if not charts:
+                found.append(Unknown(why=why, subject=self._label_of(probe), probe=probe.id))
+        return found
 
     def several_speak(self, now_ns: int) -> bool:
         """Tell whether more than one probe was heard lately and did not say goodbye."""
@@ -260,6 +305,13 @@ class World:
     def _label_of(self, probe: _Probe) -> str:
         return probe.place if self._places[probe.place] <= 1 else f"{probe.place}/{probe.id[:8]}"
 
+    def _why_unknown(self, probe: _Probe) -> Why | None:
+        if probe.closed:
+            return None
+        # In a past that is still being read, who has been silent by now may speak in what follows.
+        silent = probe.silence_told or (probe.silent and self.at_end)
+        return Why.SILENT if silent else probe.left
+
     def _status(self, chart: Chart) -> Status:
         probe = self._probes[chart.id.probe]
         if chart.stopped:
@@ -290,4 +342,5 @@ class World:
             last_ns=chart.last_ns,
             structure=chart.structure,
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
+            unknown=None if chart.stopped else self._why_unknown(self._probes[chart.id.probe]),
         )

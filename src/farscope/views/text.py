@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
+from farscope.scope.unknown import Unknown, Why
 
 _NOTICES = {
     NoticeKind.FELL_SILENT: "fell silent after step {number}",
@@ -21,6 +23,9 @@ _NOTICES = {
     NoticeKind.CLOCK_RIGHT: "its clock is right again",
     NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
 }
+NAMED: Final = 3
+"""Charts, or files, that a closing line names where something is unknown; further ones are counted."""
+
 _OUTCOMES = {
     StepKind.HOOK: "hook",
     StepKind.IGNORED: "ignored",
@@ -113,10 +118,11 @@ def notice_line(notice: Notice) -> str:
 
 
 def stats_line(stats: ScopeStats) -> str:
-    """Return the whole account as one line: what was seen, and where the rest is."""
+    """Return the whole account as one line: what was seen, where the rest is, and what nobody knows."""
     parts = [
         f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
         f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
+        *_unknown_parts(stats.unknown),
         f"duplicated {stats.duplicated:,}",
     ]
     if stats.refused:
@@ -129,15 +135,68 @@ def stats_line(stats: ScopeStats) -> str:
         parts.append(f"not taken {stats.unread:,}")
     if stats.late:
         parts.append(f"out of order {stats.late:,}")
-    return ", ".join(parts)
+    return "; ".join([", ".join(parts), *_ending_parts(stats.unknown)])
+
+
+def stats_json(stats: ScopeStats) -> str:
+    """Return the whole account as one line of JSON in ASCII; see ``ScopeStats.as_dict``."""
+    return json.dumps({"account": stats.as_dict()}).replace("\x7f", "\\u007f")
 
 
 def chart_line(chart: ChartView) -> str:
     """Return what is known of a chart as one line."""
     state = escape(chart.state) or "not started"
     lost = f", lost {chart.lost:,}" if chart.lost else ""
+    if chart.unknown is not None:
+        lost += f", unknown after step {chart.last_number:,}"
     place = "" if chart.label != chart.name else f" on {escape(chart.host)}:{chart.pid}"
     return f"{escape(chart.label)}{place}: {chart.status} in {state}, {_number(chart.steps, 'step')}{lost}"
+
+
+def _unknown_parts(unknown: Sequence[Unknown]) -> list[str]:
+    """Return what is unknown of charts and files, a text for each kind of thing, however many there are.
+
+    What was refused, and that the log was not read to its end, have places of their own in the line.
+    """
+    silent = [each for each in unknown if each.why in {Why.SILENT, Why.NO_GOODBYE}]
+    texts = (
+        _after([each for each in silent if each.after is not None]),
+        _of_parts("unknown what {} did", [each for each in silent if each.after is None], "probe"),
+        _after(_of(unknown, Why.FORGOTTEN)),
+        _of_parts("unknown what {} holds (could not be opened)", _of(unknown, Why.NOT_OPENED), "file"),
+        _of_parts("unknown what else {} holds (unreadable)", _of(unknown, Why.UNREADABLE), "file"),
+    )
+    return [text for text in texts if text]
+
+
+def _after(charts: Sequence[Unknown]) -> str:
+    named = [f"step {each.after:,} of {escape(each.subject)}" for each in charts if each.subject][:NAMED]
+    more = sum(each.count for each in charts) - len(named)
+    if more:
+        named.append(f"the last steps of {_number(more, 'more chart' if named else 'chart')}")
+    return f"unknown after {_and(named)}" if named else ""
+
+
+def _of_parts(template: str, parts: Sequence[Unknown], thing: str) -> str:
+    named = [escape(each.subject) for each in parts if each.subject][:NAMED]
+    if not named:
+        return ""
+    if more := sum(each.count for each in parts if each.subject) - len(named):
+        named.append(_number(more, f"more {thing}"))
+    return template.format(_and(named))
+
+
+def _ending_parts(unknown: Sequence[Unknown]) -> list[str]:
+    failed = [f"reading failed: {escape(each.detail)}" for each in _of(unknown, Why.FAILED)]
+    return failed + ["ended before the log's end was reached"] * bool(_of(unknown, Why.NOT_READ))
+
+
+def _of(unknown: Sequence[Unknown], why: Why) -> list[Unknown]:
+    return [each for each in unknown if each.why is why]
+
+
+def _and(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _notice_text(notice: Notice) -> str:
