@@ -9,6 +9,8 @@ from farscope.cli.replay import _due, _play
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS
 from farscope.testing.program import Program
+from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe
+from farscope.testing.recorded_probe import recording as tape
 from farscope.wire.keys import Keyring, default_key_path, new_key_file
 
 
@@ -119,6 +121,33 @@ def test_batches_are_due_by_when_they_were_stored(monkeypatch):
     for together in _due(entries, Pace(1.0, lambda: played.now_s), lambda: False):
         played.show([entry.data.decode() for entry in together])
     assert played.shown == [(0.0, ["a", "b"]), (2.0, ["c"])]
+
+
+def test_a_chart_far_from_the_part_that_is_shown_is_known_to_the_recording(tmp_path, farscope):
+    new_key_file(tmp_path / "key")
+    keyring = Keyring.load(tmp_path / "key")
+    early, late = (RecordedProbe(keyring, 1, host=host) for host in ("far", "near"))
+    later_ns = BEGIN_NS + 600 * NANOSECONDS
+    early.step(BEGIN_NS, 0, "on")
+    late.step(later_ns, 0, "on")
+    path = tmp_path / "far.farscope"
+    tape(path, [early.send(BEGIN_NS, goodbye=True), late.send(later_ns, goodbye=True)])
+    done = farscope(
+        "replay",
+        path,
+        "--speed",
+        "max",
+        "--from",
+        "9m",
+        "--chart",
+        "fa*",
+        "--chart",
+        "fi*",
+        "--key",
+        tmp_path / "key",
+    )
+    assert "chart 'fa*' matched, but has no step there" in done.stderr.splitlines()
+    assert "no chart matched 'fi*'" in done.stderr.splitlines()
 
 
 def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, farscope, tmp_path):

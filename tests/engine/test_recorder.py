@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 
 import pytest
 
-from farscope.engine import Event, Hsm
+from farscope.engine import Event, Factory, Hsm
 from farscope.engine.recorder import RING_STEPS
 
 
@@ -28,6 +30,20 @@ def test_the_rings_keep_the_last_steps_and_say_what_has_dropped(chart):
     assert (chart.spy(), chart.trace()) == ([], "\n")
     chart.dispatch(Event("U"))
     assert chart.rings == (1, 0, 1, 0)
+
+
+def test_live_lines_are_printed_whatever_standard_output_can_encode(monkeypatch):
+    shown = io.BytesIO()
+    with io.TextIOWrapper(shown, encoding="ascii", errors="strict", write_through=True) as stream:
+        monkeypatch.setattr(sys, "stdout", stream)
+        valve = Factory("valve", threaded=False)
+        valve.create("geöffnet →")
+        valve.nest("geöffnet →", parent=None)
+        valve.live_spy = valve.live_trace = True
+        valve.start_at("geöffnet →")
+        lines = shown.getvalue().decode("ascii").splitlines()
+    assert lines[0].endswith(r"e->start_at() top->ge\xf6ffnet \u2192")
+    assert len(lines) == 1 + len(valve.spy())
 
 
 def test_live_lines_come_step_by_step_the_trace_line_first(pair):

@@ -1,11 +1,14 @@
 """Text made from steps, and texts compared without their time stamps."""
 
+import io
+import sys
+
 import pytest
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
-from farscope.records.text import pp, spy_text, stripped, trace_text
+from farscope.records.text import encodable, pp, print_line, spy_text, stripped, trace_text
 
 START = Step(
     ChartId("x", "h", 1, 1),
@@ -56,3 +59,33 @@ def test_pp_prints_one_spy_line_under_another(capsys: pytest.CaptureFixture[str]
         ]
     )
     assert capsys.readouterr().out.count("\n") == 3
+
+
+class Narrow(io.TextIOWrapper):
+    """A stream that takes one encoding and nothing else."""
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(io.BytesIO(), encoding=encoding, errors="strict", write_through=True)
+
+    @property
+    def text(self) -> str:
+        raw = self.buffer
+        assert isinstance(raw, io.BytesIO)
+        return raw.getvalue().decode(self.encoding)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"), [("ascii", r"\xf6\u2192"), ("cp1252", r"ö\u2192"), ("utf-8", "ö→")]
+)
+def test_what_is_printed_is_escaped_where_the_encoding_has_no_such_letter(
+    encoding: str, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stream = Narrow(encoding)
+    monkeypatch.setattr(sys, "stdout", stream)
+    print_line("ö→")
+    pp(["ö→"])
+    assert stream.text == f"{shown}\n['{shown}']\n"
+
+
+def test_a_stream_without_an_encoding_takes_any_text() -> None:
+    assert encodable("ö→", None) == "ö→"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -44,6 +45,7 @@ class Cast(AbstractContextManager["Cast"]):
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
+            env={**os.environ, "PYTHONIOENCODING": "utf-8:backslashreplace"},
             process_group=0,
         )
         self._children[name] = child

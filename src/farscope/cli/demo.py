@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from farscope.cli.cast import Cast, Said
-from farscope.cli.style import painted
+from farscope.cli.style import painted, say
 from farscope.errors import FarscopeError
 from farscope.wire.keys import new_key_file
 
@@ -98,13 +98,13 @@ class Play:
     def _show(self, said: Said) -> None:
         if said.line is not None:
             self._last_lines[said.name] = said.line
-            click.echo(f"{painted(said.name, COLOURS[said.name])} | {said.line}")
+            say(f"{painted(said.name, COLOURS[said.name])} | {said.line}")
 
     def _show_accounts(self) -> None:
         """Repeat the last line of each watcher: its account."""
         _say("The accounts, once more:")
         for watcher in WATCHERS:
-            click.echo(f"{painted(watcher, COLOURS[watcher])} | {self._last_lines[watcher]}")
+            say(f"{painted(watcher, COLOURS[watcher])} | {self._last_lines[watcher]}")
 
 
 def _next_step() -> str:
@@ -121,7 +121,7 @@ def _next_step() -> str:
 
 
 def _say(text: str) -> None:
-    click.echo(painted(text, "green", bold=True))
+    say(painted(text, "green", bold=True))
 
 
 def _ended(said: Said) -> list[object]:

@@ -15,7 +15,7 @@ from typing import Final
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.style import painted
+from farscope.cli.style import painted, say
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
@@ -72,7 +72,7 @@ def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | 
     The exit code is 1 if anything failed.
     """
     log = open_log(url)
-    click.echo(f"examining {escape(log.url)}")
+    say(f"examining {escape(log.url)}")
     failed = False
     spools = default_spool_root() if spool is None else spool
     for check in chain(examine(log, key, listen_s), _examine_spools(spools, expected=log.shared)):
@@ -253,8 +253,6 @@ def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> 
 
 
 def _show(check: Check) -> None:
-    click.echo(
-        f"{painted(f'{check.verdict:4}', COLOURS[check.verdict])}  {check.name:<10}{escape(check.what)}"
-    )
+    say(f"{painted(f'{check.verdict:4}', COLOURS[check.verdict])}  {check.name:<10}{escape(check.what)}")
     if check.remedy:
-        click.echo(f"{'':16}{escape(check.remedy)}")
+        say(f"{'':16}{escape(check.remedy)}")

@@ -13,6 +13,7 @@ from farscope.cli.ending import LOOK_S, Over, ending
 from farscope.cli.patience import Patience
 from farscope.cli.place import check_place
 from farscope.cli.progress import Progress
+from farscope.cli.style import say
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Entry, Log
 from farscope.logs.recording import RecordingLog
@@ -52,9 +53,9 @@ def inspect(where: str | None, *, as_json: bool) -> int:
                 survey.take(*entry)
                 progress.tell(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
     if as_json:
-        click.echo(json.dumps(survey_dict(log.url, survey, container)))
+        say(json.dumps(survey_dict(log.url, survey, container)))
     else:
-        click.echo("\n".join(survey_lines(log.url, survey, container)))
+        say("\n".join(survey_lines(log.url, survey, container)))
     return 0 if is_whole(survey, container) else EXIT_NOT_WHOLE
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from farscope.cli.style import say
 from farscope.views.text import escape
 from farscope.wire.keyfile import read_key_file
 from farscope.wire.keys import KEY_FILE_VARIABLE, Keyring, default_key_path, new_key_file, rotate_key_file
@@ -53,7 +54,7 @@ def show(path: Path | None, *, secret: bool) -> None:
     keyring = Keyring.load(target)
     if secret:
         for one in keyring.keys:
-            click.echo(one.reveal())
+            say(one.reveal())
         return
     _say(str(target))
     _tell(keyring)
@@ -103,4 +104,4 @@ def _tell(keyring: Keyring) -> None:
 
 def _say(line: str) -> None:
     # A path may hold anything, also what a terminal would obey.
-    click.echo(escape(line))
+    say(escape(line))

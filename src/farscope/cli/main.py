@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import click
 
 from farscope.cli.outcome import finish, reader_gone
+from farscope.cli.style import say
 from farscope.errors import UsageError
 
 
@@ -86,7 +87,7 @@ class VerbGroup(click.Group):
 def farscope(context: click.Context) -> None:
     """See what every statechart is doing, wherever it runs."""
     if context.invoked_subcommand is None:
-        click.echo(context.get_help())
+        say(context.get_help())
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import platform
 import sys
@@ -15,6 +16,7 @@ from typing import NoReturn
 
 import click
 
+from farscope.cli.style import painted, say
 from farscope.errors import FarscopeError, Invariant, LogError
 from farscope.views.text import escape
 
@@ -80,19 +82,19 @@ def _code_for(error: BaseException) -> int:
 def finish(run: Callable[[], object]) -> NoReturn:
     """Run a command and leave the program with its exit code.
 
-    A standard stream that is closed is opened on the null device first.
+    A standard stream that is closed is opened on the null device first, and what a stream cannot encode is
+    written as an escape from then on.
     """
     _open_closed_streams()
+    escape_what_cannot_be_encoded()
     sys.exit(exit_code_of(run))
 
 
 def tell_error(message: str, hint: str = "") -> None:
     """Print an error and its hint on stderr, one line each; control characters are made visible."""
-    click.secho("error: ", err=True, nl=False, fg="red", bold=True)
-    click.echo(escape(message), err=True)
+    say(painted("error: ", "red", bold=True, stream=sys.stderr) + escape(message), stream=sys.stderr)
     if hint:
-        click.secho("hint: ", err=True, nl=False, fg="cyan")
-        click.echo(escape(hint), err=True)
+        say(painted("hint: ", "cyan", stream=sys.stderr) + escape(hint), stream=sys.stderr)
 
 
 def _report(error: FarscopeError) -> int:
@@ -132,6 +134,16 @@ def _open_closed_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open to the end
+
+
+def escape_what_cannot_be_encoded() -> None:
+    r"""Have standard output and error write ``\u2192`` and the like where their encoding has no such letter.
+
+    Names come from other programs and other machines; no encoding of ours may make a verb fail.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _report_usage(error: click.ClickException) -> int:

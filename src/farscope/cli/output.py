@@ -17,7 +17,7 @@ STANDARD_OUTPUT = "-"
 
 @contextmanager
 def open_output(out: str) -> Iterator[IO[str]]:
-    """Open what ``--out`` names for writing text; ``-`` is standard output.
+    """Open what ``--out`` names for writing text in UTF-8; ``-`` is standard output.
 
     A regular file, or one that is not there yet, is put in place when all is written, and left as it
     was after an error. Anything else, such as a pipe or a device, is written into as it is: it would
@@ -30,7 +30,7 @@ def open_output(out: str) -> Iterator[IO[str]]:
         with _put_in_place(out) as file:
             yield file
     else:
-        with click.open_file(out, "w", encoding="utf-8") as file:
+        with click.open_file(out, "w", encoding="utf-8", errors="backslashreplace") as file:
             yield file
 
 
@@ -50,7 +50,7 @@ def _put_in_place(out: str) -> Iterator[IO[str]]:
         # The draft's name tells nobody anything.
         raise OSError(error.errno, error.strerror, out) from None
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
             if target.exists():
                 draft.chmod(stat.S_IMODE(target.stat().st_mode))
             yield file

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final, Self
 
 from farscope.cli.style import painted
+from farscope.records.text import encodable
 
 EVERY_S: Final = 0.2
 """Time between two tellings: often enough to be seen to move, seldom enough to be read."""
@@ -28,7 +29,7 @@ class Progress:
             return
         self._told_s = time.monotonic()
         self._shown = True
-        line = text()[: max(1, shutil.get_terminal_size().columns - 1)]
+        line = encodable(text(), sys.stderr.encoding)[: max(1, shutil.get_terminal_size().columns - 1)]
         sys.stderr.write("\r\x1b[K" + painted(line, "bright_black", stream=sys.stderr))
         sys.stderr.flush()
 

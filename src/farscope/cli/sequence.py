@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +14,7 @@ from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.pace import beside
 from farscope.cli.selecting import selection_options, tell_unmatched
 from farscope.cli.source import names_text, open_source, source_options
-from farscope.cli.style import tell
+from farscope.cli.style import say, tell
 from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
 from farscope.views.matching import Matching
@@ -101,6 +102,10 @@ def sequence(
         if told:
             tell(told)
     tell_unmatched(matching, "--by chart" if by == "state" else "")
+    if form == "ascii" and out == STANDARD_OUTPUT:
+        # A picture for people; the other formats are for programs, which take them for UTF-8.
+        say(FORMATS[form](diagram.in_letters_of(sys.stdout.encoding), fold), nl=False)
+        return
     with open_output(out) as file:
         file.write(FORMATS[form](diagram, fold))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
@@ -15,7 +14,7 @@ import click
 from farscope.cli.ending import Over
 from farscope.cli.patience import Heard
 from farscope.cli.place import check_place
-from farscope.cli.style import painted
+from farscope.cli.style import tell
 from farscope.errors import KeyringError
 from farscope.logs.recording_file import is_recording
 from farscope.logs.url import open_log
@@ -107,7 +106,7 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
             steps = chain.from_iterable(up_to_now(scope, heard))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
             yield Source(steps, structures, scope.corrected_ns)
-            _tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+            tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             heard.listen()
             check_opened(scope.stats, heard.refused)
 
@@ -172,7 +171,3 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
         command(*args, **options)
 
     return with_source
-
-
-def _tell(text: str) -> None:
-    click.echo(painted(text, "bright_black", stream=sys.stderr), err=True)

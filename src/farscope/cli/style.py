@@ -36,6 +36,15 @@ def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None
     return click.style(text, fg=colour, bold=bold or None) if wants_colour(stream or sys.stdout) else text
 
 
+def say(text: str, *, stream: TextIO | None = None, nl: bool = True) -> None:
+    """Print a line, or text that ends in one without ``nl``, to ``stream``, standard output by default.
+
+    It is the stream itself that is written to: ``click.echo`` writes UTF-8 where the encoding is ASCII.
+    """
+    stream = stream or sys.stdout
+    click.echo(text, file=stream, color=wants_colour(stream), nl=nl)
+
+
 def tell(text: str, *, alarming: bool = False) -> None:
     """Print what is worth knowing besides the output, to standard error: grey, or red where it alarms."""
-    click.echo(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), err=True)
+    say(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), stream=sys.stderr)

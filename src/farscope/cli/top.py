@@ -18,7 +18,7 @@ from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, until
 from farscope.cli.keyboard import open_keyboard
 from farscope.cli.printing import ALARMING
-from farscope.cli.style import tell
+from farscope.cli.style import say, tell
 from farscope.logs.base import FiniteLog, Log
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
@@ -157,7 +157,7 @@ def _once(feed: Feed, over: Over) -> None:
         pass
     feed.look()
     rows = arranged(feed.table.rows(feed.now_ns), Controls())
-    click.echo("\n".join(plain_table(rows)))
+    say("\n".join(plain_table(rows)))
 
 
 def _live(feed: Feed, over: Over) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from farscope.cli.style import say, tell
 from farscope.errors import UsageError
 from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
@@ -69,11 +70,9 @@ def web(
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         if token:
             address += f"?token={token}"
-            click.echo(
-                "whoever has this address sees everything, and it is not encrypted on its way", err=True
-            )
-        click.echo(f"watching {escape(log.url)}; Ctrl-C ends", err=True)
-        click.echo(address)
+            tell("whoever has this address sees everything, and it is not encrypted on its way")
+        tell(f"watching {escape(log.url)}; Ctrl-C ends")
+        say(address)
         if open_browser:
             webbrowser.open(address)
         serve(scope, listener, host=host, token=token, seek=seek)

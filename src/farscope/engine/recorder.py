@@ -17,7 +17,7 @@ from farscope.records.shape import Shape
 from farscope.records.sink import Sink
 from farscope.records.step import Cause, ChartId, RawStep, Step
 from farscope.records.structure import ChartStructure
-from farscope.records.text import spy_text, trace_text
+from farscope.records.text import print_line, spy_text, trace_text
 
 RING_STEPS = 500
 """Steps kept for ``spy()``, steps with a transition kept for ``trace()``, and lines that ``spy()`` gives,
@@ -274,8 +274,8 @@ class _Live:
     def __init__(self) -> None:
         self.spy_on = False
         self.trace_on = False
-        self.spy_callback: LineCallback = print
-        self.trace_callback: LineCallback = print
+        self.spy_callback: LineCallback = print_line
+        self.trace_callback: LineCallback = print_line
 
     def __repr__(self) -> str:
         return "live callback"

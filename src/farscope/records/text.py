@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pprint
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -47,4 +48,26 @@ def stripped(log: str | Iterable[str]) -> Iterator[str | list[str]]:
 
 def pp(thing: object) -> None:
     """Print ``thing`` as ``pprint`` does: one spy line under another."""
-    pprint.pprint(thing)  # noqa: T203 - printing is what it is for
+    print_line(pprint.pformat(thing))
+
+
+def print_line(line: str) -> None:
+    """Print a line; what standard output cannot encode is printed as an escape."""
+    try:
+        print(line)  # noqa: T201 - printing is what it is for
+    except UnicodeEncodeError:
+        print(encodable(line, sys.stdout.encoding))  # noqa: T201 - same
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    r"""Return ``text`` with the characters that ``encoding`` does not have as escapes such as ``\u2192``.
+
+    A stream whose encoding is None takes any text.
+    """
+    if encoding is None:
+        return text
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.encode(encoding, "backslashreplace").decode(encoding)
+    return text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from farscope.records.text import encodable
+
 BORDER = -1
 """In the place of a lane: the arrow comes from outside the picture."""
 
@@ -70,6 +72,17 @@ class Diagram(NamedTuple):
     def has_border(self) -> bool:
         """Whether an arrow comes from outside."""
         return any(arrow.source == BORDER for arrow in self.arrows)
+
+    def in_letters_of(self, encoding: str | None) -> Diagram:
+        """Return the diagram with all its texts in letters that ``encoding`` has, others as escapes."""
+        return self._replace(
+            groups=tuple(encodable(title, encoding) for title in self.groups),
+            lanes=tuple(lane._replace(label=encodable(lane.label, encoding)) for lane in self.lanes),
+            arrows=tuple(
+                arrow._replace(label=encodable(arrow.label, encoding), note=encodable(arrow.note, encoding))
+                for arrow in self.arrows
+            ),
+        )
 
     def parts(self) -> list[Diagram]:
         """Return a diagram for each group, its arrows keeping their numbers; whole if not ``separate``."""
