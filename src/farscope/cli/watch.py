@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import click
@@ -10,7 +11,7 @@ from farscope.cli.duration import DURATION
 from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, unless_reader_gone, until
 from farscope.cli.printing import Show, lines_for, shower, unseen_steps
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
-from farscope.cli.style import tell
+from farscope.cli.style import say, tell
 from farscope.cli.watch_waiting import Waiting
 from farscope.logs.base import FiniteLog
 from farscope.logs.lines import open_lines
@@ -91,7 +92,7 @@ def watch(
             matching.know(view.id for view in scope.charts)
             tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
             if as_json:
-                click.echo(stats_json(scope.stats), err=True)
+                say(stats_json(scope.stats), stream=sys.stderr)
             tell(account(scope))
         if for_s is not None or finite:
             check_opened(scope)
