@@ -33,11 +33,19 @@ $(VENV)/bench: pyproject.toml $(VENV)/made
 	@$(install) '.[rabbitmq,bench]'
 	@touch $@ $(VENV)/runtime
 
+$(VENV)/package: pyproject.toml $(VENV)/made
+	@$(install) '.[package]'
+	@touch $@
+
+$(VENV)/freeze: pyproject.toml $(VENV)/dev
+	@$(install) '.[freeze]'
+	@touch $@
+
 $(VENV)/fuzz: pyproject.toml $(VENV)/made
 	@$(install) '.[fuzz]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures clean
+.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures wheel clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -67,11 +75,14 @@ bench-web: $(VENV)/dev ## Measure the page in a real browser, for a minute
 	@./tests/system/install_chromium.sh
 	@$(RUN) bench/web.py $(ARGS)
 
-soak: $(VENV)/dev ## Run the long tests; takes hours
+soak: $(VENV)/dev $(VENV)/freeze ## Run the long tests; takes hours
 	@$(RUN) -m pytest -m soak --timeout=0 $(ARGS)
 
 fuzz: $(VENV)/fuzz ## Throw hostile bytes at the decoder for ten minutes; ARGS=60 for one
 	@nice -n 10 $(RUN) tests/soak/fuzz_wire.py $(ARGS)
+
+wheel: $(VENV)/package ## Build the sdist and the wheel into dist/
+	@$(RUN) -m build --outdir dist
 
 pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/pictures.py

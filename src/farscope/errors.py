@@ -217,6 +217,14 @@ class UsageError(FarscopeError):
     exit_code = 2
 
 
+def install_hint(extra: str) -> str:
+    """Return the hint for something that needs an optional part of farscope.
+
+    It names the extra rather than packages: which ones, in which versions, is decided in one place.
+    """
+    return f"in farscope's folder: pip install '.[{extra}]'; of a wheel: 'WHEEL[{extra}]'"
+
+
 class Invariant(FarscopeError):
     """Something that cannot happen did: a bug in farscope, please report it."""
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
+from farscope.errors import install_hint
 from farscope.testing.program import Program
 from farscope.testing.span_collector import Reply, span_collector
 from farscope.testing.waiting import PATIENCE_S, eventually
@@ -256,6 +257,5 @@ def test_without_opentelemetry_one_line_says_what_to_install(log_url):
     )
     assert done.returncode == 2
     assert done.stderr == (
-        "error: sending spans needs OpenTelemetry's SDK and exporter\n"
-        "hint: pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http requests\n"
+        f"error: sending spans needs OpenTelemetry's SDK and exporter\nhint: {install_hint('otel')}\n"
     )

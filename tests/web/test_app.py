@@ -10,7 +10,8 @@ from starlette.testclient import TestClient
 
 from farscope import Event, Factory, Scope, broadcast, return_status
 from farscope.testing.waiting import eventually
-from farscope.views.web.app import STATIC, make_app
+from farscope.views.web.app import make_app
+from farscope.views.web.assets import STATIC
 from farscope.views.web.hub import Hub
 
 HOSTILE = "<script>alert(1)</script>"

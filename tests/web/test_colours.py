@@ -7,7 +7,7 @@ import re
 import pytest
 
 from farscope.views.svg_text import STYLE
-from farscope.views.web.app import STATIC
+from farscope.views.web.assets import STATIC
 
 ENOUGH = 4.5
 """The least contrast of text to its ground that the Web Content Accessibility Guidelines (AA) ask for."""

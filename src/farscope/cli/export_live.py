@@ -16,7 +16,7 @@ from farscope.cli.printing import ALARMING
 from farscope.cli.selecting import tell_unmatched
 from farscope.cli.source import check_opened, names_text, open_source, up_to_now
 from farscope.cli.style import tell
-from farscope.errors import UsageError
+from farscope.errors import UsageError, install_hint
 from farscope.logs.url import open_log
 from farscope.records.step import Step
 from farscope.scope.scope import Scope
@@ -61,8 +61,7 @@ def send_spans(order: Order) -> None:
         from farscope.cli.otlp_collector import open_collector  # noqa: PLC0415 - an extra
     except ModuleNotFoundError as error:
         raise UsageError(
-            "sending spans needs OpenTelemetry's SDK and exporter",
-            "pip install opentelemetry-sdk opentelemetry-exporter-otlp-proto-http requests",
+            "sending spans needs OpenTelemetry's SDK and exporter", install_hint("otel")
         ) from error
     with ending() as ended, open_collector(order.to) as collector:
         over = until(order.for_s, ended)

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from farscope.cli.style import say, tell
-from farscope.errors import UsageError
+from farscope.errors import UsageError, install_hint
 from farscope.logs.recording import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.behind import Behind
@@ -54,7 +54,7 @@ def web(
     goes over the network then is not encrypted, so prefer ssh -L. Ctrl-C ends it.
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
-        raise UsageError("the page needs starlette and uvicorn", "pip install starlette uvicorn")
+        raise UsageError("the page needs starlette and uvicorn", install_hint("web"))
     # Only here, because the rest of the command line works without them.
     from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
     from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra

@@ -10,7 +10,7 @@ import importlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple, Protocol
 
-from farscope.errors import BadUrl, LogRefused
+from farscope.errors import BadUrl, LogRefused, install_hint
 from farscope.logs.base import LogReader
 from farscope.logs.url import default_url, redacted
 
@@ -97,6 +97,8 @@ def open_lines(url: str | None = None) -> LineExchanges:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise
-        raise LogRefused(f"lines to {redacted(address)} need the package pika", "pip install pika") from error
+        raise LogRefused(
+            f"lines to {redacted(address)} need the package pika", install_hint("rabbitmq")
+        ) from error
     exchanges: LineExchanges = rabbitmq.open(address)
     return exchanges

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
-from farscope.errors import BadUrl, LogRefused, UsageError
+from farscope.errors import BadUrl, LogRefused, UsageError, install_hint
 from farscope.logs.base import Log
 from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
 from farscope.logs.memory import MemoryLog
@@ -133,7 +133,9 @@ def _open_rabbitmq(url: str, rest: str) -> Log:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise
-        raise LogRefused(f"the log {redacted(url)} needs the package pika", "pip install pika") from error
+        raise LogRefused(
+            f"the log {redacted(url)} needs the package pika", install_hint("rabbitmq")
+        ) from error
     log: Log = rabbitmq.open(url)
     return log
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 from typing import Final
 
 import msgspec
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from farscope.views.web.answers import Answers
 from farscope.views.web.asking import Asked
+from farscope.views.web.assets import Assets
 from farscope.views.web.frames import FRAME_S, Frames
 from farscope.views.web.guard import Guard
 from farscope.views.web.hub import Hub
-
-STATIC: Final = Path(__file__).parent / "static"
 
 KEEP_ALIVE_S: Final = 10.0
 """After this long without a frame a comment is sent, so that a page that has gone is noticed."""
@@ -44,9 +41,7 @@ def make_app(
     """
     origin_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000
     answers = Answers(hub, origin_ns)
-
-    async def page(_: Request) -> Response:
-        return FileResponse(STATIC / "index.html")
+    assets = Assets()
 
     async def live(request: Request) -> Response:
         frames = Frames(hub, origin_ns, Asked(request, origin_ns).charts("open"))
@@ -64,7 +59,7 @@ def make_app(
 
     app = Starlette(
         routes=[
-            Route("/", page),
+            Route("/", assets.page),
             Route("/api/live", live),
             Route("/api/at", answering(answers.at)),
             Route("/api/near", answering(answers.near)),
@@ -74,7 +69,7 @@ def make_app(
             Route("/api/picture", answering(answers.picture)),
             Route("/api/stats", answering(answers.stats)),
             Route("/api/sequence", sequence),
-            Mount("/static", StaticFiles(directory=STATIC)),
+            Route("/static/{name}", assets.file),
         ]
     )
     return Guard(app, host=host, port=port, token=token)
