@@ -45,7 +45,7 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/made
 	@$(install) '.[fuzz]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures wheel clean
+.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures reference wheel clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -83,6 +83,9 @@ fuzz: $(VENV)/fuzz ## Throw hostile bytes at the decoder for ten minutes; ARGS=6
 
 wheel: $(VENV)/package ## Build the sdist and the wheel into dist/
 	@$(RUN) -m build --outdir dist
+
+reference: $(VENV)/dev ## Make docs/reference.md anew from the code
+	@$(RUN) docs/reference.py
 
 pictures: $(VENV)/dev ## Make the pictures in docs/img anew
 	@$(RUN) docs/pictures.py
