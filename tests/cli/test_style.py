@@ -4,7 +4,8 @@ import io
 
 import pytest
 
-from farscope.cli.style import PALETTE, colour_of, painted, wants_colour
+from farscope.cli.style import PALETTE, colour_of, colour_of_step, painted, wants_colour
+from farscope.records.shape import StepKind
 
 
 class Terminal(io.StringIO):
@@ -33,6 +34,14 @@ def test_colour_can_be_forced_into_a_pipe_and_no_color_wins_over_it(monkeypatch)
     assert wants_colour(io.StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
     assert not wants_colour(io.StringIO())
+
+
+def test_no_chart_has_the_colour_of_a_failure_and_a_refusal_is_none():
+    assert not {colour for colour in PALETTE if "red" in colour}
+    failed, refused = (colour_of_step(kind, "lamp") for kind in (StepKind.FAILED, StepKind.REFUSED))
+    assert (failed, refused) == ("red", "yellow")
+    assert not {failed, refused} & set(PALETTE)
+    assert colour_of_step(StepKind.TRANSITION, "lamp") == colour_of("lamp")
 
 
 def test_a_name_has_one_colour_whatever_it_holds():

@@ -197,7 +197,17 @@ def test_a_handlers_failure_is_told_without_asking_for_it(url):
         chart.start_at("on")
         with pytest.raises(OSError, match="bulb"):
             chart.dispatch(Event("BREAK"))
-    assert r"lamp: BREAK failed in on: OSError: bulb\x1b[2J" in watch(url).stderr
+    told = watch(url).stderr
+    assert re.search(
+        r"lamp: BREAK failed in on: OSError: bulb\\x1b\[2J \(test_watch\.py, line \d+\)$", told, re.MULTILINE
+    )
+
+
+def test_on_a_terminal_a_failure_is_red_a_refusal_is_not_and_neither_has_a_charts_colour(url):
+    play_guarded(url)
+    command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "300ms"]
+    colours = re.findall(r"\x1b\[(\d+)m\[[^]]+\] \[door, (\w+)\]", in_terminal(command))
+    assert {word: colour for colour, word in colours} == {"ignored": "90", "refused": "33", "failed": "31"}
 
 
 def test_a_terminal_gets_colours_that_are_the_same_for_a_chart_everywhere(url):

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 import click
 
-from farscope.cli.style import colour_of, tell, wants_colour
-from farscope.records.failure import error_line
+from farscope.cli.style import colour_of, colour_of_step, tell, wants_colour
+from farscope.records.failure import error_line, error_place
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.records.step import Step
 from farscope.scope.clocks import FAR_NS
@@ -110,7 +110,7 @@ def _coloured(headed: Head, *, spy: bool) -> Lines:
     def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
         step, colour = _by_our_clock(step, corrected_ns), colour_of(label)
         head = headed(step, label)
-        shown = [click.style(head, fg=colour, bold=spy or None)] if head else []
+        shown = [click.style(head, fg=colour_of_step(step.kind, label), bold=spy or None)] if head else []
         return shown + ([click.style(line, fg=colour) for line in spy_lines(step, label)] if spy else [])
 
     return lines
@@ -160,5 +160,8 @@ def _tell_notices(notices: Iterable[Notice]) -> None:
 
 def _failure_line(step: Step, label: str) -> str:
     """Return why a step was given up; it leaves no trace line, and nobody should need --spy to notice it."""
-    error = error_line(step.texts[-1]) if step.texts else "no text"
-    return f"{escape(label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}"
+    error, place = (
+        (error_line(step.texts[-1]), error_place(step.texts[-1])) if step.texts else ("no text", "")
+    )
+    at = f" ({escape(place)})" if place else ""
+    return f"{escape(label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}{at}"

@@ -9,8 +9,22 @@ from zlib import crc32
 
 import click
 
-PALETTE = ("cyan", "magenta", "yellow", "green", "blue", "bright_red", "bright_cyan", "bright_magenta")
-"""Colours of charts, told apart on dark and light backgrounds alike; red alone is left to errors."""
+from farscope.records.shape import StepKind
+
+PALETTE = (
+    "cyan",
+    "magenta",
+    "green",
+    "blue",
+    "bright_cyan",
+    "bright_magenta",
+    "bright_green",
+    "bright_blue",
+)
+"""Colours of charts, told apart on dark and light backgrounds alike; the others say what came of an event."""
+
+OUTCOMES = {StepKind.FAILED: "red", StepKind.REFUSED: "yellow", StepKind.IGNORED: "bright_black"}
+"""Colours of what came of an event. Red is for what went wrong, and a refused event is no such thing."""
 
 
 def wants_colour(stream: TextIO) -> bool:
@@ -29,6 +43,11 @@ def wants_colour(stream: TextIO) -> bool:
 def colour_of(name: str) -> str:
     """Return the colour of a chart: the same in every terminal, whoever else is watched."""
     return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
+
+
+def colour_of_step(kind: StepKind, name: str) -> str:
+    """Return the colour of the line about a step: that of its chart, unless its event came to nothing."""
+    return OUTCOMES.get(kind) or colour_of(name)
 
 
 def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None = None) -> str:
