@@ -17,7 +17,7 @@ def test_a_run_in_order_keeps_its_own_times():
     lane = Lane()
     run = Run("a", 1, [step(10), step(20)], 5)
     lane.add(run)
-    assert (run.exact, run.times, run.reached_ns) == (True, [5, 15], 15)
+    assert (run.due, run.times, run.reached_ns) == (None, [5, 15], 15)
 
 
 def test_a_chart_does_not_get_in_front_of_what_is_held_of_it():
@@ -26,7 +26,7 @@ def test_a_chart_does_not_get_in_front_of_what_is_held_of_it():
     run = Run("a", 2, [step(10), step(55, serial=2), step(70)], 0)
     lane.add(run)
     assert run.times == [50, 60, 70]
-    assert list(run.own_times(3)) == [10, 55, 70]
+    assert run.due == [10, 55, 70]
 
 
 def test_what_is_corrected_again_is_placed_by_its_own_times():

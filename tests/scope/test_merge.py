@@ -1,23 +1,27 @@
 from itertools import accumulate
+from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import ChartId
+from farscope.records.step import Cause, ChartId
 from farscope.scope.lane import EVER_NS
 from farscope.scope.merge import Merge
+from farscope.testing.histories import effects_before_causes, key_of, make_history, order_of
+from farscope.wire.batch import ChartEntry
 
 SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),))
 
 
-def step(probe: str, time_ns: int, *, serial: int = 1, number: int = 1):
-    return (ChartId("chart", "far", 7, serial, probe), number, SHAPE, time_ns, 0, 0, 0, 0, None, ())
+def step(probe: str, time_ns: int, *, serial: int = 1, number: int = 1, took: int = 0, cause=None):
+    chart = ChartId("chart", "far", 7, serial, probe)
+    return (chart, number, SHAPE, time_ns - took, took, 0, 0, 0, cause and Cause(*cause), ())
 
 
 def times(steps) -> list[int]:
-    return [step[3] for step in steps]
+    return [step[3] + step[4] for step in steps]
 
 
 def test_runs_of_two_probes_come_out_as_one():
@@ -157,3 +161,113 @@ def test_what_is_held_to_the_end_comes_out_sorted(batches):
     for now, (probe, drawn, _, _) in enumerate(batches):
         merge.put(probe, [step(probe, time, serial=now) for time, _ in drawn[:1]], 0, now)
     assert times(merge.take_all()) == sorted(drawn[0][0] for _, drawn, _, _ in batches)
+
+
+def test_a_step_is_placed_by_its_end_and_not_late_because_it_took_long():
+    merge = Merge()
+    merge.put("a", [step("a", 50, serial=2)], 0, 0)
+    assert times(merge.take_all()) == [50]
+    merge.put("a", [step("a", 60, took=55)], 0, 0)
+    merge.put("b", [step("b", 55)], 0, 0)
+    assert times(merge.take_all()) == [55, 60]
+    assert merge.late == 0
+
+
+def test_an_effect_is_due_when_its_cause_is_and_so_is_what_its_chart_does_next():
+    merge = Merge()
+    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    merge.put("a", [step("a", 10, serial=2, cause=(1, 1)), step("a", 12, serial=2, number=2)], 0, 0, entries)
+    merge.put("b", [step("b", 11), step("b", 30)], 0, 1)
+    assert (len(merge), merge.effects) == (4, 2)
+    assert times(merge.take(9, -1)) == []
+    merge.put("a", [step("a", 20, took=15)], 0, 2)
+    assert times(merge.take_all()) == [11, 20, 10, 12, 30]
+    assert merge.late == 0
+
+
+def test_an_effect_that_has_waited_for_long_enough_is_marked_and_not_late():
+    merge = Merge()
+    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    effect = step("a", 10, serial=2, cause=(1, 1))
+    merge.put("a", [effect], 0, 5, entries)
+    assert (merge.next_ns, merge.oldest_arrival_ns) == (10, 5)
+    assert merge.take(9, 4) == []
+    assert merge.take(9, 5) == [effect]
+    assert merge.ran_ahead(effect[0], 1)
+    cause = step("a", 40, took=35)
+    merge.put("a", [cause], 0, 6)
+    assert merge.take_all() == [cause]
+    assert not merge.ran_ahead(cause[0], 1)
+    assert merge.late == 0
+
+
+def test_an_effect_that_waits_does_not_keep_what_is_not_its_chart_from_coming():
+    merge = Merge()
+    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    effect, other = step("a", 10, serial=2, cause=(1, 1)), step("a", 12, serial=3)
+    merge.put("a", [effect, other], 0, 5, entries)
+    assert merge.take_all(effects=False) == [other]
+    cause = step("a", 40)
+    merge.put("a", [cause], 0, 6)
+    assert merge.take_all() == [cause, effect]
+    assert merge.late == 0
+
+
+def test_when_a_clock_was_set_back_effects_before_that_wait_no_longer():
+    merge = Merge()
+    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    merge.put("a", [step("a", 1_010, serial=2, cause=(1, 1))], 1_000, 0, entries)
+    merge.fix("a")
+    merge.put("b", [step("b", 12)], 0, 0)
+    assert times(merge.take_all()) == [1_010, 12]
+    assert merge.late == 0
+
+
+HISTORIES = st.integers(0, 2**32).map(lambda seed: make_history(Random(seed)))
+
+
+@given(HISTORIES, st.lists(st.integers(1, 9), min_size=1, max_size=5))
+def test_what_is_held_to_the_end_comes_by_when_it_ended_and_behind_its_cause(history, sizes):
+    merge = Merge()
+    for now, (process, steps, offset) in enumerate(batches_of(history, sizes)):
+        merge.put(process, steps, offset, now, entries_of(history, process))
+    out = merge.take_all()
+    assert list(map(key_of, out)) == order_of(step for process in history for step in process.steps)
+    assert effects_before_causes(out) == []
+    assert merge.late == 0
+    assert not any(merge.ran_ahead(each[0], each[1]) for each in out)
+
+
+@given(HISTORIES, st.lists(st.integers(1, 9), min_size=1, max_size=5), st.integers(0, 500))
+def test_however_little_is_held_only_marked_effects_come_before_their_cause(history, sizes, window_ms):
+    merge = Merge(limit=40)
+    out = []
+    for now, (process, steps, offset) in enumerate(batches_of(history, sizes)):
+        merge.put(process, steps, offset, now, entries_of(history, process))
+        out += merge.take(max(map(ended_ns, steps)) - window_ms * 1_000_000, now - 5)
+    out += merge.take_all()
+    ahead = {key_of(each) for each in out if merge.ran_ahead(each[0], each[1])}
+    assert set(effects_before_causes(out)) == ahead
+    assert sorted(map(key_of, out)) == sorted(key_of(step) for process in history for step in process.steps)
+
+
+def ended_ns(step) -> int:
+    return step[3] + step[4]
+
+
+def batches_of(history, sizes):
+    """Return batches of all processes in the order in which they would be sent."""
+    batches = []
+    for process in history:
+        start = turn = 0
+        while start < len(process.steps):
+            size = sizes[turn % len(sizes)]
+            batches.append((process.probe.hex(), process.steps[start : start + size], 0))
+            start, turn = start + size, turn + 1
+    return sorted(batches, key=lambda batch: ended_ns(batch[1][-1]))
+
+
+def entries_of(history, probe):
+    """Return what the first batch of a process tells of its charts."""
+    (process,) = [process for process in history if process.probe.hex() == probe]
+    return [ChartEntry(serial, "chart", "a", 0) for serial in {step[0].serial for step in process.steps}]

@@ -8,9 +8,9 @@ def test_steps_are_found_by_chart_and_time(hand_probe):
     timeline.extend(steps)
     assert timeline.steps() == steps
     assert timeline.steps(chart=probe.chart(1)) == steps[1::2]
-    moment = steps[4][3]
-    assert timeline.steps(since_ns=moment) == [step for step in steps if step[3] >= moment]
-    assert timeline.steps(until_ns=moment) == [step for step in steps if step[3] < moment]
+    moment = steps[4][3] + steps[4][4]
+    assert timeline.steps(since_ns=moment) == [step for step in steps if step[3] + step[4] >= moment]
+    assert timeline.steps(until_ns=moment) == [step for step in steps if step[3] + step[4] < moment]
     assert timeline.steps(limit=3) == steps[-3:]
     assert timeline.steps(limit=0) == []
 

@@ -85,6 +85,11 @@ class Step(NamedTuple):
         return self.shape.facts
 
     @property
+    def ended_ns(self) -> int:
+        """When the step ended, in nanoseconds since the epoch: lines carry this time, and steps come by it."""
+        return self.time_ns + self.duration_ns
+
+    @property
     def time(self) -> datetime:
         """When the step began, aware, in UTC, to the microsecond."""
         seconds, nanoseconds = divmod(self.time_ns, NANOSECONDS)
@@ -100,7 +105,7 @@ class Step(NamedTuple):
         if not shape.traced:
             return None
         return (
-            f"[{local_time(self.time_ns)}] [{self.chart.name}] e->{shape.signal}() {shape.start}->{shape.end}"
+            f"[{local_time(self.ended_ns)}] [{self.chart.name}] e->{shape.signal}() {shape.start}->{shape.end}"
         )
 
 

@@ -38,7 +38,7 @@ class ChartView:
     last_number: int
     """Number of its last step; 0 if there was none."""
     last_ns: int
-    """When the last step received began, in nanoseconds since the epoch by the chart's clock; 0 if none."""
+    """When the last step received ended, in nanoseconds since the epoch by the chart's clock; 0 if none."""
     structure: ChartStructure | None
     """None until the probe announced it."""
     clock_offset_s: float | None = None
@@ -89,7 +89,7 @@ class Chart:
         self.steps += len(steps)
         if newest[1] >= self._last:
             self._last = newest[1]
-            self.last_ns = newest[3]
+            self.last_ns = newest[3] + newest[4]
         if newest[1] >= self.number:
             self.number = newest[1]
             self.state = newest[2].end

@@ -26,9 +26,10 @@ class Run:
     offset_ns: int
     """How far the probe's clock was ahead."""
     times: list[int] = field(default_factory=list)
-    """Corrected, never falling, and never in front of an earlier step of the same chart that is held."""
-    exact: bool = True
-    """Whether ``times`` are the steps' own, less the offset."""
+    """When the steps ended, corrected: never falling, and never in front of an earlier step of the same chart,
+    or of the cause, that is held."""
+    due: list[int] | None = None
+    """When each should come, where that is not ``times``: a chart whose clock was set back is behind its time."""
     first: int = 0
     reached_ns: int = NEVER_NS
     """The latest time of this run and those of its lane in front of it."""
@@ -48,11 +49,9 @@ class Run:
         """Whether all of it was handed out."""
         return self.first == len(self.times)
 
-    def own_times(self, end: int) -> Sequence[int]:
-        """Return the corrected times of the steps up to ``end``, whatever place they were given."""
-        if self.exact:
-            return self.times[self.first : end]
-        return [step[3] - self.offset_ns for step in self.steps[self.first : end]]
+    def due_times(self) -> Sequence[int]:
+        """Return when each step should come: when it ended, or the one that caused it if that was later."""
+        return self.times if self.due is None else self.due
 
 
 @dataclass(slots=True)
@@ -84,32 +83,65 @@ class Lane:
 
     def _place(self, run: Run, before: Iterable[Run]) -> None:
         """Give a run its times; ``before`` are those in front of it, the nearest first."""
-        times = [step[3] - run.offset_ns for step in run.steps]
-        floors: dict[int, int] = {}
+        times = [step[3] + step[4] - run.offset_ns for step in run.steps]
         reached_ns = NEVER_NS
         sorted_already = all(map(le, times, islice(times, 1, None)))
         earliest_ns = times[0] if sorted_already else min(times)
+        overlapping: list[Run] = []
         for other in before:
             reached_ns = max(reached_ns, other.reached_ns)
             if other.reached_ns <= earliest_ns:
                 break
-            for step, time_ns in zip(other.steps[other.first :], other.times[other.first :], strict=True):
-                floors[step[0][3]] = max(time_ns, floors.get(step[0][3], time_ns))
-        run.exact = sorted_already and not floors
-        run.times = times
-        if not run.exact:
-            run.steps, run.times = _in_time(run.steps, times, floors)
+            overlapping.append(other)
+        run.times, run.due = times, None
+        if overlapping or not sorted_already:
+            places = _Places()
+            for other in reversed(overlapping):
+                places.remember(other)
+            places.give(run)
         run.reached_ns = max(reached_ns, run.times[-1])
 
 
-def _in_time(
-    steps: Sequence[RawStep], own_times: Sequence[int], floors: dict[int, int]
-) -> tuple[list[RawStep], list[int]]:
-    """Return steps by their times, each chart's own behind its floor and in their order."""
-    times: list[int] = []
-    for step, time_ns in zip(steps, own_times, strict=True):
+class _Places:
+    """Finds the times of steps behind their causes and the earlier steps of their charts.
+
+    A step is due when it ended, or when its cause or the step before it is due if that is later: an effect
+    stands behind its cause, and what its chart did next behind the effect.
+    """
+
+    def __init__(self) -> None:
+        self._floors: dict[int, int] = {}
+        """Where the last step of each chart stands, by the chart's serial."""
+        self._delays: dict[int, int] = {}
+        """When that was due, where it had to wait for a cause."""
+        self._steps: dict[tuple[int, int], tuple[int, int]] = {}
+        """Where each step stands and when it was due, by chart and number."""
+
+    def remember(self, run: Run) -> None:
+        """Take note of what is left of a run that has its times."""
+        dues = run.due_times()
+        for place in range(run.first, len(run.times)):
+            self._note(run.steps[place], run.offset_ns, run.times[place], dues[place])
+
+    def give(self, run: Run) -> None:
+        """Give a run its times, and put its steps in their order."""
+        times: list[int] = []
+        dues: list[int] = []
+        for step in run.steps:
+            serial, cause = step[0][3], step[8]
+            caused, caused_due = self._steps.get(cause, (NEVER_NS, NEVER_NS)) if cause else (NEVER_NS, NEVER_NS)
+            due = max(step[3] + step[4] - run.offset_ns, caused_due, self._delays.get(serial, NEVER_NS))
+            time = max(due, caused, self._floors.get(serial, NEVER_NS))
+            self._note(step, run.offset_ns, time, due)
+            times.append(time)
+            dues.append(due)
+        order = sorted(range(len(times)), key=times.__getitem__)
+        run.steps = [run.steps[place] for place in order]
+        run.times = [times[place] for place in order]
+        run.due = [dues[place] for place in order] if dues != times else None
+
+    def _note(self, step: RawStep, offset_ns: int, time: int, due: int) -> None:
         serial = step[0][3]
-        floors[serial] = max(time_ns, floors.get(serial, time_ns))
-        times.append(floors[serial])
-    order = sorted(range(len(times)), key=times.__getitem__)
-    return [steps[index] for index in order], [times[index] for index in order]
+        self._floors[serial] = time
+        self._delays[serial] = due if due > step[3] + step[4] - offset_ns else NEVER_NS
+        self._steps[serial, step[1]] = time, due

@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, bisect_right
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 
-from farscope.records.step import RawStep
+from farscope.records.step import ChartId, RawStep
+from farscope.scope.causes import Causes
 from farscope.scope.corrections import Corrections
+from farscope.scope.intake import MAX_PROBES
 from farscope.scope.lane import EVER_NS, NEVER_NS, Lane, Run
+from farscope.wire.batch import ChartEntry
 
 HELD_STEPS = 65_536
 """Steps held at most; at the limit the earliest are handed out too soon, and others may then be late."""
+
+MARKS_KEPT = 65_536
+"""Steps remembered that were handed out while their cause was running; at the limit the oldest are forgotten."""
 
 
 class Merge:
     """Holds steps until those that happened before them have had time to arrive; not thread-safe.
 
-    Times are those of the steps less their probe's offset. A chart's own steps keep their order, also where
-    its clock goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
+    Times are when the steps ended, less their probe's offset. Of those whose cause and whose chart's step before
+    were handed out, the one that ended first is next. A chart's own steps keep their order, also where its clock
+    goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
     """
 
     def __init__(self, limit: int = HELD_STEPS) -> None:
         self.late = 0
-        """Steps handed out behind one of a later time. All others are in order."""
+        """Steps handed out behind one that was due later. All others are in order."""
         self.corrections = Corrections()
         """What was taken off the times of the steps that were handed out."""
         self._limit = limit
@@ -34,45 +41,113 @@ class Merge:
         self._order = 0
         self._size = 0
         self._reached_ns = NEVER_NS
+        self._now_ns = NEVER_NS
+        self._causes: OrderedDict[str, Causes] = OrderedDict()
+        self._offsets: dict[str, int] = {}
+        """Of the probes with effects that wait for their cause."""
+        self._running: OrderedDict[tuple[str, int, int], None] = OrderedDict()
 
     def __len__(self) -> int:
-        return self._size
+        return self._size + self.effects
+
+    @property
+    def effects(self) -> int:
+        """Steps that wait for the one that caused them, and those behind these."""
+        return sum(len(self._causes[probe]) for probe in self._offsets)
 
     @property
     def next_ns(self) -> int | None:
         """The time, corrected, of the step that is next; None if none is held."""
-        return self._heap[0][0] if self._heap else None
+        times = [ended_ns for _, ended_ns in self._heads()]
+        if self._heap:
+            times.append(self._heap[0][0])
+        return min(times, default=None)
 
     @property
     def oldest_arrival_ns(self) -> int | None:
         """When the first of the batches arrived of which something is held; None if nothing is."""
         self._forget_finished()
-        return self._arrivals[0][0] if self._arrivals else None
+        arrivals = [arrived_ns for arrived_ns, _ in self._heads()]
+        if self._arrivals:
+            arrivals.append(self._arrivals[0][0])
+        return min(arrivals, default=None)
 
     @property
     def probes(self) -> list[str]:
         """The probes of which something is held."""
-        return list(self._lanes)
+        return list({**self._lanes, **self._offsets})
 
-    def put(self, probe: str, steps: Sequence[RawStep], offset_ns: int, now_ns: int) -> None:
-        """Take the steps of a batch, at least one.
+    def ran_ahead(self, chart: ChartId, number: int) -> bool:
+        """Tell whether a step was handed out while the one that caused it was still running."""
+        return (chart.probe, chart.serial, number) in self._running
+
+    def put(
+        self,
+        probe: str,
+        steps: Sequence[RawStep],
+        offset_ns: int,
+        now_ns: int,
+        entries: Sequence[ChartEntry] = (),
+    ) -> None:
+        """Take the steps of a batch.
 
         Args:
             probe: whose they are.
             steps: in the order of the batch.
             offset_ns: how far the probe's clock is ahead.
             now_ns: the present, by a clock that does not go back.
+            entries: what the batch says of its charts.
         """
+        causes = self._causes.pop(probe, None)
+        if causes is None:
+            causes = Causes()
+            if len(self._causes) >= MAX_PROBES:
+                self._release(EVER_NS)
+                self._causes.popitem(last=False)
+        self._causes[probe] = causes
+        self._now_ns = now_ns
+        passed = causes.admit(steps, entries, now_ns)
+        if len(causes):
+            self._offsets[probe] = offset_ns
+        else:
+            self._offsets.pop(probe, None)
+        if passed:
+            self._add(probe, passed, offset_ns)
+
+    def _heads(self) -> list[tuple[int, int]]:
+        """When what waits for a step that has not arrived did so itself, and when it ended, corrected."""
+        return [
+            (arrived_ns, ended_ns - offset_ns)
+            for probe, offset_ns in self._offsets.items()
+            for arrived_ns, ended_ns in self._causes[probe].heads
+        ]
+
+    def _release(self, until_ns: int) -> None:
+        """Let effects that ended until then, corrected, wait no longer for what caused them."""
+        for probe, offset_ns in list(self._offsets.items()):
+            steps, running = self._causes[probe].overdue(until_ns + offset_ns)
+            for serial, number in running:
+                self._running[probe, serial, number] = None
+            if steps:
+                self._add(probe, steps, offset_ns)
+            if not len(self._causes[probe]):
+                del self._offsets[probe]
+        while len(self._running) > MARKS_KEPT:
+            self._running.popitem(last=False)
+
+    def _add(self, probe: str, steps: Sequence[RawStep], offset_ns: int) -> None:
         lane = self._lanes.setdefault(probe, Lane())
         self._order += 1
         run = Run(probe, self._order, steps, offset_ns)
         lane.add(run)
         self._size += len(steps)
         heapq.heappush(self._heap, (run.next_ns, self._order, run))
-        self._arrivals.append((now_ns, run))
+        self._arrivals.append((self._now_ns, run))
 
     def correct(self, probe: str, offset_ns: int) -> None:
         """Go by another offset, also for what is held of the probe."""
+        if probe in self._offsets:
+            self._offsets[probe] = offset_ns
         lane = self._lanes.get(probe)
         if lane is not None and lane.correct(offset_ns):
             self._heap = [(run.next_ns, order, run) for _, order, run in self._heap]
@@ -80,6 +155,9 @@ class Merge:
 
     def fix(self, probe: str) -> None:
         """Let what is held of the probe keep its offset from now on: its clock was set since."""
+        if probe in self._offsets:
+            # Times by two clocks cannot be compared: what waits for its cause waits no longer.
+            self._release(EVER_NS)
         lane = self._lanes.get(probe)
         if lane is not None:
             lane.fixed = self._order
@@ -96,20 +174,33 @@ class Merge:
             arrived_ns: whatever arrived until then is not held any more, nor what is before it.
         """
         taken: list[RawStep] = []
+        until_ns = self.due_ns(until_ns, arrived_ns)
+        self._release(until_ns)
+        while self._heap and self._heap[0][0] <= until_ns:
+            self._take_some(taken, until_ns)
+        while len(self) > self._limit:
+            if self._offsets and not self._heap:
+                self._release(EVER_NS)
+            self._take_some(taken, EVER_NS)
+        self._forget_finished()
+        return taken
+
+    def due_ns(self, until_ns: int, arrived_ns: int) -> int:
+        """Return up to which corrected time ``take`` hands out what is held."""
         for arrived, run in self._arrivals:
             if arrived > arrived_ns:
                 break
             if not run.finished:
                 until_ns = max(until_ns, run.last_ns)
-        while self._heap and self._heap[0][0] <= until_ns:
-            self._take_some(taken, until_ns)
-        while self._size > self._limit:
-            self._take_some(taken, EVER_NS)
-        self._forget_finished()
-        return taken
+        for arrived, ended_ns in self._heads():
+            if arrived <= arrived_ns:
+                until_ns = max(until_ns, ended_ns)
+        return until_ns
 
-    def take_all(self) -> Sequence[RawStep]:
-        """Return all that is held, in order."""
+    def take_all(self, *, effects: bool = True) -> Sequence[RawStep]:
+        """Return all that is held, in order; without ``effects`` those that wait for their cause go on waiting."""
+        if effects:
+            self._release(EVER_NS)
         if len(self._heap) == 1 and self._heap[0][2].first == 0:
             run = self._heap.pop()[2]
             self._arrivals.clear()
@@ -148,11 +239,11 @@ class Merge:
         return steps
 
     def _count_late(self, run: Run, end: int) -> None:
-        if run.exact:
+        if run.due is None:
             self.late += max(0, min(end, bisect_left(run.times, self._reached_ns)) - run.first)
             self._reached_ns = max(self._reached_ns, run.times[end - 1])
             return
-        for time_ns in run.own_times(end):
+        for time_ns in run.due[run.first : end]:
             self.late += time_ns < self._reached_ns
             self._reached_ns = max(self._reached_ns, time_ns)
 

@@ -64,6 +64,10 @@ class Ordering:
         """Steps that came too late for their place: all others came in order."""
         return self._merge.late
 
+    def ran_ahead(self, chart: ChartId, number: int) -> bool:
+        """Tell whether a step was handed out while the one that caused it was still running."""
+        return self._merge.ran_ahead(chart, number)
+
     def correction_ns(self, chart: ChartId, number: int) -> int:
         """Return what was taken off the time of a step that was handed out."""
         return self._merge.corrections.of(chart, number)
@@ -95,8 +99,7 @@ class Ordering:
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
         self._note_known(probe)
-        if accepted.posted.steps:
-            self._merge.put(probe, accepted.posted.steps, correction_ns, now.steady_ns)
+        self._merge.put(probe, accepted.posted.steps, correction_ns, now.steady_ns, batch.charts)
         return told
 
     def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
@@ -115,7 +118,7 @@ class Ordering:
             return self._merge.take(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
         if self._awaiting(now):
             return self._merge.take(NEVER_NS, now.steady_ns - END_HOLD_NS)
-        if not several and now.steady_ns >= self._company_until_ns:
+        if not (several or self._merge.effects) and now.steady_ns >= self._company_until_ns:
             return self._merge.take_all()
         return self._merge.take(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
 
@@ -129,7 +132,8 @@ class Ordering:
             # The reader had fallen behind. All goes by the scope's clock, and so on as while it was live.
             self._correct_all()
             return ()
-        steps = self.take_all()
+        self._correct_all()
+        steps = self._merge.take_all(effects=False)
         self._end_past()
         return steps
 

@@ -47,8 +47,8 @@ class Timeline:
 
         Args:
             chart: only of this chart.
-            since_ns: only steps that began then or later, in nanoseconds since the epoch.
-            until_ns: only steps that began before that.
+            since_ns: only steps that ended then or later, in nanoseconds since the epoch.
+            until_ns: only steps that ended before that.
             limit: only the newest so many of those.
         """
         with self._lock:
@@ -56,9 +56,9 @@ class Timeline:
         if chart is not None:
             steps = [step for step in steps if step[0] == chart]
         if since_ns is not None:
-            steps = [step for step in steps if step[3] >= since_ns]
+            steps = [step for step in steps if step[3] + step[4] >= since_ns]
         if until_ns is not None:
-            steps = [step for step in steps if step[3] < until_ns]
+            steps = [step for step in steps if step[3] + step[4] < until_ns]
         if limit is not None:
             steps = steps[max(0, len(steps) - limit) :]
         return list(map(Step._make, steps))

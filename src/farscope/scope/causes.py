@@ -1,0 +1,181 @@
+"""Effects that arrived before the steps that caused them. Pure: no I/O, no clock.
+
+A step is sent when it ends. A handler that posts an event and then works on ends after the step about that
+event may have ended, so the effect is sent first.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import defaultdict, deque
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from farscope.records.step import Cause, RawStep
+from farscope.wire.batch import ChartEntry
+
+MAX_CHARTS = 4_096
+"""Charts of a probe whose last step is remembered; at the limit the oldest is forgotten, and until it makes
+another step nothing waits for it."""
+
+MAX_HELD_CHARTS = 256
+"""Charts of a probe that wait for a cause at most; the steps of further ones do not wait for theirs."""
+
+
+class _Held(NamedTuple):
+    arrived_ns: int
+    step: RawStep
+
+
+class Causes:
+    """Brings the steps of one probe into an order in which each comes after its cause; not thread-safe.
+
+    A step waits while the step that caused it was not passed on, and with it the later steps of its chart.
+    Nothing waits for a chart that was never heard of, nor for a step that others of its chart have passed.
+    """
+
+    def __init__(self) -> None:
+        self._passed: dict[int, int] = {}
+        """Number of each chart's last step that was passed on, by the chart's serial."""
+        self._told: dict[int, int] = {}
+        """Number of each chart's last step by what batches say of it as a whole."""
+        self._held: dict[int, deque[_Held]] = {}
+        """Steps that wait, by the serial of their chart; the first of them waits for its cause."""
+        self._waiting: defaultdict[int, set[int]] = defaultdict(set)
+        """Charts that wait for a step of a chart, both by their serials."""
+
+    def __len__(self) -> int:
+        """Return how many steps wait."""
+        return sum(map(len, self._held.values()))
+
+    @property
+    def heads(self) -> Iterator[tuple[int, int]]:
+        """When what waits for a step that has not arrived did so itself, and when it ended by its own clock."""
+        for head in self._heads().values():
+            yield head.arrived_ns, _ended_ns(head.step)
+
+    def admit(
+        self, steps: Sequence[RawStep], entries: Sequence[ChartEntry], arrived_ns: int
+    ) -> Sequence[RawStep]:
+        """Take the steps of a batch in their order; return what is to be passed on, in an order of causes.
+
+        Args:
+            steps: of the batch.
+            entries: what the batch says of its charts.
+            arrived_ns: when it arrived, by a clock that does not go back.
+        """
+        for entry in entries:
+            self._told[entry.serial] = max(entry.number, self._told.get(entry.serial, 0))
+        if not self._held and not any([step[8] for step in steps]):
+            self._note(steps)
+            self._hear_of(entries)
+            return steps
+        for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
+            self._passed.setdefault(serial, number - 1)
+        self._hear_of(entries)
+        passed: list[RawStep] = []
+        for step in steps:
+            self._take(_Held(arrived_ns, step), passed)
+        return passed
+
+    def overdue(self, ended_ns: int) -> tuple[list[RawStep], list[tuple[int, int]]]:
+        """Stop waiting for the causes of what ended until then, by its own clock.
+
+        Returns:
+            The steps to pass on, and chart and number of those of them whose cause is still running.
+        """
+        passed: list[RawStep] = []
+        running: list[tuple[int, int]] = []
+        while due := {
+            serial: head for serial, head in self._heads().items() if _ended_ns(head.step) <= ended_ns
+        }:
+            # One at a time: it may release others.
+            first = min(due, key=lambda serial: _ended_ns(due[serial].step))
+            _, number, *_, cause, _ = due[first].step
+            if cause is not None and cause[1] > self._told.get(cause[0], 0):
+                running.append((first, number))
+            self._go_on([first], passed)
+        return passed, running
+
+    def _heads(self) -> dict[int, _Held]:
+        """Return the first waiting step of each chart, but for those whose cause waits here as well."""
+        heads = {serial: queue[0] for serial, queue in self._held.items()}
+        free = {serial: head for serial, head in heads.items() if not self._is_held(head.step[8])}
+        # Numbers that make no sense may wait for each other.
+        return free or heads
+
+    def _is_held(self, cause: Cause | None) -> bool:
+        if cause is None or cause[0] not in self._held:
+            return False
+        return self._held[cause[0]][-1].step[1] >= cause[1]
+
+    def _hear_of(self, entries: Sequence[ChartEntry]) -> None:
+        """Take note of charts that did nothing while anybody watched."""
+        for entry in entries:
+            self._passed.setdefault(entry.serial, entry.number)
+        for known in (self._passed, self._told):
+            while len(known) > MAX_CHARTS:
+                del known[next(iter(known))]
+
+    def _note(self, steps: Sequence[RawStep]) -> None:
+        """Take note of steps that are passed on as they came."""
+        for serial, number in {step[0][3]: step[1] for step in steps}.items():
+            self._passed[serial] = max(number, self._passed.get(serial, 0))
+
+    def _take(self, held: _Held, passed: list[RawStep]) -> None:
+        step = held.step
+        serial, cause = step[0][3], step[8]
+        if serial in self._held:
+            self._held[serial].append(held)
+        elif cause is not None and self._is_to_come(cause, serial) and len(self._held) < MAX_HELD_CHARTS:
+            self._held[serial] = deque([held])
+            self._waiting[cause[0]].add(serial)
+        else:
+            self._go_on(self._pass(step, passed), passed)
+
+    def _is_to_come(self, cause: Cause, serial: int) -> bool:
+        # A chart's own earlier step was passed on, or is lost.
+        return cause[0] != serial and cause[1] > self._passed.get(cause[0], cause[1])
+
+    def _pass(self, step: RawStep, passed: list[RawStep]) -> list[int]:
+        """Pass a step on; return the charts that have waited for it."""
+        serial = step[0][3]
+        passed.append(step)
+        self._passed[serial] = number = max(step[1], self._passed.get(serial, 0))
+        free = []
+        for waiting in self._waiting.get(serial, ()):
+            cause = self._held[waiting][0].step[8]
+            if cause is not None and cause[1] <= number:
+                free.append(waiting)
+        return free
+
+    def _go_on(self, charts: list[int], passed: list[RawStep]) -> None:
+        """Pass on what charts have held, up to what waits for another cause; the step that ended first is next."""
+        ready = [(_ended_ns(self._held[serial][0].step), serial) for serial in charts]
+        heapq.heapify(ready)
+        while ready:
+            _, serial = heapq.heappop(ready)
+            step = self._held[serial].popleft().step
+            self._wait_no_longer(serial, step[8])
+            for free in self._pass(step, passed):
+                heapq.heappush(ready, (_ended_ns(self._held[free][0].step), free))
+                self._wait_no_longer(free, self._held[free][0].step[8])
+            queue = self._held[serial]
+            cause = queue[0].step[8] if queue else None
+            if not queue:
+                del self._held[serial]
+            elif cause is not None and self._is_to_come(cause, serial):
+                self._waiting[cause[0]].add(serial)
+            else:
+                heapq.heappush(ready, (_ended_ns(queue[0].step), serial))
+
+    def _wait_no_longer(self, serial: int, cause: Cause | None) -> None:
+        waiting = self._waiting.get(cause[0]) if cause is not None else None
+        if cause is not None and waiting is not None:
+            waiting.discard(serial)
+            if not waiting:
+                del self._waiting[cause[0]]
+
+
+def _ended_ns(step: RawStep) -> int:
+    return step[3] + step[4]
