@@ -24,7 +24,12 @@ def test_the_spy_ends_with_the_depths_of_the_queues() -> None:
 
 
 def test_the_trace_carries_local_time_name_and_states() -> None:
-    assert STEP.trace() == f"[{local_time(STEP.time_ns)}] [oven] e->B() c1->c2"
+    assert STEP.trace() == f"[{local_time(STEP.ended_ns)}] [oven] e->B() c1->c2"
+
+
+def test_the_trace_carries_the_time_the_step_ended() -> None:
+    slow = STEP._replace(duration_ns=310_000_000)
+    assert slow.trace() == STEP._replace(time_ns=STEP.time_ns + 310_000_000, duration_ns=0).trace()
 
 
 def test_a_step_without_a_transition_leaves_no_trace_line() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from farscope.records.remarks import remarks
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.trace_lines import MAX_LINE_CHARACTERS, parse_trace
@@ -80,3 +81,11 @@ def test_names_stand_for_charts():
     lines = [step(name, "B", "a", "b", 0).trace() for name in ("x", "y", "x")]
     charts = [found.chart for found in parse_trace(lines)]
     assert charts[0] == charts[2] != charts[1]
+
+
+def test_what_a_watcher_puts_behind_a_line_tells_how_long_the_step_took():
+    slow = step("door", "GO", "a", "b", 1_515_590_066 * SECOND)._replace(duration_ns=310_000_000)
+    line = f"{slow.trace()}{remarks(slow, ran_ahead=True)}"
+    (found,) = parse_trace([line])
+    assert told(found) == told(slow)
+    assert (found.duration_ns, found.ended_ns) == (slow.duration_ns, slow.ended_ns)

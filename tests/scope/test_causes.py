@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -114,8 +112,7 @@ def test_no_more_charts_are_remembered_than_there_is_room_for():
 
 @given(st.integers(0, 2**32), st.integers(1, 8))
 def test_whatever_a_process_does_every_step_comes_once_and_behind_its_cause(seed, size):
-    random = Random(seed)
-    (process,) = make_history(random, processes=1, charts=4)
+    (process,) = make_history(seed, processes=1, charts=4)
     causes = Causes()
     out: list[RawStep] = []
     serials = sorted({one[0].serial for one in process.steps})

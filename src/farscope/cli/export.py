@@ -26,9 +26,9 @@ from farscope.views.statechart.model import statecharts
 from farscope.views.statechart.plantuml import plantuml_statecharts
 
 FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
-    "perfetto": lambda source: perfetto_trace(*source),
+    "perfetto": lambda source: perfetto_trace(source.steps, source.structures, source.clock),
     "otlp": lambda source: otlp_lines(source.by_one_clock()),
-    "jsonl": lambda source: json_lines(source.steps, source.clock),
+    "jsonl": lambda source: json_lines(source.steps, source.clock, source.ran_ahead),
     "csv": lambda source: csv_rows(source.steps, source.clock),
     "mermaid": lambda source: mermaid_statecharts(statecharts(source.steps, source.structures)),
     "plantuml": lambda source: plantuml_statecharts(statecharts(source.steps, source.structures)),

@@ -96,7 +96,7 @@ def readable(span: Span) -> ReadableSpan:
         resource=_resource(span.process),
         attributes=_whole(span.attributes),
         events=[
-            Event(whole_text(event.name), _whole(event.attributes), span.start_ns) for event in span.events
+            Event(whole_text(event.name), _whole(event.attributes), span.end_ns) for event in span.events
         ],
         links=[Link(_context(link.target), _whole(link.attributes)) for link in span.links],
         kind=SpanKind.CONSUMER if span.kind == CONSUMER else SpanKind.INTERNAL,

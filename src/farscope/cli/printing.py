@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 import click
 
 from farscope.cli.style import colour_of, colour_of_step, tell, wants_colour
 from farscope.records.failure import error_line, error_place
+from farscope.records.remarks import remarks
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.records.step import Step
-from farscope.scope.clocks import FAR_NS
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
+from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
 from farscope.views.text import escape, json_line, notice_line, outcome_line, spy_lines, trace_line
 
@@ -43,8 +45,31 @@ LOSSES = frozenset(
 LIVES = frozenset({NoticeKind.APPEARED, NoticeKind.STOPPED, NoticeKind.CLOSED})
 """Kinds of notice about a chart's ordinary life; left out where only some kinds of step are wanted."""
 
-Lines = Callable[[Step, str, int], list[str]]
-"""Makes the lines to show of a step, given the label of its chart and when it began by our clock."""
+
+class Seen(NamedTuple):
+    """A step that is to be shown, and what the scope knows of it."""
+
+    step: Step
+    label: str
+    """Of its chart."""
+    corrected_ns: int
+    """When it began by our clock."""
+    ran_ahead: bool = False
+    """Whether the step that caused it was still running when it was handed out."""
+
+    @classmethod
+    def of(cls, step: Step, scope: Scope) -> Seen:
+        """Return a step with what its scope knows of it."""
+        return cls(step, scope.label(step.chart), scope.corrected_ns(step), scope.ran_ahead(step))
+
+    @property
+    def by_our_clock(self) -> Step:
+        """The step as it is shown: smaller differences are within what people do not see or compare."""
+        return by_one_clock(self.step, lambda _: self.corrected_ns)
+
+
+Lines = Callable[[Seen], list[str]]
+"""Makes the lines to show of a step."""
 
 Head = Callable[[Step, str], str | None]
 """Makes the one line that tells of a step, or none, given the label of its chart."""
@@ -80,13 +105,8 @@ def _tells_outcomes(*, spy: bool) -> bool:
     return spy or sys.stdout.isatty()
 
 
-def _json(step: Step, label: str, corrected_ns: int) -> list[str]:
-    return [json_line(step, label, corrected_ns)]
-
-
-def _by_our_clock(step: Step, corrected_ns: int) -> Step:
-    """Return the step as it is shown: smaller differences are within what people do not see or compare."""
-    return step._replace(time_ns=corrected_ns) if abs(corrected_ns - step.time_ns) > FAR_NS else step
+def _json(seen: Seen) -> list[str]:
+    return [json_line(seen.step, seen.label, seen.corrected_ns, ran_ahead=seen.ran_ahead)]
 
 
 def _traced_or_outcome(step: Step, label: str) -> str | None:
@@ -98,22 +118,31 @@ def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
 
 
 def _plain(headed: Head, *, spy: bool) -> Lines:
-    def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
-        step = _by_our_clock(step, corrected_ns)
-        head = headed(step, label)
-        return ([head] if head else []) + (spy_lines(step, label) if spy else [])
+    def lines(seen: Seen) -> list[str]:
+        head, rest = _texts(seen, headed, spy=spy)
+        return head + rest
 
     return lines
 
 
 def _coloured(headed: Head, *, spy: bool) -> Lines:
-    def lines(step: Step, label: str, corrected_ns: int) -> list[str]:
-        step, colour = _by_our_clock(step, corrected_ns), colour_of(label)
-        head = headed(step, label)
-        shown = [click.style(head, fg=colour_of_step(step.kind, label), bold=spy or None)] if head else []
-        return shown + ([click.style(line, fg=colour) for line in spy_lines(step, label)] if spy else [])
+    def lines(seen: Seen) -> list[str]:
+        head, rest = _texts(seen, headed, spy=spy)
+        of_step, colour = colour_of_step(seen.step.kind, seen.label), colour_of(seen.label)
+        shown = [click.style(line, fg=of_step, bold=spy or None) for line in head]
+        return shown + [click.style(line, fg=colour) for line in rest]
 
     return lines
+
+
+def _texts(seen: Seen, headed: Head, *, spy: bool) -> tuple[list[str], list[str]]:
+    """Return the line that tells of a step, if there is one, and those of its facts; one with remarks."""
+    step, label = seen.by_our_clock, seen.label
+    head, rest = headed(step, label), spy_lines(step, label) if spy else []
+    remark = remarks(step, ran_ahead=seen.ran_ahead)
+    if head:
+        return [head + remark], rest
+    return [], [*rest[:-1], *(line + remark for line in rest[-1:])]
 
 
 def shower(
@@ -129,14 +158,14 @@ def shower(
     def show(steps: list[Step]) -> None:
         notices = [notice for notice in asked() if wants_notice(matching, notice)]
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
-        wanted = [(step, scope.label(step.chart)) for step in steps if matching.wants(step)]
-        shown = [line for step, label in wanted for line in lines(step, label, scope.corrected_ns(step))]
+        wanted = [Seen.of(step, scope) for step in steps if matching.wants(step)]
+        shown = [line for seen in wanted for line in lines(seen)]
         if shown:
             sys.stdout.write("\n".join(shown) + "\n")
             sys.stdout.flush()
-        for step, label in wanted:
-            if step.kind is StepKind.FAILED:
-                tell(_failure_line(step, label), alarming=True)
+        for seen in wanted:
+            if seen.step.kind is StepKind.FAILED:
+                tell(_failure_line(seen.step, seen.label), alarming=True)
         _tell_notices(notice for notice in notices if notice.kind not in INTRODUCING)
 
     return show

@@ -14,7 +14,7 @@ import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
 from farscope.cli.pace import SPEED, Pace, beside, place_ns
-from farscope.cli.printing import INTRODUCING, Lines, Show, lines_for, shower, unseen_steps
+from farscope.cli.printing import INTRODUCING, Lines, Seen, Show, lines_for, shower, unseen_steps
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
@@ -29,6 +29,7 @@ from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
 from farscope.views.matching import Matching
+from farscope.views.moments import by_one_clock
 from farscope.views.quantity import number, span_text
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line
@@ -47,7 +48,7 @@ RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """What to replay: from ``from_ns`` on and before ``to_ns``, in nanoseconds since the epoch."""
+    """What to replay: what ended from ``from_ns`` on and before ``to_ns``, in nanoseconds since the epoch."""
 
     from_ns: int
     to_ns: int
@@ -160,9 +161,9 @@ class Shown:
         self._lines = lines
         self._steps = 0
 
-    def __call__(self, step: Step, label: str, corrected_ns: int) -> list[str]:
+    def __call__(self, seen: Seen) -> list[str]:
         """Return the lines to show of a step."""
-        made = self._lines(step, label, corrected_ns)
+        made = self._lines(seen)
         self._steps += bool(made)
         return made
 
@@ -174,10 +175,10 @@ class Shown:
 
 
 def _wanted(scope: Scope, span: Span, matching: Matching) -> Iterator[tuple[int, Step] | None]:
-    """Yield steps with their times by the scope's clock, and None whenever there is nothing to wait for."""
+    """Yield steps with the times their lines show, and None whenever there is nothing to wait for."""
     while not scope.ended:
         for step in scope.take(LOOK_S):
-            time_ns = scope.corrected_ns(step)
+            time_ns = by_one_clock(step, scope.corrected_ns).ended_ns
             if span.has(time_ns):
                 yield time_ns, step
             else:

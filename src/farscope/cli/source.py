@@ -63,6 +63,10 @@ class Source(NamedTuple):
     structures: Mapping[ChartId, ChartStructure | None]
     clock: Clock = own_clock
     """Tells when a step of it began by one clock for all machines, from when it was read on."""
+    ran_ahead: Callable[[Step], bool] = lambda _: False
+    """Tells whether a step comes before the one that caused it, which was still running."""
+    ordered: bool = False
+    """Whether the steps come in the order in which to show them, as those of a log do."""
 
     def by_one_clock(self) -> Iterable[Step]:
         """Return the steps at the times they stand at in a picture of several machines."""
@@ -74,7 +78,7 @@ class Source(NamedTuple):
         chosen = Structures(
             lambda: {chart: what for chart, what in structures.items() if matching.wants_chart(chart)}
         )
-        return Source(filter(matching.wants, self.steps), chosen, self.clock)
+        return self._replace(steps=filter(matching.wants, self.steps), structures=chosen)
 
 
 @contextmanager
@@ -105,7 +109,7 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
             heard = Heard(scope)
             steps = chain.from_iterable(up_to_now(scope, heard))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
-            yield Source(steps, structures, scope.corrected_ns)
+            yield Source(steps, structures, scope.corrected_ns, scope.ran_ahead, ordered=True)
             tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             heard.listen()
             check_opened(scope.stats, heard.refused)

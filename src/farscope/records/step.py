@@ -86,7 +86,7 @@ class Step(NamedTuple):
 
     @property
     def ended_ns(self) -> int:
-        """When the step ended, in nanoseconds since the epoch: lines carry this time, and steps come by it."""
+        """When the step ended, in nanoseconds since the epoch: the time of its lines and its place."""
         return self.time_ns + self.duration_ns
 
     @property
@@ -104,9 +104,8 @@ class Step(NamedTuple):
         shape = self.shape
         if not shape.traced:
             return None
-        return (
-            f"[{local_time(self.ended_ns)}] [{self.chart.name}] e->{shape.signal}() {shape.start}->{shape.end}"
-        )
+        head = f"[{local_time(self.ended_ns)}] [{self.chart.name}]"
+        return f"{head} e->{shape.signal}() {shape.start}->{shape.end}"
 
 
 RawStep = tuple[ChartId, int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
+from farscope.records.remarks import without_remarks
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
 
@@ -22,15 +23,17 @@ _STARTED = "] e->start_at() top->"
 def parse_trace(lines: Iterable[str]) -> Iterator[Step]:
     """Yield a step for each trace line among ``lines``; whatever is no trace line is passed over.
 
-    The steps carry what a trace line tells: chart name, signal, start, end and time. Chart names
-    stand for charts, so two charts of one name come out as one. Names may hold spaces, brackets and
-    arrows: where a line could be cut in several ways, the chart's last known state decides.
+    The steps carry what a trace line tells: chart name, signal, start, end and time. Chart names stand for
+    charts, so two charts of one name come out as one. Names may hold spaces, brackets and arrows: where a
+    line could be cut in several ways, the chart's last known state decides. What ``watch`` puts behind a line
+    tells how long the step took.
     """
     reader = TraceReader()
     for line in lines:
-        step = reader.read(line)
+        bare, took_ns = without_remarks(line.removesuffix("\n").removesuffix("\r"))
+        step = reader.read(bare)
         if step is not None:
-            yield step
+            yield step._replace(time_ns=step.time_ns - took_ns, duration_ns=took_ns)
 
 
 class TraceReader:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections import defaultdict, deque
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
 from farscope.records.step import Cause, RawStep
@@ -20,6 +21,9 @@ another step nothing waits for it."""
 
 MAX_HELD_CHARTS = 256
 """Charts of a probe that wait for a cause at most; the steps of further ones do not wait for theirs."""
+
+
+_CAUSE = itemgetter(8)
 
 
 class _Held(NamedTuple):
@@ -50,7 +54,7 @@ class Causes:
 
     @property
     def heads(self) -> Iterator[tuple[int, int]]:
-        """When what waits for a step that has not arrived did so itself, and when it ended by its own clock."""
+        """When what waits for a step to arrive did so itself, and when it ended by its own clock."""
         for head in self._heads().values():
             yield head.arrived_ns, _ended_ns(head.step)
 
@@ -66,7 +70,7 @@ class Causes:
         """
         for entry in entries:
             self._told[entry.serial] = max(entry.number, self._told.get(entry.serial, 0))
-        if not self._held and not any([step[8] for step in steps]):
+        if not self._held and not any(map(_CAUSE, steps)):
             self._note(steps)
             self._hear_of(entries)
             return steps
@@ -150,7 +154,7 @@ class Causes:
         return free
 
     def _go_on(self, charts: list[int], passed: list[RawStep]) -> None:
-        """Pass on what charts have held, up to what waits for another cause; the step that ended first is next."""
+        """Pass on what charts have held, up to what waits for another cause: what ended first is next."""
         ready = [(_ended_ns(self._held[serial][0].step), serial) for serial in charts]
         heapq.heapify(ready)
         while ready:

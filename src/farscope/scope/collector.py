@@ -137,6 +137,11 @@ class Collector:
         with self._lock:
             return self._ordering.correction_ns(chart, number)
 
+    def ran_ahead(self, chart: ChartId, number: int) -> bool:
+        """Tell whether a step was handed out while the one that caused it was still running."""
+        with self._lock:
+            return self._ordering.ran_ahead(chart, number)
+
     def notices(self) -> list[Notice]:
         """Return the notices since the last call."""
         with self._lock:

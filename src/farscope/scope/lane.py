@@ -26,10 +26,11 @@ class Run:
     offset_ns: int
     """How far the probe's clock was ahead."""
     times: list[int] = field(default_factory=list)
-    """When the steps ended, corrected: never falling, and never in front of an earlier step of the same chart,
-    or of the cause, that is held."""
+    """When the steps ended, corrected: never falling, and never in front of an earlier step of the same
+    chart, or of the cause, that is held."""
     due: list[int] | None = None
-    """When each should come, where that is not ``times``: a chart whose clock was set back is behind its time."""
+    """When each should come, where that is not ``times``: a chart whose clock was set back is behind its
+    time."""
     first: int = 0
     reached_ns: int = NEVER_NS
     """The latest time of this run and those of its lane in front of it."""
@@ -129,7 +130,9 @@ class _Places:
         dues: list[int] = []
         for step in run.steps:
             serial, cause = step[0][3], step[8]
-            caused, caused_due = self._steps.get(cause, (NEVER_NS, NEVER_NS)) if cause else (NEVER_NS, NEVER_NS)
+            caused, caused_due = (
+                self._steps.get(cause, (NEVER_NS, NEVER_NS)) if cause else (NEVER_NS, NEVER_NS)
+            )
             due = max(step[3] + step[4] - run.offset_ns, caused_due, self._delays.get(serial, NEVER_NS))
             time = max(due, caused, self._floors.get(serial, NEVER_NS))
             self._note(step, run.offset_ns, time, due)

@@ -18,15 +18,16 @@ HELD_STEPS = 65_536
 """Steps held at most; at the limit the earliest are handed out too soon, and others may then be late."""
 
 MARKS_KEPT = 65_536
-"""Steps remembered that were handed out while their cause was running; at the limit the oldest are forgotten."""
+"""Steps remembered that were handed out while their cause was running; at the limit the oldest are
+forgotten."""
 
 
 class Merge:
     """Holds steps until those that happened before them have had time to arrive; not thread-safe.
 
-    Times are when the steps ended, less their probe's offset. Of those whose cause and whose chart's step before
-    were handed out, the one that ended first is next. A chart's own steps keep their order, also where its clock
-    goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
+    Times are when the steps ended, less their probe's offset. Of those whose cause and whose chart's step
+    before were handed out, the one that ended first is next. A chart's own steps keep their order, also where
+    its clock goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
     """
 
     def __init__(self, limit: int = HELD_STEPS) -> None:
@@ -198,7 +199,7 @@ class Merge:
         return until_ns
 
     def take_all(self, *, effects: bool = True) -> Sequence[RawStep]:
-        """Return all that is held, in order; without ``effects`` those that wait for their cause go on waiting."""
+        """Return all that is held, in order; without ``effects``, but for what waits for its cause."""
         if effects:
             self._release(EVER_NS)
         if len(self._heap) == 1 and self._heap[0][2].first == 0:

@@ -258,10 +258,18 @@ class Scope:
     def corrected_ns(self, step: Step) -> int:
         """Return when a step began by this machine's clock, as that was known when it was handed out.
 
-        In nanoseconds since the epoch. It is ``step.time_ns`` where the chart's clock is taken as right.
-        Steps come in the order of these times, except those counted in ``stats.late``.
+        In nanoseconds since the epoch. It is ``step.time_ns`` where the chart's clock is taken as right. With
+        ``step.duration_ns`` added it is when the step ended, and steps come in the order of that, each behind
+        the one that caused it, except those counted in ``stats.late`` and those that ``ran_ahead``.
         """
         return step.time_ns - self._collector().correction_ns(step.chart, step.number)
+
+    def ran_ahead(self, step: Step) -> bool:
+        """Tell whether a step was handed out before the one that caused it, which was still running then.
+
+        That is so where a handler posts an event and works on for longer than steps wait for each other.
+        """
+        return step.cause is not None and self._collector().ran_ahead(step.chart, step.number)
 
     def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
         """Return the spy and trace of a chart, by name, label, ``name@host`` or id.

@@ -36,8 +36,8 @@ class ScopeStats:
     cut: int
     """Batches retention removed from the log before they could be read."""
     late: int = 0
-    """Steps handed out behind one that happened after them, by corrected times: they came too late for their
-    place, or their clock was set back. All others came in order."""
+    """Steps handed out behind one that ended after them, by corrected times: they came too late for their
+    place, or their clock was set back. All others came in order; no step is late because it took long."""
 
     unknown: tuple[Unknown, ...] = ()
     """Where knowledge ends: of what lies behind these it is not known whether there was anything to receive.

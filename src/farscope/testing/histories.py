@@ -1,4 +1,4 @@
-"""Histories of charts that post to each other while they work, made by chance, and the order they are to be shown in."""
+"""Histories of charts that post to each other while they work, and the order they are to be shown in."""
 
 from __future__ import annotations
 
@@ -27,12 +27,13 @@ class Process(NamedTuple):
     steps: list[RawStep]
 
 
-def make_history(random: Random, processes: int = 2, charts: int = 3, events: int = 12) -> list[Process]:
+def make_history(seed: int, processes: int = 2, charts: int = 3, events: int = 12) -> list[Process]:
     """Return what some processes did from the beginning of the epoch's second day on.
 
-    Every now and then a step takes long, and its handler posts at any time before its end; no two steps end in
-    the same nanosecond, so that there is one right order.
+    Every now and then a step takes long, and its handler posts at any time before its end; no two steps end
+    in the same nanosecond, so that there is one right order.
     """
+    random = Random(seed)  # noqa: S311 - the same again for a seed
     ended: set[int] = set()
     return [_process(random, number, charts, events, ended) for number in range(processes)]
 
@@ -43,13 +44,14 @@ def order_of(steps: Iterable[RawStep]) -> list[StepKey]:
     Of those whose cause and whose chart's step before are out, the one that ended first is next.
     """
     known = {key_of(step): step for step in steps}
-    last = {}
+    last: dict[tuple[str, int], StepKey] = {}
     before: dict[StepKey, int] = dict.fromkeys(known, 0)
     after: dict[StepKey, list[StepKey]] = {key: [] for key in known}
     for key in sorted(known):
         probe, serial, _ = key
         cause = known[key][8]
-        needed = {last.get((probe, serial)), None if cause is None else (probe, *cause)} & known.keys()
+        wanted = [last.get((probe, serial)), None if cause is None else (probe, *cause)]
+        needed = {one for one in wanted if one is not None and one in known}
         before[key] = len(needed)
         for one in needed:
             after[one].append(key)
@@ -88,13 +90,17 @@ def _ended_ns(step: RawStep) -> int:
 
 def _process(random: Random, number: int, charts: int, events: int, ended: set[int]) -> Process:
     probe = bytes([number + 1] * 16)
-    ids = [ChartId(f"chart{serial}", f"host{number}", 7, serial, probe.hex()) for serial in range(1, charts + 1)]
+    ids = [
+        ChartId(f"chart{serial}", f"host{number}", 7, serial, probe.hex()) for serial in range(1, charts + 1)
+    ]
     begin_ns = 86_400_000 * MILLISECOND
     free_ns = [begin_ns] * charts
     numbers = [0] * charts
     posted: list[tuple[int, int, int, Cause | None]] = []
     for order in range(events):
-        heapq.heappush(posted, (begin_ns + random.randrange(2_000) * MILLISECOND, order, random.randrange(charts), None))
+        heapq.heappush(
+            posted, (begin_ns + random.randrange(2_000) * MILLISECOND, order, random.randrange(charts), None)
+        )
     steps: list[RawStep] = []
     while posted:
         at_ns, order, chart, cause = heapq.heappop(posted)
@@ -114,6 +120,8 @@ def _process(random: Random, number: int, charts: int, events: int, ended: set[i
         for other in range(charts):
             if random.random() < 0.6 / charts:
                 when_ns = random.randrange(began_ns, ended_ns)
-                heapq.heappush(posted, (when_ns, len(steps) + order + events, other, Cause(chart + 1, numbers[chart])))
+                heapq.heappush(
+                    posted, (when_ns, len(steps) + order + events, other, Cause(chart + 1, numbers[chart]))
+                )
     steps.sort(key=_ended_ns)
     return Process(probe, f"host{number}", steps)

@@ -25,6 +25,7 @@ COLUMNS = (
     "start",
     "end",
     "duration_ns",
+    "ended_ns",
     "waited_ns",
     "queued",
     "deferred",
@@ -41,7 +42,8 @@ def csv_rows(steps: Iterable[Step], clock: Clock = own_clock) -> Iterator[str]:
 
     Text is in one line, control characters visible, and spy lines are joined by `` | ``. Text that a
     spreadsheet would take for a formula is preceded by an apostrophe; JSON lines give it exactly. ``time``
-    and ``time_ns`` are by the machine's own clock, ``corrected_ns`` is what another ``clock`` tells.
+    and ``time_ns`` are when the step began and ``ended_ns`` is when it ended, by the machine's own clock;
+    ``corrected_ns`` is when it began by what another ``clock`` tells.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)
@@ -76,6 +78,7 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         _cell(shape.start),
         _cell(shape.end),
         step.duration_ns,
+        step.ended_ns,
         step.waited_ns,
         step.queued,
         step.deferred,

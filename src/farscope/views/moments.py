@@ -22,7 +22,7 @@ def own_clock(step: Step) -> int:
 
 
 def by_one_clock(step: Step, clock: Clock) -> Step:
-    """Return the step at the time it stands at among those of other machines.
+    """Return the step, begin and end, at the time it stands at among those of other machines.
 
     That is its own where the clocks differ by no more than a second, as everywhere that people look.
     """

@@ -43,16 +43,16 @@ def _request(process: Process, spans: list[dict[str, Any]]) -> str:
 
 
 def _json_span(span: Span) -> dict[str, Any]:
-    moment = str(span.start_ns)
+    end = str(span.end_ns)
     made: dict[str, Any] = {
         **_ids(span.id),
         "name": span.name,
         "kind": span.kind,
-        "startTimeUnixNano": moment,
-        "endTimeUnixNano": str(span.end_ns),
+        "startTimeUnixNano": str(span.start_ns),
+        "endTimeUnixNano": end,
         "attributes": _attributes(span.attributes),
         "events": [
-            {"timeUnixNano": moment, "name": event.name, "attributes": _attributes(event.attributes)}
+            {"timeUnixNano": end, "name": event.name, "attributes": _attributes(event.attributes)}
             for event in span.events
         ],
     }

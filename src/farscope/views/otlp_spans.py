@@ -68,8 +68,9 @@ class Span(NamedTuple):
     name: str
     kind: int
     start_ns: int
-    """In nanoseconds since the epoch; its events have this time too."""
+    """In nanoseconds since the epoch."""
     end_ns: int
+    """Its events have this time: a fact's own is not known, and what came of the step is so from then on."""
     attributes: Attributes
     events: tuple[Event, ...]
     """The step's facts."""
@@ -93,7 +94,7 @@ def span_of(step: Step) -> Span:
         name=f"{chart.name} {shape.signal}",
         kind=INTERNAL if step.cause is None else CONSUMER,
         start_ns=step.time_ns,
-        end_ns=step.time_ns + step.duration_ns,
+        end_ns=step.ended_ns,
         attributes={
             "statechart.chart": chart.name,
             "statechart.serial": chart.serial,

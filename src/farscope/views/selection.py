@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import deque
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
@@ -28,9 +29,9 @@ class Selection(NamedTuple):
     last: int | None = None
     """Only the last so many of the steps that pass the other conditions."""
     from_ns: int | None = None
-    """Only steps that began then or later, in nanoseconds since the epoch."""
+    """Only steps that ended then or later, in nanoseconds since the epoch."""
     to_ns: int | None = None
-    """Only steps that began then or earlier."""
+    """Only steps that ended then or earlier."""
     charts: tuple[str, ...] = ()
     """Shell patterns; a chart's name, or a longer label of it, must fit one of them. None: all charts."""
     signals: tuple[str, ...] = ()
@@ -47,10 +48,10 @@ class Selection(NamedTuple):
         return self.in_window(step) and self.wants_chart(step.chart) and self.wants_shape(step.shape)
 
     def in_window(self, step: Step) -> bool:
-        """Tell whether the step lies between ``from_ns`` and ``to_ns``."""
-        if self.from_ns is not None and step.time_ns < self.from_ns:
+        """Tell whether the step ended between ``from_ns`` and ``to_ns``: by the time that its line shows."""
+        if self.from_ns is not None and step.ended_ns < self.from_ns:
             return False
-        return self.to_ns is None or step.time_ns <= self.to_ns
+        return self.to_ns is None or step.ended_ns <= self.to_ns
 
     def wants_shape(self, shape: Shape) -> bool:
         """Tell whether signal, states and kind are those asked for."""
@@ -67,10 +68,20 @@ class Selection(NamedTuple):
         return not self.charts or fits_chart(chart, self.charts)
 
 
+def in_order(
+    steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
+) -> list[Step]:
+    """Return the selected steps in the order they come in, which is that of whoever gave them.
+
+    With ``selection.last`` only so many steps are held at any time. ``also`` is a further condition.
+    """
+    return list(deque((step for step in steps if selection.wants(step) and also(step)), selection.last))
+
+
 def in_time(
     steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
 ) -> list[Step]:
-    """Return the selected steps over all charts in order of time.
+    """Return the selected steps over all charts by when they ended, for steps nobody has put in order.
 
     A chart's own steps keep their order even where its clock was set back. With ``selection.last``
     only so many steps are held at any time, however long the run. ``also`` is a further condition.
@@ -78,7 +89,7 @@ def in_time(
     reached: dict[ChartId, int] = {}
     held: list[tuple[int, int, Step]] = []
     for arrival, step in enumerate(steps):
-        time_ns = max(step.time_ns, reached.get(step.chart, step.time_ns))
+        time_ns = max(step.ended_ns, reached.get(step.chart, step.ended_ns))
         reached[step.chart] = time_ns
         if not selection.wants(step) or not also(step):
             continue

@@ -62,20 +62,23 @@ def outcome_line(step: Step, label: str | None = None) -> str | None:
     word = _OUTCOMES.get(step.kind)
     if word is None:
         return None
-    head = f"[{local_time(step.time_ns)}] [{escape(label or step.chart.name)}, {word}]"
+    head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}, {word}]"
     return f"{head} e->{escape(step.signal)}() in {escape(step.start)}"
 
 
 def spy_lines(step: Step, label: str | None = None) -> list[str]:
-    """Return a step's spy lines, each behind the time and the chart it is of."""
-    head = f"[{local_time(step.time_ns)}] [{escape(label or step.chart.name)}]"
+    """Return a step's spy lines, each behind the time the step ended and the chart it is of."""
+    head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}]"
     return [f"{head} {escape(line)}" for line in step.spy()]
 
 
-def step_dict(step: Step, label: str | None = None, corrected_ns: int | None = None) -> dict[str, Any]:
+def step_dict(
+    step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
+) -> dict[str, Any]:
     """Return all a step tells, in plain types under stable names; texts are as they came, not escaped.
 
     ``corrected_ns`` is when it began by the watcher's clock; None where nobody compared the clocks.
+    ``ran_ahead``: it was handed out while the step that caused it was still running.
     """
     chart = step.chart
     return {
@@ -94,10 +97,12 @@ def step_dict(step: Step, label: str | None = None, corrected_ns: int | None = N
         "time_ns": step.time_ns,
         "corrected_ns": corrected_ns,
         "duration_ns": step.duration_ns,
+        "ended_ns": step.ended_ns,
         "waited_ns": step.waited_ns,
         "queued": step.queued,
         "deferred": step.deferred,
         "cause": None if step.cause is None else {"serial": step.cause.serial, "number": step.cause.number},
+        "cause_running": ran_ahead,
         "facts": [
             {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts
         ],
@@ -105,10 +110,12 @@ def step_dict(step: Step, label: str | None = None, corrected_ns: int | None = N
     }
 
 
-def json_line(step: Step, label: str | None = None, corrected_ns: int | None = None) -> str:
+def json_line(
+    step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
+) -> str:
     """Return a step as one line of JSON in ASCII, without a newline; see ``step_dict``."""
     # JSON lets DEL through, terminals act on it.
-    return json.dumps(step_dict(step, label, corrected_ns)).replace("\x7f", "\\u007f")
+    return json.dumps(step_dict(step, label, corrected_ns, ran_ahead=ran_ahead)).replace("\x7f", "\\u007f")
 
 
 def notice_line(notice: Notice) -> str:

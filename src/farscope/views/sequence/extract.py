@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
 from farscope.views.labels import chart_labels
-from farscope.views.selection import Selection, in_time
+from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 
 EVERYTHING = Selection()
@@ -24,12 +24,14 @@ OUTCOMES = {
 """Notes on steps that led to no state."""
 
 
-def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagram:
+def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
     """Draw each chart as a group whose lanes are its states, and each transition as an arrow.
 
-    Steps without a trace line (hooked, ignored, refused, failed) leave no arrow.
+    Steps without a trace line (hooked, ignored, refused, failed) leave no arrow. ``ordered``: the steps come
+    in the order to draw them in, as those of a scope do; otherwise they are drawn by when they ended.
     """
-    chosen = in_time(steps, selection, also=lambda step: step.shape.traced)
+    choose = in_order if ordered else in_time
+    chosen = choose(steps, selection, also=lambda step: step.shape.traced)
     if not chosen:
         return NOTHING
     labels = chart_labels(step.chart for step in chosen)
@@ -56,15 +58,16 @@ def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagra
     return Diagram(groups, tuple(lanes), arrows, separate=True)
 
 
-def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING) -> Diagram:
+def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
     """Draw each chart as a lane, each process as a group, and each step as the arrow of its event.
 
     The arrow starts at the chart whose step posted the event; at the border when the event came
     from outside any chart, or from one that is not shown. The note tells the state it led to, or
-    in round brackets what else became of it.
+    in round brackets what else became of it. ``ordered`` as in ``by_state``.
     """
     everyone = _Directory()
-    chosen = in_time(everyone.watching(steps), selection)
+    choose = in_order if ordered else in_time
+    chosen = choose(everyone.watching(steps), selection)
     if not chosen:
         return NOTHING
     labels = chart_labels(step.chart for step in chosen)

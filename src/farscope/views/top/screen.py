@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.failure import error_line
+from farscope.records.remarks import remarks
 from farscope.records.step import Step, local_time
 from farscope.views.quantity import count_text, number
 from farscope.views.text import escape, trace_line
@@ -190,10 +191,11 @@ def _steps(row: Row | None, width: int, height: int) -> list[Line]:
 def _step_text(step: Step, label: str) -> str:
     trace = trace_line(step, label)
     if trace is not None:
-        return trace
+        return trace + remarks(step)
     kind = step.kind.name.lower()
     error = f": {error_line(step.texts[-1])}" if step.texts and kind == "failed" else ""
-    return f"[{local_time(step.time_ns)}] [{label}] e->{step.signal}() {kind} in {step.start}{error}"
+    head = f"[{local_time(step.ended_ns)}] [{label}]"
+    return f"{head} e->{step.signal}() {kind} in {step.start}{error}{remarks(step)}"
 
 
 def _foot(controls: Controls, width: int) -> Line:

@@ -142,7 +142,7 @@ class Table:
             if chart is None:
                 chart = charts[Key(step[0][4], step[0][3])] = _Chart(step[0])
                 self._has_strangers = True
-            time_ns = step[3] - chart.offset_ns
+            time_ns = step[3] + step[4] - chart.offset_ns
             if time_ns < oldest_ns:
                 time_ns = now_ns
             # A clock that is ahead of ours must not count into seconds to come.
