@@ -169,7 +169,15 @@ class BadUrl(LogError):
 
 
 class LogUnavailable(LogError):
-    """The log cannot be reached or written at the moment; trying again may help."""
+    """The log cannot be reached or written at the moment; trying again may help.
+
+    ``refused``: it was in use before and is refused now, such as a login; it helps only when somebody has
+    changed something back, and is tried again all the same.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, refused: bool = False) -> None:
+        super().__init__(message, hint)
+        self.refused = refused
 
 
 class LogRefused(LogError):

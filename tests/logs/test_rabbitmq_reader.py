@@ -369,6 +369,22 @@ def test_a_stream_deleted_under_a_reader_is_read_anew(log: RabbitLog):
     reader.close()
 
 
+def test_a_stream_made_anew_is_read_from_its_begin_also_if_it_is_longer_by_then(
+    log: RabbitLog, far_log: RabbitLog, proxy: TcpProxy
+):
+    append(log, b"1", b"2")
+    reader = far_log.reader(since_ns=0)
+    assert take(reader, 2) == [b"1", b"2"]
+    proxy.refuse()
+    eventually(lambda: trouble(reader))
+    delete_stream(log)
+    append(log, b"3", b"4", b"5", b"6")
+    proxy.pass_on()
+    assert take(reader, 4) == [b"3", b"4", b"5", b"6"]
+    assert reader.cut == 0
+    reader.close()
+
+
 def test_a_position_behind_the_end_of_a_new_stream_leads_to_its_begin(log: RabbitLog):
     append(log, b"1")
     reader = log.reader(position={"offset": 1000})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farscope.errors import LogRefused
+from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.sqlite import SqliteLog
 from farscope.logs.sqlite_file import TABLES, FileName, writer_lives
 from farscope.logs.sqlite_reader import SqliteReader
@@ -51,6 +51,27 @@ def test_files_are_merged_by_time_of_storing(log):
     middle.close()
     for writer in writers:
         writer.close()
+
+
+def test_a_folder_that_is_not_to_be_used_for_a_while_is_waited_for_once_it_was_read(log):
+    write(log, "a", b"1")
+    reader = log.reader(since_ns=0)
+    assert data(reader) == [b"1"]
+    aside = log.folder.with_name("aside")
+    log.folder.rename(aside)
+    log.folder.write_text("in the way")
+    with pytest.raises(LogRefused, match="cannot use the log folder"):
+        log.reader(since_ns=0)
+    for _ in range(2):
+        with pytest.raises(LogUnavailable, match="cannot use the log folder") as caught:
+            reader.read(0.0)
+        assert caught.value.refused
+        assert not reader.caught_up
+    log.folder.unlink()
+    aside.rename(log.folder)
+    write(log, "b", b"2")
+    assert data(reader) == [b"2"]
+    reader.close()
 
 
 def test_what_a_writer_stores_and_closes_upon_while_one_looks_is_read(log, monkeypatch):

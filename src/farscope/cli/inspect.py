@@ -89,7 +89,7 @@ def _present(log: Log, over: Over) -> Iterator[Entry]:
             try:
                 entries = reader.read(LOOK_S, READ_LIMIT)
             except LogUnavailable as error:
-                patience.lost(error.message)
+                patience.lost(error.message, refused=error.refused)
                 patience.check()
                 time.sleep(LOOK_S)
             else:

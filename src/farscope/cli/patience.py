@@ -30,11 +30,14 @@ class Patience:
         self._clock = clock
         self._since_s = 0.0
         self._lost = ""
+        self._told: set[str] = set()
 
-    def lost(self, message: str) -> None:
-        """The log cannot be read; ``message`` says why."""
+    def lost(self, message: str, *, refused: bool = False) -> None:
+        """The log cannot be read; ``message`` says why, ``refused`` that somebody has to change something."""
         if not self._lost:
             self._since_s = self._clock()
+        if not self._lost or (refused and message not in self._told):
+            self._told.add(message)
             tell(f"log unavailable: {escape(message)}", alarming=True)
         self._lost = message
 
@@ -42,6 +45,7 @@ class Patience:
         """The log can be read."""
         if self._lost:
             self._lost = ""
+            self._told.clear()
             tell("log available")
 
     def check(self) -> None:
@@ -65,7 +69,8 @@ class Heard:
         """Take what the scope has to tell."""
         for notice in self._scope.notices():
             if notice.kind is NoticeKind.LOG_UNAVAILABLE:
-                self._patience.lost(notice.detail)
+                # The scope says it once, and once more where somebody has to change something.
+                self._patience.lost(notice.detail, refused=True)
             elif notice.kind is NoticeKind.LOG_AVAILABLE:
                 self._patience.found()
             elif notice.kind in self._telling:

@@ -126,7 +126,7 @@ class Copy:
             entries = self._reader.read(LOOK_S, READ_LIMIT)
         except LogUnavailable as error:
             progress.clear()
-            self._patience.lost(error.message)
+            self._patience.lost(error.message, refused=error.refused)
             self._patience.check()
             retry_s = time.monotonic() + RETRY_S
             while time.monotonic() < retry_s and not over():

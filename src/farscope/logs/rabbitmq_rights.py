@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
-from farscope.errors import LogMissing, LogUnavailable
+from farscope.errors import LogMissing, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq_settings import Settings
 
 AGAIN: Final = "it is tried again"
@@ -31,9 +31,13 @@ def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissin
     )
 
 
-def awaited(error: LogMissing) -> LogUnavailable:
-    """What was there until now is missing: somebody who makes it anew need not start the readers anew."""
-    waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}")
+def awaited(error: LogRefused) -> LogUnavailable:
+    """Return what a refusal is to somebody who was let in before: whoever mends it need not start them anew.
+
+    So it is while a broker is rebuilt: it comes up without the user, then without the virtual host, then
+    without the stream, or with another certificate.
+    """
+    waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}", refused=True)
     waiting.__cause__ = error
     return waiting
 

@@ -58,6 +58,7 @@ class Shelf:
         self.next_offset = start.offset
         """Of the next batch to receive; None until it is known."""
         self._doubtful = False
+        self._newest: bytes | None = None
         self.cut = 0
         self.attached = False
         self.found = False
@@ -84,6 +85,7 @@ class Shelf:
             if expected is not None and parcel.offset - expected > BOOKKEEPING:
                 self.cut += parcel.offset - expected - BOOKKEEPING
             self.next_offset = parcel.offset + 1
+            self._newest = parcel.entry.data
             if parcel.entry.stored_ns < (self.start.since_ns or 0):
                 self.changed.notify_all()
                 return False
@@ -95,6 +97,22 @@ class Shelf:
         """Settle what the next batch to receive is."""
         with self.changed:
             self.next_offset = offset
+            self._newest = None
+
+    @property
+    def remembers(self) -> int:
+        """How many batches before the next one are remembered: 1, or 0 where none was received yet."""
+        return int(self._newest is not None)
+
+    def is_of_another_stream(self, parcel: Parcel) -> bool:
+        """Whether something else came at the offset of the newest batch than that batch.
+
+        A broker that was rebuilt has a new stream of the same name, which may be longer than the old one was
+        when somebody who was not let in for a while comes back.
+        """
+        with self.changed:
+            known = self._newest is not None and parcel.offset + 1 == self.next_offset
+            return known and parcel.entry.data != self._newest
 
     def end_at(self, offset: int) -> None:
         """Settle up to where everything must have come before the end can be said to be reached."""

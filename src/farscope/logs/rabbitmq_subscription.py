@@ -9,7 +9,7 @@ from typing import Any, Final
 from pika.channel import Channel
 from pika.spec import Basic, BasicProperties
 
-from farscope.errors import LogError, LogMissing, LogUnavailable
+from farscope.errors import LogError, LogMissing, LogRefused, LogUnavailable
 from farscope.logs.base import Entry
 from farscope.logs.rabbitmq_end import LAST_PATIENCE_S, OFFSET, End, Lookout, offset_of, stored_ns_of
 from farscope.logs.rabbitmq_errors import no_stream
@@ -34,6 +34,7 @@ class Subscription:
         self._settings = settings
         self._shelf = shelf
         self._has_delivered = False
+        self._over = False
 
     def converse(self, link: Link) -> Script:
         """Find out where the stream ends, and attach to it where the shelf needs it to go on."""
@@ -51,7 +52,7 @@ class Subscription:
             end = yield from self._make_sure(lookout, end, shelf.next_offset)
         shelf.end_at(end.offset)
         if shelf.next_offset and end.offset >= shelf.next_offset - 1:
-            yield self._consume(shelf.next_offset)
+            yield self._consume(shelf.next_offset - shelf.remembers)
         else:
             yield self._consume(_begin(since_ns or 0))
         # The broker says "consuming" before it looks for the offset; its next answer comes after.
@@ -66,8 +67,8 @@ class Subscription:
 
     def lost(self, error: LogError) -> None:
         """Let the reader know, and why."""
-        if isinstance(error, LogMissing) and self._shelf.found:
-            if error.begins_anew:
+        if isinstance(error, LogRefused) and self._shelf.found:
+            if isinstance(error, LogMissing) and error.begins_anew:
                 self._shelf.begin_at(0)
             error = awaited(error)
         self._shelf.tell(attached=False, error=error)
@@ -128,7 +129,18 @@ class Subscription:
             return
         self._has_delivered = True
         parcel = Parcel(offset, Entry(body, stored_ns_of(properties)), method.delivery_tag, self)
-        if not self._shelf.put(parcel):
+        if self._over:
+            # What was on its way behind the batch that showed it to be another stream.
+            return
+        if self._shelf.is_of_another_stream(parcel):
+            self._over = True
+            self._shelf.begin_at(0)
+            self._link.fail(
+                LogUnavailable(
+                    f"the stream {self._settings.stream!r} was made anew", "it is read from its begin"
+                )
+            )
+        elif not self._shelf.put(parcel):
             channel.basic_ack(method.delivery_tag)
 
     def _cancelled(self, _: object) -> None:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from farscope.errors import LogRefused, LogUnavailable
+from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position
 from farscope.logs.sqlite_file import FileName, writer_lives
 from farscope.logs.sqlite_tail import ALL_READ, BEGINNING, COARSE_NS, END, ForeignFormat, Start, Tail
@@ -67,7 +67,7 @@ class SqliteReader:
             )
         deadline = time.monotonic() + timeout_s
         while True:
-            self._scan_if_changed()
+            self._scan_again()
             found = self._gather(limit)
             left = deadline - time.monotonic()
             if found:
@@ -105,6 +105,16 @@ class SqliteReader:
         self._woken.set()
 
     # -- the folder ----------------------------------------------------------------------------
+
+    def _scan_again(self) -> None:
+        """Look for changes in a folder that could be read before: whatever keeps us from it now may pass."""
+        try:
+            self._scan_if_changed()
+        except LogError as error:
+            self._caught_up, self._folder_mtime = False, -1
+            if not isinstance(error, LogRefused):
+                raise
+            raise LogUnavailable(error.message, f"{error.hint}; it is tried again", refused=True) from error
 
     def _scan_if_changed(self) -> None:
         try:

@@ -99,6 +99,8 @@ class Collector:
         self._unread: tuple[Unread, ...] = ()
         self._failures = 0
         self._was_lost = False
+        self._told: set[str] = set()
+        """What was told of the log since it was lost."""
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
 
     def start(self) -> None:
@@ -334,7 +336,9 @@ class Collector:
                 return
 
     def _log_lost(self, error: LogUnavailable) -> None:
-        if not self._failures:
+        # Who waits for a broker to come back is told, once each, of what somebody has to mend there.
+        if not self._failures or (error.refused and error.message not in self._told):
+            self._told.add(error.message)
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
         self._fall_behind()
@@ -347,6 +351,7 @@ class Collector:
     def _log_found(self) -> None:
         if self._failures:
             self._failures = 0
+            self._told.clear()
             self._tell([Notice(kind=NoticeKind.LOG_AVAILABLE)])
 
     def _tell(self, notices: list[Notice]) -> None:
