@@ -23,7 +23,26 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+ENOUGH = 4.5
+"""The least contrast of text to its ground that the Web Content Accessibility Guidelines (AA) ask for."""
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
+
+
+def _luminance(colour: str) -> float:
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.03928 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+@pytest.fixture(scope="session")
+def readable() -> Callable[[str, str], bool]:
+    """Tell whether text of a colour can be read on a ground, both as ``#rrggbb``."""
+
+    def of(one: str, other: str) -> bool:
+        darker, lighter = sorted((_luminance(one), _luminance(other)))
+        return (lighter + 0.05) / (darker + 0.05) >= ENOUGH
+
+    return of
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -63,5 +63,12 @@ def test_a_refused_event_shows_among_many_on_its_pixel():
     assert [item[4] for item in drawn["items"]] == [StepKind.REFUSED]
 
 
+def test_a_failure_shows_before_a_refusal_and_on_its_own_pixel_only():
+    kinds = [StepKind.TRANSITION] * 600
+    kinds[150], kinds[450], kinds[550] = StepKind.REFUSED, StepKind.REFUSED, StepKind.FAILED
+    drawn = lane(track_of(range(600), kinds), Window(0, 600, 3), 0)
+    assert [item[4] for item in drawn["items"]] == [StepKind.REFUSED, StepKind.TRANSITION, StepKind.FAILED]
+
+
 def test_times_are_told_from_the_origin():
     assert lane(track_of([1_000]), Window(0, 2_000, 10), 900)["items"][0][0] == 100

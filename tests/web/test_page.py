@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import colorsys
 import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -202,6 +204,76 @@ def test_statistics_tell_refused_events_from_failed_ones(page, url):
         )
         for signal, numbers in (("SLAM", "100001"), ("LOCK", "200020")):
             expect(table.locator("tr", has_text=signal).locator("td.number")).to_have_text(list(numbers))
+
+
+def test_a_failure_is_read_in_lines_the_users_own_first_and_the_rest_folded_away(page, url):
+    def slams(_chart, _event):
+        raise ValueError("stuck\nfor good")
+
+    chart = Factory("door", threaded=False, on_error="continue")
+    chart.create("shut").catch("SLAM", slams)
+    chart.nest("shut", parent=None)
+    with broadcast(chart, url=url):
+        chart.start_at("shut")
+        with suppress(ValueError):
+            chart.dispatch(Event("SLAM"))
+        row(page, "door").click()
+        page.keyboard.press("2")
+        page.locator("#view-steps tbody tr", has_text="SLAM").click()
+        facts = page.locator("#view-steps .facts")
+        expect(facts.locator(".error")).to_have_text("ValueError: stuck\nfor good", use_inner_text=True)
+        own = facts.locator(".mine")
+        expect(own).to_have_text(
+            re.compile(r'^.*test_page\.py, line \d+, in slams\n +raise ValueError\("stuck\\nfor good"\)')
+        )
+        assert "engine" not in own.inner_text()
+        whole = facts.locator("details pre")
+        expect(whole).to_be_hidden()
+        facts.locator("summary").click()
+        expect(whole).to_be_visible()
+        lines = whole.inner_text().splitlines()
+        assert lines[0] == "Traceback (most recent call last):"
+        assert any("engine" in line for line in lines)
+
+
+def test_a_states_colour_comes_of_its_name_and_is_not_red(page, readable):
+    names = [*(f"state {number}" for number in range(400)), "", "a", "b", "geöffnet → ok"]
+    painted = """async (names) => {
+        const { stateFill, stateInk } = await import("/static/theme.js");
+        const pen = document.createElement("canvas").getContext("2d");
+        const rgb = (colour) => ((pen.fillStyle = colour), pen.fillStyle);
+        return names.map((name) => [rgb(stateFill(name)), rgb(stateInk(name))]);
+    }"""
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)
+        first = page.evaluate(painted, names)
+        page.reload()
+        assert page.evaluate(painted, names[::-1])[::-1] == first
+        for fill, ink in first:
+            assert readable(fill, ink)
+            red, green, blue = (int(fill[place : place + 2], 16) / 255 for place in (1, 3, 5))
+            assert 40 / 360 <= colorsys.rgb_to_hls(red, green, blue)[0] <= 320 / 360
+        assert len({fill for fill, _ in first}) > 70
+        alike = sum(one == other for one, other in pairwise(fill for fill, _ in first))
+        assert alike < 20
+
+
+def test_refused_events_are_amber_leave_the_states_name_free_and_only_failures_are_red(page):
+    drawn = page.evaluate("""async () => {
+        const { drawLane } = await import("/static/timeline-draw.js");
+        const { colour } = await import("/static/theme.js");
+        const pen = document.createElement("canvas").getContext("2d");
+        const ticks = [];
+        const ink = (name) => ((pen.fillStyle = colour(name)), pen.fillStyle);
+        const names = { [ink("tick")]: "amber", [ink("bad")]: "red", [ink("soft")]: "soft" };
+        pen.fillRect = (x, y, width, height) => width === 1 && ticks.push([names[pen.fillStyle], height]);
+        const items = [[100, 1, 0, 0, 5], [200, 900, 0, 0, 5], [300, 1, 0, 0, 6], [400, 1, 0, 0, 4]];
+        const view = { from: 0, to: 1000, left: 0, width: 1000, height: 100 };
+        drawLane(pen, { states: ["shut"], signals: ["OPEN"], before: 0, items }, view, 0, 900);
+        return ticks;
+    }""")
+    assert [ink for ink, _ in drawn] == ["amber", "amber", "red", "soft"]
+    assert all(height <= 9 for ink, height in drawn if ink == "amber")
 
 
 def test_the_names_of_a_sequences_lanes_stay_in_sight(page, url):

@@ -8,6 +8,8 @@ from typing import Final
 
 from starlette.exceptions import HTTPException
 
+from farscope.records.failure import read_traceback
+from farscope.records.shape import StepKind
 from farscope.records.step import Step
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.svg import svg_sequence
@@ -127,7 +129,8 @@ class Answers:
             "ahead": own_ns - step.time_ns,
             "spy": own.spy(),
             "trace": own.trace(),
-            "texts": list(step.texts),
+            "long": [text.splitlines() for text in _free_texts(step) if len(text.splitlines()) > 1],
+            "failure": _plain_failure(step),
             "cause": cause,
         }
 
@@ -258,3 +261,24 @@ def _announced(row: Row) -> Statechart:
     if row.view.structure is not None:
         drawn.add_structure(row.view.structure)
     return drawn
+
+
+def _free_texts(step: Step) -> tuple[str, ...]:
+    """Return what the step says besides what was raised."""
+    return step.texts[:-1] if step.kind is StepKind.FAILED else step.texts
+
+
+def _plain_failure(step: Step) -> Plain:
+    """Return what was raised, and where in the user's program; None of a step that did not fail."""
+    if step.kind is not StepKind.FAILED or not step.texts:
+        return None
+    failure = read_traceback(step.texts[-1])
+    return {
+        "error": list(failure.error),
+        "mine": [
+            {"file": frame.file, "line": frame.line, "within": frame.function, "source": frame.source}
+            for frame in failure.mine
+        ],
+        "others": len(failure.frames) - len(failure.mine),
+        "whole": step.texts[-1].strip().splitlines(),
+    }

@@ -162,19 +162,16 @@ def _distance(track: Track, first: Place, last: Place) -> int:
 
 
 def _kind(track: Track, first: Place, last: Place, count: int) -> int:
-    """Return the kind to draw: a refused or failed one if the pixel has any, else the last one's."""
+    """Return the kind to draw: failed if a step of the pixel is, or else refused, or else the last one's."""
     kind = track.shape_at(last).kind
     if count == 1:
         return int(kind)
+    bad: set[StepKind] = set()
     for number in range(first.block, last.block + 1):
         block = track.blocks[number]
-        bad = [shape.kind for shape in block.table if shape.kind in _BAD]
-        if bad and (first.block != last.block or _has_bad(track, first, last)):
-            return int(max(bad))
-    return int(kind)
-
-
-def _has_bad(track: Track, first: Place, last: Place) -> bool:
-    block = track.blocks[first.block]
-    numbers = set(block.shapes[first.offset : last.offset + 1])
-    return any(block.table[number].kind in _BAD for number in numbers)
+        # Few blocks have a bad step at all; of those that have, the pixel's own part decides.
+        if any(shape.kind in _BAD for shape in block.table):
+            begin = first.offset if number == first.block else 0
+            end = last.offset + 1 if number == last.block else len(block)
+            bad |= {block.table[shape].kind for shape in set(block.shapes[begin:end])} & _BAD
+    return int(max(bad, default=kind))

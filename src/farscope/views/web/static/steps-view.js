@@ -1,7 +1,7 @@
 // The steps of the selected chart, newest first, and every fact of the one that was picked.
 
 import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
-import { KINDS, clock, span, visible } from "./format.js";
+import { KINDS, clock, span, things, visible } from "./format.js";
 
 const LISTED = 100;
 const COLUMNS = ["time", "event", "from", "to", "took", "waited", "queued"];
@@ -93,9 +93,9 @@ export class StepsView extends EventTarget {
     head.append(`took ${span(duration)}, waited ${span(waited)}, ${queued} queued, ${deferred} deferred`);
     if (facts.ahead) head.append(`; ${clock(at + facts.ahead, 1)} by its own clock`);
     if (facts.cause) head.append(this._cause(facts.cause));
-    const lines = [...(facts.trace ? [facts.trace] : []), ...facts.spy, ...facts.texts.filter((text) => text.includes("\n"))];
+    const lines = [...(facts.trace ? [facts.trace] : []), ...facts.spy, ...facts.long.flat()];
     this._facts.hidden = false;
-    this._facts.replaceChildren(head, make("pre", {}, lines.map(visible).join("\n")));
+    this._facts.replaceChildren(head, ...failure(facts.failure), make("pre", {}, shownLines(lines)));
     this._facts.scrollTop = 0;
     for (const row of this._body.rows) mark(row, "aria-selected", String(Number(row.dataset.number) === number));
   }
@@ -107,6 +107,24 @@ export class StepsView extends EventTarget {
     link.addEventListener("click", () => this.dispatchEvent(new CustomEvent("cause", { detail: { chart, number } })));
     return make("span", {}, "; posted by ", link);
   }
+}
+
+/** Make what tells of a failed handler: the error, the user's own lines, and folded away all of the traceback. */
+function failure(told) {
+  if (!told) return [];
+  const places = told.mine.flatMap(({ file, line, within, source }) => [
+    `${visible(file)}, line ${line}${within ? `, in ${visible(within)}` : ""}`,
+    ...(source ? [`    ${source}`] : []),
+  ]);
+  const others = told.others ? `, with ${things(told.others, "frame")} of farscope and of libraries` : "";
+  const whole = make("details", {}, make("summary", {}, `whole traceback${others}`), make("pre", {}, shownLines(told.whole)));
+  // Without a line of the user's there is nothing else to look at.
+  if (!places.length) whole.open = true;
+  return [make("pre", { class: "error" }, shownLines(told.error)), make("pre", { class: "mine" }, shownLines(places)), whole];
+}
+
+function shownLines(lines) {
+  return lines.map((line) => line && visible(line.replaceAll("\t", "    "))).join("\n");
 }
 
 function makeRow() {

@@ -56,18 +56,27 @@ function kept() {
 
 export const theme = new Theme();
 
-const hues = new Map();
-const HUES_KEPT = 5000; // names; beyond, colours are given out anew
-const GOLDEN_ANGLE = 137.508;
+const paints = new Map();
+const PAINTS_KEPT = 5000; // names; beyond, they are worked out again
+const FIRST_HUE = 45; // hues round 0 are red, which failures alone have
+const HUES = 27; // ten degrees apart, so that two states look alike only where they have the same
+const TONES = {
+  light: [[52, 84, 24], [46, 78, 20], [38, 90, 28]], // saturation and lightness of the ground, lightness of the ink
+  dark: [[32, 33, 92], [46, 22, 80], [20, 38, 96]],
+};
 
-/** Return the fill of a state: the same on every lane. */
+/** Return the fill of a state: the same on every lane, after every reload and in every browser. */
 export function stateFill(name) {
-  return theme.dark ? `hsl(${hueOf(name)} 32% 33%)` : `hsl(${hueOf(name)} 52% 84%)`;
+  const { hue, tone } = paintOf(name);
+  const [saturation, ground] = TONES[theme.dark ? "dark" : "light"][tone];
+  return `hsl(${hue} ${saturation}% ${ground}%)`;
 }
 
 /** Return the colour of text on `stateFill`. */
 export function stateInk(name) {
-  return theme.dark ? `hsl(${hueOf(name)} 40% 86%)` : `hsl(${hueOf(name)} 45% 24%)`;
+  const { hue, tone } = paintOf(name);
+  const ink = TONES[theme.dark ? "dark" : "light"][tone][2];
+  return `hsl(${hue} 40% ${ink}%)`;
 }
 
 /** Return a colour of the style sheet, by its name without the dashes. */
@@ -84,7 +93,7 @@ function colours() {
   const probe = document.createElement("i");
   document.body.append(probe);
   cached = {};
-  for (const name of ["paper", "panel", "ink", "soft", "line", "hover", "accent", "accent-soft", "bad", "warn"]) {
+  for (const name of ["paper", "panel", "ink", "soft", "line", "hover", "accent", "accent-soft", "bad", "warn", "tick"]) {
     probe.style.color = `var(--${name})`;
     cached[name] = getComputedStyle(probe).color;
   }
@@ -92,13 +101,23 @@ function colours() {
   return cached;
 }
 
-/** Colours follow in the order in which states are first drawn, each as far from the ones before as can be. */
-function hueOf(name) {
-  let hue = hues.get(name);
-  if (hue === undefined) {
-    if (hues.size >= HUES_KEPT) hues.clear();
-    hue = Math.round((210 + hues.size * GOLDEN_ANGLE) % 360);
-    hues.set(name, hue);
+/** A state's colour comes of its name alone. */
+function paintOf(name) {
+  let paint = paints.get(name);
+  if (paint === undefined) {
+    if (paints.size >= PAINTS_KEPT) paints.clear();
+    const place = hashOf(name) % (HUES * TONES.light.length);
+    paint = { hue: FIRST_HUE + 10 * (place % HUES), tone: Math.floor(place / HUES) };
+    paints.set(name, paint);
   }
-  return hue;
+  return paint;
+}
+
+/** FNV-1a, stirred as MurmurHash3 ends: names that differ in one sign are far apart. */
+function hashOf(text) {
+  let hash = 0x811c9dc5;
+  for (let place = 0; place < text.length; place += 1) hash = Math.imul(hash ^ text.charCodeAt(place), 0x01000193);
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
 }

@@ -6,8 +6,10 @@ import { colour, stateFill, stateInk } from "./theme.js";
 export const LANE = 22;
 export const RULER = 24;
 const BAR = 16;
+const MOST_TICK = 9; // of what did not fail: the upper half of a bar is for the name of the state
 const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
 const WIDTHS_KEPT = 5000;
+const HALO = 4;
 const widths = new Map();
 const labels = new Map(); // as they were cut, by width and text
 const FONT = "11px system-ui, sans-serif";
@@ -98,9 +100,14 @@ function span(pen, name, from, to, top) {
   const text = visible(name);
   if (widthOf(pen, text) > to - from - 9) return null;
   return () => {
-    pen.fillStyle = stateInk(name);
     pen.textAlign = "left";
     pen.textBaseline = "middle";
+    // Round the letters the ground stays clear, also in a fence of ticks.
+    pen.strokeStyle = stateFill(name);
+    pen.lineWidth = HALO;
+    pen.lineJoin = "round";
+    pen.strokeText(text, from + 5, top + BAR / 2 + 0.5);
+    pen.fillStyle = stateInk(name);
     pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
   };
 }
@@ -115,14 +122,17 @@ function widthOf(pen, text) {
   return width;
 }
 
-/** Events stand on the lower edge, taller where many fall on a pixel; refused and failed ones are of their own colour. */
+/**
+ * Events stand on the lower edge, taller where many fall on a pixel. Refused ones are amber and no taller: guards
+ * refuse all the time. Failed ones are red and reach to the top.
+ */
 function ticks(pen, lane, at, top) {
+  const inks = { 5: colour("tick"), 6: colour("bad") };
   const plain = colour("soft");
-  const bad = colour("bad");
   for (const [time, steps, , , kind] of lane.items) {
     if (!steps) continue; // where another part begins
-    const height = kind >= 5 ? BAR : Math.min(BAR, 3 + 2 * Math.log2(steps));
-    pen.fillStyle = kind >= 5 ? bad : plain;
+    const height = kind === 6 ? BAR : Math.min(MOST_TICK, 3 + 2 * Math.log2(steps));
+    pen.fillStyle = inks[kind] ?? plain;
     pen.fillRect(Math.round(at(time)), top + BAR - height, 1, height);
   }
 }
