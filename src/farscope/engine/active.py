@@ -8,14 +8,16 @@ import traceback
 from typing import Any, Final, Unpack
 from uuid import NAMESPACE_DNS, uuid5
 
+from farscope.engine.breakdown import broke_down, goes_on
 from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
+from farscope.engine.reserved import gives_way, is_intact, mended
 from farscope.engine.runner import Runner
 from farscope.engine.running import hold, let_go
 from farscope.engine.states import State
 from farscope.engine.unstarted import Startable
-from farscope.errors import ChartStopped
+from farscope.errors import ChartStopped, Invariant
 
 MADE_UP_CHARACTERS: Final = 5
 """Length of the name that a chart without one gets from its first state; charts that start alike share it."""
@@ -76,7 +78,7 @@ class ActiveObject(Startable):
             "chart.failure has it, with its traceback; on_error='continue' lets a chart go on",
         )
 
-    @property
+    @gives_way
     def failure(self) -> BaseException | None:
         """What a handler raised and so ended the chart; None if nothing did."""
         return self._failure
@@ -88,7 +90,7 @@ class ActiveObject(Startable):
             return super().at_rest
         return not self._queue and self._idle
 
-    @property
+    @gives_way
     def thread(self) -> threading.Thread | None:
         """The chart's own thread, or the one of its runner that ran it last.
 
@@ -176,11 +178,13 @@ class ActiveObject(Startable):
             try:
                 e, cause, posted_ns = queue.popleft()
             except IndexError:
+                if not is_intact(self):
+                    raise mended(self) or Invariant("a chart's queue is not its own") from None
                 return self._is_wanted_again()
             try:
                 self._run(e, cause, posted_ns)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
-                if not self._goes_on(e, error):
+                if not goes_on(self, e, error):
                     self._failure = error
                     self._stopping = True
         if self._stopping:
@@ -200,11 +204,24 @@ class ActiveObject(Startable):
         return here is self._thread or (self._runner is not None and here in self._runner.threads)
 
     def _leave(self) -> None:
-        super().stop()
-        let_go(self)
-        self._free(self._failure)
-        if self._runner is not None:
-            self._runner.release(self)
+        """End, whatever fails meanwhile: nobody is to wait for a chart that runs no more."""
+        try:
+            super().stop()
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+            broke_down(self, error)
+            self._stopped = True
+            if not self._is_over:
+                self._end()
+        finally:
+            let_go(self)
+            self._free(self._failure)
+            if self._runner is not None:
+                self._runner.release(self)
+
+    def _perish(self, error: BaseException) -> None:
+        """End because of an error in the engine, outside any step."""
+        broke_down(self, error)
+        self._leave()
 
     def _goes_on(self, e: Event, error: BaseException) -> bool:
         """Decide, after a handler raised and its step was recorded, whether the chart goes on."""
@@ -225,8 +242,13 @@ class ActiveObject(Startable):
     def _live_on(self) -> None:
         try:
             self._loop()
-        finally:
+        except BaseException as error:  # noqa: BLE001 - whatever it is, those who watch are told
+            broke_down(self, error)
+        try:
             self._leave()
+        except BaseException:  # noqa: BLE001 - same
+            _log.exception("chart %s could not end in order", self._name)
+        finally:
             # The frames of a traceback lead to this one, whose locals nobody else can clear.
             del self
 
@@ -246,6 +268,8 @@ class ActiveObject(Startable):
             try:
                 e, cause, posted_ns = queue.popleft()
             except IndexError:
+                if not is_intact(self):
+                    raise mended(self) or Invariant("a chart's queue is not its own") from None
                 self._idle = True
                 if not queue and not self._stopping:
                     self._bell.acquire()
@@ -254,7 +278,7 @@ class ActiveObject(Startable):
             try:
                 self._run(e, cause, posted_ns)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
-                if not self._goes_on(e, error):
+                if not goes_on(self, e, error):
                     self._failure = error
                     return
 

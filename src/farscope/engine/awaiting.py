@@ -7,11 +7,13 @@ from time import time_ns
 from types import coroutine
 from typing import Any, NoReturn
 
+from farscope.engine.breakdown import failed, forgotten, unrecorded
 from farscope.engine.calls import Call
 from farscope.engine.chart import Chart
 from farscope.engine.event import Event
 from farscope.engine.here import per_thread
 from farscope.engine.memo import Branches, Place, Rest
+from farscope.engine.stepper import START
 from farscope.errors import Invariant
 from farscope.records.step import Cause
 
@@ -52,21 +54,27 @@ class AwaitingStepper(Chart):
         if recorded and self._refused:
             self._note_refused()
         begin_ns = time_ns()
+        posted = posted_ns, cause
         try:
+            if recorded and e is START:
+                self._announce()
             shape, _, _, texts = await self._follow_on(e, roots)
         except BaseException as error:
             if self._is_over:
                 # Those who watch were told that the chart has ended.
                 raise
-            walk = self._replayed(e)
             # A start that failed leaves nothing from which a step could begin.
             self._roots = None if self._leaf is None else roots
-            if recorded:
-                self._fail(walk, error, begin_ns, (posted_ns, cause))
-            self._forget_failed()
-            raise
+            blamed = failed(self, e, error, begin_ns, posted) if recorded else forgotten(self, error)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
         if recorded:
-            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+            try:
+                self._record(shape, begin_ns, *posted, self._take_texts(texts) if self._texts else ())
+            except BaseException as error:  # noqa: BLE001 - it is raised further
+                if e is START:
+                    self._leaf = self._roots = None
+                blamed = unrecorded(self, e, error, begin_ns, posted)
+                raise blamed  # noqa: B904 - same
 
     async def _follow_on(self, e: Event, branches: Branches) -> Rest:
         """Follow a step to its end, from each pause on as if the handler had answered at once."""
@@ -79,18 +87,18 @@ class AwaitingStepper(Chart):
             else:
                 return rest
             # A step that is left forgets where it was; here it is only interrupted.
-            self._roots, self._place, self.temp.fun = None, place, target
+            self._roots, self._place, self._temp.fun = None, place, target
             answer = await self._within(given)
             if self._walk is not None:
                 # It is walked anew, from what is remembered of it by now.
                 self._walk.give_up()
                 self._walk = None
-            branches = {e.signal: (_giving(answer, self.temp.fun), None, place)}
+            branches = {e.signal: (_giving(answer, self._temp.fun), None, place)}
 
     def _pause(self, answer: Any) -> NoReturn:
         if self._place is None:
             raise Invariant("an answer has to be awaited, and no handler gave it")
-        raise Paused(answer, self._place, self.temp.fun)
+        raise Paused(answer, self._place, self._temp.fun)
 
     def _slice(self, act: Any, *arguments: Any) -> Any:
         """Call ``act`` as a part of the step that runs."""
@@ -126,7 +134,7 @@ def _giving(answer: object, target: object) -> Call:
     """Return a handler that gives ``answer`` at once."""
 
     def give(chart: Any, _e: Event) -> Any:
-        chart.temp.fun = target
+        chart._temp.fun = target  # noqa: SLF001 - as handlers do
         return answer
 
     return give

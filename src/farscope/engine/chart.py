@@ -10,6 +10,7 @@ from farscope.engine.declare import State
 from farscope.engine.factory import Blueprint, Factory
 from farscope.engine.memo import Memo
 from farscope.engine.reactions import checked_function
+from farscope.engine.reserved import is_reserved, of_users
 from farscope.engine.states import State as KnownState
 from farscope.engine.states import States
 from farscope.errors import ChartBuildError, NotAState
@@ -56,7 +57,7 @@ class Chart(Factory):
         super().__init_subclass__(**kwargs)
         attributes = {name: value for name, value in vars(cls).items() if isinstance(value, State)}
         for name in attributes:
-            if any(hasattr(base, name) for base in cls.__bases__):
+            if is_reserved(cls, name) or any(of_users(base, name) for base in cls.__bases__):
                 raise ChartBuildError(
                     f"state {name} would hide what each chart of class {cls.__name__} has of that name",
                     f"call the attribute differently: {name}_ = State({name!r})",
@@ -90,7 +91,7 @@ class Chart(Factory):
         return super().nest(state, parent)
 
     def _prepare_start(self, target: Any) -> None:
-        self.refuse_change()
+        Factory.refuse_change(self)
         if self._learnt is not None and not self._states.named:
             self._states, self._memo = self._learnt
         super()._prepare_start(self._initial() if target is None else target)

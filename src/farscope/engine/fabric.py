@@ -6,6 +6,7 @@ import threading
 import weakref
 from typing import NamedTuple, Protocol
 
+from farscope.engine.breakdown import undelivered
 from farscope.engine.event import Event
 from farscope.errors import ChartStopped, QueueFull
 from farscope.records.forks import at_fork
@@ -102,6 +103,8 @@ class Fabric:
             except ChartStopped:
                 # It ends at this moment, and with it its subscriptions.
                 continue
+            except Exception as error:  # noqa: BLE001 - whatever it is, all others get the event
+                undelivered(subscriber, e, error)
         if refused:
             raise QueueFull(
                 f"no room for {e.signal_name} in the queues of {', '.join(names)}",

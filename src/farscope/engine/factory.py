@@ -10,7 +10,7 @@ from farscope.engine.calls import adapted, name_of
 from farscope.engine.event import signals
 from farscope.engine.flatten import flat_code
 from farscope.engine.options import ActiveOptions
-from farscope.engine.states import BuiltState
+from farscope.engine.states import BuiltState, is_outside
 from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
 
 
@@ -28,7 +28,7 @@ class Blueprint:
             AlreadyStarted: the chart runs.
             ChartBuildError: the state catches the signal already, or the handler cannot be called so.
         """
-        self._factory.refuse_change()
+        Factory.refuse_change(self._factory)
         number = signals.append(signal) if isinstance(signal, str) else signal
         name = self._state.__name__
         what = signals.name_for_signal(number)
@@ -81,7 +81,7 @@ class Factory(ActiveObject):
             AlreadyStarted: the chart runs.
             ChartBuildError: the chart has a state of that name.
         """
-        self.refuse_change()
+        Factory.refuse_change(self)
         if not (state and isinstance(state, str)):
             raise ChartBuildError(f"{state!r} is no name for a state", "name a state by a string")
         if state in self._states.named:
@@ -98,7 +98,7 @@ class Factory(ActiveObject):
             AlreadyStarted: the chart runs.
             ChartBuildError: one is unknown, the state was nested before, or a loop would form.
         """
-        self.refuse_change()
+        Factory.refuse_change(self)
         built = self._built(state)
         name = built.__name__
         if built.parent is not None or built in self._states.moved or (built.nested and not built.shared):
@@ -181,7 +181,7 @@ class Factory(ActiveObject):
         return built
 
     def _around(self, name: str, parent: Any) -> Any:
-        if parent is None or parent == self.top:
+        if parent is None or is_outside(parent):
             return None
         if callable(parent) and not isinstance(parent, BuiltState):
             return parent

@@ -10,7 +10,7 @@ from farscope.engine.fabric import PRIORITY
 from farscope.engine.here import per_thread
 from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
-from farscope.engine.reserved import refuse_taken_by
+from farscope.engine.reserved import gives_way, guard, is_reserved, is_users, mended, refuse_taken_by, taken
 from farscope.engine.states import State
 from farscope.engine.stepper import DIRECT
 from farscope.errors import AlreadyStarted, ChartError, NotStarted
@@ -69,7 +69,15 @@ class Hsm(Mailbox):
     @name.setter
     def name(self, name: str) -> None:
         if self._leaf is not None:
-            raise AlreadyStarted(f"chart {self._name} runs under its name", "name a chart before its start")
+            raise AlreadyStarted(
+                f"chart {self._name} runs under its name",
+                "name a chart before its start; call an attribute differently, say name_of_mine",
+            )
+        if not isinstance(name, str):
+            raise ChartError(
+                f"a chart cannot be named {name!r}",
+                "name it by a string; call an attribute differently, say name_of_mine",
+            )
         self._name = name
         self._is_named = True
         self._id = self._make_id()
@@ -114,17 +122,20 @@ class Hsm(Mailbox):
             e, cause, posted_ns = self._queue.popleft()
         except IndexError:
             return False
+        except AttributeError as error:
+            raise (mended(self) or error) from None
         self._run(e, cause, posted_ns)
         return True
 
     def complete_circuit(self) -> bool:
         """Make steps until the queue is empty; return whether there was anything to do."""
+        step = self.next_rtc
         done = False
-        while self.next_rtc():
+        while step():
             done = True
         return done
 
-    @property
+    @gives_way
     def threaded(self) -> bool:
         """Whether the chart makes its steps on its own thread, rather than when its caller says so."""
         return self._thread is not None
@@ -236,27 +247,32 @@ class Hsm(Mailbox):
         """Return the name of the state the chart rests in."""
         return self._resting().name
 
-    @property
+    @gives_way
     def state_name(self) -> str:
         """Name of the state whose handler runs now; between steps, of the one the chart rests in."""
         return self._acting().name
 
-    @property
+    @gives_way
     def state_fn(self) -> Any:
         """The state whose handler runs now, as the user wrote it; between steps, the one it rests in."""
         return self._acting().fn
 
-    @property
+    @gives_way
     def state(self) -> Resting:
         """The state the chart rests in, as ``state.fun``."""
         return Resting(self._resting().fn)
 
     def augment(self, *, other: Any, name: str, relationship: str | None = None) -> None:
-        """Give the chart an attribute ``name`` that is ``other``, unless it has one of that name.
+        """Give the chart an attribute ``name`` that is ``other``, unless the user gave it one of that name.
 
         With ``relationship="mutual"`` the other chart also gets this one under this one's name.
+
+        Raises:
+            ChartBuildError: the engine needs the name for itself.
         """
-        if not hasattr(self, name):
+        if is_reserved(type(self), name):
+            raise taken(name, f"chart {self._name}")
+        if not is_users(self, name):
             setattr(self, name, other)
         if relationship == "mutual":
             other.augment(other=self, name=self._name)
@@ -276,3 +292,7 @@ class Hsm(Mailbox):
             f"chart {self._name} runs on its own thread",
             "post the event, or make a Factory with threaded=False to drive it yourself",
         )
+
+
+for _base in Hsm.__mro__[:-1]:
+    guard(_base)

@@ -9,16 +9,18 @@ import threading
 from typing import Any, ClassVar, Self, Unpack
 
 from farscope.engine.awaiting import AwaitingStepper
+from farscope.engine.breakdown import broke_down, goes_on
 from farscope.engine.event import Event
 from farscope.engine.here import per_thread
 from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
 from farscope.engine.loop_clock import LoopClock
 from farscope.engine.mailbox import checked
 from farscope.engine.options import ActiveOptions
+from farscope.engine.reserved import is_intact, mended
 from farscope.engine.running import hold
 from farscope.engine.stepper import DIRECT, START
 from farscope.engine.waiters import Waiters, refuse_waiting_for_itself
-from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NotStarted
 from farscope.records.step import Cause
 
 TURN_STEPS = 64
@@ -223,7 +225,9 @@ class AsyncChart(AwaitingStepper):
             self._failure = error if self._leaf is None else self._failure
             raise
         except BaseException as error:  # noqa: BLE001 - it is raised to those who wait for the start
-            self._failure = error
+            if self._leaf is not None and not self._is_over:
+                broke_down(self, error)
+            self._failure = self._failure or error
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         """End the chart with its task, which may have been cancelled before it even began."""
@@ -232,11 +236,13 @@ class AsyncChart(AwaitingStepper):
             task.exception()
         elif self._leaf is None and self._failure is None:
             self._failure = asyncio.CancelledError()
-        self._leave()
-        self._started.set()
-        self._over.set()
-        self._room.release()
-        self._settling.release()
+        try:
+            self._leave()
+        finally:
+            self._started.set()
+            self._over.set()
+            self._room.release()
+            self._settling.release()
 
     async def _take_events(self) -> None:
         queue = self._queue
@@ -246,6 +252,8 @@ class AsyncChart(AwaitingStepper):
             try:
                 e, cause, posted_ns = queue.popleft()
             except IndexError:
+                if not is_intact(self):
+                    raise mended(self) or Invariant("a chart's queue is not its own") from None
                 self._ring.clear()
                 self._idle = True
                 if not queue and not self._stopping:
@@ -265,7 +273,7 @@ class AsyncChart(AwaitingStepper):
                 if self._is_over:
                     # The chart ended without its loop; what is left of a step is thrown away.
                     raise
-                if not self._goes_on(e, error):
+                if not goes_on(self, e, error):
                     self._failure = error
                     if isinstance(error, _GOES_OUTWARDS):
                         raise

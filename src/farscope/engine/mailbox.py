@@ -18,6 +18,7 @@ from farscope.engine.options import (
     refuse_unknown,
 )
 from farscope.engine.recorder import RING_STEPS
+from farscope.engine.reserved import gives_way
 from farscope.engine.schedule import MIN_PERIOD_S
 from farscope.engine.stepper import Stepper
 from farscope.engine.timed import TimedPosts
@@ -63,7 +64,7 @@ class Mailbox(Stepper):
         """Whether no step runs and nothing waits; true as well before the start and after the end."""
         return self._stopped or self._leaf is None or (self._roots is not None and not self._queue)
 
-    @property
+    @gives_way
     def rejected(self) -> int:
         """How many posts found no room, whether that was raised to their posters or not."""
         return self._rejected

@@ -7,9 +7,10 @@ from collections import deque
 from time import time_ns
 from typing import Any
 
-from farscope.engine.event import IGNORED, TRAN, Event
+from farscope.engine.event import TRAN, Event
 from farscope.engine.here import per_thread
 from farscope.engine.recorder import RING_STEPS, Brief, Recorder
+from farscope.engine.states import top
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
 from farscope.records.forks import at_fork
@@ -42,13 +43,21 @@ class Temp:
 
 
 class Notebook(Recorder):
-    """The part of a chart that its handlers write to."""
+    """The part of a chart that its handlers write to.
 
-    __slots__ = ("_deferred", "_made", "_queue", "_refused", "_texts", "temp")
+    ``temp`` is there for flat state functions. The engine has its own hold of it, so that a chart whose class
+    or handlers call something of theirs ``temp`` runs like any other.
+    """
+
+    temp: Any
+
+    __slots__ = ("_deferred", "_made", "_queue", "_refused", "_temp", "_texts", "temp")
 
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
-        self.temp = Temp()
+        self._temp = Temp()
+        # Not assigned: that would hide what a class of the user's calls temp.
+        vars(Notebook)["temp"].__set__(self, self._temp)
         self._made: list[Made] = []
         self._texts: list[str] = []
         self._queue: deque[Posted] = deque()
@@ -56,13 +65,11 @@ class Notebook(Recorder):
         self._refused: list[Made] = []
         """Posts from outside that found no room since the last step; guarded by ``refusing``."""
 
-    def top(self, *_: Any) -> int:
-        """The outside of all states: what an outermost state function names as its parent."""
-        return IGNORED
+    top = top
 
     def trans(self, state: Any) -> int:
         """Make ``state`` the target of a transition; the handler returns what this returns."""
-        self.temp.fun = state
+        self._temp.fun = state
         return TRAN
 
     def scribble(self, text: object) -> None:

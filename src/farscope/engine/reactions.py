@@ -131,7 +131,7 @@ def _unguarded(clause: Clause, state: str) -> Call:
 
 def _arrow(to: Any) -> Call:
     def go(chart: Any, _e: Event) -> int:
-        chart.temp.fun = to
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     return go
@@ -144,13 +144,13 @@ def _acting(function: Call, to: Any, state: str) -> Call:
             if inspect.isawaitable(result):
                 return Settling(result, partial(arrive, chart))
             raise _two_targets(function, result, to, state)
-        chart.temp.fun = to
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     def arrive(chart: Any, result: Any) -> int:
         if result is not None:
             raise _two_targets(function, result, to, state)
-        chart.temp.fun = to
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     return act
@@ -163,7 +163,7 @@ def _deciding(function: Call, state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart.temp.fun = target
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return decide
@@ -177,7 +177,7 @@ def _deciding_alone(function: Callable[[Any], Any], state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart.temp.fun = target
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return decide
@@ -194,7 +194,7 @@ def _awaiting(function: Call, to: Any, state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart.temp.fun = target
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return settle

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import NamedTuple, cast
 
 from farscope.engine.here import Here
+from farscope.engine.reserved import gives_way
 from farscope.engine.states import State, States
 from farscope.engine.walk import TOP
 from farscope.records.shape import Shape
@@ -51,6 +52,11 @@ class Recorder:
 
     _states: States
 
+    live_spy_callback_default: LineCallback = staticmethod(print_line)
+    """Takes each spy line while no callback is registered; made for a class to override."""
+    live_trace_callback_default: LineCallback = staticmethod(print_line)
+    """Takes each trace line while no callback is registered; made for a class to override."""
+
     __slots__ = (
         "__dict__",
         "__weakref__",
@@ -84,7 +90,7 @@ class Recorder:
         self._traced: deque[Brief | RawStep] = deque(maxlen=ring_size)
         self._traces = 0
         self._sinks: tuple[Sink, ...] = ()
-        self._live = _Live()
+        self._live = _Live(self.live_spy_callback_default, self.live_trace_callback_default)
         self._live_spy = False
         self._live_trace = False
         self._instrumented = bool(instrumented)
@@ -170,7 +176,7 @@ class Recorder:
     def spy(self) -> list[str]:
         """Return the last spy lines, oldest first; not more lines than steps are kept."""
         size = self._steps.maxlen or 0
-        return spy_text(self.steps())[-size:] if size else []
+        return spy_text(map(self._as_step, self._steps.copy()))[-size:] if size else []
 
     def trace(self) -> str:
         """Return the last trace lines, one a line, behind a newline."""
@@ -180,7 +186,7 @@ class Recorder:
         """Return the steps that are kept, oldest first."""
         return [self._as_step(brief) for brief in self._steps.copy()]
 
-    @property
+    @gives_way
     def rings(self) -> Rings:
         """How much of the history is kept, and how much has dropped out."""
         kept, traced = len(self._steps), len(self._traced)
@@ -265,17 +271,20 @@ class Recorder:
             self.detach(observer)
         _log.error("%r of chart %s raised and was removed", observer, self._name, exc_info=error)
         if os.environ.get(STRICT) == "1":
+            self._live.strict_error = error
             raise error
 
 
 class _Live:
     """Renders steps for the live callbacks: an observer like any sink."""
 
-    def __init__(self) -> None:
+    def __init__(self, spy_callback: LineCallback, trace_callback: LineCallback) -> None:
         self.spy_on = False
         self.trace_on = False
-        self.spy_callback: LineCallback = print_line
-        self.trace_callback: LineCallback = print_line
+        self.strict_error: Exception | None = None
+        """What an observer raised, and is raised further because observers may raise nothing."""
+        self.spy_callback = spy_callback
+        self.trace_callback = trace_callback
 
     def __repr__(self) -> str:
         return "live callback"

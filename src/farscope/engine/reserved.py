@@ -1,19 +1,65 @@
-"""Names that the engine needs for itself: a chart that takes one is refused before it breaks elsewhere."""
+"""Names on a chart: which are the engine's own, which give way to a user's, and the one error about a clash.
+
+A clash is found as early as it can be: when a class is defined, when an attribute is assigned, when a chart
+starts, or at the end of a step that took a name no assignment can be watched for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import cache
-from types import FunctionType, MemberDescriptorType
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial, update_wrapper
+from operator import attrgetter, is_
+from types import FunctionType, MemberDescriptorType, MethodType
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import WeakKeyDictionary
 
 from farscope.errors import ChartBuildError
 
-OWN_METHODS: Final = frozenset(
-    {"at_rest", "attach", "deliver", "detach", "halt", "join", "steps", "steps_made", "take_turn"}
+WHY_FIXED: Final = {
+    "at_rest": "",
+    "attach": "",
+    "deliver": "",
+    "detach": "",
+    "dispatch": "events from the queue do not pass through it",
+    "halt": "",
+    "instrumented": "",
+    "join": "",
+    "live_spy": "",
+    "live_trace": "",
+    "name": "",
+    "next_rtc": "a chart that runs by itself does not call it",
+    "post_fifo": "timed and published events do not pass through it",
+    "post_lifo": "timed and published events do not pass through it",
+    "steps_made": "",
+    "take_turn": "",
+    "trans": "declared transitions do not pass through it",
+}
+"""Public names that nothing of a user's may take, and why a method by such a name would not do what it seems
+to; empty if the engine itself calls what has the name."""
+
+EXTENSIBLE: Final = frozenset(
+    {
+        "aclose",
+        "complete_circuit",
+        "current_state",
+        "defer",
+        "post",
+        "publish",
+        "recall",
+        "scribble",
+        "spy",
+        "start_at",
+        "stop",
+        "subscribe",
+        "trace",
+        "unsubscribe",
+    }
 )
-"""Public names that the engine itself calls, and that are no place to put a handler or a state."""
+"""Public names that only a method may take: only a chart's users call them, so an override is called."""
+
+_UNGUARDED: Final = frozenset({"dispatch", "next_rtc", "post_fifo", "post_lifo", "trans"})
+"""Looked up for every event. A guard would cost a step a tenth; so assigning one of them is not refused at
+once, but fails the step that does it, or the chart when it comes to rest."""
 
 AS_MADE: Final = {
     "_cell": "Cell",
@@ -32,6 +78,7 @@ AS_MADE: Final = {
     "_sinks": "tuple",
     "_steps": "deque",
     "_stopped": "bool",
+    "_temp": "Temp",
     "_texts": "list",
     "_timed": "TimedPosts",
     "_traced": "deque",
@@ -40,8 +87,71 @@ AS_MADE: Final = {
 }
 """Attributes that a program could take for its own without an error, and what they hold until the start."""
 
+_HELD: Final = (
+    "_deferred",
+    "_fabric",
+    "_here",
+    "_id",
+    "_live",
+    "_made",
+    "_memo",
+    "_queue",
+    "_states",
+    "_steps",
+    "_temp",
+    "_texts",
+    "_timed",
+    "_traced",
+)
+"""Attributes that hold the same thing from a chart's start to its end."""
+
+held_by: Final = attrgetter(*_HELD)
+"""Returns what a chart's ``_HELD`` attributes hold; kept at its start, and compared with later."""
+
 _ENGINE = "farscope.engine."
 _METHOD_OR_SLOT = (FunctionType, MemberDescriptorType, property)
+
+if TYPE_CHECKING:
+    gives_way = property
+else:
+
+    class gives_way:  # noqa: N801 - used as a decorator, like the property it is
+        """A property that an attribute of the user's may hide, on a chart or in its class."""
+
+        def __init__(self, read: Callable[[Any], Any]) -> None:
+            self._read = read
+            update_wrapper(self, read)
+
+        def __get__(self, chart: Any, kind: type | None = None) -> Any:
+            return self if chart is None else self._read(chart)
+
+
+class Reserved(property):
+    """A method that nothing can be assigned over.
+
+    It is a property because a chart's other attributes then cost what they do anywhere, and a property's own
+    lookup is made in C. From the class it can be called like the function it is made of.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        refuse = partial(_refuse, name)
+        super().__init__(partial(MethodType, function), refuse, refuse, function.__doc__)
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:
+        """Call the function with a chart and its arguments."""
+        return self.__wrapped__(*arguments, **options)  # type: ignore[attr-defined]
+
+
+def guard(cls: type) -> None:
+    """Have every assignment to a reserved name that ``cls`` defines refused, with the one error."""
+    for name, value in tuple(vars(cls).items()):
+        if name in _UNGUARDED or not (name in WHY_FIXED or name in EXTENSIBLE):
+            continue
+        if isinstance(value, FunctionType):
+            setattr(cls, name, Reserved(value, name))
+        elif type(value) is property and value.fset is None:
+            setattr(cls, name, value.setter(partial(_refuse, name)))
 
 
 def refuse_taken_by(cls: type) -> None:
@@ -50,9 +160,43 @@ def refuse_taken_by(cls: type) -> None:
     Raises:
         ChartBuildError: it takes one; the hint says what to do.
     """
+    private = _private_names(cls)
     for base in _foreign(cls):
-        for name in _reserved(cls).intersection(vars(base)):
-            raise _taken(name, f"class {base.__name__}")
+        by = f"class {base.__name__}"
+        for name, value in vars(base).items():
+            if name in private:
+                raise taken(name, by)
+            if name in WHY_FIXED or (name == "top" and isinstance(value, FunctionType)):
+                raise _overridden(name, by) if callable(value) else taken(name, by)
+            if name in EXTENSIBLE and not (callable(value) or hasattr(value, "__get__")):
+                raise taken(name, by)
+    guard(cls)
+
+
+def is_reserved(cls: type, name: str) -> bool:
+    """Tell whether a chart of that class cannot do without what it has by that name."""
+    return name in WHY_FIXED or name in EXTENSIBLE or name in _private_names(cls)
+
+
+def of_users(cls: type, name: str) -> bool:
+    """Tell whether a class has an attribute by that name that is not the engine's."""
+    found = next((base for base in cls.__mro__ if name in vars(base)), None)
+    return found is not None and not _is_engine(found)
+
+
+def is_users(chart: Any, name: str) -> bool:
+    """Tell whether a chart has an attribute by that name that is not the engine's."""
+    found = next((base for base in type(chart).__mro__ if name in vars(base)), None)
+    if found is None:
+        return hasattr(chart, name)
+    value = vars(found)[name]
+    if not _is_engine(found):
+        return True
+    if isinstance(value, FunctionType):
+        return _function(getattr(chart, name, None)) is not value
+    if name == "temp":
+        return chart.temp is not chart._temp  # noqa: SLF001 - a chart's own
+    return type(value) is gives_way and name in chart.__dict__
 
 
 def refuse_taken_in(chart: Any) -> None:
@@ -62,20 +206,67 @@ def refuse_taken_in(chart: Any) -> None:
         ChartBuildError: it was; the hint says what to do.
     """
     cls = type(chart)
-    # Not by looking into the chart's __dict__: that makes the interpreter build one, and from then on it
-    # is slower to find the chart's methods, in every step.
-    shadowing = (
-        name
-        for name in _shadowable(cls)
-        if _function(getattr(chart, name, None)) is not getattr(cls, name, None)
-    )
     replaced = (name for name, kind in AS_MADE.items() if not _is_a(getattr(chart, name), kind))
-    for name in (*shadowing, *replaced):
-        raise _taken(name, f"a chart of class {cls.__name__}")
+    for name in (*_hidden(chart, _shadowable(cls)), *replaced):
+        raise taken(name, f"a chart of class {cls.__name__}")
 
 
-def _reserved(cls: type) -> frozenset[str]:
-    return OWN_METHODS.union(*(_private(base) for base in cls.__mro__ if _is_engine(base)))
+def is_intact(chart: Any) -> bool:
+    """Tell whether a chart still holds what it held at its start; much cheaper than ``mended``."""
+    held = chart._held  # noqa: SLF001 - a chart's own
+    if held is not None and not all(map(is_, held_by(chart), held)):
+        return False
+    return not any(_hidden(chart, _UNGUARDED))
+
+
+def mended(chart: Any) -> ChartBuildError | None:
+    """Give the engine its names back that a running chart's attributes took; return the error about them."""
+    names = list(_hidden(chart, _shadowable(type(chart))))
+    for name in names:
+        delattr(chart, name)
+    for name, held in zip(_HELD, chart._held or (), strict=False):  # noqa: SLF001 - a chart's own
+        if getattr(chart, name, None) is not held:
+            setattr(chart, name, held)
+            names.append(name)
+    return taken(names[0], f"chart {chart.name}") if names else None
+
+
+def hiding(chart: Any) -> list[str]:
+    """Return the public names of charts that the chart's own attributes hide, or those of its class."""
+    cls = type(chart)
+    names = {name for base in cls.__mro__ if _is_engine(base) for name in vars(base) if name[0] != "_"}
+    return sorted(name for name in names if is_users(chart, name))
+
+
+def taken(name: str, by: str) -> ChartBuildError:
+    """Return the error about a name of the engine's that something of the user's has."""
+    return ChartBuildError(
+        f"{by} has an attribute {name} of its own, which a chart needs for itself", _other_name(name)
+    )
+
+
+def _overridden(name: str, by: str) -> ChartBuildError:
+    if name == "top":
+        return ChartBuildError(
+            f"{by} overrides top, which is never called: the engine knows what is outside all states",
+            "nest all states in one that reacts to what none of them handles",
+        )
+    why = WHY_FIXED[name]
+    if not why:
+        return taken(name, by)
+    return ChartBuildError(f"{by} overrides {name}, but {why}", _other_name(name))
+
+
+def _other_name(name: str) -> str:
+    return f"call it differently, say {name.strip('_')}_of_mine"
+
+
+def _refuse(name: str, chart: Any, _value: object = None) -> NoReturn:
+    raise taken(name, f"chart {getattr(chart, '_name', type(chart).__name__)}")
+
+
+def _private_names(cls: type) -> frozenset[str]:
+    return frozenset().union(*(_private(base) for base in cls.__mro__ if _is_engine(base)))
 
 
 @cache
@@ -101,12 +292,21 @@ def _shadowable(cls: type) -> tuple[str, ...]:
     names = _names_of.get(cls)
     if names is None:
         plain = (FunctionType, type(None))
-        names = tuple(name for name in _reserved(cls) if isinstance(getattr(cls, name, None), plain))
+        own = _private_names(cls) | _UNGUARDED
+        names = tuple(name for name in own if isinstance(getattr(cls, name, None), plain))
         _names_of[cls] = names
     return names
 
 
 _names_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
+
+
+def _hidden(chart: Any, names: Iterable[str]) -> Iterator[str]:
+    """Yield those of the names of class attributes that the chart has attributes of its own by."""
+    # Not by looking into the chart's __dict__: that makes the interpreter build one, and from then on it
+    # is slower to find the chart's methods, in every step.
+    cls = type(chart)
+    return (n for n in names if _function(getattr(chart, n, None)) is not getattr(cls, n, None))
 
 
 def _function(method: Any) -> Any:
@@ -115,10 +315,3 @@ def _function(method: Any) -> Any:
 
 def _is_a(value: object, kind: str) -> bool:
     return type(value).__name__ == kind or any(base.__name__ == kind for base in type(value).__mro__)
-
-
-def _taken(name: str, by: str) -> ChartBuildError:
-    return ChartBuildError(
-        f"{by} has a {name} of its own, which the engine needs for itself",
-        f"call it differently, say {name.strip('_')}_of_mine",
-    )

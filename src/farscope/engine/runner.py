@@ -32,6 +32,9 @@ class Sharer(Protocol):
     def halt(self) -> None:
         """End after the step that runs."""
 
+    def _perish(self, error: BaseException) -> None:
+        """End because of an error in the engine."""
+
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; return whether it has come."""
 
@@ -171,10 +174,22 @@ def _work(ready: _Ready, turn_steps: int) -> None:
         chart = ready.get()
         if chart is None:
             return
-        if chart.take_turn(turn_steps):
+        try:
+            again = chart.take_turn(turn_steps)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, all other charts need the thread
+            again = False
+            _end(chart, error)
+        if again:
             ready.put(chart)
         # A chart that waits for its next event must not be held by a thread that waits for work.
         del chart
+
+
+def _end(chart: Sharer, error: BaseException) -> None:
+    try:
+        chart._perish(error)  # noqa: SLF001 - of a chart, to its runner
+    except BaseException:  # noqa: BLE001 - same
+        _log.exception("%r could not end in order", chart)
 
 
 def _dismiss(ready: _Ready, count: int) -> None:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from farscope.engine.calls import Call, adapted, name_of, unbound
 from farscope.engine.event import (
+    IGNORED,
     INNER_EVENTS,
     LAST_INNER_SIGNAL,
     SEARCH_SIGNAL,
@@ -36,6 +37,11 @@ def spy_on(state: _Function) -> _Function:
     return state
 
 
+def top(_chart: Any, *_: Any) -> int:
+    """The outside of all states: what an outermost state function names as its parent."""
+    return IGNORED
+
+
 class BuiltState:
     """A state made of parts: a name, handlers by signal, and the state around it.
 
@@ -62,7 +68,7 @@ class BuiltState:
         handler = self.handlers_for(chart).get(e.signal)
         status = UNHANDLED if handler is None else adapted(handler, chart, self.__name__)(chart, e)
         if status == UNHANDLED:
-            chart.temp.fun = chart.top if self.parent is None else self.parent
+            chart._temp.fun = top.__get__(chart) if self.parent is None else self.parent  # noqa: SLF001 - as handlers do
             return SUPER
         return status
 
@@ -160,12 +166,12 @@ class States:
                     "a state function must name the same parent each time it is asked",
                     state=name_of(target),
                 )
-            if not callable(fn) or fn == chart.top:
+            if not callable(fn) or is_outside(fn):
                 raise _not_a_state(fn, asker)
             chain.append(fn)
             asker = name_of(fn)
             fn = self.around(fn) if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
-            if fn is None or fn == chart.top:
+            if fn is None or is_outside(fn):
                 break
             around = self._by_key.get(fn)
             if around is not None:
@@ -203,6 +209,13 @@ class States:
         name = name_of(fn)
         remedy = "end the function with: else: status, chart.temp.fun = return_status.SUPER, PARENT"
         call = adapted(fn, chart, name)
+        if chart.temp is not chart._temp:  # noqa: SLF001 - a chart's own
+            raise ChartBuildError(
+                f"chart {chart.name} has a temp of its own, but state {name} is a flat function, which needs "
+                "chart.temp.fun",
+                "call it differently, say temp_of_mine, or declare the states",
+                state=name,
+            )
         chart.temp.fun = None
         status = call(chart, INNER_EVENTS[SEARCH_SIGNAL])
         parent = chart.temp.fun
@@ -250,6 +263,11 @@ class States:
             if signal != OTHERWISE:
                 for target in built.targets_of(signal) or ("",):
                     reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
+
+
+def is_outside(fn: object) -> bool:
+    """Tell whether ``fn`` is what lies around an outermost state: any chart's ``top``."""
+    return getattr(fn, "__func__", fn) is top
 
 
 def _not_a_state(target: object, asker: str) -> NotAState:

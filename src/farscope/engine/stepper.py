@@ -6,12 +6,13 @@ import traceback
 from time import time_ns
 from typing import Any
 
+from farscope.engine.breakdown import failed, forgotten, unrecorded
 from farscope.engine.event import TRAN, Event
 from farscope.engine.here import per_thread
 from farscope.engine.memo import Branches, Memo, Rest
 from farscope.engine.notebook import bounded
 from farscope.engine.recorder import RING_STEPS
-from farscope.engine.reserved import refuse_taken_in
+from farscope.engine.reserved import held_by, refuse_taken_in
 from farscope.engine.walk import START_SIGNAL, Walk
 from farscope.engine.walker import Walker
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
@@ -27,7 +28,7 @@ START = Event(START_SIGNAL)
 class Stepper(Walker):
     """The part of a chart that makes steps. Only one thread at a time may make steps of a chart."""
 
-    __slots__ = ("_cell", "_is_over", "_roots", "_stopped")
+    __slots__ = ("_cell", "_is_over", "_roots", "_stopped", "_told_number")
 
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
@@ -39,6 +40,8 @@ class Stepper(Walker):
         """Whether it was told that the chart was stopped, perhaps while its last step was."""
         self._cell = per_thread.cell
         """Of the thread that made the last step."""
+        self._told_number = 0
+        """Of the last step that was recorded as failed."""
 
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
         """Make one step about ``e``."""
@@ -60,22 +63,25 @@ class Stepper(Walker):
         begin_ns = time_ns()
         try:
             shape, _, _, texts = self._follow(e, roots)
-        except BaseException as error:
-            walk = self._replayed(e)
+        except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer
-            self._fail(walk, error, begin_ns, (posted_ns, cause))
-            raise
+            blamed = failed(self, e, error, begin_ns, (posted_ns, cause))
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
         cell.here = outer
-        self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+        try:
+            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            blamed = unrecorded(self, e, error, begin_ns, (posted_ns, cause))
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
         if self._stopped:
             self._end()
 
     def _run_unrecorded(self, e: Event, roots: Branches) -> None:
         try:
             self._follow(e, roots)
-        except BaseException:
-            self._forget_failed()
-            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            blamed = forgotten(self, error)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
         finally:
             if self._stopped:
                 self._end()
@@ -83,7 +89,7 @@ class Stepper(Walker):
     def _follow(self, e: Event, roots: Branches) -> Rest:
         """Call what is to be called about ``e``, and rest where that leads."""
         self._roots = None
-        temp = self.temp
+        temp = self._temp
         made = self._made
         rest: Any
         status: Any = None
@@ -136,15 +142,22 @@ class Stepper(Walker):
         cause = outer.cause() if outer is not None else None
         begin_ns = time_ns()
         try:
+            if recorded:
+                self._announce()
             shape, _, _, texts = self._follow(START, self._states.starts_at(self._goal))
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer
-            self._fail_start(error, begin_ns if recorded else 0, cause)
-            raise
+            blamed = self._fail_start(error, begin_ns if recorded else 0, cause)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
         cell.here = outer
         self._goal = None
         if recorded:
-            self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
+            try:
+                self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
+            except BaseException as error:  # noqa: BLE001 - it is raised further
+                self._leaf = self._roots = None
+                blamed = unrecorded(self, START, error, begin_ns, (DIRECT, cause))
+                raise blamed  # noqa: B904 - same
         if self._stopped:
             self._end()
 
@@ -157,16 +170,15 @@ class Stepper(Walker):
             self._name = self._name_after(goal)
         self._id = self._make_id()
         self._goal = goal
-        if self._recording:
-            self._announce()
+        self._held = held_by(self)
 
-    def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> None:
-        walk = self._replayed(START)
+    def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> BaseException:
+        """Record, if ``begin_ns`` tells when it began, that the start failed; return what is to be raised."""
+        posted = (DIRECT, cause)
+        blamed = failed(self, START, error, begin_ns, posted) if begin_ns else forgotten(self, error)
         self._roots = None
-        if begin_ns:
-            self._fail(walk, error, begin_ns, (DIRECT, cause))
-        self._forget_failed()
         self._goal = None
+        return blamed
 
     def _fail(
         self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
@@ -191,6 +203,7 @@ class Stepper(Walker):
         if self._is_over:
             return
         self._is_over = True
+        self._held = None
         self._say_stopped()
         self._queue.clear()
         self._deferred.clear()
@@ -198,7 +211,7 @@ class Stepper(Walker):
         self._memo = Memo()
         self._states.release(self)
         if self._leaf is not None:
-            self.temp.fun = self._leaf.fn
+            self._temp.fun = self._leaf.fn
 
     def _is_busy(self) -> bool:
         """Tell whether a step runs, the first one included."""

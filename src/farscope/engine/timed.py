@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Protocol
 
+from farscope.engine.breakdown import undelivered
 from farscope.engine.event import Event
 from farscope.engine.here import per_thread
 from farscope.engine.schedule import Clock, Served, Timer
@@ -59,6 +60,8 @@ class TimedPosts:
                 return
             except ChartStopped:
                 clock.remove(timer)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails and not the clock
+                undelivered(chart, e, error)
 
         clock = self._clock
         timer = Timer(fire, period_s, times or 0)

@@ -10,6 +10,7 @@ from farscope.engine.event import HANDLED, TRAN, Event
 from farscope.engine.memo import Branches, Memo, Place, Rest
 from farscope.engine.notebook import Notebook
 from farscope.engine.recorder import RING_STEPS
+from farscope.engine.reserved import is_intact, mended
 from farscope.engine.states import State, States
 from farscope.engine.walk import START_SIGNAL, TOP, About, Outcome, Walk
 from farscope.errors import Invariant, NoStatus
@@ -18,7 +19,7 @@ from farscope.errors import Invariant, NoStatus
 class Walker(Notebook):
     """The part of a chart that finds out what a step does. Only one thread at a time may make steps."""
 
-    __slots__ = ("_goal", "_memo", "_place", "_states", "_walk")
+    __slots__ = ("_goal", "_held", "_memo", "_place", "_states", "_walk")
 
     def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
@@ -28,6 +29,8 @@ class Walker(Notebook):
         """Where the start leads, while it is made."""
         self._place: Place | None = None
         """Where in the memory the handler stands that runs now."""
+        self._held: tuple[object, ...] | None = None
+        """What the chart held at its start and holds to its end: see ``reserved``."""
         self._walk: Walk | None = None
         """The walk of a step that leaves what is remembered."""
 
@@ -51,10 +54,10 @@ class Walker(Notebook):
             if isawaitable(status):
                 self._pause(status)
         elif status == TRAN and self._is_decided_later():
-            self._pause(Settling(self.temp.fun, self._decided))
+            self._pause(Settling(self._temp.fun, self._decided))
         made = tuple(self._made)
         self._made.clear()
-        return Outcome(status, self.temp.fun if status == TRAN else None, made)
+        return Outcome(status, self._temp.fun if status == TRAN else None, made)
 
     def _is_decided_later(self) -> bool:
         """Tell whether a declared reaction returned what has to be awaited, rather than the state to go to.
@@ -62,10 +65,10 @@ class Walker(Notebook):
         A coroutine function that is decorated does not look like one before it is called.
         """
         place = self._place
-        return place is not None and getattr(place.state.fn, "shared", False) and isawaitable(self.temp.fun)
+        return place is not None and getattr(place.state.fn, "shared", False) and isawaitable(self._temp.fun)
 
     def _decided(self, target: Any) -> int:
-        self.temp.fun = target
+        self._temp.fun = target
         return HANDLED if target is None else TRAN
 
     def _walk_on(
@@ -77,13 +80,15 @@ class Walker(Notebook):
         while walk.asked is not None:
             call, inner, place = self._memo.ask(branches, key, walk.asked, walk.about, outcomes)
             self._place = place
-            self.temp.fun = None
+            self._temp.fun = None
             outcome = self._outcome(call(self, e if inner is None else inner))
             outcomes = (*outcomes, outcome)
             branches, key = place.behind(outcome)
             walk.tell(outcome)
         if walk.end is None:
             raise Invariant("a walk asks for nothing and has no end")
+        if not is_intact(self):
+            raise mended(self) or Invariant("a chart is not what it was and cannot tell what has changed")
         self._walk = self._place = None
         if self._states.known != known:
             self._announce()
@@ -143,4 +148,4 @@ class Walker(Notebook):
         self._made.clear()
         self._texts.clear()
         if self._leaf is not None:
-            self.temp.fun = self._leaf.fn
+            self._temp.fun = self._leaf.fn

@@ -111,10 +111,10 @@ class VirtualClock:
         """Return how many steps each chart has made; None if one is not at rest."""
         made: dict[int, int] = {}
         for chart in tuple(self._charts):
-            if isinstance(chart, Hsm) and not (chart.threaded or chart.at_rest):
+            if isinstance(chart, Hsm) and not (Hsm.threaded.__get__(chart) or chart.at_rest):
                 chart.complete_circuit()
             if not chart.at_rest:
-                if getattr(chart, "thread", None) is threading.current_thread():
+                if getattr(chart, "_thread", None) is threading.current_thread():
                     raise UsageError(
                         f"{chart!r} makes its steps on this thread, which the clock would hold up",
                         "advance it from another thread: await asyncio.to_thread(clock.advance, seconds)",
