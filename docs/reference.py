@@ -17,6 +17,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from farscope.engine.reserved import Reserved, gives_way
+
 PAGE: Final = Path(__file__).parent / "reference.md"
 WIDTH: Final = 100
 
@@ -163,7 +165,9 @@ def _members(cls: type) -> Iterator[str]:
 def _member(name: str, value: Any, described: dict[str, str]) -> Iterator[str]:
     if name.startswith("_") or any(re.match(rf"{name}\b", each) for each in described):
         return
-    if isinstance(value, property):
+    if isinstance(value, Reserved):
+        value = inspect.unwrap(value)
+    if isinstance(value, (property, gives_way)):
         yield f"- `{name}`: {_one_line(value.__doc__)}"
     elif inspect.isfunction(value) or isinstance(value, (classmethod, staticmethod)):
         function = getattr(value, "__func__", value)

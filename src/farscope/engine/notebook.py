@@ -43,13 +43,11 @@ class Temp:
 
 
 class Notebook(Recorder):
-    """The part of a chart that its handlers write to.
-
-    ``temp`` is there for flat state functions. The engine has its own hold of it, so that a chart whose class
-    or handlers call something of theirs ``temp`` runs like any other.
-    """
+    """The part of a chart that its handlers write to."""
 
     temp: Any
+    """For flat state functions, which write where they lead or what is around them to ``temp.fun``. The engine
+    has its own hold of it: a chart whose class or handlers call something else ``temp`` runs like any other."""
 
     __slots__ = ("_deferred", "_made", "_queue", "_refused", "_temp", "_texts", "temp")
 
