@@ -46,8 +46,8 @@ class Notebook(Recorder):
     """The part of a chart that its handlers write to."""
 
     temp: Any
-    """For flat state functions, which write where they lead or what is around them to ``temp.fun``. The engine
-    has its own hold of it: a chart whose class or handlers call something else ``temp`` runs like any other."""
+    """For flat state functions, which write where they lead or what is around them to ``temp.fun``. A chart
+    whose class or handlers call something else ``temp`` runs like any other, without flat functions."""
 
     __slots__ = ("_deferred", "_made", "_queue", "_refused", "_temp", "_texts", "temp")
 
