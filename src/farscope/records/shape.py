@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from enum import IntEnum, unique
+from sys import getsizeof
+from typing import Final
 
 from farscope.records.facts import TEXT_KINDS, Fact, FactKind
 from farscope.records.failure import error_line
@@ -51,14 +53,22 @@ _LINE = {
 }
 
 
+KEPT_LINES_CHARACTERS: Final = 8_192
+"""A shape keeps its spy lines if they have no more characters than this; longer ones are made anew each time."""
+
+_FACT_BYTES: Final = 80
+_LINE_CHARACTERS: Final = 32
+"""What a fact takes besides its names, and what its line has besides them, at most."""
+
+
 class Shape:
     """Signal, start, end and facts of a step; immutable, equal and hashed by value.
 
-    A shape renders its own spy lines once and keeps them, so that a thousand steps of one shape
-    cost one rendering. Reading it from several threads is safe.
+    A shape renders its own spy lines once and keeps them unless they are long, so that a thousand steps of
+    one shape cost one rendering. Reading it from several threads is safe.
     """
 
-    __slots__ = ("_hash", "_lines", "end", "facts", "has_text", "kind", "signal", "start", "traced")
+    __slots__ = ("_hash", "_lines", "_size", "end", "facts", "has_text", "kind", "signal", "start", "traced")
 
     kind: StepKind
     signal: str
@@ -78,6 +88,7 @@ class Shape:
         self.traced = kind in TRACED_KINDS
         self.has_text = any(fact.kind in TEXT_KINDS for fact in facts)
         self._lines: tuple[str, ...] | None = None
+        self._size = 0
         self._hash = hash((kind, signal, start, end, facts))
 
     def __hash__(self) -> int:
@@ -110,13 +121,32 @@ class Shape:
         ``texts`` are the step's free texts, in the order of the facts that carry one.
         """
         if not self.has_text:
-            if self._lines is None:
-                self._lines = tuple(self._line(fact, "") for fact in self.facts)
-            return self._lines
+            if self._lines is not None:
+                return self._lines
+            lines = tuple(self._line(fact, "") for fact in self.facts)
+            if self._line_characters() <= KEPT_LINES_CHARACTERS:
+                self._lines = lines
+            return lines
         remaining = iter(texts)
         return tuple(
             self._line(fact, next(remaining, "") if fact.kind in TEXT_KINDS else "") for fact in self.facts
         )
+
+    @property
+    def size(self) -> int:
+        """Bytes it takes in memory at most, with all its names as if it shared none, and the lines it keeps."""
+        if not self._size:
+            names = {id(name): name for fact in self.facts for name in (fact.name, fact.detail)}
+            own = sum(map(getsizeof, (self, self.signal, self.start, self.end, *names.values())))
+            lines = self._line_characters()
+            kept = 4 * lines if lines <= KEPT_LINES_CHARACTERS and not self.has_text else 0
+            self._size = own + _FACT_BYTES * len(self.facts) + kept
+        return self._size
+
+    def _line_characters(self) -> int:
+        """Return how many characters its lines have at most, without free texts."""
+        names = sum(len(fact.name) + len(fact.detail) for fact in self.facts)
+        return names + (len(self.signal) + _LINE_CHARACTERS) * len(self.facts)
 
     def _line(self, fact: Fact, text: str) -> str:
         return _LINE[fact.kind].format(

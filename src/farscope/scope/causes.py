@@ -13,6 +13,7 @@ from operator import itemgetter
 from typing import NamedTuple
 
 from farscope.records.step import Cause, RawStep
+from farscope.records.weight import alone_bytes
 from farscope.wire.batch import ChartEntry
 
 MAX_CHARTS = 4_096
@@ -47,6 +48,13 @@ class Causes:
         """Steps that wait, by the serial of their chart; the first of them waits for its cause."""
         self._waiting: defaultdict[int, set[int]] = defaultdict(set)
         """Charts that wait for a step of a chart, both by their serials."""
+        self.bytes = 0
+        """What the steps that wait take in memory, each as if it shared nothing with others."""
+
+    @property
+    def charts(self) -> int:
+        """Of how many charts something is known."""
+        return len(self._passed) + len(self._told)
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -130,8 +138,10 @@ class Causes:
         step = held.step
         serial, cause = step[0][3], step[8]
         if serial in self._held:
+            self.bytes += alone_bytes(step)
             self._held[serial].append(held)
         elif cause is not None and self._is_to_come(cause, serial) and len(self._held) < MAX_HELD_CHARTS:
+            self.bytes += alone_bytes(step)
             self._held[serial] = deque([held])
             self._waiting[cause[0]].add(serial)
         else:
@@ -160,6 +170,7 @@ class Causes:
         while ready:
             _, serial = heapq.heappop(ready)
             step = self._held[serial].popleft().step
+            self.bytes -= alone_bytes(step)
             self._wait_no_longer(serial, step[8])
             for free in self._pass(step, passed):
                 heapq.heappush(ready, (_ended_ns(self._held[free][0].step), free))

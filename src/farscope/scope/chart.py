@@ -9,6 +9,7 @@ from typing import Literal
 
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
+from farscope.records.weight import chart_bytes, structure_bytes
 from farscope.scope.foreign import ForeignHsm
 from farscope.scope.unknown import Why
 from farscope.wire.batch import ChartEntry
@@ -56,6 +57,13 @@ class ChartView:
         return self.status == "alive"
 
 
+BASE_BYTES = 3_000
+"""A chart that is followed, without its names and what it remembers."""
+
+NAMED = 4
+"""How often its names are there: in its identity and in the labels that tell it from others."""
+
+
 @dataclass(slots=True)
 class Chart:
     """A chart as it is followed; not thread-safe."""
@@ -69,6 +77,7 @@ class Chart:
     last_ns: int = 0
     stopped: bool = False
     structure: ChartStructure | None = None
+    structure_bytes: int = 0
     _batch: int = -1
     _first: int = 0
     _last: int = 0
@@ -82,8 +91,13 @@ class Chart:
         end = max(self._last, self.number) if self._ended else self._last
         return max(0, end - self._first + 1 - self.steps)
 
-    def take_steps(self, steps: Sequence[RawStep]) -> None:
-        """Take new steps, at least one, in the order of their numbers."""
+    @property
+    def bytes(self) -> int:
+        """What it takes in memory, without its steps."""
+        return BASE_BYTES + NAMED * chart_bytes(self.id) + self.structure_bytes
+
+    def take_steps(self, steps: Sequence[RawStep]) -> int:
+        """Take new steps, at least one, in the order of their numbers; return how many more are held now."""
         first, newest = steps[0][1], steps[-1]
         self._first = min(first, self._first) if self.steps else first
         self.steps += len(steps)
@@ -93,7 +107,7 @@ class Chart:
         if newest[1] >= self.number:
             self.number = newest[1]
             self.state = newest[2].end
-        self.foreign.append_steps(steps)
+        return self.foreign.append_steps(steps)
 
     def take_entry(self, entry: ChartEntry, batch: int, *, ended: bool) -> None:
         """Take what batch number ``batch`` says of the chart as a whole."""
@@ -102,7 +116,10 @@ class Chart:
         self._batch = batch
         self._ended = self._ended or ended
         self.stopped = self.stopped or entry.stopped
-        self.structure = entry.structure or self.structure
+        # One that is announced again is mostly the same, and its names are there already.
+        if entry.structure and entry.structure != self.structure:
+            self.structure = entry.structure
+            self.structure_bytes = structure_bytes(entry.structure)
         if entry.number >= self.number:
             self.number = entry.number
             self.state = entry.state

@@ -8,12 +8,17 @@ from threading import Lock
 
 from farscope.records.step import RawStep, Step
 from farscope.records.text import trace_text
+from farscope.records.weight import STEP_BYTES, chart_bytes, texts_bytes
 
 SPY_LINES = 500
 """Spy lines a foreign chart shows; at the limit the oldest go."""
 
 TRACE_LINES = 500
 """Trace lines a foreign chart shows; at the limit the oldest go."""
+
+
+SHARED_BYTES = 4_096
+"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each of them."""
 
 
 class ForeignHsm:
@@ -39,12 +44,37 @@ class ForeignHsm:
         with self._lock:
             self._trace.append(line)
 
-    def append_steps(self, steps: Sequence[RawStep]) -> None:
-        """Add the spy and trace of whole steps, in order."""
-        traced = [step for step in steps if step[2].traced]
+    def append_steps(self, steps: Sequence[RawStep]) -> int:
+        """Add the spy and trace of whole steps, in order; return by how many more it holds now."""
+        traced = [_without_texts(step) for step in steps if step[2].traced]
         with self._lock:
+            before = len(self._spy) + len(self._trace)
             self._spy.extend(steps)
             self._trace.extend(traced)
+            return len(self._spy) + len(self._trace) - before
+
+    def held(self) -> list[RawStep]:
+        """Return the steps it holds; one that is in the spy and in the trace comes twice."""
+        with self._lock:
+            return [item for item in (*self._spy, *self._trace) if not isinstance(item, str)]
+
+    def own_bytes(self) -> int:
+        """Return what it holds by itself, in bytes: all but small shapes, which charts of a kind share."""
+        return sum(map(_own_bytes, self.held()))
+
+    def shrink(self, limit_bytes: int) -> None:
+        """Forget the oldest steps, so that spy and trace take no more than half of ``limit_bytes`` each."""
+        with self._lock:
+            for ring in (self._spy, self._trace):
+                left = limit_bytes // 2
+                kept = 0
+                for item in reversed(ring):
+                    left -= 0 if isinstance(item, str) else _own_bytes(item)
+                    if left < 0:
+                        break
+                    kept += 1
+                for _ in range(len(ring) - kept):
+                    ring.popleft()
 
     def spy(self) -> list[str]:
         """Return the newest spy lines, oldest first."""
@@ -72,6 +102,17 @@ class ForeignHsm:
         """Forget the trace lines."""
         with self._lock:
             self._trace.clear()
+
+
+def _without_texts(step: RawStep) -> RawStep:
+    """Return what a trace line needs of a step."""
+    return (*step[:9], ()) if step[9] else step
+
+
+def _own_bytes(step: RawStep) -> int:
+    shape, chart = step[2].size, chart_bytes(step[0])
+    large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
+    return STEP_BYTES + texts_bytes(step[9]) + large
 
 
 def _trace_lines(items: Iterable[RawStep | str]) -> Iterable[str]:

@@ -9,10 +9,17 @@ from threading import Condition
 from time import monotonic
 
 from farscope.records.step import RawStep
+from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 131_072
 """Steps that wait at most, about 40 MB, give or take one batch. At the limit a scope somebody takes from
 stops reading, and the log keeps the rest; otherwise the oldest steps leave, and are counted."""
+
+DEFAULT_BYTES = 64 << 20
+"""Bytes that they take at most, with their texts; the same happens at this limit."""
+
+TAKEN_BYTES = 4 << 20
+"""Steps that take more together are handed out in several parts; one step of this size is a part by itself."""
 
 TAKER_PATIENCE_S = 10.0
 """How long after a ``take`` the next one is expected. After that nobody counts as taking."""
@@ -24,10 +31,12 @@ SLICE_S = 0.25
 class Inbox:
     """Steps between the thread that receives and the threads that take; every method is thread-safe."""
 
-    def __init__(self, limit: int = DEFAULT_STEPS) -> None:
+    def __init__(self, limit: int = DEFAULT_STEPS, limit_bytes: int = DEFAULT_BYTES) -> None:
         self._changed = Condition()
         self._steps: deque[RawStep] = deque()
+        self._charges = Charges()
         self._limit = limit
+        self._limit_bytes = limit_bytes
         self._iterating = 0
         self._taken_at = float("-inf")
         self._ended = False
@@ -56,10 +65,11 @@ class Inbox:
         """Add steps behind the others; without a taker the oldest leave at the limit."""
         with self._changed:
             self._steps.extend(steps)
+            for count, each in runs_of(steps):
+                self._charges.add(count, each)
             if not self._is_taken():
-                for _ in range(len(self._steps) - self._limit):
-                    self._steps.popleft()
-                    self._unread += 1
+                gone = max(len(self._steps) - self._limit, self._charges.over(self._limit_bytes))
+                self._unread += len(self._first(gone))
             self._notify()
 
     def touch(self) -> None:
@@ -77,7 +87,7 @@ class Inbox:
         """Wait until a taker has made room, or nobody takes any more; return whether that is so."""
         with self._changed:
             return self._changed.wait_for(
-                lambda: len(self._steps) < self._limit or not self._is_taken(), timeout_s
+                lambda: self._has_room() or not self._is_taken(), timeout_s
             )
 
     @contextmanager
@@ -93,7 +103,10 @@ class Inbox:
                 self._notify()
 
     def take(self, limit: int, timeout_s: float | None) -> deque[RawStep]:
-        """Return up to ``limit`` steps; empty if none came in time, or none will come any more."""
+        """Return up to ``limit`` steps, or ``TAKEN_BYTES`` of them.
+
+        Empty if none came in time, or none will come any more.
+        """
         deadline = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
             self._taken_at = monotonic()
@@ -102,7 +115,7 @@ class Inbox:
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            taken = deque(self._steps.popleft() for _ in range(min(limit, len(self._steps))))
+            taken = self._first(min(limit, self._charges.within(TAKEN_BYTES)))
             self._taken_at = monotonic()
             self._notify()
             return taken
@@ -112,12 +125,23 @@ class Inbox:
         if steps:
             with self._changed:
                 self._steps.extendleft(reversed(steps))
+                for count, each in runs_of(steps):
+                    self._charges.put_back(count, each)
                 self._notify()
 
     def wait_beyond(self, version: int, timeout_s: float) -> bool:
         """Wait for a change after ``version``; return whether there was one, or the end has come."""
         with self._changed:
             return self._changed.wait_for(lambda: self._version != version or self._ended, timeout_s)
+
+    def _first(self, count: int) -> deque[RawStep]:
+        """Take the first so many steps away."""
+        count = max(0, count)
+        self._charges.remove(count)
+        return deque(self._steps.popleft() for _ in range(count))
+
+    def _has_room(self) -> bool:
+        return len(self._steps) < self._limit and self._charges.bytes < self._limit_bytes
 
     def _is_taken(self) -> bool:
         return self._iterating > 0 or monotonic() - self._taken_at < TAKER_PATIENCE_S

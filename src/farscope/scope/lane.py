@@ -8,6 +8,7 @@ from itertools import islice
 from operator import le
 
 from farscope.records.step import RawStep
+from farscope.records.weight import STEP_BYTES
 
 NEVER_NS = -(1 << 70)
 """Earlier than any time there is."""
@@ -34,6 +35,13 @@ class Run:
     first: int = 0
     reached_ns: int = NEVER_NS
     """The latest time of this run and those of its lane in front of it."""
+    each: int = STEP_BYTES
+    """Bytes that each step takes."""
+    bytes: int = field(init=False)
+    """What it takes, with those of its steps that were handed out and not let go of yet."""
+
+    def __post_init__(self) -> None:
+        self.bytes = len(self.steps) * self.each
 
     @property
     def next_ns(self) -> int:
@@ -49,6 +57,17 @@ class Run:
     def finished(self) -> bool:
         """Whether all of it was handed out."""
         return self.first == len(self.times)
+
+    def let_go(self) -> int:
+        """Let go of the steps that were handed out, once they are half of all; return what they took."""
+        if 2 * self.first < len(self.times):
+            return 0
+        freed, self.bytes = self.bytes, (len(self.times) - self.first) * self.each
+        # Also once it is finished: others that arrived before it may be held for longer.
+        self.steps, self.times = self.steps[self.first :], self.times[self.first :]
+        self.due = None if self.due is None else self.due[self.first :]
+        self.first = 0
+        return freed - self.bytes
 
     def due_times(self) -> Sequence[int]:
         """Return when each step should come: when it ended, or the one that caused it if that was later."""

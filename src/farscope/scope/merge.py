@@ -8,6 +8,7 @@ from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 from farscope.records.step import ChartId, RawStep
+from farscope.records.weight import Weighed, runs_of
 from farscope.scope.causes import Causes
 from farscope.scope.corrections import Corrections
 from farscope.scope.intake import MAX_PROBES
@@ -16,6 +17,13 @@ from farscope.wire.batch import ChartEntry
 
 HELD_STEPS = 65_536
 """Steps held at most; at the limit the earliest are handed out too soon, and others may then be late."""
+
+HELD_BYTES = 64 << 20
+"""Bytes that held steps take at most; the same happens at this limit."""
+
+KNOWN_CHARTS = 131_072
+"""Charts of all probes together of which it is known how far they were passed on; at the limit those of the
+probe unheard for longest are forgotten, and nothing waits for them until they make another step."""
 
 MARKS_KEPT = 65_536
 """Steps remembered that were handed out while their cause was running; at the limit the oldest are
@@ -30,12 +38,15 @@ class Merge:
     its clock goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
     """
 
-    def __init__(self, limit: int = HELD_STEPS) -> None:
+    def __init__(self, limit: int = HELD_STEPS, limit_bytes: int = HELD_BYTES) -> None:
         self.late = 0
         """Steps handed out behind one that was due later. All others are in order."""
         self.corrections = Corrections()
         """What was taken off the times of the steps that were handed out."""
         self._limit = limit
+        self._limit_bytes = limit_bytes
+        self._bytes = 0
+        self._known_charts = 0
         self._heap: list[tuple[int, int, Run]] = []
         self._lanes: dict[str, Lane] = {}
         self._arrivals: deque[tuple[int, Run]] = deque()
@@ -89,6 +100,8 @@ class Merge:
         offset_ns: int,
         now_ns: int,
         entries: Sequence[ChartEntry] = (),
+        *,
+        each: int | None = None,
     ) -> None:
         """Take the steps of a batch.
 
@@ -98,22 +111,29 @@ class Merge:
             offset_ns: how far the probe's clock is ahead.
             now_ns: the present, by a clock that does not go back.
             entries: what the batch says of its charts.
+            each: bytes that each of the steps takes; None has them weighed.
         """
-        causes = self._causes.pop(probe, None)
-        if causes is None:
-            causes = Causes()
-            if len(self._causes) >= MAX_PROBES:
-                self._release(EVER_NS)
-                self._causes.popitem(last=False)
-        self._causes[probe] = causes
+        causes = self._causes_of(probe)
         self._now_ns = now_ns
+        charts, held = causes.charts, causes.bytes
         passed = causes.admit(steps, entries, now_ns)
+        self._known_charts += causes.charts - charts
+        self._bytes += causes.bytes - held
         if len(causes):
             self._offsets[probe] = offset_ns
         else:
             self._offsets.pop(probe, None)
         if passed:
-            self._add(probe, passed, offset_ns)
+            self._add(probe, passed, offset_ns, each if passed is steps else None)
+
+    def _causes_of(self, probe: str) -> Causes:
+        causes = self._causes.pop(probe, None)
+        full = self._known_charts >= KNOWN_CHARTS or len(self._causes) >= MAX_PROBES
+        if full and self._causes:
+            self._release(EVER_NS)
+            self._known_charts -= self._causes.popitem(last=False)[1].charts
+        self._causes[probe] = causes = causes or Causes()
+        return causes
 
     def _heads(self) -> list[tuple[int, int]]:
         """When what waits for a step that has not arrived did so itself, and when it ended, corrected."""
@@ -126,22 +146,26 @@ class Merge:
     def _release(self, until_ns: int) -> None:
         """Let effects that ended until then, corrected, wait no longer for what caused them."""
         for probe, offset_ns in list(self._offsets.items()):
-            steps, running = self._causes[probe].overdue(until_ns + offset_ns)
+            causes = self._causes[probe]
+            held = causes.bytes
+            steps, running = causes.overdue(until_ns + offset_ns)
+            self._bytes += causes.bytes - held
             for serial, number in running:
                 self._running[probe, serial, number] = None
             if steps:
-                self._add(probe, steps, offset_ns)
-            if not len(self._causes[probe]):
+                self._add(probe, steps, offset_ns, None)
+            if not len(causes):
                 del self._offsets[probe]
         while len(self._running) > MARKS_KEPT:
             self._running.popitem(last=False)
 
-    def _add(self, probe: str, steps: Sequence[RawStep], offset_ns: int) -> None:
+    def _add(self, probe: str, steps: Sequence[RawStep], offset_ns: int, each: int | None) -> None:
         lane = self._lanes.setdefault(probe, Lane())
         self._order += 1
-        run = Run(probe, self._order, steps, offset_ns)
+        run = Run(probe, self._order, steps, offset_ns, each=runs_of(steps)[0][1] if each is None else each)
         lane.add(run)
         self._size += len(steps)
+        self._bytes += run.bytes
         heapq.heappush(self._heap, (run.next_ns, self._order, run))
         self._arrivals.append((self._now_ns, run))
 
@@ -167,19 +191,19 @@ class Merge:
         """Count nothing as late against what was handed out so far."""
         self._reached_ns = NEVER_NS
 
-    def take(self, until_ns: int, arrived_ns: int) -> list[RawStep]:
+    def take(self, until_ns: int, arrived_ns: int) -> Weighed:
         """Return, in order, what happened until then or has waited for long enough, and what is too much.
 
         Args:
             until_ns: up to this corrected time, included.
             arrived_ns: whatever arrived until then is not held any more, nor what is before it.
         """
-        taken: list[RawStep] = []
+        taken = Weighed()
         until_ns = self.due_ns(until_ns, arrived_ns)
         self._release(until_ns)
         while self._heap and self._heap[0][0] <= until_ns:
             self._take_some(taken, until_ns)
-        while len(self) > self._limit:
+        while len(self) > self._limit or self._bytes > self._limit_bytes:
             if self._offsets and not self._heap:
                 self._release(EVER_NS)
             self._take_some(taken, EVER_NS)
@@ -198,21 +222,17 @@ class Merge:
                 until_ns = max(until_ns, ended_ns)
         return until_ns
 
-    def take_all(self, *, effects: bool = True) -> Sequence[RawStep]:
+    def take_all(self, *, effects: bool = True) -> Weighed:
         """Return all that is held, in order; without ``effects``, but for what waits for its cause."""
         if effects:
             self._release(EVER_NS)
-        if len(self._heap) == 1 and self._heap[0][2].first == 0:
-            run = self._heap.pop()[2]
-            self._arrivals.clear()
-            return self._hand_out(run, len(run.times))
-        taken: list[RawStep] = []
+        taken = Weighed()
         while self._heap:
             self._take_some(taken, EVER_NS)
         self._arrivals.clear()
         return taken
 
-    def _take_some(self, taken: list[RawStep], until_ns: int) -> None:
+    def _take_some(self, taken: Weighed, until_ns: int) -> None:
         """Move the next steps that lie before those of every other run."""
         _, order, run = heapq.heappop(self._heap)
         end = bisect_right(run.times, until_ns, run.first)
@@ -221,7 +241,7 @@ class Merge:
             bisect = bisect_right if order < other_order else bisect_left
             end = min(end, bisect(run.times, other_ns, run.first))
         end = max(end, run.first + 1)
-        taken += self._hand_out(run, end)
+        taken.join(self._hand_out(run, end), run.each)
         if not run.finished:
             heapq.heappush(self._heap, (run.next_ns, order, run))
 
@@ -232,6 +252,7 @@ class Merge:
         self.corrections.note(run.probe, steps, run.offset_ns)
         self._size -= end - run.first
         run.first = end
+        self._bytes -= run.let_go()
         if run.finished:
             lane = self._lanes[run.probe]
             del lane.runs[run.order]

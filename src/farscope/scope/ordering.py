@@ -99,7 +99,8 @@ class Ordering:
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
         self._note_known(probe)
-        self._merge.put(probe, accepted.posted.steps, correction_ns, now.steady_ns, batch.charts)
+        steps, each = accepted.posted.steps, batch.step_bytes
+        self._merge.put(probe, steps, correction_ns, now.steady_ns, batch.charts, each=each)
         return told
 
     def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:

@@ -7,17 +7,24 @@ from collections.abc import Sequence
 from threading import Lock
 
 from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 50_000
 """Steps of all charts together that are kept to look back on, some 15 MB; at the limit the oldest go."""
+
+DEFAULT_BYTES = 32 << 20
+"""Bytes that they take at most, with their texts; the same happens at this limit."""
 
 
 class Timeline:
     """Bounded history in the order the steps were taken in; every method may be called from any thread."""
 
-    def __init__(self, limit: int = DEFAULT_STEPS) -> None:
+    def __init__(self, limit: int = DEFAULT_STEPS, limit_bytes: int = DEFAULT_BYTES) -> None:
         self._lock = Lock()
-        self._steps: deque[RawStep] = deque(maxlen=limit)
+        self._steps: deque[RawStep] = deque()
+        self._charges = Charges()
+        self._limit = limit
+        self._limit_bytes = limit_bytes
         self._taken = 0
 
     def __len__(self) -> int:
@@ -34,6 +41,13 @@ class Timeline:
         with self._lock:
             self._steps.extend(steps)
             self._taken += len(steps)
+            for count, each in runs_of(steps):
+                self._charges.add(count, each)
+            gone = max(len(self._steps) - self._limit, self._charges.over(self._limit_bytes))
+            if gone > 0:
+                self._charges.remove(gone)
+                for _ in range(gone):
+                    self._steps.popleft()
 
     def steps(
         self,

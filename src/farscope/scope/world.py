@@ -16,6 +16,7 @@ from farscope.scope.ledger import PATIENCE_NS, Ledger
 from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
 from farscope.wire.envelope import Flags
 
@@ -29,6 +30,9 @@ of any other nobody knows."""
 
 MAX_CHARTS = 4_096
 """Charts followed at a time. At the limit the one unheard for longest is forgotten."""
+
+MAX_CHART_BYTES = 64 << 20
+"""Bytes that their names and structures take at most; the same happens at this limit."""
 
 
 class Key(NamedTuple):
@@ -71,6 +75,8 @@ class World:
         self._clocks = clocks
         self._probes: dict[str, _Probe] = {}
         self._charts: dict[Key, Chart] = {}
+        self._bytes = 0
+        self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
         self._labels = Labels()
         self._places: Counter[str] = Counter()
 
@@ -92,13 +98,18 @@ class World:
                 probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id)
             )
             chart = self._charts[Key(probe.id, entry.serial)]
-            was_stopped = chart.stopped
+            was_stopped, before_bytes = chart.stopped, chart.structure_bytes
             chart.take_entry(entry, header.number, ended=goodbye)
+            self._bytes += chart.structure_bytes - before_bytes
             if chart.stopped and not was_stopped:
                 probe.pulse.stop(entry.serial, batch.sent_ns)
                 notices.append(self._about(NoticeKind.STOPPED, chart.id))
+        more = 0
         for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
-            self._charts[Key(probe.id, serial)].take_steps(steps)
+            more += self._charts[Key(probe.id, serial)].take_steps(steps)
+        self._rings.note(more, batch.extra_bytes, batch.renewed)
+        while self._bytes > MAX_CHART_BYTES and len(self._charts) > 1:
+            self._forget_chart(next(iter(self._charts)))
         for reason, count in posted.dropped.items():
             notices.append(
                 Notice(kind=NoticeKind.DROPPED, subject=self._label_of(probe), detail=reason, count=count)
@@ -277,11 +288,14 @@ class World:
             while len(self._charts) >= MAX_CHARTS:
                 self._forget_chart(next(iter(self._charts)))
             chart = Chart(chart_id)
+            self._bytes += chart.bytes
             self._labels.add(chart_id)
         elif chart.id != chart_id:
             self._labels.remove(chart.id)
             self._labels.add(chart_id)
+            self._bytes -= chart.bytes
             chart.id = chart_id
+            self._bytes += chart.bytes
         self._charts[key] = chart
         probe.charts[chart_id.serial] = key
         if appeared:
@@ -293,7 +307,9 @@ class World:
         self._places[self._probes.pop(probe_id).place] -= 1
 
     def _forget_chart(self, key: Key) -> None:
-        self._labels.remove(self._charts.pop(key).id)
+        chart = self._charts.pop(key)
+        self._bytes -= chart.bytes
+        self._labels.remove(chart.id)
         del self._probes[key.probe].charts[key.serial]
         self.forgotten += 1
 

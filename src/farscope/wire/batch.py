@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from farscope.records.step import RawStep
 from farscope.records.structure import ChartStructure
+from farscope.records.weight import STEP_BYTES
 
 
 class ChartEntry(NamedTuple):
@@ -56,3 +57,12 @@ class Batch:
     steps: list[RawStep]
     """The chart of each is known by its serial; name, host and pid are those of the entry and the batch."""
     drops: tuple[Drop, ...] = ()
+    extra_bytes: int = field(default=0, compare=False)
+    """What the steps take in memory besides themselves: texts, and shapes and charts not met before."""
+    renewed: int = field(default=0, compare=False)
+    """How often the decoder has forgotten the shapes it had met; older steps may hold shapes of their own."""
+
+    @property
+    def step_bytes(self) -> int:
+        """What each of the steps takes in memory, on average."""
+        return STEP_BYTES + -(-self.extra_bytes // max(1, len(self.steps)))

@@ -12,6 +12,7 @@ from farscope.records.facts import Fact
 from farscope.records.shape import Shape
 from farscope.records.step import Cause, ChartId, RawStep
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.records.weight import texts_bytes
 from farscope.wire.batch import Batch, ChartEntry, Drop
 from farscope.wire.interned import Interned
 from farscope.wire.layout import MAX_INTEGER, MAX_STEPS, Body, Columns, StructureRow
@@ -26,7 +27,7 @@ def take_up(body: Body, probe: bytes, interned: Interned) -> Batch:
     Raises:
         Malformed: indices, lengths, sums or numbers do not fit.
     """
-    strings = body.strings
+    strings, met_bytes = body.strings, interned.met_bytes
     numbers = _numbers(body.steps.runs, body.next_number)
     try:
         charts = tuple(
@@ -51,9 +52,9 @@ def take_up(body: Body, probe: bytes, interned: Interned) -> Batch:
         raise Malformed("a table of the batch refers to an entry that is not there") from error
     if len({entry.serial for entry in charts}) != len(charts):
         raise Malformed("a batch presents one chart twice")
+    probe_id = probe.hex()
     ids = [
-        interned.chart(ChartId(entry.name, body.host, body.pid, entry.serial, probe.hex()))
-        for entry in charts
+        interned.chart(ChartId(entry.name, body.host, body.pid, entry.serial, probe_id)) for entry in charts
     ]
     return Batch(
         host=body.host,
@@ -65,6 +66,8 @@ def take_up(body: Body, probe: bytes, interned: Interned) -> Batch:
         numbers=numbers,
         steps=_steps(body.steps, len(numbers), ids, shapes),
         drops=_drops(body),
+        extra_bytes=interned.met_bytes - met_bytes + sum(texts_bytes(texts) for _, texts in body.steps.texts),
+        renewed=interned.renewed,
     )
 
 

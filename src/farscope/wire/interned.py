@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId
+from farscope.records.weight import chart_bytes
 
-MAX_INTERNED_FACTS = 262_144
-"""When the known shapes hold as many facts all are forgotten: equal shapes then come as two objects, once."""
-
-MAX_INTERNED_CHARTS = 16_384
-"""When as many chart ids are known all are forgotten, with the same effect."""
+MAX_INTERNED_BYTES = 16 << 20
+"""When the known shapes and chart ids take as much all are forgotten: equal ones then come as two objects, once."""
 
 
 class Interned:
@@ -19,19 +17,20 @@ class Interned:
     """
 
     def __init__(self) -> None:
+        self.met_bytes = 0
+        """What everything that was not known takes together, over all time; never falls."""
+        self.renewed = 0
+        """How often all was forgotten."""
         self._shapes: dict[Shape, Shape] = {}
-        self._facts = 0
         self._charts: dict[ChartId, ChartId] = {}
+        self._bytes = 0
 
     def shape(self, shape: Shape) -> Shape:
         """Return the first shape met that equals ``shape``."""
         known = self._shapes.get(shape)
         if known is not None:
             return known
-        self._facts += len(shape.facts) + 1
-        if self._facts > MAX_INTERNED_FACTS:
-            self._shapes.clear()
-            self._facts = len(shape.facts) + 1
+        self._make_room(shape.size)
         self._shapes[shape] = shape
         return shape
 
@@ -40,7 +39,15 @@ class Interned:
         known = self._charts.get(chart)
         if known is not None:
             return known
-        if len(self._charts) >= MAX_INTERNED_CHARTS:
-            self._charts.clear()
+        self._make_room(chart_bytes(chart))
         self._charts[chart] = chart
         return chart
+
+    def _make_room(self, size: int) -> None:
+        self.met_bytes += size
+        self._bytes += size
+        if self._bytes > MAX_INTERNED_BYTES:
+            self._shapes.clear()
+            self._charts.clear()
+            self._bytes = size
+            self.renewed += 1
