@@ -34,12 +34,17 @@ LONG: Final = WIDE + "x" * 1_022
 """A name that takes a kilobyte on the wire and four in memory, before the one character that tells it apart."""
 
 
+LIVES: Final = 20
+"""Batches of a probe whose content is sent again by others: making content takes far longer than sealing it."""
+
+
 class Sent(NamedTuple):
-    """A batch, and the 16 bytes of the probe that sent it."""
+    """A batch, ready to be sealed, and the 16 bytes of the probe that sent it."""
 
     probe: bytes
     number: int
-    batch: Batch
+    steps: int
+    body: bytes
     flags: Flags = Flags.NONE
 
 
@@ -49,9 +54,9 @@ def write_heavy_log(path: Path, kind: str, size: int, keyring: Keyring) -> int:
     with RecordingWriter(path) as writer:
         for moment, sent in enumerate(KINDS[kind]()):
             sealer = Sealer(keyring, sent.probe)
-            data = sealer.seal(sent.number, sent.flags, encode_body(sent.batch))
+            data = sealer.seal(sent.number, sent.flags, sent.body)
             writer.append([Entry(data, BEGIN_NS + moment * 1_000_000)])
-            steps += len(sent.batch.steps)
+            steps += sent.steps
             if writer.size >= size:
                 return steps
     return steps
@@ -59,42 +64,35 @@ def write_heavy_log(path: Path, kind: str, size: int, keyring: Keyring) -> int:
 
 def long_texts() -> Iterator[Sent]:
     """An honest chart that scribbles much: eight texts of 3,900 characters in each step."""
-    probe, texts = os.urandom(16), (WIDE + "x" * 3_899,) * 8
+    texts = (WIDE + "x" * 3_899,) * 8
     shape = Shape(StepKind.HOOK, "TALK", "s", "s", (Fact(FactKind.SCRIBBLE),) * 8)
-    for number in count():
-        yield Sent(probe, number, _batch(probe, [shape] * 32, number * 32, texts=texts))
+    return _again(lambda number: _batch([shape] * 32, number * 32, texts=texts))
 
 
 def repeated_names() -> Iterator[Sent]:
     """Steps of one shape, whose thousands of facts all have the same long name."""
-    probe = os.urandom(16)
     shape = Shape(StepKind.HOOK, LONG, LONG, LONG, (Fact(FactKind.PUBLISH, LONG, LONG),) * 4_096)
-    for number in count():
-        yield Sent(probe, number, _batch(probe, [shape] * 1_024, number * 1_024))
+    return _again(lambda number: _batch([shape] * 1_024, number * 1_024))
 
 
 def bare_steps() -> Iterator[Sent]:
     """As many steps as a batch can hold, all alike."""
-    probe, shape = os.urandom(16), Shape(StepKind.TRANSITION, "B", "a", "b", (Fact(FactKind.ENTRY, "b"),))
-    for number in count():
-        yield Sent(probe, number, _batch(probe, [shape] * 65_536, number * 65_536))
+    shape = Shape(StepKind.TRANSITION, "B", "a", "b", (Fact(FactKind.ENTRY, "b"),))
+    return _again(lambda number: _batch([shape] * 65_536, number * 65_536))
 
 
 def many_shapes() -> Iterator[Sent]:
     """Shapes that are all different, each with many facts."""
-    probe = os.urandom(16)
-    for number in count():
-        shapes = [
-            Shape(
-                StepKind.TRANSITION,
-                "B",
-                "a",
-                f"{number} {place}",
-                tuple(Fact(FactKind.ENTRY, str((place + fact) % 500)) for fact in range(500)),
-            )
-            for place in range(1_000)
-        ]
-        yield Sent(probe, number, _batch(probe, shapes, number * 1_000))
+    facts = [
+        tuple(Fact(FactKind.ENTRY, str((place + fact) % 500)) for fact in range(500)) for place in range(1_000)
+    ]
+
+    def batch(number: int) -> Batch:
+        ends = enumerate(facts)
+        shapes = [Shape(StepKind.TRANSITION, "B", "a", f"{number} {n}", its) for n, its in ends]
+        return _batch(shapes, number * 1_000)
+
+    return _again(batch)
 
 
 def many_names() -> Iterator[Sent]:
@@ -103,7 +101,7 @@ def many_names() -> Iterator[Sent]:
     for number in count():
         names = [f"{LONG[:-24]}{number:011}{place:011}" for place in range(1_800)]
         shapes = [Shape(StepKind.TRANSITION, name, name, name, (Fact(FactKind.ENTRY, name),)) for name in names]
-        yield Sent(probe, number, _batch(probe, shapes, number * 1_800))
+        yield _sent(probe, number, _batch(shapes, number * 1_800))
 
 
 def many_charts() -> Iterator[Sent]:
@@ -113,7 +111,7 @@ def many_charts() -> Iterator[Sent]:
         names = [f"{LONG[:-24]}{generation:011}{place:011}" for place in range(1_900)]
         shape = Shape(StepKind.TRANSITION, "B", "a", "b", (Fact(FactKind.ENTRY, "b"),))
         for number in range(20):
-            yield Sent(probe, number, _batch(probe, [shape] * 1_900, number * 1_900, names=names))
+            yield _sent(probe, number, _batch([shape] * 1_900, number * 1_900, names=names))
 
 
 def structures() -> Iterator[Sent]:
@@ -122,8 +120,8 @@ def structures() -> Iterator[Sent]:
         probe = os.urandom(16)
         states = tuple(StateInfo(f"{generation} {n}", f"{generation} {n - 1}") for n in range(16_384))
         reactions = tuple(Reaction(state.name, "B", state.parent) for state in states)
-        batch = _batch(probe, [], 0, structure=ChartStructure(states, reactions))
-        yield Sent(probe, 0, batch, Flags.ANNOUNCE)
+        batch = _batch([], 0, structure=ChartStructure(states, reactions))
+        yield _sent(probe, 0, batch, Flags.ANNOUNCE)
 
 
 def many_probes() -> Iterator[Sent]:
@@ -131,7 +129,7 @@ def many_probes() -> Iterator[Sent]:
     probes = [os.urandom(16) for _ in range(4_000)]
     for number in count():
         for place, probe in enumerate(probes):
-            yield Sent(probe, number, _accounts(place, number), Flags.NONE)
+            yield _sent(probe, number, _accounts(place, number))
 
 
 def noise() -> Iterator[Sent]:
@@ -139,7 +137,7 @@ def noise() -> Iterator[Sent]:
     probe, shape = os.urandom(16), Shape(StepKind.HOOK, "TALK", "s", "s", (Fact(FactKind.SCRIBBLE),))
     for number in count():
         texts = (os.urandom(15_000).hex(),)
-        yield Sent(probe, number, _batch(probe, [shape] * 30, number * 30, texts=texts))
+        yield _sent(probe, number, _batch([shape] * 30, number * 30, texts=texts))
 
 
 KINDS: Final[Mapping[str, Callable[[], Iterator[Sent]]]] = MappingProxyType(
@@ -161,8 +159,23 @@ KINDS: Final[Mapping[str, Callable[[], Iterator[Sent]]]] = MappingProxyType(
 """All kinds of heavy recordings, by name: each yields batches without end."""
 
 
+def _again(make: Callable[[int], Batch]) -> Iterator[Sent]:
+    """Yield batches of one probe, then the same as those of another one, and so on."""
+    bodies: list[tuple[int, bytes]] = []
+    while True:
+        probe = os.urandom(16)
+        for number in range(LIVES):
+            if number == len(bodies):
+                batch = make(number)
+                bodies.append((len(batch.steps), encode_body(batch)))
+            yield Sent(probe, number, *bodies[number])
+
+
+def _sent(probe: bytes, number: int, batch: Batch, flags: Flags = Flags.NONE) -> Sent:
+    return Sent(probe, number, len(batch.steps), encode_body(batch), flags)
+
+
 def _batch(
-    probe: bytes,
     shapes: list[Shape],
     first: int,
     *,
@@ -171,7 +184,7 @@ def _batch(
     structure: ChartStructure | None = None,
 ) -> Batch:
     called = names or ["chart"]
-    charts = [ChartId(name, "far", 7, serial, probe.hex()) for serial, name in enumerate(called, 1)]
+    charts = [ChartId(name, "far", 7, serial) for serial, name in enumerate(called, 1)]
     steps: list[RawStep] = [
         (charts[n % len(charts)], first + n + 1, shape, BEGIN_NS + first + n, 5, 0, 0, 0, None, texts)
         for n, shape in enumerate(shapes)
