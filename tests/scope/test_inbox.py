@@ -1,6 +1,6 @@
 import threading
 
-from farscope.scope.inbox import Inbox
+from farscope.scope.inbox import TAKEN_BYTES, Inbox
 
 
 def test_hands_out_steps_in_order_and_once(hand_probe):
@@ -68,3 +68,32 @@ def test_the_end_wakes_who_waits_and_leaves_what_is_there(hand_probe):
     assert list(inbox.take(1, None)) == [step]
     assert not inbox.take(1, None)
     assert inbox.wait_beyond(inbox.version, 10)
+
+
+def test_long_texts_fill_it_as_many_steps_do(hand_probe):
+    probe = hand_probe()
+    inbox = Inbox(limit_bytes=1_000_000)
+    for _ in range(20):
+        inbox.put([probe.step(texts=("x" * 100_000,))])
+    assert len(inbox) == 9
+    assert inbox.unread == 11
+    with inbox.iterating():
+        inbox.put([probe.step(texts=("x" * 100_000,))])
+        assert not inbox.wait_for_room(0)
+        inbox.take(5, 0)
+        assert inbox.wait_for_room(0)
+    assert inbox.unread == 11
+
+
+def test_what_is_too_much_at_once_is_handed_out_in_parts_and_put_back_as_it_was(hand_probe):
+    probe = hand_probe()
+    steps = [probe.step(texts=("x" * (TAKEN_BYTES // 3),)) for _ in range(5)]
+    inbox = Inbox()
+    inbox.put(steps)
+    first = inbox.take(9, 0)
+    assert list(first) == steps[:2]
+    first.popleft()
+    inbox.put_back(first)
+    assert [list(inbox.take(9, 0)) for _ in range(2)] == [steps[1:3], steps[3:]]
+    inbox.put([probe.step(texts=("x" * (2 * TAKEN_BYTES),))])
+    assert len(inbox.take(9, 0)) == 1

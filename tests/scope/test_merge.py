@@ -1,3 +1,4 @@
+import weakref
 from itertools import accumulate
 
 from hypothesis import given
@@ -270,3 +271,45 @@ def entries_of(history, probe):
     """Return what the first batch of a process tells of its charts."""
     (process,) = [process for process in history if process.probe.hex() == probe]
     return [ChartEntry(serial, "chart", "a", 0) for serial in {step[0].serial for step in process.steps}]
+
+
+def test_long_texts_are_handed_out_early_rather_than_held_without_bound():
+    merge = Merge(limit_bytes=1_000_000)
+    out = []
+    for number in range(20):
+        text = ("x" * 50_000,)
+        put = [(*step(probe, number, number=number)[:9], text) for probe in ("a", "b")]
+        merge.put("a", put[:1], 0, number)
+        merge.put("b", put[1:], 0, number)
+        out += merge.take(-1, -1)
+        assert len(merge) <= 1_000_000 // 50_000
+    assert times(out + merge.take_all()) == [number for number in range(20) for _ in "ab"]
+    assert merge.late == 0
+
+
+def test_what_was_handed_out_is_let_go_though_an_earlier_batch_is_still_held():
+    merge = Merge()
+    merge.put("slow", [step("slow", 1), step("slow", 1_000_000)], 0, 0)
+
+    class Steps(list):
+        """A list that can be looked after."""
+
+    steps = Steps(step("quick", n) for n in range(2, 100))
+    gone = weakref.ref(steps)
+    merge.put("quick", steps, 0, 0)
+    del steps
+    assert len(merge.take(1_000, -1)) == 99
+    assert gone() is None
+    assert len(merge) == 1
+
+
+def test_long_texts_of_effects_that_wait_for_their_cause_are_handed_out_early():
+    merge = Merge(limit_bytes=1_000_000)
+    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    out = []
+    for number in range(1, 41):
+        effect = step("a", number, serial=2, number=number, cause=(1, 100))
+        merge.put("a", [(*effect[:9], ("x" * 100_000,))], 0, number, entries if number == 1 else ())
+        out += merge.take(-1, -1)
+        assert len(merge) <= 1_000_000 // 100_000
+    assert times(out + merge.take_all()) == list(range(1, 41))

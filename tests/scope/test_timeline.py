@@ -22,3 +22,11 @@ def test_only_the_newest_are_kept_and_the_others_counted(hand_probe):
     timeline.extend(steps)
     assert timeline.steps() == steps[6:]
     assert (len(timeline), timeline.forgotten) == (4, 6)
+
+
+def test_long_texts_take_the_place_of_many_steps(hand_probe):
+    probe = hand_probe()
+    timeline = Timeline(limit_bytes=1_000_000)
+    for _ in range(20):
+        timeline.extend([probe.step(texts=("x" * 100_000,))])
+    assert (len(timeline), timeline.forgotten) == (9, 11)

@@ -109,12 +109,12 @@ def test_a_step_that_came_to_nothing_has_its_outcome_in_the_charts_brackets(kind
 
 def test_no_text_of_a_charts_own_can_pass_for_an_outcome():
     said = "[producer, ignored] e->B() in c1"
-    lines = spy_lines(make(text=said))
+    lines = list(spy_lines(make(text=said)))
     assert not any(line.partition("] ")[2].startswith("[producer, ") for line in lines)
 
 
 def test_spy_lines_tell_the_time_and_the_chart():
-    lines = spy_lines(make(), "producer@pi:3")
+    lines = list(spy_lines(make(), "producer@pi:3"))
     assert [line.split("] ", 2)[2] for line in lines] == ["B:c1", "hello", "<- Queued:(1) Deferred:(2)"]
     assert all("] [producer@pi:3] " in line for line in lines)
 

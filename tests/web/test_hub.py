@@ -102,6 +102,7 @@ class ScopeByHand:
 
     stats = None
     ended = False
+    untaken = 0
     charts: tuple[ChartView, ...] = ()
 
     def __init__(self, probe: RecordedProbe) -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from farscope.errors import KeyringError
 from farscope.scope.intake import Refusal
@@ -16,6 +17,9 @@ from farscope.views.text import stats_line
 
 LOOK_S = 0.1
 """How long Ctrl-C and the end of ``--for`` may go unnoticed while nothing comes."""
+
+FINISH_S: Final = 2.0
+"""How long what was received goes on being shown once Ctrl-C has come; the rest is counted as not shown."""
 
 Over = Callable[[], bool]
 """Tells whether to end."""
@@ -61,12 +65,27 @@ def until(for_s: float | None, over: Over, begun: Callable[[], bool] = lambda: T
     return over_or_late
 
 
-def account(scope: Scope) -> str:
-    """Return the closing account of a scope as one line; it says so if not all there was was shown."""
+def soon_after(over: Over, clock: Callable[[], float] = time.monotonic) -> Over:
+    """Return what tells whether it is longer than ``FINISH_S`` since ``over`` was first found to hold."""
+    since_s: list[float] = []
+
+    def long_over() -> bool:
+        if not since_s and over():
+            since_s.append(clock())
+        return bool(since_s) and clock() - since_s[0] >= FINISH_S
+
+    return long_over
+
+
+def account(scope: Scope, unshown: int = 0) -> str:
+    """Return the closing account of a scope as one line; it says so if not all there was was shown.
+
+    ``unshown``: steps that were taken from the scope and are not shown all the same.
+    """
     stats = scope.stats
     line = stats_line(stats)
-    if stats.waiting and scope.caught_up:
-        return f"{line}; ended with {stats.waiting:,} of them not shown"
+    if unshown or (stats.waiting and scope.caught_up):
+        return f"{line}; ended with {stats.waiting + unshown:,} of them not shown"
     return line
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Final, NamedTuple
 
 import click
 
+from farscope.cli.ending import Over
 from farscope.cli.style import colour_of, colour_of_step, tell, wants_colour
 from farscope.records.failure import error_line, error_place
 from farscope.records.remarks import remarks
@@ -18,7 +20,7 @@ from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
-from farscope.views.text import escape, json_line, notice_line, outcome_line, spy_lines, trace_line
+from farscope.views.text import escape, json_pieces, notice_line, outcome_line, spy_lines, trace_line
 
 INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
 """Kinds of notice that are told before the steps that came with them; all others are told behind."""
@@ -68,14 +70,20 @@ class Seen(NamedTuple):
         return by_one_clock(self.step, lambda _: self.corrected_ns)
 
 
-Lines = Callable[[Seen], list[str]]
-"""Makes the lines to show of a step."""
+Lines = Callable[[Seen], Iterable[str]]
+"""Makes the lines to show of a step.
+
+They come in pieces, one after the other, since the lines of one step may be very long; the last ends a line.
+"""
 
 Head = Callable[[Step, str], str | None]
 """Makes the one line that tells of a step, or none, given the label of its chart."""
 
 Show = Callable[[list[Step]], None]
 """Prints steps, and what there is to tell besides."""
+
+PIECE_CHARACTERS: Final = 65_536
+"""As much is gathered before it is written; the last of it is written in any case when a round is over."""
 
 
 def lines_for(selection: Selection, *, spy: bool, as_json: bool, outcomes: bool = True) -> Lines:
@@ -105,8 +113,9 @@ def _tells_outcomes(*, spy: bool) -> bool:
     return spy or sys.stdout.isatty()
 
 
-def _json(seen: Seen) -> list[str]:
-    return [json_line(seen.step, seen.label, seen.corrected_ns, ran_ahead=seen.ran_ahead)]
+def _json(seen: Seen) -> Iterator[str]:
+    yield from json_pieces(seen.step, seen.label, seen.corrected_ns, ran_ahead=seen.ran_ahead)
+    yield "\n"
 
 
 def _traced_or_outcome(step: Step, label: str) -> str | None:
@@ -118,54 +127,111 @@ def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
 
 
 def _plain(headed: Head, *, spy: bool) -> Lines:
-    def lines(seen: Seen) -> list[str]:
+    def lines(seen: Seen) -> Iterator[str]:
         head, rest = _texts(seen, headed, spy=spy)
-        return head + rest
+        for line in chain(head, rest):
+            yield f"{line}\n"
 
     return lines
 
 
 def _coloured(headed: Head, *, spy: bool) -> Lines:
-    def lines(seen: Seen) -> list[str]:
+    def lines(seen: Seen) -> Iterator[str]:
         head, rest = _texts(seen, headed, spy=spy)
         of_step, colour = colour_of_step(seen.step.kind, seen.label), colour_of(seen.label)
-        shown = [click.style(line, fg=of_step, bold=spy or None) for line in head]
-        return shown + [click.style(line, fg=colour) for line in rest]
+        for line in head:
+            yield f"{click.style(line, fg=of_step, bold=spy or None)}\n"
+        for line in rest:
+            yield f"{click.style(line, fg=colour)}\n"
 
     return lines
 
 
-def _texts(seen: Seen, headed: Head, *, spy: bool) -> tuple[list[str], list[str]]:
+def _texts(seen: Seen, headed: Head, *, spy: bool) -> tuple[list[str], Iterable[str]]:
     """Return the line that tells of a step, if there is one, and those of its facts; one with remarks."""
     step, label = seen.by_our_clock, seen.label
-    head, rest = headed(step, label), spy_lines(step, label) if spy else []
+    head, rest = headed(step, label), spy_lines(step, label) if spy else iter(())
     remark = remarks(step, ran_ahead=seen.ran_ahead)
-    if head:
-        return [head + remark], rest
-    return [], [*rest[:-1], *(line + remark for line in rest[-1:])]
+    return ([head + remark], rest) if head else ([], _with_remark(rest, remark))
+
+
+def _with_remark(lines: Iterator[str], remark: str) -> Iterator[str]:
+    """Yield lines, the last of them with a remark behind it."""
+    last = next(lines, None)
+    for line in lines:
+        if last is not None:
+            yield last
+        last = line
+    if last is not None:
+        yield last + remark
+
+
+class Output:
+    """Standard output, written to in larger pieces; nothing else may write there meanwhile.
+
+    However long the lines of one step are, it can be told to stop between any two of them.
+    """
+
+    def __init__(self, give_up: Over) -> None:
+        self.unshown = 0
+        """Steps of which not everything was written, since there was no time left for it."""
+        self.gave_up = False
+        """Whether there is no time left, so that nothing more is to be written."""
+        self._give_up = give_up
+        self._waiting: list[str] = []
+        self._characters = 0
+
+    def write(self, pieces: Iterable[str]) -> bool:
+        """Write the lines of a step; return whether all of them were."""
+        for piece in pieces:
+            self._waiting.append(piece)
+            self._characters += len(piece)
+            if self._characters >= PIECE_CHARACTERS:
+                self.flush()
+                self.gave_up = self._give_up()
+                if self.gave_up:
+                    return False
+        return True
+
+    def flush(self) -> None:
+        """Write what was gathered."""
+        if self._waiting:
+            text = "".join(self._waiting)
+            self._waiting.clear()
+            self._characters = 0
+            sys.stdout.write(text)
+            sys.stdout.flush()
 
 
 def shower(
-    scope: Scope, matching: Matching, lines: Lines, ask: Callable[[], list[Notice]] | None = None
+    scope: Scope,
+    matching: Matching,
+    lines: Lines,
+    ask: Callable[[], list[Notice]] | None = None,
+    output: Output | None = None,
 ) -> Show:
     """Return what prints steps, and the notices there are, each on its side of them.
 
     Only steps that are wanted are printed; for notices, see ``wants_notice``.
-    ``ask`` says which notices there are; without it the scope does.
+    ``ask`` says which notices there are; without it the scope does. ``output`` counts what it does not write.
     """
     asked = ask or scope.notices
+    out = output or Output(lambda: False)
 
     def show(steps: list[Step]) -> None:
         notices = [notice for notice in asked() if wants_notice(matching, notice)]
         _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
-        wanted = [Seen.of(step, scope) for step in steps if matching.wants(step)]
-        shown = [line for seen in wanted for line in lines(seen)]
-        if shown:
-            sys.stdout.write("\n".join(shown) + "\n")
-            sys.stdout.flush()
-        for seen in wanted:
-            if seen.step.kind is StepKind.FAILED:
-                tell(_failure_line(seen.step, seen.label), alarming=True)
+        for place, step in enumerate(steps):
+            if not matching.wants(step):
+                continue
+            seen = Seen.of(step, scope)
+            if not out.write(lines(seen)):
+                out.unshown += len(steps) - place
+                break
+            if step.kind is StepKind.FAILED:
+                out.flush()
+                tell(_failure_line(step, seen.label), alarming=True)
+        out.flush()
         _tell_notices(notice for notice in notices if notice.kind not in INTRODUCING)
 
     return show

@@ -161,11 +161,11 @@ class Shown:
         self._lines = lines
         self._steps = 0
 
-    def __call__(self, seen: Seen) -> list[str]:
-        """Return the lines to show of a step."""
-        made = self._lines(seen)
-        self._steps += bool(made)
-        return made
+    def __call__(self, seen: Seen) -> Iterator[str]:
+        """Yield the lines to show of a step."""
+        for place, piece in enumerate(self._lines(seen)):
+            self._steps += not place
+            yield piece
 
     def account(self, stats: ScopeStats) -> str:
         """Return what was shown, and the account of all that was read for it, as one line."""

@@ -120,10 +120,10 @@ class Feed:
         caught_up = self.scope.caught_up
         steps = self.scope.take(timeout_s, GATHER_STEPS)
         self.table.take(steps, self.now_ns, live=self._live)
-        full = len(steps) == GATHER_STEPS
+        more = self.scope.untaken > 0
         # What waited when the end was reached is still of the past.
-        self._live = self._live or (caught_up and not full and not self.ends)
-        return full
+        self._live = self._live or (caught_up and not more and not self.ends)
+        return more
 
     def look(self) -> None:
         """Take what the scope says of the charts as a whole."""

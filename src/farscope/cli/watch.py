@@ -8,8 +8,17 @@ from pathlib import Path
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, unless_reader_gone, until
-from farscope.cli.printing import Show, lines_for, shower, unseen_steps
+from farscope.cli.ending import (
+    LOOK_S,
+    Over,
+    account,
+    check_opened,
+    ending,
+    soon_after,
+    unless_reader_gone,
+    until,
+)
+from farscope.cli.printing import Output, Show, lines_for, shower, unseen_steps
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
 from farscope.cli.style import say, tell
 from farscope.cli.watch_waiting import Waiting
@@ -78,32 +87,28 @@ def watch(
     with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope, scope.taking():
         tell(f"watching {escape(address)}; Ctrl-C ends")
         waiting = Waiting(scope, log, address, tell, from_now=since is None)
+        over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
+        output = Output(soon_after(ended))
+        # The seed's lines do not say what became of an event.
+        lines = lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
         try:
-            _follow(
-                scope,
-                # The seed's lines do not say what became of an event.
-                shower(
-                    scope, matching, lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
-                ),
-                unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end)),
-                waiting,
-            )
+            _follow(scope, shower(scope, matching, lines, output=output), over, output, waiting)
         finally:
             matching.know(view.id for view in scope.charts)
             tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
             if as_json:
                 say(stats_json(scope.stats), stream=sys.stderr)
-            tell(account(scope))
+            tell(account(scope, output.unshown))
         if for_s is not None or finite:
             check_opened(scope)
 
 
-def _follow(scope: Scope, show: Show, over: Over, waiting: Waiting) -> None:
-    """Show what comes until it is over, then what was received by then."""
+def _follow(scope: Scope, show: Show, over: Over, output: Output, waiting: Waiting) -> None:
+    """Show what comes until it is over, then what was received by then, as long as there is time for it."""
     while not over() and not scope.ended:
         show(scope.take(LOOK_S))
         waiting.look()
     scope.close()
-    while steps := scope.take(0.0):
+    while not output.gave_up and (steps := scope.take(0.0)):
         show(steps)
     show([])

@@ -54,7 +54,7 @@ _LINE = {
 
 
 KEPT_LINES_CHARACTERS: Final = 8_192
-"""A shape keeps its spy lines if they have no more characters than this; longer ones are made anew each time."""
+"""A shape keeps its spy lines if they have no more characters; longer ones are made anew each time."""
 
 _FACT_BYTES: Final = 80
 _LINE_CHARACTERS: Final = 32
@@ -134,7 +134,7 @@ class Shape:
 
     @property
     def size(self) -> int:
-        """Bytes it takes in memory at most, with all its names as if it shared none, and the lines it keeps."""
+        """Bytes it takes in memory at most: with all its names, as if it shared none, and its kept lines."""
         if not self._size:
             names = {id(name): name for fact in self.facts for name in (fact.name, fact.detail)}
             own = sum(map(getsizeof, (self, self.signal, self.start, self.end, *names.values())))

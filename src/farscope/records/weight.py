@@ -113,7 +113,6 @@ class Charges:
             excess -= part * each
         return gone
 
-
     def within(self, limit: int) -> int:
         """Return how many of the first steps take no more than ``limit``; one at least, if there is any."""
         fitting, left = 0, limit

@@ -18,7 +18,7 @@ TRACE_LINES = 500
 
 
 SHARED_BYTES = 4_096
-"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each of them."""
+"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each step."""
 
 
 class ForeignHsm:

@@ -19,7 +19,7 @@ DEFAULT_BYTES = 64 << 20
 """Bytes that they take at most, with their texts; the same happens at this limit."""
 
 TAKEN_BYTES = 4 << 20
-"""Steps that take more together are handed out in several parts; one step of this size is a part by itself."""
+"""Steps that take more together are handed out in several parts; a larger step is a part by itself."""
 
 TAKER_PATIENCE_S = 10.0
 """How long after a ``take`` the next one is expected. After that nobody counts as taking."""
@@ -86,9 +86,7 @@ class Inbox:
     def wait_for_room(self, timeout_s: float) -> bool:
         """Wait until a taker has made room, or nobody takes any more; return whether that is so."""
         with self._changed:
-            return self._changed.wait_for(
-                lambda: self._has_room() or not self._is_taken(), timeout_s
-            )
+            return self._changed.wait_for(lambda: self._has_room() or not self._is_taken(), timeout_s)
 
     @contextmanager
     def iterating(self) -> Iterator[None]:

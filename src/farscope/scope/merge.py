@@ -128,11 +128,13 @@ class Merge:
 
     def _causes_of(self, probe: str) -> Causes:
         causes = self._causes.pop(probe, None)
+        if causes is None:
+            causes = Causes()
         full = self._known_charts >= KNOWN_CHARTS or len(self._causes) >= MAX_PROBES
         if full and self._causes:
             self._release(EVER_NS)
             self._known_charts -= self._causes.popitem(last=False)[1].charts
-        self._causes[probe] = causes = causes or Causes()
+        self._causes[probe] = causes
         return causes
 
     def _heads(self) -> list[tuple[int, int]]:

@@ -23,7 +23,9 @@ class Rings:
     What they take is guessed from above while steps come, and counted when the guess reaches the limit.
     """
 
-    def __init__(self, foreign: Callable[[], Iterable[ForeignHsm]], limit_bytes: int = MAX_RING_BYTES) -> None:
+    def __init__(
+        self, foreign: Callable[[], Iterable[ForeignHsm]], limit_bytes: int = MAX_RING_BYTES
+    ) -> None:
         """``foreign`` returns all charts at the moment of asking."""
         self._foreign = foreign
         self._limit_bytes = limit_bytes
@@ -59,7 +61,7 @@ class Rings:
 
 
 def level_of(sizes: Sequence[int], room: int) -> int:
-    """Return the size down to which the larger ones have to shrink, so that all together fit into ``room``."""
+    """Return to what size the larger ones have to shrink, so that all together fit into ``room``."""
     left, remaining = room, len(sizes)
     for size in sorted(sizes):
         if size * remaining > left:

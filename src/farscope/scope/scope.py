@@ -159,6 +159,8 @@ class Scope:
     def take(self, timeout_s: float, limit: int = CHUNK) -> list[Step]:
         """Return the steps that wait, at most ``limit``; wait up to ``timeout_s`` seconds for the first one.
 
+        Of steps with very long texts fewer are returned, so that they fit into memory.
+
         Raises:
             LogRefused: the log cannot be read any more, and no steps wait.
         """
@@ -167,6 +169,11 @@ class Scope:
         if not taken and self._inbox.ended:
             self._raise_failure()
         return list(map(_step, taken))
+
+    @property
+    def untaken(self) -> int:
+        """How many steps ``take`` could return at once; others may be received and still be put in order."""
+        return len(self._inbox)
 
     @contextmanager
     def taking(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Recordings that are small on disk and take as much memory as a sender who has the key can make them take."""
+"""Recordings that are small on disk and take as much memory as somebody who has the key can make them."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ WIDE: Final = "\U0001f600"
 """A character that makes a text take four bytes for each of its characters."""
 
 LONG: Final = WIDE + "x" * 1_022
-"""A name that takes a kilobyte on the wire and four in memory, before the one character that tells it apart."""
+"""A name that takes a kilobyte on the wire and four in memory."""
 
 
 LIVES: Final = 20
-"""Batches of a probe whose content is sent again by others: making content takes far longer than sealing it."""
+"""Batches of a probe whose content others send again: making content takes far longer than sealing it."""
 
 
 class Sent(NamedTuple):
@@ -84,7 +84,8 @@ def bare_steps() -> Iterator[Sent]:
 def many_shapes() -> Iterator[Sent]:
     """Shapes that are all different, each with many facts."""
     facts = [
-        tuple(Fact(FactKind.ENTRY, str((place + fact) % 500)) for fact in range(500)) for place in range(1_000)
+        tuple(Fact(FactKind.ENTRY, str((place + fact) % 500)) for fact in range(500))
+        for place in range(1_000)
     ]
 
     def batch(number: int) -> Batch:
@@ -100,7 +101,9 @@ def many_names() -> Iterator[Sent]:
     probe = os.urandom(16)
     for number in count():
         names = [f"{LONG[:-24]}{number:011}{place:011}" for place in range(1_800)]
-        shapes = [Shape(StepKind.TRANSITION, name, name, name, (Fact(FactKind.ENTRY, name),)) for name in names]
+        shapes = [
+            Shape(StepKind.TRANSITION, name, name, name, (Fact(FactKind.ENTRY, name),)) for name in names
+        ]
         yield _sent(probe, number, _batch(shapes, number * 1_800))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
+from farscope.records.weight import texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
@@ -32,6 +33,11 @@ _OUTCOMES = {
     StepKind.REFUSED: "refused",
     StepKind.FAILED: "failed",
 }
+LARGE_BYTES: Final = 1 << 20
+"""A step that takes more is written as JSON piece by piece, for it may take fifty times as much as text."""
+
+_encoder = json.JSONEncoder()
+
 SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -66,10 +72,11 @@ def outcome_line(step: Step, label: str | None = None) -> str | None:
     return f"{head} e->{escape(step.signal)}() in {escape(step.start)}"
 
 
-def spy_lines(step: Step, label: str | None = None) -> list[str]:
-    """Return a step's spy lines, each behind the time the step ended and the chart it is of."""
+def spy_lines(step: Step, label: str | None = None) -> Iterator[str]:
+    """Yield a step's spy lines, each behind the time the step ended and the chart it is of."""
     head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}]"
-    return [f"{head} {escape(line)}" for line in step.spy()]
+    for line in step.spy():
+        yield f"{head} {escape(line)}"
 
 
 def step_dict(
@@ -114,8 +121,20 @@ def json_line(
     step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
 ) -> str:
     """Return a step as one line of JSON in ASCII, without a newline; see ``step_dict``."""
+    return "".join(json_pieces(step, label, corrected_ns, ran_ahead=ran_ahead))
+
+
+def json_pieces(
+    step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
+) -> Iterator[str]:
+    """Yield the parts of a step's line of JSON: there are several where it is very long."""
+    known = step_dict(step, label, corrected_ns, ran_ahead=ran_ahead)
     # JSON lets DEL through, terminals act on it.
-    return json.dumps(step_dict(step, label, corrected_ns, ran_ahead=ran_ahead)).replace("\x7f", "\\u007f")
+    if step.shape.size + texts_bytes(step.texts) <= LARGE_BYTES:
+        yield json.dumps(known).replace("\x7f", "\\u007f")
+        return
+    for piece in _encoder.iterencode(known):
+        yield piece.replace("\x7f", "\\u007f")
 
 
 def notice_line(notice: Notice) -> str:

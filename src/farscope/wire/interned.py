@@ -7,7 +7,7 @@ from farscope.records.step import ChartId
 from farscope.records.weight import chart_bytes
 
 MAX_INTERNED_BYTES = 16 << 20
-"""When the known shapes and chart ids take as much all are forgotten: equal ones then come as two objects, once."""
+"""When the known shapes and chart ids take as much all are forgotten: equal ones then come as two objects."""
 
 
 class Interned:

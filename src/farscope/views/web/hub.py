@@ -174,7 +174,7 @@ class Hub:
             if now_s - self._ticked_s >= TICK_S:
                 self._ticked_s += TICK_S * int((now_s - self._ticked_s) / TICK_S)
                 self._tick()
-        return len(steps) == ROUND_STEPS
+        return self._scope.untaken > 0
 
     def _has_strangers(self, steps: Sequence[Step]) -> bool:
         return any((step[0][4], step[0][3]) not in self._numbers for step in steps)

@@ -1,0 +1,162 @@
+"""Whatever is in a log, whoever reads it stays within half a gigabyte, and ends when told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from farscope.testing.heavy_logs import KINDS, write_heavy_log
+from farscope.wire.keyring import Keyring, new_key_text
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
+
+MOST_MB = 500
+SOAK_S = 120
+"""How long a program reads a very large log before it is told to end."""
+
+STOPPED_MB = 6_000
+"""Address space a program gets, so that one that would take all memory of the machine fails by itself."""
+
+MEASURED = f"""
+import resource, sys
+resource.setrlimit(resource.RLIMIT_AS, ({STOPPED_MB << 20}, {STOPPED_MB << 20}))
+try:
+    {{program}}
+finally:
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            print("peak", int(line.split()[1]) // 1024, file=sys.stderr)
+"""
+
+VERB = "import farscope.__main__; farscope.__main__.main()"
+
+IDLE = """
+import farscope
+    with farscope.Scope(sys.argv[1], since="start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, 600)
+        print("received", scope.stats.received, "unread", scope.stats.unread, "waiting", scope.stats.waiting)
+""".strip()
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a program ended."""
+
+    peak_mb: int
+    code: int
+    out: str
+    err: str
+
+
+@contextmanager
+def started(
+    program: str, *arguments: object, key: Path, out: int | None = None
+) -> Iterator[subprocess.Popen]:
+    with subprocess.Popen(
+        [sys.executable, "-c", MEASURED.format(program=program), *map(str, arguments)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL if out is None else out,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"FARSCOPE_KEY_FILE": str(key)},
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def ended(process: subprocess.Popen) -> Ended:
+    out, err = process.communicate(timeout=600)
+    peak = [int(line.split()[1]) for line in err.splitlines() if line.startswith("peak ")]
+    assert peak, err
+    return Ended(peak[0], process.returncode, out or "", err)
+
+
+@pytest.fixture
+def heavy(tmp_path: Path, key_file: Path) -> Callable[[str, int], tuple[Path, int]]:
+    def make(kind: str, size: int) -> tuple[Path, int]:
+        path = tmp_path / f"{kind}.farscope"
+        return path, write_heavy_log(path, kind, size, Keyring.load(key_file))
+
+    return make
+
+
+@pytest.fixture
+def key_file(tmp_path: Path) -> Path:
+    path = tmp_path / "key"
+    path.write_text(new_key_text())
+    path.chmod(0o600)
+    return path
+
+
+def run(program: str, *arguments: object, key: Path, out: int | None = None) -> Ended:
+    with started(program, *arguments, key=key, out=out) as process:
+        return ended(process)
+
+
+def test_watching_long_texts_takes_little_memory_and_shows_every_step(heavy, key_file: Path):
+    path, steps = heavy("long_texts", 1_000_000)
+    watched = run(VERB, "watch", "--spy", path, key=key_file)
+    assert watched.peak_mb < MOST_MB
+    assert f"seen {steps:,} steps" in watched.err
+    assert "not shown" not in watched.err
+
+
+def test_a_scope_nobody_takes_from_keeps_little_and_counts_what_it_let_go(heavy, key_file: Path):
+    path, steps = heavy("long_texts", 1_000_000)
+    idle = run(IDLE, path, key=key_file, out=subprocess.PIPE)
+    assert idle.peak_mb < MOST_MB
+    _, received, _, unread, _, waiting = idle.out.split()
+    assert int(received) == steps == int(unread) + int(waiting)
+    assert 0 < int(waiting) < steps
+
+
+def test_a_table_of_charts_with_long_texts_takes_little_memory(heavy, key_file: Path):
+    path, steps = heavy("long_texts", 1_000_000)
+    top = run(VERB, "top", path, key=key_file)
+    assert top.peak_mb < MOST_MB
+    assert f"seen {steps:,} steps" in top.err
+
+
+@pytest.mark.parametrize("form", [("--spy",), ("--json",)])
+def test_lines_far_longer_than_the_log_are_written_one_by_one_until_ctrl_c(
+    form: Sequence[str], heavy, key_file: Path
+):
+    path, _ = heavy("repeated_names", 40_000)
+    read, write = os.pipe()
+    with started(VERB, "watch", *form, path, key=key_file, out=write) as process:
+        os.close(write)
+        with os.fdopen(read, "rb") as lines:
+            for _ in range(100):
+                lines.read(100_000)
+            process.send_signal(signal.SIGINT)
+            while lines.read(1_000_000):
+                pass
+        watched = ended(process)
+    assert watched.peak_mb < MOST_MB
+    assert watched.code == 0
+    assert "not shown" in watched.err
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("program", ["watch", "spy", "json", "top", "idle"])
+def test_no_log_of_a_hundred_megabytes_takes_much_memory(program: str, kind: str, heavy, key_file: Path):
+    path, _ = heavy(kind, 100_000_000)
+    arguments = {"spy": ("watch", "--spy"), "json": ("watch", "--json"), "idle": ()}.get(program, (program,))
+    with started(IDLE if program == "idle" else VERB, *arguments, path, key=key_file) as process:
+        try:
+            process.wait(SOAK_S)
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGINT)
+        watched = ended(process)
+    assert watched.peak_mb < MOST_MB
