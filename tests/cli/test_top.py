@@ -163,14 +163,24 @@ def test_a_signal_ends_it_and_the_terminal_is_as_before(log_url, number):
         assert is_restored(terminal)
 
 
-def test_an_error_on_the_way_leaves_the_terminal_as_before_and_is_told(log_url, tmp_path):
+def test_an_error_at_the_beginning_is_told_and_leaves_the_terminal_alone(log_url, tmp_path):
+    (tmp_path / "log").write_text("a file in the folder's place")
+    with Terminal("top", log_url) as terminal:
+        assert terminal.wait() == 4
+        assert termios.tcgetattr(terminal.its) == terminal.before
+        assert terminal.sent.count(ALT_SCREEN) == terminal.sent.count(NORMAL_SCREEN)
+        assert b"error: " in terminal.sent.rpartition(NORMAL_SCREEN)[2]
+
+
+def test_a_log_that_is_spoilt_on_the_way_is_told_and_waited_for(log_url, tmp_path):
     log = tmp_path / "log"
     with Terminal("top", log_url) as terminal:
         terminal.wait_for(lambda: "farscope top" in terminal.screen)
         log.write_text("a file in the folder's place")
-        assert terminal.wait() == 4
+        terminal.wait_for(lambda: "log unavailable: " in terminal.screen)
+        terminal.press(b"q")
+        assert terminal.wait() == 0
         assert is_restored(terminal)
-        assert b"error: " in terminal.sent.rpartition(NORMAL_SCREEN)[2]
 
 
 def test_hostile_names_are_shown_and_never_sent(log_url):
@@ -192,10 +202,40 @@ def test_without_a_terminal_one_table_is_printed(recording, farscope):
     done = farscope("top", recording)
     assert done.returncode == 0
     head, lamp = done.stdout.splitlines()
-    assert head.split() == ["CHART", "HOST", "STATUS", "STATE", "FOR", "STEPS/S", "EVENT", "QUEUE", "LOST"]
-    assert re.fullmatch(r"lamp +\S+:\d+ +closed +on +[\d.]+s +[\d.]+ +PRESS +0 +0", lamp)
+    assert head.split() == [
+        "CHART",
+        "HOST",
+        "STATUS",
+        "STATE",
+        "FOR",
+        "STEPS/S",
+        "EVENT",
+        "QUEUE",
+        "DEFER",
+        "LOST",
+    ]
+    assert re.fullmatch(r"lamp +\S+:\d+ +closed +on +[\d.]+s +[\d.]+ +PRESS +0 +0 +0", lamp)
     assert "no terminal" in done.stderr.splitlines()[0]
     assert done.stderr.splitlines()[-1] == "seen 4 steps of 1 probe, lost 0, duplicated 0"
+
+
+def test_the_charts_of_finished_runs_are_left_out_while_others_go_on_unless_asked_for(
+    log_url, play, lamp, farscope
+):
+    play("door")
+    lamp.start_at("off")
+    done = farscope("top", log_url, "--since", "start", "--for", "300ms")
+    assert [line.split()[0] for line in done.stdout.splitlines()] == ["CHART", "lamp"]
+    assert "1 chart of finished runs left out; --all shows them" in done.stderr.splitlines()
+    everything = farscope("top", log_url, "--since", "start", "--for", "300ms", "--all")
+    assert [line.split()[0] for line in everything.stdout.splitlines()] == ["CHART", "door", "lamp"]
+    with Terminal("top", log_url, "--since", "start") as terminal:
+        terminal.wait_for(lambda: "1 of 2 charts (f: 1 finished)" in terminal.screen, "the live run")
+        assert "\ndoor" not in terminal.screen
+        terminal.press(b"f")
+        terminal.wait_for(lambda: "\ndoor" in terminal.screen, "the finished run")
+        terminal.press(b"q")
+        assert terminal.wait() == 0
 
 
 def test_without_a_terminal_a_log_is_listened_to_for_a_moment(log_url, lamp, farscope):

@@ -22,9 +22,12 @@ from farscope.cli.style import say, tell
 from farscope.logs.base import FiniteLog, Log
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
+from farscope.views.quantity import number
 from farscope.views.text import notice_line
-from farscope.views.top.controls import Controls, arranged
-from farscope.views.top.screen import Head, Line, Size, page_size, plain_table, screen
+from farscope.views.top.columns import Needs, needs
+from farscope.views.top.controls import Controls, arranged, unfolded
+from farscope.views.top.glyphs import glyphs_of
+from farscope.views.top.screen import Head, Line, Look, Size, page_size, plain_table, screen
 from farscope.views.top.table import Row, Table
 
 FRAME_S: Final = 0.1
@@ -52,15 +55,19 @@ ONCE_S: Final = 2.5
     metavar="SPAN",
     help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
 )
+@click.option("--all", "everything", is_flag=True, help="Show the charts of finished runs as well.")
 @click.option(
     "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
 )
-def top(url: str | None, *, since: str | None, for_s: float | None, key: Path | None) -> None:
+def top(
+    url: str | None, *, since: str | None, for_s: float | None, everything: bool, key: Path | None
+) -> None:
     """Show all charts in a table that keeps itself up to date.
 
     URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
     in your state folder. Of a recording, it shows the charts as they were at its end.
 
+    The charts of finished runs are folded away while others go on; --all, or the key f, shows them.
     Keys sort, search, pause and choose a chart whose recent steps are shown; ? tells them all, q quits.
     Where there is no terminal to draw on, or none to read keys from, one plain table is printed; the
     account on standard error says so if there was more in the log.
@@ -73,10 +80,10 @@ def top(url: str | None, *, since: str | None, for_s: float | None, key: Path | 
         over = until(span_s, ended, lambda: not (since or feed.ends) or scope.reached_end)
         try:
             if interactive:
-                _live(feed, over)
+                _live(feed, over, Controls(finished=everything or feed.ends))
             else:
                 tell("this is no terminal to draw on: one table is printed")
-                _once(feed, over)
+                _once(feed, over, Controls(finished=everything or feed.ends))
         finally:
             tell(account(scope))
         if not interactive:
@@ -148,7 +155,7 @@ class Feed:
         )
 
 
-def _once(feed: Feed, over: Over) -> None:
+def _once(feed: Feed, over: Over, controls: Controls) -> None:
     while not over() and not feed.scope.ended:
         feed.take(LOOK_S)
     # What was received by then belongs in the table.
@@ -156,12 +163,14 @@ def _once(feed: Feed, over: Over) -> None:
     while feed.take(0.0):
         pass
     feed.look()
-    rows = arranged(feed.table.rows(feed.now_ns), Controls())
-    say("\n".join(plain_table(rows)))
+    known = feed.table.rows(feed.now_ns)
+    rows = arranged(known, controls)
+    say("\n".join(plain_table(rows, glyphs_of(sys.stdout.encoding))))
+    if folded := len(known) - len(rows):
+        tell(f"{number(folded, 'chart')} of finished runs left out; --all shows them")
 
 
-def _live(feed: Feed, over: Over) -> None:
-    controls = Controls()
+def _live(feed: Feed, over: Over, controls: Controls) -> None:
     console = Console(highlight=False)
     with open_keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
         frames = Frames(feed, controls, lambda lines: live.update(_drawn(lines), refresh=True))
@@ -190,6 +199,9 @@ class Frames:
         self._arranged: list[Row] = []
         self._page = 1
         self._shown: tuple[Size, list[Line]] | None = None
+        self._glyphs = glyphs_of(sys.stdout.encoding)
+        self._wanted: Needs = {}
+        self._wanted_for: tuple[object, ...] = ()
 
     def draw(self, size: Size) -> None:
         """Draw a frame, unless it would be the one that is there."""
@@ -198,10 +210,22 @@ class Frames:
             self._head = self._feed.head()
         self._arranged = arranged(self._rows, self._controls)
         self._page = page_size(size.height)
-        frame = (size, screen(self._arranged, self._controls, self._head, size))
+        folded = len(self._rows) - len(unfolded(self._rows, self._controls))
+        look = Look(self._glyphs, self._widths(size))
+        head = self._head._replace(folded=folded)
+        frame = (size, screen(self._arranged, self._controls, head, size, look))
         if frame != self._shown:
             self._shown = frame
             self._show(frame[1])
+
+    def _widths(self, size: Size) -> Needs:
+        """Return how wide names want to be: columns grow with them, and shrink only when the look changes."""
+        look = (size, self._controls.search, self._controls.finished)
+        before = self._wanted if look == self._wanted_for else {}
+        self._wanted_for = look
+        now = needs(self._arranged, self._glyphs)
+        self._wanted = {title: max(cells, before.get(title, 0)) for title, cells in now.items()}
+        return self._wanted
 
     def press(self, keys: Sequence[str]) -> None:
         """Do what the keys do."""

@@ -50,10 +50,10 @@ def count_text(count: int, width: int = 7) -> str:
     return text
 
 
-def spark(counts: Sequence[int]) -> str:
+def spark(counts: Sequence[int], blocks: str = BLOCKS) -> str:
     """Return counts as a line of blocks as high as they are against the highest of them."""
     highest = max(counts, default=0)
     if highest <= 0:
         return " " * len(counts)
-    top = len(BLOCKS) - 1
-    return "".join(BLOCKS[count * top // highest] if count > 0 else " " for count in counts)
+    top = len(blocks) - 1
+    return "".join(blocks[count * top // highest] if count > 0 else " " for count in counts)

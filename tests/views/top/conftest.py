@@ -80,6 +80,7 @@ def row() -> Callable[..., Row]:
             "event": "TICK",
             "failed": False,
             "queued": 0,
+            "deferred": 0,
             "lost": 0,
             "steps": 12,
             "recent": (),

@@ -9,7 +9,8 @@ from farscope.records.step import ChartId
 from farscope.views.cells import width as cells_of
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import Controls
-from farscope.views.top.screen import Head, Size, help_lines, page_size, plain_table, screen, text_of
+from farscope.views.top.glyphs import glyphs_of
+from farscope.views.top.screen import Head, Look, Size, help_lines, page_size, plain_table, screen, text_of
 from farscope.views.top.table import SPARK_S, Key, Row
 
 LAMP = ChartId("lamp", "pi", 7, 1, "lamp")
@@ -25,7 +26,7 @@ def rows(row, step) -> list[Row]:
     ignored = step(LAMP, 2, 1.0, kind=StepKind.IGNORED, signal="D", states=("c2", "c2"))
     failed = step(LAMP, 3, 0.5, kind=StepKind.FAILED, states=("c2", "c2"), texts=("Trace\nOSError: bulb",))
     return [
-        row("door", state="closed", lost=2, status="silent", queued=12, rate=123.4),
+        row("door", state="closed", lost=2, status="silent", queued=12, deferred=3, rate=123.4),
         row("lamp", recent=(step(LAMP, 1, 2.0), ignored, failed)),
     ]
 
@@ -35,9 +36,9 @@ def test_the_whole_screen_line_by_line(rows, head):
     assert text_of(screen(rows, controls, head, Size(98, 16))).splitlines() == [
         "farscope top  sqlite:/x                                                        2026-01-10 13:14:26",
         "2 charts, 1 probe, 125 steps/s, seen 1,234, lost 0",
-        "CHART▲      HOST      STATUS   STATE         FOR   STEPS/S                EVENT      QUEUE    LOST",
-        "door        pi:7      silent   closed       3.2s       123            ▄█  TICK          12       2",
-        "lamp        pi:7      alive    idle         3.2s       1.5            ▄█  TICK           0       0",
+        "CHART▲      STATUS   STATE         FOR   STEPS/S                EVENT      QUEUE   DEFER    LOST",
+        "door        silent   closed       3.2s       123            ▄█  TICK          12       3       2",
+        "lamp        alive    idle         3.2s       1.5            ▄█  TICK           0       0       0",
         "",
         "",
         "",
@@ -48,17 +49,50 @@ def test_the_whole_screen_line_by_line(rows, head):
         "[2026-01-10 13:14:25.000000] [lamp] e->D() ignored in c2",
         "[2026-01-10 13:14:25.500000] [lamp] e->B() failed in c2: OSError: bulb",
         "",
-        "q quit  ? help  / search  p pause  arrows choose  n h a s d r e u l sort",
+        "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort",
     ]
+
+
+def test_names_that_end_differently_are_told_apart_on_a_narrow_screen_and_whole_on_a_wide_one(row, head):
+    names = [f"very-long-name-of-a-charger-in-hall-{number:02}" for number in range(12)]
+    rows = [row(name) for name in names]
+    narrow = text_of(screen(rows, Controls(), head, Size(80, 24))).splitlines()[3:15]
+    assert len({line.split()[0] for line in narrow}) == 12
+    wide = text_of(screen(rows, Controls(), head, Size(200, 24))).splitlines()[3:15]
+    assert [line.split()[0] for line in wide] == names
+
+
+def test_charts_that_are_folded_away_are_counted_and_the_account_is_whole(rows, head):
+    shown = text_of(screen(rows, Controls(), head._replace(charts=32, folded=30), Size(80, 16))).splitlines()
+    assert shown[1] == "2 of 32 charts (f: 30 finished), 1 probe, 125 steps/s, seen 1,234, lost 0"
+
+
+def test_a_step_below_gives_up_date_and_chart_before_what_happened(row, step, head):
+    chart = LAMP._replace(name="very-long-name-of-a-charger-in-hall-07")
+    name = chart.name
+    long = row(name, recent=(step(chart, 1, 2.0, states=("waiting_for_a_vehicle", "charging")),))
+    shown = text_of(screen([long], Controls(), head, Size(80, 16))).splitlines()
+    assert shown[11] == "[13:14:24.000000] e->B() waiting_for_a_vehicle->charging"
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_a_screen_holds_only_what_the_terminal_can_show(encoding, row, head):
+    rows = [row("Ventil →", state="geöffnet → ok", event="→" * 40)]
+    look = Look(glyphs_of(encoding))
+    lines = text_of(screen(rows, Controls(), head, Size(100, 16), look)).splitlines()
+    assert all(line.encode(encoding).decode(encoding) == line for line in lines)
+    assert lines[3].startswith(r"Ventil \u2192 ")
+    assert lines[2].split()[0] == "CHART^"
+    assert plain_table(rows, look.glyphs)[1].startswith(r"Ventil \u2192  ")
 
 
 def test_a_plain_table_has_all_of_every_name(rows, row):
     long = row("x" * 60, state="s" * 50, in_state_ns=None)
     assert plain_table([*rows, long]) == [
-        f"{'CHART':60}  HOST  STATUS  {'STATE':50}   FOR  STEPS/S  EVENT  QUEUE  LOST",
-        f"{'door':60}  pi:7  silent  {'closed':50}  3.2s      123  TICK      12     2",
-        f"{'lamp':60}  pi:7  alive   {'idle':50}  3.2s      1.5  TICK       0     0",
-        f"{'x' * 60}  pi:7  alive   {'s' * 50}     -      1.5  TICK       0     0",
+        f"{'CHART':60}  HOST  STATUS  {'STATE':50}   FOR  STEPS/S  EVENT  QUEUE  DEFER  LOST",
+        f"{'door':60}  pi:7  silent  {'closed':50}  3.2s      123  TICK      12      3     2",
+        f"{'lamp':60}  pi:7  alive   {'idle':50}  3.2s      1.5  TICK       0      0     0",
+        f"{'x' * 60}  pi:7  alive   {'s' * 50}     -      1.5  TICK       0      0     0",
     ]
 
 
@@ -106,7 +140,7 @@ def test_nothing_at_all_is_shown_as_such(head):
 )
 def test_every_line_fits_any_terminal_and_holds_nothing_that_acts_on_it(texts, controls, size):
     rows = [
-        Row(Key(t, n), t, t, t, "alive", t, None, 0.0, (1,) * SPARK_S, t, True, 1, 1, 1, ())
+        Row(Key(t, n), t, t, t, "alive", t, None, 0.0, (1,) * SPARK_S, t, True, 1, 1, 1, 1, ())
         for n, t in enumerate(texts)
     ]
     lines = screen(rows, controls, Head("file:/x", 0, 1, 1, 1, 1, "\x07 trouble"), size)

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from farscope.views.cells import width as cells_of
 from farscope.views.quantity import count_text, span_text, spark
-from farscope.views.text import escape
+from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import SPARK_S, Row
 
 GAP: Final = 2
 """Blanks between two columns."""
-
-WIDEST: Final = 40
-"""A column of names takes no more than this, however wide the terminal is."""
-
-CUT: Final = "…"
 
 STATUS_ORDER: Final = ("alive", "ended", "silent", "closed", "stopped")
 
@@ -33,13 +28,17 @@ class Column(NamedTuple):
     order: Callable[[Row], Any]
     least: int
     """Cells it needs."""
-    share: int = 0
-    """Its part of what room is left; 0 for a column of fixed width."""
+    enough: int = 0
+    """Cells that names in it can mostly be read in; others give way for that. 0 where the width is fixed."""
     right: bool = False
     """Whether it is a number, which stands to the right."""
     largest_first: bool = False
     given_up: int = 0
     """Where there is no room, columns with the highest number go first; 0 stays."""
+
+    def drawn(self, row: Row, glyphs: Glyphs) -> str:
+        """Return what stands in it, as it is drawn."""
+        return self.cell(row) if self.title else spark(row.spark, glyphs.blocks)
 
 
 def _rate(row: Row) -> str:
@@ -50,15 +49,31 @@ def _status_order(row: Row) -> int:
     return STATUS_ORDER.index(row.status)
 
 
+def _count(
+    title: str, key: str, sorted_by: str, count: Callable[[Row], int], width: int, *, given_up: int = 0
+) -> Column:
+    return Column(
+        title,
+        key,
+        sorted_by,
+        lambda row: count_text(count(row), width),
+        count,
+        6,
+        right=True,
+        largest_first=True,
+        given_up=given_up,
+    )
+
+
 COLUMNS: Final = (
-    Column("CHART", "n", "name", lambda row: row.name, lambda row: row.name.casefold(), 10, 3),
-    Column("HOST", "h", "host", lambda row: row.host, lambda row: row.host.casefold(), 8, 2, given_up=5),
+    Column("CHART", "n", "name", lambda row: row.name, lambda row: row.name.casefold(), 10, 24),
+    Column("HOST", "h", "host", lambda row: row.host, lambda row: row.host.casefold(), 8, 12, given_up=6),
     Column("STATUS", "a", "status", lambda row: row.status, _status_order, 7),
-    Column("STATE", "s", "state", lambda row: row.state or "-", lambda row: row.state.casefold(), 8, 2),
+    Column("STATE", "s", "state", lambda row: row.state or "-", lambda row: row.state.casefold(), 8, 14),
     Column(
         "FOR",
         "d",
-        "time in state",
+        "time in state (duration)",
         lambda row: "-" if row.in_state_ns is None else span_text(row.in_state_ns),
         lambda row: row.in_state_ns or 0,
         7,
@@ -69,81 +84,55 @@ COLUMNS: Final = (
     Column("STEPS/S", "r", "steps a second", _rate, lambda row: row.rate, 8, right=True, largest_first=True),
     Column("", "", "", lambda row: spark(row.spark), lambda _: 0, SPARK_S, given_up=3),
     Column(
-        "EVENT",
-        "e",
-        "last event",
-        lambda row: row.event or "-",
-        lambda row: row.event,
-        8,
-        2,
-        given_up=2,
+        "EVENT", "e", "last event", lambda row: row.event or "-", lambda row: row.event, 8, 12, given_up=2
     ),
-    Column(
-        "QUEUE",
-        "u",
-        "queue",
-        lambda row: count_text(row.queued, 5),
-        lambda row: row.queued,
-        6,
-        right=True,
-        largest_first=True,
-        given_up=4,
-    ),
-    Column(
-        "LOST",
-        "l",
-        "lost",
-        lambda row: count_text(row.lost, 6),
-        lambda row: row.lost,
-        6,
-        right=True,
-        largest_first=True,
-    ),
+    _count("QUEUE", "u", "queue", lambda row: row.queued, 5, given_up=4),
+    _count("DEFER", "t", "deferred events", lambda row: row.deferred, 5, given_up=5),
+    _count("LOST", "l", "lost", lambda row: row.lost, 6),
 )
 """All columns, from left to right."""
 
 BY_KEY: Final = {column.key: column for column in COLUMNS if column.key}
 
+Needs = dict[str, int]
+"""How many cells the names in each column of names take, by its title."""
 
-def laid_out(width: int) -> list[tuple[Column, int]]:
+
+def needs(rows: Iterable[Row], glyphs: Glyphs = FULL) -> Needs:
+    """Return what the widest name in each column of names needs."""
+    named = [column for column in COLUMNS if column.enough]
+    found = {column.title: column.least for column in named}
+    for row in rows:
+        for column in named:
+            found[column.title] = max(found[column.title], cells_of(glyphs.text(column.cell(row))))
+    return found
+
+
+def laid_out(width: int, wanted: Needs) -> list[tuple[Column, int]]:
     """Return the columns there is room for in so many cells, and how wide each is.
 
-    Below what the columns that stay need, these are returned as they are, and lines have to be cut.
+    Columns of names are as wide as their names. Where there is no room for that, columns give way until all
+    that stay have enough, and what is left goes to those whose names are longer. Below what the columns that
+    stay need at least, these are returned as they are, and lines have to be cut.
     """
     columns = list(COLUMNS)
-    while _least(columns) > width and (droppable := [column for column in columns if column.given_up]):
+    while _total(columns, wanted) > width and (droppable := [each for each in columns if each.given_up]):
         columns.remove(max(droppable, key=lambda column: column.given_up))
-    room = max(0, width - _least(columns))
-    shares = sum(column.share for column in columns)
-    return [
-        (column, min(WIDEST, column.least + room * column.share // shares) if column.share else column.least)
-        for column in columns
-    ]
+    enough = _total(columns, wanted) <= width
+    sizes = [_enough(column, wanted) if enough else column.least for column in columns]
+    limits = [max(column.least, wanted.get(column.title, 0)) for column in columns]
+    spare = width - sum(sizes) - GAP * (len(columns) - 1)
+    while spare > 0 and (short := [place for place in range(len(columns)) if sizes[place] < limits[place]]):
+        # A cell at a time to whom lacks most: names of all columns end up cut alike.
+        place = max(short, key=lambda place: limits[place] - sizes[place])
+        sizes[place] += 1
+        spare -= 1
+    return list(zip(columns, sizes, strict=True))
 
 
-def padded(text: str, width: int, *, right: bool = False) -> str:
-    """Return ``text``, made visible, in exactly so many cells; what does not fit is cut and marked."""
-    text = escape(text)
-    size = cells_of(text)
-    if size > width:
-        text = _cut(text, width)
-        size = cells_of(text)
-    blanks = " " * (width - size)
-    return blanks + text if right else text + blanks
+def _enough(column: Column, wanted: Needs) -> int:
+    return max(column.least, min(column.enough, wanted.get(column.title, 0)))
 
 
-def _least(columns: Sequence[Column]) -> int:
-    return sum(column.least for column in columns) + GAP * (len(columns) - 1)
-
-
-def _cut(text: str, width: int) -> str:
-    if width < 1:
-        return ""
-    kept: list[str] = []
-    room = width - 1
-    for character in text:
-        room -= cells_of(character)
-        if room < 0:
-            break
-        kept.append(character)
-    return "".join(kept) + CUT
+def _total(columns: Sequence[Column], wanted: Needs) -> int:
+    return sum(_enough(column, wanted) for column in columns) + GAP * (len(columns) - 1)

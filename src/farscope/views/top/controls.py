@@ -9,6 +9,9 @@ from typing import Final
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.table import Key, Row
 
+FINISHED: Final = frozenset({"closed", "stopped"})
+"""Status of charts of which nothing more will come; one that fell silent is not among them."""
+
 MAX_SEARCH: Final = 100
 """Characters a search takes; further ones are not taken."""
 
@@ -28,6 +31,8 @@ class Controls:
     """Whether keys go into the search."""
     help: bool = False
     paused: bool = False
+    finished: bool = False
+    """Whether the charts of finished runs are shown as well."""
     quit: bool = False
 
     def press(self, key: str, rows: Sequence[Row], page: int) -> None:
@@ -48,6 +53,8 @@ class Controls:
                 self.quit = True
             case "?":
                 self.help = not self.help
+            case "f":
+                self.finished = not self.finished
             case "p" | " ":
                 self.paused = not self.paused
             case "/":
@@ -87,13 +94,13 @@ class Controls:
 
 
 def arranged(rows: Sequence[Row], controls: Controls) -> list[Row]:
-    """Return the rows the search finds, sorted; equal ones by name, host and process."""
-    found = list(rows)
+    """Return the rows that are not folded and are found, sorted; equal ones by name, host and process."""
+    found = unfolded(rows, controls)
     if controls.search:
         wanted = controls.search.casefold()
         found = [
             row
-            for row in rows
+            for row in found
             if any(
                 wanted in text.casefold() for text in (row.label, row.host, row.state, row.status, row.event)
             )
@@ -102,3 +109,15 @@ def arranged(rows: Sequence[Row], controls: Controls) -> list[Row]:
     found.sort(key=lambda row: (row.label.casefold(), row.host, row.key))
     found.sort(key=column.order, reverse=controls.reverse != column.largest_first)
     return found
+
+
+def unfolded(rows: Sequence[Row], controls: Controls) -> list[Row]:
+    """Return the rows that are not folded away: of all runs if that is wanted, else of those that go on.
+
+    A run is a process that broadcasts, and finished when all its charts were closed or stopped. Where every
+    run is finished all are shown, for there is nothing else to see.
+    """
+    going_on = {row.key.probe for row in rows if row.status not in FINISHED}
+    if controls.finished or not going_on:
+        return list(rows)
+    return [row for row in rows if row.key.probe in going_on]

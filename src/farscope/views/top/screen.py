@@ -8,10 +8,13 @@ from typing import Final, NamedTuple
 from farscope.records.failure import error_line
 from farscope.records.remarks import remarks
 from farscope.records.step import Step, local_time
+from farscope.views.cells import width as cells_of
 from farscope.views.quantity import count_text, number
 from farscope.views.text import escape, trace_line
-from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, laid_out, padded
+from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, Column, Needs, laid_out, needs
 from farscope.views.top.controls import Controls
+from farscope.views.top.cutting import padded, padded_name, told_apart
+from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import Row
 
 HEAD_LINES: Final = 3
@@ -24,7 +27,7 @@ MOST_STEPS: Final = 12
 """Steps shown at most; the rest of the height is for charts."""
 
 _STATUS_STYLES = {"alive": "green", "silent": "red", "closed": "dim", "stopped": "dim"}
-_KEYS = "q quit  ? help  / search  p pause  arrows choose  n h a s d r e u l sort"
+_KEYS = "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort"
 
 
 class Span(NamedTuple):
@@ -59,6 +62,8 @@ class Head(NamedTuple):
     """The latest thing that went wrong, if any."""
     reading: bool = False
     """Whether the past is still being read."""
+    folded: int = 0
+    """Charts of finished runs that are not shown."""
 
 
 def page_size(height: int) -> int:
@@ -66,35 +71,47 @@ def page_size(height: int) -> int:
     return max(1, height - HEAD_LINES - 1 - _steps_height(height))
 
 
-def screen(rows: Sequence[Row], controls: Controls, head: Head, size: Size) -> list[Line]:
+class Look(NamedTuple):
+    """How the screen is drawn, besides what the controls say."""
+
+    glyphs: Glyphs = FULL
+    wanted: Needs | None = None
+    """How wide the columns of names want to be; None: as wide as what the rows need now."""
+
+
+def screen(
+    rows: Sequence[Row], controls: Controls, head: Head, size: Size, look: Look | None = None
+) -> list[Line]:
     """Return the lines of the screen, exactly as many as fit, each within its width.
 
     ``rows`` is what ``arranged`` returned.
     """
     width, height = size
-    lines = _head(rows, controls, head, width)
+    glyphs, wanted = look or Look()
+    lines = _head(rows, controls, head, width, glyphs)
     if controls.help:
-        lines += [[Span(padded(text, width))] for text in help_lines()]
+        lines += [[Span(padded(text, width, glyphs=glyphs))] for text in help_lines()]
     else:
-        lines += _table(rows, controls, width, page_size(height))
+        columns = laid_out(width, needs(rows, glyphs) if wanted is None else wanted)
+        lines += _table(rows, controls, columns, Size(width, page_size(height)), glyphs)
         if steps_height := _steps_height(height):
             chosen = rows[controls.index(rows)] if rows else None
-            lines += _steps(chosen, width, steps_height)
+            lines += _steps(chosen, width, steps_height, glyphs)
     lines = lines[: max(0, height - 1)]
     lines += [[]] * (height - 1 - len(lines))
-    return [*lines, _foot(controls, width)]
+    return [*lines, _foot(controls, width, glyphs)]
 
 
-def plain_table(rows: Sequence[Row]) -> list[str]:
+def plain_table(rows: Sequence[Row], glyphs: Glyphs = FULL) -> list[str]:
     """Return the rows as a table of plain text, as wide as it needs to be, nothing cut."""
     columns = [column for column in COLUMNS if column.title]
     cells = [[column.title for column in columns]]
-    cells += [[escape(column.cell(row)) for column in columns] for row in rows]
-    sizes = [max(len(line[place]) for line in cells) for place in range(len(columns))]
+    cells += [[glyphs.text(column.cell(row)) for column in columns] for row in rows]
+    sizes = [max(cells_of(line[place]) for line in cells) for place in range(len(columns))]
     return [
         (" " * GAP)
         .join(
-            text.rjust(size) if column.right else text.ljust(size)
+            padded(text, size, right=column.right, glyphs=glyphs)
             for text, size, column in zip(line, sizes, columns, strict=True)
         )
         .rstrip()
@@ -114,20 +131,24 @@ def help_lines() -> list[str]:
         "  page up, down  a screen at a time; home, end: first, last",
         "  /              search names, hosts, states, status and events; Esc shows all again",
         "  p              pause: the table stands still, nothing is missed; p again goes on",
+        "  f              show the charts of finished runs as well, and back",
         *sorts,
         "  ?              this help, and back",
         "  q              quit; so does Ctrl-C",
         "",
-        "  FOR is the time since the state was entered, STEPS/S the mean of three seconds, QUEUE what waited",
-        "  after the last step, LOST steps that were made and never arrived.",
+        "  FOR is the time since the state was entered, STEPS/S the mean of three seconds.",
+        "  QUEUE and DEFER are what waited and was put aside after the last step.",
+        "  LOST are steps that were made and never arrived.",
     ]
 
 
-def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int) -> list[Line]:
+def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int, glyphs: Glyphs) -> list[Line]:
     clock = local_time(head.time_ns)[:19]
-    title = padded(f"farscope top  {head.address}", max(0, width - len(clock) - 1))
+    title = padded(f"farscope top  {head.address}", max(0, width - len(clock) - 1), glyphs=glyphs)
     charts = number(head.charts, "chart")
     shown = charts if len(rows) == head.charts else f"{len(rows):,} of {charts}"
+    if head.folded:
+        shown += f" (f: {head.folded:,} finished)"
     rate = f"{sum(row.rate for row in rows):,.0f} steps/s"
     account = f"{shown}, {number(head.probes, 'probe')}, {rate}, seen {head.seen:,}, lost {head.lost:,}"
     second: Line = [Span(account, "red" if head.lost else "")]
@@ -138,38 +159,67 @@ def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int) -> li
         (head.trouble, "red" if head.trouble else ""),
     ):
         if style and used + GAP < width:
-            piece = padded(text, min(len(escape(text)), width - used - GAP))
+            piece = padded(text, min(cells_of(glyphs.text(text)), width - used - GAP), glyphs=glyphs)
             second += [Span(" " * GAP), Span(piece, style)]
-            used += GAP + len(piece)
+            used += GAP + cells_of(piece)
     if used > width:
-        second = [Span(padded(account, width), second[0].style)]
+        second = [Span(padded(account, width, glyphs=glyphs), second[0].style)]
     return [[Span(f"{title} {clock}"[:width], "bold")], second]
 
 
-def _table(rows: Sequence[Row], controls: Controls, width: int, page: int) -> list[Line]:
-    columns = laid_out(width)
-    gap = " " * GAP
-    heads = []
-    for column, size in columns:
-        mark = "" if column.key != controls.sort else "▲" if controls.reverse == column.largest_first else "▼"
-        heads.append(padded(column.title + mark, size, right=column.right))
-    lines: list[Line] = [[Span(padded(gap.join(heads), width), "bold underline")]]
+def _table(
+    rows: Sequence[Row],
+    controls: Controls,
+    columns: list[tuple[Column, int]],
+    size: Size,
+    glyphs: Glyphs,
+) -> list[Line]:
+    width, page = size
+    heads = [
+        padded(column.title + _mark(column, controls, glyphs), cells, right=column.right, glyphs=glyphs)
+        for column, cells in columns
+    ]
+    lines: list[Line] = [[Span(padded((" " * GAP).join(heads), width, glyphs=glyphs), "bold underline")]]
+    names = told_apart((row.name for row in rows), columns[0][1], glyphs=glyphs)
     chosen = controls.index(rows)
     first = min(max(0, chosen - page // 2), max(0, len(rows) - page))
-    for place in range(first, min(first + page, len(rows))):
-        row = rows[place]
+    for place, row in enumerate(rows[first : first + page], start=first):
         style = "reverse" if place == chosen else ""
-        line: Line = []
-        room = width
-        for column, size in columns:
-            if line:
-                line.append(Span(gap[:room], style))
-                room -= len(gap[:room])
-            cell = padded(column.cell(row), min(size, room), right=column.right)
-            line.append(Span(cell, f"{style} {_cell_style(column.title, row)}".strip()))
-            room -= min(size, room)
-        lines.append(line)
+        cells = [
+            Span(
+                names[row.name] if column is COLUMNS[0] else _cell(column, row, cells, glyphs),
+                f"{style} {_cell_style(column.title, row)}".strip(),
+            )
+            for column, cells in columns
+        ]
+        lines.append(_joined(cells, style, width, glyphs))
     return lines + [[]] * (page + 1 - len(lines))
+
+
+def _mark(column: Column, controls: Controls, glyphs: Glyphs) -> str:
+    if column.key != controls.sort:
+        return ""
+    return glyphs.up if controls.reverse == column.largest_first else glyphs.down
+
+
+def _cell(column: Column, row: Row, cells: int, glyphs: Glyphs) -> str:
+    text = column.drawn(row, glyphs)
+    if column.enough:
+        return padded_name(text, cells, glyphs=glyphs)
+    return padded(text, cells, right=column.right, glyphs=glyphs)
+
+
+def _joined(cells: list[Span], style: str, width: int, glyphs: Glyphs) -> Line:
+    """Return cells with gaps between them, cut where there is no room."""
+    line: Line = []
+    room = width
+    for cell in cells:
+        gap = (" " * GAP if line else "")[:room]
+        room -= len(gap)
+        text = padded(cell.text, min(cells_of(cell.text), room), glyphs=glyphs)
+        room -= cells_of(text)
+        line += [*([Span(gap, style)] if gap else []), Span(text, cell.style)]
+    return line
 
 
 def _cell_style(title: str, row: Row) -> str:
@@ -180,12 +230,24 @@ def _cell_style(title: str, row: Row) -> str:
     return "cyan" if not title else ""
 
 
-def _steps(row: Row | None, width: int, height: int) -> list[Line]:
+def _steps(row: Row | None, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     if row is None:
-        return [[Span(padded("no chart", width), "dim")]]
+        return [[Span(padded("no chart", width, glyphs=glyphs), "dim")]]
     title = f"{row.label}  {count_text(row.steps, 12)} steps received"
-    texts = [_step_text(Step._make(step), row.label) for step in row.recent[-(height - 1) :]]
-    return [[Span(padded(title, width), "bold underline")], *([Span(padded(text, width))] for text in texts)]
+    steps = map(Step._make, row.recent[-(height - 1) :])
+    texts = [_fitting(_step_text(step, row.label), row.label, width, glyphs) for step in steps]
+    return [
+        [Span(padded(title, width, glyphs=glyphs), "bold underline")],
+        *([Span(padded(text, width, glyphs=glyphs))] for text in texts),
+    ]
+
+
+def _fitting(text: str, label: str, width: int, glyphs: Glyphs) -> str:
+    """Return a line about a step; where it is too long without its date and the chart, named above."""
+    if cells_of(glyphs.text(text)) <= width:
+        return text
+    stamp, chart, rest = text.partition(f" [{escape(label)}]")
+    return f"[{stamp[len('[0000-00-00 ') :]}{rest}" if chart else text
 
 
 def _step_text(step: Step, label: str) -> str:
@@ -198,11 +260,11 @@ def _step_text(step: Step, label: str) -> str:
     return f"{head} e->{step.signal}() {kind} in {step.start}{error}{remarks(step)}"
 
 
-def _foot(controls: Controls, width: int) -> Line:
+def _foot(controls: Controls, width: int, glyphs: Glyphs) -> Line:
     if controls.typing:
-        return [Span(padded(f"search: {controls.search}_", width), "bold")]
+        return [Span(padded(f"search: {controls.search}_", width, glyphs=glyphs), "bold")]
     text = f"search: {controls.search}  Esc shows all  {_KEYS}" if controls.search else _KEYS
-    return [Span(padded(text, width), "dim")]
+    return [Span(padded(text, width, glyphs=glyphs), "dim")]
 
 
 def _steps_height(height: int) -> int:

@@ -57,6 +57,7 @@ class Row(NamedTuple):
     failed: bool
     """Whether the last step was given up because a handler raised."""
     queued: int
+    deferred: int
     lost: int
     steps: int
     recent: tuple[RawStep, ...]
@@ -107,6 +108,7 @@ class _Chart:
             event=last[2].signal if last else "",
             failed=last is not None and last[2].kind is StepKind.FAILED,
             queued=last[5] if last else 0,
+            deferred=last[6] if last else 0,
             lost=view.lost if view else 0,
             steps=self.steps,
             recent=tuple(self.recent),

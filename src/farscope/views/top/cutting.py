@@ -1,0 +1,93 @@
+"""Texts in as many cells as there are: what does not fit is cut, and names stay different."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Final
+
+from farscope.views.cells import width as cells_of
+from farscope.views.top.glyphs import FULL, Glyphs
+
+TABLES_KEPT: Final = 8
+"""Sets of names whose cuts are remembered: a table is drawn many times with the same ones."""
+
+
+def padded(text: str, width: int, *, right: bool = False, glyphs: Glyphs = FULL) -> str:
+    """Return ``text``, made visible, in exactly so many cells; what does not fit is cut at the end."""
+    return _filled(_end_cut(glyphs.text(text), width, glyphs), width, right=right)
+
+
+def padded_name(text: str, width: int, *, glyphs: Glyphs = FULL) -> str:
+    """Return a name in exactly so many cells, cut in the middle: names mostly differ at an end."""
+    return _filled(_middle_cut(glyphs.text(text), width, glyphs), width)
+
+
+def told_apart(names: Iterable[str], width: int, *, glyphs: Glyphs = FULL) -> dict[str, str]:
+    """Return each name as ``padded_name`` does, but different ones different, as far as there is room.
+
+    Where cuts in the middle are the same, the names begin where they begin to differ.
+    """
+    return _told_apart(tuple(dict.fromkeys(names)), width, glyphs)
+
+
+@lru_cache(TABLES_KEPT)
+def _told_apart(names: tuple[str, ...], width: int, glyphs: Glyphs) -> dict[str, str]:
+    texts = {name: glyphs.text(name) for name in names}
+    cut = {name: _middle_cut(text, width, glyphs) for name, text in texts.items()}
+    alike = _alike(cut)
+    while alike:
+        group = alike.pop()
+        common = _common([texts[name] for name in group])
+        again = {name: _end_cut(glyphs.cut + texts[name][common:], width, glyphs) for name in group}
+        cut |= again
+        # Each time round they differ behind a longer beginning, until nothing is left in which they could.
+        alike += [part for part in _alike(again) if len(part) < len(group)]
+    return {name: _filled(text, width) for name, text in cut.items()}
+
+
+def _common(texts: list[str]) -> int:
+    """Return how many characters all texts begin with alike."""
+    first, last = min(texts), max(texts)
+    return next(
+        (place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first)
+    )
+
+
+def _alike(cut: dict[str, str]) -> list[list[str]]:
+    groups: defaultdict[str, list[str]] = defaultdict(list)
+    for name, text in cut.items():
+        groups[text].append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _filled(text: str, width: int, *, right: bool = False) -> str:
+    blanks = " " * (width - cells_of(text))
+    return blanks + text if right else text + blanks
+
+
+def _end_cut(text: str, width: int, glyphs: Glyphs) -> str:
+    if cells_of(text) <= width:
+        return text
+    return _beginning(text, width - 1) + glyphs.cut if width > 0 else ""
+
+
+def _middle_cut(text: str, width: int, glyphs: Glyphs) -> str:
+    if cells_of(text) <= width:
+        return text
+    if width < 1:
+        return ""
+    front = _beginning(text, (width - 1) // 2)
+    back = _beginning(text[::-1], width - 1 - cells_of(front))[::-1]
+    return front + glyphs.cut + back
+
+
+def _beginning(text: Sequence[str], room: int) -> str:
+    kept: list[str] = []
+    for character in text:
+        room -= cells_of(character)
+        if room < 0:
+            break
+        kept.append(character)
+    return "".join(kept)

@@ -1,0 +1,52 @@
+"""What the table draws besides text, in characters that the terminal's encoding has."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from farscope.records.text import encodable
+from farscope.views.quantity import BLOCKS
+from farscope.views.text import escape
+
+TEXTS_KEPT: Final = 4_096
+"""Texts whose visible form is remembered; where there are more, some are worked out again."""
+
+
+class Glyphs(NamedTuple):
+    """Characters to draw with; the default is for terminals that have all of Unicode."""
+
+    encoding: str | None = None
+    """What texts are written in; None has every character."""
+    cut: str = "…"
+    """Stands where a text was cut."""
+    up: str = "▲"
+    down: str = "▼"
+    """Which way round the table is sorted."""
+    blocks: str = BLOCKS
+    """Heights of a spark line."""
+
+    def text(self, text: str) -> str:
+        """Return ``text`` with everything visible that would act on a terminal, in letters it has."""
+        return _visible(text, self.encoding)
+
+
+FULL: Final = Glyphs()
+
+
+def glyphs_of(encoding: str | None) -> Glyphs:
+    """Return the characters to draw with where texts are written in an encoding."""
+    plain = Glyphs(encoding, "~", "^", "v", ".:-=+*%#")
+    return Glyphs(
+        encoding,
+        **{
+            name: wanted if encodable(wanted, encoding) == wanted else getattr(plain, name)
+            for name, wanted in FULL._asdict().items()
+            if name != "encoding"
+        },
+    )
+
+
+@lru_cache(TEXTS_KEPT)
+def _visible(text: str, encoding: str | None) -> str:
+    return encodable(escape(text), encoding)
