@@ -7,11 +7,11 @@ whole process: others on the machine do not count, and a broadcast's pump does.
 
 The floor is what no recording engine in Python can go below: a handler called, an event put into a queue
 and taken out, the clock read twice, one record appended. The floor of two handlers calls those two that the
-seed's transition calls, each with ``chart.trans``.
+example's transition calls, each with ``chart.trans``.
 
-    python bench/engine.py [ROUNDS] [--readme]
+    python bench/engine.py [ROUNDS] [--document]
 
-``--readme`` writes the table into README.md as well, and that of ``bench/posting.py``.
+``--document`` writes the table into docs/performance.md as well, and that of ``bench/posting.py``.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ BROADCAST_STEPS = 30_000
 """Steps of a round while broadcasting: fewer than an outbox holds, since a dropped step is a cheap one."""
 
 CASES = {
-    "a transition of the seed's chart": charts.SEED,
+    "a transition of the miros example's chart": charts.SEED,
     "a hook three levels up": charts.HOOK,
     "a transition across depth 6": charts.DEEP,
     "an ignored event, depth 4": charts.IGNORED,
@@ -61,10 +61,9 @@ PEERS = {
 }
 
 
-README = Path(__file__).parent.parent / "README.md"
+PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 BEGIN, END = "<!-- bench: begin -->", "<!-- bench: end -->"
-MADE = """`make bench` measures it on your machine, side by side with other libraries. Here it was {machine};
-[the details](docs/performance.md) say where the time goes. `bench/engine.py --readme` makes it anew."""
+MADE = "`bench/engine.py --document` writes this table: {machine}."
 
 
 class Contender(NamedTuple):
@@ -214,7 +213,7 @@ def rows(folder: Path) -> dict[str, list[Contender]]:
             Contender("farscope, broadcast, pump included", broadcasting(spec, folder / str(number))),
             *(Contender(name, measured(make(spec))) for name, make in PEERS.items()),
         ]
-    table["a transition of the seed's chart"] += [
+    table["a transition of the miros example's chart"] += [
         Contender("the floor", measured(floor())),
         Contender("the floor of two handlers", measured(floor_of_two())),
     ]
@@ -252,20 +251,20 @@ def lines(rounds: int) -> Iterator[str]:
 
 
 def main(arguments: list[str]) -> None:
-    """Print the table, and put it into the README if asked to."""
+    """Print the table, and write it into the page on performance if asked to."""
     rounds = int(next(filter(str.isdigit, arguments), ROUNDS))
     table = "\n".join(lines(rounds))
     print(table)
-    if "--readme" in arguments:
+    if "--document" in arguments:
         table += "\n\n" + "\n".join(posting.table(rounds))
         cores = len(os.sched_getaffinity(0))
         machine = f"{platform.python_implementation()} {platform.python_version()}, {cores} shared cores"
-        text = README.read_text()
+        text = PAGE.read_text()
         before, _, rest = text.partition(BEGIN)
         _, _, after = rest.partition(END)
         if not after:
-            raise SystemExit(f"README.md has no place for the table between {BEGIN} and {END}")
-        README.write_text(f"{before}{BEGIN}\n{MADE.format(machine=machine)}\n\n{table}\n{END}{after}")
+            raise SystemExit(f"{PAGE} has no place for the table between {BEGIN} and {END}")
+        PAGE.write_text(f"{before}{BEGIN}\n{MADE.format(machine=machine)}\n\n{table}\n{END}{after}")
 
 
 def farscope_key(path: Path) -> None:
