@@ -14,9 +14,13 @@ from farscope.cli.outcome import exit_code_of
 from farscope.cli.printing import LIVES, LOSSES, wants_notice
 from farscope.cli.selecting import check_lines, in_words
 from farscope.errors import UsageError
+from farscope.records.step import NANOSECONDS, ChartId
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe
+from farscope.testing.recorded_probe import recording as tape
 from farscope.views.matching import Matching
 from farscope.views.selection import KINDS, Selection
+from farscope.wire.keys import Keyring, new_key_file
 
 CHOOSING = (
     ("--signal", "OPEN"),
@@ -164,6 +168,23 @@ def test_a_chart_without_a_step_in_the_window_is_told_apart_from_one_that_is_not
         assert "no chart matched 'gnu*'" in told
 
 
+@pytest.mark.parametrize(
+    "verb", [("export", "--format", "csv"), ("sequence",), ("watch",)], ids=lambda verb: verb[0]
+)
+def test_a_chart_without_a_step_since_then_is_told_apart_from_one_that_is_not_there(verb, tmp_path, farscope):
+    new_key_file(tmp_path / "key")
+    probe, later_ns = RecordedProbe(Keyring.load(tmp_path / "key")), BEGIN_NS + 600 * NANOSECONDS
+    probe.step(BEGIN_NS, 0, "on")
+    first = probe.send(BEGIN_NS, all_charts=True)
+    probe.step(later_ns, 1, "on")
+    path = tmp_path / "run.farscope"
+    tape(path, [first, probe.send(later_ns, all_charts=True)])
+    asked = ("--since", "1m", "--chart", "far 0", "--chart", "far 7", "--key", tmp_path / "key")
+    told = farscope(*verb, path, *asked).stderr.splitlines()
+    assert "chart 'far 0' matched, but has no step there" in told
+    assert "no chart matched 'far 7'" in told
+
+
 def test_where_nothing_was_broadcast_nothing_is_called_mistyped(log_url, farscope):
     quiet = Factory("quiet", threaded=False)
     with broadcast(quiet, url=log_url):
@@ -188,7 +209,9 @@ def test_no_choice_hides_a_notice_about_losses():
     matching = Matching(Selection(charts=("a",), signals=("S",), states=("s",), kinds=KINDS["failed"]))
     hidden = {kind for kind in NoticeKind if not wants_notice(matching, Notice(kind=kind))}
     assert hidden == LIVES
-    assert not LIVES & LOSSES
+    other = ChartId("b", "pi", 1, 1)
+    shown = {kind for kind in NoticeKind if wants_notice(matching, Notice(kind=kind, chart=other))}
+    assert shown == LOSSES
 
 
 def test_options_are_repeated_in_words_a_person_could_type():
