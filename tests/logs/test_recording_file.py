@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -7,13 +9,18 @@ import pytest
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
 from farscope.logs.recording_file import RecordingFile, is_recording
-from farscope.logs.recording_format import pack_frame, pack_head
+from farscope.logs.recording_format import HEAD_BYTES, pack_frame, pack_head, pack_index
 from farscope.logs.recording_writer import RecordingWriter
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "run.farscope"
+
+
+def record(path: Path) -> None:
+    with RecordingWriter(path) as writer:
+        writer.append([Entry(b"one", 1), Entry(b"two", 2), Entry(b"three", 3)])
 
 
 def test_a_torn_tail_is_dropped_and_told(path):
@@ -82,3 +89,45 @@ def test_a_recording_is_known_by_its_first_bytes_whatever_it_is_called(tmp_path)
     RecordingWriter(tmp_path / "noname").close()
     assert is_recording(tmp_path / "noname")
     assert not is_recording("no\0name")
+
+
+def test_an_index_that_tells_of_places_outside_of_the_file_is_not_believed(path):
+    record(path)
+    data = path.read_bytes()
+    with RecordingFile(path) as file:
+        frames, end = file.frames, file.frames.end
+    true = list(frames.offsets)
+    for wrong in ((1 << 63) + 5, (1 << 64) - 1, end, 0):
+        frames.offsets[1] = wrong
+        path.write_bytes(data[:end] + pack_index(frames))
+        with RecordingFile(path) as file:
+            assert not file.indexed
+            assert list(file.frames.offsets) == true
+            assert all(file.entry(number) for number in range(len(true)))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no named pipes here")
+def test_a_pipe_is_refused_at_once_though_nobody_writes_into_it(tmp_path):
+    pipe = tmp_path / "pipe.farscope"
+    os.mkfifo(pipe)
+    assert not is_recording(pipe)
+    with pytest.raises(LogRefused, match="is not a file"):
+        RecordingFile(pipe)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where holes are is asked as Linux tells it")
+def test_holes_of_any_size_are_passed_over_unread(path):
+    record(path)
+    whole = path.read_bytes()
+    with RecordingFile(path) as file:
+        count, end = len(file.frames), file.frames.end
+    path.write_bytes(whole[:end])
+    with path.open("r+b") as file:
+        file.seek(1 << 40)
+        file.write(whole[HEAD_BYTES:end])
+    with RecordingFile(path) as file:
+        assert len(file.frames) == 2 * count
+        assert all(file.is_sound(number) for number in range(2 * count))
+    os.truncate(path, 1 << 42)
+    with RecordingFile(path) as file:
+        assert len(file.frames) == 2 * count

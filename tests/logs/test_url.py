@@ -1,4 +1,5 @@
 import sys
+import traceback
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from farscope.errors import BadUrl, FarscopeError, LogRefused
 from farscope.logs.memory import MemoryLog, forget
 from farscope.logs.sqlite import SqliteLog
-from farscope.logs.url import default_url, folder_of, open_log, redacted, state_folder
+from farscope.logs.url import default_url, folder_of, open_log, redacted, redacted_text, state_folder
 
 
 def folder(url: str) -> Path:
@@ -181,3 +182,31 @@ def test_a_log_in_memory_goes_by_its_name_in_the_address():
 
 def test_a_log_in_memory_needs_no_name():
     assert open_log("memory:").url == "memory:default"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "amqp://user:verysecret/word@host/vhost",
+        "amqp://user:12/verysecret@host",
+        "amqp://user:verysecret?word@host/",
+        "amqp://user:12?verysecret@host/",
+        "amqp://user:verysecret#word@host/",
+        "amqp://user:12#verysecret@host/",
+        "amqp://user:one@two/verysecret@host",
+        "amqp://user:[verysecret@host/",
+        "amqp://user:very\u2100secret@host:x/",
+        "amqp://user:verysecret@host:x/",
+    ],
+)
+def test_no_part_of_a_password_that_was_not_escaped_is_shown_by_error_or_traceback(url):
+    secrets = ("verysecret", "secret")
+    with pytest.raises(BadUrl) as caught:
+        open_log(url)
+    told = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + caught.value.hint
+    assert not any(secret in told for secret in secrets)
+
+
+def test_an_address_in_any_text_is_shown_without_its_password():
+    assert redacted_text("no amqp://u:se/cr@et@h:1/v here") == "no amqp://u:***@h:1/v here"
+    assert redacted_text("plain: text") == "plain: text"

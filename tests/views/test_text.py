@@ -242,3 +242,23 @@ def test_batches_that_were_refused_are_told_once():
 def test_every_unknown_reads_and_is_harmless(why):
     unknown = Unknown(why=why, subject=NASTY, after=2, detail=NASTY, count=2)
     assert harmless(stats_line(replace(ACCOUNT, unknown=(unknown, unknown))))
+
+
+DEFAULT_IGNORABLE = (
+    (0xAD, 0xAD), (0x34F, 0x34F), (0x61C, 0x61C), (0x115F, 0x1160), (0x17B4, 0x17B5), (0x180B, 0x180F),
+    (0x200B, 0x200F), (0x202A, 0x202E), (0x2060, 0x206F), (0x3164, 0x3164), (0xFE00, 0xFE0F),
+    (0xFEFF, 0xFEFF), (0xFFA0, 0xFFA0), (0xFFF0, 0xFFF8), (0x1BCA0, 0x1BCA3), (0x1D173, 0x1D17A),
+    (0xE0000, 0xE0FFF),
+)  # fmt: skip
+"""Of Unicode 16, from its file DerivedCoreProperties.txt."""
+
+
+def test_no_character_that_is_not_drawn_passes_raw():
+    hidden = [chr(code) for first, last in DEFAULT_IGNORABLE for code in range(first, last + 1)]
+    assert len({escape(f"lamp{char}") for char in hidden}) == len(hidden)
+    assert [char for char in hidden if not escape(char).isascii()] == []
+
+
+def test_what_is_drawn_stays_as_it_is():
+    text = "L\u00e4mpchen \u1102\u1161 \u1785\u17b6 \U0001f600 e\u0301"
+    assert escape(text) == text

@@ -30,7 +30,8 @@ def ending() -> Iterator[Over]:
     """Give a function that tells whether Ctrl-C or a request to terminate has come.
 
     The first one lets the round in hand finish, so that what is printed is whole and accounted for.
-    A second one ends at once: the reader of a full pipe may never read on.
+    A second one ends at once: the reader of a full pipe may never read on. Enter the block when all is open:
+    until then, while a large file is being looked through, the first one is to end at once as well.
     """
     received: list[int] = []
 

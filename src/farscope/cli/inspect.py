@@ -45,10 +45,10 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     log = open_log(where)
     survey = Survey()
     container: Container | None = None
-    with ending() as over, Progress() as progress:
-        if isinstance(log, RecordingLog):
-            container = _look_at_file(log, survey, progress, over)
-        else:
+    if isinstance(log, RecordingLog):
+        container = _look_at_file(log, survey)
+    else:
+        with ending() as over, Progress() as progress:
             for entry in _present(log, over):
                 survey.take(*entry)
                 progress.tell(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
@@ -59,8 +59,8 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     return 0 if is_whole(survey, container) else EXIT_NOT_WHOLE
 
 
-def _look_at_file(log: RecordingLog, survey: Survey, progress: Progress, over: Over) -> Container:
-    with RecordingFile(log.path) as file:
+def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
+    with RecordingFile(log.path) as file, ending() as over, Progress() as progress:
         unsound = 0
         for number in range(len(file.frames)):
             if over():

@@ -25,7 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 
 from farscope.cli.otlp_sender import Answer, Verdict
 from farscope.errors import UsageError
-from farscope.logs.url import redacted
+from farscope.logs.url import is_cut_in_password, redacted
 from farscope.views.json_text import whole_text
 from farscope.views.otlp_spans import CONSUMER, SCOPE_NAME, Attributes, Process, Span, SpanId
 
@@ -187,11 +187,15 @@ def _reason(error: BaseException) -> str:
 
 def _endpoint(address: str) -> str:
     hint = "for example --to http://localhost:4318"
+    if is_cut_in_password(address):
+        hint = "a '/', '?' or '#' in a password is written %2F, %3F or %23, and an '@' in a path %40"
+        raise UsageError(f"{redacted(address)} has an '@' behind the host", hint)
     try:
         parts = urlsplit(address)
         requests.Request("POST", address).prepare()
-    except ValueError as error:
-        raise UsageError(f"{redacted(address)} is no address to send to", hint) from error
+    except ValueError:
+        # What it says may hold a password.
+        raise UsageError(f"{redacted(address)} is no address to send to", hint) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{redacted(address)} is no address to send to", hint)
     return address if parts.path.strip("/") else parts._replace(path=TRACES_PATH).geturl()

@@ -18,6 +18,7 @@ import click
 
 from farscope.cli.style import painted, say
 from farscope.errors import FarscopeError, Invariant, LogError
+from farscope.logs.url import redacted_text
 from farscope.views.text import escape
 
 EXIT_INTERRUPTED = 130
@@ -92,21 +93,30 @@ def finish(run: Callable[[], object]) -> NoReturn:
 
 def tell_error(message: str, hint: str = "") -> None:
     """Print an error and its hint on stderr, one line each; control characters are made visible."""
-    say(painted("error: ", "red", bold=True, stream=sys.stderr) + escape(message), stream=sys.stderr)
+    say(painted("error: ", "red", bold=True, stream=sys.stderr) + _shown(message), stream=sys.stderr)
     if hint:
-        say(painted("hint: ", "cyan", stream=sys.stderr) + escape(hint), stream=sys.stderr)
+        say(painted("hint: ", "cyan", stream=sys.stderr) + _shown(hint), stream=sys.stderr)
+
+
+def _shown(text: str) -> str:
+    """Return what may be printed of a text: whatever it repeats of an address, no password."""
+    return escape(redacted_text(text))
 
 
 def _report(error: FarscopeError) -> int:
     if _debugging():
-        traceback.print_exception(error)
+        _print_traceback(error)
     tell_error(error.message, error.hint)
     return error.exit_code
 
 
+def _print_traceback(error: BaseException) -> None:
+    say("".join(map(redacted_text, traceback.format_exception(error))), stream=sys.stderr)
+
+
 def _report_system(error: OSError) -> int:
     if _debugging():
-        traceback.print_exception(error)
+        _print_traceback(error)
     reason = error.strerror or str(error)
     reason = reason[:1].lower() + reason[1:]
     if error.filename is None:
@@ -160,7 +170,7 @@ def _report_usage(error: click.ClickException) -> int:
 
 def _report_bug(error: BaseException) -> int:
     if _debugging():
-        traceback.print_exception(error)
+        _print_traceback(error)
         return EXIT_BUG
     with tempfile.NamedTemporaryFile(
         "w", prefix="farscope-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
@@ -168,7 +178,7 @@ def _report_bug(error: BaseException) -> int:
         report.write(
             f"farscope {version('farscope')}, Python {platform.python_version()}, {platform.platform()}\n"
         )
-        report.writelines(traceback.format_exception(error))
+        report.writelines(map(redacted_text, traceback.format_exception(error)))
     tell_error(
         f"this is a bug in farscope ({type(error).__name__})",
         f"please report it with {report.name}; {DEBUG_VARIABLE}=1 shows where it happened",

@@ -22,7 +22,7 @@ from farscope.logs.base import Entry, FiniteLog, Log, LogReader
 from farscope.logs.recording_format import SUFFIX
 from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.sqlite import SqliteLog
-from farscope.logs.url import open_log
+from farscope.logs.url import open_log, redacted
 from farscope.scope.since import START, since_ns
 from farscope.scope.survey import Survey
 from farscope.views.quantity import number, size_text, span_text
@@ -55,7 +55,8 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
     """
     if _ADDRESS.match(str(file)):
         raise UsageError(
-            f"{file} is an address, and a recording is a file", f"farscope record run{SUFFIX} {file}"
+            f"{redacted(str(file))} is an address, and a recording is a file",
+            f"farscope record run{SUFFIX} {redacted(str(file))}",
         )
     log = open_log(url)
     finite = isinstance(log, FiniteLog)
@@ -63,7 +64,7 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
     start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
     if snapshot:
         check_place(log)
-    with ending() as ended, closing(log.reader(start_ns)) as reader:
+    with closing(log.reader(start_ns)) as reader, ending() as ended:
         writer = RecordingWriter(file)
         copy = Copy(reader, writer, Patience(GIVE_UP_S if snapshot else NEVER_S))
         try:

@@ -22,7 +22,7 @@ from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording import FOREVER_NS, RecordingLog
-from farscope.logs.url import open_log
+from farscope.logs.url import open_log, redacted
 from farscope.records.step import NANOSECONDS, Step, local_time
 from farscope.scope.notice import Notice
 from farscope.scope.scope import Scope
@@ -94,7 +94,9 @@ def replay(
     """
     recording = open_log(file)
     if not isinstance(recording, RecordingLog):
-        raise UsageError(f"{file} is a log, and a recording can be replayed", "farscope watch shows a log")
+        raise UsageError(
+            f"{redacted(file)} is a log, and a recording can be replayed", "farscope watch shows a log"
+        )
     if url is not None and (spy or selection != EVERYTHING or key is not None):
         raise UsageError(
             "--spy, --key and the options that choose steps are for showing them here",
@@ -104,11 +106,10 @@ def replay(
     span = _span(recorded, from_text, to_text)
     if told := beside(span.from_ns, span.to_ns, *recorded):
         tell(told)
-    with ending() as over:
-        if url is None:
-            _show(recording, span, speed, over, key=key, spy=spy, selection=selection)
-        else:
-            _append(recording, span, speed, over, url)
+    if url is None:
+        _show(recording, span, speed, key=key, spy=spy, selection=selection)
+    else:
+        _append(recording, span, speed, url)
 
 
 def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None) -> Span:
@@ -124,7 +125,6 @@ def _show(
     recording: RecordingLog,
     span: Span,
     speed: float,
-    over: Over,
     *,
     key: Path | None,
     spy: bool,
@@ -132,7 +132,7 @@ def _show(
 ) -> None:
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
     # However slowly it is played, or read: what was not shown yet waits in the recording.
-    with Scope(part, key=key) as scope, scope.taking():
+    with Scope(part, key=key) as scope, scope.taking(), ending() as over:
         tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
         held: list[Notice] = []
         noticed: list[Notice] = []
@@ -218,14 +218,14 @@ def _play(steps: Iterable[tuple[int, Step] | None], pace: Pace, show: Show, over
     show(due)
 
 
-def _append(recording: RecordingLog, span: Span, speed: float, over: Over, url: str) -> None:
+def _append(recording: RecordingLog, span: Span, speed: float, url: str) -> None:
     log = open_log(url)
     part = recording.part(span.from_ns, span.to_ns)
     pace, written = Pace(speed), 0
+    begin_ns, end_ns = part.span_ns()
     with closing(log.writer(os.urandom(16).hex())) as writer, closing(part.reader(0)) as reader:
         tell(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
-        begin_ns, end_ns = part.span_ns()
-        with Progress() as progress:
+        with ending() as over, Progress() as progress:
             while not over() and (entries := reader.read(0.0, READ_LIMIT)):
                 for together in _due(entries, pace, over):
                     written += _store(writer, [entry.data for entry in together], progress, over)

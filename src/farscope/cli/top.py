@@ -74,7 +74,7 @@ def top(
     """
     log = open_log(url)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
-    with ending() as ended, Scope(log, key=key, since=since) as scope:
+    with Scope(log, key=key, since=since) as scope, ending() as ended:
         feed = Feed(scope, log)
         span_s = ONCE_S if for_s is None and not interactive and not feed.ends else for_s
         over = until(span_s, ended, lambda: not (since or feed.ends) or scope.reached_end)

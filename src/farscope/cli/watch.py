@@ -84,7 +84,7 @@ def watch(
         check_lines(selection)
     matching = Matching(selection)
     # A reader of our output may read slowly, or stop for a while: the log then keeps what does not fit here.
-    with ending() as ended, Scope(url, key=key, since=since, wire=wire) as scope, scope.taking():
+    with Scope(url, key=key, since=since, wire=wire) as scope, scope.taking(), ending() as ended:
         tell(f"watching {escape(address)}; Ctrl-C ends")
         waiting = Waiting(scope, log, address, tell, from_now=since is None)
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))

@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urls
 
 from farscope.errors import BadUrl, LogRefused, UsageError
 from farscope.logs.quantity import parse_size, parse_span_ns
+from farscope.logs.url import is_cut_in_password
 from farscope.records.secret_file import SecretFile
 
 PORT: Final = 5672
@@ -195,10 +196,16 @@ def _written(query: Sequence[tuple[str, str]]) -> str:
 
 
 def _split(url: str) -> SplitResult:
+    if is_cut_in_password(url):
+        raise BadUrl(
+            "the address has an '@' behind the host",
+            "a '/', '?' or '#' in a password is written %2F, %3F or %23, and an '@' in a virtual host %40",
+        )
     try:
         parts = urlsplit(url)
-    except ValueError as error:
-        raise BadUrl("the address cannot be understood", "write amqp://user@host:port/vhost") from error
+    except ValueError:
+        # What it says may hold the password.
+        raise BadUrl("the address cannot be understood", "write amqp://user@host:port/vhost") from None
     if parts.scheme not in ("amqp", "amqps"):
         raise BadUrl("the address is no RabbitMQ one", "write amqp://user@host or amqps://user@host")
     if parts.fragment:
@@ -215,9 +222,10 @@ def _host(parts: SplitResult) -> str:
 def _port(parts: SplitResult) -> int | None:
     try:
         port = parts.port
-    except ValueError as error:
+    except ValueError:
         hint = "write a number from 1 to 65535; a '/', '#' or '?' in a password is %2F, %23 or %3F"
-        raise BadUrl("the address's port is no port number", hint) from error
+        # What it says holds what stands in the port's place, which may be part of a password.
+        raise BadUrl("the address's port is no port number", hint) from None
     return port
 
 

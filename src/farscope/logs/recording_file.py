@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 import sys
 from pathlib import Path
 from typing import Final, Self
@@ -22,12 +23,18 @@ from farscope.logs.recording_format import (
     scan,
 )
 
+_READING: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Without waiting: a pipe would keep whoever opens it until somebody writes into it."""
+
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def is_recording(path: str | os.PathLike[str]) -> bool:
     """Tell whether a file begins as a recording does, whatever it is called; False if it cannot be read."""
     try:
+        # Opening a pipe would wait for somebody who writes into it.
+        if not Path(path).is_file():
+            return False
         with Path(path).open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
     except (OSError, ValueError):
@@ -48,10 +55,11 @@ class RecordingFile:
         """
         self.path = path
         try:
-            self._descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+            self._descriptor = os.open(path, _READING)
         except OSError as error:
             raise in_words(error, path) from error
         try:
+            _require_file(self._descriptor, path)
             check_head(self._read(0, HEAD_BYTES), str(path))
             self.size = self._measure()
             found = read_index(self._read, self.size)
@@ -81,7 +89,7 @@ class RecordingFile:
             return False
         self.size, before = size, len(self.frames)
         self.indexed = read_index(self._read, size) is not None
-        scan(self._read, size, self.frames)
+        scan(self._read, size, self.frames, self._after_hole)
         return len(self.frames) > before
 
     def entry(self, number: int) -> Entry | None:
@@ -119,10 +127,21 @@ class RecordingFile:
         self.close()
 
     def _look_for_frames(self) -> None:
-        scan(self._read, self.size, self.frames)
+        scan(self._read, self.size, self.frames, self._after_hole)
         # What was written last may have a length and no content, after a power failure.
         while self.frames and not self.is_sound(len(self.frames) - 1):
             self.frames.drop_last()
+
+    def _after_hole(self, offset: int) -> int:
+        """Return where the next bytes are that were ever written: a file may have large holes."""
+        if sys.platform != "linux":
+            return offset
+        else:  # noqa: RET505 - what is of one system only is checked for that one
+            try:
+                return os.lseek(self._descriptor, offset, os.SEEK_DATA)
+            except OSError as error:
+                # Behind the last of them there is nothing but a hole; other file systems cannot tell.
+                return self.size if error.errno == errno.ENXIO else offset
 
     def _measure(self) -> int:
         return os.fstat(self._descriptor).st_size
@@ -152,6 +171,11 @@ class RecordingFile:
         else:  # noqa: RET505 - what is of one system only is checked for that one
             os.lseek(self._descriptor, offset, os.SEEK_SET)
             return os.read(self._descriptor, count)
+
+
+def _require_file(descriptor: int, path: Path) -> None:
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise LogRefused(f"{path} is not a file, and a recording is one", "copy it into a file first")
 
 
 def in_words(error: OSError, path: Path) -> LogError:

@@ -45,6 +45,10 @@ Read = Callable[[int, int], bytes]
 """Returns so many bytes from an offset on; fewer where the file ends."""
 
 
+AfterHole = Callable[[int], int]
+"""Returns where the next bytes lie that were written, at an offset or behind it."""
+
+
 class FrameHead(NamedTuple):
     """What stands before the bytes of a frame."""
 
@@ -118,7 +122,8 @@ def parse_frame_head(data: bytes, mark: bytes = FRAME_MARK) -> FrameHead | None:
         return None
     if _CRC.unpack_from(data, _FRAME.size)[0] != crc32(data[: _FRAME.size]):
         return None
-    return FrameHead(*_FRAME.unpack_from(data))
+    head = FrameHead(*_FRAME.unpack_from(data))
+    return head if mark == INDEX_MARK or head.length <= MAX_FRAME_BYTES else None
 
 
 def pack_index(frames: Frames) -> bytes:
@@ -143,13 +148,15 @@ def read_index(read: Read, size: int) -> Frames | None:
     frames = Frames()
     frames.offsets, frames.stored_ns = _numbers(data[: head.length // 2]), _numbers(data[head.length // 2 :])
     frames.end = at
-    return frames
+    # An index that tells of places outside of the file was made up: the frames are looked for.
+    return frames if all(HEAD_BYTES <= offset < at for offset in frames.offsets) else None
 
 
-def scan(read: Read, size: int, frames: Frames) -> None:
+def scan(read: Read, size: int, frames: Frames, after_hole: AfterHole = lambda offset: offset) -> None:
     """Find the frames behind those known already, up to ``size``, passing over whatever is none.
 
     Bytes behind the last frame are left for the next time: they may be one that is being written.
+    ``after_hole`` spares reading the holes of a file, which may be far larger than what it holds.
     """
     at = frames.end
     skipped = 0
@@ -161,16 +168,16 @@ def scan(read: Read, size: int, frames: Frames) -> None:
             skipped = 0
             at = frames.end
             continue
-        found = next(_candidates(read, at + 1, size), None)
+        found = next(_candidates(read, at + 1, size, after_hole), None)
         if found is None:
             return
         skipped += found - at
         at = found
 
 
-def _candidates(read: Read, at: int, size: int) -> Iterator[int]:
+def _candidates(read: Read, at: int, size: int, after_hole: AfterHole) -> Iterator[int]:
     """Yield where whole frames begin, from ``at`` on."""
-    while at + FRAME_HEAD_BYTES <= size:
+    while (at := after_hole(at)) + FRAME_HEAD_BYTES <= size:
         # Windows overlap, so that a mark across two of them is found.
         window = read(at, SEARCH_BYTES + len(FRAME_MARK) - 1)
         place = -1

@@ -38,6 +38,8 @@ DEFAULT_MEMORY_NAME: Final = "default"
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _DRIVE = re.compile(r"/*([a-z]:.*)", re.IGNORECASE | re.DOTALL)
 _USER_INFO = re.compile(r"(?P<user>[a-z][a-z0-9+.-]*://[^:/@?]*):.*@", re.IGNORECASE | re.DOTALL)
+_USER_INFO_IN_TEXT = re.compile(r"(?P<user>[a-z][a-z0-9+.-]*://[^\s:/@?]*):\S*@", re.IGNORECASE)
+_AUTHORITY = re.compile(r"[a-z][a-z0-9+.-]*://([^/?#]*)([^?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 _SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
 
 
@@ -101,6 +103,24 @@ def redacted(url: str) -> str:
     if "://" not in url and "@" in rest and scheme.lower() not in {"memory", "sqlite"}:
         url = f"***@{url.rpartition('@')[2]}"
     return _SECRET_PARAMETER.sub(r"\1***", _USER_INFO.sub(r"\g<user>:***@", url))
+
+
+def redacted_text(text: str) -> str:
+    """Return any text without the passwords of addresses in it."""
+    return _USER_INFO_IN_TEXT.sub(r"\g<user>:***@", text) if "://" in text else text
+
+
+def is_cut_in_password(url: str) -> bool:
+    """Tell whether an address may end its host in the middle of a password.
+
+    A ``/``, ``?`` or ``#`` ends the host, so that what comes behind it in a password that was not written
+    with escapes is taken for a path, which is shown, and what stands in front of it for a host or a port.
+    """
+    found = _AUTHORITY.match(url)
+    if found is None:
+        return False
+    authority, path, rest = found.groups()
+    return "@" in path or ("@" in rest and "@" not in authority)
 
 
 def _open_memory(url: str, rest: str) -> Log:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -33,6 +34,12 @@ _OUTCOMES = {
     StepKind.REFUSED: "refused",
     StepKind.FAILED: "failed",
 }
+_UNDRAWN = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
+)
+"""Joiners, fillers, tags and variation selectors: those of Unicode's Default_Ignorable_Code_Point (of version
+16, in its file DerivedCoreProperties.txt) that Python takes for printable: they are letters or marks."""
+
 LARGE_BYTES: Final = 1 << 20
 """A step that takes more is written as JSON piece by piece, for it may take fifty times as much as text."""
 
@@ -44,12 +51,15 @@ SHORT_ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 def escape(text: str) -> str:
     r"""Return ``text`` with everything visible that would act on a terminal or hide in it.
 
-    Control characters, line separators, bidirectional and zero-width marks, lone surrogates and
-    unassigned characters become ``\n``, ``\x1b``, ``\u202e`` and the like. Printable Unicode stays.
+    Control characters, line separators, bidirectional and zero-width marks, lone surrogates, unassigned
+    characters and those that are not drawn become ``\n``, ``\x1b``, ``\u202e`` and the like. What else is
+    printable stays, so that no two different texts look alike because of something that cannot be seen.
     """
-    if text.isprintable():
+    if text.isprintable() and (text.isascii() or not _UNDRAWN.search(text)):
         return text
-    return "".join([char if char.isprintable() else _escaped(char) for char in text])
+    return "".join(
+        [char if char.isprintable() and not _UNDRAWN.match(char) else _escaped(char) for char in text]
+    )
 
 
 def trace_line(step: Step, label: str | None = None) -> str | None:

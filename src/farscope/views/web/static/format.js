@@ -86,7 +86,7 @@ export function midnight(ns) {
  */
 export function visible(text) {
   if (text === "") return "(no name)";
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu, (char) => {
+  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{DI}]|(?! )\p{Zs}/gu, (char) => {
     const named = { "\n": "\\n", "\r": "\\r", "\t": "\\t" }[char];
     if (named) return named;
     const code = char.codePointAt(0);
