@@ -13,6 +13,11 @@ from farscope.views.top.glyphs import glyphs_of
 from farscope.views.top.screen import Head, Look, Size, help_lines, page_size, plain_table, screen, text_of
 from farscope.views.top.table import SPARK_S, Key, Row
 
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/plant/lamp.py", line 7, in breaks
+    raise OSError("bulb")
+OSError: bulb
+"""
 LAMP = ChartId("lamp", "pi", 7, 1, "lamp")
 
 
@@ -24,7 +29,7 @@ def head(now_ns) -> Head:
 @pytest.fixture
 def rows(row, step) -> list[Row]:
     ignored = step(LAMP, 2, 1.0, kind=StepKind.IGNORED, signal="D", states=("c2", "c2"))
-    failed = step(LAMP, 3, 0.5, kind=StepKind.FAILED, states=("c2", "c2"), texts=("Trace\nOSError: bulb",))
+    failed = step(LAMP, 3, 0.5, kind=StepKind.FAILED, states=("c2", "c2"), texts=(TRACEBACK,))
     return [
         row("door", state="closed", lost=2, status="silent", queued=12, deferred=3, rate=123.4),
         row("lamp", recent=(step(LAMP, 1, 2.0), ignored, failed)),
@@ -47,7 +52,7 @@ def test_the_whole_screen_line_by_line(rows, head):
         "lamp  12 steps received",
         "[2026-01-10 13:14:24.000000] [lamp] e->B() c1->c2",
         "[2026-01-10 13:14:25.000000] [lamp] e->D() ignored in c2",
-        "[2026-01-10 13:14:25.500000] [lamp] e->B() failed in c2: OSError: bulb",
+        "[2026-01-10 13:14:25.500000] [lamp] e->B() failed in c2: OSError: bulb (lamp.py, line 7)",
         "",
         "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort",
     ]

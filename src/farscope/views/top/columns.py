@@ -102,9 +102,10 @@ def needs(rows: Iterable[Row], glyphs: Glyphs = FULL) -> Needs:
     """Return what the widest name in each column of names needs."""
     named = [column for column in COLUMNS if column.enough]
     found = {column.title: column.least for column in named}
-    for row in rows:
-        for column in named:
-            found[column.title] = max(found[column.title], cells_of(glyphs.text(column.cell(row))))
+    shown = list(rows)
+    for column in named:
+        texts = set(map(column.cell, shown))
+        found[column.title] = max(column.least, *(cells_of(glyphs.text(text)) for text in texts), 0)
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.failure import error_line
+from farscope.records.failure import error_line, error_place
 from farscope.records.remarks import remarks
 from farscope.records.step import Step, local_time
 from farscope.views.cells import width as cells_of
@@ -181,6 +181,7 @@ def _table(
     ]
     lines: list[Line] = [[Span(padded((" " * GAP).join(heads), width, glyphs=glyphs), "bold underline")]]
     names = told_apart((row.name for row in rows), columns[0][1], glyphs=glyphs)
+    fits = sum(cells for _, cells in columns) + GAP * (len(columns) - 1) <= width
     chosen = controls.index(rows)
     first = min(max(0, chosen - page // 2), max(0, len(rows) - page))
     for place, row in enumerate(rows[first : first + page], start=first):
@@ -192,7 +193,8 @@ def _table(
             )
             for column, cells in columns
         ]
-        lines.append(_joined(cells, style, width, glyphs))
+        line = [span for cell in cells for span in (Span(" " * GAP, style), cell)][1:]
+        lines.append(line if fits else _cut(line, width, glyphs))
     return lines + [[]] * (page + 1 - len(lines))
 
 
@@ -209,17 +211,14 @@ def _cell(column: Column, row: Row, cells: int, glyphs: Glyphs) -> str:
     return padded(text, cells, right=column.right, glyphs=glyphs)
 
 
-def _joined(cells: list[Span], style: str, width: int, glyphs: Glyphs) -> Line:
-    """Return cells with gaps between them, cut where there is no room."""
-    line: Line = []
-    room = width
-    for cell in cells:
-        gap = (" " * GAP if line else "")[:room]
-        room -= len(gap)
-        text = padded(cell.text, min(cells_of(cell.text), room), glyphs=glyphs)
-        room -= cells_of(text)
-        line += [*([Span(gap, style)] if gap else []), Span(text, cell.style)]
-    return line
+def _cut(line: Line, width: int, glyphs: Glyphs) -> Line:
+    """Return a line cut to a width."""
+    kept: Line = []
+    for text, style in line:
+        piece = padded(text, min(cells_of(text), width), glyphs=glyphs)
+        width -= cells_of(piece)
+        kept.append(Span(piece, style))
+    return kept
 
 
 def _cell_style(title: str, row: Row) -> str:
@@ -255,9 +254,14 @@ def _step_text(step: Step, label: str) -> str:
     if trace is not None:
         return trace + remarks(step)
     kind = step.kind.name.lower()
-    error = f": {error_line(step.texts[-1])}" if step.texts and kind == "failed" else ""
+    error = _error_text(step.texts[-1]) if step.texts and kind == "failed" else ""
     head = f"[{local_time(step.ended_ns)}] [{label}]"
     return f"{head} e->{step.signal}() {kind} in {step.start}{error}{remarks(step)}"
+
+
+def _error_text(traceback: str) -> str:
+    place = error_place(traceback)
+    return f": {error_line(traceback)}{f' ({place})' if place else ''}"
 
 
 def _foot(controls: Controls, width: int, glyphs: Glyphs) -> Line:
