@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import io
 import logging
+import signal
 import sys
 
 import pytest
@@ -174,3 +177,94 @@ def test_a_chart_that_moved_while_nobody_recorded_is_announced_where_it_is(chart
     chart.dispatch(Event("T"))
     chart.attach(watcher)
     assert watcher.told[0][2:4] == ("outer", 1)
+
+
+class Late(Exception):
+    pass
+
+
+class Struck:
+    """A sink in the middle of which a signal arrives, whose handler raises."""
+
+    def __init__(self, at) -> None:
+        self.at = at
+        self.done = []
+
+    def _do(self, what, *details):
+        if what == self.at and not self.done.count(("struck", what)):
+            self.done.append(("struck", what))
+            signal.raise_signal(signal.SIGUSR1)
+        self.done.append((what, *details))
+
+    def step(self, step):
+        self._do("step", step[1])
+
+    def announce(self, _chart, _structure, _state, number):
+        self._do("announce", number)
+
+    def stopped(self, _chart):
+        self._do("stopped")
+
+
+class Handler:
+    def __call__(self, number, frame) -> None:
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
+        raise Late(number, frame.f_lineno)
+
+
+HANDLERS = {
+    "function": lambda *given: Handler()(*given),  # noqa: PLW0108 - a function is what is meant
+    "object": Handler(),
+    "partial": functools.partial(lambda self, number, frame: self(number, frame), Handler()),
+}
+
+
+@pytest.fixture(params=HANDLERS.values(), ids=HANDLERS)
+def struck_by(request):
+    former = signal.signal(signal.SIGUSR1, request.param)
+    yield
+    signal.signal(signal.SIGUSR1, former)
+
+
+@pytest.mark.parametrize("at", ["announce", "step", "stopped"])
+def test_what_a_signal_handler_raises_inside_a_sink_reaches_the_program_and_the_sink_stays(
+    chart, watcher, struck_by, at
+):
+    sink = Struck(at)
+    with pytest.raises(Late) if at == "announce" else contextlib.nullcontext():
+        chart.attach(sink)
+    chart.attach(sink)
+    chart.attach(watcher)
+    with pytest.raises(Late) if at == "step" else contextlib.nullcontext():
+        chart.dispatch(Event("U"))
+    assert [step[1] for step in watcher.steps] == [2]
+    chart.dispatch(Event("U"))
+    with pytest.raises(Late) if at == "stopped" else contextlib.nullcontext():
+        chart.stop()
+    assert sink.done.count(("step", 3)) == 1
+    assert sink.done.count(("stopped",)) == 1
+    assert watcher.told[-1][0] == "stopped"
+
+
+def test_an_error_of_a_sinks_own_is_none_of_the_programs(chart, watcher, monkeypatch, struck_by):
+    monkeypatch.setenv("FARSCOPE_STRICT", "0")
+    broken = Broken("step")
+    chart.attach(broken)
+    chart.dispatch(Event("U"))
+    chart.dispatch(Event("U"))
+    assert broken.calls == 2  # it was announced to, and failed once
+
+
+def test_a_sink_that_comes_after_the_end_is_shown_what_there_was_and_is_not_kept(chart, watcher):
+    chart.stop()
+    chart.attach(watcher)
+    assert [told[0] for told in watcher.told] == ["announce", "stopped"]
+    assert chart._observers == ()
+
+
+def test_a_stopped_chart_holds_nobody_who_watched_it(chart, watcher):
+    chart.attach(watcher)
+    chart.stop()
+    assert watcher.told[-1][0] == "stopped"
+    assert chart._sinks == {}
+    assert chart._observers == ()

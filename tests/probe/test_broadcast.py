@@ -1,16 +1,23 @@
 from __future__ import annotations
 
+import gc
 import itertools
 import math
+import tempfile
 import threading
+import weakref
+from pathlib import Path
 
 import pytest
 
+from farscope import Event, Factory
+from farscope.engine import Chart, State
 from farscope.errors import BadUrl, LogUnavailable, UsageError
 from farscope.logs.url import open_log
 from farscope.probe import registry
 from farscope.probe.broadcast import broadcast
 from farscope.probe.pace import MAX_SILENCE_S
+from farscope.probe.roster import STOPPED_KEPT
 from farscope.records.step import NANOSECONDS
 from farscope.scope.clocks import QUIET_NS
 from farscope.scope.life import SILENT_AFTER_NS
@@ -73,6 +80,127 @@ def test_a_stopped_chart_is_announced_as_stopped(chart, url, keyring, kit):
         chart.go(1)
         chart.sinks[0].stopped(chart.id)
     assert kit.open_all(stored(url), keyring).batches[-1].charts[0].stopped
+
+
+class Session(Chart):
+    a = State(initial=True)
+    b = State()
+    a.on("GO", to=b)
+    b.on("BACK", to=a)
+
+
+def test_charts_that_were_stopped_or_are_gone_are_let_go_of_and_watchers_see_them_stopped(url, keyring, kit):
+    go, made = Event("GO"), []
+    with broadcast(url=url, key=keyring) as probe:
+        for number in range(2_000):
+            session = Session(f"session {number}", threaded=False)
+            probe.add(session)
+            session.start_at()
+            session.dispatch(go)
+            made.append(weakref.ref(session))
+            if number % 2:
+                session.stop()
+        del session
+        gc.collect()
+        assert [ref for ref in made if ref() is not None] == []
+        assert probe._watched == {}
+        assert probe.flush()
+        eventually(lambda: len(probe._roster._known) <= STOPPED_KEPT)
+    entries = [entry for batch in kit.open_all(stored(url), keyring).batches for entry in batch.charts]
+    assert len({entry.serial for entry in entries if entry.stopped}) == 2_000
+
+
+@pytest.mark.soak
+def test_a_hundred_thousand_charts_that_come_and_go_take_no_memory(url, keyring):
+    def megabytes():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4 // 1024
+
+    go, sizes = Event("GO"), []
+    with broadcast(url=f"sqlite:{tempfile.mkdtemp()}", key=keyring) as probe:
+        for number in range(100_000):
+            session = Session(f"session {number}", threaded=False)
+            probe.add(session)
+            session.start_at()
+            session.dispatch(go)
+            if number % 3:
+                session.stop()
+            if number % 20_000 == 19_999:
+                probe.flush(20)
+                sizes.append(megabytes())
+    assert max(sizes) - sizes[0] <= 10, sizes
+
+
+def test_adding_many_charts_asks_none_of_them_whether_it_is_another(url, keyring, kit):
+    class Asked(kit.SmallChart):
+        def __eq__(self, other) -> bool:
+            raise AssertionError
+
+        __hash__ = object.__hash__
+
+    charts = [Asked(serial) for serial in range(1, 101)]
+    with broadcast(*charts, url=url, key=keyring) as probe:
+        probe.add(*charts)
+        assert [len(chart.sinks) for chart in charts] == [1] * 100
+
+
+def test_a_chart_that_runs_by_itself_goes_on_though_nobody_holds_it(url, keyring, kit):
+    with broadcast(url=url, key=keyring) as probe:
+        ends = threading.Event()
+        running = Factory("running")
+        running.create("a").catch("END", lambda chart, _: ends.set() or chart.trans("b"))
+        running.create("b")
+        running.nest("a", parent=None).nest("b", parent=None)
+        probe.add(running)
+        running.start_at("a")
+        held = weakref.ref(running)
+        del running
+        gc.collect()
+        held().post_fifo(Event("END"))
+        assert ends.wait(20)
+        eventually(lambda: probe.stats.emitted == 2)
+        assert held().stop() is None
+
+
+def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url, keyring, kit):
+    with broadcast(chart, url=url, key=keyring) as probe:
+        chart.go(1)
+        probe.remove(chart)
+        probe.remove(chart)
+        chart.go(5)
+        assert chart.sinks == []
+        assert probe.flush()
+        eventually(lambda: kit.open_all(stored(url), keyring).batches[-1].charts[0].stopped)
+        probe.add(chart)
+        chart.go(1)
+        assert probe.stats.emitted == 2
+        with pytest.raises(UsageError, match="a str is no chart"):
+            probe.remove("chart")
+    last = kit.open_all(stored(url), keyring).batches[-1].charts[0]
+    assert (last.stopped, last.number) == (False, 7)
+
+
+def test_what_a_chart_adds_that_allows_no_weak_references_is_held_until_it_stops(url, keyring, kit):
+    class Slotted:
+        __slots__ = ("inner",)
+
+        def __init__(self) -> None:
+            self.inner = kit.SmallChart()
+
+        def attach(self, sink):
+            self.inner.attach(sink)
+
+        def detach(self, sink):
+            self.inner.detach(sink)
+
+    with broadcast(url=url, key=keyring) as probe:
+        chart = Slotted()
+        inner = chart.inner
+        probe.add(chart)
+        del chart
+        inner.go(1)
+        assert probe.stats.emitted == 1
+        inner.sinks[0].stopped(inner.id)
+        assert probe._watched == {}
 
 
 def test_an_idle_probe_says_that_it_lives(chart, url, keyring, kit):
@@ -191,7 +319,7 @@ def test_a_hanging_log_that_heeds_the_interruption_ends_in_order(make_probe, wri
     probe = make_probe(chart)
     writer.waiting.wait()
     chart.go(5)
-    probe.close(0.2)
+    probe.close(0.8)
     opened = kit.open_all(writer.stored, keyring)
     assert opened.flags[-1] & Flags.GOODBYE
     assert opened.batches[-1].drops == ((0, 5, "closing"),)

@@ -214,7 +214,7 @@ def work():
     chart.sinks[0].announce(chart.id, ChartStructure(), "a", 100)
     assert probe.flush(20), probe.stats
     probe.close()
-for lock in (probe._outbox.lock, probe._roster._lock, probe._pump._progress):
+for lock in (probe._outbox.lock, probe._pump._in_libraries):
     held.clear(), go_on.clear()
     thread = threading.Thread(target=hold, args=(lock,))
     thread.start()

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from itertools import pairwise
 
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
+from farscope.probe import pump
 from farscope.probe.pace import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
 from farscope.wire.envelope import Flags
 
@@ -202,3 +204,56 @@ def test_flush_without_a_thread_tells_how_things_are(bench):
     assert not bench.pump.flush(0)
     bench.pump.turn()
     assert bench.pump.flush(0)
+
+
+class NoThreads(threading.Thread):
+    """What a system makes of a thread that has none to spare but ``left``."""
+
+    left = 0
+
+    def start(self):
+        if NoThreads.left <= 0 and self.name.startswith("farscope"):
+            raise RuntimeError("can't start new thread")
+        NoThreads.left -= 1
+        super().start()
+
+
+@pytest.fixture
+def no_threads(monkeypatch):
+    monkeypatch.setattr(pump, "Thread", NoThreads)
+    monkeypatch.setattr(NoThreads, "left", 0)
+
+
+def test_without_a_thread_to_be_had_whoever_closes_sends_what_waits(
+    no_threads, make_probe, writer, keyring, kit
+):
+    chart = kit.SmallChart()
+    probe = make_probe(chart)
+    chart.go(5)
+    assert not probe.flush(0)
+    stats = probe.stats
+    assert (stats.pending, stats.last_error) == (5, "RuntimeError: can't start new thread")
+    probe.close()
+    opened = kit.open_all(writer.stored, keyring)
+    assert opened.numbers == [0, 1, 2, 3, 4]
+    assert opened.flags[-1] & Flags.GOODBYE
+    assert kit.whole(probe.stats)
+
+
+def test_without_a_thread_a_log_that_is_away_holds_up_closing_no_longer_than_it_may(
+    no_threads, make_probe, writer, chart, kit
+):
+    writer.error = LogUnavailable("away")
+    probe = make_probe(chart)
+    chart.go(5)
+    probe.close(0.1)
+    assert probe.stats.dropped == {"closing": 5}
+    assert kit.whole(probe.stats)
+
+
+def test_a_thread_that_is_to_be_had_later_takes_over(no_threads, monkeypatch, make_probe, chart):
+    probe = make_probe(chart)
+    chart.go(5)
+    monkeypatch.setattr(NoThreads, "left", 1)
+    assert probe.flush(20)
+    assert probe.stats.stored == 5

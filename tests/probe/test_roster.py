@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from farscope.probe.roster import STOPPED_KEPT, Roster
+from farscope.probe.roster import NEWS_KEPT, STOPPED_KEPT, UNSAID_KEPT, Roster
 
 
 @pytest.fixture
@@ -65,7 +65,40 @@ def test_charts_of_one_name_are_told_apart_by_serial(roster, kit):
 def test_of_stopped_charts_only_so_many_are_remembered(roster, kit):
     for serial in range(1, STOPPED_KEPT + 11):
         roster.stopped(kit.SmallChart(serial).id, 0)
+    roster.changes(0)
     assert [entry.serial for entry in roster.everything(0)] == list(range(11, STOPPED_KEPT + 11))
+
+
+def test_however_many_charts_stop_between_two_looks_each_stop_is_said(roster, kit):
+    for serial in range(1, 1001):
+        roster.announce(kit.SmallChart(serial).id, kit.STRUCTURE, "inner", 0)
+        roster.stopped(kit.SmallChart(serial).id, 0)
+    said = roster.changes(0)
+    assert [(entry.serial, entry.stopped) for entry in said] == [(serial, True) for serial in range(1, 1001)]
+    assert len(roster._known) == STOPPED_KEPT
+
+
+def test_charts_that_come_and_go_while_nothing_can_be_sent_are_forgotten_in_the_end(roster, kit):
+    for serial in range(1, UNSAID_KEPT + 101):
+        roster.announce(kit.SmallChart(serial).id, kit.STRUCTURE, "inner", 0)
+        roster.stopped(kit.SmallChart(serial).id, 1)
+        if serial % 500 == 0:
+            roster.changes(0)
+    assert roster.changes(0) == []
+    assert len(roster._known) == UNSAID_KEPT
+
+
+def test_news_that_no_pump_hears_are_bounded(roster, kit):
+    chart = kit.SmallChart(1)
+    for _ in range(NEWS_KEPT + 5):
+        roster.stopped(chart.id, 0)
+    assert len(roster._news) == NEWS_KEPT
+
+
+def test_steps_of_charts_that_were_forgotten_bring_none_of_them_back_for_good(roster, kit):
+    for serial in range(1, 1001):
+        roster.follow([kit.SmallChart(serial).step()])
+    assert len(roster._known) == STOPPED_KEPT
 
 
 def test_after_a_fork_charts_are_announced_once_they_show_life(roster, kit):

@@ -108,7 +108,7 @@ class Notebook(Recorder):
     ) -> None:
         """Append the step that is over now to the rings, and show it to those who watch."""
         here = self._here
-        here.number = number = here.number + 1
+        number = here.number + 1
         observers = self._observers
         kept: Brief | RawStep
         if observers:
@@ -141,12 +141,24 @@ class Notebook(Recorder):
                 cause,
                 texts,
             )
-        self._steps.append(kept)
-        if shape.traced:
-            self._traces += 1
-            self._traced.append(kept)
+        try:
+            # Nothing comes between these two: an error that a signal handler raises leaves both or none.
+            here.number = number
+            self._steps.append(kept)
+            if shape.traced:
+                self._traces += 1
+                self._traced.append(kept)
+        except BaseException:
+            if observers:
+                self._tell(step, observers)
+            raise
         if observers:
-            self._tell(step, observers)
+            try:
+                self._tell(step, observers)
+            except BaseException as error:
+                if self._was_not_told(error):
+                    self._tell(step, observers)
+                raise
 
 
 def bounded(text: str, *, tail: bool = False) -> str:

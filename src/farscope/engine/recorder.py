@@ -14,8 +14,9 @@ from farscope.engine.here import Here
 from farscope.engine.reserved import gives_way
 from farscope.engine.states import State, States
 from farscope.engine.walk import TOP
+from farscope.records.outside import raised_by_a_signal_handler
 from farscope.records.shape import Shape
-from farscope.records.sink import Sink
+from farscope.records.sink import LastingSink, Sink
 from farscope.records.step import Cause, ChartId, RawStep, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.text import print_line, spy_text, trace_text
@@ -71,6 +72,7 @@ class Recorder:
         "_name",
         "_observers",
         "_recording",
+        "_shown_end",
         "_sinks",
         "_steps",
         "_steps_from",
@@ -89,12 +91,16 @@ class Recorder:
         self._steps_from = 0
         self._traced: deque[Brief | RawStep] = deque(maxlen=ring_size)
         self._traces = 0
-        self._sinks: tuple[Sink, ...] = ()
+        self._sinks: dict[int, Sink] = {}
+        """By identity, in the order of attaching; changed by single operations: a finalizer may attach
+        or detach in the middle of another call."""
         self._live = _Live(self.live_spy_callback_default, self.live_trace_callback_default)
         self._live_spy = False
         self._live_trace = False
         self._instrumented = bool(instrumented)
         self._recording = False
+        self._shown_end = False
+        """Whether sinks were shown that the chart was stopped; it holds none from then on."""
         self._observers: tuple[Sink, ...] = ()
         self._arrange()
 
@@ -153,24 +159,26 @@ class Recorder:
         thread, a step may reach the sink at the same time: of two announcements, and of an
         announcement and a step, the one with the higher number is the newer.
         """
-        if sink in self._sinks:
+        if self._shown_end:
+            self._show_end_to(sink)
             return
-        if self._leaf is None:
-            self._sinks = (*self._sinks, sink)
-            self._arrange()
-            return
-        number = self._announce_to(sink)
-        if number is None:
-            return
-        self._sinks = (*self._sinks, sink)
+        number = None
+        if self._leaf is not None and id(sink) not in self._sinks:
+            number = self._announce_to(sink)
+            if number is None:
+                return
+        self._sinks[id(sink)] = sink
         self._arrange()
-        if self._standing()[1] != number:
+        if number is not None and self._standing()[1] != number:
             # A step was made between announcing and attaching: the sink would not know its end.
             self._announce_to(sink)
+        if self._shown_end:
+            # Another thread, or a signal handler, stopped the chart meanwhile.
+            self._show_end_to(sink)  # type: ignore[unreachable]
 
     def detach(self, sink: Sink) -> None:
         """Stop handing steps to ``sink``; detaching what is not attached changes nothing."""
-        self._sinks = tuple(other for other in self._sinks if other is not sink)
+        self._sinks.pop(id(sink), None)
         self._arrange()
 
     def spy(self) -> list[str]:
@@ -209,10 +217,17 @@ class Recorder:
 
     def _arrange(self) -> None:
         """Work out anew who sees a step, after one of the things that decide it has changed."""
-        live = self._instrumented and (self._live_spy or self._live_trace)
         self._live.spy_on, self._live.trace_on = self._live_spy, self._live_trace
-        self._observers = (*self._sinks, self._live) if live else self._sinks
-        self._recording = self._instrumented or bool(self._sinks)
+        while True:
+            self._observers = observers = self._those_who_see()
+            self._recording = self._instrumented or bool(self._sinks)
+            # If somebody else arranged it meanwhile, this may have undone what came of that.
+            if observers == self._those_who_see():
+                return
+
+    def _those_who_see(self) -> tuple[Sink, ...]:
+        live = self._instrumented and (self._live_spy or self._live_trace)
+        return (*list(self._sinks.values()), *([self._live] if live else []))
 
     def _as_step(self, kept: Brief | RawStep) -> Step:
         if len(kept) == len(Step._fields):
@@ -227,19 +242,54 @@ class Recorder:
         for observer in observers:
             try:
                 observer.step(step)
-            except Exception as error:  # noqa: BLE001 - whatever it is, it must not break the chart
-                self._remove(observer, error)
+            except BaseException as error:
+                if not self._is_the_programs(error, observer):
+                    self._remove(observer, error)
+                    continue
+                # The program gets its own, after the step was shown to everybody.
+                if isinstance(observer, LastingSink):
+                    observer.step_again(step, error)
+                self._tell(step, observers[observers.index(observer) + 1 :])
+                raise
+
+    @staticmethod
+    def _was_not_told(error: BaseException) -> bool:
+        """Return whether ``error`` struck right before ``_tell`` began."""
+        trace = error.__traceback__.tb_next if error.__traceback__ else None
+        begun = trace is not None and (
+            trace.tb_frame.f_code is not Recorder._tell.__code__ or "observer" in trace.tb_frame.f_locals
+        )
+        return not begun
+
+    @staticmethod
+    def _is_the_programs(error: BaseException, observer: Sink) -> bool:
+        """Tell whether an error out of an observer is the program's own, which struck it in there."""
+        lasting = not isinstance(error, Exception) or isinstance(observer, LastingSink)
+        return lasting or raised_by_a_signal_handler(error)
 
     def _announce(self) -> None:
-        for sink in self._sinks:
-            self._announce_to(sink)
+        self._show_all(self._announce_to)
+
+    def _show_all(self, show: Callable[[Sink], object]) -> None:
+        """Call ``show`` for every sink; what is raised meanwhile is raised after the last."""
+        struck: BaseException | None = None
+        for sink in list(self._sinks.values()):
+            try:
+                show(sink)
+            except BaseException as error:  # noqa: BLE001 - raised below
+                struck = struck or error
+        if struck is not None:
+            raise struck
 
     def _announce_to(self, sink: Sink) -> int | None:
         """Announce the chart; return the number it was announced with, or None if the sink broke."""
         state, number = self._standing()
         try:
             sink.announce(self._id, self._structure(), state, number)
-        except Exception as error:  # noqa: BLE001 - same
+        except BaseException as error:
+            if self._is_the_programs(error, sink):
+                sink.announce(self._id, self._structure(), state, number)
+                raise
             self._remove(sink, error)
             return None
         return number
@@ -257,13 +307,30 @@ class Recorder:
         return self._states.structure()
 
     def _say_stopped(self) -> None:
-        for sink in self._sinks:
-            try:
-                sink.stopped(self._id)
-            except Exception as error:  # noqa: BLE001 - same
-                self._remove(sink, error)
+        self._shown_end = True
+        try:
+            self._show_all(self._say_stopped_to)
+        finally:
+            # A stopped chart that somebody still holds does not hold those who watched it.
+            self._sinks.clear()
+            self._arrange()
 
-    def _remove(self, observer: Sink, error: Exception) -> None:
+    def _say_stopped_to(self, sink: Sink) -> None:
+        try:
+            sink.stopped(self._id)
+        except BaseException as error:
+            if self._is_the_programs(error, sink):
+                sink.stopped(self._id)
+                raise
+            self._remove(sink, error)
+
+    def _show_end_to(self, sink: Sink) -> None:
+        """Show a sink that came after the chart's end what there was."""
+        self.detach(sink)
+        if self._leaf is not None and self._announce_to(sink) is not None:
+            self._say_stopped_to(sink)
+
+    def _remove(self, observer: Sink, error: BaseException) -> None:
         if observer is self._live:
             self._live_spy = self._live_trace = False
             self._arrange()

@@ -75,7 +75,7 @@ AS_MADE: Final = {
     "_poster": "Cell",
     "_queue": "deque",
     "_roots": "NoneType",
-    "_sinks": "tuple",
+    "_sinks": "dict",
     "_steps": "deque",
     "_stopped": "bool",
     "_temp": "Temp",

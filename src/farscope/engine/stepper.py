@@ -55,12 +55,13 @@ class Stepper(Walker):
         cell = self._cell
         if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
             cell = self._cell = per_thread.cell
-        outer = cell.here
-        cell.here = here
-        here.outer = outer
         if self._refused:
             self._note_refused()
         begin_ns = time_ns()
+        outer = cell.here
+        # Nothing comes between here and the try: whatever strikes, the thread is left where it was.
+        cell.here = here
+        here.outer = outer
         try:
             shape, _, _, texts = self._follow(e, roots)
         except BaseException as error:  # noqa: BLE001 - it is raised further
@@ -136,11 +137,11 @@ class Stepper(Walker):
         cell = per_thread.cell
         outer = cell.here
         recorded = self._recording
+        cause = outer.cause() if outer is not None else None
+        begin_ns = time_ns()
         if recorded:
             cell.here = here
             here.outer = outer
-        cause = outer.cause() if outer is not None else None
-        begin_ns = time_ns()
         try:
             if recorded:
                 self._announce()

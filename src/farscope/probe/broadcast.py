@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+import weakref
+from collections.abc import Callable
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from farscope.errors import UsageError
 from farscope.probe import registry
@@ -20,7 +23,7 @@ from farscope.probe.registry import GOODBYE_SHARE
 from farscope.probe.roster import Roster
 from farscope.probe.trouble import LOGGER
 from farscope.records.sink import Observable
-from farscope.records.step import ChartId
+from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
 
 CLOSE_S = 2.0
@@ -36,8 +39,12 @@ class Probe:
     """Broadcasts the steps of charts; made by ``broadcast``.
 
     All methods may be called from any thread. A probe lives until it is closed, or the program ends,
-    whether or not somebody holds it, and keeps its charts as long. In a forked child it goes on as a new
-    probe, with a new id and all counts at zero; what was pending stays with the parent.
+    whether or not somebody holds it. It does not hold its charts: one that runs by itself lives until it
+    ends, one that its caller drives as long as somebody holds it to drive it. A chart that is stopped,
+    removed or gone is let go of, and watchers see it as stopped.
+
+    In a forked child a probe goes on as a new one, with a new id and all counts at zero; what was
+    pending stays with the parent.
     """
 
     def __init__(
@@ -54,11 +61,11 @@ class Probe:
         self._address = address
         self._pace = pace or Pace()
         self._clock = clock or SystemClock()
-        self._charts: list[Observable] = []
+        self._watched: dict[int, Watched] = {}
         self._closed = False
+        self._reported = False
         self._outbox = Outbox(self._wake, capacity, drop)
         self._roster = Roster()
-        self._sink = ProbeSink(self._outbox, self._roster)
         self._begin()
 
     def _begin(self) -> None:
@@ -92,13 +99,49 @@ class Probe:
             UsageError: the probe is closed, or something given is no chart.
         """
         _check_charts(charts)
-        if self._closed:
-            raise UsageError("the probe is closed", "call broadcast() again")
         for chart in charts:
-            if any(chart is known for known in self._charts):
-                continue
-            chart.attach(self._sink)
-            self._charts.append(chart)
+            if self._closed:
+                raise UsageError("the probe is closed", "call broadcast() again")
+            self._add(chart)
+
+    def _add(self, chart: Observable) -> None:
+        key = id(chart)
+        watched = self._watched.get(key)
+        if watched is None or watched.chart() is not chart:
+            sink = ProbeSink(self._outbox, self._roster, partial(self._watched.pop, key, None))
+            self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
+        try:
+            # Once more for a chart that is there already: an error may have struck before it was attached.
+            chart.attach(watched.sink)
+        except BaseException:
+            self.remove(chart)
+            raise
+        if self._closed:
+            # By another thread or a signal handler, perhaps before the chart was there to be detached.
+            self.remove(chart)
+
+    def _gone(self, key: int, chart: object) -> None:
+        """Take note that a chart was collected; called wherever that happens."""
+        watched = self._watched.get(key)
+        if watched is not None and watched.chart is chart:
+            self._watched.pop(key, None)
+            watched.sink.end()
+
+    def remove(self, *charts: Observable) -> None:
+        """Broadcast these charts no more; watchers see them as stopped. What is not broadcast stays as it is.
+
+        Stopped charts, and those that nobody holds any more, need no removing. A chart may be added again.
+
+        Raises:
+            UsageError: something given is no chart.
+        """
+        _check_charts(charts)
+        for chart in charts:
+            watched = self._watched.get(id(chart))
+            if watched is not None and watched.chart() is chart:
+                chart.detach(watched.sink)
+                watched.sink.end()
+                self._watched.pop(id(chart), None)
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Wait until all steps offered before this call are stored, or dropped and declared.
@@ -113,7 +156,7 @@ class Probe:
         What is still pending then is dropped, counted under ``closing``; what is in the spool stays there for
         the next program. Both are reported through the logger ``farscope``. Closing twice changes nothing.
         """
-        first, self._closed = not self._closed, True
+        first, self._reported = not self._reported, True
         began_s = time.monotonic()
         self.begin_closing(timeout_s)
         left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
@@ -132,8 +175,12 @@ class Probe:
 
     def begin_closing(self, timeout_s: float = CLOSE_S) -> None:
         """Detach from all charts and let the pump leave, without waiting for it; ``close`` does both."""
-        while self._charts:
-            self._charts.pop().detach(self._sink)
+        self._closed = True
+        for key, watched in self._watched.copy().items():
+            chart = watched.chart()
+            if chart is not None:
+                chart.detach(watched.sink)
+            self._watched.pop(key, None)
         if self._pump.started:
             self._pump.begin_closing(timeout_s * (1 - GOODBYE_SHARE), timeout_s * GOODBYE_SHARE)
 
@@ -180,24 +227,57 @@ class Probe:
 
 
 class ProbeSink:
-    """What charts hand their steps to; ``step`` is the outbox's own method, so that no call is in between."""
+    """What a chart hands its steps to; ``step`` is the outbox's own method, so that no call is in between.
 
-    __slots__ = ("_outbox", "_roster", "step")
+    A ``LastingSink``: nothing in here can fail by itself, and whatever strikes leaves it whole.
+    """
 
-    def __init__(self, outbox: Outbox, roster: Roster) -> None:
+    __slots__ = ("_announced", "_outbox", "_release", "_roster", "step")
+
+    def __init__(self, outbox: Outbox, roster: Roster, release: Callable[[], object]) -> None:
+        """``release`` is called when the chart was stopped."""
         self._outbox = outbox
         self._roster = roster
+        self._release = release
+        self._announced: ChartId | None = None
         self.step = outbox.offer
+
+    def step_again(self, step: RawStep, error: BaseException) -> None:
+        """Take a step once more, unless it had been taken when ``error`` struck."""
+        self._outbox.offer_again(step, error)
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
         """Take a chart's structure, present state and last step's number."""
+        self._announced = chart
         self._roster.announce(chart, structure, state, number)
         self._outbox.rouse_sleeper()
 
     def stopped(self, chart: ChartId) -> None:
-        """Take note that a chart was stopped."""
-        self._roster.stopped(chart, self._outbox.next_number)
-        self._outbox.rouse_sleeper()
+        """Take note that the chart was stopped."""
+        self._announced = chart
+        self.end()
+        self._release()
+
+    def end(self) -> None:
+        """Say of a chart that watchers know that it makes no more steps here."""
+        if self._announced is not None:
+            self._roster.stopped(self._announced, self._outbox.next_number)
+            self._outbox.rouse_sleeper()
+
+
+class Watched(NamedTuple):
+    """A chart that is broadcast, held weakly, and its sink."""
+
+    chart: Callable[[], Observable | None]
+    sink: ProbeSink
+
+
+def _held_weakly(chart: Observable, gone: Callable[[object], None]) -> Callable[[], Observable | None]:
+    try:
+        return weakref.ref(chart, gone)
+    except TypeError:
+        # Of a class with slots that allow no weak references: the probe holds it until it is stopped.
+        return lambda: chart
 
 
 def broadcast(

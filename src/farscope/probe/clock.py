@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Callable
 from threading import Lock
 from typing import Protocol
 
@@ -32,6 +33,38 @@ class Bell:
     def wait(self, timeout_s: float) -> bool:
         """Wait for a ring, at most ``timeout_s``; return whether there was one."""
         return self._closed.acquire(timeout=max(0.0, timeout_s))
+
+
+class Bells:
+    """Wakes any number of threads that wait for something to become true.
+
+    Unlike a ``Condition`` it has no lock that an error raised by a signal handler could leave taken.
+    """
+
+    __slots__ = ("_bells",)
+
+    def __init__(self) -> None:
+        self._bells: dict[Bell, None] = {}
+
+    def ring(self) -> None:
+        """Let all who wait look again."""
+        for bell in self._bells.copy():
+            bell.ring()
+
+    def wait_for(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
+        """Wait until ``is_so`` returns True, at most ``timeout_s``; return whether it did."""
+        until_s = time.monotonic() + timeout_s
+        bell = Bell()
+        try:
+            self._bells[bell] = None
+            while not is_so():
+                left_s = until_s - time.monotonic()
+                if left_s <= 0:
+                    return False
+                bell.wait(left_s)
+            return True
+        finally:
+            self._bells.pop(bell, None)
 
 
 class Clock(Protocol):

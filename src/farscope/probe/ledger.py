@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from heapq import heappop, heappush
 
@@ -51,11 +51,7 @@ class ProbeStats:
 
 
 class Loss:
-    """A run of numbers given up for one reason.
-
-    Grows in place: making a new object could start a garbage collection, and with it a finaliser
-    that offers a step in the middle of the bookkeeping.
-    """
+    """A run of numbers given up for one reason. Grows in place."""
 
     __slots__ = ("count", "first", "reason")
 
@@ -68,12 +64,14 @@ class Loss:
 class Haul:
     """Steps taken from the outbox together, and the losses to declare with them."""
 
-    __slots__ = ("drops", "numbers", "steps")
+    __slots__ = ("drops", "is_open", "numbers", "steps")
 
     def __init__(self, numbers: list[int], steps: list[RawStep], drops: tuple[Drop, ...] = ()) -> None:
         self.numbers = numbers
         self.steps = steps
         self.drops = drops
+        self.is_open = False
+        """Whether its steps are counted as in hand: each haul is settled, kept or given up once."""
 
     @property
     def first(self) -> int:
@@ -84,7 +82,7 @@ class Haul:
 class _Kept:
     """What a haul that the carrier keeps accounts for, without its steps."""
 
-    __slots__ = ("count", "drops", "first", "runs", "size")
+    __slots__ = ("count", "drops", "first", "is_open", "runs", "size")
 
     def __init__(self, haul: Haul, size: int) -> None:
         self.count = len(haul.steps)
@@ -92,10 +90,16 @@ class _Kept:
         self.first = haul.first if haul.steps or haul.drops else None
         self.runs = runs_of(haul.numbers)
         self.size = size
+        self.is_open = False
 
 
 class Ledger:
-    """Counts; has no lock of its own, whoever calls it holds the outbox's."""
+    """Counts; has no lock of its own, whoever changes it holds the outbox's.
+
+    A finaliser or a signal handler may strike between any two calls, look at the counts, and raise. So
+    steps pass from one count to another in statements that call nothing, which CPython runs as one; and what
+    tells whether numbers are accounted for is entered in its new place before it leaves the old one.
+    """
 
     def __init__(self) -> None:
         self.stored = 0
@@ -103,45 +107,40 @@ class Ledger:
         self.bytes = 0
         self.retries = 0
         self.last_error: str | None = None
-        self._dropped: defaultdict[str, int] = defaultdict(int)
+        self.in_hand = 0
+        """Steps taken from the outbox and neither stored nor given up."""
+        self.spooled = 0
+        self.changes = 0
+        """Grows with every change of a count: who reads several can tell whether they belong together."""
+        self.dropped_by: defaultdict[str, int] = defaultdict(int)
         self._undeclared: list[Loss] = []
+        self._declaring: list[Loss] = []
         self._hand: list[Haul] = []
         self._kept: dict[int, _Kept] = {}
         self._kept_firsts: list[tuple[int, int]] = []
-        self.spooled = 0
 
     @property
     def dropped(self) -> Mapping[str, int]:
         """A copy of the counts by reason."""
-        return dict(self._dropped)
-
-    @property
-    def in_hand(self) -> int:
-        """Steps taken from the outbox and neither stored nor given up, counted one haul after the other."""
-        return sum(len(haul.steps) for haul in self._hand)
+        return dict(self.dropped_by)
 
     @property
     def undeclared(self) -> bool:
         """Whether there are losses that no haul carries yet."""
-        return bool(self._undeclared)
+        return bool(self._undeclared or self._declaring)
 
     def open_from(self, head: int) -> int:
         """Return the first number that is neither stored nor declared, if all below ``head`` was taken."""
-        firsts = [haul.first for haul in self._hand if haul.steps or haul.drops]
-        firsts += [loss.first for loss in self._undeclared]
-        while self._kept_firsts and self._kept_firsts[0][1] not in self._kept:
-            heappop(self._kept_firsts)
+        firsts = [haul.first for haul in self._hand.copy() if haul.steps or haul.drops]
+        firsts += [loss.first for loss in self._declaring + self._undeclared]
         firsts += [first for first, _ in self._kept_firsts[:1]]
         return min([head, *firsts])
 
     def lose(self, first: int, count: int, reason: str) -> None:
         """Count steps as dropped, and remember their numbers until a batch declares them."""
-        self.count_lost(count, reason)
         self.declare(first, count, reason)
-
-    def count_lost(self, count: int, reason: str) -> None:
-        """Count steps as dropped whose numbers are remembered elsewhere."""
-        self._dropped[reason] += count
+        self.changes += 1
+        self.dropped_by[reason] += count
 
     def declare(self, first: int, count: int, reason: str) -> None:
         """Remember numbers of steps that were counted as dropped, until a batch declares them."""
@@ -149,16 +148,51 @@ class Ledger:
         if last is not None and last.reason == reason and last.first + last.count == first:
             last.count += count
         else:
-            self._undeclared.append(Loss(first, count, reason))
+            loss = Loss(first, count, reason)
+            self._undeclared.append(loss)
+
+    def begin_loss(self, reason: str, head: int) -> Loss:
+        """Return a loss of nothing yet among those to declare: it can grow without a call."""
+        loss = Loss(head, 0, reason)
+        self._undeclared.append(loss)
+        return loss
 
     def take(self, numbers: list[int], steps: list[RawStep]) -> Haul:
         """Put steps in hand, together with the losses not declared so far."""
-        self._undeclared.sort(key=lambda loss: loss.first)
-        losses, self._undeclared = self._undeclared[:DROPS_AT_ONCE], self._undeclared[DROPS_AT_ONCE:]
-        drops = tuple(Drop(loss.first, loss.count, loss.reason) for loss in losses)
-        haul = Haul(numbers, steps, drops)
+        haul = self.begin_haul()
+        count = len(steps)
+        self.changes += 1
+        haul.numbers = numbers
+        haul.steps = steps
+        self.in_hand += count
+        self.declare_with(haul)
+        return haul
+
+    def begin_haul(self) -> Haul:
+        """Return an empty haul in hand; who adds steps to it counts them as in hand in the same breath."""
+        haul = Haul([], [])
+        haul.is_open = True
         self._hand.append(haul)
         return haul
+
+    def declare_with(self, haul: Haul) -> None:
+        """Have a haul in hand declare the losses not declared so far."""
+        if self._undeclared:
+            fresh = self._declaring
+            self._declaring = self._undeclared
+            self._undeclared = fresh
+        losses = _merged(self._declaring)
+        haul.drops = tuple(Drop(loss.first, loss.count, loss.reason) for loss in losses[:DROPS_AT_ONCE])
+        self._undeclared[:0] = losses[DROPS_AT_ONCE:]
+        none: list[Loss] = []
+        self.changes += 1
+        self._declaring = none
+
+    def drop_haul(self, haul: Haul) -> None:
+        """Forget a haul that accounts for nothing."""
+        if haul.is_open:
+            haul.is_open = False
+            self._hand.remove(haul)
 
     def split(self, haul: Haul) -> tuple[Haul, Haul]:
         """Replace a haul in hand by its halves; losses go with the first."""
@@ -167,18 +201,24 @@ class Ledger:
         middle = len(haul.steps) // 2
         first = Haul(haul.numbers[:middle], haul.steps[:middle], haul.drops)
         second = Haul(haul.numbers[middle:], haul.steps[middle:])
-        if haul in self._hand:
-            at = self._hand.index(haul)
-            self._hand[at : at + 1] = [first, second]
+        if haul.is_open:
+            self._hand += [first, second]
+            haul.is_open = False
+            first.is_open = second.is_open = True
+            self._hand.remove(haul)
         return first, second
 
     def settle(self, haul: Haul, size: int) -> None:
         """Count a haul as stored, unless it was given up in the meantime."""
+        count = len(haul.steps)
         self.batches += 1
         self.bytes += size
-        if haul in self._hand:
+        self.changes += 1
+        if haul.is_open:
+            haul.is_open = False
+            self.in_hand -= count
+            self.stored += count
             self._hand.remove(haul)
-            self.stored += len(haul.steps)
 
     @property
     def keeping(self) -> bool:
@@ -187,48 +227,89 @@ class Ledger:
 
     def keep(self, haul: Haul, key: int, size: int) -> None:
         """Take note that the carrier keeps a haul under ``key``, unless the haul was given up meanwhile."""
-        if haul in self._hand:
-            self._hand.remove(haul)
-        elif haul.steps or haul.drops:
+        if not haul.is_open and (haul.steps or haul.drops):
             return
         kept = self._kept[key] = _Kept(haul, size)
-        self.spooled += kept.count
         if kept.first is not None:
             heappush(self._kept_firsts, (kept.first, key))
+        self.changes += 1
+        if haul.is_open:
+            haul.is_open = False
+            kept.is_open = True
+            self.in_hand -= kept.count
+            self.spooled += kept.count
+            self._hand.remove(haul)
 
     def settle_kept(self, key: int) -> None:
         """Count as stored what was kept under ``key``."""
-        kept = self._kept.pop(key, None)
-        if kept is not None:
+        kept = self._kept.get(key)
+        self.changes += 1
+        if kept is not None and not kept.count:
+            self.batches += 1
+            self.bytes += kept.size
+        elif kept is not None and kept.is_open:
+            kept.is_open = False
             self.batches += 1
             self.bytes += kept.size
             self.stored += kept.count
             self.spooled -= kept.count
+        self._release(key)
 
     def give_up_kept(self, key: int, reason: str) -> None:
         """Count as dropped what was kept under ``key``; its losses, and these, wait to be declared."""
-        kept = self._kept.pop(key, None)
-        if kept is not None:
+        kept = self._kept.get(key)
+        if kept is None:
+            return
+        self._declare_all(kept.drops, kept.runs, reason)
+        self.changes += 1
+        if kept.is_open:
+            kept.is_open = False
             self.spooled -= kept.count
-            for drop in kept.drops:
-                self.declare(*drop)
-            for first, count in kept.runs:
-                self.lose(first, count, reason)
+            if kept.count:
+                self.dropped_by[reason] += kept.count
+        self._release(key)
+
+    def _release(self, key: int) -> None:
+        self._kept.pop(key, None)
+        while self._kept_firsts and self._kept_firsts[0][1] not in self._kept:
+            heappop(self._kept_firsts)
 
     def give_up(self, haul: Haul, reason: str) -> None:
         """Count a haul's steps as dropped; its losses, and these, wait to be declared."""
-        if haul not in self._hand:
+        if not haul.is_open:
             return
-        self._hand.remove(haul)
-        for drop in haul.drops:
+        count = len(haul.steps)
+        self._declare_all(haul.drops, runs_of(haul.numbers), reason)
+        self.changes += 1
+        if haul.is_open:
+            haul.is_open = False
+            self.in_hand -= count
+            if count:
+                self.dropped_by[reason] += count
+            self._hand.remove(haul)
+
+    def _declare_all(self, drops: Iterable[Drop], runs: Iterable[tuple[int, int]], reason: str) -> None:
+        for drop in drops:
             self.declare(*drop)
-        for first, count in runs_of(haul.numbers):
-            self.lose(first, count, reason)
+        for first, count in runs:
+            self.declare(first, count, reason)
 
     def give_up_all(self, reason: str) -> None:
         """Give up every haul in hand."""
-        for haul in list(self._hand):
+        for haul in self._hand.copy():
             self.give_up(haul, reason)
+
+
+def _merged(losses: Iterable[Loss]) -> list[Loss]:
+    """Return losses in rising order, neighbours of one reason as one."""
+    merged: list[Loss] = []
+    for loss in sorted((loss for loss in losses if loss.count), key=lambda loss: loss.first):
+        last = merged[-1] if merged else None
+        if last is not None and last.reason == loss.reason and last.first + last.count >= loss.first:
+            last.count = max(last.first + last.count, loss.first + loss.count) - last.first
+        else:
+            merged.append(loss)
+    return merged
 
 
 def runs_of(numbers: list[int]) -> list[tuple[int, int]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from itertools import repeat, starmap
 from threading import RLock
-from typing import Literal
+from typing import Any, Literal
 
-from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats, runs_of
+from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
@@ -19,21 +20,33 @@ DropPolicy = Literal["newest", "oldest"]
 """Which step a full outbox gives up: the one just offered, or the one that has waited longest."""
 
 
+class Receipt:
+    """Whether a step was taken, be it to be counted as dropped."""
+
+    __slots__ = ("given",)
+
+    def __init__(self) -> None:
+        self.given = False
+
+
 class Outbox:
     """Takes steps from any number of chart threads, and hands them to one pump.
 
     ``offer`` is the hot path. Appending to a deque is atomic, and a step's number is its place in
-    the deque, so a chart takes no lock while there is room; threads that offer in the same instant may
-    exceed the capacity by one step each. A step that finds no room leaves a ``Loss`` in
+    the deque, so a chart takes no lock, whether there is room or not; threads that offer in the same instant
+    may exceed the capacity by one step each. A step that finds no room leaves a ``Loss`` in
     its place (a run of them leaves one), so that numbers need no counter of their own.
 
-    Everything else holds ``lock``, for a time that does not depend on how many steps wait, except that
-    taking steps holds it for one batch. The lock is reentrant, and no bookkeeping below can be interrupted
-    at a harmful place by a finaliser or signal handler that offers a step itself.
+    A finaliser or a signal handler may strike between any two calls, offer steps itself, ask for the counts,
+    close the probe, or raise an error that the program waits for. So whatever changes several things does so
+    in statements that call nothing, or in a last one that makes a single call into C: between those, CPython
+    runs neither of them, and no other thread. What such statements go by is looked at in them again.
+
+    Pump and whoever closes hold ``lock`` for what they do one after the other; nobody else takes it.
     """
 
     __slots__ = (
-        *("_asleep", "_capacity", "_head", "_losses", "_lost", "_policy", "_queue"),
+        *("_asleep", "_capacity", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
         *("_refusal", "_room", "_taking", "_text", "_wake", "ledger", "lock"),
     )
 
@@ -51,29 +64,53 @@ class Outbox:
         self.lock = RLock()
         self.ledger = Ledger()
         self._queue: deque[RawStep | Loss] = deque()
-        self._head = 0  # the number of what stands first in the queue
+        self._head = 0  # the number of what stands first in the queue, or of the first of those that move
         self._losses = 0  # Loss objects in the queue
         self._lost = 0  # steps they stand for
+        self._gap = 0  # numbers right before the head that were dropped there and are in no list yet
         self._text = 0  # characters of free text in the queue
+        self._moving: list[RawStep] = []  # steps on their way from the queue into a haul
         self._taking = False
         self._refusal: str | None = None
         self._room = self._capacity
         self._asleep = asleep
 
     def offer(self, step: RawStep) -> None:
-        """Leave a step; never blocks, never raises."""
-        queue = self._queue
-        if len(queue) < self._room and not step[9]:
-            queue.append(step)
-        else:
-            self._offer_slowly(step)
-        if self._asleep:
-            self.rouse()
+        """Leave a step; never blocks. An error of the program's own that strikes meanwhile is raised then."""
+        receipt = None
+        left = False
+        try:
+            queue = self._queue
+            if len(queue) < self._room and not step[9]:
+                left = True
+                queue.append(step)
+            else:
+                receipt = Receipt()
+                self._offer_slowly(step, receipt)
+            if self._asleep:
+                self.rouse()
+        except BaseException:
+            if not (left or (receipt is not None and receipt.given)):
+                self.offer(step)
+            raise
+
+    def offer_again(self, step: RawStep, error: BaseException) -> None:
+        """Leave a step unless it was when ``error`` struck: ``offer`` sees to all but its own beginning."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is not Outbox.offer.__code__:
+            trace = trace.tb_next
+        if trace is None or "receipt" not in trace.tb_frame.f_locals:
+            self.offer(step)
 
     def rouse(self) -> None:
         """Wake the pump."""
         self._asleep = False
-        self._wake()
+        try:
+            self._wake()
+        except BaseException:
+            # Whatever struck, perhaps nobody was woken: the next step tries again.
+            self._asleep = True
+            raise
 
     def rouse_sleeper(self) -> None:
         """Wake the pump if it asked for it."""
@@ -92,97 +129,150 @@ class Outbox:
             return False
         return True
 
+    def ask_to_be_woken(self) -> None:
+        """Have the next step wake the pump, whether there is work already or not."""
+        self._asleep = True
+
     def stay_awake(self) -> None:
         """Ask for no waking any more: the pump is, or is about to be, up."""
         self._asleep = False
 
-    def _offer_slowly(self, step: RawStep) -> None:
+    def _offer_slowly(self, step: RawStep, receipt: Receipt) -> None:
+        queue = self._queue
         size = _text_in(step)
-        with self.lock:
-            if self._policy == "oldest" and self._refusal is None and not self._taking:
-                while self._queue and not self._fits(size):
-                    self._drop_head()
-            if self._fits(size):
-                self._text += size
-                self._queue.append(step)
-            else:
-                self._drop_newest(self._refusal or OUTBOX_FULL)
+        if self._policy == "oldest":
+            while queue and not self._fits(size) and self._drop_head():
+                pass
+        loss = Loss(0, 0, "")
+        waiting = len(queue)
+        if waiting < self._room and self._text + size <= OUTBOX_TEXT:
+            receipt.given = True
+            self._text += size
+            queue.append(step)
+        else:
+            self._drop_newest(loss, receipt)
 
     def _fits(self, size: int) -> bool:
         return len(self._queue) < self._room and self._text + size <= OUTBOX_TEXT
 
-    def _drop_newest(self, reason: str) -> None:
-        last = self._queue[-1] if self._queue else None
-        if not isinstance(last, Loss) or last.reason != reason:
-            last = Loss(0, 0, reason)
-            self._queue.append(last)
-            self._losses += 1
-        last.count += 1
+    def _drop_newest(self, loss: Loss, receipt: Receipt) -> None:
+        """Count a step as dropped in its place; ``loss`` is put there unless one stands there already."""
+        queue, ledger, reason = self._queue, self.ledger, self._refusal or OUTBOX_FULL
+        # From here on nothing is called but the last line.
+        last: Any = queue[-1] if queue else None
+        receipt.given = True
+        ledger.changes += 1
+        ledger.dropped_by[reason] += 1
         self._lost += 1
-        self.ledger.count_lost(1, reason)
-
-    def _drop_head(self) -> None:
-        item = self._queue.popleft()
-        if isinstance(item, Loss):
-            self._pass_by(item)
+        if last.__class__ is Loss and last.reason == reason:
+            last.count += 1
         else:
-            self.ledger.lose(self._head, 1, OUTBOX_FULL)
-            self._head += 1
-            self._text -= _text_in(item)
+            loss.reason = reason
+            loss.count = 1
+            self._losses += 1
+            queue.append(loss)
 
-    def _pass_by(self, loss: Loss) -> None:
-        self._losses -= 1
-        self._lost -= loss.count
-        self.ledger.declare(self._head, loss.count, loss.reason)
-        self._head += loss.count
+    def _drop_head(self) -> bool:
+        """Give up what has waited longest; False if that must not be at the moment."""
+        queue, ledger = self._queue, self.ledger
+        item = queue[0] if queue else None
+        if item is None:
+            return True
+        count, size = (item.count, 0) if isinstance(item, Loss) else (0, _text_in(item))
+        if self._taking or self._refusal is not None:
+            return False
+        # From here on nothing is called but the last line: another may have dropped it meanwhile.
+        if queue and queue[0] is item:
+            ledger.changes += 1
+            if count:
+                self._losses -= 1
+                self._lost -= count
+                self._head += count
+                self._gap += count
+            else:
+                ledger.dropped_by[OUTBOX_FULL] += 1
+                self._text -= size
+                self._head += 1
+                self._gap += 1
+            queue.popleft()
+        return True
 
     def take(self, limit: int) -> Haul | None:
         """Take up to ``limit`` steps and all losses on the way; None if there is neither."""
         with self.lock:
-            self._taking = True
-            try:
-                numbers, steps = self._pop(limit)
-                if self._text:
-                    self._text -= sum(map(_text_in, steps))
-            finally:
-                self._taking = False
-            if not steps and not self.ledger.undeclared:
+            haul = self.ledger.begin_haul()
+            self._move(limit, haul)
+            if not haul.steps and not self.ledger.undeclared:
+                self.ledger.drop_haul(haul)
                 return None
-            return self.ledger.take(numbers, steps)
+            self.ledger.declare_with(haul)
+            return haul
 
-    def _pop(self, limit: int) -> tuple[list[int], list[RawStep]]:
+    def _move(self, limit: int, haul: Haul) -> None:
+        """Move up to ``limit`` steps from the queue into ``haul``, and losses to what is to be declared."""
         queue = self._queue
+        self._taking = True
+        try:
+            self._close_gap()
+            while queue and len(haul.steps) < limit:
+                first = queue[0]
+                if isinstance(first, Loss):
+                    self._pass_by(first)
+                else:
+                    self._move_run(self._run(limit - len(haul.steps)), haul)
+        finally:
+            self._taking = False
+
+    def _close_gap(self) -> None:
+        if not self._gap:
+            return
+        record = self.ledger.begin_loss(OUTBOX_FULL, self._head)
+        self.ledger.changes += 1
+        record.first = self._head - self._gap
+        record.count = self._gap
+        self._gap = 0
+
+    def _pass_by(self, loss: Loss) -> None:
+        record = self.ledger.begin_loss(loss.reason, self._head)
+        self.ledger.changes += 1
+        record.count = loss.count
+        self._losses -= 1
+        self._lost -= loss.count
+        self._head += loss.count
+        self._queue.popleft()
+
+    def _run(self, limit: int) -> int:
+        """Return how many steps stand first in the queue before a loss does, at most ``limit``."""
+        queue = self._queue
+        limit = min(limit, len(queue))
         if not self._losses:
-            popleft = queue.popleft
-            plain = [popleft() for _ in range(min(limit, len(queue)))]
-            first = self._head
-            self._head += len(plain)
-            return list(range(first, self._head)), plain  # type: ignore[return-value]  # no losses among them
-        numbers: list[int] = []
-        steps: list[RawStep] = []
-        while queue and len(steps) < limit:
-            item = queue.popleft()
-            if isinstance(item, Loss):
-                self._pass_by(item)
-            else:
-                steps.append(item)
-                numbers.append(self._head)
-                self._head += 1
-        return numbers, steps
+            return limit
+        return next((place for place in range(limit) if isinstance(queue[place], Loss)), limit)
+
+    def _move_run(self, count: int, haul: Haul) -> None:
+        moved: list[RawStep] = []
+        run = starmap(self._queue.popleft, repeat((), count))
+        self.ledger.changes += 1
+        self._moving = moved
+        moved.extend(run)  # type: ignore[arg-type]  # no losses among them
+        numbers = list(range(self._head, self._head + count))
+        size = sum(map(_text_in, moved)) if self._text else 0
+        none: list[RawStep] = []
+        self.ledger.changes += 1
+        self._moving = none
+        haul.steps += moved
+        haul.numbers += numbers
+        self._head += count
+        self.ledger.in_hand += count
+        self._text -= size
 
     def retire(self, reason: str) -> None:
         """Give up all that is pending, and from now on every step that is offered."""
         with self.lock:
             self._refusal = self._refusal or reason
             self._room = 0
+            self._move(len(self._queue) + 1, self.ledger.begin_haul())
             self.ledger.give_up_all(self._refusal)
-            self._sweep()
-
-    def _sweep(self) -> None:
-        """Count what is in a retired outbox as dropped; a chart may have been between looking and leaving."""
-        numbers, _ = self._pop(len(self._queue) + 1)
-        for first, count in runs_of(numbers):
-            self.ledger.lose(first, count, self._refusal or OUTBOX_FULL)
 
     @property
     def retired(self) -> bool:
@@ -192,8 +282,7 @@ class Outbox:
     @property
     def next_number(self) -> int:
         """The number the next step will get."""
-        with self.lock:
-            return self._head + len(self._queue) - self._losses + self._lost
+        return self.stats().emitted
 
     @property
     def head(self) -> int:
@@ -207,27 +296,40 @@ class Outbox:
 
     def accounted(self, number: int) -> bool:
         """Whether every step below ``number`` is stored, or dropped and declared in a stored batch."""
-        with self.lock:
-            return self.ledger.open_from(self._head) >= number
+        ledger = self.ledger
+        while True:
+            changes = ledger.changes
+            reached = ledger.open_from(self._head - self._gap)
+            if changes == ledger.changes:
+                return reached >= number
 
     def stats(self) -> ProbeStats:
-        """Return a consistent picture of one instant."""
-        with self.lock:
-            ledger = self.ledger
-            if self._refusal is not None:
-                self._sweep()
-            waiting = len(self._queue) - self._losses
-            return ProbeStats(
-                emitted=self._head + waiting + self._lost,
-                stored=ledger.stored,
-                dropped=ledger.dropped,
-                pending=waiting + ledger.in_hand + ledger.spooled,
-                batches=ledger.batches,
-                bytes=ledger.bytes,
-                retries=ledger.retries,
-                last_error=ledger.last_error,
-                spooled=ledger.spooled,
-            )
+        """Return a consistent picture of one instant; takes no lock."""
+        ledger = self.ledger
+        while True:
+            changes = ledger.changes
+            waiting, moving, dropped = len(self._queue), len(self._moving), ledger.dropped
+            # From here on nothing is called: if nothing has changed before, nothing does in between.
+            head, losses, lost, refusal = self._head, self._losses, self._lost, self._refusal
+            stored, in_hand, spooled = ledger.stored, ledger.in_hand, ledger.spooled
+            batches, size, retries, error = ledger.batches, ledger.bytes, ledger.retries, ledger.last_error
+            if changes == ledger.changes:
+                break
+        waiting -= losses
+        if refusal is not None and waiting:
+            # A chart that had looked before the outbox retired has left its step after that.
+            dropped = {**dropped, refusal: dropped.get(refusal, 0) + waiting}
+        return ProbeStats(
+            emitted=head + moving + waiting + lost,
+            stored=stored,
+            dropped=dropped,
+            pending=(0 if refusal is not None else waiting) + moving + in_hand + spooled,
+            batches=batches,
+            bytes=size,
+            retries=retries,
+            last_error=error,
+            spooled=spooled,
+        )
 
 
 def _text_in(step: RawStep) -> int:

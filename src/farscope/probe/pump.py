@@ -6,11 +6,11 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from threading import Condition, Lock, RLock, Thread, current_thread
+from threading import Lock, RLock, Thread, current_thread
 
 from farscope.errors import LogRefused
 from farscope.probe.carrier import AnyCarrier
-from farscope.probe.clock import Bell, Clock
+from farscope.probe.clock import Bell, Bells, Clock
 from farscope.probe.custody import LOOK_S, Custody
 from farscope.probe.ledger import CLOSING, PROBE_FAILED
 from farscope.probe.outbox import Outbox
@@ -18,7 +18,11 @@ from farscope.probe.pace import APPEND_TIMEOUT_S, BATCHES_AT_ONCE, LEAST_TIMEOUT
 from farscope.probe.packer import Packer, Parcel
 from farscope.probe.roster import Roster
 from farscope.probe.trouble import LOGGER, Trouble
+from farscope.records.outside import raised_by_a_signal_handler
 from farscope.wire.envelope import Flags
+
+THREAD_RETRY_S = 0.5
+"""How often a thread is asked for while the system has none to spare; meanwhile steps wait in the outbox."""
 
 
 class Pump:
@@ -49,11 +53,14 @@ class Pump:
         self._custody = Custody(outbox, carrier)
         self._trouble = Trouble(clock, who)
         self._bell = Bell()
-        self._starting = Lock()
+        self._claim = Lock()
+        """Taken for good by the first thread that runs the pump: two may have been started at one time."""
         self._in_libraries = RLock()
         """Held while SQLite, OpenSSL or a broker's client may hold locks of their own: see ``registry``."""
         self._thread: Thread | None = None
-        self._progress = Condition()
+        self._wanted = False
+        self._retry_s = -math.inf
+        self._progress = Bells()
         self._done = False
         self._hurry_to = 0
         self._busy = False
@@ -65,14 +72,31 @@ class Pump:
 
     def wake(self) -> None:
         """Make the pump look at the outbox now; starts its thread if none ever was. Never blocks for long."""
-        if self._thread is None and self._starting.acquire(blocking=False):
-            self._thread = Thread(target=self.run, name=f"farscope {self._who}", daemon=True)
-            try:
-                self._thread.start()
-            except RuntimeError as error:  # the system has no thread left, or the interpreter is ending
-                self._fail(error)
-                self._finish()
+        self._wanted = True
+        if self._thread is None:
+            self._start()
         self._bell.ring()
+
+    def _start(self) -> None:
+        if time.monotonic() < self._retry_s:
+            self._outbox.ask_to_be_woken()
+            return
+        thread = Thread(target=self.run, name=f"farscope {self._who}", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            # The system has no thread left, or the interpreter is ending: whoever comes next tries again.
+            first = self._retry_s == -math.inf
+            self._retry_s = time.monotonic() + THREAD_RETRY_S
+            self._outbox.ask_to_be_woken()
+            self._note(error)
+            if first:
+                LOGGER.warning("%s: there is no thread to be had, steps wait: %s", self._who, error)
+        else:
+            self._thread = self._thread or thread
+
+    def _note(self, error: BaseException) -> None:
+        self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
 
     @property
     def started(self) -> bool:
@@ -81,13 +105,18 @@ class Pump:
 
     def run(self) -> None:
         """Work until told to leave; the body of the thread."""
+        if not self._claim.acquire(blocking=False):
+            return
+        self._thread = current_thread()
         try:
             while self._until_s is None:
                 self.turn()
                 self.rest()
             self.leave()
-        except Exception as error:  # noqa: BLE001 - logged, and every step counted as dropped: no silent end
+        except BaseException as error:  # logged, and every step counted as dropped: no silent end
             self._fail(error)
+            if not isinstance(error, Exception) or raised_by_a_signal_handler(error):
+                raise
         finally:
             with self._in_libraries:
                 self._guarded(partial(self._carrier.close, LEAST_TIMEOUT_S), "the log did not close in order")
@@ -153,6 +182,7 @@ class Pump:
     def _carry(self, parcels: list[Parcel]) -> bool:
         """Store parcels, however long it takes; False if the time for closing ran out first."""
         while not self._abandoned:
+            self._roster.hear()
             error = self._attempt(parcels)
             if error is None:
                 return True
@@ -176,7 +206,7 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - a log that raises what it should not is still one to come back to
             with self._outbox.lock:
                 self._outbox.ledger.retries += 1
-                self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
+                self._note(error)
             return error
         if kept is None:
             self._stored(parcels)
@@ -196,13 +226,11 @@ class Pump:
             for parcel in parcels:
                 self._outbox.ledger.settle(parcel.haul, self._carrier.size(parcel.cargo))
         self._trouble.over(self._dropped())
-        with self._progress:
-            self._progress.notify_all()
+        self._progress.ring()
 
     def _hear_of_kept(self) -> None:
         if self._custody.look():
-            with self._progress:
-                self._progress.notify_all()
+            self._progress.ring()
 
     def _dropped(self) -> int:
         return sum(self._outbox.stats().dropped.values())
@@ -213,13 +241,22 @@ class Pump:
         Returns whether it was so within ``timeout_s``. On the pump's own thread it does not wait.
         """
         number = self._outbox.next_number
-        if self._thread is not None and current_thread() is not self._thread:
+        if self._wanted and current_thread() is not self._thread and not self._outbox.accounted(number):
             self._hurry_to = max(self._hurry_to, number)
-            self._outbox.stay_awake()
-            self._bell.ring()
-            with self._progress:
-                self._progress.wait_for(lambda: self._done or self._outbox.accounted(number), timeout_s)
+            self._press_on(lambda: self._done or self._outbox.accounted(number), timeout_s)
         return self._outbox.accounted(number)
+
+    def _press_on(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
+        """Have the pump work at once, and wait until ``is_so``; as long as it has no thread, ask for one."""
+        until_s = time.monotonic() + timeout_s
+        while True:
+            self.wake()
+            if self._thread is not None:
+                self._outbox.stay_awake()
+                return self._progress.wait_for(is_so, until_s - time.monotonic())
+            left_s = until_s - time.monotonic()
+            if left_s <= 0 or self._progress.wait_for(is_so, min(left_s, THREAD_RETRY_S)):
+                return is_so()
 
     def close(self, flush_s: float, goodbye_s: float) -> bool:
         """Send what waits for at most ``flush_s`` more, say goodbye within ``goodbye_s`` more, and end.
@@ -227,18 +264,22 @@ class Pump:
         Returns whether the thread has ended by itself. A thread that hangs in its log is abandoned:
         what it held is dropped, and counted so even if the log stores it after all.
         """
-        if self._thread is None:
+        if self._thread is None and not self._wanted:
             self._outbox.retire(CLOSING)
             return True
         end_s = time.monotonic() + flush_s + goodbye_s
         self.begin_closing(flush_s, goodbye_s)
-        if current_thread() is self._thread:
+        if self._thread is None:
+            # Whoever closes has a thread, and waits for this anyway.
+            self.run()
+        thread = self._thread
+        if thread is None or thread is current_thread():
             return True
         if not self.ended(flush_s):
             self.interrupt()
             self.ended(end_s - time.monotonic())
         if self._done:
-            self._thread.join(max(LEAST_TIMEOUT_S, end_s - time.monotonic()))
+            thread.join(max(LEAST_TIMEOUT_S, end_s - time.monotonic()))
         else:
             self._abandoned = True
             self._outbox.retire(CLOSING)
@@ -246,8 +287,7 @@ class Pump:
 
     def ended(self, timeout_s: float) -> bool:
         """Wait for the thread to end, at most ``timeout_s``; return whether it has, or is given up."""
-        with self._progress:
-            return self._progress.wait_for(lambda: self._done or self._abandoned, timeout_s)
+        return self._progress.wait_for(lambda: self._done or self._abandoned, timeout_s)
 
     def interrupt(self) -> None:
         """Make the log end what it is at, if the thread has not ended; returns at once."""
@@ -259,6 +299,9 @@ class Pump:
         if self._until_s is None:
             self._goodbye_s = goodbye_s
             self._until_s = self._clock.monotonic_s() + flush_s
+        if self._thread is None and self._wanted:
+            self._retry_s = -math.inf
+            self._start()
         self._outbox.stay_awake()
         self._bell.ring()
 
@@ -288,13 +331,11 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - everything is accounted for; nothing of ours depends on it
             LOGGER.warning("%s: %s: %s", self._who, what, error)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         LOGGER.error("%s: the pump failed; steps are dropped from now on", self._who, exc_info=error)
-        with self._outbox.lock:
-            self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
+        self._note(error)
         self._outbox.retire(PROBE_FAILED)
 
     def _finish(self) -> None:
-        with self._progress:
-            self._done = True
-            self._progress.notify_all()
+        self._done = True
+        self._progress.ring()

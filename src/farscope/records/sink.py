@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
@@ -11,7 +11,9 @@ from farscope.records.structure import ChartStructure
 class Sink(Protocol):
     """Takes what charts do. Every method is called on the chart's own thread and must not block.
 
-    A sink that raises is detached and reported; it never breaks the chart.
+    A sink that raises is detached and reported; it never breaks the chart. An error that a signal handler
+    of the program raises while a sink is at work is the program's: it is raised to it, the sink stays,
+    and of what it may not have taken in, an announcement or a stop is repeated.
     """
 
     def step(self, step: RawStep) -> None:
@@ -26,6 +28,14 @@ class Sink(Protocol):
 
     def stopped(self, chart: ChartId) -> None:
         """Take note that the chart was stopped and will make no more steps."""
+
+
+@runtime_checkable
+class LastingSink(Sink, Protocol):
+    """A sink that cannot fail by itself: whatever comes out of it has struck the program, and it stays."""
+
+    def step_again(self, step: RawStep, error: BaseException) -> None:
+        """Take a step once more, unless it had been taken when ``error`` struck."""
 
 
 class Observable(Protocol):
