@@ -61,9 +61,9 @@ def failed(chart: Any, e: Event, error: BaseException, begin_ns: int, posted: Po
 
 def unrecorded(chart: Any, e: Event, error: BaseException, begin_ns: int, posted: Posted) -> BaseException:
     """Record that the step about ``e`` was made and could not be recorded; return what is to be raised."""
-    if chart._live.strict_error is error:
-        # It was recorded; that is how an observer's error comes here.
-        chart._live.strict_error = None
+    if chart._live.raised == id(error):
+        # It was recorded: what struck while it was shown comes here, too, and so does an observer's error.
+        chart._live.raised = 0
     else:
         error = _blamed(chart, error)
         _record_plainly(chart, e.signal_name, error, begin_ns, posted)
@@ -152,7 +152,7 @@ def _record_plainly(chart: Any, signal: str, error: BaseException, begin_ns: int
         waited_ns = max(0, begin_ns - posted[0]) if posted[0] else 0
         duration_ns = max(0, time_ns() - begin_ns)
         step = (chart._id, number + 1, shape, begin_ns, duration_ns, 0, 0, waited_ns, posted[1], texts)
-        for sink in chart._sinks:
+        for sink in list(chart._sinks.values()):
             try:
                 sink.step(step)
             except Exception as deaf:  # noqa: BLE001 - the others are told all the same

@@ -148,17 +148,14 @@ class Notebook(Recorder):
             if shape.traced:
                 self._traces += 1
                 self._traced.append(kept)
-        except BaseException:
             if observers:
                 self._tell(step, observers)
-            raise
-        if observers:
-            try:
+        except BaseException as error:
+            # It is in the ring: what struck is the program's, or an observer's in a strict program.
+            self._live.raised = id(error)
+            if observers and self._was_not_told(error):
                 self._tell(step, observers)
-            except BaseException as error:
-                if self._was_not_told(error):
-                    self._tell(step, observers)
-                raise
+            raise
 
 
 def bounded(text: str, *, tail: bool = False) -> str:

@@ -254,12 +254,13 @@ class Recorder:
 
     @staticmethod
     def _was_not_told(error: BaseException) -> bool:
-        """Return whether ``error`` struck right before ``_tell`` began."""
+        """Return whether ``error`` struck before ``_tell`` began; to be called by who has just caught it."""
         trace = error.__traceback__.tb_next if error.__traceback__ else None
-        begun = trace is not None and (
-            trace.tb_frame.f_code is not Recorder._tell.__code__ or "observer" in trace.tb_frame.f_locals
+        return (
+            trace is None
+            or trace.tb_frame.f_code is not Recorder._tell.__code__
+            or "observer" not in trace.tb_frame.f_locals
         )
-        return not begun
 
     @staticmethod
     def _is_the_programs(error: BaseException, observer: Sink) -> bool:
@@ -338,7 +339,6 @@ class Recorder:
             self.detach(observer)
         _log.error("%r of chart %s raised and was removed", observer, self._name, exc_info=error)
         if os.environ.get(STRICT) == "1":
-            self._live.strict_error = error
             raise error
 
 
@@ -348,8 +348,8 @@ class _Live:
     def __init__(self, spy_callback: LineCallback, trace_callback: LineCallback) -> None:
         self.spy_on = False
         self.trace_on = False
-        self.strict_error: Exception | None = None
-        """What an observer raised, and is raised further because observers may raise nothing."""
+        self.raised = 0
+        """Identity of an error that came after a step was recorded, and is raised further."""
         self.spy_callback = spy_callback
         self.trace_callback = trace_callback
 
