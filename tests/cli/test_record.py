@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+import json
 import re
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from farscope.cli.patience import Patience
+from farscope.cli.record import Copy
+from farscope.logs.base import Entry
 from farscope.logs.recording_file import RecordingFile
+from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.url import open_log
 from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
@@ -84,6 +89,64 @@ def test_a_recorder_that_is_killed_leaves_a_recording(play, log_url, tmp_path, f
         recorder.kill()
     shown = farscope("watch", path)
     assert len(shown.stdout.splitlines()) == 4
+
+
+VICTIM = """
+import sys, time
+from farscope import Event, Factory, broadcast
+
+lamp = Factory("victim", threaded=False)
+lamp.create("off").catch("PRESS", lambda chart, _: chart.trans("on"))
+lamp.create("on").catch("PRESS", lambda chart, _: chart.trans("off"))
+lamp.nest("off", parent=None).nest("on", parent=None)
+with broadcast(lamp, url=sys.argv[1]) as probe:
+    lamp.start_at("off")
+    lamp.dispatch(Event("PRESS"))
+    assert probe.flush(30)
+    print("stored", flush=True)
+    time.sleep(3600)
+"""
+
+
+def test_every_verb_says_of_a_recording_what_nobody_knows_of_a_killed_program(log_url, tmp_path, farscope):
+    with Program("-c", VICTIM, log_url) as victim:
+        victim.wait_out("stored")
+        victim.kill()
+    path = tmp_path / "run.farscope"
+    known = re.compile(r"unknown after batch \d+ of probe [0-9a-f]{32}")
+    told = known.search(farscope("record", path, log_url, "--snapshot").stderr)
+    assert told
+    assert told[0] in farscope("inspect", path).stdout.splitlines()
+    (unknown,) = json.loads(farscope("inspect", path, "--json").stdout)["unknown"]
+    assert unknown["why"] == "no goodbye"
+    account = "seen 2 steps of 1 probe, lost 0, unknown after step 2 of victim, duplicated 0"
+    for words in (
+        ("watch", path),
+        ("replay", path, "--speed", "max"),
+        ("export", path, "--format", "jsonl"),
+        ("sequence", path),
+        ("top", path),
+    ):
+        assert farscope(*words).stderr.splitlines()[-1].endswith(account), words
+
+
+@pytest.mark.parametrize("how", ["behind", "snapshot"])
+def test_a_recorder_that_is_ended_before_the_logs_end_says_so(tmp_path, how):
+    class Endless:
+        """A log to which more is added than anybody reads."""
+
+        cut, caught_up, position = 0, False, {}
+
+        def read(self, _timeout_s, limit=256):
+            return [Entry(b"x", 1)] * min(limit, 3)
+
+        close = interrupt = lambda _: None
+
+    rounds = iter(range(3))
+    with RecordingWriter(tmp_path / "run.farscope") as writer:
+        copy = Copy(Endless(), writer, Patience())
+        copy.run(lambda: next(rounds, None) is None, to_present_end=how == "snapshot")
+    assert copy.account(open_log("memory:x")).endswith("; ended before the log's end was reached")
 
 
 def test_a_span_ends_it(log_url, tmp_path, farscope):

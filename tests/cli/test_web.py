@@ -34,7 +34,10 @@ def test_the_address_is_printed_and_answers_and_ctrl_c_ends_cleanly(tmp_path):
         server.interrupt()
         assert server.wait() == 0
         assert server.out.strip() == address
-        assert server.err == f"watching sqlite:{tmp_path}; Ctrl-C ends\n"
+        assert server.err.splitlines() == [
+            f"watching sqlite:{tmp_path}; Ctrl-C ends",
+            "seen 0 steps of 0 probes, lost 0, duplicated 0",
+        ]
 
 
 def test_an_open_stream_does_not_keep_the_command_from_ending(tmp_path):

@@ -8,6 +8,7 @@ from farscope.errors import BadUrl, LogRefused
 from farscope.logs.base import Entry, FiniteLog
 from farscope.logs.memory import MemoryLog
 from farscope.logs.recording import RecordingLog
+from farscope.logs.recording_format import FRAME_MARK, INDEX_MARK
 from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.url import open_log
 
@@ -122,3 +123,21 @@ def test_a_recording_that_is_there_is_known_whatever_it_is_called(path, tmp_path
     assert open_log(str(tmp_path / "run.rec")).url == f"file:{tmp_path}/run.rec"
     with pytest.raises(BadUrl):
         open_log(str(tmp_path / "other.rec"))
+
+
+def test_a_recording_of_which_a_part_is_spoilt_says_that_it_could_not_be_read(path):
+    reader = RecordingLog(path).reader(0)
+    assert reader.unread == ()
+    reader.close()
+    data = path.read_bytes()
+    first, second = data.index(FRAME_MARK), data.index(FRAME_MARK, data.index(FRAME_MARK) + 1)
+    path.write_bytes(data[:first] + b"x" * (second - first) + data[second : data.index(INDEX_MARK)] + b"torn")
+    reader = RecordingLog(path).reader(0)
+    assert len(reader.read(0.0)) == 5
+    (unread,) = reader.unread
+    assert (unread.name, unread.opened) == ("run.farscope", True)
+    damaged = second - first
+    assert (
+        unread.detail == f"4 bytes at its end are no whole batch, {damaged} bytes between batches are damaged"
+    )
+    reader.close()

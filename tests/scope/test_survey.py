@@ -3,9 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.logs.base import Unread
+from farscope.logs.recording import RecordingReader
 from farscope.scope import survey as module
 from farscope.scope.survey import Survey
+from farscope.scope.unknown import Why
 from farscope.wire.envelope import Flags
+
+SECOND_NS = 10**9
 
 
 def test_what_headers_tell_is_counted_by_probe(keyring, hand_probe):
@@ -29,6 +34,37 @@ def test_batches_that_are_missing_or_there_twice_are_counted(hand_probe):
         survey.take(batches[number], 1)
     (seen,) = survey.probes.values()
     assert (seen.missing, seen.repeated, seen.numbers.first, survey.missing) == (2, 1, 1, 2)
+
+
+def test_whoever_said_no_goodbye_is_unknown_after_its_last_batch(hand_probe):
+    polite, killed, running = hand_probe(), hand_probe(), hand_probe()
+    survey = Survey()
+    for second, batch in (
+        (1, killed.send(3)),
+        (2, killed.send(1)),
+        (3, polite.send(1)),
+        (4, polite.goodbye()),
+    ):
+        survey.take(batch, second * SECOND_NS)
+    survey.take(running.send(1), 9 * SECOND_NS)
+    dead, ended = survey.unknown()
+    assert (dead.probe, dead.batch, dead.after, dead.why) == (killed.id.hex(), 1, None, Why.SILENT)
+    assert (ended.probe, ended.batch, ended.why) == (running.id.hex(), 0, Why.NO_GOODBYE)
+    assert [each.probe for each in survey.unknown(10 * SECOND_NS)] == [killed.id.hex()]
+
+
+def test_parts_that_could_not_be_read_are_unknown_and_what_retention_removed_is_counted():
+    class Reader(RecordingReader):
+        cut = 3
+        unread = (Unread("a.db", "no such file"),)
+
+        def __init__(self) -> None:
+            """Read nothing."""
+
+    survey = Survey()
+    survey.note(Reader())
+    (unknown,) = survey.unknown()
+    assert (survey.cut, unknown.why, unknown.subject) == (3, Why.NOT_OPENED, "a.db")
 
 
 def test_probes_beyond_the_limit_are_only_counted(hand_probe, monkeypatch):

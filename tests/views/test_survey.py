@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from datetime import datetime
 
+from farscope.logs.base import Unread
 from farscope.scope.survey import Survey
 from farscope.views.survey import Container, is_whole, survey_dict, survey_lines
 from farscope.wire.envelope import FORMAT_VERSION, HEADER_BYTES, Flags, Header
@@ -75,3 +76,22 @@ def test_control_characters_in_a_name_are_made_visible():
 def test_nothing_at_all_is_whole():
     assert survey_lines("x", Survey(), None) == ["x", "0 batches of 0 probes, 0 B sealed"]
     assert is_whole(Survey(), None)
+
+
+def test_whoever_said_no_goodbye_is_told_as_unknown_before_the_table():
+    survey = surveyed(batch(0), batch(4), batch(2, probe=2))
+    lines = survey_lines("x", survey, None)
+    told = "unknown after batch 4 of probe 01010101010101010101010101010101 and batch 2 of probe "
+    assert lines[lines.index("") - 1] == told + "02" * 16
+    assert [unknown["batch"] for unknown in survey_dict("x", survey, None)["unknown"]] == [4, 2]
+    assert is_whole(surveyed(batch(0)), SOUND)
+
+
+def test_a_log_of_which_something_could_not_be_read_is_not_whole():
+    survey = surveyed(batch(0, Flags.GOODBYE))
+    survey.cut = 2
+    assert "retention removed 2 batches before they could be read" in survey_lines("x", survey, None)
+    assert not is_whole(survey, None)
+    survey.cut, survey.unread = 0, (Unread("a.db", "no such file"),)
+    assert "unknown what a.db holds (could not be opened)" in survey_lines("x", survey, None)
+    assert not is_whole(survey, None)

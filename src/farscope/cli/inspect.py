@@ -45,17 +45,19 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     log = open_log(where)
     survey = Survey()
     container: Container | None = None
+    present_ns: int | None = None
     if isinstance(log, RecordingLog):
         container = _look_at_file(log, survey)
     else:
         with ending() as over, Progress() as progress:
-            for entry in _present(log, over):
+            for entry in _present(log, survey, over):
                 survey.take(*entry)
                 progress.tell(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
+            present_ns = time.time_ns()
     if as_json:
-        say(json.dumps(survey_dict(log.url, survey, container)))
+        say(json.dumps(survey_dict(log.url, survey, container, present_ns)))
     else:
-        say("\n".join(survey_lines(log.url, survey, container)))
+        say("\n".join(survey_lines(log.url, survey, container, present_ns)))
     return 0 if is_whole(survey, container) else EXIT_NOT_WHOLE
 
 
@@ -73,7 +75,7 @@ def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
         return Container(file.size, VERSION, file.indexed, file.torn, file.frames.damaged, unsound)
 
 
-def _present(log: Log, over: Over) -> Iterator[Entry]:
+def _present(log: Log, survey: Survey, over: Over) -> Iterator[Entry]:
     """Yield what the log holds at present; what comes meanwhile may be among it.
 
     Raises:
@@ -94,4 +96,5 @@ def _present(log: Log, over: Over) -> Iterator[Entry]:
                 time.sleep(LOOK_S)
             else:
                 patience.found()
+                survey.note(reader)
                 yield from entries

@@ -25,11 +25,15 @@ from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log, redacted
 from farscope.scope.since import START, since_ns
 from farscope.scope.survey import Survey
+from farscope.scope.unknown import Unknown, Why
 from farscope.views.quantity import number, size_text, span_text
-from farscope.views.text import escape
+from farscope.views.text import ending_parts, escape, unknown_parts
 
 READ_LIMIT: Final = 64
 """Batches read at a time; with a megabyte each at most this bounds what is in memory."""
+
+LAST_LOOK_S: Final = 0.5
+"""How long a recorder that is ended while it takes what is new goes on to take what is there by then."""
 
 RETRY_S: Final = 1.0
 """Pause before a log that could not be read is tried again."""
@@ -87,6 +91,10 @@ class Copy:
         self._survey = Survey()
         self._began_s = time.monotonic()
         self._patience = patience
+        self._at_end = False
+        """Whether the recording holds all that the log held when it was looked at last."""
+        self._live = False
+        """Whether the end of the log was reached since it could be read last."""
 
     def run(self, over: Over, *, to_present_end: bool) -> None:
         """Copy until it is over, or the end of what is there is reached if that is wanted.
@@ -98,12 +106,12 @@ class Copy:
         with Progress() as progress:
             while not over():
                 entries = self._read(progress, over)
-                self._writer.append(entries)
-                for data, stored_ns in entries:
-                    self._survey.take(data, stored_ns)
+                self._take(entries)
                 progress.tell(self._how_far)
-                if to_present_end and self._reader.caught_up:
+                if to_present_end and self._at_end:
                     return
+            if self._live:
+                self._look_once_more()
 
     def account(self, log: Log) -> str:
         """Return what was recorded, as one line."""
@@ -116,17 +124,48 @@ class Copy:
             parts.append(f"to be opened with the key {' or '.join(keys)}")
         if survey.missing:
             parts.append(f"missing {number(survey.missing, 'batch')}")
-        if self._reader.cut:
-            parts.append(f"{number(self._reader.cut, 'batch')} removed from {escape(log.url)} before")
+        unknown = survey.unknown()
+        parts += unknown_parts(unknown)
+        if survey.further:
+            parts.append(f"{number(survey.further, 'batch')} of further probes")
+        if survey.strangers:
+            parts.append(f"{number(survey.strangers.total(), 'entry')} that cannot be read as a batch")
+        if survey.cut:
+            parts.append(f"{number(survey.cut, 'batch')} removed from {escape(log.url)} before")
         if self._writer.left_out:
             parts.append(f"left out {number(self._writer.left_out, 'entry')} too long for a batch")
-        return ", ".join(parts)
+        if not self._at_end:
+            unknown.append(Unknown(why=Why.NOT_READ))
+        return "; ".join([", ".join(parts), *ending_parts(unknown)])
+
+    def _take(self, entries: list[Entry]) -> None:
+        self._writer.append(entries)
+        for data, stored_ns in entries:
+            self._survey.take(data, stored_ns)
+        self._survey.note(self._reader)
+        self._at_end = self._reader.caught_up
+        self._live = self._live or self._at_end
+
+    def _look_once_more(self) -> None:
+        """Find out, once somebody has ended the recording, whether it ends where the log does."""
+        deadline = time.monotonic() + LAST_LOOK_S
+        late = False
+        while not late:
+            late = time.monotonic() >= deadline
+            try:
+                self._take(self._reader.read(0.0, READ_LIMIT))
+            except LogUnavailable:
+                self._at_end = False
+                return
+            if self._at_end:
+                return
 
     def _read(self, progress: Progress, over: Callable[[], bool]) -> list[Entry]:
         try:
             entries = self._reader.read(LOOK_S, READ_LIMIT)
         except LogUnavailable as error:
             progress.clear()
+            self._at_end = self._live = False
             self._patience.lost(error.message, refused=error.refused)
             self._patience.check()
             retry_s = time.monotonic() + RETRY_S

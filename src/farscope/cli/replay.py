@@ -19,7 +19,7 @@ from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
 from farscope.cli.style import tell
-from farscope.errors import LogUnavailable, UsageError
+from farscope.errors import LogError, LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log, redacted
@@ -28,11 +28,12 @@ from farscope.scope.notice import Notice
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
+from farscope.scope.unknown import of_part
 from farscope.views.matching import Matching
 from farscope.views.moments import by_one_clock
 from farscope.views.quantity import number, span_text
 from farscope.views.selection import Selection
-from farscope.views.text import escape, stats_line
+from farscope.views.text import escape, stats_line, unknown_parts
 
 EARLY_NS: Final = 5 * NANOSECONDS
 """How much is read before ``--from``: steps are told by clocks that may be ahead of the log's by so much."""
@@ -221,17 +222,22 @@ def _play(steps: Iterable[tuple[int, Step] | None], pace: Pace, show: Show, over
 def _append(recording: RecordingLog, span: Span, speed: float, url: str) -> None:
     log = open_log(url)
     part = recording.part(span.from_ns, span.to_ns)
-    pace, written = Pace(speed), 0
+    pace, written, whole = Pace(speed), 0, False
     begin_ns, end_ns = part.span_ns()
     with closing(log.writer(os.urandom(16).hex())) as writer, closing(part.reader(0)) as reader:
         tell(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
-        with ending() as over, Progress() as progress:
-            while not over() and (entries := reader.read(0.0, READ_LIMIT)):
-                for together in _due(entries, pace, over):
-                    written += _store(writer, [entry.data for entry in together], progress, over)
-                    at_ns = together[-1].stored_ns
-                    progress.tell(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
-        tell(f"replayed {number(written, 'batch')}")
+        try:
+            with ending() as over, Progress() as progress:
+                while not over() and (entries := reader.read(0.0, READ_LIMIT)):
+                    for together in _due(entries, pace, over):
+                        batches = [entry.data for entry in together]
+                        written += _store(writer, batches, progress, over, let_in=written > 0)
+                        at_ns = together[-1].stored_ns
+                        progress.tell(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
+                whole = not over()
+        finally:
+            told = [f"replayed {number(written, 'batch')}", *unknown_parts(list(map(of_part, reader.unread)))]
+            tell(", ".join(told) + ("" if whole else "; ended before the recording's end was reached"))
 
 
 def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entry]]:
@@ -248,12 +254,17 @@ def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entr
         yield due
 
 
-def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Over) -> int:
-    """Append until the log has them, or all is over; return how many it has taken."""
+def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Over, *, let_in: bool) -> int:
+    """Append until the log has them, or all is over; return how many it has taken.
+
+    ``let_in``: the log has taken something before, so that a refusal is waited out like an outage.
+    """
     while True:
         try:
             writer.append(batches, APPEND_S)
-        except LogUnavailable as error:
+        except LogError as error:
+            if not (let_in or isinstance(error, LogUnavailable)):
+                raise
             progress.clear()
             tell(f"log unavailable: {escape(error.message)}", alarming=True)
             retry_s = time.monotonic() + RETRY_S

@@ -151,7 +151,8 @@ class Feed:
             stats.probes,
             len(self.table),
             self._trouble,
-            reading=self.ends and not self.scope.ended,
+            reading=not (self.scope.ended if self.ends else self.scope.reached_end),
+            unknown=sum(unknown.chart is not None for unknown in stats.unknown),
         )
 
 

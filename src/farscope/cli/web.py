@@ -19,7 +19,7 @@ from farscope.scope.behind import Behind
 from farscope.scope.scope import Scope
 from farscope.scope.seek import Seek
 from farscope.scope.since import START
-from farscope.views.text import escape
+from farscope.views.text import escape, stats_line
 
 
 @click.command()
@@ -75,7 +75,12 @@ def web(
         say(address)
         if open_browser:
             webbrowser.open(address)
-        serve(scope, listener, host=host, token=token, seek=seek)
+        try:
+            serve(scope, listener, host=host, token=token, seek=seek)
+        finally:
+            # Closed first, so that it is known whether it ends where the log does.
+            scope.close()
+            tell(stats_line(scope.stats))
 
 
 @contextmanager

@@ -106,8 +106,8 @@ class LogReader(Protocol):
 
 
 @runtime_checkable
-class PartedReader(LogReader, Protocol):
-    """A reader of a log in parts, some of which may be unreadable while others are read."""
+class PartedReader(Protocol):
+    """What a ``LogReader`` has besides where its log is in parts, some of which may be unreadable."""
 
     @property
     def unread(self) -> Sequence[Unread]:
@@ -174,3 +174,8 @@ class FiniteLog(Log, Protocol):
         Raises:
             LogRefused: the log cannot be read.
         """
+
+
+def unread_of(reader: object) -> tuple[Unread, ...]:
+    """Return the parts that a ``LogReader`` could not read; none where its log has no parts."""
+    return tuple(reader.unread) if isinstance(reader, PartedReader) else ()

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from farscope.errors import LogRefused
-from farscope.logs.base import Entry, LogWriter, Position
+from farscope.logs.base import Entry, LogWriter, Position, Unread
 from farscope.logs.recording_file import RecordingFile
 
 IDLE_PAUSE_S: Final = 0.05
@@ -133,6 +134,7 @@ class RecordingReader:
             self._next = len(file.frames)
         else:
             self._from_ns = max(from_ns, since_ns)
+        self._gone = 0
         self._caught_up = False
         self._closed = False
         self._woken = threading.Event()
@@ -162,6 +164,17 @@ class RecordingReader:
         return self._caught_up
 
     @property
+    def unread(self) -> Sequence[Unread]:
+        """The recording itself, where a part of it is no batch any more."""
+        faults = (
+            (self._file.torn, "bytes at its end are no whole batch"),
+            (self._file.frames.damaged, "bytes between batches are damaged"),
+            (self._gone, "batches are not there any more"),
+        )
+        told = [f"{count:,} {what}" for count, what in faults if count]
+        return (Unread(self._file.path.name, ", ".join(told), opened=True),) if told else ()
+
+    @property
     def cut(self) -> int:
         """Never any: nothing is removed from a recording."""
         return 0
@@ -181,7 +194,9 @@ class RecordingReader:
         while len(found) < limit and size < READ_BYTES and self._seek():
             entry = self._file.entry(self._next)
             self._next += 1
-            if entry is not None:
+            if entry is None:
+                self._gone += 1
+            else:
                 found.append(entry)
                 size += len(entry.data)
         self._caught_up = not self._seek()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farscope.logs.base import Entry, LogReader, PartedReader, Position, Unread
+from farscope.logs.base import Entry, LogReader, Position, Unread, unread_of
 
 
 class ReaderAround:
@@ -32,7 +32,7 @@ class ReaderAround:
     @property
     def unread(self) -> Sequence[Unread]:
         """The parts of the log that could not be read."""
-        return self._reader.unread if isinstance(self._reader, PartedReader) else ()
+        return unread_of(self._reader)
 
     @property
     def cut(self) -> int:

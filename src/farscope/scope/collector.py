@@ -10,7 +10,7 @@ from contextlib import closing
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
-from farscope.logs.base import Entry, LogReader, PartedReader, Unread
+from farscope.logs.base import Entry, LogReader, Unread, unread_of
 from farscope.records.step import ChartId, RawStep
 from farscope.scope.chart import ChartView
 from farscope.scope.clocks import Clocks
@@ -25,7 +25,7 @@ from farscope.scope.refusals import Refusals
 from farscope.scope.stats import ScopeStats
 from farscope.scope.steady import steady_ns
 from farscope.scope.timeline import Timeline
-from farscope.scope.unknown import Unknown, Why
+from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import SETTLE_NS, World
 
 READ_WAIT_S = 0.25
@@ -184,9 +184,7 @@ class Collector:
         elif not self.caught_up:
             yield Unknown(why=Why.NOT_READ, detail="" if failure is None else failure.message)
         yield from self._world.unknown()
-        for part in self._unread:
-            why = Why.UNREADABLE if part.opened else Why.NOT_OPENED
-            yield Unknown(why=why, subject=part.name, detail=part.detail)
+        yield from map(of_part, self._unread)
         for reason, count in self._intake.refused.items():
             if reason is not Refusal.REPLAYED:
                 yield Unknown(why=Why.UNREADABLE, count=count, detail=str(reason))
@@ -309,7 +307,7 @@ class Collector:
             self._hand_out(steps)
         self.caught_up = self._world.at_end = at_end
         self.reached_end = self.reached_end or at_end
-        self._unread = tuple(self._reader.unread) if isinstance(self._reader, PartedReader) else ()
+        self._unread = unread_of(self._reader)
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:

@@ -6,7 +6,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from farscope.errors import UnsupportedVersion, WireError
+from farscope.logs.base import LogReader, Unread, unread_of
+from farscope.scope.life import SILENT_AFTER_NS
 from farscope.scope.spans import Spans
+from farscope.scope.unknown import Unknown, Why, of_part
+from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header
 
 MAX_PROBES = 4_096
@@ -59,6 +63,10 @@ class Survey:
         self.last_ns = 0
         self.further = 0
         """Batches of probes beyond ``MAX_PROBES``."""
+        self.cut = 0
+        """Batches that retention removed before they could be looked at."""
+        self.unread: tuple[Unread, ...] = ()
+        """Parts of the log that could not be read."""
         self.strangers: Counter[str] = Counter()
         """Entries that are no batches, or of another version, by what they are."""
 
@@ -71,6 +79,30 @@ class Survey:
     def missing(self) -> int:
         """Batches of all probes that are not there and should be."""
         return sum(probe.missing for probe in self.probes.values())
+
+    def unknown(self, present_ns: int | None = None) -> list[Unknown]:
+        """Return of whom nothing is known behind their last batch: the probes that said no goodbye.
+
+        Args:
+            present_ns: of a log that goes on, the present in nanoseconds since the epoch: a probe of which
+                something was stored lately is running. None: nothing comes behind what was looked at.
+        """
+        found: list[Unknown] = []
+        for probe in self.probes.values():
+            quiet_ns = (self.last_ns if present_ns is None else present_ns) - probe.last_ns
+            if probe.goodbye or (present_ns is not None and quiet_ns < LATELY_NS):
+                continue
+            why = Why.SILENT if quiet_ns >= SILENT_AFTER_NS else Why.NO_GOODBYE
+            found.append(
+                Unknown(why=why, subject=f"probe {probe.id}", batch=probe.numbers.end - 1, probe=probe.id)
+            )
+        if self.further:
+            found.append(Unknown(why=Why.FORGOTTEN, count=self.further, detail="batches of further probes"))
+        return found + [of_part(part) for part in self.unread]
+
+    def note(self, reader: LogReader) -> None:
+        """Take note of what a reader has not returned and will not return."""
+        self.cut, self.unread = reader.cut, unread_of(reader)
 
     def take(self, data: bytes, stored_ns: int) -> None:
         """Look at an entry of a log."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Any
 
+from farscope.logs.base import Unread
 from farscope.records.step import ChartId
 
 
@@ -38,6 +39,8 @@ class Unknown:
     """Label of the chart or probe, or name of the file; empty where it is the log as a whole."""
     after: int | None = None
     """Number of the last step known, where that can be told."""
+    batch: int | None = None
+    """Number of the last batch known, where steps are sealed and nobody has counted them."""
     chart: ChartId | None = field(default=None, compare=False)
     """The chart ``subject`` names, if it is a chart."""
     probe: str = ""
@@ -53,8 +56,15 @@ class Unknown:
             "why": self.why.value,
             "subject": self.subject,
             "after": self.after,
+            "batch": self.batch,
             "probe": self.probe,
             "serial": None if self.chart is None else self.chart.serial,
             "count": self.count,
             "detail": self.detail,
         }
+
+
+def of_part(part: Unread) -> Unknown:
+    """Return what is unknown because of a part of a log that a reader could not read."""
+    why = Why.UNREADABLE if part.opened else Why.NOT_OPENED
+    return Unknown(why=why, subject=part.name, detail=part.detail)

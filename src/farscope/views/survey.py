@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from farscope.records.step import local_time
 from farscope.scope.survey import ProbeSurvey, Survey
 from farscope.views.quantity import number, size_text, span_text
-from farscope.views.text import escape
+from farscope.views.text import escape, unknown_parts
 
 _HEADS = ("PROBE", "KEY", "BATCHES", "QUIET", "NUMBERS", "MISSING", "REPEATED", "SIZE", "FROM", "TO", "END")
 _LEFT = frozenset({0, 1, 4, 8, 9, 10})
@@ -39,12 +39,18 @@ class Container(NamedTuple):
 
 
 def is_whole(survey: Survey, container: Container | None) -> bool:
-    """Tell whether nothing is missing, changed, or something else than a batch."""
-    return not (survey.missing or survey.strangers) and (container is None or container.whole)
+    """Tell whether nothing is missing, changed, unreadable, or something else than a batch."""
+    whole = not (survey.missing or survey.strangers or survey.cut or survey.unread)
+    return whole and (container is None or container.whole)
 
 
-def survey_lines(name: str, survey: Survey, container: Container | None) -> list[str]:
-    """Return all there is to tell, line by line; ``container`` is None for a log."""
+def survey_lines(
+    name: str, survey: Survey, container: Container | None, present_ns: int | None = None
+) -> list[str]:
+    """Return all there is to tell, line by line.
+
+    ``container`` is None for a log, and ``present_ns`` for a recording; see ``Survey.unknown``.
+    """
     lines = [escape(name)]
     if container is not None:
         lines += _container_lines(container)
@@ -53,16 +59,20 @@ def survey_lines(name: str, survey: Survey, container: Container | None) -> list
         span = span_text(survey.last_ns - survey.first_ns)
         lines.append(f"stored {local_time(survey.first_ns)} to {local_time(survey.last_ns)}, {span}")
         lines.append(f"sealed with {number(len(survey.keys), 'key')}: {', '.join(survey.keys)}")
+    if survey.cut:
+        lines.append(f"retention removed {number(survey.cut, 'batch')} before they could be read")
     lines += [f"{number(count, 'entry')} {what}" for what, count in sorted(survey.strangers.items())]
+    lines += unknown_parts(survey.unknown(present_ns))
     if survey.probes:
         lines += ["", *_table([_HEADS, *(_row(probe) for probe in survey.probes.values())])]
     if survey.further:
         lines.append(f"{number(survey.further, 'batch')} of further probes")
-    lines += [line for probe in survey.probes.values() for line in _gaps(probe)]
-    return lines
+    return lines + [line for probe in survey.probes.values() for line in _gaps(probe)]
 
 
-def survey_dict(name: str, survey: Survey, container: Container | None) -> dict[str, Any]:
+def survey_dict(
+    name: str, survey: Survey, container: Container | None, present_ns: int | None = None
+) -> dict[str, Any]:
     """Return the same in plain types under stable names; times in nanoseconds since the epoch."""
     return {
         "name": name,
@@ -75,6 +85,8 @@ def survey_dict(name: str, survey: Survey, container: Container | None) -> dict[
         "keys": survey.keys,
         "strangers": dict(survey.strangers),
         "further": survey.further,
+        "cut": survey.cut,
+        "unknown": [unknown.as_dict() for unknown in survey.unknown(present_ns)],
         "probes": [
             {
                 "id": probe.id,

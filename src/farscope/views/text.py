@@ -158,7 +158,7 @@ def stats_line(stats: ScopeStats) -> str:
     parts = [
         f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
         f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
-        *_unknown_parts(stats.unknown),
+        *unknown_parts(stats.unknown),
         f"duplicated {stats.duplicated:,}",
     ]
     if stats.refused:
@@ -171,7 +171,7 @@ def stats_line(stats: ScopeStats) -> str:
         parts.append(f"not taken {stats.unread:,}")
     if stats.late:
         parts.append(f"out of order {stats.late:,}")
-    return "; ".join([", ".join(parts), *_ending_parts(stats.unknown)])
+    return "; ".join([", ".join(parts), *ending_parts(stats.unknown)])
 
 
 def stats_json(stats: ScopeStats) -> str:
@@ -189,16 +189,16 @@ def chart_line(chart: ChartView) -> str:
     return f"{escape(chart.label)}{place}: {chart.status} in {state}, {_number(chart.steps, 'step')}{lost}"
 
 
-def _unknown_parts(unknown: Sequence[Unknown]) -> list[str]:
+def unknown_parts(unknown: Sequence[Unknown]) -> list[str]:
     """Return what is unknown of charts and files, a text for each kind of thing, however many there are.
 
     What was refused, and that the log was not read to its end, have places of their own in the line.
     """
     silent = [each for each in unknown if each.why in {Why.SILENT, Why.NO_GOODBYE}]
     texts = (
-        _after([each for each in silent if each.after is not None]),
-        _of_parts("unknown what {} did", [each for each in silent if each.after is None], "probe"),
-        _after(_of(unknown, Why.FORGOTTEN)),
+        _after([each for each in silent if each.after is not None or each.batch is not None]),
+        _of_parts("unknown what {} did", [each for each in silent if each.after is each.batch], "probe"),
+        _after([each for each in _of(unknown, Why.FORGOTTEN) if not each.detail]),
         _of_parts("unknown what {} holds (could not be opened)", _of(unknown, Why.NOT_OPENED), "file"),
         _of_parts("unknown what else {} holds (unreadable)", _of(unknown, Why.UNREADABLE), "file"),
     )
@@ -206,11 +206,16 @@ def _unknown_parts(unknown: Sequence[Unknown]) -> list[str]:
 
 
 def _after(charts: Sequence[Unknown]) -> str:
-    named = [f"step {each.after:,} of {escape(each.subject)}" for each in charts if each.subject][:NAMED]
+    named = [f"{_last_known(each)} of {escape(each.subject)}" for each in charts if each.subject][:NAMED]
     more = sum(each.count for each in charts) - len(named)
     if more:
-        named.append(f"the last steps of {_number(more, 'more chart' if named else 'chart')}")
+        what, whose = ("batches", "probe") if charts[0].batch is not None else ("steps", "chart")
+        named.append(f"the last {what} of {_number(more, f'more {whose}' if named else whose)}")
     return f"unknown after {_and(named)}" if named else ""
+
+
+def _last_known(unknown: Unknown) -> str:
+    return f"batch {unknown.batch:,}" if unknown.after is None else f"step {unknown.after:,}"
 
 
 def _of_parts(template: str, parts: Sequence[Unknown], thing: str) -> str:
@@ -222,7 +227,8 @@ def _of_parts(template: str, parts: Sequence[Unknown], thing: str) -> str:
     return template.format(_and(named))
 
 
-def _ending_parts(unknown: Sequence[Unknown]) -> list[str]:
+def ending_parts(unknown: Sequence[Unknown]) -> list[str]:
+    """Return what is told behind an account: what failed, or that more may be in the log."""
     failed = [f"reading failed: {escape(each.detail)}" for each in _of(unknown, Why.FAILED)]
     return failed + ["ended before the log's end was reached"] * bool(_of(unknown, Why.NOT_READ))
 

@@ -91,6 +91,13 @@ def test_a_screen_holds_only_what_the_terminal_can_show(encoding, row, head):
     assert plain_table(rows, look.glyphs)[1].startswith(r"Ventil \u2192  ")
 
 
+def test_of_a_silent_chart_what_was_lost_is_what_is_proven_and_perhaps_not_all(row, head):
+    rows = [row("door", status="silent", lost=0, unknown=True), row("lamp", lost=345_678, unknown=True)]
+    lines = screen(rows, Controls(), head._replace(unknown=2), Size(110, 16))
+    assert [text_of([line]).split()[-1] for line in lines[3:5]] == ["0+?", "345k+?"]
+    assert text_of([lines[1]]).endswith("lost 0, unknown after the last steps of 2 charts")
+
+
 def test_a_plain_table_has_all_of_every_name(rows, row):
     long = row("x" * 60, state="s" * 50, in_state_ns=None)
     assert plain_table([*rows, long]) == [

@@ -49,6 +49,11 @@ def _status_order(row: Row) -> int:
     return STATUS_ORDER.index(row.status)
 
 
+def _lost(row: Row) -> str:
+    """Return what is proven, and whether that may not be all."""
+    return f"{count_text(row.lost, 3)}+?" if row.unknown else count_text(row.lost, 6)
+
+
 def _count(
     title: str, key: str, sorted_by: str, count: Callable[[Row], int], width: int, *, given_up: int = 0
 ) -> Column:
@@ -88,7 +93,7 @@ COLUMNS: Final = (
     ),
     _count("QUEUE", "u", "queue", lambda row: row.queued, 5, given_up=4),
     _count("DEFER", "t", "deferred events", lambda row: row.deferred, 5, given_up=5),
-    _count("LOST", "l", "lost", lambda row: row.lost, 6),
+    _count("LOST", "l", "lost", lambda row: row.lost, 6)._replace(cell=_lost),
 )
 """All columns, from left to right."""
 

@@ -64,6 +64,8 @@ class Head(NamedTuple):
     """Whether the past is still being read."""
     folded: int = 0
     """Charts of finished runs that are not shown."""
+    unknown: int = 0
+    """Charts of which nothing is known after their last steps."""
 
 
 def page_size(height: int) -> int:
@@ -139,6 +141,7 @@ def help_lines() -> list[str]:
         "  FOR is the time since the state was entered, STEPS/S the mean of three seconds.",
         "  QUEUE and DEFER are what waited and was put aside after the last step.",
         "  LOST are steps that were made and never arrived.",
+        "  +? behind it: the chart fell silent, and nobody knows what it did after its last step.",
     ]
 
 
@@ -151,7 +154,9 @@ def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int, glyph
         shown += f" (f: {head.folded:,} finished)"
     rate = f"{sum(row.rate for row in rows):,.0f} steps/s"
     account = f"{shown}, {number(head.probes, 'probe')}, {rate}, seen {head.seen:,}, lost {head.lost:,}"
-    second: Line = [Span(account, "red" if head.lost else "")]
+    if head.unknown:
+        account += f", unknown after the last steps of {number(head.unknown, 'chart')}"
+    second: Line = [Span(account, "red" if head.lost or head.unknown else "")]
     used = len(account)
     for text, style in (
         ("PAUSED", "bold reverse" if controls.paused else ""),
@@ -224,7 +229,7 @@ def _cut(line: Line, width: int, glyphs: Glyphs) -> Line:
 def _cell_style(title: str, row: Row) -> str:
     if title == "STATUS":
         return _STATUS_STYLES.get(row.status, "")
-    if (title == "LOST" and row.lost) or (title == "EVENT" and row.failed):
+    if (title == "LOST" and (row.lost or row.unknown)) or (title == "EVENT" and row.failed):
         return "red"
     return "cyan" if not title else ""
 

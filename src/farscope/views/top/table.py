@@ -62,6 +62,8 @@ class Row(NamedTuple):
     steps: int
     recent: tuple[RawStep, ...]
     """Its newest steps, oldest first."""
+    unknown: bool = False
+    """Whether nothing is known of what it did after its last step."""
 
 
 class _Chart:
@@ -110,6 +112,7 @@ class _Chart:
             queued=last[5] if last else 0,
             deferred=last[6] if last else 0,
             lost=view.lost if view else 0,
+            unknown=view is not None and view.unknown is not None,
             steps=self.steps,
             recent=tuple(self.recent),
         )

@@ -10,7 +10,7 @@ import time
 from typing import Final
 
 from farscope.scope.stats import ScopeStats
-from farscope.views.text import notice_line
+from farscope.views.text import notice_line, unknown_parts
 from farscope.views.web.history import key_of
 from farscope.views.web.hub import Hub
 from farscope.views.web.plain import (
@@ -139,6 +139,7 @@ def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
         "missing": stats.missing,
         "dropped": dict(stats.dropped),
         "refused": dict(stats.refused),
+        "unknown": unknown_parts(stats.unknown),
         "waiting": stats.waiting,
         "recorded": hub.recorded is not None,
         "span": span,

@@ -16,6 +16,9 @@ SEARCHED: Final = 2_000
 """Steps looked through for the one that last entered a state; a chart that has only handled events without a
 transition for longer than that is shown without a time in state."""
 
+UNKNOWN: Final = frozenset({"silent", ENDED})
+"""Status of charts of which nobody knows what they did after their last step."""
+
 NOT_YET: Final = "not yet"
 """Status of a chart before it was first heard."""
 
@@ -42,7 +45,7 @@ class Moment:
         status = self.status(row, seen=place is not None)
         if track is None or place is None:
             state, steps = self._before(row, track)
-            return [row.number, state, None, status, steps, None, 0, "", None, 0, 0]
+            return [row.number, state, None, status, steps, None, 0, "", None, 0, 0, status in UNKNOWN]
         step = track.at(place)
         count = track.count_until(time_ns)
         return [
@@ -57,6 +60,7 @@ class Moment:
             step.time_ns - origin_ns,
             step.queued,
             int(step.kind),
+            status in UNKNOWN,
         ]
 
     def spark(self, row: Row) -> list[int]:

@@ -18,6 +18,7 @@ Plain = Any
 
 ROW_FIELDS: Final = (
     "id", "state", "since", "status", "steps", "lost", "rate", "event", "at", "queued", "outcome",
+    "unknown",
 )  # fmt: skip
 """The order of ``plain_row``; a page is told so in its first frame."""
 
@@ -46,6 +47,7 @@ def plain_row(row: Row, origin_ns: int, *, recorded: bool = False) -> list[Plain
         moment(row.last_ns, origin_ns),
         row.queued,
         row.outcome,
+        view.unknown is not None,
     ]
 
 

@@ -186,7 +186,9 @@ export class ChartList extends EventTarget {
     write(cells.event, chart.event ? visible(chart.event) : "–");
     mark(cells.event, "title", chart.event ? `${visible(chart.event)} at ${clock(chart.at)}, ${chart.queued} waiting` : "");
     mark(cells.event, "data-outcome", String(chart.outcome));
-    write(cells.lost, chart.lost === null ? "–" : chart.lost ? count(chart.lost) : "0");
+    // What is proven, and whether that is all: who fell silent may have made steps that nobody knows of.
+    write(cells.lost, chart.lost === null ? "–" : `${chart.lost ? count(chart.lost) : "0"}${chart.unknown ? "+?" : ""}`);
+    mark(cells.lost, "title", chart.unknown ? "what it did after its last step is unknown" : "");
     mark(cells.lost, "data-some", chart.lost ? "" : null);
     if (row.spark !== chart.spark) {
       row.spark = chart.spark;

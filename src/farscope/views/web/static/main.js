@@ -123,6 +123,9 @@ function drawAccount() {
   if (lost) parts.push(", ", make("span", { class: "bad" }, `${count(lost)} lost`));
   const refused = Object.values(account.refused).reduce((total, one) => total + one, 0);
   if (refused) parts.push(", ", make("span", { class: "bad" }, `${things(refused, "batch")} refused`));
+  const open = charts.filter((chart) => chart.unknown).length;
+  const unknown = live ? account.unknown : open ? [`unknown after the last steps of ${things(open, "chart")}`] : [];
+  for (const text of unknown) parts.push(", ", make("span", { class: "bad" }, visible(text)));
   if (account.waiting > 20_000 && !account.recorded) parts.push(`, ${count(account.waiting)} behind`);
   const newest = world.notices.at(-1);
   if (live && newest && world.now - newest.at < NEWS_NS) parts.push(` · ${visible(newest.text)}`);
