@@ -107,12 +107,12 @@ class SqliteReader:
     # -- the folder ----------------------------------------------------------------------------
 
     def _scan_again(self) -> None:
-        """Look for changes in a folder that could be read before: rights that are lost may come back."""
+        """Look for changes in a folder that could be read before: whatever keeps us from it now may pass."""
         try:
             self._scan_if_changed()
         except LogError as error:
             self._caught_up, self._folder_mtime = False, -1
-            if not (isinstance(error, LogRefused) and isinstance(error.__cause__, PermissionError)):
+            if not isinstance(error, LogRefused):
                 raise
             raise LogUnavailable(error.message, f"{error.hint}; it is tried again", refused=True) from error
 
