@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 
 from farscope import Event, Factory, broadcast, return_status
@@ -197,6 +198,14 @@ def test_words_nobody_knows_are_told_with_those_there_are(taped, farscope):
     done = farscope("watch", taped, "--only", "failed,broken")
     assert done.returncode == 2
     assert f"'broken' is not one of {', '.join(KINDS)}" in done.stderr
+
+
+def test_a_shell_completes_the_words_of_only_also_behind_a_comma():
+    verb = command.get_command(click.Context(command), "watch")
+    assert verb is not None
+    only = next(param for param in verb.params if param.name == "only")
+    offered = only.shell_complete(click.Context(verb), "failed,re")
+    assert [item.value for item in offered] == ["failed,refused"]
 
 
 def test_lines_are_not_asked_what_they_do_not_say():

@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any, Final
 
 import click
+from click.shell_completion import CompletionItem
 
 from farscope.cli.style import tell
 from farscope.errors import UsageError
@@ -33,6 +34,16 @@ class Kinds(click.ParamType[frozenset[StepKind]]):
             if word not in KINDS:
                 self.fail(f"{word!r} is not one of {', '.join(KINDS)}", param, ctx)
         return frozenset().union(*(KINDS[word] for word in words))
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - the signature is click's
+        param: click.Parameter,  # noqa: ARG002 - same
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Return the words that may follow what was typed so far."""
+        before, comma, begun = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{word}") for word in KINDS if word.startswith(begun)]
 
 
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
