@@ -18,7 +18,6 @@ import click
 
 from farscope.cli.style import painted, say
 from farscope.errors import FarscopeError, Invariant, LogError
-from farscope.logs.url import redacted_text
 from farscope.views.text import escape
 
 EXIT_INTERRUPTED = 130
@@ -100,7 +99,14 @@ def tell_error(message: str, hint: str = "") -> None:
 
 def _shown(text: str) -> str:
     """Return what may be printed of a text: whatever it repeats of an address, no password."""
-    return escape(redacted_text(text))
+    return escape(_redacted(text))
+
+
+def _redacted(text: str) -> str:
+    # Only here: logs take a while to load, and most commands end without an error.
+    from farscope.logs.url import redacted_text  # noqa: PLC0415 - as said
+
+    return redacted_text(text)
 
 
 def _report(error: FarscopeError) -> int:
@@ -111,7 +117,7 @@ def _report(error: FarscopeError) -> int:
 
 
 def _print_traceback(error: BaseException) -> None:
-    say("".join(map(redacted_text, traceback.format_exception(error))), stream=sys.stderr)
+    say("".join(map(_redacted, traceback.format_exception(error))), stream=sys.stderr)
 
 
 def _report_system(error: OSError) -> int:
@@ -178,7 +184,7 @@ def _report_bug(error: BaseException) -> int:
         report.write(
             f"farscope {version('farscope')}, Python {platform.python_version()}, {platform.platform()}\n"
         )
-        report.writelines(map(redacted_text, traceback.format_exception(error)))
+        report.writelines(map(_redacted, traceback.format_exception(error)))
     tell_error(
         f"this is a bug in farscope ({type(error).__name__})",
         f"please report it with {report.name}; {DEBUG_VARIABLE}=1 shows where it happened",
