@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
@@ -58,6 +60,38 @@ def test_every_kind_of_step_can_be_asked_for():
         "refused": ["REFUSED"],
         "failed": ["FAILED"],
     }
+
+
+GLOBS = st.lists(st.sampled_from(["a", "b", "*", "?", "ab*"]), max_size=2).map(tuple)
+NAMES = st.text("ab", max_size=3)
+
+
+@given(
+    st.builds(
+        Selection,
+        from_ns=st.none() | st.integers(0, 9),
+        charts=GLOBS,
+        signals=GLOBS,
+        not_signals=GLOBS,
+        states=GLOBS,
+        kinds=st.frozensets(st.sampled_from(StepKind), max_size=3),
+    ),
+    st.lists(
+        st.builds(
+            step,
+            NAMES,
+            NAMES,
+            NAMES,
+            kind=st.sampled_from(StepKind),
+            chart=st.builds(ChartId, NAMES, st.just("pi"), st.just(1), st.just(1)),
+            time_ns=st.integers(0, 9),
+        ),
+        max_size=20,
+    ),
+)
+def test_whoever_takes_notes_wants_the_very_steps_that_the_selection_wants(selection, steps):
+    matching = Matching(selection)
+    assert [matching.wants(each) for each in steps] == [selection.wants(each) for each in steps]
 
 
 def test_what_matched_nothing_is_told_for_charts_signals_and_states():

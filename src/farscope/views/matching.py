@@ -3,36 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
-from typing import Final, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId, Step
+from farscope.views.remember import remembered
 from farscope.views.selection import Selection, fits, fits_chart, fits_state
 
-CHOICES_KEPT: Final = 4_096
-"""Charts, signals, states and shapes of which it is remembered what fits; others are looked at again."""
-
 Value = TypeVar("Value")
+
+
+def _length(text: str) -> int:
+    return len(text)
 
 
 class _Patterns(Generic[Value]):
     """The patterns of one option, and which of them matched nothing so far."""
 
     def __init__(
-        self, what: str, globs: tuple[str, ...], fits_one: Callable[[Value, tuple[str, ...]], bool]
+        self,
+        what: str,
+        globs: tuple[str, ...],
+        fits_one: Callable[[Value, tuple[str, ...]], bool],
+        length: Callable[[Value], int],
     ) -> None:
         self.what = what
         self.unmatched = list(dict.fromkeys(globs))
         """Those that matched nothing at all, in the order given."""
         self.stepless = list(self.unmatched)
         """Those that matched no step in the window."""
+        self._fitting = remembered(
+            lambda value: tuple(glob for glob in dict.fromkeys(globs) if fits_one(value, (glob,))), length
+        )
+        self._is_given = bool(globs)
 
-        @lru_cache(CHOICES_KEPT)
-        def fitting(value: Value) -> tuple[str, ...]:
-            return tuple(glob for glob in dict.fromkeys(globs) if fits_one(value, (glob,)))
-
-        self._fitting = fitting
+    def want(self, value: Value) -> bool:
+        """Tell whether one of the patterns fits, or there is none."""
+        return not self._is_given or bool(self._fitting(value))
 
     def note(self, value: Value, *, step: bool) -> None:
         """Take note of something that was met; ``step``: in a step in the window."""
@@ -66,11 +73,14 @@ class Matching:
         self.traced = 0
         """Those of these that have a trace line."""
         self._any = self._any_step = False
-        self._charts = _Patterns("chart", selection.charts, fits_chart)
-        self._signals = _Patterns("signal", selection.signals, fits)
-        self._states = _Patterns("state", selection.states, fits_state)
-        self._wants_chart = lru_cache(CHOICES_KEPT)(selection.wants_chart)
-        self._wants_shape = lru_cache(CHOICES_KEPT)(selection.wants_shape)
+        self._charts = _Patterns(
+            "chart", selection.charts, fits_chart, lambda chart: len(chart.name) + len(chart.host)
+        )
+        self._signals = _Patterns("signal", selection.signals, fits, _length)
+        self._states = _Patterns(
+            "state", selection.states, fits_state, lambda states: len(states[0]) + len(states[1])
+        )
+        self._unwanted = remembered(self._is_unwanted, _length)
 
     def wants(self, step: Step) -> bool:
         """Take note of a step, and tell whether it is wanted."""
@@ -79,7 +89,7 @@ class Matching:
             return False
         self.met += 1
         self._note(step.chart, step.shape, step=True)
-        wanted = self._wants_chart(step.chart) and self._wants_shape(step.shape)
+        wanted = self._charts.want(step.chart) and self._wants_shape(step.shape)
         self.passed += wanted
         self.traced += wanted and step.shape.traced
         return wanted
@@ -91,7 +101,7 @@ class Matching:
     def wants_chart(self, chart: ChartId) -> bool:
         """Take note of a chart, which need not have made a step, and tell whether it is wanted."""
         self.know((chart,))
-        return self._wants_chart(chart)
+        return self._charts.want(chart)
 
     def noted(self, steps: Iterable[Step]) -> Iterator[Step]:
         """Yield all the steps, wanted or not, having taken note of each."""
@@ -118,6 +128,17 @@ class Matching:
         if not self._any:
             return []
         return self._charts.lines() + (self._signals.lines() + self._states.lines() if self._any_step else [])
+
+    def _is_unwanted(self, signal: str) -> bool:
+        return fits(signal, self.selection.not_signals)
+
+    def _wants_shape(self, shape: Shape) -> bool:
+        kinds = self.selection.kinds
+        if kinds and shape.kind not in kinds:
+            return False
+        if self.selection.not_signals and self._unwanted(shape.signal):
+            return False
+        return self._signals.want(shape.signal) and self._states.want((shape.start, shape.end))
 
     def _note(self, chart: ChartId, shape: Shape, *, step: bool) -> None:
         self._any = self._any_step = True

@@ -10,7 +10,7 @@ from typing import Final
 from farscope.views.cells import width as cells_of
 from farscope.views.top.glyphs import FULL, Glyphs
 
-TABLES_KEPT: Final = 8
+TABLES_KEPT: Final = 2
 """Sets of names whose cuts are remembered: a table is drawn many times with the same ones."""
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from farscope.records.text import encodable
 from farscope.views.quantity import BLOCKS
+from farscope.views.remember import remembered
 from farscope.views.text import escape
-
-TEXTS_KEPT: Final = 4_096
-"""Texts whose visible form is remembered; where there are more, some are worked out again."""
 
 
 class Glyphs(NamedTuple):
@@ -28,7 +25,7 @@ class Glyphs(NamedTuple):
 
     def text(self, text: str) -> str:
         """Return ``text`` with everything visible that would act on a terminal, in letters it has."""
-        return _visible(text, self.encoding)
+        return _visible(_Asked(text, self.encoding))
 
 
 FULL: Final = Glyphs()
@@ -47,6 +44,17 @@ def glyphs_of(encoding: str | None) -> Glyphs:
     )
 
 
-@lru_cache(TEXTS_KEPT)
-def _visible(text: str, encoding: str | None) -> str:
-    return encodable(escape(text), encoding)
+class _Asked(NamedTuple):
+    text: str
+    encoding: str | None
+
+
+def _shown(asked: _Asked) -> str:
+    return encodable(escape(asked.text), asked.encoding)
+
+
+def _length(asked: _Asked) -> int:
+    return len(asked.text)
+
+
+_visible = remembered(_shown, _length)
