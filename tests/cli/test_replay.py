@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from math import inf
+from pathlib import Path
 
 import pytest
 
@@ -26,10 +28,9 @@ def test_it_shows_what_watch_shows_and_the_account(recording, farscope):
     assert (done.returncode, said(done.stdout)) == (0, LAMP)
     assert done.stdout == farscope("watch", recording).stdout
     assert done.stderr.splitlines()[0] == f"replaying file:{recording}; Ctrl-C ends"
-    assert done.stderr.splitlines()[-2:] == [
-        "lamp: closed",
-        "seen 4 steps of 1 probe, lost 0, duplicated 0",
-    ]
+    *_, closed, account = done.stderr.splitlines()
+    assert closed.endswith("] lamp: closed")
+    assert account == "seen 4 steps of 1 probe, lost 0, duplicated 0"
 
 
 def test_a_part_is_chosen_by_the_time_since_the_beginning(recording, farscope):
@@ -158,3 +159,43 @@ def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, f
     assert error.startswith("error: nothing could be opened")
     assert Keyring.load(default_key_path()).fingerprint in error
     assert "--key" in hint
+
+
+def recorded_silence(folder: Path) -> Path:
+    """Record two charts, of which one is heard for four seconds and the other for twenty."""
+    new_key_file(folder / "key")
+    keyring = Keyring.load(folder / "key")
+    steady, dying = (RecordedProbe(keyring, 1, host=host) for host in ("steady", "dying"))
+    entries = []
+    for second in range(20):
+        at_ns = BEGIN_NS + second * NANOSECONDS
+        for probe in (steady, dying)[: 2 if second < 4 else 1]:
+            probe.step(at_ns, 0, f"s{second}")
+            entries.append(probe.send(at_ns + NANOSECONDS // 10))
+    tape(folder / "silence.farscope", entries)
+    return folder / "silence.farscope"
+
+
+def test_only_what_was_noticed_in_the_part_is_told_and_in_its_place(tmp_path, farscope):
+    path = recorded_silence(tmp_path)
+
+    def told(*arguments: str) -> list[str]:
+        done = farscope("replay", path, "--speed", "max", "--key", tmp_path / "key", *arguments)
+        return [line.partition("] ")[2] for line in done.stderr.splitlines() if line.startswith("[")]
+
+    appeared = ["steady 0: appeared", "dying 0: appeared"]
+    assert told() == [*appeared, "dying 0: fell silent after step 4"]
+    assert told("--to", "7s") == appeared
+    assert told("--from", "7s", "--to", "9s") == ["dying 0: fell silent after step 4"]
+    assert told("--from", "9s") == []
+
+
+def test_notices_stand_between_the_steps_of_the_time_they_are_of(tmp_path, farscope):
+    path = recorded_silence(tmp_path)
+    watched = farscope("watch", path, "--json", "--key", tmp_path / "key")
+    items = [json.loads(line) for line in watched.stdout.splitlines()]
+    times = [item["time_ns"] if "notice" in item else item["ended_ns"] for item in items]
+    assert times == sorted(times)
+    (silent,) = [item for item in items if item.get("notice") == "silent"]
+    assert (silent["chart"], silent["count"]) == ("dying 0", 4)
+    assert silent["time_ns"] == BEGIN_NS + 8_100_000_000

@@ -7,19 +7,23 @@ import re
 import subprocess
 import sys
 from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from farscope import Event, Factory, broadcast, return_status
-from farscope.cli.printing import ALARMING, INTRODUCING
+from farscope.cli.printing import ALARMING
 from farscope.logs.recording_writer import RecordingWriter
 from farscope.logs.url import open_log
-from farscope.scope.notice import NoticeKind
+from farscope.records.remarks import without_all_remarks
+from farscope.scope.notice import INTRODUCING, NoticeKind
 from farscope.testing.program import Program
 from farscope.wire.keys import new_key_file
 
 TRACE_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[.+\] e->\w+\(\) \S+->\S+")
+
+STAMPED = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] ")
 
 
 @pytest.fixture
@@ -56,7 +60,10 @@ def play(url: str, *names: str, presses: int = 1) -> None:
 def watch(*arguments: str) -> subprocess.CompletedProcess[str]:
     """Watch what is there already."""
     command = [sys.executable, "-m", "farscope", "watch", "--since", "start", "--for", "300ms", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    # On a busy machine any step may take long.
+    done.stdout = without_all_remarks(done.stdout)
+    return done
 
 
 def test_piped_output_is_plain_trace_lines_and_nothing_else(url):
@@ -77,8 +84,8 @@ def test_what_appeared_and_said_goodbye_and_the_account_go_to_standard_error(url
     play(url, "lamp")
     told = watch(url).stderr.splitlines()
     assert told[0] == f"watching {url}; Ctrl-C ends"
-    assert "lamp: appeared" in told
-    assert "lamp: closed" in told
+    assert [line.rpartition("] ")[2] for line in told[1:-1]] == ["lamp: appeared", "lamp: closed"]
+    assert all(STAMPED.match(line) for line in told[1:-1])
     assert told[-1] == "seen 2 steps of 1 probe, lost 0, duplicated 0"
 
 
@@ -134,7 +141,7 @@ def test_on_a_terminal_events_that_came_to_nothing_have_a_line_and_in_a_pipe_the
     play_guarded(url)
     command = [sys.executable, "-m", "farscope", "watch", url, "--since", "start", "--for", "300ms"]
     shown = re.sub(r"\x1b\[\d*m", "", in_terminal(command))
-    lines = [line.partition("] ")[2] for line in shown.splitlines()]
+    lines = [line.partition("] ")[2] for line in without_all_remarks(shown).splitlines()]
     assert lines == ["[door] e->start_at() top->shut", *CAME_TO_NOTHING]
     assert len(watch(url).stdout.splitlines()) == 1
 
@@ -166,11 +173,46 @@ def test_a_glob_that_matched_no_chart_is_told_at_the_end(url):
 
 def test_json_is_one_object_a_step(url):
     play(url, "lamp")
-    steps = [json.loads(line) for line in watch(url, "--json").stdout.splitlines()]
+    items = [json.loads(line) for line in watch(url, "--json").stdout.splitlines()]
+    steps = [item for item in items if "notice" not in item]
     assert [(step["chart"], step["signal"], step["end"]) for step in steps] == [
         ("lamp", "start_at", "off"),
         ("lamp", "PRESS", "on"),
     ]
+
+
+def test_with_json_notices_are_dated_objects_in_their_place(url):
+    play(url, "lamp")
+    done = watch(url, "--json")
+    items = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [item.get("notice", item.get("signal")) for item in items] == [
+        "appeared",
+        "start_at",
+        "PRESS",
+        "closed",
+    ]
+    times = [item["time_ns"] if "notice" in item else item["ended_ns"] for item in items]
+    assert times == sorted(times)
+    closed = items[-1]
+    assert (closed["chart"], closed["text"]) == ("lamp", "lamp: closed")
+    assert datetime.fromisoformat(closed["time"]).timestamp() == pytest.approx(closed["time_ns"] / 1e9)
+    assert "closed" not in done.stderr
+
+
+def test_what_there_is_to_tell_stands_in_its_place_between_the_steps(url):
+    play_guarded(url)
+    command = [sys.executable, "-m", "farscope", "watch", url, "--spy", "--since", "start", "--for", "300ms"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=60, check=False
+    )
+    bare = without_all_remarks(done.stdout)
+    lines = [re.sub(r" \(test_watch.*", "", line.partition("] ")[2]) for line in bare.splitlines()]
+    assert lines[1:3] == ["door: appeared", "[door] e->start_at() top->shut"]
+    failed = lines.index("[door, failed] e->BREAK() in shut")
+    assert lines[failed + 1].startswith("[door] BREAK:shut")
+    assert lines[-3:-1] == ["door: BREAK failed in shut: OSError: bulb\\x1b[2J", "door: closed"]
+    stamps = [line[:28] for line in done.stdout.splitlines()[1:-1]]
+    assert stamps == sorted(stamps)
 
 
 def test_with_json_the_account_is_an_object_too_before_the_line_for_people(url):
@@ -245,7 +287,7 @@ def test_lines_come_while_the_chart_runs_also_through_a_pipe(url):
         chart.start_at("off")
         watcher.wait_out("e->start_at() top->off")
         chart.dispatch(Event("PRESS"))
-        watcher.wait_out("e->PRESS() off->on\n")
+        watcher.wait_out("e->PRESS() off->on")
 
 
 def test_a_span_counts_from_when_the_past_was_shown(long_url):

@@ -6,7 +6,7 @@ from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.structure import ChartStructure, StateInfo
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.ledger import PATIENCE_NS
-from farscope.scope.notice import NoticeKind
+from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.spans import Span
 from farscope.scope.unknown import Why
 from farscope.scope.world import LATELY_NS, SETTLE_NS, SILENT_AFTER_NS, World
@@ -321,3 +321,44 @@ def test_who_is_silent_in_a_past_that_is_still_read_may_speak_in_its_rest(watche
     assert watched.unknown() == []
     watched.world.at_end = True
     assert watched.unknown() == [("producer", 4, Why.SILENT)]
+
+
+def read_past(world, intake, entries) -> list[Notice]:
+    """Apply batches with the second they were stored in; return what was told."""
+    told: list[Notice] = []
+    for second, data in entries:
+        outcome = intake.take(data, 0)
+        assert isinstance(outcome, Accepted)
+        told += world.apply(outcome, 10**15, 10**15 - second * 10**9, second * 10**9)
+    return told
+
+
+def test_in_the_past_a_chart_is_told_to_have_fallen_silent_while_others_were_heard(keyring, hand_probe):
+    steady, dying = hand_probe("steady"), hand_probe("dying")
+    entries = [(100, dying.send(1))] + [(100 + second, steady.send(1)) for second in range(8)]
+    world, intake = World(), Intake(Opener(keyring), since_ns=0)
+    silent = [each for each in read_past(world, intake, entries) if each.kind is NoticeKind.FELL_SILENT]
+    assert [(each.subject, each.count) for each in silent] == [("dying", 1)]
+    assert silent[0].time_ns == dying.sent_ns + SILENT_AFTER_NS
+    again = read_past(world, intake, [(108, dying.send(1)), (109, steady.send(1))])
+    assert [each.kind for each in again] == [NoticeKind.SPOKE_AGAIN]
+
+
+def test_in_the_past_nobody_is_silent_where_nobody_was_heard(keyring, hand_probe):
+    one, other = hand_probe("one"), hand_probe("other")
+    entries = [(100, one.send(1)), (101, other.send(1)), (400, one.send(1)), (401, other.send(1))]
+    told = read_past(World(), Intake(Opener(keyring), since_ns=0), entries)
+    assert {each.kind for each in told} == {NoticeKind.APPEARED}
+
+
+def test_every_notice_is_dated_and_what_is_missing_by_when_it_showed(keyring, hand_probe):
+    probe = hand_probe()
+    intake, world = Intake(Opener(keyring), since_ns=0), World()
+    told = read_past(world, intake, [(100, probe.send(1))])
+    probe.lose(3)
+    told += read_past(world, intake, [(101, probe.send(1))])
+    showed_ns = probe.sent_ns
+    told += read_past(world, intake, [(102, probe.send(1, drop=(2, "full"))), (103, probe.goodbye())])
+    told += world.settle(10**16)
+    assert all(each.time_ns is not None for each in told)
+    assert [each.time_ns for each in told if each.kind is NoticeKind.MISSING] == [showed_ns]

@@ -11,7 +11,7 @@ from farscope.cli.style import tell
 from farscope.errors import LogUnavailable
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
-from farscope.views.text import escape, notice_line
+from farscope.views.text import dated_line, escape
 
 GIVE_UP_S: Final = 30.0
 """A log that cannot be read for so long ends a verb that reads up to its end; that is then an error."""
@@ -74,7 +74,7 @@ class Heard:
             elif notice.kind is NoticeKind.LOG_AVAILABLE:
                 self._patience.found()
             elif notice.kind in self._telling:
-                tell(notice_line(notice), alarming=True)
+                tell(dated_line(notice), alarming=True)
             if notice.kind is NoticeKind.REFUSED and not self.refused:
                 self.refused.append(notice)
 

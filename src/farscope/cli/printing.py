@@ -14,16 +14,21 @@ from farscope.cli.style import colour_of, colour_of_step, tell, wants_colour
 from farscope.records.failure import error_line, error_place
 from farscope.records.remarks import remarks
 from farscope.records.shape import TRACED_KINDS, StepKind
-from farscope.records.step import Step
+from farscope.records.step import Step, local_time
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.moments import by_one_clock
 from farscope.views.selection import Selection
-from farscope.views.text import escape, json_pieces, notice_line, outcome_line, spy_lines, trace_line
-
-INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
-"""Kinds of notice that are told before the steps that came with them; all others are told behind."""
+from farscope.views.text import (
+    dated_line,
+    escape,
+    json_pieces,
+    notice_json,
+    outcome_line,
+    spy_lines,
+    trace_line,
+)
 
 ALARMING = frozenset(
     {
@@ -79,8 +84,8 @@ They come in pieces, one after the other, since the lines of one step may be ver
 Head = Callable[[Step, str], str | None]
 """Makes the one line that tells of a step, or none, given the label of its chart."""
 
-Show = Callable[[list[Step]], None]
-"""Prints steps, and what there is to tell besides."""
+Show = Callable[[Iterable[Step | Notice]], None]
+"""Prints steps and notices, in the order they are given in."""
 
 PIECE_CHARACTERS: Final = 65_536
 """As much is gathered before it is written; the last of it is written in any case when a round is over."""
@@ -193,6 +198,11 @@ class Output:
                     return False
         return True
 
+    def tell(self, text: str, *, alarming: bool) -> None:
+        """Print what there is to tell besides the steps, behind what was gathered."""
+        self.flush()
+        tell(text, alarming=alarming)
+
     def flush(self) -> None:
         """Write what was gathered."""
         if self._waiting:
@@ -204,35 +214,33 @@ class Output:
 
 
 def shower(
-    scope: Scope,
-    matching: Matching,
-    lines: Lines,
-    ask: Callable[[], list[Notice]] | None = None,
-    output: Output | None = None,
+    scope: Scope, matching: Matching, lines: Lines, *, output: Output | None = None, as_json: bool = False
 ) -> Show:
-    """Return what prints steps, and the notices there are, each on its side of them.
+    """Return what prints steps and notices; only those that are wanted, see ``wants_notice``.
 
-    Only steps that are wanted are printed; for notices, see ``wants_notice``.
-    ``ask`` says which notices there are; without it the scope does. ``output`` counts what it does not write.
+    Steps go to standard output and what else there is to tell to standard error, in their order also where
+    the two are one. ``as_json`` puts notices among the steps, as objects. ``output`` counts what it does not
+    write.
     """
-    asked = ask or scope.notices
     out = output or Output(lambda: False)
 
-    def show(steps: list[Step]) -> None:
-        notices = [notice for notice in asked() if wants_notice(matching, notice)]
-        _tell_notices(notice for notice in notices if notice.kind in INTRODUCING)
-        for place, step in enumerate(steps):
-            if not matching.wants(step):
-                continue
-            seen = Seen.of(step, scope)
-            if not out.write(lines(seen)):
-                out.unshown += len(steps) - place
-                break
-            if step.kind is StepKind.FAILED:
-                out.flush()
-                tell(_failure_line(step, seen.label), alarming=True)
+    def show(items: Iterable[Step | Notice]) -> None:
+        for item in items:
+            if isinstance(item, Notice):
+                if not wants_notice(matching, item):
+                    continue
+                if as_json:
+                    out.write([f"{notice_json(item)}\n"])
+                else:
+                    out.tell(dated_line(item), alarming=item.kind in ALARMING)
+            elif out.gave_up:
+                out.unshown += 1
+            elif matching.wants(item):
+                seen = Seen.of(item, scope)
+                out.unshown += not out.write(lines(seen))
+                if item.kind is StepKind.FAILED and not as_json:
+                    out.tell(_failure_line(seen), alarming=True)
         out.flush()
-        _tell_notices(notice for notice in notices if notice.kind not in INTRODUCING)
 
     return show
 
@@ -248,15 +256,12 @@ def wants_notice(matching: Matching, notice: Notice) -> bool:
     return chosen and not (matching.selection.kinds and notice.kind in LIVES)
 
 
-def _tell_notices(notices: Iterable[Notice]) -> None:
-    for notice in notices:
-        tell(notice_line(notice), alarming=notice.kind in ALARMING)
-
-
-def _failure_line(step: Step, label: str) -> str:
+def _failure_line(seen: Seen) -> str:
     """Return why a step was given up; it leaves no trace line, and nobody should need --spy to notice it."""
+    step = seen.by_our_clock
     error, place = (
         (error_line(step.texts[-1]), error_place(step.texts[-1])) if step.texts else ("no text", "")
     )
     at = f" ({escape(place)})" if place else ""
-    return f"{escape(label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}{at}"
+    what = f"{escape(seen.label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}{at}"
+    return f"[{local_time(step.ended_ns)}] {what}"

@@ -14,7 +14,7 @@ import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
 from farscope.cli.pace import SPEED, Pace, beside, place_ns
-from farscope.cli.printing import INTRODUCING, Lines, Seen, Show, lines_for, shower, unseen_steps
+from farscope.cli.printing import Lines, Seen, Show, lines_for, shower, unseen_steps
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
@@ -24,7 +24,8 @@ from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log, redacted
 from farscope.records.step import NANOSECONDS, Step, local_time
-from farscope.scope.notice import Notice
+from farscope.scope.in_place import InPlace
+from farscope.scope.notice import ABOUT_THE_LOG, Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
@@ -91,7 +92,7 @@ def replay(
     are appended to that log, so that others can watch; they stay sealed, so no key is needed, and times
     stay those of the recording.
 
-    What else there is to tell, such as losses, comes at the end. Ctrl-C ends it.
+    What else there is to tell, such as losses, stands where it was noticed. Ctrl-C ends it.
     """
     recording = open_log(file)
     if not isinstance(recording, RecordingLog):
@@ -135,24 +136,18 @@ def _show(
     # However slowly it is played, or read: what was not shown yet waits in the recording.
     with Scope(part, key=key) as scope, scope.taking(), ending() as over:
         tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
-        held: list[Notice] = []
-        noticed: list[Notice] = []
-        # The scope reads ahead, so what it notices it notices before the steps are shown.
         matching = Matching(selection)
         lines = Shown(lines_for(selection, spy=spy, as_json=False))
-        show = shower(scope, matching, lines, lambda: held)
+        part_shown = Part(scope, span, matching)
         try:
-            _play(_wanted(scope, span, matching), Pace(speed), show, unless_reader_gone(over))
+            _play(part_shown.items(), Pace(speed), shower(scope, matching, lines), unless_reader_gone(over))
         finally:
-            noticed += scope.notices()
-            held += [notice for notice in noticed if notice.kind not in INTRODUCING]
-            show([])
             matching.know(view.id for view in scope.charts)
             if not over():
                 _know_all(recording, key, matching, over)
             tell_unmatched(matching, unseen_steps(selection, spy=spy))
             tell(lines.account(scope.stats))
-        check_opened(scope.stats, noticed)
+        check_opened(scope.stats, part_shown.refused)
 
 
 class Shown:
@@ -175,16 +170,47 @@ class Shown:
         return f"shown {number(self._steps, 'step')}; of all that was read: {stats_line(stats)}"
 
 
-def _wanted(scope: Scope, span: Span, matching: Matching) -> Iterator[tuple[int, Step] | None]:
-    """Yield steps with the times their lines show, and None whenever there is nothing to wait for."""
-    while not scope.ended:
-        for step in scope.take(LOOK_S):
-            time_ns = by_one_clock(step, scope.corrected_ns).ended_ns
-            if span.has(time_ns):
-                yield time_ns, step
+Timed = tuple[int | None, Step | Notice]
+"""What is to be shown, and when it is due; None is at once."""
+
+
+class Part:
+    """What a scope gives that lies in a span of time, in its order."""
+
+    def __init__(self, scope: Scope, span: Span, matching: Matching) -> None:
+        self.refused: list[Notice] = []
+        """The first notice about a refused batch, wherever it lies, if there was any."""
+        self._scope = scope
+        self._span = span
+        self._matching = matching
+        self._in_place = InPlace(scope.notices)
+
+    def items(self) -> Iterator[Timed | None]:
+        """Yield steps and notices with the times their lines show, and None where nothing is waited for."""
+        while not self._scope.ended:
+            yield from self._among(self._scope.take(LOOK_S))
+            yield None
+        yield from self._among(())
+
+    def _among(self, steps: Iterable[Step]) -> Iterator[Timed]:
+        for item in self._in_place.among(steps):
+            if isinstance(item, Notice):
+                yield from self._notice(item)
+                continue
+            time_ns = by_one_clock(item, self._scope.corrected_ns).ended_ns
+            if self._span.has(time_ns):
+                yield time_ns, item
             else:
-                matching.pass_over(step)
-        yield None
+                self._matching.pass_over(item)
+
+    def _notice(self, notice: Notice) -> Iterator[Timed]:
+        if notice.kind is NoticeKind.REFUSED and not self.refused:
+            self.refused.append(notice)
+        # What is to be told of the file itself is of now, and due at once.
+        if notice.kind in ABOUT_THE_LOG or notice.time_ns is None:
+            yield None, notice
+        elif self._span.has(notice.time_ns):
+            yield notice.time_ns, notice
 
 
 def _know_all(recording: RecordingLog, key: Path | None, matching: Matching, over: Over) -> None:
@@ -202,17 +228,17 @@ def _know_all(recording: RecordingLog, key: Path | None, matching: Matching, ove
         matching.know(view.id for view in scope.charts)
 
 
-def _play(steps: Iterable[tuple[int, Step] | None], pace: Pace, show: Show, over: Over) -> None:
-    """Show steps when they are due, those due together at once."""
-    due: list[Step] = []
-    for timed in steps:
-        if timed is None or pace.left_s(timed[0]) > 0:
+def _play(items: Iterable[Timed | None], pace: Pace, show: Show, over: Over) -> None:
+    """Show steps and notices when they are due, those due together at once."""
+    due: list[Step | Notice] = []
+    for timed in items:
+        if timed is None or (timed[0] is not None and pace.left_s(timed[0]) > 0):
             show(due)
             due = []
         if timed is None:
             if over():
                 return
-        elif pace.wait_for(timed[0], over):
+        elif timed[0] is None or pace.wait_for(timed[0], over):
             due.append(timed[1])
         else:
             return

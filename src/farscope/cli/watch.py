@@ -26,6 +26,7 @@ from farscope.logs.base import FiniteLog
 from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
 from farscope.scope.feed import WIRES
+from farscope.scope.in_place import InPlace
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.selection import Selection
@@ -48,7 +49,7 @@ from farscope.views.text import escape, stats_json
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON object a step, with everything in it; the account as one, too, on standard error.",
+    help="One JSON object a step or notice, with everything in it; the account as one on standard error.",
 )
 @click.option(
     "--wire", type=click.Choice(WIRES), default="batches", show_default=True, help="Form of what travels."
@@ -74,8 +75,9 @@ def watch(
 
     Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
     with --spy, events that were ignored, refused by a guard or failed have a line as well; --only chooses
-    among them. What else is worth knowing (a chart appeared, went silent, something was lost) and the closing
-    accounting go to standard error. Ctrl-C ends it; the account says so if there was more in the log.
+    among them. What else is worth knowing (a chart appeared, went silent, something was lost) stands between
+    them, on standard error unless --json is given, and so does the closing accounting. Ctrl-C ends it; the
+    account says so if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
     address = open_lines(url).url if log is None else log.url
@@ -92,7 +94,8 @@ def watch(
         # The seed's lines do not say what became of an event.
         lines = lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
         try:
-            _follow(scope, shower(scope, matching, lines, output=output), over, output, waiting)
+            show = shower(scope, matching, lines, output=output, as_json=as_json)
+            _follow(scope, show, over, output, waiting)
         finally:
             matching.know(view.id for view in scope.charts)
             tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
@@ -105,10 +108,11 @@ def watch(
 
 def _follow(scope: Scope, show: Show, over: Over, output: Output, waiting: Waiting) -> None:
     """Show what comes until it is over, then what was received by then, as long as there is time for it."""
+    in_place = InPlace(scope.notices)
     while not over() and not scope.ended:
-        show(scope.take(LOOK_S))
+        show(in_place.among(scope.take(LOOK_S)))
         waiting.look()
     scope.close()
     while not output.gave_up and (steps := scope.take(0.0)):
-        show(steps)
-    show([])
+        show(in_place.among(steps))
+    show(in_place.among(()))

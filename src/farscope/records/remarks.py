@@ -35,6 +35,11 @@ def took_text(duration_ns: int) -> str:
     return f"took {duration_ns / 1e9:.1f} s"
 
 
+def without_all_remarks(text: str) -> str:
+    """Return lines without their remarks, to compare runs on machines that are busy or not."""
+    return "".join(without_remarks(line)[0] + end for line, end in re.findall(r"([^\n]*)(\n|\Z)", text))
+
+
 def without_remarks(line: str) -> tuple[str, int]:
     """Return a line without what ``remarks`` put behind it, and the nanoseconds that the step took by it."""
     found = _REMARKS.search(line)

@@ -92,8 +92,7 @@ class Step(NamedTuple):
     @property
     def time(self) -> datetime:
         """When the step began, aware, in UTC, to the microsecond."""
-        seconds, nanoseconds = divmod(self.time_ns, NANOSECONDS)
-        return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
+        return utc_time(self.time_ns)
 
     def spy(self) -> list[str]:
         """Return the step's spy lines, the closing queue line included."""
@@ -110,6 +109,12 @@ class Step(NamedTuple):
 
 RawStep = tuple[ChartId, int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]
 """The fields of a ``Step`` as the engine appends them: building a plain tuple is several times cheaper."""
+
+
+def utc_time(time_ns: int) -> datetime:
+    """Return nanoseconds since the epoch as a moment, aware, in UTC, to the microsecond."""
+    seconds, nanoseconds = divmod(time_ns, NANOSECONDS)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
 
 
 def local_time(time_ns: int) -> str:

@@ -140,6 +140,11 @@ class Weighed(list[RawStep]):
         self += steps
         self.runs.append((len(steps), each))
 
+    def append_all(self, others: Weighed) -> None:
+        """Add others behind these, with what each takes."""
+        self += others
+        self.runs += others.runs
+
 
 def runs_of(steps: Sequence[RawStep]) -> list[tuple[int, int]]:
     """Return how many of the steps take how many bytes each, run by run."""

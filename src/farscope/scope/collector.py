@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import replace
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
@@ -200,13 +201,13 @@ class Collector:
         finally:
             if self.failure is not None:
                 self._fall_behind()
-            self._hand_out_all()
-            now_ns = steady_ns()
+            now = _now()
             with self._lock:
-                self._count_owed(now_ns)
+                self._count_owed(now.steady_ns)
                 if self.caught_up:
-                    self._world.end(now_ns, for_good=self._for_good)
-                self._notices.extend(self._world.settle(now_ns))
+                    self._world.end(now.steady_ns, for_good=self._for_good)
+                self._ordering.note(self._world.settle(now.steady_ns), now)
+            self._hand_out_all()
             self._inbox.end()
 
     def _collect(self) -> None:
@@ -267,11 +268,13 @@ class Collector:
         with self._lock:
             outcome = self._intake.take(entry.data, now.steady_ns)
             if isinstance(outcome, Accepted):
-                self._notices.extend(self._ordering.put(outcome, entry.stored_ns, now, live=live))
-                self._notices.extend(self._world.apply(outcome, now.steady_ns, age_ns))
+                told = [*self._ordering.put(outcome, entry.stored_ns, now, live=live)]
+                past_ns = None if live else self._ordering.past_ns
+                self._ordering.note(told + self._world.apply(outcome, now.steady_ns, age_ns, past_ns), now)
             elif isinstance(outcome, Refused):
-                count = self._intake.refused[outcome.reason]
-                self._notices.extend(self._refusals.tell(outcome, count))
+                refusals = self._refusals.tell(outcome, self._intake.refused[outcome.reason])
+                at_ns = now.wall_ns if live else entry.stored_ns
+                self._ordering.note([replace(notice, time_ns=at_ns) for notice in refusals], now)
 
     def _patience_s(self) -> float:
         if self._until_ns is not None:
@@ -284,11 +287,13 @@ class Collector:
         with self._lock:
             several = self._world.several_speak(now.steady_ns)
             steps = self._ordering.take(now, live=live, several=several)
+            self._notices.extend(self._ordering.notices())
         self._hand_out(steps)
 
     def _hand_out_all(self) -> None:
         with self._lock:
             steps = self._ordering.take_all()
+            self._notices.extend(self._ordering.notices())
         self._hand_out(steps)
 
     def _hand_out(self, steps: Sequence[RawStep]) -> None:
@@ -302,6 +307,7 @@ class Collector:
             self._listening_since_ns = now_ns
             with self._lock:
                 steps = self._ordering.reach_end(_now())
+                self._notices.extend(self._ordering.notices())
                 # Before anybody is told that we have caught up, and takes the account for complete.
                 self._count_owed(now_ns)
             self._hand_out(steps)
@@ -311,9 +317,9 @@ class Collector:
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:
-                self._notices.append(Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut))
+                self._note([Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut)])
                 self._cut = cut
-            self._notices.extend(self._world.tick(now_ns, self._listening_since_ns))
+            self._ordering.note(self._world.tick(now_ns, self._listening_since_ns), _now())
         self._inbox.touch()
 
     def _count_owed(self, now_ns: int) -> None:
@@ -334,14 +340,14 @@ class Collector:
                 return
 
     def _log_lost(self, error: LogUnavailable) -> None:
-        # Who waits for a broker to come back is told, once each, of what somebody has to mend there.
-        if not self._failures or (error.refused and error.message not in self._told):
-            self._told.add(error.message)
-            self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         self._listening_since_ns = None
         self._fall_behind()
         self._was_lost = True
         self._hand_out_all()
+        # Who waits for a broker to come back is told, once each, of what somebody has to mend there.
+        if not self._failures or (error.refused and error.message not in self._told):
+            self._told.add(error.message)
+            self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
@@ -354,8 +360,13 @@ class Collector:
 
     def _tell(self, notices: list[Notice]) -> None:
         with self._lock:
-            self._notices.extend(notices)
+            self._note(notices)
         self._inbox.touch()
+
+    def _note(self, notices: list[Notice]) -> None:
+        """Take what there is to tell of the log, as it is at present; with the lock held."""
+        at_ns, place = time.time_ns(), self._ordering.handed_out
+        self._notices.extend(replace(notice, time_ns=at_ns, place=place) for notice in notices)
 
 
 def _now() -> Now:

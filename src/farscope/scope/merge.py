@@ -193,16 +193,20 @@ class Merge:
         """Count nothing as late against what was handed out so far."""
         self._reached_ns = NEVER_NS
 
-    def take(self, until_ns: int, arrived_ns: int) -> Weighed:
+    def take(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Weighed:
         """Return, in order, what happened until then or has waited for long enough, and what is too much.
 
         Args:
             until_ns: up to this corrected time, included.
             arrived_ns: whatever arrived until then is not held any more, nor what is before it.
+            effects: whether this is also so for what waits for the step that caused it.
         """
+        if until_ns == EVER_NS:
+            return self.take_all(effects=effects)
         taken = Weighed()
         until_ns = self.due_ns(until_ns, arrived_ns)
-        self._release(until_ns)
+        if effects:
+            self._release(until_ns)
         while self._heap and self._heap[0][0] <= until_ns:
             self._take_some(taken, until_ns)
         while len(self) > self._limit or self._bytes > self._limit_bytes:

@@ -45,6 +45,16 @@ class NoticeKind(StrEnum):
     """Retention removed ``count`` batches before they could be read."""
 
 
+INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
+"""Kinds of notice that stand before the steps that came with them; all others stand behind."""
+
+
+ABOUT_THE_LOG = frozenset(
+    {NoticeKind.LOG_UNAVAILABLE, NoticeKind.LOG_AVAILABLE, NoticeKind.LOG_REFUSED, NoticeKind.LOG_CUT}
+)
+"""Kinds of notice about the reading itself: they are dated when it came to them."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One thing to tell; plain text from the network, to be escaped before it is shown."""
@@ -58,3 +68,10 @@ class Notice:
     """Numbers of a probe's steps, both ends included."""
     chart: ChartId | None = field(default=None, compare=False)
     """The chart ``subject`` names; None where the subject is none."""
+    probe: str = field(default="", compare=False)
+    """The id of the probe it is about; empty where it is about none."""
+    time_ns: int | None = field(default=None, compare=False)
+    """When it came to be so, in nanoseconds since the epoch, by the clock that steps of the probe are shown
+    by: its machine's, or the scope's where that is off by more than a second."""
+    place: int = field(default=0, compare=False)
+    """How many steps the scope has handed out before it."""

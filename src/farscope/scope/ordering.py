@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from farscope.records.step import ChartId, RawStep
+from farscope.records.weight import Weighed
 from farscope.scope.clocks import QUIET_NS, Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
-from farscope.scope.lane import NEVER_NS
+from farscope.scope.lane import EVER_NS, NEVER_NS
 from farscope.scope.merge import Merge
 from farscope.scope.notice import Notice
+from farscope.scope.noting import Noting
 from farscope.wire.envelope import Flags
 
 WINDOW_S = 0.1
@@ -47,6 +50,9 @@ class Ordering:
         self._clocks = clocks
         self._window_ns = int(window_s * 1_000_000_000)
         self._merge = Merge()
+        self._noting = Noting(clocks.correction_ns)
+        self.handed_out = 0
+        """How many steps were handed out."""
         # When each probe that did not say goodbye was heard last in the past, by the clock of the log.
         self._open: dict[str, int] = {}
         self._unsettled: set[str] = set()
@@ -63,6 +69,11 @@ class Ordering:
     def late(self) -> int:
         """Steps that came too late for their place: all others came in order."""
         return self._merge.late
+
+    @property
+    def past_ns(self) -> int:
+        """How far the past was read, by the clock it is compared with."""
+        return self._clocks.past_ns
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
         """Tell whether a step was handed out while the one that caused it was still running."""
@@ -98,10 +109,22 @@ class Ordering:
         # An estimate of the past that moves later on is of a clock that moved.
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
+            self._noting.correct()
         self._note_known(probe)
         steps, each = accepted.posted.steps, batch.step_bytes
+        if len(self._noting):
+            self._noting.introduce(probe, steps)
         self._merge.put(probe, steps, correction_ns, now.steady_ns, batch.charts, each=each)
-        return told
+        return [replace(notice, probe=probe, time_ns=batch.sent_ns) for notice in told]
+
+    def note(self, notices: Iterable[Notice], now: Now) -> None:
+        """Take what there is to tell; it is handed out with ``notices`` when its place has come."""
+        for notice in notices:
+            self._noting.add(notice, now.steady_ns)
+
+    def notices(self) -> list[Notice]:
+        """Return what has found its place among the steps that were handed out, since this was last asked."""
+        return self._noting.take()
 
     def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
         """Return the steps whose time has come.
@@ -111,21 +134,21 @@ class Ordering:
             live: whether all there is in the log was read.
             several: whether more than one probe speaks at present; one alone soon waits for nobody.
         """
-        if not len(self._merge):
+        if not len(self._merge) and not len(self._noting):
             return ()
         if not self._window_ns:
-            return self._merge.take_all()
+            return self._out(EVER_NS, EVER_NS)
         if not live:
-            return self._merge.take(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
+            return self._out(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
         if self._awaiting(now):
-            return self._merge.take(NEVER_NS, now.steady_ns - END_HOLD_NS)
+            return self._out(NEVER_NS, now.steady_ns - END_HOLD_NS)
         if not (several or self._merge.effects) and now.steady_ns >= self._company_until_ns:
-            return self._merge.take_all()
-        return self._merge.take(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
+            return self._out(EVER_NS, EVER_NS)
+        return self._out(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
 
     def reach_end(self, now: Now) -> Sequence[RawStep]:
         """Return what waits when all of the past was read, unless the next batches tell more about it."""
-        if len(self._merge) and self._window_ns:
+        if (len(self._merge) or len(self._noting)) and self._window_ns:
             self._await(now)
         if self._awaited:
             return ()
@@ -134,18 +157,19 @@ class Ordering:
             self._correct_all()
             return ()
         self._correct_all()
-        steps = self._merge.take_all(effects=False)
+        steps = self._out(EVER_NS, EVER_NS, effects=False)
         self._end_past()
         return steps
 
     def take_all(self) -> Sequence[RawStep]:
         """Return all steps that wait: nothing comes that could be in front of them."""
         self._correct_all()
-        return self._merge.take_all()
+        return self._out(EVER_NS, EVER_NS)
 
     def wait_s(self, now: Now, *, live: bool) -> float | None:
         """Return in how many seconds the next step's time has come; None if no step waits."""
-        next_ns, arrived_ns = self._merge.next_ns, self._merge.oldest_arrival_ns
+        next_ns = _earlier(self._merge.next_ns, self._noting.next_ns)
+        arrived_ns = _earlier(self._merge.oldest_arrival_ns, self._noting.oldest_arrival_ns)
         if next_ns is None or arrived_ns is None:
             return None
         if live and self._awaiting(now):
@@ -156,6 +180,21 @@ class Ordering:
         if live:
             left_ns = min(left_ns, next_ns + hold_ns - now.wall_ns)
         return max(0, left_ns) / 1e9
+
+    def _out(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Sequence[RawStep]:
+        """Return the steps that are due or came until then, and let notices find their place among them."""
+        if not len(self._noting):
+            steps = self._merge.take(until_ns, arrived_ns, effects=effects)
+            self.handed_out += len(steps)
+            return steps
+        until_ns = max(self._merge.due_ns(until_ns, arrived_ns), self._noting.due_ns(until_ns, arrived_ns))
+        taken = Weighed()
+        while (before_ns := self._noting.before(until_ns)) is not None:
+            taken.append_all(self._merge.take(before_ns, NEVER_NS, effects=effects))
+            self._noting.place(self.handed_out + len(taken))
+        taken.append_all(self._merge.take(until_ns, NEVER_NS, effects=effects))
+        self.handed_out += len(taken)
+        return taken
 
     def _keep_open(self, accepted: Accepted, probe: str) -> None:
         self._open.pop(probe, None)
@@ -207,3 +246,8 @@ class Ordering:
         """Go by what is known by now, also for what is held."""
         for probe in self._merge.probes:
             self._merge.correct(probe, self._clocks.correction_ns(probe))
+        self._noting.correct()
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((time for time in (one, other) if time is not None), default=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -12,12 +13,13 @@ from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.clocks import Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
-from farscope.scope.ledger import PATIENCE_NS, Ledger
+from farscope.scope.ledger import PATIENCE_NS, Ledger, Posted
 from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
+from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
 
 SETTLE_NS = 2_500_000_000
@@ -27,6 +29,12 @@ reads the past, or just after an outage, a probe's next heartbeat may be about t
 LATELY_NS = 2_500_000_000
 """A probe says something every second. One that was heard so lately when the reading ended was running then;
 of any other nobody knows."""
+
+LOOK_BACK_NS = 500_000_000
+"""How far the past is read from one look to the next for who has fallen silent in it."""
+
+MAX_GAPS_DATED = 256
+"""Newest gaps of a probe of which it is remembered when they showed; others are dated by its last batch."""
 
 MAX_CHARTS = 4_096
 """Charts followed at a time. At the limit the one unheard for longest is forgotten."""
@@ -56,8 +64,33 @@ class _Probe:
     silence_told: bool = False
     left: Why | None = None
     """Why nothing is known of it behind the end of the reading, if it has not fallen silent before."""
+    sent_ns: int = 0
+    """When it was last heard, or made its last step known, by its machine's clock."""
+    past_ns: int | None = None
+    """How far the past was read when it was heard in it, by the clock of the past."""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """The first number of each gap as it showed, and when that was, by its machine's clock."""
     charts: dict[int, Key] = field(default_factory=dict)
     pulse: Pulse = field(default_factory=Pulse)
+
+
+class _News:
+    """When what a batch tells came to be so, by the clock of its machine."""
+
+    def __init__(self, probe: str, batch: Batch) -> None:
+        self.probe = probe
+        self._batch = batch
+        ended_ns = [step[3] + step[4] for step in (*batch.steps[:1], *batch.steps[-1:])]
+        self.first_ns = min([batch.sent_ns, *ended_ns])
+        """Before its steps."""
+        self.last_ns = max([batch.sent_ns, *ended_ns])
+        """Behind its steps."""
+
+    def first_of(self, serial: int) -> int:
+        """Return when a chart's first step in it ended; if it made none, when the batch was sent."""
+        return next(
+            (step[3] + step[4] for step in self._batch.steps if step[0][3] == serial), self._batch.sent_ns
+        )
 
 
 class World:
@@ -79,23 +112,31 @@ class World:
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
         self._labels = Labels()
         self._places: Counter[str] = Counter()
+        self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
+        """How far the past was read; since when somebody was heard in it all the time; when that was last
+        used."""
 
-    def apply(self, accepted: Accepted, now_ns: int, age_ns: int = 0) -> list[Notice]:
-        """Take an accepted batch.
+    def apply(
+        self, accepted: Accepted, now_ns: int, age_ns: int = 0, past_ns: int | None = None
+    ) -> list[Notice]:
+        """Take an accepted batch; return what there is to tell, dated by the clock of its machine.
 
         Args:
             accepted: from the intake.
             now_ns: when it was read.
             age_ns: for how long it had been stored by then, when the past is read; 0 when it is new.
+            past_ns: how far the past was read, by a clock of its own; None when it is not read.
         """
         header, batch, posted = accepted.header, accepted.batch, accepted.posted
         probe = self._heard(accepted, now_ns - age_ns)
-        notices = list(self._hear(probe, now_ns))
+        news = _News(probe.id, batch)
+        probe.sent_ns, probe.past_ns = news.last_ns, past_ns
+        notices = list(self._hear(probe, now_ns, news, in_past=past_ns is not None))
         goodbye = bool(header.flags & Flags.GOODBYE)
         probe.pulse.hear(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
             notices += self._present(
-                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id)
+                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id), news
             )
             chart = self._charts[Key(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
@@ -103,22 +144,20 @@ class World:
             self._bytes += chart.structure_bytes - before_bytes
             if chart.stopped and not was_stopped:
                 probe.pulse.stop(entry.serial, batch.sent_ns)
-                notices.append(self._about(NoticeKind.STOPPED, chart.id))
+                notices.append(self._about(NoticeKind.STOPPED, chart.id, news.last_ns))
         more = 0
         for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
             more += self._charts[Key(probe.id, serial)].take_steps(steps)
         self._rings.note(more, batch.extra_bytes, batch.renewed)
         while self._bytes > MAX_CHART_BYTES and len(self._charts) > 1:
             self._forget_chart(next(iter(self._charts)))
-        for reason, count in posted.dropped.items():
-            notices.append(
-                Notice(kind=NoticeKind.DROPPED, subject=self._label_of(probe), detail=reason, count=count)
-            )
-        for span in posted.found:
-            notices.append(Notice(kind=NoticeKind.FOUND, subject=self._label_of(probe), span=span))
+        notices += self._about_numbers(probe, posted, news.last_ns)
+        self._date_gaps(probe)
         if goodbye and not probe.closed:
             probe.closed = True
-            notices += self._about_charts(probe, NoticeKind.CLOSED)
+            notices += self._about_charts(probe, NoticeKind.CLOSED, news.last_ns)
+        if past_ns is not None:
+            notices += self._look_back(past_ns)
         return notices
 
     def tick(self, now_ns: int, listening_since_ns: int | None) -> list[Notice]:
@@ -251,14 +290,26 @@ class World:
         self._probes[probe_id] = probe
         return probe
 
-    def _hear(self, probe: _Probe, now_ns: int) -> Iterator[Notice]:
-        if now_ns - probe.heard_ns >= SILENT_AFTER_NS:
-            probe.silent = True
-            return
-        probe.silent = False
-        if probe.silence_told:
+    def _hear(self, probe: _Probe, now_ns: int, news: _News, *, in_past: bool) -> Iterator[Notice]:
+        probe.silent = now_ns - probe.heard_ns >= SILENT_AFTER_NS
+        if probe.silence_told and (in_past or not probe.silent):
             probe.silence_told = False
-            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN)
+            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN, news.first_ns)
+
+    def _look_back(self, past_ns: int) -> Iterator[Notice]:
+        """Tell who has fallen silent in the past while others were heard all the time."""
+        if not 0 <= past_ns - self._past_ns < SETTLE_NS:
+            # Nobody was heard: then it was the log that was away, or nobody wrote to it.
+            self._heard_since_ns = self._looked_back_ns = past_ns
+        self._past_ns = past_ns
+        if past_ns - self._looked_back_ns < LOOK_BACK_NS:
+            return
+        self._looked_back_ns = past_ns
+        for probe in self._probes.values():
+            heard_ns = max(probe.past_ns or 0, self._heard_since_ns)
+            if not (probe.closed or probe.silence_told) and past_ns - heard_ns >= SILENT_AFTER_NS:
+                probe.silence_told = True
+                yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
 
     def _listen(self, probe: _Probe, now_ns: int, listening_since_ns: int) -> Iterator[Notice]:
         if now_ns - probe.heard_ns < SILENT_AFTER_NS or now_ns - listening_since_ns < SETTLE_NS:
@@ -267,19 +318,36 @@ class World:
         if not probe.silence_told:
             probe.silence_told = True
             probe.ledger.expect_announced(now_ns)
-            yield from self._about_charts(probe, NoticeKind.FELL_SILENT)
+            yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
             yield from self._missing(probe, now_ns, 0)
 
-    def _about_charts(self, probe: _Probe, kind: NoticeKind) -> Iterator[Notice]:
+    def _about_numbers(self, probe: _Probe, posted: Posted, time_ns: int) -> Iterator[Notice]:
+        subject = self._label_of(probe)
+        for reason, count in posted.dropped.items():
+            yield Notice(
+                kind=NoticeKind.DROPPED,
+                subject=subject,
+                detail=reason,
+                count=count,
+                probe=probe.id,
+                time_ns=time_ns,
+            )
+        for span in posted.found:
+            yield Notice(kind=NoticeKind.FOUND, subject=subject, span=span, probe=probe.id, time_ns=time_ns)
+
+    def _about_charts(self, probe: _Probe, kind: NoticeKind, time_ns: int) -> Iterator[Notice]:
         for key in probe.charts.values():
             chart = self._charts[key]
             if not chart.stopped:
-                yield self._about(kind, chart.id, chart.number)
+                yield self._about(kind, chart.id, time_ns, chart.number)
 
-    def _about(self, kind: NoticeKind, chart: ChartId, count: int = 0) -> Notice:
-        return Notice(kind=kind, subject=self._labels.of(chart), count=count, chart=chart)
+    def _about(self, kind: NoticeKind, chart: ChartId, time_ns: int, count: int = 0) -> Notice:
+        subject = self._labels.of(chart)
+        return Notice(
+            kind=kind, subject=subject, count=count, chart=chart, probe=chart.probe, time_ns=time_ns
+        )
 
-    def _present(self, probe: _Probe, chart_id: ChartId) -> Iterator[Notice]:
+    def _present(self, probe: _Probe, chart_id: ChartId, news: _News) -> Iterator[Notice]:
         """Make sure the chart is known, by its present name, and counted as heard last."""
         key = Key(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
@@ -299,7 +367,7 @@ class World:
         self._charts[key] = chart
         probe.charts[chart_id.serial] = key
         if appeared:
-            yield self._about(NoticeKind.APPEARED, chart_id)
+            yield self._about(NoticeKind.APPEARED, chart_id, news.first_of(chart_id.serial))
 
     def _forget_probe(self, probe_id: str) -> None:
         for key in list(self._probes[probe_id].charts.values()):
@@ -314,9 +382,25 @@ class World:
         self.forgotten += 1
 
     def _missing(self, probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
+        self._date_gaps(probe)
         for span in probe.ledger.tell(now_ns, patience_ns=patience_ns):
-            subject = self._label_of(probe)
-            yield Notice(kind=NoticeKind.MISSING, subject=subject, count=span.size, span=span)
+            known = bisect_right(probe.gaps, span.first, key=lambda gap: gap[0])
+            yield Notice(
+                kind=NoticeKind.MISSING,
+                subject=self._label_of(probe),
+                count=span.size,
+                span=span,
+                probe=probe.id,
+                time_ns=probe.gaps[known - 1][1] if known else probe.sent_ns,
+            )
+
+    def _date_gaps(self, probe: _Probe) -> None:
+        """Take note of when gaps showed that were not there before."""
+        if not probe.ledger.missing:
+            return
+        last = probe.gaps[-1][0] if probe.gaps else -1
+        probe.gaps += [(gap.first, probe.sent_ns) for gap in probe.ledger.gaps() if gap.first > last]
+        del probe.gaps[:-MAX_GAPS_DATED]
 
     def _label_of(self, probe: _Probe) -> str:
         return probe.place if self._places[probe.place] <= 1 else f"{probe.place}/{probe.id[:8]}"

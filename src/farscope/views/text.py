@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from farscope.records.shape import StepKind
-from farscope.records.step import Step, local_time
+from farscope.records.step import Step, local_time, utc_time
 from farscope.records.weight import texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
@@ -28,6 +28,8 @@ _NOTICES = {
 NAMED: Final = 3
 """Charts, or files, that a closing line names where something is unknown; further ones are counted."""
 
+_NOTICE_WORDS = {NoticeKind.FELL_SILENT: "silent"}
+"""Words for kinds of notices in JSON; those of other kinds are their own, with _ for spaces."""
 _OUTCOMES = {
     StepKind.HOOK: "hook",
     StepKind.IGNORED: "ignored",
@@ -151,6 +153,38 @@ def notice_line(notice: Notice) -> str:
     """Return a notice as one line."""
     subject = escape(notice.subject)
     return f"{subject}: {_notice_text(notice)}" if subject else _notice_text(notice)
+
+
+def dated_line(notice: Notice) -> str:
+    """Return a notice as one line behind its time, by the clock that steps are shown by."""
+    line = notice_line(notice)
+    return line if notice.time_ns is None else f"[{local_time(notice.time_ns)}] {line}"
+
+
+def notice_dict(notice: Notice) -> dict[str, Any]:
+    """Return a notice in plain types under stable names; ``text`` is its line, everything else as it came."""
+    chart, time_ns = notice.chart, notice.time_ns
+    return {
+        "notice": _NOTICE_WORDS.get(notice.kind, notice.kind.value.replace(" ", "_")),
+        "chart": None if chart is None else notice.subject,
+        "subject": notice.subject,
+        "name": None if chart is None else chart.name,
+        "host": None if chart is None else chart.host,
+        "pid": None if chart is None else chart.pid,
+        "serial": None if chart is None else chart.serial,
+        "probe": notice.probe,
+        "time": None if time_ns is None else utc_time(time_ns).isoformat(timespec="microseconds"),
+        "time_ns": time_ns,
+        "count": notice.count,
+        "span": None if notice.span is None else list(notice.span),
+        "detail": notice.detail,
+        "text": notice_line(notice),
+    }
+
+
+def notice_json(notice: Notice) -> str:
+    """Return a notice as one line of JSON in ASCII, without a newline; see ``notice_dict``."""
+    return json.dumps(notice_dict(notice)).replace("\x7f", "\\u007f")
 
 
 def stats_line(stats: ScopeStats) -> str:

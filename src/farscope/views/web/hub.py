@@ -251,7 +251,7 @@ class Hub:
             changed = True
         self._follow_clocks({probe: life.correction_ns for probe, life in self._scope.lives.items()})
         now_ns = time.time_ns()
-        told = [(self.revision, now_ns, notice) for notice in self._scope.notices()]
+        told = [(self.revision, notice.time_ns or now_ns, notice) for notice in self._scope.notices()]
         self.notices.extend(told)
         stats = self._scope.stats
         if not (changed or told or stats != self.stats):
