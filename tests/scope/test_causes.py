@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import Cause, ChartId, RawStep
-from farscope.scope.causes import MAX_CHARTS, MAX_HELD_CHARTS, Causes
-from farscope.testing.histories import effects_before_causes, key_of, make_history
+from farscope.records.step import Cause, ChartId, RawStep, Step
+from farscope.scope.causes import MAX_CHARTS, MAX_HELD_CHARTS, Causes, in_order_of_causes
+from farscope.testing.histories import effects_before_causes, key_of, make_history, order_of
 from farscope.wire.batch import ChartEntry
 
 SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),))
@@ -125,3 +125,19 @@ def test_whatever_a_process_does_every_step_comes_once_and_behind_its_cause(seed
     for serial in serials:
         its = [one[1] for one in out if one[0].serial == serial]
         assert its == sorted(its)
+
+
+@given(st.integers(0, 2**32))
+def test_steps_of_many_charts_are_put_into_the_order_in_which_a_scope_gives_them(seed):
+    history = make_history(seed, processes=3)
+    charts: dict[tuple[str, int], list[Step]] = {}
+    for process in history:
+        for one in sorted(process.steps, key=key_of):
+            charts.setdefault(key_of(one)[:2], []).append(Step._make(one))
+    given_in = [one for its in charts.values() for one in its]
+    assert list(map(key_of, in_order_of_causes(given_in))) == order_of(given_in)
+
+
+def test_steps_whose_numbers_make_no_sense_are_all_there():
+    steps = [Step._make(step(1, 1, 10, (2, 1))), Step._make(step(2, 1, 11, (1, 1)))]
+    assert in_order_of_causes(steps) == steps

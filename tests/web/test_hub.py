@@ -63,7 +63,7 @@ def test_steps_of_a_machine_whose_clock_is_ahead_stand_where_they_happened(url):
         with hub.lock:
             track = hub.history.tracks[key_of(ahead.charts[0])]
             place = track.numbered(1)
-            assert track.own_ns(place) - track.time_at(place) == hub.history.corrections[ahead.id.hex()]
+            assert track.own_ns(place) - track.at(place).time_ns == hub.history.corrections[ahead.id.hex()]
 
 
 def test_a_moment_of_the_past_tells_who_was_heard_then(url):
@@ -146,7 +146,7 @@ def by_hand() -> tuple[ScopeByHand, Hub]:
 
 def times_s(hub: Hub) -> list[float]:
     (track,) = hub.history.tracks.values()
-    return [step.time_ns / S for step in track.newest(100, -(1 << 62), 1 << 62)]
+    return [step.ended_ns / S for step in track.newest(100, -(1 << 62), 1 << 62)]
 
 
 def test_when_a_clock_becomes_better_known_the_whole_chart_moves_and_nothing_goes_back(by_hand):

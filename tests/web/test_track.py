@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from farscope.errors import Invariant
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
-from farscope.views.web.block import BLOCK_WEIGHT, Block
+from farscope.views.web.block import BLOCK_WEIGHT, LATEST_NS, Block
 from farscope.views.web.history import History, key_of
 from farscope.views.web.track import Track
 
@@ -32,17 +32,18 @@ def raw_steps(draw, most=60):
 
 
 def times_of(steps):
-    """Where steps stand: at their own time, or at that of the one before it where the clock was set back."""
+    """Where steps stand: where they ended, or where the one before it did where the clock was set back."""
     reached, times = 0, []
     for step in steps:
-        reached = max(reached, step[3])
+        reached = min(max(reached, step[3] + step[4]), LATEST_NS)
         times.append(reached)
     return times
 
 
 def standing(steps):
     return [
-        Step._make(step)._replace(time_ns=time) for step, time in zip(steps, times_of(steps), strict=True)
+        Step._make(step)._replace(time_ns=time - step[4])
+        for step, time in zip(steps, times_of(steps), strict=True)
     ]
 
 
@@ -67,7 +68,7 @@ def test_searching_by_time_agrees_with_looking_at_every_step(steps, moment):
     assert (first and track.time_at(first)) == min((time for time in times if time >= moment), default=None)
     after = [step[2] for step, time in zip(steps, times, strict=True) if time > moment]
     assert track.shapes_after(moment) == {shape: after.count(shape) for shape in set(after)}
-    kept = [step for step in standing(steps) if step.time_ns <= moment]
+    kept = [step for step in standing(steps) if step.ended_ns <= moment]
     assert track.newest(5, 0, moment) == kept[-5:]
 
 
@@ -77,7 +78,7 @@ def test_a_history_forgets_the_oldest_and_counts_them(sizes, blocks):
     history, number = History(limit=blocks * (BLOCK_WEIGHT + 100)), 0
     shape = Shape(StepKind.HOOK, "A", "off", "off", ())
     for size in sizes:
-        steps = [(CHART, number + i, shape, number + i, 1, 0, 0, 0, None, ()) for i in range(1, size + 1)]
+        steps = [(CHART, number + i, shape, number + i, 0, 0, 0, 0, None, ()) for i in range(1, size + 1)]
         number += size
         history.extend(CHART, steps)
     track = history.tracks[key_of(CHART)]
@@ -119,7 +120,7 @@ DELTAS = st.lists(st.integers(-50, 200), min_size=1, max_size=40)
 
 def steps_apart(deltas):
     times = [10_000 + time for time in accumulate(deltas)]
-    return [(CHART, number, SHAPE, time, 5, 0, 0, 0, None, ()) for number, time in enumerate(times, 1)]
+    return [(CHART, number, SHAPE, time - 5, 5, 0, 0, 0, None, ()) for number, time in enumerate(times, 1)]
 
 
 @settings(deadline=None)
@@ -133,12 +134,12 @@ def test_a_correction_that_becomes_better_known_moves_everything_together(deltas
             track.correct(correction_ns, was_set=False)
         track.extend(steps[start : start + size])
     times = [time - correction_ns for time in times_of(steps)]
-    assert [step.time_ns for step in track.newest(10**6, -(2**62), 2**62)] == times
+    assert [step.ended_ns for step in track.newest(10**6, -(2**62), 2**62)] == times
     assert [track.own_ns(track.numbered(step[1])) for step in steps] == [step[3] for step in steps]
     moment = times[len(times) // 2]
     assert track.count_until(moment) == sum(time <= moment for time in times)
     assert track.time_at(track.first_from(moment)) == moment
-    assert track.at(track.last_until(moment)).time_ns == moment
+    assert track.at(track.last_until(moment)).ended_ns == moment
     assert (track.first_ns, track.last_ns) == (times[0], times[-1])
 
 
@@ -154,7 +155,7 @@ def test_a_charts_own_steps_never_go_back_in_time_whatever_becomes_of_its_clock(
             history.correct(CHART.probe, correction_ns, was_set=was_set)
         track.extend(steps[start : start + size])
         history.extend(CHART, steps[start : start + size])
-        times = [step.time_ns for step in track.newest(10**6, -(2**62), 2**62)]
+        times = [step.ended_ns for step in track.newest(10**6, -(2**62), 2**62)]
         assert times == sorted(times)
         assert [step[1] for step in steps[: start + size]] == [
             step.number for step in track.newest(10**6, -(2**62), 2**62)
@@ -168,9 +169,9 @@ def test_when_a_clock_was_set_what_was_before_stays_where_it_is(make_step):
     track.extend([make_step(1, 100), make_step(2, 200)])
     track.correct(0, was_set=True)
     track.extend([make_step(3, 5_300)])
-    assert [step.time_ns for step in track.newest(9, 0, 2**62)] == [5_100, 5_200, 5_300]
+    assert [step.ended_ns for step in track.newest(9, 0, 2**62)] == [5_100, 5_200, 5_300]
     track.correct(-1, was_set=False)
-    assert [step.time_ns for step in track.newest(9, 0, 2**62)] == [5_101, 5_201, 5_301]
+    assert [step.ended_ns for step in track.newest(9, 0, 2**62)] == [5_101, 5_201, 5_301]
 
 
 def test_a_history_tells_from_when_on_it_is_whole(make_step):
@@ -207,4 +208,4 @@ def test_the_nearest_steps_of_some_charts_are_found_in_both_directions(make_step
     assert history.next_after(100, both[:1]) == 300
     assert history.last_before(300, both) == 200
     assert history.last_before(100, both) is None
-    assert [step.time_ns for step in history.newest(both, 2, 250)] == [100, 200]
+    assert [step.ended_ns for step in history.newest(both, 2, 250)] == [100, 200]

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import heapq
 from collections import defaultdict, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
-from farscope.records.step import Cause, RawStep
+from farscope.records.step import Cause, RawStep, Step
 from farscope.records.weight import alone_bytes
 from farscope.wire.batch import ChartEntry
 
@@ -190,6 +190,42 @@ class Causes:
             waiting.discard(serial)
             if not waiting:
                 del self._waiting[cause[0]]
+
+
+def in_order_of_causes(steps: Iterable[Step]) -> list[Step]:
+    """Return some steps of any charts in the order in which a scope hands them out that knows them all.
+
+    That is by when they ended, each behind the one that caused it. Those of a chart are given in their order.
+    """
+    given = list(steps)
+    places = {_key(step): place for place, step in enumerate(given)}
+    last: dict[tuple[str, int], int] = {}
+    needs = [0] * len(given)
+    followers: defaultdict[int, list[int]] = defaultdict(list)
+    for place, step in enumerate(given):
+        chart = step.chart.probe, step.chart.serial
+        cause = None if step.cause is None else places.get((step.chart.probe, *step.cause))
+        for needed in {last.get(chart), cause} - {None, place}:
+            followers[cast("int", needed)].append(place)
+            needs[place] += 1
+        last[chart] = place
+    ready = [(given[place].ended_ns, place) for place, count in enumerate(needs) if not count]
+    heapq.heapify(ready)
+    ordered: list[int] = []
+    while ready:
+        _, place = heapq.heappop(ready)
+        ordered.append(place)
+        for follower in followers[place]:
+            needs[follower] -= 1
+            if not needs[follower]:
+                heapq.heappush(ready, (given[follower].ended_ns, follower))
+    # Numbers that make no sense may wait for each other.
+    rest = set(range(len(given))).difference(ordered)
+    return [given[place] for place in [*ordered, *sorted(rest)]]
+
+
+def _key(step: Step) -> tuple[str, int, int]:
+    return step.chart.probe, step.chart.serial, step.number
 
 
 def _ended_ns(step: RawStep) -> int:

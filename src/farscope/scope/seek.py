@@ -28,7 +28,7 @@ from farscope.wire.keys import resolve_keyring
 from farscope.wire.seal import Opener
 
 AHEAD_NS: Final = 1_000_000_000
-"""How far behind a moment is read as well: a step is stamped when it begins and sent when it ends."""
+"""How far behind a moment is read as well: a step is sent some time after it ended."""
 
 BACK_FRAMES: Final = 1_024
 """Batches read at most to find a probe's last announcement of all its charts, five seconds back when it is

@@ -13,7 +13,6 @@ from farscope.records.step import Cause, ChartId, RawStep
 
 MILLISECOND = 1_000_000
 KINDS = (StepKind.TRANSITION, StepKind.TRANSITION, StepKind.HOOK, StepKind.IGNORED)
-SHAPES = tuple(Shape(kind, "GO", "a", "b", (Fact(FactKind.OFFER, "a"),)) for kind in KINDS)
 
 StepKey = tuple[str, int, int]
 """Probe, chart and number of a step."""
@@ -30,8 +29,8 @@ class Process(NamedTuple):
 def make_history(seed: int, processes: int = 2, charts: int = 3, events: int = 12) -> list[Process]:
     """Return what some processes did from the beginning of the epoch's second day on.
 
-    Every now and then a step takes long, and its handler posts at any time before its end; no two steps end
-    in the same nanosecond, so that there is one right order.
+    A step's signal names its number. Every now and then one takes long, and its handler posts at any time
+    before its end; no two steps end in the same nanosecond, so that there is one right order.
     """
     random = Random(seed)  # noqa: S311 - the same again for a seed
     ended: set[int] = set()
@@ -113,7 +112,7 @@ def _process(random: Random, number: int, charts: int, events: int, ended: set[i
         numbers[chart] += 1
         steps.append(
             (
-                *(ids[chart], numbers[chart], random.choice(SHAPES), began_ns, ended_ns - began_ns),
+                *(ids[chart], numbers[chart], _shape(random, numbers[chart]), began_ns, ended_ns - began_ns),
                 *(0, 0, began_ns - at_ns, cause, ()),
             )
         )
@@ -125,3 +124,7 @@ def _process(random: Random, number: int, charts: int, events: int, ended: set[i
                 )
     steps.sort(key=_ended_ns)
     return Process(probe, f"host{number}", steps)
+
+
+def _shape(random: Random, number: int) -> Shape:
+    return Shape(random.choice(KINDS), f"S{number}", "a", "b", (Fact(FactKind.OFFER, "a"),))

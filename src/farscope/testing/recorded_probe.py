@@ -22,6 +22,9 @@ from farscope.wire.seal import Sealer
 BEGIN_NS = 1_767_225_600 * NANOSECONDS
 """When recordings of tests begin: a moment of 2026."""
 
+TOOK_NS = 5
+"""How long each step takes."""
+
 
 class RecordedProbe:
     """A probe on a machine whose clock is ``ahead_ns`` ahead. Times given to it are true, in nanoseconds.
@@ -51,13 +54,13 @@ class RecordedProbe:
         self._next_number = self._next_batch = 0
 
     def step(self, time_ns: int, chart: int, state: str, signal: str = "GO") -> None:
-        """Let a chart, by its place, go to a state; it waits for the next batch."""
+        """Let a chart, by its place, end a step into a state; it waits for the next batch."""
         before, self.states[chart] = self.states[chart] or "top", state
         kind = StepKind.TRANSITION if self._numbers[chart] else StepKind.START
         self._numbers[chart] += 1
         facts = (Fact(FactKind.OFFER, before), Fact(FactKind.ENTRY, state))
         shape = Shape(kind, signal, before, state, facts)
-        times = (time_ns + self.ahead_ns, 5)
+        times = (time_ns + self.ahead_ns - TOOK_NS, TOOK_NS)
         self._waiting.append((self.charts[chart], self._numbers[chart], shape, *times, 0, 0, 0, None, ()))
 
     def lose(self, chart: int, count: int) -> None:

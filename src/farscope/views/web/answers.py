@@ -192,7 +192,7 @@ class Answers:
         if by_states:
             steps = [step for step in steps if step.shape.traced][-last:]
         draw = by_state if by_states else by_chart
-        drawn = svg_sequence(draw(steps))
+        drawn = svg_sequence(draw(steps, ordered=True))
         return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
     def _newest(self, asked: Asked, limit: int, *, beyond: bool = False) -> list[Step]:

@@ -6,7 +6,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from operator import le
+from operator import add, le
 from typing import Final
 
 from farscope.errors import Invariant
@@ -22,6 +22,9 @@ TEXT_PER_STEP: Final = 64
 SHAPE_WEIGHT: Final = 4
 """What a shape of its own adds to a block's weight, besides one for each of its facts."""
 
+LATEST_NS: Final = 1 << 62
+"""Where a step stands that ends later than anything can, by what somebody made up."""
+
 NO_CAUSE: Final = Cause(0, 0)
 """Stands in the columns where a step has no cause; serials begin with 1."""
 
@@ -29,9 +32,9 @@ NO_CAUSE: Final = Cause(0, 0)
 class Block:
     """Up to ``BLOCK_WEIGHT`` steps in the order they were taken in. Not thread-safe.
 
-    ``times`` are those of the chart's own clock less ``ahead_ns``. They never fall, so that they can be
-    searched: where a clock was set back, a step stands at the time of the one before it, and its own time is
-    kept aside.
+    ``times`` are when the steps ended by the chart's own clock less ``ahead_ns``. They never fall, so that
+    they can be searched: where a clock was set back, a step stands at the time of the one before it, and its
+    own time is kept aside.
     """
 
     __slots__ = (
@@ -96,7 +99,7 @@ class Block:
         self._deferred.extend(deferred)
         self.waits.extend(waits)
         self.weight += len(steps)
-        self._add_times(times, floor_ns)
+        self._add_times(list(map(add, times, durations)), floor_ns)
         if any(causes):
             causes = tuple(cause or NO_CAUSE for cause in causes)
             self._cause_serials.extend([cause[0] for cause in causes])
@@ -125,12 +128,12 @@ class Block:
         self._cause_numbers = _narrow(self._cause_numbers)
 
     def step(self, chart: ChartId, place: int, moved_ns: int = 0) -> Step:
-        """Return the step at ``place``, at the time it stands at, moved by so much."""
+        """Return the step at ``place``, ending where it stands in time, moved by so much."""
         return Step(
             chart,
             self.numbers[place],
             self.table[self.shapes[place]],
-            self.times[place] + moved_ns,
+            self.times[place] - self.durations[place] + moved_ns,
             self.durations[place],
             self._queued[place],
             self._deferred[place],
@@ -141,18 +144,19 @@ class Block:
 
     def own_ns(self, place: int) -> int:
         """Return when the step at ``place`` began by the chart's own clock."""
-        return self._own_times.get(place, self.times[place] + self.ahead_ns)
+        ended_ns = self._own_times.get(place, self.times[place] + self.ahead_ns)
+        return ended_ns - self.durations[place]
 
     def shape(self, place: int) -> Shape:
         """Return the shape of the step at ``place``."""
         return self.table[self.shapes[place]]
 
     def before(self, time_ns: int) -> int:
-        """Return how many of its steps began before ``time_ns``."""
+        """Return how many of its steps ended before ``time_ns``."""
         return bisect_left(self.times, time_ns)
 
     def until(self, time_ns: int) -> int:
-        """Return how many of its steps began at ``time_ns`` or before."""
+        """Return how many of its steps ended at ``time_ns`` or before."""
         return bisect_right(self.times, time_ns)
 
     def counts(self, start: int, end: int) -> dict[Shape, int]:
@@ -167,13 +171,13 @@ class Block:
         ahead_ns = self.ahead_ns
         if ahead_ns:
             times = [time_ns - ahead_ns for time_ns in times]
-        if times[0] >= floor_ns and all(map(le, times, times[1:])):
+        if times[0] >= floor_ns and times[-1] <= LATEST_NS and all(map(le, times, times[1:])):
             self.times.extend(times)
             return
         for offset, time_ns in enumerate(times, len(self.times)):
-            if time_ns < floor_ns:
+            floor_ns = min(max(floor_ns, time_ns), LATEST_NS)
+            if time_ns != floor_ns:
                 self._own_times[offset] = time_ns + ahead_ns
-            floor_ns = max(floor_ns, time_ns)
             self.times.append(floor_ns)
 
     def _numbers_of(self, shapes: Sequence[Shape]) -> Iterable[int]:

@@ -30,7 +30,7 @@ def figures(steps: Sequence[Step], until_ns: int, origin_ns: int) -> dict[str, P
     slowest = heapq.nlargest(SLOWEST, steps, key=lambda step: step.duration_ns)
     return {
         "steps": len(steps),
-        "from": steps[0].time_ns - origin_ns if steps else None,
+        "from": steps[0].ended_ns - origin_ns if steps else None,
         "states": [
             {"state": state, "times": len(spans), "last": spans[-1], **spread(sorted(spans))}
             for state, spans in _weightiest(stays)
@@ -60,8 +60,8 @@ def _stays(steps: Sequence[Step], until_ns: int) -> dict[str, list[int]]:
     for step in steps:
         if step.shape.traced:
             if entered is not None:
-                stays[entered[0]].append(max(0, step.time_ns - entered[1]))
-            entered = step.shape.end, step.time_ns
+                stays[entered[0]].append(max(0, step.ended_ns - entered[1]))
+            entered = step.shape.end, step.ended_ns
     if entered is not None:
         stays[entered[0]].append(max(0, until_ns - entered[1]))
     return stays

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.step import ChartId, RawStep, Step
+from farscope.scope.causes import in_order_of_causes
 from farscope.views.web.block import Block
 from farscope.views.web.track import Track
 
@@ -100,7 +101,7 @@ class History:
         )
 
     def next_after(self, time_ns: int, keys: Iterable[Key]) -> int | None:
-        """Return when the first step of those charts after ``time_ns`` began; None if there is none."""
+        """Return when the first step of those charts after ``time_ns`` ended; None if there is none."""
         found = []
         for track in self._of(keys):
             place = track.first_from(time_ns + 1)
@@ -109,7 +110,7 @@ class History:
         return min(found, default=None)
 
     def last_before(self, time_ns: int, keys: Iterable[Key]) -> int | None:
-        """Return when the last step of those charts before ``time_ns`` began; None if there is none."""
+        """Return when the last step of those charts before ``time_ns`` ended; None if there is none."""
         found = []
         for track in self._of(keys):
             place = track.last_until(time_ns - 1)
@@ -118,9 +119,8 @@ class History:
         return max(found, default=None)
 
     def newest(self, keys: Iterable[Key], limit: int, to_ns: int) -> list[Step]:
-        """Return the newest ``limit`` steps of those charts together until ``to_ns``, in order of time."""
-        steps = [step for track in self._of(keys) for step in track.newest(limit, 0, to_ns)]
-        steps.sort(key=lambda step: step.time_ns)
+        """Return the newest ``limit`` steps of those charts together until ``to_ns``, in their order."""
+        steps = in_order_of_causes(step for track in self._of(keys) for step in track.newest(limit, 0, to_ns))
         return steps[max(0, len(steps) - limit) :]
 
     def _of(self, keys: Iterable[Key]) -> list[Track]:

@@ -113,7 +113,7 @@ class Hub:
         return Past(self.history, self._scope.lives, {})
 
     def near(self, time_ns: int, keys: Sequence[Key], *, forward: bool) -> int | None:
-        """Return when the next step of some charts began, or the last one; of all charts if none is named."""
+        """Return when the next step of some charts ended, or the last one; of all charts if none is named."""
         if self.recorded is not None and self.opened and not self._remembers(time_ns):
             return self.recorded.near(time_ns, keys, forward=forward)
         with self.lock:

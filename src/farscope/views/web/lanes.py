@@ -48,6 +48,7 @@ class Lane:
     ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
     pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
     up to the next item. An item of no steps tells that another part begins, in that state if it is known.
+    ``busy`` are [begin, end] of steps that took longer than a pixel, one a pixel at most.
     """
 
     def __init__(self, window: Window, origin_ns: int) -> None:
@@ -55,6 +56,7 @@ class Lane:
         self._origin_ns = origin_ns
         self._states, self._signals = _Names(), _Names()
         self._items: list[list[Any]] = []
+        self._busy: list[list[int]] = []
         self._before = NOTHING
 
     def plain(self) -> dict[str, Plain]:
@@ -64,6 +66,7 @@ class Lane:
             "signals": list(self._signals.places),
             "before": self._before,
             "items": self._items,
+            "busy": self._busy,
         }
 
     def begin(self, track: Track) -> None:
@@ -100,6 +103,8 @@ class Lane:
         place = track.first_from(max(from_ns, window.from_ns))
         while place is not None:
             time_ns = track.time_at(place)
+            # A step that ends beyond the window may have begun in it.
+            self._add_busy(time_ns, track.took_at(place))
             if time_ns > to_ns:
                 break
             end_ns = window.start_of(window.pixel(time_ns) + 1)
@@ -116,6 +121,11 @@ class Lane:
                 ]
             )
             place = _following(track, last)
+
+    def _add_busy(self, time_ns: int, took_ns: int) -> None:
+        window = self._window
+        if took_ns * window.width > window.to_ns - window.from_ns and time_ns - took_ns <= window.to_ns:
+            self._busy.append([time_ns - took_ns - self._origin_ns, time_ns - self._origin_ns])
 
     def _change(self, time_ns: int, state: str | None) -> None:
         time_ns = max(time_ns, self._window.from_ns)

@@ -57,7 +57,7 @@ class Moment:
             self._lost(row, track, count, step.number, closed=status in ("closed", "stopped")),
             count - track.count_until(time_ns - NANOSECONDS),
             step.signal,
-            step.time_ns - origin_ns,
+            step.ended_ns - origin_ns,
             step.queued,
             int(step.kind),
             status in UNKNOWN,

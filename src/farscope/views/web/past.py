@@ -76,7 +76,7 @@ class Recorded:
             return past
 
     def near(self, time_ns: int, keys: Iterable[Key], *, forward: bool) -> int | None:
-        """Return when the next step of some charts after a moment, or the last before it, began.
+        """Return when the next step of some charts after a moment, or the last before it, ended.
 
         Of all charts if none is named. Where none is found at ``LOOKS`` places, how far was looked.
         """

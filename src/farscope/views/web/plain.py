@@ -62,7 +62,7 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
     shape = step.shape
     return [
         step.number,
-        step.time_ns - origin_ns,
+        step.ended_ns - origin_ns,
         int(shape.kind),
         shape.signal,
         shape.start,

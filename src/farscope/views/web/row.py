@@ -80,21 +80,23 @@ class Row:
         # must not count into seconds to come.
         now_s = now_ns // NANOSECONDS
         first_s, last_s = (
-            (steps[0][3] - correction_ns) // NANOSECONDS,
-            (last[3] - correction_ns) // NANOSECONDS,
+            (_ended_ns(steps[0]) - correction_ns) // NANOSECONDS,
+            (_ended_ns(last) - correction_ns) // NANOSECONDS,
         )
         if first_s == last_s:
             self._seconds[min(last_s, now_s)] += len(steps)
         else:
-            self._seconds.update([min((step[3] - correction_ns) // NANOSECONDS, now_s) for step in steps])
+            self._seconds.update(
+                [min((_ended_ns(step) - correction_ns) // NANOSECONDS, now_s) for step in steps]
+            )
         self.state = last[2].end
         self.event = last[2].signal
         self.outcome = int(last[2].kind)
-        self.last_ns = last[3] - correction_ns
+        self.last_ns = _ended_ns(last) - correction_ns
         self.queued = last[5]
         for step in reversed(steps):
             if step[2].traced:
-                self.since_ns = step[3] - correction_ns
+                self.since_ns = _ended_ns(step) - correction_ns
                 break
         self._shapes.extend([step[2] for step in steps])
         if len(self._shapes) >= UNCOUNTED:
@@ -153,3 +155,7 @@ class Row:
             or (seen.source, signal) in picture.hooked
             or (seen.failed, signal) in picture.failed
         )
+
+
+def _ended_ns(step: RawStep) -> int:
+    return step[3] + step[4]

@@ -22,8 +22,9 @@ class Place(NamedTuple):
 class Track:
     """What is remembered of a chart, oldest first. Not thread-safe.
 
-    All times are by one clock for all charts, in nanoseconds since the epoch: its own less a correction,
-    which may change. Places are good until the track is next extended or the oldest block forgotten.
+    Steps stand where they ended. All times are by one clock for all charts, in nanoseconds since the epoch:
+    its own less a correction, which may change. Places are good until the track is next extended or the
+    oldest block forgotten.
     """
 
     def __init__(self, chart: ChartId, correction_ns: int = 0) -> None:
@@ -91,7 +92,7 @@ class Track:
         return self.blocks[-1].times[-1] + self._moved_ns if self._steps else None
 
     def last_until(self, time_ns: int) -> Place | None:
-        """Return the place of the last step that began at ``time_ns`` or before."""
+        """Return the place of the last step that ended at ``time_ns`` or before."""
         time_ns -= self._moved_ns
         for number in range(self._block_of(time_ns, after=True), -1, -1):
             offset = self.blocks[number].until(time_ns)
@@ -100,7 +101,7 @@ class Track:
         return None
 
     def first_from(self, time_ns: int) -> Place | None:
-        """Return the place of the first step that began at ``time_ns`` or later."""
+        """Return the place of the first step that ended at ``time_ns`` or later."""
         time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=False)), len(self.blocks)):
             offset = self.blocks[number].before(time_ns)
@@ -124,8 +125,12 @@ class Track:
         """Return where the step at a place stands in time, in nanoseconds since the epoch."""
         return self.blocks[place.block].times[place.offset] + self._moved_ns
 
+    def took_at(self, place: Place) -> int:
+        """Return how long the step at a place took, in nanoseconds."""
+        return self.blocks[place.block].durations[place.offset]
+
     def count_until(self, time_ns: int) -> int:
-        """Return how many steps began at ``time_ns`` or before, the forgotten ones included."""
+        """Return how many steps ended at ``time_ns`` or before, the forgotten ones included."""
         time_ns -= self._moved_ns
         number = self._block_of(time_ns, after=True)
         return (
@@ -133,7 +138,7 @@ class Track:
         )
 
     def newest(self, limit: int, from_ns: int, to_ns: int) -> list[Step]:
-        """Return the newest ``limit`` steps that began in the span, ends included; oldest first."""
+        """Return the newest ``limit`` steps that ended in the span, ends included; oldest first."""
         found: list[Step] = []
         moved_ns = self._moved_ns
         from_ns, to_ns = from_ns - moved_ns, to_ns - moved_ns
@@ -172,7 +177,7 @@ class Track:
         return None
 
     def shapes_after(self, time_ns: int) -> Counter[Shape]:
-        """Return how many of the steps that began after ``time_ns`` are of each shape."""
+        """Return how many of the steps that ended after ``time_ns`` are of each shape."""
         counts: Counter[Shape] = Counter()
         time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=True)), len(self.blocks)):

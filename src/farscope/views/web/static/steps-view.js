@@ -45,7 +45,7 @@ export class StepsView extends EventTarget {
     this._ask(chart, number, time);
   }
 
-  /** Show every fact of the last step of a chart that began at a time or before. */
+  /** Show every fact of the last step of a chart that ended at a time or before. */
   async pickAt(chart, time) {
     const answer = await ask("steps", { chart, to: Math.ceil(time), limit: 1 });
     if (answer.steps.length) this.pick(chart, answer.steps[0][0], answer.steps[0][1]);

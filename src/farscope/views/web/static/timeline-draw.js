@@ -7,6 +7,7 @@ export const LANE = 22;
 export const RULER = 24;
 const BAR = 16;
 const MOST_TICK = 9; // of what did not fail: the upper half of a bar is for the name of the state
+const TOOK = 3; // pixels that a step that took long is high
 const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
 const WIDTHS_KEPT = 5000;
 const HALO = 4;
@@ -64,8 +65,8 @@ export function drawRecording(pen, view, [first, last], read) {
 
 /**
  * Draw a lane.
- * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]]}; an item of no steps
- *   tells that another part of what is known begins
+ * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]], busy: [[begin, end]]}; an
+ *   item of no steps tells that another part of what is known begins
  * @param {number} end  where the last state ends: now, or the moment up to which is known
  */
 export function drawLane(pen, lane, view, y, end) {
@@ -85,6 +86,7 @@ export function drawLane(pen, lane, view, y, end) {
     state = next;
   }
   names.push(span(pen, lane.states[state], x, at(end), top));
+  durations(pen, lane, at, top);
   ticks(pen, lane, at, top);
   // No tick runs over what is to be read.
   for (const write of names) write?.();
@@ -110,6 +112,14 @@ function span(pen, name, from, to, top) {
     pen.fillStyle = stateInk(name);
     pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
   };
+}
+
+/** Steps that took long are lines along the lower edge, from where they began to the tick where they ended. */
+function durations(pen, lane, at, top) {
+  pen.fillStyle = colour("soft");
+  for (const [begin, end] of lane.busy ?? []) {
+    pen.fillRect(at(begin), top + BAR - TOOK, Math.max(0, at(end) - at(begin)), TOOK);
+  }
 }
 
 function widthOf(pen, text) {
