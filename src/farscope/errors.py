@@ -11,6 +11,7 @@
     │   ├── NotStarted              used before its start
     │   ├── AlreadyStarted          changed or started after its start
     │   ├── ChartStopped            used after its end
+    │   ├── ForeignProcess          used in a forked child, while its thread or loop is the parent's
     │   └── QueueFull               a post found no room
     ├── KeyringError                keys and key files
     │   ├── NoKey                   none was given, and none may be made up
@@ -90,6 +91,17 @@ class AlreadyStarted(ChartError):
 
 class ChartStopped(ChartError):
     """A chart was used after its end."""
+
+
+class ForeignProcess(ChartError):
+    """A chart, runner or clock was used in a forked child, while what runs it stayed in the parent.
+
+    ``pid`` is that of the process that runs it.
+    """
+
+    def __init__(self, message: str, hint: str = "", *, pid: int = 0) -> None:
+        super().__init__(message, hint)
+        self.pid = pid
 
 
 class QueueFull(ChartError):

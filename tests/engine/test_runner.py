@@ -303,7 +303,8 @@ def test_a_runner_does_not_survive_a_fork():
         timeout=SOON_S,
         check=False,
     )
-    assert (done.stdout, done.stderr) == ("the runner is the parent process's\n", "")
+    assert done.stderr == ""
+    assert done.stdout.startswith("the threads of <Runner 1: 1 threads, 1 charts> are those of process ")
 
 
 def test_a_program_that_just_ends_does_not_hang_on_its_runner():

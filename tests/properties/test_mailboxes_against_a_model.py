@@ -237,7 +237,7 @@ class Mailboxes(RuleBasedStateMachine):
         for chart in self.charts:
             chart.stop()
         assert self.clock.pending == 0
-        assert not self.fabric._by_signal
+        assert self.fabric.subscriptions == 0
 
 
 TestMailboxes = Mailboxes.TestCase

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 import traceback
 from typing import Any, Final, Unpack
 from uuid import NAMESPACE_DNS, uuid5
@@ -11,6 +12,7 @@ from uuid import NAMESPACE_DNS, uuid5
 from farscope.engine.breakdown import broke_down, goes_on
 from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S
+from farscope.engine.latch import LAST_BREATH_S, wait_for_end
 from farscope.engine.options import ChartOptions, OnError, checked_on_error
 from farscope.engine.reserved import gives_way, is_intact, mended
 from farscope.engine.runner import Runner
@@ -88,6 +90,7 @@ class ActiveObject(Startable):
         """Whether no step runs and nothing waits; true as well before the start and after the end."""
         if self._thread is None or self._stopped:
             return super().at_rest
+        self._refuse_elsewhere()
         return not self._queue and self._idle
 
     @gives_way
@@ -100,6 +103,7 @@ class ActiveObject(Startable):
 
     def start_at(self, initial_state: Any) -> None:
         """Start the chart in ``initial_state``, then its thread; raises what ``Hsm.start_at`` raises."""
+        self._refuse_elsewhere()
         if self._runner is not None:
             self._start_shared(initial_state, self._runner)
             return
@@ -108,7 +112,13 @@ class ActiveObject(Startable):
             thread = threading.Thread(target=self._live_on, name=self._name, daemon=True)
             self._note_start(thread)
             hold(self)
-            thread.start()
+            try:
+                thread.start()
+            except BaseException:
+                # The system has no thread for it: nobody would react to anything.
+                self._stopping = True
+                self._leave()
+                raise
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the step that runs; events that still wait are not reacted to.
@@ -118,9 +128,11 @@ class ActiveObject(Startable):
 
         Returns:
             What a handler raised and so ended the chart before, or None.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent; it does not wait there.
         """
-        thread = self._thread
-        if thread is None:
+        if self._thread is None:
             self._stopping = True
             super().stop()
             self._let_off()
@@ -132,6 +144,7 @@ class ActiveObject(Startable):
 
     def halt(self) -> None:
         """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
+        self._refuse_elsewhere()
         self._stopping = True
         self._timed.cancel_all()
         self._fabric.forget(self)
@@ -142,16 +155,22 @@ class ActiveObject(Startable):
 
         From inside one of its handlers, or of any chart of the same runner, it does not wait.
         ``failure`` tells whether a handler's error ended it.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
         """
         thread = self._thread
         if thread is None:
             return self._stopped
-        if self._runner is not None:
-            return self._runner.wait_until_gone(self, timeout_s)
-        if thread is threading.current_thread():
+        self._refuse_elsewhere()
+        if self._is_driven_here():
+            return self._over.is_open
+        if not self._over.wait(timeout_s):
             return False
-        thread.join(timeout_s)
-        return not thread.is_alive()
+        if self._runner is None:
+            # The chart has ended, and its own thread is at its last instructions.
+            wait_for_end(thread, time.monotonic() + LAST_BREATH_S)
+        return True
 
     def _start_shared(self, initial_state: Any, runner: Runner) -> None:
         if self._leaf is None:
@@ -162,7 +181,7 @@ class ActiveObject(Startable):
             if self._leaf is None:
                 runner.release(self)
             raise
-        self._note_start(runner.threads[0])
+        self._note_start(runner.a_thread)
         hold(self)
         if self._is_wanted_again():
             runner.ready(self)
@@ -176,11 +195,16 @@ class ActiveObject(Startable):
             if self._stopping:
                 break
             try:
-                e, cause, posted_ns = queue.popleft()
+                item = e, cause, posted_ns = queue.popleft()
             except IndexError:
                 if not is_intact(self):
                     raise mended(self) or Invariant("a chart's queue is not its own") from None
                 return self._is_wanted_again()
+            except ValueError:
+                timed = self._redeemed(item)
+                if timed is None:
+                    continue
+                e, cause, posted_ns = timed
             try:
                 self._run(e, cause, posted_ns)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
@@ -203,6 +227,12 @@ class ActiveObject(Startable):
         here = threading.current_thread()
         return here is self._thread or (self._runner is not None and here in self._runner.threads)
 
+    def _leave_behind(self) -> None:
+        """Take note, in a forked child, that the chart goes on in the parent: here it refuses to be used."""
+        # If it was a handler of this chart that forked, this ends it with that handler.
+        self._stopping = True
+        super()._leave_behind()
+
     def _leave(self) -> None:
         """End, whatever fails meanwhile: nobody is to wait for a chart that runs no more."""
         try:
@@ -217,6 +247,7 @@ class ActiveObject(Startable):
             self._free(self._failure)
             if self._runner is not None:
                 self._runner.release(self)
+            self._over.open()
 
     def _perish(self, error: BaseException) -> None:
         """End because of an error in the engine, outside any step."""
@@ -266,7 +297,7 @@ class ActiveObject(Startable):
         queue = self._queue
         while not self._stopping:
             try:
-                e, cause, posted_ns = queue.popleft()
+                item = e, cause, posted_ns = queue.popleft()
             except IndexError:
                 if not is_intact(self):
                     raise mended(self) or Invariant("a chart's queue is not its own") from None
@@ -275,6 +306,11 @@ class ActiveObject(Startable):
                     self._bell.acquire()
                 self._idle = False
                 continue
+            except ValueError:
+                timed = self._redeemed(item)
+                if timed is None:
+                    continue
+                e, cause, posted_ns = timed
             try:
                 self._run(e, cause, posted_ns)
             except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
@@ -287,6 +323,7 @@ class ActiveObject(Startable):
         if self._thread is None:
             self._note_post_before_start()
             return
+        self._refuse_elsewhere()
         if self._runner is not None:
             if self._bell.acquire(blocking=False):
                 self._runner.ready(self)

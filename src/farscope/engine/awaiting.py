@@ -50,6 +50,7 @@ class AwaitingStepper(Chart):
         """Make one step about ``e``, as ``Stepper`` does; wait where a handler does."""
         if roots is None:
             raise Invariant(f"chart {self._name} began a step while it could not")
+        self._roots = None
         self._recorded = recorded = self._recording
         if recorded and self._refused:
             self._note_refused()
@@ -58,7 +59,7 @@ class AwaitingStepper(Chart):
         try:
             if recorded and e is START:
                 self._announce()
-            shape, _, _, texts = await self._follow_on(e, roots)
+            shape, _, after, texts = await self._follow_on(e, roots)
         except BaseException as error:
             if self._is_over:
                 # Those who watch were told that the chart has ended.
@@ -67,6 +68,7 @@ class AwaitingStepper(Chart):
             self._roots = None if self._leaf is None else roots
             blamed = failed(self, e, error, begin_ns, posted) if recorded else forgotten(self, error)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        self._roots = after
         if recorded:
             try:
                 self._record(shape, begin_ns, *posted, self._take_texts(texts) if self._texts else ())
@@ -87,7 +89,7 @@ class AwaitingStepper(Chart):
             else:
                 return rest
             # A step that is left forgets where it was; here it is only interrupted.
-            self._roots, self._place, self._temp.fun = None, place, target
+            self._place, self._temp.fun = place, target
             answer = await self._within(given)
             if self._walk is not None:
                 # It is walked anew, from what is remembered of it by now.

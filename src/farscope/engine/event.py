@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
-import threading
 from collections.abc import Iterator
+from operator import itemgetter
 from typing import Any, Self
 
 from farscope.errors import ChartError, Malformed
@@ -41,7 +42,7 @@ class Signals:
     SEARCH_FOR_SUPER_SIGNAL: int
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._next = itertools.count(1)
         self._numbers: dict[str, int] = {}
         self._names: dict[int, str] = {}
         for name in INNER_SIGNALS:
@@ -56,15 +57,17 @@ class Signals:
             raise ChartError(
                 f"{name!r} is no name for a signal", "name it by a string, or write signals.NAME"
             )
-        with self._lock:
-            number = self._numbers.get(name)
-            if number is None:
-                number = len(self._numbers) + 1
-                self._names[number] = name
-                self._numbers[name] = number
-                if not hasattr(type(self), name):
-                    # An instance attribute: from now on looking it up never comes to __getattr__.
-                    self.__dict__[name] = number
+        # No lock: a finalizer or a signal handler may make a signal in the middle of this. Each step below is
+        # whole, and a number has its name before anybody is given it.
+        mine = next(self._next)
+        self._names[mine] = name
+        number = self._numbers.setdefault(name, mine)
+        if number != mine:
+            # Somebody else was first, and this number is nobody's.
+            del self._names[mine]
+        if not hasattr(type(self), name):
+            # An instance attribute: from now on looking it up never comes to __getattr__.
+            self.__dict__[name] = number
         return number
 
     def __getattr__(self, name: str) -> int:
@@ -86,15 +89,15 @@ class Signals:
 
     def keys(self) -> list[str]:
         """Return the names of all signals there are by now, in the order of their numbers."""
-        return list(self._numbers)
+        return [name for name, _ in self.items()]
 
     def values(self) -> list[int]:
         """Return the numbers of all signals there are by now."""
-        return list(self._numbers.values())
+        return [number for _, number in self.items()]
 
     def items(self) -> list[tuple[str, int]]:
         """Return name and number of all signals there are by now, in the order of their numbers."""
-        return list(self._numbers.items())
+        return sorted(self._numbers.copy().items(), key=itemgetter(1))
 
     def name_for_signal(self, signal: int) -> str:
         """Return the name behind a number.

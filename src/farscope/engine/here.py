@@ -54,10 +54,16 @@ class Cell:
 
 
 class _PerThread(threading.local):
-    def __init__(self) -> None:
+    cell: Cell
+
+    def __getattr__(self, name: str) -> Any:
+        # Not made by ``__init__``: a finalizer that runs in the middle of it would find no cell.
+        if name != "cell":
+            raise AttributeError(name)
         # A thread that gets the number of one that is gone gets its cell as well: that is its own then,
         # whoever has kept it.
         self.cell = _cells.setdefault(threading.get_ident(), Cell())
+        return self.cell
 
 
 _cells: dict[int, Cell] = {}
@@ -67,7 +73,7 @@ per_thread = _PerThread()
 
 
 def _forget_others() -> None:
-    for cell in _cells.values():
+    for cell in list(_cells.values()):
         if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
             cell.here = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack
 
@@ -13,7 +14,7 @@ from farscope.engine.options import ChartOptions
 from farscope.engine.reserved import gives_way, guard, is_reserved, is_users, mended, refuse_taken_by, taken
 from farscope.engine.states import State
 from farscope.engine.stepper import DIRECT
-from farscope.errors import AlreadyStarted, ChartError, NotStarted
+from farscope.errors import AlreadyStarted, ChartError, ForeignProcess, NotStarted
 from farscope.records.facts import FactKind
 
 STOP_TIMEOUT_S = 5.0
@@ -119,11 +120,16 @@ class Hsm(Mailbox):
         if self._roots is None:
             raise self._not_ready()
         try:
-            e, cause, posted_ns = self._queue.popleft()
+            item = e, cause, posted_ns = self._queue.popleft()
         except IndexError:
             return False
         except AttributeError as error:
             raise (mended(self) or error) from None
+        except ValueError:
+            timed = self._redeemed(item)
+            if timed is None:
+                return self.next_rtc()
+            e, cause, posted_ns = timed
         self._run(e, cause, posted_ns)
         return True
 
@@ -148,11 +154,13 @@ class Hsm(Mailbox):
 
         Raises:
             ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart runs in the parent.
             ChartError: ``queue_type`` is neither ``"fifo"`` nor ``"lifo"``, or there is no such signal.
         """
         if queue_type not in ("fifo", "lifo"):
             raise ChartError(f"queue_type cannot be {queue_type!r}", "give 'fifo' or 'lifo'")
         signal = signal_of(event_or_signal)
+        self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
         if self._inside():
@@ -175,8 +183,11 @@ class Hsm(Mailbox):
         Raises:
             QueueFull: subscribers that raise rather than drop had no room; all others have got it.
             ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart or a subscriber runs in the parent; all others
+                have got it.
         """
         checked(event)
+        self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
         if self._inside():
@@ -206,7 +217,9 @@ class Hsm(Mailbox):
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.stop()
+        # A forked child that leaves the block too has nothing to end: the chart is the parent's.
+        with contextlib.suppress(ForeignProcess):
+            self.stop()
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
         raise ChartError(
@@ -288,6 +301,7 @@ class Hsm(Mailbox):
         return leaf
 
     def _self_driven(self) -> ChartError:
+        self._refuse_elsewhere()
         return ChartError(
             f"chart {self._name} runs on its own thread",
             "post the event, or make a Factory with threaded=False to drive it yourself",

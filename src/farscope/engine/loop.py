@@ -52,8 +52,9 @@ class AsyncChart(AwaitingStepper):
     """
 
     _may_await: ClassVar[bool] = True
+    _run_by: ClassVar[str] = "an event loop"
 
-    __slots__ = ("_event_loop", "_follower", "_over", "_ring", "_room", "_settling", "_started", "_task")
+    __slots__ = ("_event_loop", "_follower", "_ring", "_room", "_settling", "_started", "_task")
 
     def __init__(
         self, name: str | None = None, instrumented: bool = True, **options: Unpack[ActiveOptions]
@@ -67,8 +68,6 @@ class AsyncChart(AwaitingStepper):
         """Set when something was posted to a chart that waits for that."""
         self._started = asyncio.Event()
         """Set when the start is over, well or not."""
-        self._over = threading.Event()
-        """Set when the chart has ended."""
         self._room = Waiters()
         """Those who wait for room in the queue."""
         self._settling = Waiters()
@@ -83,7 +82,9 @@ class AsyncChart(AwaitingStepper):
         Raises:
             ChartError: no loop runs here.
             AlreadyStarted: it was started before.
+            ForeignProcess: it was started in the process that this one was forked from.
         """
+        self._refuse_elsewhere()
         if self._task is not None:
             raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
         try:
@@ -103,6 +104,7 @@ class AsyncChart(AwaitingStepper):
 
     async def started(self) -> None:
         """Wait until the start is over; raise what it raised, or ``ChartError`` in a handler of its own."""
+        self._refuse_elsewhere()
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
         refuse_waiting_for_itself(self._task, self._name)
@@ -117,14 +119,17 @@ class AsyncChart(AwaitingStepper):
 
         Raises:
             ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart's loop is the parent's.
         """
         checked(e)
+        self._refuse_elsewhere()
         if self._has_no_room():
             await self._room.wait_while(self._has_no_room)
         self.post_fifo(e)
 
     async def settled(self) -> None:
         """Wait until no step runs and no event waits, or for the end; ``ChartError`` in its own handler."""
+        self._refuse_elsewhere()
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
 
@@ -135,7 +140,11 @@ class AsyncChart(AwaitingStepper):
 
         Returns:
             What a handler raised and so ended the chart before, or None.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
         """
+        self._refuse_elsewhere()
         home = self._event_loop
         if home is not None and home is not asyncio.get_running_loop() and not home.is_closed():
             there = asyncio.run_coroutine_threadsafe(self.aclose(timeout_s), home)
@@ -161,7 +170,11 @@ class AsyncChart(AwaitingStepper):
 
         Returns:
             What a handler raised and so ended the chart before, or None.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
         """
+        self._refuse_elsewhere()
         self._stopping = True
         if self._task is None:
             Hsm.stop(self)
@@ -182,7 +195,11 @@ class AsyncChart(AwaitingStepper):
         """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
 
         On the loop's thread it returns at once: there, ``await chart.aclose()``.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's.
         """
+        self._refuse_elsewhere()
         if self._task is None or threading.current_thread() is self._thread:
             return self._stopped
         return self._over.wait(timeout_s)
@@ -202,6 +219,8 @@ class AsyncChart(AwaitingStepper):
         return self
 
     async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if self._is_elsewhere():
+            return
         if isinstance(error, _GOES_OUTWARDS):
             await self._give_up()
         else:
@@ -240,7 +259,6 @@ class AsyncChart(AwaitingStepper):
             self._leave()
         finally:
             self._started.set()
-            self._over.set()
             self._room.release()
             self._settling.release()
 
@@ -249,8 +267,13 @@ class AsyncChart(AwaitingStepper):
         waiting = self._room.futures
         made = 0
         while not self._stopping:
+            if made == TURN_STEPS:
+                # Before an event is taken: until its step begins it may be cancelled.
+                made = 0
+                await asyncio.sleep(0)
+                continue
             try:
-                e, cause, posted_ns = queue.popleft()
+                item = e, cause, posted_ns = queue.popleft()
             except IndexError:
                 if not is_intact(self):
                     raise mended(self) or Invariant("a chart's queue is not its own") from None
@@ -262,11 +285,14 @@ class AsyncChart(AwaitingStepper):
                 self._idle = False
                 made = 0
                 continue
+            except ValueError:
+                timed = self._redeemed(item)
+                if timed is None:
+                    continue
+                e, cause, posted_ns = timed
             if waiting:
                 self._room.release()
             made += 1
-            if made % TURN_STEPS == 0:
-                await asyncio.sleep(0)
             try:
                 await self._make(e, self._roots, cause, posted_ns)
             except BaseException as error:
@@ -283,10 +309,12 @@ class AsyncChart(AwaitingStepper):
         return len(self._queue) >= self._capacity and not (self._stopped or self._going_on)
 
     def _self_driven(self) -> ChartError:
+        self._refuse_elsewhere()
         return ChartError(f"chart {self._name} runs on an event loop", "post the event")
 
     def _wake(self) -> None:
         self._idle = False
+        self._refuse_elsewhere()
         loop = self._event_loop
         if self._thread is None:
             self._note_post_before_start()
@@ -300,7 +328,6 @@ class AsyncChart(AwaitingStepper):
             self._stopping = True
             self._leave()
             self._end()
-            self._over.set()
             raise ChartStopped(
                 f"the event loop of chart {self._name} is closed", "end charts before their loop ends"
             ) from error

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import threading
+import contextlib
+import os
 
-from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
-from farscope.errors import ChartError
+from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer, fire
+from farscope.errors import ChartError, ForeignProcess, Invariant
 
 
 class LoopClock:
@@ -14,13 +15,19 @@ class LoopClock:
 
     It belongs to the loop that its first chart is started on, or that runs when it is used before. A loop
     with a time of its own, as tests have them, has its charts' timers along.
+
+    Only the loop's own callbacks use the schedule; whoever adds or removes a timer leaves a note, so that
+    it may be done at any moment, from any thread.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
         self._schedule = Schedule()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        """Of the process that the loop belongs to."""
         self._alarm: asyncio.TimerHandle | None = None
+        self._called = False
+        """Whether the loop was called to look at the timers, and has not looked yet."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -28,21 +35,39 @@ class LoopClock:
 
         Raises:
             ChartError: it belongs to none yet, and none runs here.
+            ForeignProcess: in a forked child, while the loop is the parent's.
         """
         if self._loop is None:
             try:
-                self._loop = asyncio.get_running_loop()
+                self.follow(asyncio.get_running_loop())
             except RuntimeError as error:
                 raise ChartError(
                     "no event loop runs here that could make timed posts",
                     "start the chart, or post from a coroutine",
                 ) from error
-        return self._loop
+        return self._own()
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to ``loop``, unless it belongs to one already."""
+        """Belong to ``loop``, unless it belongs to one already.
+
+        Raises:
+            ForeignProcess: in a forked child, while the loop it belongs to is the parent's.
+        """
         if self._loop is None:
+            self._pid = os.getpid()
             self._loop = loop
+        self._own()
+
+    def _own(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise Invariant("a clock has taken a loop, and has none")
+        if self._pid != os.getpid():
+            raise ForeignProcess(
+                f"the event loop of this clock runs in process {self._pid}, and this process is a fork of it",
+                "make a LoopClock after the fork, in each process that uses one",
+                pid=self._pid,
+            )
+        return self._loop
 
     def serve(self, chart: Served) -> None:
         """Take note of a chart: nothing is needed for it."""
@@ -57,37 +82,41 @@ class LoopClock:
         Raises:
             ChartError: the loop was closed: nothing will fire any more.
         """
-        if self.loop.is_closed():
+        loop = self.loop
+        self._schedule.add(timer, first_ns)
+        try:
+            self._call(loop)
+        except RuntimeError as error:
+            self._schedule.remove(timer)
             raise ChartError(
                 "the event loop that would make timed posts is closed", "end charts before their loop ends"
-            )
-        with self._lock:
-            next_ns = self._schedule.next_ns()
-            self._schedule.add(timer, first_ns)
-            if next_ns is None or first_ns < next_ns:
-                self.loop.call_soon_threadsafe(self._set_alarm)
+            ) from error
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more; one that fires at this moment is waited for."""
-        with self._lock:
-            self._schedule.remove(timer)
+        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        if self._schedule.remove(timer) and self._loop is not None and self._pid == os.getpid():
+            # Of a loop that is closed nothing is left to be tidied up.
+            with contextlib.suppress(RuntimeError):
+                self._call(self._loop)
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the loop look at the timers; raise ``RuntimeError`` if it is closed."""
+        if not self._called or loop.is_closed():
+            self._called = True
+            loop.call_soon_threadsafe(self._set_alarm)
 
     def _set_alarm(self) -> None:
-        with self._lock:
-            if self._alarm is not None:
-                self._alarm.cancel()
-                self._alarm = None
-            next_ns = self._schedule.next_ns()
-            if next_ns is not None:
-                self._alarm = self.loop.call_at(next_ns / NANOSECONDS, self._fire_due)
+        # First, so that who adds a timer from here on calls again.
+        self._called = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        next_ns = self._schedule.next_ns()
+        if next_ns is not None:
+            self._alarm = self.loop.call_at(next_ns / NANOSECONDS, self._fire_due)
 
     def _fire_due(self) -> None:
-        # The lock is taken anew for each timer, so that a thread that sets one need not wait for thousands.
         now_ns = self.now_ns()
-        while True:
-            with self._lock:
-                taken = self._schedule.take(now_ns)
-                if taken is None:
-                    break
-                taken[0].fire(taken[0])
+        while (taken := self._schedule.take(now_ns)) is not None:
+            fire(taken[0])
         self._set_alarm()

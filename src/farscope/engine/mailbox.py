@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from time import time_ns
-from typing import Unpack, overload
+from typing import Any, Unpack, overload
 
 from farscope.engine.event import Event
 from farscope.engine.fabric import Fabric, process_fabric
 from farscope.engine.here import per_thread
-from farscope.engine.notebook import refusing
+from farscope.engine.notebook import PLAIN_FIELDS, Posted
 from farscope.engine.options import (
     QUEUE_CAPACITY,
     ChartOptions,
@@ -21,6 +21,7 @@ from farscope.engine.recorder import RING_STEPS
 from farscope.engine.reserved import gives_way
 from farscope.engine.schedule import MIN_PERIOD_S
 from farscope.engine.stepper import Stepper
+from farscope.engine.tally import Tally
 from farscope.engine.timed import TimedPosts
 from farscope.engine.timer import process_clock
 from farscope.errors import ChartError, QueueFull
@@ -38,7 +39,11 @@ _REFUSED_POST = int(FactKind.REFUSED_POST)
 
 
 class Mailbox(Stepper):
-    """Queue and deferred events of a chart. Posting is safe from any thread."""
+    """Queue and deferred events of a chart.
+
+    Posting is safe at any moment: from any thread, and from a finalizer or a signal handler in the middle of
+    another post. Those who post in the same instant may each exceed the queue's size by one event.
+    """
 
     __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
 
@@ -51,7 +56,7 @@ class Mailbox(Stepper):
         self._capacity = self._queue_size
         """As the queue's size, but negative once the chart was stopped: then nothing has room."""
         self._drops = drops(options.get("on_full", "raise"))
-        self._rejected = 0
+        self._rejected = Tally()
         self._fabric: Fabric = options.get("fabric", process_fabric)
         self._timed = TimedPosts(self, options.get("clock", process_clock))
         self._poster = per_thread.cell
@@ -67,7 +72,7 @@ class Mailbox(Stepper):
     @gives_way
     def rejected(self) -> int:
         """How many posts found no room, whether that was raised to their posters or not."""
-        return self._rejected
+        return self._rejected.value
 
     @overload
     def post_fifo(self, e: Event) -> None: ...
@@ -97,6 +102,7 @@ class Mailbox(Stepper):
         Raises:
             QueueFull: there is no room now, and the chart raises rather than drops.
             ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart's thread or loop is the parent's.
             ChartError: it is no event, or the times make no sense.
         """
         if period is not None:
@@ -158,26 +164,64 @@ class Mailbox(Stepper):
         return None
 
     def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
-        """Put ``e`` in the queue on behalf of a clock or a fabric; it leaves no fact of a post.
+        """Put ``e`` in the queue on behalf of a fabric; it leaves no fact of a post.
 
         Raises:
             QueueFull: there is no room, and the chart raises rather than drops.
             ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart runs in the parent.
         """
-        queue = self._queue
-        if len(queue) >= self._capacity:
-            self._refuse(e)
-            return
-        item = (e, cause, time_ns() if cause or self._recording else 0)
-        if lifo:
-            queue.appendleft(item)
+        if self._has_room_for(e):
+            self._put((e, cause, time_ns() if cause or self._recording else 0), lifo=lifo)
+
+    def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool = False) -> None:
+        """Put ``e`` in the queue on behalf of a clock; its claim is redeemed when its step begins.
+
+        Raises:
+            QueueFull, ChartStopped, ForeignProcess: as ``deliver`` does.
+        """
+        if self._has_room_for(e):
+            item: Any = (e, cause, time_ns() if cause or self._recording else 0, claim)
+            self._put(item, lifo=lifo)
         else:
-            queue.append(item)
+            self._timed.redeem(claim)
+
+    def _drop_cancelled(self) -> None:
+        """Take timed posts out of the queue whose claims were taken back: they hold no room."""
+        queue = self._queue
+        item: Any
+        for item in list(queue):
+            if len(item) > PLAIN_FIELDS and not self._timed.is_waiting(item[-1]):
+                try:
+                    queue.remove(item)
+                except (ValueError, IndexError):
+                    # It was taken meanwhile, or the queue changed under the search: its step is not made
+                    # anyway.
+                    continue
+
+    def _has_room_for(self, e: Event) -> bool:
+        if len(self._queue) < self._capacity:
+            return True
+        self._refuse(e)
+        return False
+
+    def _put(self, item: Posted, *, lifo: bool) -> None:
+        if lifo:
+            self._queue.appendleft(item)
+        else:
+            self._queue.append(item)
         if self._idle:
             self._wake()
 
+    def _redeemed(self, item: Any) -> Posted | None:
+        """Return what was posted by a clock, without its claim; None if it was cancelled."""
+        e, cause, posted_ns, claim = item
+        return (e, cause, posted_ns) if self._timed.redeem(claim) else None
+
     def defer(self, e: Event) -> None:
         """Put ``e`` aside until ``recall``.
+
+        An event of a timed post that is put aside was handled: cancelling no longer concerns it.
 
         Raises:
             QueueFull: as many events as a queue holds were put aside already, and the chart raises
@@ -212,19 +256,30 @@ class Mailbox(Stepper):
         return self._deferred.popleft()
 
     def cancel_event(self, uuid: int) -> bool:
-        """End the timed posts whose id is ``uuid``; return whether any were still to come.
+        """End the timed posts whose id is ``uuid``: none of their events is handled any more.
 
-        Once this returns, the clock posts nothing more; what it posted before stays in the queue.
+        That holds for events which wait in the queue already; they make room. What a handler has put aside
+        with ``defer`` was handled, and stays where it is.
+
+        Returns:
+            Whether anything was ended: a post still to come, or an event that waited in the queue. False
+            if the last event was handled, or its handler runs at this moment, or there is no such id.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
         """
+        self._refuse_elsewhere()
         return self._timed.cancel(uuid)
 
     def cancel_events(self, e: Event) -> int:
-        """End all timed posts of the signal of ``e``; return how many ids that were."""
+        """End all timed posts of a signal, each as ``cancel_event`` does; return how many ids that were."""
         checked(e)
+        self._refuse_elsewhere()
         return self._timed.cancel_signal(e.signal)
 
     def _arm(self, e: Event, period: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
         checked(e)
+        self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
         if period == 0 and times:
@@ -238,16 +293,16 @@ class Mailbox(Stepper):
 
     def _refuse(self, e: Event) -> None:
         """Count a post that finds no room and leave a fact of it, then raise if that is the policy."""
+        self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
         fact = (_REFUSED_POST, e.signal_name, DROPPED if self._drops else RAISED)
-        with refusing:
-            self._rejected += 1
-            if not self._inside() and fact not in self._refused:
-                # One fact for all of a signal: a flood of them would bury what else the step did.
-                self._refused.append(fact)
+        self._rejected.add()
         if self._inside():
             self._note(*fact)
+        else:
+            # One fact for all of a signal: a flood of them would bury what else the step did.
+            self._refused[fact] = None
         if not self._drops:
             raise QueueFull(
                 f"no room for {e.signal_name} in the queue of chart {self._name}: "
@@ -258,6 +313,9 @@ class Mailbox(Stepper):
 
     def _wake(self) -> None:
         """Wake the chart's own thread; a chart without one is never idle."""
+
+    def _refuse_elsewhere(self) -> None:
+        """Raise ``ForeignProcess`` if another process runs the chart; a driven chart runs anywhere."""
 
 
 def checked(e: object) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from time import time_ns
 from typing import Any
@@ -13,24 +12,23 @@ from farscope.engine.recorder import RING_STEPS, Brief, Recorder
 from farscope.engine.states import top
 from farscope.engine.walk import MAX_FACTS, Made
 from farscope.records.facts import FactKind
-from farscope.records.forks import at_fork
 from farscope.records.shape import Shape
 from farscope.records.step import Cause, RawStep
 
 MAX_TEXT = 4_000
 """Characters kept of one free text or traceback; of a longer one a note says how much is missing."""
 
-refusing = threading.Lock()
-"""Guards the refused posts of all charts: they are rare, and it is held for a moment only."""
-
-# Else a child forked while another thread refuses a post would find it held for ever.
-at_fork(before=refusing.acquire, in_parent=refusing.release, in_child=refusing.release)
-
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
 
 Posted = tuple[Event, Cause | None, int]
-"""An event in a queue: with the step that posted it, and when, in nanoseconds since the epoch."""
+"""An event in a queue: with the step that posted it, and when, in nanoseconds since the epoch.
+
+Those of timed posts have a claim behind that: see ``TimedPosts``. Taken for a plain one, such an item raises
+``ValueError``, so who takes a plain one from the queue pays nothing for that."""
+
+PLAIN_FIELDS = 3
+"""How many fields one without a claim has."""
 
 
 class Temp:
@@ -60,8 +58,9 @@ class Notebook(Recorder):
         self._texts: list[str] = []
         self._queue: deque[Posted] = deque()
         self._deferred: deque[Event] = deque()
-        self._refused: list[Made] = []
-        """Posts from outside that found no room since the last step; guarded by ``refusing``."""
+        self._refused: dict[Made, None] = {}
+        """Posts from outside that found no room since the last step, each kind once. Poster and chart both
+        change it by single operations, which nothing interrupts."""
 
     top = top
 
@@ -93,9 +92,10 @@ class Notebook(Recorder):
 
     def _note_refused(self) -> None:
         """Leave the facts of posts that were refused since the last step."""
-        with refusing:
-            refused, self._refused = self._refused, []
-        for fact in refused:
+        refused = self._refused
+        for fact in list(refused):
+            # Taken out first: if the same comes once more now, it is the next step's.
+            refused.pop(fact, None)
             self._note(*fact)
 
     def _take_texts(self, count: int) -> tuple[str, ...]:

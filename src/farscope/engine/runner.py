@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import logging
 import os
@@ -11,7 +12,8 @@ import weakref
 from queue import SimpleQueue
 from typing import Protocol, Self
 
-from farscope.errors import ChartError, UsageError
+from farscope.engine.latch import wait_for_end
+from farscope.errors import ChartError, ForeignProcess, UsageError
 
 TURN_STEPS = 32
 """Steps a chart makes at most before the next chart has its turn."""
@@ -70,12 +72,12 @@ class Runner:
         self._pid = os.getpid()
         self._count = threads
         self._turn_steps = turn_steps
-        self._lock = threading.Lock()
-        self._ended = threading.Condition()
         self._charts: set[Sharer] = set()
-        self._threads: tuple[threading.Thread, ...] = ()
         self._closed = False
         self._ready: _Ready = SimpleQueue()
+        self._threads = self._new_threads()
+        self._begun = threading.Lock()
+        """Held from the moment on in which somebody begins the threads."""
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self._count} threads, {len(self._charts)} charts"
@@ -83,8 +85,13 @@ class Runner:
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]:
-        """The threads; none before the first chart and after the end."""
-        return self._threads
+        """The threads; none before the first chart."""
+        return self._threads if self._begun.locked() else ()
+
+    @property
+    def a_thread(self) -> threading.Thread:
+        """One of the threads, which may not have begun yet."""
+        return self._threads[0]
 
     @property
     def charts(self) -> int:
@@ -95,18 +102,35 @@ class Runner:
         """Run ``chart`` from now on.
 
         Raises:
-            ChartError: the runner was closed, or is another process's.
+            ChartError: the runner was closed.
+            ForeignProcess: in a forked child, while the runner's threads are the parent's.
         """
-        with self._lock:
-            if self._closed:
-                raise ChartError("the runner was closed", "make a new Runner, and close it after its charts")
-            if self._pid != os.getpid():
-                raise ChartError("the runner is the parent process's", "make a new Runner after the fork")
-            self._charts.add(chart)
-            if not self._threads:
-                self._threads = tuple(self._new_thread(number) for number in range(1, self._count + 1))
-                # The threads hold the queue and not the runner, so that one nobody holds can end them.
-                weakref.finalize(self, _dismiss, self._ready, self._count)
+        if self._pid != os.getpid() and not self._begun.locked():
+            self._pid, self._threads = os.getpid(), self._new_threads()
+        self._refuse_elsewhere()
+        self._charts.add(chart)
+        # Who closes says so before it looks at the charts: it sees this one, or is seen here.
+        if self._closed:
+            self._charts.discard(chart)
+            raise ChartError("the runner was closed", "make a new Runner, and close it after its charts")
+        if self._begun.acquire(blocking=False):
+            self._begin(chart)
+
+    def _begin(self, chart: Sharer) -> None:
+        begun = 0
+        try:
+            for thread in self._threads:
+                thread.start()
+                begun += 1
+        except BaseException:
+            # The system has no more threads.
+            self._charts.discard(chart)
+            _dismiss(self._ready, begun)
+            self._ready, self._threads = SimpleQueue(), self._new_threads()
+            self._begun.release()
+            raise
+        # The threads hold the queue and not the runner, so that one nobody holds can end them.
+        weakref.finalize(self, _dismiss, self._ready, self._count)
 
     def ready(self, chart: Sharer) -> None:
         """Give ``chart`` a turn; only one may be wanted at a time."""
@@ -114,41 +138,33 @@ class Runner:
 
     def release(self, chart: Sharer) -> None:
         """Take note of the end of a chart."""
-        with self._lock:
-            self._charts.discard(chart)
-        with self._ended:
-            self._ended.notify_all()
-
-    def wait_until_gone(self, chart: Sharer, timeout_s: float | None) -> bool:
-        """Wait for the end of a chart, at most ``timeout_s`` seconds; return whether it has come.
-
-        On one of the runner's own threads it does not wait: they might all wait for one another.
-        """
-        if threading.current_thread() in self._threads:
-            return chart not in self._charts
-        with self._ended:
-            return self._ended.wait_for(lambda: chart not in self._charts, timeout_s)
+        self._charts.discard(chart)
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
         """End all charts after the steps that run, then the threads; return whether that was in time.
 
         Closing twice changes nothing. From inside a handler it does not wait.
+
+        Raises:
+            ForeignProcess: in a forked child, while the runner's threads are the parent's; it does not wait
+            there.
         """
-        with self._lock:
-            closed, self._closed = self._closed, True
-            charts = tuple(self._charts)
+        self._refuse_elsewhere()
+        closed, self._closed = self._closed, True
+        charts = list(self._charts)
         deadline = time.monotonic() + timeout_s
         for chart in charts:
             chart.halt()
         late = sum(not chart.join(max(0.0, deadline - time.monotonic())) for chart in charts)
-        threads = self._threads
-        if late and threading.current_thread() not in threads:
+        threads = self.threads
+        is_own = threading.current_thread() in threads
+        if late and not is_own:
             _log.warning("%d charts of %r did not end their steps within %s seconds", late, self, timeout_s)
         if not closed:
             _dismiss(self._ready, len(threads))
-        if threading.current_thread() not in threads:
+        if not is_own:
             for thread in threads:
-                thread.join(max(0.0, deadline - time.monotonic()))
+                wait_for_end(thread, deadline)
         return not late and not any(thread.is_alive() for thread in threads)
 
     def __enter__(self) -> Self:
@@ -156,17 +172,28 @@ class Runner:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        # A forked child that leaves the block too has nothing to end.
+        with contextlib.suppress(ForeignProcess):
+            self.close()
 
-    def _new_thread(self, number: int) -> threading.Thread:
-        thread = threading.Thread(
-            target=_work,
-            args=(self._ready, self._turn_steps),
-            name=f"farscope runner {self._number}, thread {number}",
-            daemon=True,
+    def _refuse_elsewhere(self) -> None:
+        if self._begun.locked() and self._pid != os.getpid():
+            raise ForeignProcess(
+                f"the threads of {self!r} are those of process {self._pid}, and this process is a fork of it",
+                "make a new Runner after the fork, in each process that uses one",
+                pid=self._pid,
+            )
+
+    def _new_threads(self) -> tuple[threading.Thread, ...]:
+        return tuple(
+            threading.Thread(
+                target=_work,
+                args=(self._ready, self._turn_steps),
+                name=f"farscope runner {self._number}, thread {number}",
+                daemon=True,
+            )
+            for number in range(1, self._count + 1)
         )
-        thread.start()
-        return thread
 
 
 def _work(ready: _Ready, turn_steps: int) -> None:

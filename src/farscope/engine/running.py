@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import time
 from typing import Protocol
 
+from farscope.errors import ForeignProcess
 from farscope.records.forks import at_fork
 
 EXIT_TIMEOUT_S = 1.0
@@ -21,6 +23,9 @@ class Running(Protocol):
 
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait for the end; return whether it has come."""
+
+    def _leave_behind(self) -> None:
+        """Take note, in a forked child, that it runs in the parent."""
 
 
 _running: set[Running] = set()
@@ -39,14 +44,23 @@ def let_go(chart: Running) -> None:
 def _end_all() -> None:
     # A daemon thread that is cut off while it holds a lock, say that of standard output, can hang or
     # crash the interpreter's exit; so charts are let end their steps first.
-    charts = tuple(_running)
-    for chart in charts:
-        chart.halt()
+    charts = []
+    for chart in list(_running):
+        # After a fork that nobody reported, charts of the parent are among them.
+        with contextlib.suppress(ForeignProcess):
+            chart.halt()
+            charts.append(chart)
     deadline = time.monotonic() + EXIT_TIMEOUT_S
     for chart in charts:
         chart.join(max(0.0, deadline - time.monotonic()))
 
 
+def _leave_all_behind() -> None:
+    # Their threads are the parent's.
+    for chart in list(_running):
+        chart._leave_behind()
+    _running.clear()
+
+
 atexit.register(_end_all)
-# Their threads are the parent's.
-at_fork(in_child=_running.clear)
+at_fork(in_child=_leave_all_behind)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Self, TypeVar, overload
 
+from farscope.records.forks import at_fork
+
 _Value = TypeVar("_Value")
 
 _LOCK = "_shared_lock"
+_lock_name = _LOCK
 
 
 class Shared(Generic[_Value]):
@@ -50,7 +54,8 @@ class Shared(Generic[_Value]):
         with locked(owner):
             values = owner.__dict__
             if self._name not in values:
-                values[self._name] = self._make()
+                # A finalizer that runs while the value is made may have made one, which then stays.
+                values.setdefault(self._name, self._make())
             value: _Value = values[self._name]
             return value
 
@@ -63,9 +68,21 @@ def locked(owner: Any) -> AbstractContextManager[Any]:
     """Return the lock of an object's shared attributes, for a ``with`` block; a thread may nest such blocks.
 
     Posting inside the block is safe: it never waits for another chart. Waiting for one is not.
+
+    A finalizer or a signal handler runs on whatever thread it interrupts, which may be one that is in such a
+    block: it must leave what the block is about alone, and post an event instead.
     """
-    lock: AbstractContextManager[Any] | None = owner.__dict__.get(_LOCK)
+    lock: AbstractContextManager[Any] | None = owner.__dict__.get(_lock_name)
     if lock is None:
         # Of two threads that come here first, both get the lock that is kept.
-        lock = owner.__dict__.setdefault(_LOCK, threading.RLock())
+        lock = owner.__dict__.setdefault(_lock_name, threading.RLock())
     return lock
+
+
+def _use_other_locks() -> None:
+    # The parent's may be held by a thread that is not here to let go.
+    global _lock_name  # noqa: PLW0603 - of all locks of this process
+    _lock_name = f"{_LOCK}_{os.getpid()}"
+
+
+at_fork(in_child=_use_other_locks)

@@ -241,14 +241,15 @@ class States:
 
     def structure(self) -> ChartStructure:
         """Return states and reactions, as far as they are known."""
-        states = {state.fn: state for state in self._by_key.values()}
+        # Lists are made in one go; the chart's thread may find states meanwhile.
+        states = {state.fn: state for state in list(self._by_key.values())}
         infos: dict[str, StateInfo] = {}
         reactions: dict[Reaction, None] = {}
         for fn, state in states.items():
             infos[state.name] = StateInfo(state.name, state.parent.name if state.parent else "")
             if isinstance(fn, BuiltState):
                 self._declare(fn, infos, reactions)
-        for built in self.named.values():
+        for built in list(self.named.values()):
             self._declare(built, infos, reactions)
         return ChartStructure(tuple(infos.values()), tuple(reactions))
 

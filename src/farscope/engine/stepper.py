@@ -13,13 +13,16 @@ from farscope.engine.memo import Branches, Memo, Rest
 from farscope.engine.notebook import bounded
 from farscope.engine.recorder import RING_STEPS
 from farscope.engine.reserved import held_by, refuse_taken_in
-from farscope.engine.walk import START_SIGNAL, Walk
+from farscope.engine.walk import START_SIGNAL, Made, Walk
 from farscope.engine.walker import Walker
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.step import Cause
 
 DIRECT = 0
 """Stands for the time of posting of an event that never waited, or was posted unrecorded."""
+
+REFUSED_BY_THE_END: Made = (0, "", "")
+"""Stands among the refused posts of a chart that has ended."""
 
 START = Event(START_SIGNAL)
 """The event of the first step."""
@@ -45,86 +48,112 @@ class Stepper(Walker):
 
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
         """Make one step about ``e``."""
-        roots = self._roots
-        if roots is None:
-            raise self._not_ready()
         if not self._recording:
-            self._run_unrecorded(e, roots)
+            self._run_unrecorded(e)
             return
         here = self._here
         cell = self._cell
         if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
             cell = self._cell = per_thread.cell
-        if self._refused:
-            self._note_refused()
         begin_ns = time_ns()
         outer = cell.here
-        # Nothing comes between here and the try: whatever strikes, the thread is left where it was.
+        roots = self._roots
+        if roots is None:
+            raise self._not_ready()
+        # Nothing comes between here and the try: whatever strikes, thread and chart are left as they were.
+        self._roots = None
         cell.here = here
         here.outer = outer
+        after: Branches | None = None
         try:
-            shape, _, _, texts = self._follow(e, roots)
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+            if self._refused:
+                self._note_refused()
+            shape, _, after, texts = self._follow(e, roots)
             cell.here = outer
-            blamed = failed(self, e, error, begin_ns, (posted_ns, cause))
-            raise blamed  # noqa: B904 - it is that error, or has it for its cause
-        cell.here = outer
-        try:
             self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
         except BaseException as error:  # noqa: BLE001 - it is raised further
-            blamed = unrecorded(self, e, error, begin_ns, (posted_ns, cause))
+            cell.here = outer
+            posted = posted_ns, cause
+            try:
+                if after is not None:
+                    blamed = unrecorded(self, e, error, begin_ns, posted)
+                elif self._is_over:
+                    blamed = error
+                else:
+                    blamed = failed(self, e, error, begin_ns, posted)
+            finally:
+                self._be_ready(roots if after is None else after)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        self._roots = after
         if self._stopped:
             self._end()
 
-    def _run_unrecorded(self, e: Event, roots: Branches) -> None:
+    def _run_unrecorded(self, e: Event) -> None:
+        roots = self._roots
+        if roots is None:
+            raise self._not_ready()
+        self._roots = None
+        if self._is_over:
+            raise self._ended()
         try:
-            self._follow(e, roots)
+            after = self._follow(e, roots)[2]
         except BaseException as error:  # noqa: BLE001 - it is raised further
-            blamed = forgotten(self, error)
+            try:
+                blamed = forgotten(self, error)
+            finally:
+                self._be_ready(roots)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
-        finally:
-            if self._stopped:
-                self._end()
+        self._roots = after
+        if self._stopped:
+            self._end()
+
+    def _note_refused(self) -> None:
+        if self._is_over:
+            # The end came when this step was about to begin.
+            raise self._ended()
+        super()._note_refused()
+
+    def _be_ready(self, roots: Branches) -> None:
+        """Be ready for the next step, which begins at ``roots``, or for the end if the chart was stopped."""
+        self._roots = roots
+        if self._stopped:
+            self._end()
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
-        """Call what is to be called about ``e``, and rest where that leads."""
-        self._roots = None
+        """Call what is to be called about ``e``, and rest where that leads; the caller sets ``_roots``."""
         temp = self._temp
         made = self._made
         rest: Any
         status: Any = None
         try:
+            call, rest, place = roots[e.signal]
+        except KeyError:
+            call = rest = None
+        while call is not None:
+            self._place = place
+            # Else a handler that names no target would go where the one before it led.
+            temp.fun = None
+            # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
+            status = call(self, e if rest is None else rest)
             try:
-                call, rest, place = roots[e.signal]
-            except KeyError:
-                call = rest = None
-            while call is not None:
-                self._place = place
-                # Else a handler that names no target would go where the one before it led.
-                temp.fun = None
-                # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
-                status = call(self, e if rest is None else rest)
-                try:
-                    if made:
-                        key = status, temp.fun if status == TRAN else None, tuple(made)
-                        call, rest, place = place.told[key]
-                        made.clear()
-                    elif status is TRAN:
-                        call, rest, place = place.targets[temp.fun]
-                    else:
-                        call, rest, place = place.answers[status]
-                except (KeyError, TypeError):
-                    rest = None
-                    break
-            if rest is None:
-                # Not inside the except: what a handler raises would be told as raised about the lookup.
-                rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
-        except BaseException:
-            self._roots = roots
-            raise
+                if made:
+                    facts = tuple(made)
+                    key = status, temp.fun if status == TRAN else None, facts
+                    call, rest, place = place.told[key]
+                    # Not all of them: a finalizer that posts may have left another one meanwhile.
+                    del made[: len(facts)]
+                elif status is TRAN:
+                    call, rest, place = place.targets[temp.fun]
+                else:
+                    call, rest, place = place.answers[status]
+            except (KeyError, TypeError):
+                rest = None
+                break
+        if rest is None:
+            # Not inside the except: what a handler raises would be told as raised about the lookup.
+            rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
         end: Rest = rest
-        _, leaf, self._roots, _ = end
+        leaf = end[1]
         self._leaf = leaf
         self._place = None
         temp.fun = leaf.fn
@@ -145,22 +174,25 @@ class Stepper(Walker):
         try:
             if recorded:
                 self._announce()
-            shape, _, _, texts = self._follow(START, self._states.starts_at(self._goal))
+            shape, _, after, texts = self._follow(START, self._states.starts_at(self._goal))
         except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer
             blamed = self._fail_start(error, begin_ns if recorded else 0, cause)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
         cell.here = outer
-        self._goal = None
-        if recorded:
-            try:
+        roots: Branches | None = after
+        try:
+            if recorded:
                 self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
-            except BaseException as error:  # noqa: BLE001 - it is raised further
-                self._leaf = self._roots = None
-                blamed = unrecorded(self, START, error, begin_ns, (DIRECT, cause))
-                raise blamed  # noqa: B904 - same
-        if self._stopped:
-            self._end()
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            self._leaf = roots = None
+            blamed = unrecorded(self, START, error, begin_ns, (DIRECT, cause))
+            raise blamed  # noqa: B904 - same
+        finally:
+            self._roots = roots
+            self._goal = None
+            if self._stopped:
+                self._end()
 
     def _prepare_start(self, target: Any) -> None:
         if self._goal is not None or self._stopped or self._leaf is not None:
@@ -179,6 +211,8 @@ class Stepper(Walker):
         blamed = failed(self, START, error, begin_ns, posted) if begin_ns else forgotten(self, error)
         self._roots = None
         self._goal = None
+        if self._stopped:
+            self._end()
         return blamed
 
     def _fail(
@@ -192,8 +226,6 @@ class Stepper(Walker):
         texts = (*self._take_texts(len(self._texts)), bounded(text, tail=True))
         self._forget_failed()
         self._record(shape, begin_ns, *posted, texts)
-        if self._stopped:
-            self._end()
 
     def _end(self) -> None:
         """Tell those who watch that the chart was stopped, and let go of what only steps need.
@@ -201,14 +233,16 @@ class Stepper(Walker):
         What a chart of methods remembers of its states leads back to the chart: if it stayed, only
         the garbage collector could free the chart.
         """
+        self._roots = None
         if self._is_over:
             return
         self._is_over = True
         self._held = None
         self._say_stopped()
+        # A step that was about to begin finds out there, without a test of its own.
+        self._refused[REFUSED_BY_THE_END] = None
         self._queue.clear()
         self._deferred.clear()
-        self._roots = None
         self._memo = Memo()
         self._states.release(self)
         if self._leaf is not None:

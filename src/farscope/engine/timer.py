@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import os
 import threading
 import time
 
-from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
+from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer, fire
 from farscope.records.forks import at_fork
 
 LINGER_S = 0.1
@@ -15,7 +16,8 @@ otherwise start a thread for each."""
 
 THREAD_NAME = "farscope timers"
 
-_log = logging.getLogger("farscope")
+_NEVER_NS = 1 << 63
+"""Later than anything is due."""
 
 
 class ThreadClock:
@@ -26,7 +28,6 @@ class ThreadClock:
     """
 
     def __init__(self) -> None:
-        self._thread: threading.Thread | None = None
         self._forget()
 
     def serve(self, chart: Served) -> None:
@@ -38,56 +39,71 @@ class ThreadClock:
 
     def add(self, timer: Timer, first_ns: int) -> None:
         """Have ``timer`` fire at ``first_ns``, and then in step with it."""
-        with self._changed:
-            next_ns = self._schedule.next_ns()
-            self._schedule.add(timer, first_ns)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name=THREAD_NAME, daemon=True)
-                self._thread.start()
-            elif next_ns is None or first_ns < next_ns:
-                self._changed.notify()
+        if self._pid != os.getpid():
+            # This process was forked by something that does not say so.
+            self._forget()
+        self._schedule.add(timer, first_ns)
+        if self._claim.acquire(blocking=False):
+            self._begin(timer)
+        elif first_ns < self._sleeps_until_ns:
+            self._ring()
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more; one that fires at this moment is waited for."""
-        with self._changed:
+        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        if self._schedule.remove(timer):
+            self._ring()
+
+    def _begin(self, timer: Timer) -> None:
+        try:
+            threading.Thread(target=self._run, name=THREAD_NAME, daemon=True).start()
+        except BaseException:
+            self._claim.release()
             self._schedule.remove(timer)
-            if not self._schedule:
-                self._changed.notify()
+            raise
+
+    def _ring(self) -> None:
+        # When it rings already, and the thread has not heard it yet, one ring is enough.
+        with contextlib.suppress(RuntimeError):
+            self._bell.release()
 
     def _run(self) -> None:
+        schedule, claim = self._schedule, self._claim
         lingered = False
-        # The lock is taken anew for each timer, so that a thread that sets one need not wait for thousands.
         while True:
-            with self._changed:
-                taken = self._schedule.take(time.monotonic_ns())
-                if taken is not None:
-                    _fire(taken[0])
-                    lingered = False
-                    continue
-                next_ns = self._schedule.next_ns()
-                if next_ns is not None:
-                    self._changed.wait((next_ns - time.monotonic_ns()) / NANOSECONDS)
-                    lingered = False
-                elif lingered:
-                    self._thread = None
+            taken = schedule.take(time.monotonic_ns())
+            if taken is not None:
+                fire(taken[0])
+                lingered = False
+                continue
+            next_ns = schedule.next_ns()
+            if next_ns is None and lingered:
+                claim.release()
+                # Who added a timer before that could not begin another thread for it.
+                if not (schedule.has_new and claim.acquire(blocking=False)):
                     return
-                else:
-                    self._changed.wait(LINGER_S)
-                    lingered = True
+            lingered = next_ns is None
+            self._sleep_until(next_ns)
+
+    def _sleep_until(self, next_ns: int | None) -> None:
+        """Sleep until a timer is due or the bell rings; without a timer, linger."""
+        # Who adds a timer does so before it looks at how long this thread sleeps. So either it rings, or
+        # its timer is seen here.
+        self._sleeps_until_ns = _NEVER_NS if next_ns is None else next_ns
+        if not self._schedule.has_new:
+            left_s = LINGER_S if next_ns is None else (next_ns - time.monotonic_ns()) / NANOSECONDS
+            self._bell.acquire(timeout=max(0.0, left_s))
+        self._sleeps_until_ns = 0
 
     def _forget(self) -> None:
-        # Re-entrant: the garbage collector may run a user's finalizer that stops a chart, anywhere.
-        self._changed = threading.Condition(threading.RLock())
+        self._pid = os.getpid()
         self._schedule = Schedule()
-        self._thread = None
-
-
-def _fire(timer: Timer) -> None:
-    try:
-        timer.fire(timer)
-    except Exception:  # noqa: BLE001 - whatever it is, it is reported
-        # All other timers of the process run on this thread too.
-        _log.exception("timer %d raised", timer.number)
+        self._claim = threading.Lock()
+        """Held by who begins the thread, and then by the thread to its end."""
+        self._bell = threading.Lock()
+        """Free while it rings for the thread."""
+        self._bell.acquire()
+        self._sleeps_until_ns = 0
+        """When the thread means to wake; 0 while it is awake."""
 
 
 process_clock = ThreadClock()

@@ -1,4 +1,4 @@
-"""Posts to a chart that runs by itself and is not started: they wait, and if it never is, that is told."""
+"""Charts that run by themselves: posts that wait for the start, and copies of charts in a forked child."""
 
 from __future__ import annotations
 
@@ -6,40 +6,99 @@ import logging
 import os
 import threading
 import weakref
-from typing import Any, Unpack
+from typing import Any, ClassVar, Unpack
 
 from farscope.engine.hsm import Hsm
+from farscope.engine.latch import Latch
 from farscope.engine.options import ChartOptions
+from farscope.errors import ForeignProcess
+from farscope.records.sink import Sink
+
+AFTER_THE_FORK = (
+    "start charts after the fork, in the process that uses them; to make them before it does no harm"
+)
 
 _log = logging.getLogger("farscope")
 
 
 class Startable(Hsm):
-    """The part of a chart with a thread, a runner or a loop that minds what is posted before its start."""
+    """The part of a chart with a thread, a runner or a loop that minds what is posted before its start.
 
-    __slots__ = ("_unstarted",)
+    What runs the chart stays in the process that started it: a copy in a forked child refuses to be used.
+    """
+
+    _run_by: ClassVar[str] = "a thread"
+
+    __slots__ = ("_home_pid", "_over", "_unstarted")
 
     def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
         super().__init__(name, instrumented, **options)
-        self._unstarted: weakref.finalize[..., Any] | None = None
-        """Tells of posts to a chart that is never started; made with the first of them."""
+        self._home_pid = 0
+        """The process that the chart was started in."""
+        self._over = Latch()
+        """Opened when the chart has ended."""
+        self._unstarted: list[weakref.finalize[..., Any]] = []
+        """Report posts to a chart that is never started; one is made with the first of them, and a finalizer
+        that posts in that moment makes another one."""
         self._idle = True
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and nothing waits; true as well before the start and after the end.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        self._refuse_elsewhere()
+        return super().at_rest
+
+    def attach(self, sink: Sink) -> None:
+        """Hand every further step to ``sink``; attaching twice changes nothing.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        self._refuse_elsewhere()
+        super().attach(sink)
+
+    def _leave_behind(self) -> None:
+        """Take note, in a forked child, that the chart goes on in the parent: here it refuses to be used."""
+        # Nothing has room, so that a post comes to where it is refused; there is no test for it on the way.
+        self._capacity = -1
+        self._idle = False
+        self._queue.clear()
 
     def _note_start(self, thread: threading.Thread) -> None:
         self._idle = False
+        self._home_pid = os.getpid()
         self._thread = thread
         self._let_off()
 
     def _note_post_before_start(self) -> None:
-        self._unstarted = weakref.finalize(self, _tell, self._name, os.getpid())
+        if not self._unstarted:
+            self._unstarted.append(weakref.finalize(self, _tell, self._name, os.getpid()))
         if self._thread or self._stopped:
             # Another thread did that meanwhile, perhaps before there was anything to let off.
             self._let_off()
 
     def _let_off(self) -> None:
-        """Tell nothing: the chart was started, or stopped."""
-        if self._unstarted is not None:
-            self._unstarted.detach()
+        """Report nothing: the chart was started, or stopped."""
+        for teller in list(self._unstarted):
+            teller.detach()
+
+    def _is_elsewhere(self) -> bool:
+        return self._thread is not None and self._home_pid != os.getpid() and not self._stopped
+
+    def _refuse_elsewhere(self) -> None:
+        if self._is_elsewhere():
+            # Perhaps the fork was one that does not say so.
+            self._leave_behind()
+            raise ForeignProcess(
+                f"chart {self._name} is run by {self._run_by} of process {self._home_pid}, "
+                "and this process is a fork of it that has none",
+                AFTER_THE_FORK,
+                pid=self._home_pid,
+            )
 
 
 def _tell(name: str, pid: int) -> None:

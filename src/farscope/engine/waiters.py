@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable
 
 from farscope.errors import ChartError
@@ -18,7 +20,7 @@ class Waiters:
     __slots__ = ("futures",)
 
     def __init__(self) -> None:
-        self.futures: list[asyncio.Future[None]] = []
+        self.futures: deque[asyncio.Future[None]] = deque()
         """One for each who waits, the first first."""
 
     async def wait_while(self, holds: Callable[[], bool]) -> None:
@@ -30,17 +32,20 @@ class Waiters:
                 if holds():
                     await future
             finally:
-                if future in self.futures:
+                # If it is not there any more, it was let go.
+                with contextlib.suppress(ValueError):
                     self.futures.remove(future)
 
     def release(self) -> None:
         """Let all go who wait now."""
         while self.futures:
-            future = self.futures.pop(0)
-            loop = future.get_loop()
+            try:
+                future = self.futures.popleft()
+            except IndexError:
+                return
             # Those who waited on a loop that is closed by now wait no more.
-            if not (future.done() or loop.is_closed()):
-                loop.call_soon_threadsafe(_finish, future)
+            with contextlib.suppress(RuntimeError):
+                future.get_loop().call_soon_threadsafe(_finish, future)
 
 
 def refuse_waiting_for_itself(task: asyncio.Task[None] | None, name: str) -> None:

@@ -56,7 +56,8 @@ class Walker(Notebook):
         elif status == TRAN and self._is_decided_later():
             self._pause(Settling(self._temp.fun, self._decided))
         made = tuple(self._made)
-        self._made.clear()
+        # Not all of them: a finalizer that posts may have left another one meanwhile.
+        del self._made[: len(made)]
         return Outcome(status, self._temp.fun if status == TRAN else None, made)
 
     def _is_decided_later(self) -> bool:

@@ -25,10 +25,12 @@ class VirtualClock:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.RLock()
+        self._advancing = threading.RLock()
+        """Held while a timer fires: of several threads that advance the clock one goes after the other."""
         self._schedule = Schedule()
         self._now_ns = 0
-        self._charts: weakref.WeakSet[Served] = weakref.WeakSet()
+        self._charts: dict[int, weakref.ref[Served]] = {}
+        """By identity; a chart that is freed takes itself out, at whatever moment."""
 
     @property
     def now(self) -> float:
@@ -38,8 +40,7 @@ class VirtualClock:
     @property
     def pending(self) -> int:
         """How many timers are still to fire."""
-        with self._lock:
-            return len(self._schedule)
+        return len(self._schedule)
 
     def advance(self, seconds: float) -> int:
         """Let ``seconds`` pass, and return how many timed posts became due.
@@ -74,14 +75,15 @@ class VirtualClock:
         # made a step between two looks that found all of them at rest, they were all at rest at once.
         while (now := self._steps_made()) is None or now != before:
             if time.monotonic() >= deadline:
-                raise AssertionError(f"some of {sorted(map(repr, self._charts))} did not come to rest")
+                raise AssertionError(f"some of {sorted(map(repr, self._served()))} did not come to rest")
             if now is None:
                 time.sleep(LOOK_S)
             before = now
 
     def serve(self, chart: Served) -> None:
         """Wait for ``chart`` from now on, as long as anybody holds it."""
-        self._charts.add(chart)
+        charts, key = self._charts, id(chart)
+        charts[key] = weakref.ref(chart, lambda _: charts.pop(key, None))
 
     def now_ns(self) -> int:
         """Return the nanoseconds since the clock's beginning."""
@@ -89,16 +91,14 @@ class VirtualClock:
 
     def add(self, timer: Timer, first_ns: int) -> None:
         """Have ``timer`` fire when the clock is advanced to ``first_ns``."""
-        with self._lock:
-            self._schedule.add(timer, first_ns)
+        self._schedule.add(timer, first_ns)
 
     def remove(self, timer: Timer) -> None:
         """Have ``timer`` fire no more."""
-        with self._lock:
-            self._schedule.remove(timer)
+        self._schedule.remove(timer)
 
     def _fire_next(self, end_ns: int) -> bool:
-        with self._lock:
+        with self._advancing:
             taken = self._schedule.take(end_ns)
             if taken is None:
                 self._now_ns = end_ns
@@ -107,10 +107,14 @@ class VirtualClock:
             timer.fire(timer)
             return True
 
+    def _served(self) -> list[Served]:
+        alive = (reference() for reference in list(self._charts.values()))
+        return [chart for chart in alive if chart is not None]
+
     def _steps_made(self) -> dict[int, int] | None:
         """Return how many steps each chart has made; None if one is not at rest."""
         made: dict[int, int] = {}
-        for chart in tuple(self._charts):
+        for chart in self._served():
             if isinstance(chart, Hsm) and not (Hsm.threaded.__get__(chart) or chart.at_rest):
                 chart.complete_circuit()
             if not chart.at_rest:
