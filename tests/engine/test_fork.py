@@ -139,8 +139,9 @@ clock, runner = ThreadClock(), Runner(1)
 clock_in_use = Lamp("elsewhere", clock=clock)
 clock_in_use.start_at()
 clock_in_use.post_fifo(Event("PRESS"), period=3600.0)
-fresh = {"thread": Lamp("thread", clock=clock), "runner": Lamp("runner", runner=runner), "loop":
-AsyncLamp("loop")} driven = Lamp("driven", threaded=False)
+fresh = {"thread": Lamp("thread", clock=clock), "runner": Lamp("runner", runner=runner)}
+fresh["loop"] = AsyncLamp("loop")
+driven = Lamp("driven", threaded=False)
 driven.start_at()
 for chart in fresh.values():
     chart.post_fifo(Event("PRESS"))

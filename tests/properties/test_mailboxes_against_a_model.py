@@ -76,6 +76,8 @@ class Mailboxes(RuleBasedStateMachine):
         self.charts = [self.chart(number) for number in range(CHARTS)]
         self.models = [Model() for _ in range(CHARTS)]
         self.timers: dict[int, ModelTimer] = {}
+        self.armed: dict[int, tuple[int, int]] = {}
+        """Chart and item of every timed post by its key, also of those that have ended."""
         self.now = 0
         self.items = 0
         self.orders = 0
@@ -153,6 +155,7 @@ class Mailboxes(RuleBasedStateMachine):
             return
         post = getattr(self.charts[number], f"post_{end}")
         key = post(self.event(name), period=period / 1000, times=times, deferred=deferred)
+        self.armed[key] = number, self.items
         left = times or None
         if deferred is False:
             self.models[number].post(self.items, end)
@@ -166,12 +169,16 @@ class Mailboxes(RuleBasedStateMachine):
         self.orders += 1
         timer.order = self.orders
 
-    @precondition(lambda self: self.timers)
+    @precondition(lambda self: self.armed)
     @rule(data=st.data())
     def cancel(self, data: Any) -> None:
-        key = data.draw(st.sampled_from(sorted(self.timers)))
-        chart = self.charts[self.timers.pop(key).chart]
-        assert chart.cancel_event(key)
+        key = data.draw(st.sampled_from(sorted(self.armed)))
+        number, item = self.armed.pop(key)
+        chart, model = self.charts[number], self.models[number]
+        to_come = self.timers.pop(key, None) is not None
+        waiting = [other for other in model.queue if other != item]
+        assert chart.cancel_event(key) == (to_come or len(waiting) < len(model.queue))
+        model.queue = deque(waiting)
         assert not chart.cancel_event(key)
 
     @rule(passing=st.integers(0, 12))
@@ -228,7 +235,7 @@ class Mailboxes(RuleBasedStateMachine):
     def charts_are_as_the_model_says(self) -> None:
         for chart, model, heard in zip(self.charts, self.models, self.heard, strict=True):
             assert heard == model.heard
-            assert [e.payload for e, _, _ in chart._queue] == list(model.queue)
+            assert [e.payload for e, *_ in chart._queue] == list(model.queue)
             assert [e.payload for e in chart._deferred] == list(model.deferred)
             assert chart.rejected == model.rejected
         assert self.clock.pending == len(self.timers)
