@@ -98,9 +98,19 @@ class Notebook(Recorder):
             refused.pop(fact, None)
             self._note(*fact)
 
+    def _take_made(self) -> tuple[Made, ...]:
+        """Take the facts that handlers have made so far."""
+        # ``tuple(made)`` would read freed memory if a finalizer that runs while it allocates (CPython 3.11)
+        # posts and so leaves another fact. This builds a list first, which nobody else knows.
+        made = (*self._made,)
+        del self._made[: len(made)]
+        return made
+
     def _take_texts(self, count: int) -> tuple[str, ...]:
-        texts = tuple(self._texts[:count])
-        self._texts.clear()
+        texts = (*self._texts[:count],)
+        # A fact that came since the last ones were taken is the next step's, and so is its text.
+        later = sum(fact[0] == _SCRIBBLE for fact in self._made) if self._made else 0
+        del self._texts[: len(self._texts) - later]
         return texts
 
     def _record(

@@ -137,7 +137,8 @@ class Stepper(Walker):
             status = call(self, e if rest is None else rest)
             try:
                 if made:
-                    facts = tuple(made)
+                    # Not by ``tuple(made)``: see ``_take_made``.
+                    facts = (*made,)
                     key = status, temp.fun if status == TRAN else None, facts
                     call, rest, place = place.told[key]
                     # Not all of them: a finalizer that posts may have left another one meanwhile.
@@ -219,7 +220,7 @@ class Stepper(Walker):
         self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
     ) -> None:
         """Record the step that ``error`` ended; the chart rests where it rested before."""
-        walk.add(tuple(self._made))
+        walk.add(self._take_made())
         shape = self._memo.interned(walk.failed())
         walk.give_up()
         text = "".join(traceback.format_exception(error))

@@ -55,10 +55,7 @@ class Walker(Notebook):
                 self._pause(status)
         elif status == TRAN and self._is_decided_later():
             self._pause(Settling(self._temp.fun, self._decided))
-        made = tuple(self._made)
-        # Not all of them: a finalizer that posts may have left another one meanwhile.
-        del self._made[: len(made)]
-        return Outcome(status, self._temp.fun if status == TRAN else None, made)
+        return Outcome(status, self._temp.fun if status == TRAN else None, self._take_made())
 
     def _is_decided_later(self) -> bool:
         """Tell whether a declared reaction returned what has to be awaited, rather than the state to go to.
