@@ -261,11 +261,11 @@ def test_a_timed_post_that_breaks_fails_its_chart_and_no_other(drive, watcher, m
     drive.chart.post_fifo(Event("SWITCH"), period=1.0, times=1)
     other.post_fifo(Event("SWITCH"), period=1.0, times=1)
 
-    def breaks_for_one(chart: Any, e: Event, cause: Any, *, lifo: bool = False) -> None:
-        return breaks() if chart is drive.chart else deliver(chart, e, cause, lifo=lifo)
+    def breaks_for_one(chart: Any, e: Event, cause: Any, claim: int, *, lifo: bool) -> None:
+        return breaks() if chart is drive.chart else deliver(chart, e, cause, claim, lifo=lifo)
 
-    deliver = Mailbox.deliver
-    monkeypatch.setattr(Mailbox, "deliver", breaks_for_one)
+    deliver = Mailbox._deliver_timed
+    monkeypatch.setattr(Mailbox, "_deliver_timed", breaks_for_one)
     clock._fire_next(2_000_000_000)
     clock._fire_next(2_000_000_000)
     assert isinstance(drive.send(), BrokenError)

@@ -235,7 +235,7 @@ def test_a_chart_not_started_says_so(pair):
 def test_unnamed_charts_get_short_names_of_their_own():
     names = {Hsm().name, Hsm().name, Factory(threaded=False).name}
     assert len(names) == 3
-    assert all(len(name) < 12 for name in names)
+    assert all(len(name) < 16 for name in names)
 
 
 def test_a_stopped_chart_refuses_everything_and_tells_its_watchers_once(chart, watcher):

@@ -275,14 +275,7 @@ class AsyncChart(AwaitingStepper):
             try:
                 item = e, cause, posted_ns = queue.popleft()
             except IndexError:
-                if not is_intact(self):
-                    raise mended(self) or Invariant("a chart's queue is not its own") from None
-                self._ring.clear()
-                self._idle = True
-                if not queue and not self._stopping:
-                    self._settling.release()
-                    await self._ring.wait()
-                self._idle = False
+                await self._sleep()
                 made = 0
                 continue
             except ValueError:
@@ -304,6 +297,17 @@ class AsyncChart(AwaitingStepper):
                     if isinstance(error, _GOES_OUTWARDS):
                         raise
                     return
+
+    async def _sleep(self) -> None:
+        """Wait until something is posted, or the chart is to end."""
+        if not is_intact(self):
+            raise mended(self) or Invariant("a chart's queue is not its own")
+        self._ring.clear()
+        self._idle = True
+        if not self._queue and not self._stopping:
+            self._settling.release()
+            await self._ring.wait()
+        self._idle = False
 
     def _has_no_room(self) -> bool:
         return len(self._queue) >= self._capacity and not (self._stopped or self._going_on)

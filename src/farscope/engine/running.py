@@ -58,7 +58,7 @@ def _end_all() -> None:
 def _leave_all_behind() -> None:
     # Their threads are the parent's.
     for chart in list(_running):
-        chart._leave_behind()
+        chart._leave_behind()  # noqa: SLF001 - a chart from here
     _running.clear()
 
 

@@ -124,7 +124,7 @@ class TimedPosts:
                 caught = True
         chart = self._chart() if caught else None
         if chart is not None:
-            chart._drop_cancelled()
+            chart._drop_cancelled()  # noqa: SLF001 - the chart whose part this is
         return caught
 
 
@@ -168,7 +168,7 @@ class _Post:
         mine = pending.get(timer.number) if timer.live else pending.pop(timer.number, None)
         try:
             if mine:
-                chart._deliver_timed(self._e, self._cause, claim, lifo=self._lifo)  # noqa: SLF001 - see there
+                chart._deliver_timed(self._e, self._cause, claim, lifo=self._lifo)  # noqa: SLF001 - same
         except BaseException:
             mine = None
             raise
