@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from farscope.logs.folder import FolderLog
 from farscope.logs.memory import MemoryLog, forget
-from farscope.logs.sqlite import SqliteLog
 from farscope.testing.log_conformance import CHECKS, Check, LogUnderTest, PromiseBroken, check_log
 
 
@@ -27,11 +27,11 @@ def test_memory_log_conforms(check: Check):
 
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__)
 def test_sqlite_log_conforms(check: Check, tmp_path: Path):
-    check(LogUnderTest(lambda: SqliteLog(tmp_path / uuid4().hex)))
+    check(LogUnderTest(lambda: FolderLog(tmp_path / uuid4().hex)))
 
 
 def test_check_log_names_the_promise_that_is_broken(tmp_path: Path):
-    class Forgetful(SqliteLog):
+    class Forgetful(FolderLog):
         def writer(self, name: str):
             writer = super().writer(name)
             append = writer.append

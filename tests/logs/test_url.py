@@ -7,14 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.errors import BadUrl, FarscopeError, LogRefused
+from farscope.logs.folder import FolderLog
 from farscope.logs.memory import MemoryLog, forget
-from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import default_url, folder_of, open_log, redacted, redacted_text, state_folder
 
 
 def folder(url: str) -> Path:
     log = open_log(url)
-    assert isinstance(log, SqliteLog)
+    assert isinstance(log, FolderLog)
     return log.folder
 
 
@@ -79,9 +79,9 @@ def test_a_relative_folder_stays_where_it_was_when_the_process_moves(tmp_path, m
 
 @given(st.text(st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40))
 def test_the_address_of_a_log_leads_back_to_its_folder(name):
-    log = SqliteLog(Path("/tmp") / name, max_bytes=10**6)  # noqa: S108 (named only, never touched)
+    log = FolderLog(Path("/tmp") / name, max_bytes=10**6)  # noqa: S108 (named only, never touched)
     again = open_log(log.url)
-    assert isinstance(again, SqliteLog)
+    assert isinstance(again, FolderLog)
     assert (again.folder, again.url) == (log.folder, log.url)
 
 

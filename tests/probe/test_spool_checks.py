@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from shutil import rmtree
 
 import pytest
 
 from farscope.logs.check import Verdict
+from farscope.logs.sqlite_file import ALIVE
 from farscope.probe.spool import Spool
 from farscope.probe.spool_checks import examine_spool, nothing_waits
 from farscope.probe.spool_folder import SpoolFolder
@@ -47,6 +49,19 @@ def test_what_programs_that_are_gone_have_left_is_told_with_its_destination_and_
     assert check.verdict is Verdict.WARN
     assert "any program of yours that broadcasts there" in check.remedy
     assert len(folder.left_behind()) == 2  # looking changes nothing
+
+
+def test_pipes_in_a_spool_hold_up_nobody_who_looks_into_it(folder, tmp_path):
+    left(folder, "aa", b"x")
+    (path,) = folder.left_behind()
+    os.mkfifo(path.with_name(path.name.replace("aa-", "bb-")))
+    lock = path.with_name(path.name + ALIVE)
+    lock.unlink()
+    os.mkfifo(lock)
+    # Whose lock is not to be had may live.
+    (check,) = examine_spool(tmp_path)
+    assert check.what.startswith("1 batch, 1 byte of 1 program wait")
+    assert folder.left_behind() == []
 
 
 def test_what_waits_for_a_place_that_is_gone_can_be_given_up_as_told(folder, tmp_path):

@@ -19,7 +19,7 @@ from farscope.cli.style import painted, say
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.check import Check, Verdict, fail, ok, warn
-from farscope.logs.sqlite import SqliteLog
+from farscope.logs.folder import FolderLog
 from farscope.logs.url import open_log
 from farscope.probe.spool_checks import examine_spool, nothing_waits
 from farscope.probe.spool_folder import default_spool_root
@@ -98,8 +98,8 @@ def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
 
 
 def _examine_place(log: Log) -> Iterator[Check]:
-    if isinstance(log, SqliteLog):
-        yield from import_module("farscope.logs.sqlite_checks").examine(log.folder)
+    if isinstance(log, FolderLog):
+        yield from import_module("farscope.logs.folder_checks").examine(log.folder)
     elif log.shared:
         # Loaded here because it needs pika, which is there if such a log could be opened.
         yield from import_module("farscope.logs.rabbitmq_checks").examine_log(log)

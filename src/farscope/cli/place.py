@@ -6,9 +6,9 @@ from pathlib import Path
 
 from farscope.errors import LogRefused
 from farscope.logs.base import Log
-from farscope.logs.sqlite import SqliteLog
-from farscope.logs.sqlite_file import SUFFIX
-from farscope.logs.sqlite_trouble import from_os
+from farscope.logs.file_name import SUFFIX
+from farscope.logs.folder import FolderLog
+from farscope.logs.folder_trouble import from_os
 
 _HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"
 
@@ -20,7 +20,7 @@ def check_place(log: Log) -> None:
         LogRefused: no program has broadcast there, or what it left was removed.
         LogUnavailable: it cannot be reached.
     """
-    if isinstance(log, SqliteLog):
+    if isinstance(log, FolderLog):
         if why := why_no_log(log.folder):
             raise LogRefused(f"there is no log in {log.folder}: {why}", _HINT)
     elif log.shared:
@@ -39,5 +39,5 @@ def why_no_log(folder: Path) -> str:
     except FileNotFoundError:
         return "there is no such folder"
     except OSError as error:
-        raise from_os(error, folder) from error
+        raise from_os(error, folder, reading=True) from error
     return "" if there else "no program has broadcast there, or what it left was removed"

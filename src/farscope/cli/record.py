@@ -19,9 +19,9 @@ from farscope.cli.progress import Progress
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, FiniteLog, Log, LogReader
+from farscope.logs.folder import FolderLog
 from farscope.logs.recording_format import SUFFIX
 from farscope.logs.recording_writer import RecordingWriter
-from farscope.logs.sqlite import SqliteLog
 from farscope.logs.url import open_log, redacted
 from farscope.scope.since import START, since_ns
 from farscope.scope.survey import Survey
@@ -74,7 +74,7 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
         try:
             with writer:
                 tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
-                if isinstance(log, SqliteLog) and (why := why_no_log(log.folder)):
+                if isinstance(log, FolderLog) and (why := why_no_log(log.folder)):
                     tell(f"nothing there yet: {why}; it is waited for")
                 copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:

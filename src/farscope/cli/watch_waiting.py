@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from farscope.logs.base import Log
-from farscope.logs.sqlite import SqliteLog
-from farscope.logs.sqlite_file import SUFFIX
+from farscope.logs.file_name import SUFFIX
+from farscope.logs.folder import FolderLog
 from farscope.scope.scope import Scope
 from farscope.views.quantity import number
 from farscope.views.text import escape
@@ -60,7 +60,7 @@ class Waiting:
             self._over = True
         elif self._clock() - self._since_s >= QUIET_S:
             self._over = True
-            found = folder_in_words(self._log.folder) if isinstance(self._log, SqliteLog) else _NOBODY
+            found = folder_in_words(self._log.folder) if isinstance(self._log, FolderLog) else _NOBODY
             self._say(f"nothing seen yet in {escape(self._address)}: {escape(found)}")
             self._say(f"check that this is the address of the program, and that it runs and {self._calls()}")
 

@@ -1,9 +1,8 @@
-"""One file of the embedded log: its name, its making, and whether its writer still lives.
+"""A file of the spool as an SQLite database: its making, and whether its owner still lives.
 
-A file belongs to the one writer that made it and is never written by another, nor again once that
-writer is gone. Beside ``X.fslog`` lie SQLite's ``-wal`` and ``-shm`` and ``X.fslog.alive``, on which the
-writer holds an advisory lock for as long as it lives: the operating system gives it back however the
-process ends, and a process that is merely suspended keeps it.
+A file has one writer at a time. Beside ``X.fslog`` lie SQLite's ``-wal`` and ``-shm`` and ``X.fslog.alive``,
+on which the writer holds an advisory lock for as long as it lives: the operating system gives it back however
+the process ends, and a process that is merely suspended keeps it.
 
 No file here is ever opened other than by SQLite: closing any descriptor of a file would drop the locks
 that SQLite holds on it elsewhere in the process.
@@ -12,14 +11,14 @@ that SQLite holds on it elsewhere in the process.
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
 import sys
 from pathlib import Path
-from typing import Final, NamedTuple
-from urllib.parse import quote
+from typing import Final
 
-SUFFIX: Final = ".fslog"
+from farscope.logs.folder_file import open_regular
+from farscope.logs.folder_format import MAX_BATCH_BYTES, ForeignFormat
+
 ALIVE: Final = ".alive"
 MAKING: Final = ".new"
 """Appended to the name of a file while it is made; nobody looks at those."""
@@ -32,9 +31,6 @@ APPLICATION_ID: Final = 0x4653_4C47
 
 PAGE_BYTES: Final = 4096
 
-MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
-"""A larger batch is refused by writers and readers alike: no file can make a reader fetch without bound."""
-
 BUSY_S: Final = 1.0
 """How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
 
@@ -42,31 +38,6 @@ TABLES: Final = {
     "meta": "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL)",
     "batch": "CREATE TABLE batch (id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, data BLOB NOT NULL)",
 }
-
-_NAME = re.compile(r"(?P<stream>.+-[0-9a-f]{8})-(?P<created>[0-9a-f]{16})" + re.escape(SUFFIX))
-
-
-class FileName(NamedTuple):
-    """What a file's name says: whose it is and when it was made."""
-
-    stream: str
-    """The writer, by the name it was given and a random part; a writer may go through several files."""
-    created_ns: int
-    """Rises within a stream: a writer has left all earlier files for good."""
-
-    def __str__(self) -> str:
-        return f"{self.stream}-{self.created_ns:016x}{SUFFIX}"
-
-    @classmethod
-    def parse(cls, text: str) -> FileName | None:
-        """Return what ``text`` says, or None if it is no such name."""
-        match = _NAME.fullmatch(text)
-        return cls(match["stream"], int(match["created"], 16)) if match else None
-
-
-def stream_name(name: str) -> str:
-    """Return a stream name for the writer ``name``, another one with every call."""
-    return f"{quote(name, safe='').replace('.', '%2E')}-{os.urandom(4).hex()}"
 
 
 def make_file(path: Path) -> None:
@@ -171,7 +142,7 @@ class AliveLock:
         ``anew``: neither file nor lock exist yet. Otherwise it is taken over from a writer that is gone.
         """
         self._path = path.with_name(path.name + ALIVE)
-        self._fd = os.open(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0), 0o600)
+        self._fd = open_regular(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0))
         try:
             _lock(self._fd, exclusive=True)
         except BaseException:
@@ -211,7 +182,7 @@ def take_over(path: Path) -> AliveLock | None:
         return None
     try:
         lock = AliveLock(path, anew=False)
-    except (BlockingIOError, PermissionError):
+    except (BlockingIOError, PermissionError, ForeignFormat):
         return None
     if lock.in_place and path.exists():
         return lock
@@ -224,10 +195,10 @@ def take_over(path: Path) -> AliveLock | None:
 def writer_lives(path: Path) -> bool:
     """Whether the writer of the file at ``path`` still lives; in doubt it does."""
     try:
-        fd = os.open(path.with_name(path.name + ALIVE), os.O_RDONLY)
+        fd = open_regular(path.with_name(path.name + ALIVE))
     except (FileNotFoundError, NotADirectoryError):
         return False
-    except OSError:
+    except (OSError, ForeignFormat):
         return True
     try:
         _lock(fd, exclusive=False)

@@ -3,7 +3,7 @@
 ::
 
     memory:NAME
-    sqlite:DIR?max_bytes=500MB&max_age=7d     DIR may start with ~ and have escapes, %3F for a ?
+    sqlite:DIR?max_bytes=500MB&max_age=7d&readers=group     DIR may start with ~ and have escapes, %3F for a ?
     file:FILE, or the FILE alone              a recording, to be read only
     amqp://user:password@host:5672/vhost      RabbitMQ
     amqps://user:password@host:5671/vhost     RabbitMQ with TLS
@@ -15,22 +15,23 @@ import importlib
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl, quote, unquote
 
 from farscope.errors import BadUrl, LogRefused, UsageError, install_hint
 from farscope.logs.base import Log
+from farscope.logs.folder import FolderLog
+from farscope.logs.folder_access import OWNER
+from farscope.logs.folder_retention import DEFAULT_MAX_AGE_NS
+from farscope.logs.folder_retention import DEFAULT_MAX_BYTES as FOLDER_MAX_BYTES
 from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
 from farscope.logs.memory import MemoryLog
 from farscope.logs.quantity import parse_size, parse_span_ns
 from farscope.logs.recording import RecordingLog
 from farscope.logs.recording_file import is_recording
 from farscope.logs.recording_format import SUFFIX
-from farscope.logs.sqlite import SqliteLog
-from farscope.logs.sqlite_retention import DEFAULT_MAX_AGE_NS
-from farscope.logs.sqlite_retention import DEFAULT_MAX_BYTES as SQLITE_MAX_BYTES
 
 EXAMPLES: Final = "write an address like sqlite:~/charts, memory:test or amqps://user@host/"
 DEFAULT_MEMORY_NAME: Final = "default"
@@ -132,12 +133,13 @@ def _open_memory(url: str, rest: str) -> Log:
     )
 
 
-def _open_sqlite(url: str, rest: str) -> Log:
-    parts = _split(url, rest)
-    return SqliteLog(
+def _open_folder(url: str, rest: str) -> Log:
+    parts = _split(url, rest, _FOLDER_PARAMETERS)
+    return FolderLog(
         folder_of(parts.path, windows=sys.platform == "win32"),
-        max_bytes=parts.size("max_bytes", SQLITE_MAX_BYTES),
+        max_bytes=parts.size("max_bytes", FOLDER_MAX_BYTES),
         max_age_ns=parts.span("max_age", None) or DEFAULT_MAX_AGE_NS,
+        readers=parts.parameters.get("readers") or OWNER,
     )
 
 
@@ -162,7 +164,7 @@ def _open_rabbitmq(url: str, rest: str) -> Log:
 
 _SCHEMES: Final[Mapping[str, Callable[[str, str], Log]]] = {
     "memory": _open_memory,
-    "sqlite": _open_sqlite,
+    "sqlite": _open_folder,
     "amqp": _open_rabbitmq,
     "amqps": _open_rabbitmq,
     "file": _open_file,
@@ -245,16 +247,17 @@ class _Parts(NamedTuple):
 
 
 _PARAMETERS: Final = ("max_age", "max_bytes")
+_FOLDER_PARAMETERS: Final = (*_PARAMETERS, "readers")
 
 
-def _split(url: str, rest: str) -> _Parts:
+def _split(url: str, rest: str, known: Sequence[str] = _PARAMETERS) -> _Parts:
     path, _, query = rest.partition("?")
     parameters: dict[str, str] = {}
     for name, value in parse_qsl(query, keep_blank_values=True):
-        if name not in _PARAMETERS:
+        if name not in known:
             raise BadUrl(
                 f"{redacted(url)} has the unknown parameter {name!r}",
-                f"known are {' and '.join(_PARAMETERS)}; a ? in a folder's name is written %3F",
+                f"known are {' and '.join(known)}; a ? in a folder's name is written %3F",
             )
         if name in parameters:
             raise BadUrl(f"{redacted(url)} gives {name} twice", "leave one out")

@@ -10,7 +10,8 @@ from threading import Lock
 from typing import Final
 
 from farscope.errors import LogUnavailable
-from farscope.logs.sqlite_trouble import UNREADABLE, code_of, from_os, from_sqlite
+from farscope.logs.folder_trouble import from_os
+from farscope.logs.sqlite_trouble import UNREADABLE, code_of, from_sqlite
 from farscope.probe.carrier import News
 from farscope.probe.spool_file import SpoolFile, Waiting
 from farscope.probe.spool_folder import SpoolFolder

@@ -15,17 +15,17 @@ from pathlib import Path
 from threading import RLock
 from typing import Final, NamedTuple
 
+from farscope.logs.file_name import FileName, stream_name
 from farscope.logs.sqlite_file import (
     PAGE_BYTES,
     AliveLock,
-    FileName,
     connect_writing,
     make_file,
     remove_file,
-    stream_name,
     take_over,
 )
 from farscope.logs.sqlite_trouble import UNREADABLE, code_of
+from farscope.records.folders import make_folder
 from farscope.records.forks import at_fork
 
 CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
@@ -73,7 +73,7 @@ class SpoolFile:
     @classmethod
     def make(cls, folder: Path, name: str) -> SpoolFile:
         """Make an empty file of our own in ``folder``, which is made as well, readable by its owner only."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         path = folder / str(FileName(stream_name(name), time.time_ns()))
         lock = AliveLock(path)
         try:

@@ -14,7 +14,8 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from farscope.errors import BadUrl
-from farscope.logs.sqlite_file import FileName, wal_bytes, writer_lives
+from farscope.logs.file_name import FileName
+from farscope.logs.sqlite_file import wal_bytes, writer_lives
 from farscope.logs.url import state_folder
 from farscope.probe.spool_file import SpoolFile
 
@@ -87,9 +88,16 @@ class SpoolFolder:
 def spool_files(folder: Path) -> list[tuple[FileName, Path]]:
     """Return the spool's files in ``folder``, none if it is not there or may not be read."""
     try:
-        names = [(FileName.parse(path.name), path) for path in folder.iterdir()]
+        with os.scandir(folder) as entries:
+            # A pipe or a device is never opened: it would hold up who reads it.
+            paths = [
+                folder / entry.name
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+            ]
     except OSError:
         return []
+    names = [(FileName.parse(path.name), path) for path in paths]
     return [(name, path) for name, path in names if name is not None]
 
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from farscope.logs.sqlite_trouble import from_os, from_sqlite
+from farscope.logs.folder_trouble import from_os
+from farscope.logs.sqlite_trouble import from_sqlite
 from farscope.probe.spool_file import SpoolFile, Waiting
 from farscope.probe.spool_folder import SpoolFolder
 

@@ -14,6 +14,7 @@ from shlex import quote
 from typing import TextIO
 
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
+from farscope.records.folders import make_folder
 from farscope.records.secret_file import SecretFile
 
 AUTOMATIC_MARK = "# made automatically by farscope, for the log of this machine only"
@@ -70,7 +71,7 @@ def make_key_file(path: Path, text: str) -> None:
     """
     try:
         draft = _beside(path, secrets.token_hex(8))
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise _cannot("make", path, error) from error
     try:

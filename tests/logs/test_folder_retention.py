@@ -1,30 +1,32 @@
 import fcntl
 import os
+import time
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.logs.sqlite import SqliteLog
-from farscope.logs.sqlite_file import writer_lives
-from farscope.logs.sqlite_retention import HEADROOM, MIN_MAX_BYTES, ORPHAN_NS, GoneFile, KeepWithin, plan
-from farscope.logs.sqlite_writer import SqliteWriter
+from farscope.logs import folder_retention
+from farscope.logs.folder import FolderLog
+from farscope.logs.folder_file import writer_lives
+from farscope.logs.folder_retention import HEADROOM, MIN_MAX_BYTES, GoneFile, KeepWithin, plan
+from farscope.logs.folder_writer import FolderWriter
 
 DAY_NS = 86_400 * 10**9
 SMALL = KeepWithin(max_bytes=1_000_000)
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> SqliteLog:
-    return SqliteLog(tmp_path / "log", max_bytes=SMALL.max_bytes)
+def log(tmp_path: Path) -> FolderLog:
+    return FolderLog(tmp_path / "log", max_bytes=SMALL.max_bytes)
 
 
-def on_disk(log: SqliteLog) -> int:
-    return sum(path.stat().st_size for path in log.folder.iterdir() if not path.name.endswith("-shm"))
+def on_disk(log: FolderLog) -> int:
+    return sum(path.stat().st_size for path in log.folder.iterdir())
 
 
-def everything(log: SqliteLog) -> list[bytes]:
+def everything(log: FolderLog) -> list[bytes]:
     reader = log.reader(since_ns=0)
     had = []
     while found := reader.read(0.0):
@@ -94,9 +96,9 @@ def test_a_recent_short_run_outlives_the_old_rows_of_a_long_one(log):
 
 def test_a_writer_that_is_suspended_is_not_taken_for_gone(log):
     now = [10**18]
-    suspended = SqliteWriter(log.folder, "suspended", SMALL, clock=lambda: now[0])
+    suspended = FolderWriter(log.folder, "suspended", SMALL, clock=lambda: now[0], steady=lambda: now[0])
     suspended.append([b"kept"], 1.0)
-    other = SqliteWriter(log.folder, "other", SMALL, clock=lambda: now[0])
+    other = FolderWriter(log.folder, "other", SMALL, clock=lambda: now[0], steady=lambda: now[0])
     for _ in range(200):
         now[0] += DAY_NS
         other.append([bytes(10_000)], 1.0)
@@ -110,12 +112,12 @@ def test_a_writer_that_is_suspended_is_not_taken_for_gone(log):
 def test_what_is_too_old_goes_from_gone_and_from_own_files(log):
     keep = KeepWithin(max_age_ns=3 * DAY_NS)
     now = [10**18]
-    gone = SqliteWriter(log.folder, "gone", keep, clock=lambda: now[0])
+    gone = FolderWriter(log.folder, "gone", keep, clock=lambda: now[0], steady=lambda: now[0])
     gone.append([b"gone"], 1.0)
     gone.close()
     (path,) = log.folder.glob("*.fslog")
     os.utime(path, ns=(now[0], now[0]))
-    own = SqliteWriter(log.folder, "own", keep, clock=lambda: now[0])
+    own = FolderWriter(log.folder, "own", keep, clock=lambda: now[0], steady=lambda: now[0])
     for day in range(8):
         now[0] = 10**18 + day * DAY_NS
         own.append([b"%d" % day], 1.0)
@@ -124,26 +126,26 @@ def test_what_is_too_old_goes_from_gone_and_from_own_files(log):
     own.close()
 
 
-def test_what_writers_killed_in_the_making_left_is_removed_after_a_while(log):
-    writer = log.writer("a")
+def test_what_writers_killed_in_the_making_left_is_removed(log):
     log.folder.mkdir(mode=0o700)
     base = log.folder / "x-00000000-0000000000000000.fslog"
-    left = [base.with_name(base.name + end) for end in (".alive", ".new", ".new-wal", "-shm")]
-    recent = log.folder / "y-00000000-0000000000000000.fslog.alive"
-    for path in (*left, recent):
-        path.touch()
+    left = [base.with_name(base.name + end) for end in (".alive", ".new", "-wal", "-shm")]
     for path in left:
-        old = path.stat().st_mtime_ns - 2 * ORPHAN_NS
-        os.utime(path, ns=(old, old))
+        path.touch()
+    made_now = log.folder / "y-00000000-0000000000000000.fslog.new"
+    made_now.touch()
     (log.folder / "notes.txt").touch()
-    writer.append([b"x"], 1.0)
+    with made_now.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        writer = log.writer("a")
+        writer.append([b"x"], 1.0)
     assert not any(path.exists() for path in left)
-    assert recent.exists()
+    assert made_now.exists()
     assert (log.folder / "notes.txt").exists()
     writer.close()
 
 
-def test_free_pages_are_given_back_when_the_share_shrinks(log):
+def test_a_writer_gives_back_what_is_beyond_its_share_when_others_come(log):
     first = log.writer("first")
     for _ in range(100):
         first.append([bytes(10_000)], 1.0)
@@ -152,22 +154,63 @@ def test_free_pages_are_given_back_when_the_share_shrinks(log):
     for _ in range(30):
         for writer in (first, *others):
             writer.append([bytes(10_000)], 1.0)
-    (path,) = log.folder.glob("first*.fslog")
-    assert path.stat().st_size < alone / 2
+    assert sum(path.stat().st_size for path in log.folder.glob("first*.fslog")) < alone / 2
     for writer in (first, *others):
         writer.close()
+
+
+def test_a_clock_that_jumps_and_is_put_right_removes_nothing(log):
+    keep = KeepWithin(max_age_ns=7 * DAY_NS)
+    wall, steady = [time.time_ns()], [10**12]
+    running = FolderWriter(log.folder, "running", keep, clock=lambda: wall[0], steady=lambda: steady[0])
+
+    def go_on(span_ns: int) -> None:
+        wall[0] += span_ns
+        steady[0] += span_ns
+        running.append([b"running"], 1.0)
+
+    for _ in range(3):
+        go_on(3_600 * 10**9)
+    finished = log.writer("finished")
+    finished.append([b"finished"], 1.0)
+    finished.close()
+    wall[0] += 30 * DAY_NS
+    go_on(3_600 * 10**9)
+    wall[0] -= 30 * DAY_NS
+    go_on(20 * 10**9)
+    # A program that begins while the clock is wrong knows by the folder that it was set.
+    wall[0] += 30 * DAY_NS
+    late = FolderWriter(log.folder, "late", keep, clock=lambda: wall[0], steady=lambda: steady[0])
+    late.append([b"late"], 1.0)
+    late.close()
+    assert b"finished" in everything(log)
+    # What runs evenly for more than a day is believed again.
+    for _ in range(30):
+        go_on(3_600 * 10**9)
+    assert b"finished" not in everything(log)
+    running.close()
+
+
+def test_a_program_that_begins_in_a_folder_of_many_files_leaves_them_to_who_looks_next(log, monkeypatch):
+    surveys = []
+    survey = folder_retention.survey
+    monkeypatch.setattr(folder_retention, "survey", lambda folder: surveys.append(folder) or survey(folder))
+    for number in range(20):
+        writer = FolderWriter(log.folder, f"{number}", KeepWithin())
+        writer.append([b"x"], 1.0)
+        writer.close()
+    assert len(surveys) == 1
 
 
 def test_who_looks_whether_a_writer_lives_does_not_hide_it_from_the_next(log):
     writer = log.writer("a")
     writer.append([b"x"], 1.0)
-    writer._file._lock.drop()
+    writer.close()
     (path,) = log.folder.glob("*.fslog")
-    fd = os.open(path.with_name(path.name + ".alive"), os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_SH)
     assert not writer_lives(path)
     os.close(fd)
-    writer.close()
 
 
 gone_files = st.lists(

@@ -1,6 +1,6 @@
 import os
 import shutil
-import sqlite3
+import signal
 import stat
 import subprocess
 import sys
@@ -9,23 +9,24 @@ from pathlib import Path
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
-from farscope.logs import sqlite_writer
-from farscope.logs.sqlite import SqliteLog
-from farscope.logs.sqlite_file import MAX_BATCH_BYTES, writer_lives
-from farscope.logs.sqlite_retention import KeepWithin
-from farscope.logs.sqlite_writer import SqliteWriter
+from farscope.logs.folder import FolderLog
+from farscope.logs.folder_ages import NOTE
+from farscope.logs.folder_file import writer_lives
+from farscope.logs.folder_format import MAX_BATCH_BYTES
+from farscope.logs.folder_retention import KeepWithin
+from farscope.logs.folder_writer import FolderWriter
 
 
 @pytest.fixture
-def log(tmp_path: Path) -> SqliteLog:
-    return SqliteLog(tmp_path / "log")
+def log(tmp_path: Path) -> FolderLog:
+    return FolderLog(tmp_path / "log")
 
 
-def files(log: SqliteLog) -> list[Path]:
+def files(log: FolderLog) -> list[Path]:
     return sorted(log.folder.glob("*.fslog"))
 
 
-def everything(log: SqliteLog) -> list[bytes]:
+def everything(log: FolderLog) -> list[bytes]:
     reader = log.reader(since_ns=0)
     had = []
     while found := reader.read(0.0):
@@ -49,7 +50,7 @@ def test_what_is_made_is_its_owners_alone(log):
         reader = log.reader()
         assert stat.S_IMODE(log.folder.stat().st_mode) == 0o700
         made = list(log.folder.iterdir())
-        assert len(made) == 4
+        assert {path.suffix for path in made} == {".fslog", ""}
         assert {stat.S_IMODE(path.stat().st_mode) for path in made} == {0o600}
         reader.close()
         writer.close()
@@ -57,16 +58,15 @@ def test_what_is_made_is_its_owners_alone(log):
         os.umask(before)
 
 
-def test_a_closed_writer_leaves_one_file_and_nothing_else(log):
+def test_a_closed_writer_leaves_one_file_and_the_folders_note(log):
     writer = log.writer("a1")
     writer.append([b"x"], 1.0)
     (path,) = files(log)
     assert writer_lives(path)
     writer.close()
     assert not writer_lives(path)
-    assert list(log.folder.iterdir()) == [path]
+    assert set(log.folder.iterdir()) == {path, log.folder / NOTE}
     assert everything(log) == [b"x"]
-    assert list(log.folder.iterdir()) == [path]
 
 
 def test_writers_of_one_name_have_files_of_their_own(log):
@@ -133,26 +133,24 @@ def test_a_file_removed_by_somebody_else_is_left_for_a_new_one(log):
     writer.close()
 
 
-def test_a_file_that_got_spoilt_is_left_for_a_new_one(log):
+@pytest.mark.parametrize("left", [0, 10, 60])
+def test_a_file_cut_short_by_somebody_else_is_left_for_a_new_one(log, left):
     writer = log.writer("a1")
-    writer.append([b"1"], 1.0)
+    writer.append([b"1" * 100], 1.0)
     (old,) = files(log)
-    wal = old.with_name(old.name + "-wal")
-    for path in (old, wal):
-        path.write_bytes(os.urandom(path.stat().st_size))
-    writer._file.connection.execute("PRAGMA cache_size=0")
-    for number in range(40):
-        writer.append([b"%d" % number * 3000], 1.0)
+    os.truncate(old, left)
+    writer.append([b"2"], 1.0)
+    writer.append([b"3"], 1.0)
     writer.close()
-    had = everything(log)
-    assert had[-1] == b"39" * 3000
+    assert len(files(log)) == 2
+    assert everything(log)[-2:] == [b"2", b"3"]
 
 
 def test_a_file_in_the_folders_place_is_refused(log, tmp_path):
     log.folder.write_text("in the way")
     with pytest.raises(LogRefused, match="a file is in the way"):
         log.writer("a1").append([b"x"], 1.0)
-    below = SqliteLog(log.folder / "below")
+    below = FolderLog(log.folder / "below")
     with pytest.raises(LogRefused, match="a file is in the way"):
         below.writer("a1").append([b"x"], 1.0)
     for place in (log, below):
@@ -177,7 +175,7 @@ def test_a_file_in_the_folders_place_while_reading_is_refused(log):
 def test_a_folder_on_a_read_only_file_system_is_refused():
     place = Path("/proc/sys/kernel")  # root or not, nobody makes a folder there
     with pytest.raises((LogRefused, LogUnavailable), match="cannot use the log folder"):
-        SqliteLog(place / "log").writer("a1").append([b"x"], 1.0)
+        FolderLog(place / "log").writer("a1").append([b"x"], 1.0)
 
 
 @pytest.mark.skipif(
@@ -200,9 +198,10 @@ CHILD = """
 import resource, signal, sys
 from pathlib import Path
 from farscope.errors import LogError
-from farscope.logs.sqlite import SqliteLog
+from farscope.logs.folder import FolderLog
+from farscope.logs.folder_ages import NOTE
 
-writer = SqliteLog(Path(sys.argv[1])).writer("a1")
+writer = FolderLog(Path(sys.argv[1])).writer("a1")
 
 def append(*batches):
     try:
@@ -214,14 +213,16 @@ def append(*batches):
 """
 
 
-def run_child(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def run_child(text: str, folder: Path, *, killed: bool = False) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
         [sys.executable, "-c", CHILD + text, str(folder)],
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
         timeout=60,
     )
+    assert done.returncode == (-signal.SIGKILL if killed else 0), done.stderr
+    return done
 
 
 def test_a_full_disk_is_unavailable_and_the_writer_goes_on_when_there_is_room(tmp_path):
@@ -246,18 +247,18 @@ writer.close()
         "LogUnavailable",
         "stored",
     ]
-    assert told[2].startswith("hint: see that its disk")
-    assert everything(SqliteLog(tmp_path / "log")) == [b"before", b"after"]
+    assert told[2].startswith("hint: free some space on its disk")
+    assert everything(FolderLog(tmp_path / "log")) == [b"before", b"after"]
 
 
 def test_a_disk_full_from_the_start_leaves_no_pieces_behind(tmp_path):
     done = run_child(
         """
 limit = resource.getrlimit(resource.RLIMIT_FSIZE)
-resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limit[1]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (10, limit[1]))
 for _ in range(5):
     append(b"x")
-print(len(list(Path(sys.argv[1]).iterdir())))
+print(len(list(Path(sys.argv[1]).glob("*fslog*"))))
 resource.setrlimit(resource.RLIMIT_FSIZE, limit)
 append(b"x")
 writer.close()
@@ -266,7 +267,7 @@ writer.close()
     )
     told = [line for line in done.stdout.splitlines() if not line.startswith("hint: ")]
     assert [line.split()[0] for line in told] == ["LogUnavailable"] * 5 + ["0", "stored"]
-    assert everything(SqliteLog(tmp_path / "log")) == [b"x"]
+    assert everything(FolderLog(tmp_path / "log")) == [b"x"]
 
 
 def test_a_forked_child_leaves_the_parents_file_alone(log):
@@ -284,37 +285,67 @@ def test_a_forked_child_leaves_the_parents_file_alone(log):
     writer.close()
     assert len(files(log)) == 2
     assert everything(log) == [b"parent 1", b"child", b"parent 2"]
-    with sqlite3.connect(parents) as connection:
-        assert connection.execute("SELECT count(*) FROM batch").fetchone() == (2,)
-    connection.close()
 
 
-def test_a_reader_frozen_in_a_read_does_not_let_the_wal_grow_without_bound(log, monkeypatch):
-    monkeypatch.setattr(sqlite_writer, "MAX_WAL_BYTES", 2_000_000)
-    writer = SqliteWriter(log.folder, "a1", KeepWithin(max_bytes=50_000_000))
-    writer.append([b"0"], 1.0)
-    (first,) = files(log)
-    frozen = sqlite3.connect(f"file:{first}?mode=ro", uri=True, isolation_level=None)
-    frozen.execute("BEGIN")
-    frozen.execute("SELECT * FROM meta").fetchall()
-    reader = log.reader(since_ns=0)
-    had = []
-    for number in range(1, 100):
-        writer.append([b"%d " % number + bytes(100_000)], 1.0)
-        had += reader.read(0.0)
-    while found := reader.read(0.0):
-        had += found
-    assert [int(entry.data.partition(b" ")[0]) for entry in had] == list(range(100))
-    assert len(files(log)) > 1
-    assert all(path.stat().st_size < 6_000_000 for path in log.folder.glob("*-wal"))
-    frozen.close()
-    reader.close()
+def test_a_killed_process_leaves_little_more_than_what_it_stored(tmp_path):
+    stored = 200 * 100
+    run_child(
+        """
+import os
+for _ in range(200):
+    writer.append([bytes(100)], 1.0)
+os.kill(os.getpid(), signal.SIGKILL)
+""",
+        tmp_path / "log",
+        killed=True,
+    )
+    left = sum(path.stat().st_size for path in (tmp_path / "log").iterdir())
+    assert stored < left < stored * 1.5
+    assert len(everything(FolderLog(tmp_path / "log"))) == 200
+
+
+def test_nothing_of_a_log_is_mapped_so_that_cutting_files_short_kills_nobody(tmp_path):
+    """The same with every file of a log in SQLite's WAL mode ends reader and writer with SIGBUS."""
+    done = run_child(
+        """
+import os
+append(bytes(10_000))
+reader = FolderLog(Path(sys.argv[1])).reader(since_ns=0)
+print(len(reader.read(0.0)))
+for turn in range(3):
+    for path in Path(sys.argv[1]).iterdir():
+        os.truncate(path, 0)
+    append(b"%d" % turn)
+    while reader.read(0.0):
+        pass
+print(len(reader.unread) > 0)
+reader.close()
+writer.close()
+assert not any(sys.argv[1] in line for line in open("/proc/self/maps"))
+""",
+        tmp_path / "log",
+    )
+    assert done.stdout.split() == ["stored", "1", "stored", "stored", "stored", "True"]
+
+
+def test_a_writer_goes_on_in_a_new_file_when_its_file_is_complete(log):
+    writer = FolderWriter(log.folder, "a1", KeepWithin(max_bytes=10**6))
+    reader = log.reader()
+    batches = [b"%d " % number + bytes(5_000) for number in range(40)]
+    for batch in batches:
+        writer.append([batch], 1.0)
+    assert len(files(log)) > 2
     writer.close()
+    had = []
+    while found := reader.read(0.0):
+        had += [entry.data for entry in found]
+    assert had == everything(log) == batches
+    reader.close()
 
 
 def test_times_of_storing_do_not_turn_back_with_the_clock(log):
     now = [10**18]
-    writer = SqliteWriter(log.folder, "a1", KeepWithin(), clock=lambda: now[0])
+    writer = FolderWriter(log.folder, "a1", KeepWithin(), clock=lambda: now[0])
     writer.append([b"1"], 1.0)
     now[0] -= 10**9
     writer.append([b"2"], 1.0)
