@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -39,6 +40,19 @@ def test_what_is_not_whole_ends_with_1_and_says_what(recording, farscope, spoil)
     done = farscope("inspect", recording)
     assert done.returncode == 1
     assert {"cut": "torn: ", "change": "changed: ", "gap": "with another checksum"}[spoil] in done.stdout
+
+
+def test_a_file_of_a_log_that_is_not_whole_is_named(log_url, play, farscope, tmp_path):
+    play("lamp")
+    (path,) = Path(log_url.removeprefix("sqlite:")).glob("*.fslog")
+    content = path.read_bytes()
+    path.write_bytes(content[:100] + b"?" + content[101:])
+    done = farscope("inspect", log_url)
+    assert done.returncode == 1
+    assert f"could not read all of {path.name}: batches of it that are damaged: 1" in done.stdout
+    assert json.loads(farscope("inspect", log_url, "--json").stdout)["unread"][0]["name"] == path.name
+    done = farscope("record", "--snapshot", tmp_path / "run.farscope", log_url)
+    assert f"could not read all of {path.name}" in done.stderr
 
 
 def test_nothing_at_all_is_whole(tmp_path, farscope):

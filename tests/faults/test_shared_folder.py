@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
+from farscope.scope.unknown import Why
 from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
@@ -142,7 +143,10 @@ def test_what_is_made_for_a_user_is_closed_to_others_even_without_an_umask(tmp_p
     assert [path for path in made if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
 
 
-def test_steps_in_a_damaged_file_are_not_said_to_be_all(tmp_path: Path, key: Path):
+@pytest.mark.parametrize("place", [0.5, 1.0])
+def test_steps_in_a_damaged_file_are_unknown_or_lost_and_never_said_to_be_all(
+    tmp_path: Path, key: Path, place: float
+):
     url, chart = f"sqlite:{tmp_path / 'log'}", lamp()
     with broadcast(chart, url=url, key=key) as probe:
         chart.start_at("off")
@@ -151,9 +155,14 @@ def test_steps_in_a_damaged_file_are_not_said_to_be_all(tmp_path: Path, key: Pat
             assert probe.flush(20)
     (path,) = (tmp_path / "log").glob("*.fslog")
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 0xFF
+    # What comes last is the goodbye, and without it nobody knows what else there was.
+    at = len(content) // 2 if place < 1 else len(content) - 40
+    content[at] ^= 0xFF
     path.write_bytes(content)
     with Scope(url, key, since="start") as scope:
         eventually(lambda: scope.take(0.1, 1000) or scope.caught_up)
-        eventually(lambda: scope.stats.received + scope.stats.missing == STEPS)
-        assert scope.stats.missing > 0
+        eventually(lambda: scope.caught_up)
+        stats = scope.stats
+        assert stats.received + stats.missing == STEPS
+        assert (stats.missing > 0) == (place < 1)
+        assert path.name in {each.subject for each in stats.unknown if each.why is Why.UNREADABLE}

@@ -114,7 +114,7 @@ def parse_frame_head(data: bytes, at: int) -> FrameHead | None:
 def sound_run(data: bytes, at: int, number: int, limit: int) -> tuple[list[tuple[int, bytes, int]], int]:
     """Return number, batch and time of the sound frames from ``at`` on, and where they end.
 
-    They are those that are whole in ``data`` and numbered from ``number`` on without a gap, at most ``limit``.
+    They are those that are whole in ``data`` and numbered from ``number`` on without gaps, at most ``limit``.
     Nearly every frame is one; what is special about a frame is left to ``parse_frame_head``.
     """
     run: list[tuple[int, bytes, int]] = []
