@@ -158,14 +158,14 @@ def test_a_file_in_the_folders_place_is_refused(log, tmp_path):
             place.reader()
 
 
-def test_a_file_in_the_folders_place_while_reading_is_refused(log):
+def test_a_file_in_the_folders_place_while_reading_is_waited_out(log):
     writer = log.writer("a1")
     writer.append([b"x"], 1.0)
     reader = log.reader()
     writer.close()
     shutil.rmtree(log.folder)
     log.folder.write_text("in the way")
-    with pytest.raises(LogRefused, match="a file is in the way"):
+    with pytest.raises(LogUnavailable, match="a file is in the way"):
         reader.read(0.0)
     log.folder.unlink()
     assert reader.read(0.0) == []

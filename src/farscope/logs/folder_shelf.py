@@ -72,7 +72,8 @@ class Shelf:
 
 
 def _limit() -> int:
-    if sys.platform == "win32":
-        return MAX_OPEN
-    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    return MAX_OPEN if allowed < 0 else max(1, min(MAX_OPEN, allowed // 4))
+    if sys.platform != "win32":
+        allowed = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        if allowed >= 0:
+            return max(1, min(MAX_OPEN, allowed // 4))
+    return MAX_OPEN
