@@ -49,10 +49,11 @@ def test_a_file_of_a_log_that_is_not_whole_is_named(log_url, play, farscope, tmp
     path.write_bytes(content[:100] + b"?" + content[101:])
     done = farscope("inspect", log_url)
     assert done.returncode == 1
-    assert f"could not read all of {path.name}: batches of it that are damaged: 1" in done.stdout
-    assert json.loads(farscope("inspect", log_url, "--json").stdout)["unread"][0]["name"] == path.name
+    assert f"unknown what else {path.name} holds (unreadable)" in done.stdout
+    (unknown,) = json.loads(farscope("inspect", log_url, "--json").stdout)["unknown"]
+    assert (unknown["subject"], unknown["detail"]) == (path.name, "batches of it that are damaged: 1")
     done = farscope("record", "--snapshot", tmp_path / "run.farscope", log_url)
-    assert f"could not read all of {path.name}" in done.stderr
+    assert f"unknown what else {path.name} holds (unreadable)" in done.stderr
 
 
 def test_nothing_at_all_is_whole(tmp_path, farscope):
