@@ -312,3 +312,41 @@ def test_the_page_loads_nothing_from_elsewhere_and_makes_no_markup_from_text():
 def test_modules_have_a_size_one_can_read():
     for file in STATIC.glob("*.js"):
         assert len(file.read_text().splitlines()) <= 300, file.name
+
+
+def test_a_page_is_told_what_changed_since_it_asked_and_all_of_it_if_a_frame_was_lost(room):
+    def ask(seen: int, page: str = "a", opened: str = "1"):
+        room._rounds[:] = [False] * 100
+        answer = room.client.get("/api/frame", params={"page": page, "seen": seen, "open": opened})
+        return answer.json() if answer.status_code == 200 else answer.status_code
+
+    first = ask(0)
+    assert "begin" in first
+    assert first["open"].keys() == {"1"}
+    room.press(1)
+    second = ask(1)
+    assert "begin" not in second
+    assert len(second["rows"]) == 1
+    room.press(1)
+    assert "begin" not in ask(2)
+    room.press(1)
+    for lost in (0, 2, 9):
+        assert "begin" in ask(lost)
+    assert "begin" in ask(10, opened="")
+    assert "begin" in ask(0, page="b")
+    assert [ask(0, page=name) for name in ("", "x" * 33, "a b")] == [400] * 3
+
+
+def test_pages_that_do_not_ask_any_more_are_forgotten(room, monkeypatch):
+    from farscope.views.web import pages
+
+    monkeypatch.setattr(pages, "MAX_PAGES", 3)
+    for name in "abcdefg":
+        room._rounds[:] = [False] * 100
+        assert room.client.get("/api/frame", params={"page": name}).status_code == 200
+    room.press(1)
+    room._rounds[:] = [False] * 100
+    assert "begin" in room.client.get("/api/frame", params={"page": "a", "seen": 1}).json()
+    room.press(1)
+    room._rounds[:] = [False] * 100
+    assert "begin" not in room.client.get("/api/frame", params={"page": "g", "seen": 1}).json()

@@ -122,6 +122,31 @@ def state(page: Page, name: str):
     return row(page, name).locator(".state")
 
 
+def test_eight_pages_of_one_browser_all_follow_and_can_ask(browser, page, address, url):
+    others = [page.context.new_page() for _ in range(7)]
+    for other in others:
+        other.set_default_timeout(PATIENCE_MS)
+        other.goto(address)
+    with broadcast(chart := lamp("shared"), url=url):
+        chart.start_at("house")
+        for each in (page, *others):
+            expect(state(each, "shared")).to_have_text("off")
+            row(each, "shared").click()
+            expect(each.locator("#chart-name")).to_have_text("shared")
+        chart.dispatch(Event("PRESS"))
+        for each in (page, *others):
+            expect(state(each, "shared")).to_have_text("on")
+            assert each.evaluate("fetch('/api/stats?chart=1').then(answer => answer.status)") == 200
+
+
+def test_what_is_not_drawn_is_shown_on_the_page(page):
+    shown = page.evaluate(
+        "import('/static/format.js').then(({ visible }) =>"
+        r" [...'\u3164\u034f\ufe0f\u{e0041}\u00a0\u202e'].map(hidden => visible(`lamp${hidden}`)))"
+    )
+    assert shown == [rf"lamp\{code}" for code in ("u3164", "u034f", "ufe0f", "ue0041", "xa0", "u202e")]
+
+
 def test_charts_appear_while_they_run(page, url):
     expect(page.locator("#none")).to_contain_text("No chart was heard yet")
     with broadcast(chart := lamp("first"), url=url):

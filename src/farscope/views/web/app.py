@@ -15,11 +15,12 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from farscope.views.web.answers import Answers
-from farscope.views.web.asking import Asked
+from farscope.views.web.asking import MAX_TIME, Asked
 from farscope.views.web.assets import Assets
 from farscope.views.web.frames import FRAME_S, Frames
 from farscope.views.web.guard import Guard
 from farscope.views.web.hub import Hub
+from farscope.views.web.pages import Pages
 
 KEEP_ALIVE_S: Final = 10.0
 """After this long without a frame a comment is sent, so that a page that has gone is noticed."""
@@ -41,11 +42,21 @@ def make_app(
     """
     origin_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000
     answers = Answers(hub, origin_ns)
+    pages = Pages(hub, origin_ns, ending)
     assets = Assets()
 
     async def live(request: Request) -> Response:
         frames = Frames(hub, origin_ns, Asked(request, origin_ns).charts("open"))
         return StreamingResponse(_stream(frames, ending), media_type="text/event-stream")
+
+    async def frame(request: Request) -> Response:
+        asked = Asked(request, origin_ns)
+        told = await pages.next(
+            asked.token("page"), asked.charts("open"), asked.count("seen", 0, MAX_TIME, 0)
+        )
+        if told is None:
+            return Response(status_code=204)
+        return Response(_encode(told), media_type="application/json")
 
     def answering(answer: Callable[[Asked], object]) -> Callable[[Request], Response]:
         # Plain functions run on a thread, so that a long look back holds up no stream.
@@ -60,6 +71,7 @@ def make_app(
     app = Starlette(
         routes=[
             Route("/", assets.page),
+            Route("/api/frame", frame),
             Route("/api/live", live),
             Route("/api/at", answering(answers.at)),
             Route("/api/near", answering(answers.near)),

@@ -15,6 +15,7 @@ MAX_CHARTS: Final = 512
 MAX_TIME: Final = 1 << 62
 """Nanoseconds; times beyond it are moved to it."""
 
+_TOKEN = re.compile(r"[0-9A-Za-z]{1,32}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
@@ -33,10 +34,17 @@ class Asked:
         time_ns = self._integer(name, text or "") + self._origin_ns
         return min(max(time_ns, -MAX_TIME), MAX_TIME)
 
-    def count(self, name: str, default: int, most: int) -> int:
-        """Return a number from 1 to ``most``; what lies outside is moved to the nearer end."""
+    def count(self, name: str, default: int, most: int, least: int = 1) -> int:
+        """Return a number from ``least`` to ``most``; what lies outside is moved to the nearer end."""
         text = self._query.get(name)
-        return min(max(1, default if text is None else self._integer(name, text)), most)
+        return min(max(least, default if text is None else self._integer(name, text)), most)
+
+    def token(self, name: str) -> str:
+        """Return a short word that somebody calls himself by."""
+        text = self._query.get(name, "")
+        if not _TOKEN.fullmatch(text):
+            raise HTTPException(400, f"{name} must be a word of at most 32 letters and digits")
+        return text
 
     def chart(self) -> int:
         """Return the number of the one chart that is asked about."""

@@ -13,6 +13,7 @@ from farscope.errors import UsageError
 from farscope.scope.scope import Scope
 from farscope.scope.seek import Seek
 from farscope.views.web.app import make_app
+from farscope.views.web.connections import Connection, OutOfDescriptors
 from farscope.views.web.hub import Hub
 from farscope.views.web.past import Recorded
 
@@ -64,6 +65,8 @@ def serve(
         app = make_app(hub, host=host, port=port, token=token, ending=lambda: server.should_exit)
         config = uvicorn.Config(
             app,
+            http=Connection,
+            backlog=BACKLOG,
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -73,9 +76,14 @@ def serve(
             timeout_graceful_shutdown=ENDING_S,
         )
         server = uvicorn.Server(config)
-        asyncio.run(server.serve(sockets=[listener]))
+        asyncio.run(_serve(server, listener))
     if hub.failure is not None:
         raise hub.failure
+
+
+async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:
+    asyncio.get_running_loop().set_exception_handler(OutOfDescriptors())
+    await server.serve(sockets=[listener])
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -1,42 +1,73 @@
-// The stream of frames, and what to say when it breaks.
+// Frames, asked for one after the other, and what to say when none come.
 
-/** Keeps a world up to date; tells "link" when the connection comes or goes. */
+const RETRY_MS = 1000; // pause before asking again a server that did not answer
+
+/**
+ * Keeps a world up to date; tells "link" when the connection comes or goes.
+ *
+ * A browser has six connections to a server for all its pages: each question holds one only shortly. A page that
+ * nobody sees does not ask, but for its first frame, and is told all that it missed when it is shown again.
+ */
 export class Live extends EventTarget {
   constructor(world) {
     super();
     this._world = world;
-    this._source = null;
-    this._opened = "";
-    this._retry = 0;
+    this._name = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
+    this._opened = null;
+    this._seen = 0; // frames taken
+    this._asking = null; // the AbortController of the questions being asked; null while none are
+    this._failure = "";
     /** "" while frames come; otherwise what is wrong. */
     this.trouble = "connecting";
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden && this._opened !== null && !this._asking) this._connect();
+    });
   }
 
   /** Follow these charts step by step, besides the rows of all. */
   open(numbers) {
     const opened = numbers.join(",");
-    if (this._source && opened === this._opened) return;
+    if (opened === this._opened) return;
     this._opened = opened;
     this._connect();
   }
 
   _connect() {
-    clearTimeout(this._retry);
-    this._source?.close();
-    const source = new EventSource(`/api/live${this._opened ? `?open=${this._opened}` : ""}`);
-    this._source = source;
-    source.onmessage = (message) => {
-      if (source !== this._source) return;
-      const frame = JSON.parse(message.data);
-      this._tell(frame.account.failure ? `the log cannot be read any more: ${frame.account.failure}` : "");
-      this._world.take(frame);
-    };
-    source.onerror = () => {
-      if (source !== this._source) return;
-      this._tell("no connection to farscope web; trying again");
-      // The browser tries again by itself unless the answer was a refusal.
-      if (source.readyState === EventSource.CLOSED) this._retry = setTimeout(() => this._connect(), 2000);
-    };
+    this._asking?.abort();
+    this._asking = new AbortController();
+    this._follow(this._asking);
+  }
+
+  async _follow(asking) {
+    while (asking === this._asking && (!document.hidden || !this._seen)) {
+      try {
+        const frame = await this._ask(asking.signal);
+        if (asking !== this._asking) return;
+        if (frame) this._take(frame);
+        this._tell(this._failure);
+      } catch {
+        if (asking !== this._asking) return;
+        this._tell("no connection to farscope web; trying again");
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    if (asking === this._asking) this._asking = null;
+  }
+
+  /** Return the next frame, or null if nothing has changed for a while. */
+  async _ask(signal) {
+    const query = new URLSearchParams({ page: this._name, seen: this._seen, open: this._opened });
+    const answer = await fetch(`/api/frame?${query}`, { signal });
+    if (answer.status === 204) return null;
+    if (!answer.ok) throw new Error(`answered ${answer.status}`);
+    return answer.json();
+  }
+
+  _take(frame) {
+    this._seen += 1;
+    const failure = frame.account.failure;
+    this._failure = failure ? `the log cannot be read any more: ${failure}` : "";
+    this._world.take(frame);
   }
 
   _tell(trouble) {

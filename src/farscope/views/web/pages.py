@@ -1,0 +1,78 @@
+"""The pages that are open: each asks for one frame after the other, of what changed since its last one.
+
+A browser opens six connections to a server at most, for all its pages together. A stream for each page would
+leave the seventh without one, and the first six without any to ask about the past.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from farscope.views.web.frames import FRAME_S, Frames
+from farscope.views.web.hub import Hub
+from farscope.views.web.plain import Plain
+
+HOLD_S: Final = 0.2
+"""How long a question waits for something to change: other pages wait for the connection meanwhile."""
+
+MAX_PAGES: Final = 64
+"""Pages of which it is remembered what they know; the one that has not asked for longest begins anew."""
+
+
+@dataclass(slots=True, eq=False)
+class _Page:
+    frames: Frames
+    opened: tuple[int, ...]
+    told: int = 0
+    """Frames it was told."""
+    told_s: float = 0.0
+    turn: int = 0
+    """Its newest question; older ones are not answered any more."""
+
+
+class Pages:
+    """What each page knows already. Used on one event loop."""
+
+    def __init__(self, hub: Hub, origin_ns: int, ending: Callable[[], bool]) -> None:
+        """``origin_ns`` is what times count from; ``ending`` tells whether the server is about to end."""
+        self._hub = hub
+        self._origin_ns = origin_ns
+        self._ending = ending
+        self._pages: OrderedDict[str, _Page] = OrderedDict()
+
+    async def next(self, name: str, opened: tuple[int, ...], seen: int) -> dict[str, Plain] | None:
+        """Return what changed since the last frame of a page, or None if nothing does for a while.
+
+        Args:
+            name: what the page calls itself.
+            opened: numbers of the charts whose steps and arrows it wants.
+            seen: how many frames it had. If one was lost it gets one with everything, as a new page does.
+        """
+        page = self._pages.pop(name, None)
+        if page is None or page.told != seen or page.opened != opened:
+            turn = 0 if page is None else page.turn
+            page = _Page(Frames(self._hub, self._origin_ns, opened), opened, told=seen, turn=turn)
+        self._pages[name] = page
+        while len(self._pages) > MAX_PAGES:
+            self._pages.popitem(last=False)
+        page.turn += 1
+        return await self._wait_for(page, page.turn)
+
+    async def _wait_for(self, page: _Page, turn: int) -> dict[str, Plain] | None:
+        until_s = time.monotonic() + HOLD_S
+        while page.turn == turn and not self._ending():
+            now_s = time.monotonic()
+            frame = page.frames.next() if now_s - page.told_s >= FRAME_S else None
+            if frame is not None:
+                page.told += 1
+                page.told_s = now_s
+                return frame
+            if now_s >= until_s:
+                break
+            await asyncio.sleep(min(FRAME_S, until_s - now_s))
+        return None
