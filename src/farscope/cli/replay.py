@@ -141,10 +141,9 @@ def _show(
         part_shown = Part(scope, span, matching)
         try:
             _play(part_shown.items(), Pace(speed), shower(scope, matching, lines), unless_reader_gone(over))
-        finally:
             matching.know(view.id for view in scope.charts)
-            if not over():
-                _know_all(recording, key, matching, over)
+            _know_all(recording, key, matching, over)
+        finally:
             tell_unmatched(matching, unseen_steps(selection, spy=spy))
             tell(lines.account(scope.stats))
         check_opened(scope.stats, part_shown.refused)
