@@ -106,6 +106,110 @@ def test_a_handler_that_works_and_later_raises_on_the_way_shows_the_whole_way():
     ]
 
 
+def journey(fails, chatty=0):
+    """Give a chart that goes from ``bed`` in ``home`` to ``work`` in ``away``; ``fails`` has what raises."""
+    chart = Factory("journey", threaded=False)
+
+    def act(state, what):
+        def action(chart, _e):
+            if (state, what) in fails:
+                raise RuntimeError("stuck")
+            chart.made.append((state, what))
+            return return_status.HANDLED
+
+        return action
+
+    def go(chart, _e):
+        for _ in range(chatty):
+            chart.scribble("on my way")
+        return chart.trans("away")
+
+    for name in ("home", "bed", "away", "work"):
+        state = (
+            chart.create(name)
+            .catch("ENTRY_SIGNAL", act(name, "entry"))
+            .catch("EXIT_SIGNAL", act(name, "exit"))
+        )
+        if name == "home":
+            state.catch("GO", go)
+        if name == "away":
+            state.catch("INIT_SIGNAL", lambda chart, _e: chart.trans("work"))
+            state.catch("BACK", lambda chart, _e: chart.trans("bed"))
+    chart.nest("home", None).nest("bed", "home").nest("away", None).nest("work", "away")
+    chart.made = []
+    chart.start_at("bed")
+    return chart
+
+
+@pytest.mark.parametrize("before", [0, 2])
+@pytest.mark.parametrize("chatty", [0, 400])
+@pytest.mark.parametrize(
+    ("failing", "note"),
+    [
+        (("bed", "exit"), "left nothing and entered nothing; it failed while leaving bed"),
+        (("home", "exit"), "left bed and entered nothing; it failed while leaving home"),
+        (("away", "entry"), "left bed, home and entered nothing; it failed while entering away"),
+        (("work", "entry"), "left bed, home and entered away; it failed while entering work"),
+    ],
+)
+def test_a_step_that_fails_on_its_way_says_what_it_had_left_and_entered_and_the_chart_rests_as_before(
+    failing, note, before, chatty
+):
+    fails = set()
+    chart = journey(fails, chatty)
+    for _ in range(before):
+        chart.dispatch(Event("GO"))
+        chart.dispatch(Event("BACK"))
+    fails.add(failing)
+    chart.made.clear()
+    with pytest.raises(RuntimeError) as caught:
+        chart.dispatch(Event("GO"))
+    assert caught.value.__notes__ == [f"the chart rests in bed; this step had {note}"]
+    assert chart.current_state() == "bed"
+    step = chart.steps()[-1]
+    assert (step.kind, step.start, step.end) == (StepKind.FAILED, "bed", "bed")
+    assert note in step.texts[-1]
+    if not chatty:
+        moves = {FactKind.EXIT: "exit", FactKind.ENTRY: "entry"}
+        told = [(fact.name, moves[fact.kind]) for fact in step.facts if fact.kind in moves]
+        assert told == [*chart.made, failing]
+        assert step.facts[-1] == (FactKind.FAILED, failing[0], "")
+    # Whatever had been left is left again by the next transition.
+    fails.clear()
+    chart.made.clear()
+    chart.dispatch(Event("GO"))
+    assert chart.made == [("bed", "exit"), ("home", "exit"), ("away", "entry"), ("work", "entry")]
+    assert chart.current_state() == "work"
+
+
+def test_an_error_that_left_nothing_undone_has_no_note():
+    chart = Hsm("still")
+
+    def state(chart, e):
+        if e.signal_name == "GO":
+            raise RuntimeError("stuck")
+        chart.temp.fun = chart.top
+        return return_status.SUPER
+
+    chart.start_at(state)
+    with pytest.raises(RuntimeError) as caught:
+        chart.dispatch(Event("GO"))
+    assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_start_that_fails_says_what_it_had_entered():
+    chart = Factory("start", threaded=False)
+    chart.nest(chart.create("outer").to_method(), None)
+    chart.nest(chart.create("inner").catch("ENTRY_SIGNAL", lambda _c, _e: 1 / 0).to_method(), "outer")
+    with pytest.raises(ZeroDivisionError) as caught:
+        chart.start_at("inner")
+    (note,) = caught.value.__notes__
+    assert note == (
+        "the chart is not started; "
+        "this step had left nothing and entered outer; it failed while entering inner"
+    )
+
+
 def test_a_start_that_fails_is_recorded_and_may_be_tried_again():
     tries = []
 

@@ -96,7 +96,8 @@ class Hsm(Mailbox):
         """Have the chart react to ``e`` now, before anything that waits in its queue.
 
         What a handler raises is recorded in the step, leaves the chart in the state it rested in,
-        and is raised here.
+        and is raised here. Exits and entries that were made by then stay made: a note on the error names
+        them.
 
         Raises:
             NotStarted: before the start.

@@ -76,6 +76,11 @@ class Memo:
         self.nodes = 0
         """How many nodes are kept."""
 
+    def forget(self) -> None:
+        """Forget all shapes, and count from nothing: those who keep the roots have let them go."""
+        self._shapes = {}
+        self.nodes = 0
+
     def ask(
         self, branches: Branches, key: Any, asked: Asked, about: About, outcomes: tuple[Outcome, ...]
     ) -> tuple[Call, Event | None, Place]:

@@ -22,6 +22,11 @@ from farscope.records.structure import ChartStructure, Reaction, StateInfo
 MAX_DEPTH = 1_000
 """States inside one another; more than this is taken for a chain of parents that never ends."""
 
+MAX_STATES = 1_000
+"""States that a chart knows beside those it was built of. At one more, as in a chart whose handlers make a
+new function for each transition, it forgets all that it does not rest in and all that was learned of steps;
+what comes by again is asked for its parent once more. From then on watchers are told of no more states."""
+
 OTHERWISE = 0
 """Stands among a built state's handlers for every signal of the user's that has none of its own."""
 
@@ -129,6 +134,8 @@ class States:
         """Built states that may be named by a string."""
         self.moved: dict[BuiltState, Any] = {}
         """Shared states that this chart nests somewhere, and where."""
+        self.forgot = False
+        """Whether there came to be so many that some were forgotten."""
 
     def resolve(self, chart: Any, target: Any, asker: str) -> State:
         """Return the state that ``target`` means, with all states around it.
@@ -183,6 +190,20 @@ class States:
         if isinstance(target, str):
             self._by_key[target] = around
         return around
+
+    def are_too_many(self) -> bool:
+        """Tell whether some must be forgotten."""
+        return len(self._by_key) > MAX_STATES + 2 * len(self.named)
+
+    def forget_all_but(self, leaf: State | None) -> None:
+        """Forget all states but those that a chart which rests in ``leaf`` is in, and all about steps."""
+        self.forgot = True
+        kept: dict[Hashable, State] = {}
+        while leaf is not None:
+            leaf.roots.clear()
+            kept[leaf.fn] = leaf
+            leaf = leaf.parent
+        self._by_key = kept
 
     def _add(self, chart: Any, fn: Any, parent: State | None) -> State:
         name = name_of(fn)

@@ -219,7 +219,13 @@ class Stepper(Walker):
     def _fail(
         self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
     ) -> None:
-        """Record the step that ``error`` ended; the chart rests where it rested before."""
+        """Record the step that ``error`` ended; the chart rests where it rested before.
+
+        What it had left and entered by then stays done. The record says so, and a note on the error.
+        """
+        undone = walk.left_undone()
+        if undone:
+            error.add_note(undone)
         walk.add(self._take_made())
         shape = self._memo.interned(walk.failed())
         walk.give_up()

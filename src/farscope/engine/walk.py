@@ -118,6 +118,27 @@ class Walk:
         facts = (*_kept(self.facts), Fact(FactKind.FAILED, at))
         return Shape(StepKind.FAILED, self._signal_name, self._start, self._start, facts)
 
+    def left_undone(self) -> str:
+        """Return a sentence about what a step had already left and entered when it failed; empty if nothing.
+
+        The facts tell the same, but only the first ``MAX_FACTS`` of them are kept.
+        """
+        moves: dict[FactKind, list[str]] = {FactKind.EXIT: [], FactKind.ENTRY: []}
+        for fact in self.facts:
+            if fact.kind in moves:
+                moves[fact.kind].append(fact.name)
+        asked = self.asked
+        doing = {ENTRY_SIGNAL: "entering", EXIT_SIGNAL: "leaving"}.get(asked.signal if asked else 0)
+        if asked and doing:
+            # The last of its kind is the one that failed.
+            moves[FactKind.ENTRY if doing == "entering" else FactKind.EXIT].pop()
+        if not (doing or any(moves.values())):
+            return ""
+        left, entered = (", ".join(names) or "nothing" for names in moves.values())
+        at = f"; it failed while {doing} {asked.state.name}" if asked and doing else ""
+        rests = f"the chart rests in {self._start}" if self._start != TOP else "the chart is not started"
+        return f"{rests}; this step had left {left} and entered {entered}{at}"
+
     def give_up(self) -> None:
         """End a walk that comes to no end, so that it no longer leads to the chart and back to itself."""
         self._going = None

@@ -88,9 +88,17 @@ class Walker(Notebook):
         if not is_intact(self):
             raise mended(self) or Invariant("a chart is not what it was and cannot tell what has changed")
         self._walk = self._place = None
-        if self._states.known != known:
+        if self._states.known != known and not self._states.forgot:
             self._announce()
-        return self._memo.rest(branches, key, walk.end)
+        rest = self._memo.rest(branches, key, walk.end)
+        self._bound_states(walk.end.leaf)
+        return rest
+
+    def _bound_states(self, leaf: State | None) -> None:
+        """Between steps, if the chart has come to know too many states, keep those around ``leaf`` only."""
+        if self._states.are_too_many():
+            self._states.forget_all_but(leaf)
+            self._memo.forget()
 
     def _begun(self, about: About) -> Walk:
         """Return the walk of the step about a signal, begun."""
@@ -147,3 +155,4 @@ class Walker(Notebook):
         self._texts.clear()
         if self._leaf is not None:
             self._temp.fun = self._leaf.fn
+        self._bound_states(self._leaf)

@@ -41,7 +41,10 @@ class FactKind(IntEnum):
     SCRIBBLE = 15
     """The user's free text, which rides beside the shape in ``Step.texts``."""
     FAILED = 16
-    """A handler of the state ``name`` raised; the error's text rides in ``Step.texts``."""
+    """A handler of the state ``name`` raised; the error's text rides in ``Step.texts``.
+
+    If the fact before it is an entry, exit or init of that state, it was that action which raised. Entries
+    and exits before it were made and stay so, though the chart rests where it rested before the step."""
     CUT = 17
     """The step made more facts than are kept; ``detail`` says how many were left out."""
     REFUSED_POST = 18
