@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.scope.clocks import BEHIND_NS, QUIET_NS, SAME_CLOCK_NS, Clocks
+from farscope.scope.clocks import BEHIND_NS, OLD_NS, QUIET_NS, SAME_CLOCK_NS, Clocks
 from farscope.scope.notice import NoticeKind
 
 SECOND = 1_000_000_000
@@ -106,3 +106,38 @@ def test_a_past_that_ended_long_ago_is_not_of_the_present():
         list(clocks.take_past("a", "there", BEGIN))
         assert clocks.may_be_present(BEGIN + quiet_ns - 1)
         assert not clocks.may_be_present(BEGIN + quiet_ns)
+
+
+def test_what_is_too_old_for_a_clock_that_is_off_keeps_its_times_and_is_told_once():
+    beats = Beats()
+    beats.new(9, offset_ns=-OLD_NS - SECOND)
+    assert beats.clocks.correction_ns("a") == 0
+    assert beats.clocks.offset_ns("a") is None
+    assert [(notice.kind, notice.subject, notice.detail) for notice in beats.told] == [
+        (NoticeKind.OLD, "there", "10,801.0 s")
+    ]
+
+
+def test_a_clock_that_is_just_not_too_far_behind_is_corrected():
+    beats = Beats()
+    beats.new(9, offset_ns=-OLD_NS)
+    assert beats.clocks.correction_ns("a") == -OLD_NS
+    assert {notice.kind for notice in beats.told} == {NoticeKind.CLOCK_OFF}
+
+
+def test_in_a_log_of_one_machine_whatever_is_behind_is_old():
+    beats = Beats(one_machine=True)
+    beats.new(9, host="here", offset_ns=-60 * SECOND)
+    assert beats.clocks.correction_ns("a") == 0
+    assert [notice.kind for notice in beats.told] == [NoticeKind.OLD]
+
+
+def test_what_waited_in_a_spool_is_shown_at_its_times_and_told_by_nobody():
+    beats = Beats()
+    for _ in range(3):
+        beats.at_ns -= SECOND
+        beats.new(1, offset_ns=-2 * OLD_NS)
+        assert beats.clocks.correction_ns("a") == 0
+    beats.new(9)
+    assert beats.clocks.correction_ns("a") == 0
+    assert beats.told == []

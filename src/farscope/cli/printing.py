@@ -40,6 +40,7 @@ ALARMING = frozenset(
         NoticeKind.LOG_REFUSED,
         NoticeKind.LOG_CUT,
         NoticeKind.CLOCK_OFF,
+        NoticeKind.OLD,
     }
 )
 """Kinds of notice that mean something may be lost, or misread; they are red on a terminal."""

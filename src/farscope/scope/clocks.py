@@ -32,6 +32,11 @@ BEHIND_NS = 600_000_000_000
 """In a log of many machines, a probe that seems to have said nothing for as long as this may still be one
 whose clock is behind. Further behind, nobody waits to see whether it is."""
 
+OLD_NS = 10_800_000_000_000
+"""What comes in as new and was made longer ago than three hours, by its machine's clock, is shown at its own
+times: it may be an old run that somebody stores once more, and nothing but its times would tell. Of a program
+of this machine ``FAR_NS`` is enough where the log is of one machine, since there is one clock only."""
+
 REFINED_NS = 1_000_000
 """Times go on being corrected by what they were while the better estimate differs by less than this."""
 
@@ -53,6 +58,7 @@ class _Probe:
     sent_ns: int = 0
     """When that was sent, by its clock."""
     was_set_back: bool = False
+    told_old: bool = False
     correction_ns: int = 0
     """In use while new batches are read."""
 
@@ -114,7 +120,10 @@ class Clocks:
             probe.correction_ns = correction_ns
         if first and self.past_ahead_ns is None and self._order.settled(probe_id):
             self.past_ahead_ns = probe.correction_ns - self._order.offset_ns(probe_id)
-        if probe.live.settled:
+        if probe.live.settled and self._is_old(probe, probe.live.offset_ns or 0):
+            yield from self._tell_old(probe, probe.live.offset_ns or 0)
+        elif probe.live.settled:
+            probe.told_old = False
             yield from self._tell(probe, probe.live.offset_ns or 0, "this machine's")
 
     def take_past(
@@ -161,6 +170,8 @@ class Clocks:
         if probe.live.offset_ns is None:
             offset_ns = self.correction_ns(probe_id)
             return offset_ns if abs(offset_ns) > FAR_NS else None
+        if self._is_old(probe, probe.live.offset_ns):
+            return None
         return probe.live.offset_ns if probe.live.settled else probe.told_ns
 
     def _look_at_own(self, own_ns: int) -> None:
@@ -174,11 +185,24 @@ class Clocks:
 
     def _correction_ns(self, probe: _Probe, offset_ns: int) -> int:
         """Return what of an offset is a clock that is off, rather than the way of the batches."""
+        if self._is_old(probe, offset_ns):
+            return 0
         if probe.host == self._host:
             right = offset_ns >= -FAR_NS if probe.live.settled else offset_ns <= 0
             return 0 if right and offset_ns <= FAR_NS else offset_ns
         near_ns = self._delay_ns if probe.live.settled else FAR_NS
         return 0 if -near_ns <= offset_ns <= SAME_CLOCK_NS else offset_ns
+
+    def _is_old(self, probe: _Probe, offset_ns: int) -> bool:
+        """Whether what comes in is so far behind that it may be of long ago."""
+        one_clock = self._one_machine and probe.host == self._host
+        return offset_ns < -(FAR_NS if one_clock else OLD_NS)
+
+    def _tell_old(self, probe: _Probe, offset_ns: int) -> Iterator[Notice]:
+        if not probe.told_old:
+            probe.told_old, probe.told_ns = True, None
+            detail = f"{-offset_ns / NANOSECONDS:,.1f} s"
+            yield Notice(kind=NoticeKind.OLD, subject=self._machine(probe), detail=detail)
 
     def _probe(self, probe_id: str, host: str) -> _Probe:
         probe = self._probes.pop(probe_id, None) or _Probe(probe_id, host)

@@ -35,6 +35,8 @@ class NoticeKind(StrEnum):
     """A machine's clock is off by more than a second; ``detail`` is by how much, and against which clock."""
     CLOCK_RIGHT = "clock right"
     """A machine's clock that was off is right again, to within half a second."""
+    OLD = "old"
+    """What a machine sends is ``detail`` old by its clock: an old run that was stored once more, perhaps."""
     LOG_UNAVAILABLE = "log unavailable"
     """The log cannot be read at the moment; the scope keeps trying."""
     LOG_AVAILABLE = "log available"

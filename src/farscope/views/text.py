@@ -22,6 +22,8 @@ _NOTICES = {
     NoticeKind.DROPPED: "dropped {steps} at the source: {detail}",
     NoticeKind.REFUSED: "refused a batch: {detail}{times}",
     NoticeKind.CLOCK_OFF: "its clock is {detail}; its times are shown corrected",
+    NoticeKind.OLD: "its steps are {detail} old and shown at their own times: "
+    "an old run that was stored once more, or a clock that is far behind",
     NoticeKind.CLOCK_RIGHT: "its clock is right again",
     NoticeKind.LOG_CUT: "retention removed {batches} before they could be read",
 }
