@@ -145,7 +145,8 @@ def test_every_notice_is_explained_in_its_own_words(kind: NoticeKind):
     of_the_log = kind is NoticeKind.REFUSED or kind.startswith("log")
     subject = "" if of_the_log else "host:42" if of_a_process else "door"
     gives_a_reason = of_a_process or (of_the_log and kind is not NoticeKind.LOG_AVAILABLE)
-    detail = "40.0 s ahead of this machine's" if kind is NoticeKind.CLOCK_OFF else ""
+    clocks = {NoticeKind.CLOCK_OFF: "40.0 s ahead of this machine's", NoticeKind.OLD: "93,600.0 s"}
+    detail = clocks.get(kind, "")
     notice = Notice(
         kind=kind, subject=subject, detail="why" if gives_a_reason else detail, count=3, span=Span(4, 6)
     )

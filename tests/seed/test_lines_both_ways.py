@@ -10,6 +10,7 @@ from farscope import Event, Factory, Scope, broadcast
 from farscope.errors import PublicKey, UsageError
 from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
+from farscope.views.text import stats_line
 from farscope.wire.keyring import Keyring
 
 pytestmark = pytest.mark.broker
@@ -60,6 +61,7 @@ def test_a_scope_puts_the_steps_of_a_miros_producer_together_again(surroundings,
         run(producer)
         assert scope.wait_for(lambda scope: scope.stats.received == 4, 10)
         assert [step.kind.name for step in scope.take(1)] == ["START", "TRANSITION", "HOOK", "IGNORED"]
+        assert stats_line(scope.stats).startswith("seen 4 steps of 1 chart, lost and duplicated unknown")
         spy, trace = spoken(producer)
         assert scope["miros_2"].spy() == spy
         assert scope["miros_2"].trace() == "\n" + "\n".join(trace) + "\n"

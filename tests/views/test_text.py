@@ -229,6 +229,11 @@ def test_the_account_tells_at_its_end_what_ended_it_too_early():
     assert line.endswith(r", lost 0, duplicated 0; reading failed: OSError: a\nb")
 
 
+def test_where_nothing_is_numbered_nothing_is_called_lost_or_not():
+    line = stats_line(replace(ACCOUNT, unknown=(Unknown(why=Why.NOT_NUMBERED), silent(1))))
+    assert line == "seen 200,000 steps of 2 charts, lost and duplicated unknown (lines carry no numbers)"
+
+
 def test_batches_that_were_refused_are_told_once():
     refused = replace(
         ACCOUNT,

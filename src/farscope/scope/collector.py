@@ -184,6 +184,8 @@ class Collector:
             yield Unknown(why=Why.FAILED, detail=f"{type(failure).__name__}: {failure}")
         elif not self.caught_up:
             yield Unknown(why=Why.NOT_READ, detail="" if failure is None else failure.message)
+        if not self._intake.numbered:
+            yield Unknown(why=Why.NOT_NUMBERED)
         yield from self._world.unknown()
         yield from map(of_part, self._unread)
         for reason, count in self._intake.refused.items():

@@ -93,6 +93,9 @@ class Totals:
 class Intake:
     """Opens, decodes and accounts for batches of any number of probes. Used by one thread at a time."""
 
+    numbered = True
+    """Whether what is read carries numbers, so that what is missing shows."""
+
     def __init__(self, opener: Opener, *, since_ns: int | None = None, host: str = "") -> None:
         """Whether the first steps of a probe could be seen decides whether they can be missing.
 

@@ -75,6 +75,8 @@ class LinesIntake:
     ``accepted`` counts steps; nothing can be known as missing or repeated.
     """
 
+    numbered = False
+
     def __init__(self, opener: LineOpener) -> None:
         self.accepted = 0
         """Steps made."""

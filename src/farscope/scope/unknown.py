@@ -26,6 +26,8 @@ class Why(StrEnum):
     """A part of the log could not be read on from some place, or was no batch that can be opened."""
     FORGOTTEN = "forgotten"
     """More charts or probes were heard than are followed at a time: the account of some was given up."""
+    NOT_NUMBERED = "not numbered"
+    """What is read carries no numbers, as the lines format does, so that losses do not show."""
     FAILED = "failed"
     """What reads or records failed itself: nothing is known of what came after that."""
 

@@ -32,6 +32,8 @@ NAMED: Final = 3
 
 _NOTICE_WORDS = {NoticeKind.FELL_SILENT: "silent"}
 """Words for kinds of notices in JSON; those of other kinds are their own, with _ for spaces."""
+NOT_NUMBERED: Final = "lost and duplicated unknown (lines carry no numbers)"
+
 _OUTCOMES = {
     StepKind.HOOK: "hook",
     StepKind.IGNORED: "ignored",
@@ -191,12 +193,16 @@ def notice_json(notice: Notice) -> str:
 
 def stats_line(stats: ScopeStats) -> str:
     """Return the whole account as one line: what was seen, where the rest is, and what nobody knows."""
-    parts = [
-        f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
-        f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
-        *unknown_parts(stats.unknown),
-        f"duplicated {stats.duplicated:,}",
-    ]
+    if _of(stats.unknown, Why.NOT_NUMBERED):
+        # Each chart stands for a probe there.
+        parts = [f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'chart')}", NOT_NUMBERED]
+    else:
+        parts = [
+            f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
+            f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
+            *unknown_parts(stats.unknown),
+            f"duplicated {stats.duplicated:,}",
+        ]
     if stats.refused:
         parts.append(
             f"refused {_number(sum(stats.refused.values()), 'batch')}" + _reasons(dict(stats.refused))
