@@ -79,16 +79,50 @@ class Causes:
         for entry in entries:
             self._told[entry.serial] = max(entry.number, self._told.get(entry.serial, 0))
         if not self._held and not any(map(_CAUSE, steps)):
-            self._note(steps)
+            self._note_last(steps, entries)
             self._hear_of(entries)
             return steps
-        for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
-            self._passed.setdefault(serial, number - 1)
+        self._note_first(steps, entries)
         self._hear_of(entries)
-        passed: list[RawStep] = []
-        for step in steps:
+        early = 0 if self._held else self._in_order(steps)
+        if early == len(steps):
+            return steps
+        passed = list(steps[:early])
+        for step in steps[early:]:
             self._take(_Held(arrived_ns, step), passed)
         return passed
+
+    def _in_order(self, steps: Sequence[RawStep]) -> int:
+        """Pass steps on as they came, up to the first one whose cause is to come; return how many."""
+        passed = self._passed
+        for place, step in enumerate(steps):
+            serial, number, cause = step[0][3], step[1], step[8]
+            if cause is not None and cause[1] > passed.get(cause[0], cause[1]) and cause[0] != serial:
+                return place
+            if number > passed.get(serial, 0):
+                passed[serial] = number
+        return len(steps)
+
+    def _note_first(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
+        """Take note of where charts begin that were not heard of before."""
+        if entries and all(entry.serial in self._passed for entry in entries):
+            return
+        for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
+            self._passed.setdefault(serial, number - 1)
+
+    def _note_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
+        """Take note of steps that are passed on as they came: of the last of each chart, which has an
+        entry.
+        """
+        charts = {entry.serial for entry in entries}
+        for step in reversed(steps):
+            serial = step[0][3]
+            if entries and serial not in charts:
+                continue
+            self._passed[serial] = max(step[1], self._passed.get(serial, 0))
+            charts.discard(serial)
+            if entries and not charts:
+                return
 
     def overdue(self, ended_ns: int) -> tuple[list[RawStep], list[tuple[int, int]]]:
         """Stop waiting for the causes of what ended until then, by its own clock.
@@ -128,11 +162,6 @@ class Causes:
         for known in (self._passed, self._told):
             while len(known) > MAX_CHARTS:
                 del known[next(iter(known))]
-
-    def _note(self, steps: Sequence[RawStep]) -> None:
-        """Take note of steps that are passed on as they came."""
-        for serial, number in {step[0][3]: step[1] for step in steps}.items():
-            self._passed[serial] = max(number, self._passed.get(serial, 0))
 
     def _take(self, held: _Held, passed: list[RawStep]) -> None:
         step = held.step
