@@ -111,9 +111,7 @@ class Causes:
             self._passed.setdefault(serial, number - 1)
 
     def _note_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
-        """Take note of steps that are passed on as they came: of the last of each chart, which has an
-        entry.
-        """
+        """Take note of steps that are passed on as they came; every chart of theirs has an entry."""
         charts = {entry.serial for entry in entries}
         for step in reversed(steps):
             serial = step[0][3]
