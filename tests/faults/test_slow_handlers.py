@@ -16,9 +16,7 @@ def url(tmp_path) -> str:
 
 
 class Pair:
-    """A chart whose handler works until it is let go, and one that only counts; the first posts to the
-    second.
-    """
+    """A chart whose handler works until it is let go, and posts to another one."""
 
     def __init__(self, *, posts_first: bool) -> None:
         self.working, self.done = threading.Event(), threading.Event()
