@@ -183,6 +183,14 @@ class Full:
     def close(self, timeout_s: float = 2.0) -> None: ...
 
 
+def test_what_cannot_be_taken_for_a_batch_is_counted_and_told(key: Path):
+    noise = [b"what is this", b"and this"]
+    checks = list(examine(Overheard(open_log(f"memory:{uuid4()}"), noise), key, 0.01))
+    (told,) = [check for check in checks if check.name == "foreign"]
+    assert told.verdict is Verdict.WARN
+    assert told.what.startswith("heard 2 that cannot be taken for a batch; the last one: ")
+
+
 def test_a_log_that_takes_nothing_at_the_moment_is_no_question_of_rights(key: Path):
     (write,) = [check for check in examine(Full(), key, 0.01) if check.name == "write"]
     assert write == fail("write", "it takes nothing", "make room")

@@ -6,6 +6,7 @@ import signal
 import pytest
 
 from farscope.cli.ending import account, ending, until
+from farscope.cli.source import open_source
 from farscope.scope.inbox import DEFAULT_STEPS
 from farscope.scope.scope import Scope
 from farscope.testing.waiting import eventually
@@ -68,3 +69,14 @@ def test_the_account_tells_how_many_steps_were_not_shown(log_url, play):
         assert account(scope).endswith("lost 0, duplicated 0; ended with 4 of them not shown")
         scope.take(0.0)
         assert account(scope).endswith("lost 0, duplicated 0")
+
+
+def test_a_verb_that_is_interrupted_on_its_way_to_the_end_says_how_far_it_came(long_url, capsys):
+    def interrupted(step):
+        raise KeyboardInterrupt(step.signal)
+
+    with pytest.raises(KeyboardInterrupt, match="start_at"), open_source(long_url, "start", None) as source:
+        list(map(interrupted, source.steps))
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith(f"read {long_url}: seen ")
+    assert told.endswith("; ended before the log's end was reached")

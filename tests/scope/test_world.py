@@ -4,6 +4,7 @@ import pytest
 
 from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.structure import ChartStructure, StateInfo
+from farscope.scope import world
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.ledger import PATIENCE_NS
 from farscope.scope.notice import Notice, NoticeKind
@@ -85,6 +86,46 @@ def test_a_chart_counts_what_it_lost_between_steps_and_at_its_end(watched, hand_
     assert watched.world.charts()[0].lost == 3
     watched.take(probe.goodbye())
     assert watched.world.charts()[0].lost == 7
+
+
+def test_a_chart_none_of_whose_steps_came_has_lost_them_all(watched, hand_probe):
+    probe = hand_probe("full", "lucky")
+    watched.take(probe.send())
+    probe.lose(5)
+    watched.take(probe.send([probe.step(1)]))
+    assert [chart.lost for chart in watched.world.charts()] == [0, 0]
+    watched.take(probe.goodbye())
+    assert [(chart.steps, chart.lost) for chart in watched.world.charts()] == [(0, 5), (1, 0)]
+
+
+def test_a_chart_has_lost_what_it_made_between_being_heard_of_and_its_first_step_received(
+    watched, hand_probe
+):
+    probe = hand_probe()
+    watched.take(probe.send())
+    probe.lose(3)
+    watched.take(probe.send(2))
+    assert watched.world.charts()[0].lost == 3
+
+
+def test_what_a_chart_did_before_it_was_heard_of_is_not_lost(keyring, hand_probe):
+    watched, probe = Watched(keyring, since_ns=None), hand_probe()
+    probe.lose(500)
+    watched.take(probe.send())
+    watched.take(probe.send(2))
+    watched.take(probe.goodbye())
+    assert watched.world.charts()[0].lost == 0
+
+
+def test_charts_forgotten_at_a_limit_are_unknown_unless_they_ended(watched, hand_probe, monkeypatch):
+    monkeypatch.setattr(world, "MAX_CHARTS", 2)
+    polite = hand_probe("polite")
+    watched.take(polite.send(1))
+    watched.take(polite.goodbye())
+    for _ in range(3):
+        watched.take(hand_probe().send(1))
+    (unknown,) = watched.world.unknown()
+    assert (unknown.why, unknown.count, watched.world.forgotten) == (Why.FORGOTTEN, 1, 2)
 
 
 def test_a_goodbye_closes_the_charts_of_its_probe_only(watched, hand_probe):

@@ -176,6 +176,8 @@ class _Ear:
         self._reader = reader
         self._opener = Opener(keyring)
         self._strangers: Counter[str] = Counter()
+        self._spoilt = 0
+        self._why_spoilt = ""
 
     def batches(self, timeout_s: float) -> Iterator[tuple[bytes, Batch, int]]:
         """Read once; what is no batch at all is none of ours, and what another key sealed is counted."""
@@ -187,8 +189,9 @@ class _Ear:
                 yield header.probe, decode_body(body, header.probe), arrived_ns
             except WrongKey as error:
                 self._strangers[error.fingerprint] += 1
-            except WireError:
-                continue
+            except WireError as error:
+                self._spoilt += 1
+                self._why_spoilt = error.message
 
     @property
     def heard_strangers(self) -> bool:
@@ -196,7 +199,14 @@ class _Ear:
         return bool(self._strangers)
 
     def strangers(self) -> Iterator[Check]:
-        """Tell of keys that are not ours."""
+        """Tell of keys that are not ours, and of what no key opens."""
+        if self._spoilt:
+            what = (
+                f"heard {self._spoilt:,} that cannot be taken for a batch; the last one: {self._why_spoilt}"
+            )
+            yield warn(
+                "foreign", what, "whatever its steps were, nobody sees them; who may write to this log?"
+            )
         named = self._strangers.most_common(STRANGERS)
         for fingerprint, count in named:
             what = f"others seal with another key (fingerprint {fingerprint}; batches heard: {count:,})"

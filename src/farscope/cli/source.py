@@ -109,8 +109,12 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
             heard = Heard(scope)
             steps = chain.from_iterable(up_to_now(scope, heard))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
-            yield Source(steps, structures, scope.corrected_ns, scope.ran_ahead, ordered=True)
-            tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+            try:
+                yield Source(steps, structures, scope.corrected_ns, scope.ran_ahead, ordered=True)
+            finally:
+                # However it ends: it says so if that was before the log's end.
+                scope.close()
+                tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             heard.listen()
             check_opened(scope.stats, heard.refused)
 

@@ -79,17 +79,18 @@ class Chart:
     structure: ChartStructure | None = None
     structure_bytes: int = 0
     _batch: int = -1
-    _first: int = 0
+    _before: int = -1
+    """Number of the last step before those that were to be received; -1 before anything was."""
     _last: int = 0
     _ended: bool = False
 
     @property
     def lost(self) -> int:
-        """Steps behind the first received that were not; those behind the last count after a goodbye only."""
-        if not self.steps:
+        """Steps made since it was heard of and not received; those behind the last after a goodbye only."""
+        if self._before < 0:
             return 0
         end = max(self._last, self.number) if self._ended else self._last
-        return max(0, end - self._first + 1 - self.steps)
+        return max(0, end - self._before - self.steps)
 
     @property
     def bytes(self) -> int:
@@ -99,7 +100,7 @@ class Chart:
     def take_steps(self, steps: Sequence[RawStep]) -> int:
         """Take new steps, at least one, in the order of their numbers; return how many more are held now."""
         first, newest = steps[0][1], steps[-1]
-        self._first = min(first, self._first) if self.steps else first
+        self._before = first - 1 if self._before < 0 else min(self._before, first - 1)
         self.steps += len(steps)
         if newest[1] >= self._last:
             self._last = newest[1]
@@ -114,6 +115,8 @@ class Chart:
         if batch < self._batch:
             return
         self._batch = batch
+        if self._before < 0:
+            self._before = entry.number
         self._ended = self._ended or ended
         self.stopped = self.stopped or entry.stopped
         # One that is announced again is mostly the same, and its names are there already.

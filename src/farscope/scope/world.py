@@ -103,6 +103,8 @@ class World:
         """``clocks``: what is known of the probes' clocks; somebody else keeps it up to date."""
         self.forgotten = 0
         """Charts forgotten at a limit."""
+        self._left_open = 0
+        """Those of them that were neither stopped nor closed, so that nobody knows what they did then."""
         self.at_end = False
         """Whether all there was to read was applied; somebody else keeps it up to date."""
         self._clocks = clocks
@@ -226,6 +228,8 @@ class World:
             ]
             if not charts:
                 found.append(Unknown(why=why, subject=self._label_of(probe), probe=probe.id))
+        if self._left_open:
+            found.append(Unknown(why=Why.FORGOTTEN, count=self._left_open))
         return found
 
     def several_speak(self, now_ns: int) -> bool:
@@ -380,6 +384,7 @@ class World:
         self._labels.remove(chart.id)
         del self._probes[key.probe].charts[key.serial]
         self.forgotten += 1
+        self._left_open += not (chart.stopped or self._probes[key.probe].closed)
 
     def _missing(self, probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
         self._date_gaps(probe)
