@@ -9,6 +9,7 @@
     │   ├── InitLeavesState         an initial transition to a state outside
     │   ├── NoStatus                a handler returned nothing, or no status
     │   ├── NotStarted              used before its start
+    │   ├── UnknownSignal           a signal's name is looked up, and there is none
     │   ├── AlreadyStarted          changed or started after its start
     │   ├── ChartStopped            used after its end
     │   ├── ForeignProcess          used in a forked child, while its thread or loop is the parent's
@@ -83,6 +84,12 @@ class NoStatus(ChartError):
 
 class NotStarted(ChartError, AttributeError):
     """A chart was used before its start; for ``hasattr`` and ``getattr`` it has no state yet."""
+
+
+class UnknownSignal(ChartError, KeyError):
+    """A signal was looked up by a name that none has."""
+
+    __str__ = ChartError.__str__
 
 
 class AlreadyStarted(ChartError):

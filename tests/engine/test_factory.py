@@ -28,12 +28,6 @@ def test_a_state_created_and_never_nested_is_found_at_the_start(chart):
     assert "chart.nest(two" in caught.value.hint
 
 
-def test_two_states_of_one_name_are_refused(chart):
-    chart.create("one")
-    with pytest.raises(ChartBuildError, match="two states named one"):
-        chart.create("one")
-
-
 @pytest.mark.parametrize("name", ["", None, 7])
 def test_a_state_needs_a_name(chart, name):
     with pytest.raises(ChartBuildError, match="no name for a state"):
@@ -59,13 +53,41 @@ def test_a_loop_of_parents_is_refused_where_it_closes(chart):
         chart.nest(two, parent=two)
 
 
-def test_nesting_or_catching_twice_is_refused(chart):
-    one = chart.create("one").catch(signals.B, handled)
-    with pytest.raises(ChartBuildError, match="state one catches B twice"):
-        one.catch("B", handled)
-    chart.nest("one", parent=None)
-    with pytest.raises(ChartBuildError, match="nested twice"):
-        chart.nest("one", parent=None)
+def test_a_later_catch_or_nesting_takes_the_place_of_an_earlier_one():
+    def says(text):
+        def say(chart, _e):
+            chart.scribble(text)
+            return return_status.HANDLED
+
+        return say
+
+    class Charger(Factory):
+        def __init__(self) -> None:
+            super().__init__("charger", threaded=False)
+            ready = self.create("ready").catch("A", says("a")).catch("B", says("b")).to_method()
+            self.nest(ready, parent=None).nest(self.create("idle").to_method(), parent=None)
+            self.ready = ready
+
+    class Mocked(Charger):
+        def __init__(self) -> None:
+            super().__init__()
+            assert self.create("ready").catch("B", says("mocked")).to_method() is self.ready
+            self.nest("ready", parent=self.create("around").catch("C", says("c")).to_method())
+            self.nest("around", parent=None)
+
+    chart = Mocked()
+    chart.start_at("ready")
+    for name in ("A", "B", "C"):
+        chart.dispatch(Event(name))
+    assert [step.texts for step in chart.steps()[1:]] == [("a",), ("mocked",), ("c",)]
+
+
+def test_nesting_a_state_again_inside_itself_is_refused(chart):
+    chart.create("one")
+    chart.create("two")
+    chart.nest("one", parent=None).nest("two", parent="one")
+    with pytest.raises(ChartBuildError, match="state one would lie inside itself"):
+        chart.nest("one", parent="two")
 
 
 @pytest.mark.parametrize("handler", [None, 7, lambda: None, lambda _a, _b, _c: None])

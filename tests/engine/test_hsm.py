@@ -116,12 +116,12 @@ def test_a_scribble_stands_where_it_was_made_and_keeps_each_steps_own_text(chart
     assert chart.spy()[:4] == ["SAY:inner", "SAY:outer", "one", "SAY:outer:HOOK"]
 
 
-def test_a_scribble_or_post_from_outside_leaves_no_line(chart):
-    chart.scribble("nobody")
+def test_a_post_from_outside_leaves_no_line_and_a_scribble_one_in_the_next_step(chart):
+    chart.scribble("from outside")
     chart.post_fifo(Event("NOPE"))
     chart.clear_spy()
     chart.complete_circuit()
-    assert chart.spy() == ["NOPE:inner", "NOPE:outer", REST]
+    assert chart.spy() == ["NOPE:inner", "from outside", "NOPE:outer", REST]
 
 
 def test_only_starts_and_transitions_leave_a_trace_line(chart):

@@ -297,11 +297,15 @@ def test_a_status_as_a_target_is_refused_also_where_that_status_is_remembered(st
     assert chart.steps()[-1].facts[-1].kind is FactKind.FAILED
 
 
-def test_a_transition_without_a_target_does_not_go_where_the_last_one_went():
-    chart = answering(lambda chart: chart.trans("one"), lambda _chart: return_status.TRAN)
-    chart.dispatch(Event("GO"))
-    with pytest.raises(NotAState, match=r"None is no state.*\n.*return chart.trans\(STATE\)"):
+def test_a_transition_without_a_target_leads_to_its_own_state_and_not_where_the_last_one_went():
+    chart = Factory("chart", threaded=False)
+    go = iter((lambda: chart.trans("two"), lambda: chart.trans("one"), lambda: return_status.TRAN))
+    for name in ("one", "two"):
+        chart.nest(chart.create(name).catch("GO", lambda _chart, _e: next(go)()).to_method(), parent=None)
+    chart.start_at("one")
+    for _ in range(3):
         chart.dispatch(Event("GO"))
+    assert chart.trace().splitlines()[-1].endswith("e->GO() one->one")
 
 
 @pytest.mark.parametrize("answer", [answer for answer in NO_STATUS if not isinstance(answer, float)])

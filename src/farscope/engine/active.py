@@ -52,7 +52,7 @@ class ActiveObject(Startable):
     def __init__(
         self,
         name: str | None = None,
-        instrumented: bool = True,
+        instrumented: bool | None = True,
         *,
         on_error: OnError = "stop",
         runner: Runner | None = None,

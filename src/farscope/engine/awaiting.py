@@ -39,7 +39,7 @@ class AwaitingStepper(Chart):
 
     __slots__ = ("_going_on", "_recorded")
 
-    def __init__(self, name: str | None, instrumented: bool, **options: Any) -> None:
+    def __init__(self, name: str | None, instrumented: bool | None, **options: Any) -> None:
         super().__init__(name, instrumented, **options)
         self._going_on = False
         """Whether one of the chart's own handlers runs at this moment, rather than waits."""

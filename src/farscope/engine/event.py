@@ -6,9 +6,9 @@ import itertools
 import json
 from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from farscope.errors import ChartError, Malformed
+from farscope.errors import ChartError, Malformed, UnknownSignal
 
 INNER_SIGNALS = (
     "ENTRY_SIGNAL",
@@ -23,6 +23,8 @@ INNER_SIGNALS = (
     "PUBLISH_META_SIGNAL",
 )
 """Names of the signals that belong to the engine, numbered from 1 in this order."""
+
+_Default = TypeVar("_Default")
 
 LAST_INNER_SIGNAL = len(INNER_SIGNALS)
 
@@ -76,7 +78,22 @@ class Signals:
         return self.append(name)
 
     def __getitem__(self, name: str) -> int:
-        return self.append(name)
+        try:
+            return self._numbers[name]
+        except (KeyError, TypeError):
+            raise UnknownSignal(
+                f"no signal is called {name!r} so far",
+                "signals.append(NAME) makes one, and so does an event with that name",
+            ) from None
+
+    def get(self, name: str, default: _Default | None = None) -> int | _Default | None:
+        """Return the number of ``name``, or ``default`` if there is no such signal."""
+        return self._numbers.get(name, default)
+
+    @property
+    def highest_inner_signal(self) -> int:
+        """The last number that belongs to the engine itself."""
+        return LAST_INNER_SIGNAL
 
     def __contains__(self, name: object) -> bool:
         return name in self._numbers
@@ -138,6 +155,10 @@ class ReturnStatus:
         """Nobody is to handle it."""
         self.TRAN = TRAN
         """A transition; what ``chart.trans`` returns."""
+        self.TRAN_INIT = self.TRAN_HIST = self.TRAN_EP = self.TRAN_XP = TRAN
+        """The same: there is one kind of transition."""
+        self.SUPER_SUB, self.ENTRY, self.EXIT, self.NULL = _UNUSED
+        """Names of statuses that miros has and no handler may return."""
 
 
 # None is 0 or 1: else the answers False and True would count as one.
@@ -146,6 +167,7 @@ UNHANDLED = 3
 HANDLED = 4
 IGNORED = 5
 TRAN = 9
+_UNUSED = (12, 13, 14, 15)
 
 return_status = ReturnStatus()
 

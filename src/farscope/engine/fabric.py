@@ -81,9 +81,15 @@ class Fabric:
         for table in list(self._by_signal.values()):
             table.pop(key, None)
 
-    def subscribed(self, subscriber: Subscriber, signal: int) -> bool:
-        """Tell whether ``subscriber`` gets events of ``signal``."""
-        return id(subscriber) in self._by_signal.get(signal, {})
+    def subscribed(self, subscriber: Subscriber, signal: int, *, lifo: bool | None = None) -> bool:
+        """Tell whether ``subscriber`` gets events of ``signal``, at the given end if one is given."""
+        known = self._by_signal.get(signal, _NOBODY).get(id(subscriber))
+        return known is not None and lifo in (None, known.lifo)
+
+    def clear(self) -> None:
+        """End all subscriptions of all charts."""
+        for table in list(self._by_signal.values()):
+            table.clear()
 
     def publish(self, e: Event, cause: Cause | None = None) -> None:
         """Deliver ``e`` to all who subscribed to its signal, in the order in which they subscribed.

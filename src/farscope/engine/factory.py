@@ -7,10 +7,10 @@ from typing import Any, Self, Unpack
 
 from farscope.engine.active import ActiveObject
 from farscope.engine.calls import adapted, name_of
-from farscope.engine.event import signals
+from farscope.engine.event import signal_of
 from farscope.engine.flatten import flat_code
 from farscope.engine.options import ActiveOptions
-from farscope.engine.states import BuiltState, is_outside
+from farscope.engine.states import BuiltState, is_top
 from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
 
 
@@ -24,17 +24,15 @@ class Blueprint:
     def catch(self, signal: int | str, handler: Callable[..., Any]) -> Self:
         """Have ``handler`` called for ``signal``, with the chart and the event; return the blueprint.
 
+        If the state catches the signal already, this handler takes the place of that one.
+
         Raises:
             AlreadyStarted: the chart runs.
-            ChartBuildError: the state catches the signal already, or the handler cannot be called so.
+            ChartBuildError: the handler cannot be called so, or there is no such signal.
         """
         Factory.refuse_change(self._factory)
-        number = signals.append(signal) if isinstance(signal, str) else signal
-        name = self._state.__name__
-        what = signals.name_for_signal(number)
-        if number in self._state.handlers:
-            raise ChartBuildError(f"state {name} catches {what} twice", "let one handler do both", state=name)
-        adapted(handler, self._factory, name)
+        number = signal_of(signal)
+        adapted(handler, self._factory, self._state.__name__)
         self._state.handlers[number] = handler
         return self
 
@@ -61,7 +59,7 @@ class Factory(ActiveObject):
     def __init__(
         self,
         name: str | None = None,
-        instrumented: bool = True,
+        instrumented: bool | None = True,
         *,
         threaded: bool = True,
         **options: Unpack[ActiveOptions],
@@ -75,34 +73,41 @@ class Factory(ActiveObject):
         self._threaded = self._idle = threaded
 
     def create(self, state: str) -> Blueprint:
-        """Begin a state named ``state``.
+        """Begin a state named ``state``, or go on with the one that was created by that name.
+
+        So a subclass redefines some of the states that its base class created, and leaves the rest.
 
         Raises:
             AlreadyStarted: the chart runs.
-            ChartBuildError: the chart has a state of that name.
+            ChartBuildError: the chart's class declares a state of that name.
         """
         Factory.refuse_change(self)
         if not (state and isinstance(state, str)):
             raise ChartBuildError(f"{state!r} is no name for a state", "name a state by a string")
-        if state in self._states.named:
+        built = self._states.named.setdefault(state, BuiltState(state))
+        if built.shared:
             raise _twice(self._name, state)
-        built = self._states.named[state] = BuiltState(state)
         return Blueprint(self, built)
 
     def nest(self, state: Any, parent: Any) -> Self:
         """Put ``state`` inside ``parent``, or outermost if that is None; return the chart.
 
-        Both are what ``to_method`` returned, or names; the parent may also be a flat state function.
+        Both are what ``to_method`` returned, or names; the parent may also be a flat state function. A state
+        that was nested before lies where it is nested last.
 
         Raises:
             AlreadyStarted: the chart runs.
-            ChartBuildError: one is unknown, the state was nested before, or a loop would form.
+            ChartBuildError: one is unknown, the state is declared inside another, or a loop would form.
         """
         Factory.refuse_change(self)
         built = self._built(state)
         name = built.__name__
-        if built.parent is not None or built in self._states.moved or (built.nested and not built.shared):
-            raise ChartBuildError(f"state {name} is nested twice", "nest it once", state=name)
+        if built.shared and built.parent is not None:
+            raise ChartBuildError(
+                f"state {name} is declared inside {name_of(built.parent)}",
+                "nest the outermost of the states it is declared in",
+                state=name,
+            )
         around = self._around(name, parent)
         outer: Any = around
         while isinstance(outer, BuiltState):
@@ -181,7 +186,7 @@ class Factory(ActiveObject):
         return built
 
     def _around(self, name: str, parent: Any) -> Any:
-        if parent is None or is_outside(parent):
+        if parent is None or is_top(parent):
             return None
         if callable(parent) and not isinstance(parent, BuiltState):
             return parent

@@ -51,7 +51,7 @@ def _condition(signal: int) -> str:
 def _member(name: str) -> str:
     """Return how to get a signal by its name: as an attribute if that can be written."""
     hidden = name.startswith("_") or hasattr(Signals, name)
-    return f".{name}" if _can_be_written(name) and not hidden else f"[{name!r}]"
+    return f".{name}" if _can_be_written(name) and not hidden else f".append({name!r})"
 
 
 def _call(function: str, signal: int, handlers: Handlers, chart: object) -> str:

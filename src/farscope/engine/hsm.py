@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack
 
+from farscope.engine.calls import adapted, name_of
 from farscope.engine.event import Event, signal_of, signals
 from farscope.engine.fabric import PRIORITY
 from farscope.engine.here import per_thread
 from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
 from farscope.engine.reserved import gives_way, guard, is_reserved, is_users, mended, refuse_taken_by, taken
-from farscope.engine.states import State
+from farscope.engine.states import BuiltState, State, Template, is_top
 from farscope.engine.stepper import DIRECT
-from farscope.errors import AlreadyStarted, ChartError, ForeignProcess, NotStarted
+from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
 from farscope.records.facts import FactKind
 
 STOP_TIMEOUT_S = 5.0
@@ -49,7 +51,7 @@ class Hsm(Mailbox):
     __slots__ = ("_thread",)
 
     def __init__(
-        self, name: str | None = None, instrumented: bool = True, **options: Unpack[ChartOptions]
+        self, name: str | None = None, instrumented: bool | None = True, **options: Unpack[ChartOptions]
     ) -> None:
         super().__init__(name, instrumented, **options)
         self._thread: threading.Thread | None = None
@@ -164,12 +166,18 @@ class Hsm(Mailbox):
         self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
-        if self._inside():
+        lifo = queue_type == "lifo"
+        if self._inside() and not self._fabric.subscribed(self, signal, lifo=lifo):
             self._note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
-        self._fabric.subscribe(self, signal, lifo=queue_type == "lifo")
+        self._fabric.subscribe(self, signal, lifo=lifo)
         if self._stopped:
             # Another thread stopped the chart meanwhile.
             self._fabric.forget(self)  # type: ignore[unreachable]
+
+    def subscribed(self, event_or_signal: Event | int | str, queue_type: QueueType | None = None) -> bool:
+        """Tell whether the chart takes published events of a signal, at the given end if one is given."""
+        lifo = None if queue_type is None else queue_type == "lifo"
+        return self._fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
 
     def unsubscribe(self, event_or_signal: Event | int | str) -> bool:
         """Take no more published events of a signal; return whether the chart took them so far."""
@@ -263,13 +271,13 @@ class Hsm(Mailbox):
 
     @gives_way
     def state_name(self) -> str:
-        """Name of the state whose handler runs now; between steps, of the one the chart rests in."""
-        return self._acting().name
+        """Name of the state whose code runs now; between steps, of the one the chart rests in."""
+        return self._acting()[0]
 
     @gives_way
     def state_fn(self) -> Any:
-        """The state whose handler runs now, as the user wrote it; between steps, the one it rests in."""
-        return self._acting().fn
+        """The state whose code runs now, as the user wrote it; between steps, the one it rests in."""
+        return self._acting()[1]
 
     @gives_way
     def state(self) -> Resting:
@@ -291,9 +299,48 @@ class Hsm(Mailbox):
         if relationship == "mutual":
             other.augment(other=self, name=self._name)
 
-    def _acting(self) -> State:
-        place = self._place
-        return self._resting() if place is None else place.state
+    def register_signal_callback(
+        self, state_method: BuiltState, signal: int | str, fn: Callable[..., Any]
+    ) -> None:
+        """Have ``fn`` called for ``signal`` in a state that ``state_method_template`` or ``create`` made.
+
+        Raises:
+            AlreadyStarted: the chart was started.
+            ChartBuildError: it is no such state, or ``fn`` cannot be called with a chart and an event.
+        """
+        state = self._registered(state_method)
+        adapted(fn, self, state.__name__)
+        state.handlers_for(self)[signal_of(signal)] = fn
+
+    def register_parent(self, state_method: BuiltState, parent_method: Any) -> None:
+        """Put a state that ``state_method_template`` or ``create`` made inside another, or outermost.
+
+        Raises:
+            AlreadyStarted: the chart was started.
+            ChartBuildError: it is no such state.
+        """
+        state = self._registered(state_method)
+        self._states.moved[state] = None if parent_method is None or is_top(parent_method) else parent_method
+        state.nested = True
+
+    def _registered(self, state: object) -> BuiltState:
+        if self._leaf is not None:
+            raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
+        if not isinstance(state, BuiltState) or (state.shared and not isinstance(state, Template)):
+            raise ChartBuildError(
+                f"{name_of(state)} is no state to which handlers can be given",
+                "make it with state_method_template(NAME), or create(NAME).to_method()",
+                state=name_of(state),
+            )
+        return state
+
+    def _acting(self) -> tuple[str, Any]:
+        """Return name and function of the state whose code runs, or in which the chart rests."""
+        asked = self._asked
+        if asked is not None:
+            return name_of(asked), asked
+        state = self._resting() if self._place is None else self._place.state
+        return state.name, state.fn
 
     def _resting(self) -> State:
         leaf = self._leaf

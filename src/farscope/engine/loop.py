@@ -57,7 +57,7 @@ class AsyncChart(AwaitingStepper):
     __slots__ = ("_event_loop", "_follower", "_ring", "_room", "_settling", "_started", "_task")
 
     def __init__(
-        self, name: str | None = None, instrumented: bool = True, **options: Unpack[ActiveOptions]
+        self, name: str | None = None, instrumented: bool | None = True, **options: Unpack[ActiveOptions]
     ) -> None:
         clock = options.setdefault("clock", LoopClock())
         super().__init__(name, instrumented, threaded=False, **options)

@@ -47,7 +47,7 @@ class Mailbox(Stepper):
 
     __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
 
-    def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
+    def __init__(self, name: str | None, instrumented: bool | None, **options: Unpack[ChartOptions]) -> None:
         refuse_unknown(options)
         super().__init__(
             name, instrumented=instrumented, ring_size=checked_ring_size(options.get("ring_size", RING_STEPS))

@@ -32,11 +32,13 @@ Branches = dict[Any, Any]
 class Place:
     """Where in the tree a node stands, and what is behind it."""
 
-    __slots__ = ("about", "answers", "outcomes", "state", "targets", "told")
+    __slots__ = ("about", "answers", "fn", "outcomes", "state", "targets", "told")
 
     def __init__(self, state: State, about: About, outcomes: tuple[Outcome, ...]) -> None:
         self.state = state
         """Whose handler is called."""
+        self.fn = state.fn
+        """That state as the user wrote it: what ``chart.temp.fun`` is when the handler begins."""
         self.about = about
         self.outcomes = outcomes
         """What came of the calls that led here from the root."""

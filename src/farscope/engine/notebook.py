@@ -20,6 +20,8 @@ MAX_TEXT = 4_000
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
+_ASIDE: Made = (_SCRIBBLE, "", "")
+"""Stands among the refused posts for scribbles that were made outside a step."""
 
 Posted = tuple[Event, Cause | None, int]
 """An event in a queue: with the step that posted it, and when, in nanoseconds since the epoch.
@@ -43,13 +45,25 @@ class Temp:
 class Notebook(Recorder):
     """The part of a chart that its handlers write to."""
 
+    _is_over: bool
+
     temp: Any
     """For flat state functions, which write where they lead or what is around them to ``temp.fun``. A chart
     whose class or handlers call something else ``temp`` runs like any other, without flat functions."""
 
-    __slots__ = ("_deferred", "_made", "_queue", "_refused", "_temp", "_texts", "temp")
+    __slots__ = (
+        "_asides",
+        "_asides_cut",
+        "_deferred",
+        "_made",
+        "_queue",
+        "_refused",
+        "_temp",
+        "_texts",
+        "temp",
+    )
 
-    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+    def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._temp = Temp()
         # Not assigned: that would hide what a class of the user's calls temp.
@@ -61,6 +75,9 @@ class Notebook(Recorder):
         self._refused: dict[Made, None] = {}
         """Posts from outside that found no room since the last step, each kind once. Poster and chart both
         change it by single operations, which nothing interrupts."""
+        self._asides: deque[str] = deque()
+        self._asides_cut = 0
+        """Scribbles since the last step, outside it, and how many beyond ``MAX_FACTS`` were not kept."""
 
     top = top
 
@@ -70,8 +87,13 @@ class Notebook(Recorder):
         return TRAN
 
     def scribble(self, text: object) -> None:
-        """Leave a free text in the step that runs now. Outside a step, or unrecorded, it leaves nothing."""
-        if self._inside() and self._note(_SCRIBBLE, ""):
+        """Leave a free text in the step that runs now; outside a step, in the next one that calls a handler.
+
+        A chart that is not recorded keeps nothing.
+        """
+        if not self._inside():
+            self._put_aside(bounded(str(text)))
+        elif self._note(_SCRIBBLE, ""):
             self._texts.append(bounded(str(text)))
 
     def _inside(self) -> bool:
@@ -90,13 +112,35 @@ class Notebook(Recorder):
         made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + 1))
         return False
 
+    def _put_aside(self, text: str) -> None:
+        """Keep a text for the next step; may be called from any thread."""
+        if not self._recording or self._is_over:
+            return
+        if len(self._asides) < MAX_FACTS:
+            self._asides.append(text)
+        else:
+            self._asides_cut += 1
+        self._refused[_ASIDE] = None
+
     def _note_refused(self) -> None:
-        """Leave the facts of posts that were refused since the last step."""
+        """Leave the facts of posts that were refused since the last step, and of scribbles outside one."""
         refused = self._refused
         for fact in list(refused):
             # Taken out first: if the same comes once more now, it is the next step's.
             refused.pop(fact, None)
-            self._note(*fact)
+            if fact is _ASIDE:
+                self._note_asides()
+            else:
+                self._note(*fact)
+
+    def _note_asides(self) -> None:
+        while self._asides:
+            text = self._asides.popleft()
+            if self._note(_SCRIBBLE, ""):
+                self._texts.append(text)
+        if self._asides_cut:
+            self._note(_CUT, "", str(self._asides_cut))
+            self._asides_cut = 0
 
     def _take_made(self) -> tuple[Made, ...]:
         """Take the facts that handlers have made so far."""

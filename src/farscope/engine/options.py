@@ -53,6 +53,13 @@ _OF_EVERY_CHART: Final = frozenset(ChartOptions.__annotations__)
 _OF_ACTIVE_CHARTS: Final = frozenset(ActiveOptions.__annotations__) - _OF_EVERY_CHART
 
 
+_OF_MIROS: Final = {
+    "maxlen": "queue_size= says how many events its queue holds",
+    "priority": "leave it out: it has no effect in miros either",
+}
+"""Options of other libraries' charts, and what to do about them."""
+
+
 def refuse_unknown(options: Iterable[str]) -> None:
     """Raise ``UsageError`` if one of the names is no option of every chart."""
     for name in options:
@@ -62,6 +69,8 @@ def refuse_unknown(options: Iterable[str]) -> None:
                 "give it to a chart that runs by itself: ActiveObject, Factory, Chart or AsyncChart",
             )
         if name not in _OF_EVERY_CHART:
+            if name in _OF_MIROS:
+                raise UsageError(f"a chart has no option {name}", _OF_MIROS[name])
             known = sorted(_OF_EVERY_CHART | _OF_ACTIVE_CHARTS)
             raise UsageError(f"a chart has no option {name}", f"its options are {', '.join(known)}")
 

@@ -14,6 +14,7 @@ from farscope.engine.here import Here
 from farscope.engine.reserved import gives_way
 from farscope.engine.states import State, States
 from farscope.engine.walk import TOP
+from farscope.errors import UsageError
 from farscope.records.outside import raised_by_a_signal_handler
 from farscope.records.shape import Shape
 from farscope.records.sink import LastingSink, Sink
@@ -80,9 +81,14 @@ class Recorder:
         "_traces",
     )
 
-    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+    def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         serial = next(_serials)
         self._here = Here(serial)
+        if name is not None and not isinstance(name, str):
+            raise UsageError(
+                f"a chart cannot be named {name!r}",
+                "name it by a string; queue_size= says how many events its queue holds",
+            )
         self._is_named = name is not None
         self._name = name if name is not None else f"{type(self).__name__.lower()}{serial}"
         self._id = self._make_id()
@@ -97,7 +103,7 @@ class Recorder:
         self._live = _Live(self.live_spy_callback_default, self.live_trace_callback_default)
         self._live_spy = False
         self._live_trace = False
-        self._instrumented = bool(instrumented)
+        self._instrumented = instrumented is None or bool(instrumented)
         self._recording = False
         self._shown_end = False
         """Whether sinks were shown that the chart was stopped; it holds none from then on."""
@@ -185,6 +191,19 @@ class Recorder:
         """Return the last spy lines, oldest first; not more lines than steps are kept."""
         size = self._steps.maxlen or 0
         return spy_text(map(self._as_step, self._steps.copy()))[-size:] if size else []
+
+    def spy_full(self) -> list[str]:
+        """Return what ``spy`` returns."""
+        return Recorder.spy(self)
+
+    def spy_rtc(self) -> list[str]:
+        """Return the spy lines of the last step."""
+        last = self._steps.copy()
+        return self._as_step(last[-1]).spy() if last else []
+
+    def print(self, content: object) -> None:
+        """Print ``content`` at once, on the caller's thread."""
+        print_line(str(content))
 
     def trace(self) -> str:
         """Return the last trace lines, one a line, behind a newline."""

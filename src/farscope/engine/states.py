@@ -90,6 +90,24 @@ class BuiltState:
         return ()
 
 
+class Template(BuiltState):
+    """A state of many charts, to which each chart gives handlers and a parent of its own."""
+
+    shared = True
+
+    __slots__ = ()
+
+    def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:
+        """Return the handlers by signal that were registered with ``chart``."""
+        handlers: dict[int, Callable[..., Any]] = chart._states.caught.setdefault(self.__name__, {})  # noqa: SLF001 - a chart's own
+        return handlers
+
+
+def state_method_template(name: str) -> Template:
+    """Make a state for ``register_signal_callback`` and ``register_parent``; outermost without the latter."""
+    return Template(name)
+
+
 class State:
     """A state as one chart sees it."""
 
@@ -136,6 +154,8 @@ class States:
         """Shared states that this chart nests somewhere, and where."""
         self.forgot = False
         """Whether there came to be so many that some were forgotten."""
+        self.caught: dict[str, dict[int, Callable[..., Any]]] = {}
+        """Handlers that this chart gives to states that are made for many, by state and signal."""
 
     def resolve(self, chart: Any, target: Any, asker: str) -> State:
         """Return the state that ``target`` means, with all states around it.
@@ -173,12 +193,12 @@ class States:
                     "a state function must name the same parent each time it is asked",
                     state=name_of(target),
                 )
-            if not callable(fn) or is_outside(fn):
+            if not callable(fn) or is_top(fn):
                 raise _not_a_state(fn, asker)
             chain.append(fn)
             asker = name_of(fn)
             fn = self.around(fn) if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
-            if fn is None or is_outside(fn):
+            if fn is None or is_top(fn):
                 break
             around = self._by_key.get(fn)
             if around is not None:
@@ -237,8 +257,12 @@ class States:
                 "call it differently, say temp_of_mine, or declare the states",
                 state=name,
             )
-        chart.temp.fun = None
-        status = call(chart, INNER_EVENTS[SEARCH_SIGNAL])
+        chart.temp.fun = fn
+        chart._asked = fn  # noqa: SLF001 - a chart's own
+        try:
+            status = call(chart, INNER_EVENTS[SEARCH_SIGNAL])
+        finally:
+            chart._asked = None  # noqa: SLF001 - same
         parent = chart.temp.fun
         if status != SUPER:
             raise NoStatus(
@@ -246,7 +270,7 @@ class States:
                 remedy,
                 state=name,
             )
-        if parent is None:
+        if parent is None or parent is fn:
             raise NotAState(f"state {name} does not say which state is around it", remedy, state=name)
         return parent
 
@@ -256,6 +280,8 @@ class States:
             state.roots.clear()
             state.fn = unbound(state.fn, chart)
         self._by_key = {unbound(key, chart): state for key, state in self._by_key.items()}
+        for handlers in self.caught.values():
+            handlers.update({signal: unbound(fn, chart) for signal, fn in handlers.items()})
         for built in self.named.values():
             if not built.shared:
                 built.handlers = {signal: unbound(fn, chart) for signal, fn in built.handlers.items()}
@@ -280,14 +306,14 @@ class States:
         name = built.__name__
         parent = self.around(built)
         infos.setdefault(name, StateInfo(name, name_of(parent) if parent is not None else ""))
-        for signal in built.handlers:
+        for signal in self.caught.get(name, built.handlers):
             # What a state does about all other signals has no signal to be drawn with.
             if signal != OTHERWISE:
                 for target in built.targets_of(signal) or ("",):
                     reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
 
 
-def is_outside(fn: object) -> bool:
+def is_top(fn: object) -> bool:
     """Tell whether ``fn`` is what lies around an outermost state: any chart's ``top``."""
     return getattr(fn, "__func__", fn) is top
 

@@ -33,7 +33,7 @@ class Stepper(Walker):
 
     __slots__ = ("_cell", "_is_over", "_roots", "_stopped", "_told_number")
 
-    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+    def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._roots: Branches | None = None
         """What is remembered of steps from the resting state. None when no step may begin: before
@@ -132,7 +132,7 @@ class Stepper(Walker):
         while call is not None:
             self._place = place
             # Else a handler that names no target would go where the one before it led.
-            temp.fun = None
+            temp.fun = place.fn
             # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
             status = call(self, e if rest is None else rest)
             try:
@@ -175,6 +175,8 @@ class Stepper(Walker):
         try:
             if recorded:
                 self._announce()
+            if recorded and self._refused:
+                self._note_refused()
             shape, _, after, texts = self._follow(START, self._states.starts_at(self._goal))
         except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer

@@ -31,7 +31,7 @@ class Startable(Hsm):
 
     __slots__ = ("_home_pid", "_over", "_unstarted")
 
-    def __init__(self, name: str | None, instrumented: bool, **options: Unpack[ChartOptions]) -> None:
+    def __init__(self, name: str | None, instrumented: bool | None, **options: Unpack[ChartOptions]) -> None:
         super().__init__(name, instrumented, **options)
         self._home_pid = 0
         """The process that the chart was started in."""

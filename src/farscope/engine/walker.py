@@ -19,12 +19,14 @@ from farscope.errors import Invariant, NoStatus
 class Walker(Notebook):
     """The part of a chart that finds out what a step does. Only one thread at a time may make steps."""
 
-    __slots__ = ("_goal", "_held", "_memo", "_place", "_states", "_walk")
+    __slots__ = ("_asked", "_goal", "_held", "_memo", "_place", "_states", "_walk")
 
-    def __init__(self, name: str | None, *, instrumented: bool, ring_size: int = RING_STEPS) -> None:
+    def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._states = States()
         self._memo = Memo()
+        self._asked: Any = None
+        """The state function that is asked for its parent at this moment."""
         self._goal: State | None = None
         """Where the start leads, while it is made."""
         self._place: Place | None = None
@@ -78,7 +80,7 @@ class Walker(Notebook):
         while walk.asked is not None:
             call, inner, place = self._memo.ask(branches, key, walk.asked, walk.about, outcomes)
             self._place = place
-            self._temp.fun = None
+            self._temp.fun = place.fn
             outcome = self._outcome(call(self, e if inner is None else inner))
             outcomes = (*outcomes, outcome)
             branches, key = place.behind(outcome)
