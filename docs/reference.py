@@ -62,6 +62,9 @@ SECTIONS: Final = (
             "farscope.engine.recorder:Rings",
         ),
     ),
+    Section(
+        "For programs written for miros", "farscope.engine.miros", ("ActiveFabric", "state_method_template")
+    ),
     Section("Broadcasting", "farscope", ("broadcast",)),
     Section(
         "What broadcasting returns",

@@ -107,10 +107,16 @@ class Notebook(Recorder):
         if len(made) < MAX_FACTS:
             made.append((kind, name, detail))
             return True
-        if len(made) == MAX_FACTS:
-            made.append((_CUT, "", "0"))
-        made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + 1))
+        self._cut(1)
         return False
+
+    def _cut(self, count: int) -> None:
+        """Leave the fact that so many were not kept."""
+        made = self._made
+        if len(made) > MAX_FACTS:
+            made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + count))
+        else:
+            made.append((_CUT, "", str(count)))
 
     def _put_aside(self, text: str) -> None:
         """Keep a text for the next step; may be called from any thread."""
@@ -139,7 +145,7 @@ class Notebook(Recorder):
             if self._note(_SCRIBBLE, ""):
                 self._texts.append(text)
         if self._asides_cut:
-            self._note(_CUT, "", str(self._asides_cut))
+            self._cut(self._asides_cut)
             self._asides_cut = 0
 
     def _take_made(self) -> tuple[Made, ...]:
