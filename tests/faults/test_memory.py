@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from farscope.testing.heavy_logs import KINDS, write_heavy_log
+from farscope.testing.waiting import eventually
 from farscope.wire.keyring import Keyring, new_key_text
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
@@ -125,6 +129,27 @@ def test_a_table_of_charts_with_long_texts_takes_little_memory(heavy, key_file: 
     top = run(VERB, "top", path, key=key_file)
     assert top.peak_mb < MOST_MB
     assert f"seen {steps:,} steps" in top.err
+
+
+def test_a_page_about_long_texts_takes_little_memory_whatever_it_is_asked(heavy, key_file: Path):
+    path, steps = heavy("long_texts", 2_000_000)
+    with started(VERB, "web", path, "--port", "0", key=key_file, out=subprocess.PIPE) as process:
+        address = process.stdout.readline().strip()
+
+        def ask(question: str) -> dict:
+            with urllib.request.urlopen(f"{address}api/{question}", timeout=60) as answer:  # noqa: S310 - loopback
+                return json.loads(answer.read() or "{}")
+
+        asked = iter(f"frame?page={number}" for number in count())
+        eventually(lambda: ask(next(asked)).get("account", {}).get("finished"), 120)
+        account = ask(next(asked))["account"]
+        assert account["received"] == steps == account["remembered"] + account["forgotten"]
+        assert 0 < account["remembered"] < steps
+        assert ask("steps?chart=1&limit=1000")["steps"]
+        assert ask("stats?chart=1")["steps"]
+        process.send_signal(signal.SIGINT)
+        page = ended(process)
+    assert page.peak_mb < MOST_MB
 
 
 @pytest.mark.parametrize("form", [("--spy",), ("--json",)])

@@ -3,7 +3,7 @@ from __future__ import annotations
 from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS, ChartId
 from farscope.scope.chart import ChartView
-from farscope.views.web.row import MAX_ARROWS, SPARK, UNCOUNTED, Row
+from farscope.views.web.row import MAX_ARROWS, SPARK, UNCOUNTED, PictureRoom, Row
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
 KNOWN = {
@@ -76,3 +76,17 @@ def test_a_chart_with_endless_arrows_is_counted_and_not_kept(make_step):
     assert row.uncounted == 100
     row.take_steps([make_step(1, 1, signal="S1")], 10**9)
     assert row.picture.seen["off", "on", "S1"] == 2
+
+
+def test_names_in_pictures_take_no_more_than_their_room_and_the_rest_is_counted(make_step):
+    room = PictureRoom(limit=60_000)
+    rows = [Row(number, view_of(), room=room) for number in (1, 2)]
+    for number in range(1, 101):
+        for row in rows:
+            row.take_steps([make_step(number, number, end=f"{number} {'x' * 2_000}")], number)
+    drawn = [len(row.picture.seen) for row in rows]
+    assert 0 < sum(drawn) <= 60_000 // 2_000
+    assert [row.uncounted + seen for row, seen in zip(rows, drawn, strict=True)] == [100, 100]
+    for row in rows:
+        row.give_back()
+    assert room.left == 60_000

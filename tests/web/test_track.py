@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from farscope.errors import Invariant
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
-from farscope.views.web.block import BLOCK_WEIGHT, LATEST_NS, Block
-from farscope.views.web.history import History, key_of
+from farscope.views.web.block import BLOCK_WEIGHT, LATEST_NS, STEP_BYTES, Block
+from farscope.views.web.history import History, SharedShapes, key_of
 from farscope.views.web.track import Track
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
@@ -209,3 +209,35 @@ def test_the_nearest_steps_of_some_charts_are_found_in_both_directions(make_step
     assert history.last_before(300, both) == 200
     assert history.last_before(100, both) is None
     assert [step.ended_ns for step in history.newest(both, 2, 250)] == [100, 200]
+
+
+def test_shapes_that_are_all_different_count_as_what_they_take(make_step):
+    history = History(limit=10_000)
+    for number in range(1, 2_001):
+        history.extend(CHART, [make_step(number, number, end=f"{number} {'x' * 3_000}")])
+    shapes = {
+        id(shape): shape
+        for track in history.tracks.values()
+        for block in track.blocks
+        for shape in block.table
+    }
+    assert sum(shape.size for shape in shapes.values()) <= 10_000 * STEP_BYTES + BLOCK_WEIGHT * STEP_BYTES * 4
+    assert 0 < len(history) < 2_000
+    assert history.forgotten == 2_000 - len(history)
+
+
+def test_shapes_count_until_the_last_block_that_has_them_is_gone(make_step):
+    shapes, shape = SharedShapes(), make_step(1, 1)[2]
+    shapes.add([shape])
+    shapes.add([shape])
+    shapes.remove([shape])
+    assert shapes.bytes == shape.size
+    shapes.remove([shape])
+    assert shapes.bytes == 0
+
+
+def test_a_chart_that_is_removed_takes_its_shapes_along(make_step):
+    history = History()
+    history.extend(CHART, [make_step(number, number, end=f"s{number}") for number in range(1, 2_000)])
+    history.remove(key_of(CHART))
+    assert history._shapes.bytes == 0

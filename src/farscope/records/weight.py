@@ -17,6 +17,9 @@ CHART_BYTES: Final = 300
 """A chart's identity, without its names."""
 
 
+SHARED_BYTES: Final = 4_096
+"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each step."""
+
 ROW_BYTES: Final = 90
 """A state or a reaction in a structure, without its names."""
 
@@ -41,6 +44,13 @@ def structure_bytes(structure: ChartStructure) -> int:
 def alone_bytes(step: RawStep) -> int:
     """Return what a step takes if it shares nothing with others."""
     return STEP_BYTES + texts_bytes(step[9]) + step[2].size + chart_bytes(step[0])
+
+
+def own_bytes(step: RawStep) -> int:
+    """Return what a step takes without a small shape and chart, which it shares with others."""
+    shape, chart = step[2].size, chart_bytes(step[0])
+    large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
+    return STEP_BYTES + texts_bytes(step[9]) + large
 
 
 def together_bytes(steps: Iterable[RawStep]) -> int:

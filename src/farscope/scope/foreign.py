@@ -8,17 +8,13 @@ from threading import Lock
 
 from farscope.records.step import RawStep, Step
 from farscope.records.text import trace_text
-from farscope.records.weight import STEP_BYTES, chart_bytes, texts_bytes
+from farscope.records.weight import own_bytes
 
 SPY_LINES = 500
 """Spy lines a foreign chart shows; at the limit the oldest go."""
 
 TRACE_LINES = 500
 """Trace lines a foreign chart shows; at the limit the oldest go."""
-
-
-SHARED_BYTES = 4_096
-"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each step."""
 
 
 class ForeignHsm:
@@ -60,7 +56,7 @@ class ForeignHsm:
 
     def own_bytes(self) -> int:
         """Return what it holds by itself, in bytes: all but small shapes, which charts of a kind share."""
-        return sum(map(_own_bytes, self.held()))
+        return sum(map(own_bytes, self.held()))
 
     def shrink(self, limit_bytes: int) -> None:
         """Forget the oldest steps, so that spy and trace take no more than half of ``limit_bytes`` each."""
@@ -69,7 +65,7 @@ class ForeignHsm:
                 left = limit_bytes // 2
                 kept = 0
                 for item in reversed(ring):
-                    left -= 0 if isinstance(item, str) else _own_bytes(item)
+                    left -= 0 if isinstance(item, str) else own_bytes(item)
                     if left < 0:
                         break
                     kept += 1
@@ -107,12 +103,6 @@ class ForeignHsm:
 def _without_texts(step: RawStep) -> RawStep:
     """Return what a trace line needs of a step."""
     return (*step[:9], ()) if step[9] else step
-
-
-def _own_bytes(step: RawStep) -> int:
-    shape, chart = step[2].size, chart_bytes(step[0])
-    large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
-    return STEP_BYTES + texts_bytes(step[9]) + large
 
 
 def _trace_lines(items: Iterable[RawStep | str]) -> Iterable[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
+from farscope.records.step import RawStep
 from farscope.records.weight import STEP_BYTES, together_bytes
-from farscope.scope.foreign import ForeignHsm
 
 MAX_RING_BYTES: Final = 48 << 20
 """Bytes that the spy and trace of all foreign charts take at most, give or take what one batch brings. At the
@@ -17,17 +17,28 @@ KEPT_PARTS: Final = 4
 """Of so many parts one is freed at the limit, so that the counting is not begun anew with every batch."""
 
 
+class Ring(Protocol):
+    """What remembers the newest steps of one chart."""
+
+    def held(self) -> Iterable[RawStep]:
+        """Return the steps it remembers."""
+
+    def own_bytes(self) -> int:
+        """Return what it takes by itself, without small shapes that charts of a kind share."""
+
+    def shrink(self, limit_bytes: int) -> None:
+        """Forget the oldest steps, so that it takes no more than that by itself."""
+
+
 class Rings:
-    """Sees to it that foreign charts take no more memory than there is for them; not thread-safe.
+    """Sees to it that rings take no more memory than there is for them together; not thread-safe.
 
     What they take is guessed from above while steps come, and counted when the guess reaches the limit.
     """
 
-    def __init__(
-        self, foreign: Callable[[], Iterable[ForeignHsm]], limit_bytes: int = MAX_RING_BYTES
-    ) -> None:
-        """``foreign`` returns all charts at the moment of asking."""
-        self._foreign = foreign
+    def __init__(self, rings: Callable[[], Iterable[Ring]], limit_bytes: int = MAX_RING_BYTES) -> None:
+        """``rings`` returns all of them at the moment of asking."""
+        self._rings = rings
         self._limit_bytes = limit_bytes
         self._guess_bytes = 0
         self._renewed = 0
@@ -46,7 +57,7 @@ class Rings:
             self._count()
 
     def _count(self) -> None:
-        rings = list(self._foreign())
+        rings = list(self._rings())
         self._guess_bytes = together_bytes(chain.from_iterable(ring.held() for ring in rings))
         kept = self._limit_bytes - self._limit_bytes // KEPT_PARTS
         if self._guess_bytes <= kept:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections import OrderedDict, defaultdict
+from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from threading import RLock
@@ -14,6 +14,7 @@ from farscope.errors import WireError
 from farscope.logs.recording import RecordingLog
 from farscope.logs.recording_file import RecordingFile
 from farscope.records.step import ChartId, RawStep
+from farscope.records.weight import STEP_BYTES, structure_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.life import Life, Pulse
@@ -43,6 +44,12 @@ MAX_STEPS: Final = 150_000
 KEPT_STEPS: Final = 60_000
 """Steps of opened batches that are kept for the next moment, some 20 MB: it is often a near one."""
 
+AROUND_BYTES: Final = 24 << 20
+"""Bytes that the steps around a moment take at most; where they do not fit, states alone are told."""
+
+KEPT_BYTES: Final = 16 << 20
+"""Bytes that kept batches take at most."""
+
 HEARTBEAT_STEPS: Final = 10
 """What a batch without steps counts as among these."""
 
@@ -71,6 +78,8 @@ class Around:
     """Of each chart, in their order, by its own clock."""
     lives: dict[str, Life] = field(default_factory=dict)
     """Of each probe, as far as the batches here tell."""
+    bytes: int = 0
+    """What the steps take."""
 
 
 class _Opened(NamedTuple):
@@ -102,7 +111,7 @@ class Seek:
         """Held by whoever asks; see ``Behind``."""
         self._skim: Skim | None = None
         self._kept: OrderedDict[int, _Opened] = OrderedDict()
-        self._kept_steps = 0
+        self._kept_steps = self._kept_bytes = 0
         self._ended: dict[str, Around] = {}
 
     def __enter__(self) -> Self:
@@ -196,11 +205,13 @@ class Seek:
             found.lives |= ended.lives
             return
         target = self._target(frames, own_ns)
-        part = self._read(probe, frames, self._places(found, frames, target, own_ns), correction_ns)
+        places, room = self._places(found, frames, target, own_ns), max(0, AROUND_BYTES - found.bytes)
+        part = self._read(probe, frames, places, correction_ns, room)
         found.from_ns = max(found.from_ns, part.from_ns - correction_ns)
         found.to_ns = min(found.to_ns, part.to_ns - correction_ns)
         found.rests |= part.rests
         found.steps |= part.steps
+        found.bytes += part.bytes
         found.lives |= part.lives
         if target == len(frames):
             self._ended[probe] = Around(rests=part.rests, lives=part.lives)
@@ -210,7 +221,7 @@ class Seek:
         begin = frames.announced_before(target)
         if begin is None:
             begin = target - UNANNOUNCED_FRAMES
-        if sum(map(len, found.steps.values())) > MAX_STEPS:
+        if sum(map(len, found.steps.values())) > MAX_STEPS or found.bytes > AROUND_BYTES:
             begin = target - 1
         yield from range(max(0, begin, target - BACK_FRAMES), target)
         for place in range(target, min(len(frames), target + BACK_FRAMES)):
@@ -218,12 +229,15 @@ class Seek:
             if self._sent_ns(frames, place) >= own_ns + AHEAD_NS:
                 return
 
-    def _read(self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int) -> Around:
-        """Return what frames of a probe tell, between which of its own times."""
+    def _read(
+        self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int, room: int
+    ) -> Around:
+        """Return what frames of a probe tell, between which of its own times, in ``room`` bytes."""
         part, pulse = Around(), Pulse()
         steps: defaultdict[int, list[RawStep]] = defaultdict(list)
         seen: set[int] = set()
-        place = -1
+        batches: deque[Batch] = deque()
+        size, place = 0, -1
         for place in places:
             opened = self._opened(frames.numbers[place])
             # A probe sends again what it could not be sure of.
@@ -240,6 +254,13 @@ class Seek:
                 part.rests[Key(probe, entry.serial)] = Rest(chart, entry.state, entry.number)
                 if entry.stopped:
                     pulse.stop(entry.serial, batch.sent_ns)
+            batches.append(batch)
+            size += _bytes_of(batch)
+            while size > room and batches:
+                size -= _bytes_of(batches.popleft())
+                part.from_ns = batches[0].sent_ns if batches else batch.sent_ns
+        part.bytes = size
+        for batch in batches:
             for step in batch.steps:
                 steps[step[0][3]].append(step)
         if place == len(frames) - 1:
@@ -290,7 +311,17 @@ class Seek:
             return None
         opened = self._kept[frame] = _Opened(header.flags, header.number, batch)
         self._kept_steps += len(batch.steps) + HEARTBEAT_STEPS
-        while self._kept_steps > KEPT_STEPS and len(self._kept) > 1:
+        self._kept_bytes += _bytes_of(batch)
+        while self._is_full() and len(self._kept) > 1:
             _, gone = self._kept.popitem(last=False)
             self._kept_steps -= len(gone.batch.steps) + HEARTBEAT_STEPS
+            self._kept_bytes -= _bytes_of(gone.batch)
         return opened
+
+    def _is_full(self) -> bool:
+        return self._kept_steps > KEPT_STEPS or self._kept_bytes > KEPT_BYTES
+
+
+def _bytes_of(batch: Batch) -> int:
+    structures = sum(structure_bytes(entry.structure) for entry in batch.charts if entry.structure)
+    return STEP_BYTES * len(batch.steps) + batch.extra_bytes + structures

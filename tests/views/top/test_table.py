@@ -4,6 +4,7 @@ import pytest
 
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId
+from farscope.views.top import table as table_of_charts
 from farscope.views.top.table import RATE_S, RECENT, SPARK_S, Table
 
 LAMP = ChartId("lamp", "pi", 7, 1, "aa")
@@ -110,3 +111,16 @@ def test_nothing_recorded_is_called_alive(step, chart_view, now_ns):
         "lamp": "ended",
         "door": "silent",
     }
+
+
+def test_long_texts_of_recent_steps_take_little_memory_and_the_last_state_stays(step, now_ns, monkeypatch):
+    monkeypatch.setattr(table_of_charts, "RECENT_BYTES", 200_000)
+    table = Table()
+    for number in range(1, 60):
+        table.take([step(LAMP, number, states=("a", "b"), texts=("x" * 30_000,))], now_ns)
+        (row,) = table.rows(now_ns)
+        assert sum(len(text) for kept in row.recent for text in kept[9]) <= 200_000
+        assert row.recent
+    table.take([step(LAMP, 60, signal="LONG", states=("b", "c"), texts=("x" * 300_000,))], now_ns)
+    (row,) = table.rows(now_ns)
+    assert (row.state, row.event, row.steps, row.recent) == ("c", "LONG", 60, ())

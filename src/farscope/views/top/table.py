@@ -6,11 +6,13 @@ from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.shape import StepKind
+from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.clocks import FAR_NS
 from farscope.scope.labels import spellings
+from farscope.scope.rings import Rings
 
 SPARK_S: Final = 12
 """Seconds of a chart's recent past that its spark line shows."""
@@ -20,6 +22,9 @@ RATE_S: Final = 3
 
 RECENT: Final = 50
 """Newest steps kept of each chart, to be shown when it is chosen."""
+
+RECENT_BYTES: Final = 48 << 20
+"""Bytes that they take at most; at the limit those of the charts that take most are forgotten first."""
 
 
 ENDED: Final = "ended"
@@ -66,6 +71,50 @@ class Row(NamedTuple):
     """Whether nothing is known of what it did after its last step."""
 
 
+class Last(NamedTuple):
+    """What a row tells of a chart's last step."""
+
+    state: str
+    event: str
+    failed: bool
+    queued: int
+    deferred: int
+
+
+class Recent(deque[RawStep]):
+    """The newest steps of a chart; what a row tells of the last one is known also when it was forgotten."""
+
+    def __init__(self) -> None:
+        super().__init__(maxlen=RECENT)
+        self._forgotten: Last | None = None
+
+    @property
+    def last(self) -> Last | None:
+        """What the last step was; None before the first."""
+        return _last(self[-1]) if self else self._forgotten
+
+    def held(self) -> Iterable[RawStep]:
+        """Return the steps."""
+        return self
+
+    def own_bytes(self) -> int:
+        """Return what they take by themselves."""
+        return sum(map(own_bytes, self))
+
+    def shrink(self, limit_bytes: int) -> None:
+        """Forget the oldest, so that the others take no more by themselves."""
+        size = self.own_bytes()
+        while size > limit_bytes:
+            gone = self.popleft()
+            size -= own_bytes(gone)
+            self._forgotten = _last(gone)
+
+
+def _last(step: RawStep) -> Last:
+    shape = step[2]
+    return Last(shape.end, shape.signal, shape.kind is StepKind.FAILED, step[5], step[6])
+
+
 class _Chart:
     """One chart as it is followed."""
 
@@ -77,7 +126,7 @@ class _Chart:
         self.steps = 0
         self.since_ns = 0
         self.seconds: Counter[int] = Counter()
-        self.recent: deque[RawStep] = deque(maxlen=RECENT)
+        self.recent = Recent()
 
     def take_view(self, view: ChartView) -> None:
         self.id, self.view = view.id, view
@@ -85,9 +134,9 @@ class _Chart:
         self.offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
 
     def row(self, now_ns: int, *, ends: bool) -> Row:
-        view, last = self.view, self.recent[-1] if self.recent else None
+        view, last = self.view, self.recent.last
         label = view.label if view else self.id.name
-        state = last[2].end if last else ""
+        state = last.state if last else ""
         # Announcements may be ahead of the steps that wait to be taken.
         if view is not None and view.last_number > self.number:
             state = view.state
@@ -107,10 +156,10 @@ class _Chart:
             in_state_ns=max(0, now_ns - self.since_ns) if self.since_ns else None,
             rate=sum(spark[-RATE_S:]) / RATE_S,
             spark=spark,
-            event=last[2].signal if last else "",
-            failed=last is not None and last[2].kind is StepKind.FAILED,
-            queued=last[5] if last else 0,
-            deferred=last[6] if last else 0,
+            event=last.event if last else "",
+            failed=last is not None and last.failed,
+            queued=last.queued if last else 0,
+            deferred=last.deferred if last else 0,
             lost=view.lost if view else 0,
             unknown=view is not None and view.unknown is not None,
             steps=self.steps,
@@ -125,6 +174,7 @@ class Table:
         """``ends``: what is followed is a recording, in which nothing is alive any more."""
         self._ends = ends
         self._charts: dict[Key, _Chart] = {}
+        self._rings = Rings(lambda: (chart.recent for chart in self._charts.values()), RECENT_BYTES)
         self._has_strangers = False
 
     def __len__(self) -> int:
@@ -135,13 +185,15 @@ class Table:
         """Whether charts made steps that were in no list of ``look`` yet."""
         return self._has_strangers
 
-    def take(self, steps: Iterable[RawStep], now_ns: int, *, live: bool = False) -> None:
+    def take(self, steps: Sequence[RawStep], now_ns: int, *, live: bool = False) -> None:
         """Take new steps, those of a chart in their order.
 
         ``now_ns`` is the present. Steps that are ``live`` have just happened, whatever their clock says.
         """
         now_s, charts = now_ns // NANOSECONDS, self._charts
         oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else 0
+        more = 0
+        shapes: dict[int, Shape] = {}
         for step in steps:
             chart = charts.get((step[0][4], step[0][3]))  # type: ignore[call-overload]  # equal to a Key
             if chart is None:
@@ -152,11 +204,16 @@ class Table:
                 time_ns = now_ns
             # A clock that is ahead of ours must not count into seconds to come.
             chart.seconds[min(time_ns // NANOSECONDS, now_s)] += 1
+            more += len(chart.recent) < RECENT
             chart.recent.append(step)
+            shapes[id(step[2])] = step[2]
             chart.steps += 1
             chart.number = step[1]
             if step[2].traced:
                 chart.since_ns = time_ns
+
+        extra = sum(shape.size for shape in shapes.values())
+        self._rings.note(more, extra + sum(texts_bytes(step[9]) for step in steps if step[9]), 0)
 
     def look(self, views: Sequence[ChartView]) -> None:
         """Take what the scope says of all charts; those it does not speak of any more are forgotten."""

@@ -12,15 +12,17 @@ from typing import Final
 from farscope.errors import Invariant
 from farscope.records.shape import Shape
 from farscope.records.step import Cause, ChartId, RawStep, Step
+from farscope.records.weight import SHARED_BYTES, texts_bytes
 
 BLOCK_WEIGHT: Final = 512
 """Weight at which a block is full and the next one begins: what is forgotten is forgotten block by block."""
 
-TEXT_PER_STEP: Final = 64
-"""Characters of free text that weigh as much as one step."""
+STEP_BYTES: Final = 40
+"""What a step takes in the columns, without its texts; these weigh as many steps as they take."""
 
 SHAPE_WEIGHT: Final = 4
-"""What a shape of its own adds to a block's weight, besides one for each of its facts."""
+"""What a shape of its own adds to a block's weight, besides one for each of its facts. What it takes itself
+is counted by ``History``, once for all blocks, and here only if it is so large that hardly any share it."""
 
 LATEST_NS: Final = 1 << 62
 """Where a step stands that ends later than anything can, by what somebody made up."""
@@ -46,6 +48,7 @@ class Block:
         "_shape_numbers",
         "_texts",
         "ahead_ns",
+        "counted",
         "durations",
         "first",
         "numbers",
@@ -68,6 +71,8 @@ class Block:
         """For each step, the place of its shape in ``table``."""
         self.table: list[Shape] = []
         self.weight = 0
+        self.counted = 0
+        """How many of ``table`` are counted by whoever remembers the block."""
         self._queued = array("q")
         self._deferred = array("q")
         self._shape_numbers: dict[Shape, int] = {}
@@ -112,7 +117,7 @@ class Block:
             for offset, its in enumerate(texts, place):
                 if its:
                     self._texts[offset] = its
-                    self.weight += sum(map(len, its)) // TEXT_PER_STEP
+                    self.weight += texts_bytes(its) // STEP_BYTES
 
     def pack(self) -> None:
         """Take as little room as its numbers need; nothing can be added any more."""
@@ -126,6 +131,11 @@ class Block:
         self._deferred = _narrow(self._deferred)
         self._cause_serials = _narrow(self._cause_serials)
         self._cause_numbers = _narrow(self._cause_numbers)
+
+    def close(self) -> None:
+        """Take no more steps."""
+        self.pack()
+        self.weight = max(self.weight, BLOCK_WEIGHT)
 
     def step(self, chart: ChartId, place: int, moved_ns: int = 0) -> Step:
         """Return the step at ``place``, ending where it stands in time, moved by so much."""
@@ -191,7 +201,10 @@ class Block:
         if number is None:
             number = self._shape_numbers[shape] = len(self.table)
             self.table.append(shape)
-            self.weight += SHAPE_WEIGHT + len(shape.facts)
+            size = shape.size
+            self.weight += (
+                SHAPE_WEIGHT + len(shape.facts) + (size // STEP_BYTES if size > SHARED_BYTES else 0)
+            )
         return number
 
 

@@ -6,18 +6,23 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from farscope.records.shape import Shape
 from farscope.records.step import ChartId, RawStep, Step
 from farscope.scope.causes import in_order_of_causes
-from farscope.views.web.block import Block
+from farscope.views.web.block import STEP_BYTES, Block
 from farscope.views.web.track import Track
 
 DEFAULT_WEIGHT: Final = 2_000_000
 """Steps of all charts together that are remembered, some 80 MB; long texts and steps unlike all others count
 as several. At the limit the oldest go, block by block, and the page says how many; a chart's newest few
-hundred steps always stay, so that a rare step is not driven out by busy charts."""
+hundred steps stay if they are not very long, so that a rare step is not driven out by busy charts."""
 
-RECORDING_WEIGHT: Final = 6_000_000
-"""The same for a recording, which has an end: some 240 MB, so that most are remembered whole."""
+RECORDING_WEIGHT: Final = 2_500_000
+"""The same for a recording, which has an end: some 100 MB. What is forgotten of it can still be gone to."""
+
+
+UNFILLED_BYTES: Final = 32 << 20
+"""Shapes of each chart's newest steps stay, whatever the limit, while all of them take no more than this."""
 
 
 class Key(NamedTuple):
@@ -32,6 +37,32 @@ def key_of(chart: ChartId) -> Key:
     return Key(chart.probe, chart.serial)
 
 
+class SharedShapes:
+    """What shapes take together that any number of blocks share. Not thread-safe."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._blocks: dict[int, int] = {}
+        """In how many blocks each is, by its id: it lives as long as one of them does."""
+
+    def add(self, shapes: Iterable[Shape]) -> None:
+        """Count the shapes of a block."""
+        for shape in shapes:
+            count = self._blocks.get(id(shape), 0)
+            self._blocks[id(shape)] = count + 1
+            if not count:
+                self.bytes += shape.size
+
+    def remove(self, shapes: Iterable[Shape]) -> None:
+        """Count the shapes of a block no more; they must still be alive."""
+        for shape in shapes:
+            count = self._blocks.pop(id(shape)) - 1
+            if count:
+                self._blocks[id(shape)] = count
+            else:
+                self.bytes -= shape.size
+
+
 class History:
     """Tracks of all charts under one bound. Not thread-safe."""
 
@@ -44,6 +75,7 @@ class History:
         self._limit = limit
         self._filled: deque[tuple[Key, Block]] = deque()
         self._weight = 0
+        self._shapes = SharedShapes()
         self._steps = 0
 
     def __len__(self) -> int:
@@ -65,9 +97,9 @@ class History:
         track.chart = chart
         self._steps += len(steps)
         for block in track.extend(steps):
-            self._filled.append((key, block))
-            self._weight += block.weight
-        while self._weight > self._limit:
+            self._fill(key, block)
+        self._count(track.blocks[-1])
+        while self._weight + self._shapes.bytes // STEP_BYTES > self._limit and self._has_filled():
             self._forget_oldest()
 
     def remove(self, key: Key) -> None:
@@ -77,6 +109,8 @@ class History:
             return
         self._steps -= len(track)
         self.forgotten += len(track)
+        for block in track.blocks:
+            self._shapes.remove(block.table[: block.counted])
         kept = [(owner, block) for owner, block in self._filled if owner != key]
         self._filled = deque(kept)
         self._weight = sum(block.weight for _, block in kept)
@@ -126,8 +160,28 @@ class History:
     def _of(self, keys: Iterable[Key]) -> list[Track]:
         return [track for key in keys if (track := self.tracks.get(key)) is not None]
 
+    def _fill(self, key: Key, block: Block) -> None:
+        self._filled.append((key, block))
+        self._weight += block.weight
+        self._count(block)
+
+    def _count(self, block: Block) -> None:
+        """Count the shapes that have come to a block."""
+        self._shapes.add(block.table[block.counted :])
+        block.counted = len(block.table)
+
+    def _has_filled(self) -> bool:
+        """Tell whether there is a block to forget; those that were not filled are if they hold too much."""
+        if not self._filled and self._shapes.bytes > UNFILLED_BYTES:
+            for key, track in self.tracks.items():
+                block = track.fill_up()
+                if block is not None:
+                    self._fill(key, block)
+        return bool(self._filled)
+
     def _forget_oldest(self) -> None:
         key, block = self._filled.popleft()
+        self._shapes.remove(block.table)
         self._weight -= block.weight
         self._steps -= len(block)
         self.forgotten += len(block)

@@ -17,7 +17,7 @@ from farscope.scope.scope import Scope
 from farscope.scope.stats import ScopeStats
 from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, History, Key, key_of
 from farscope.views.web.past import Past, Recorded
-from farscope.views.web.row import Row
+from farscope.views.web.row import PictureRoom, Row
 
 ROUND_S: Final = 0.02
 """Time between two rounds: what comes meanwhile is taken at once, which costs less than step by step."""
@@ -76,6 +76,7 @@ class Hub:
         self.failure: Exception | None = None
         """What ended the following, if it was not leaving the block."""
         self._scope = scope
+        self._room = PictureRoom()
         self._numbers: dict[Key, int] = {}
         self._next_number = 1
         self._ending = Event()
@@ -229,7 +230,8 @@ class Hub:
         if number is None:
             number = self._numbers[key] = self._next_number
             self._next_number += 1
-            self.rows[number] = Row(number, view, self.history.corrections.get(key.probe, 0), kept=kept)
+            correction_ns = self.history.corrections.get(key.probe, 0)
+            self.rows[number] = Row(number, view, correction_ns, kept=kept, room=self._room)
         elif not self.rows[number].take_view(view):
             return False
         self.rows[number].revision = self.revision
@@ -260,7 +262,7 @@ class Hub:
 
     def _forget(self, keys: set[Key]) -> None:
         for key in keys:
-            del self.rows[self._numbers.pop(key)]
+            self.rows.pop(self._numbers.pop(key)).give_back()
             self.history.remove(key)
         if self.recorded is None:
             probes = {key.probe for key in self._numbers}

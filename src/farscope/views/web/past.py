@@ -10,10 +10,13 @@ from farscope.records.step import Step
 from farscope.scope.chart import ChartView
 from farscope.scope.life import Life
 from farscope.scope.seek import EVER_NS, Around, Rest, Seek
-from farscope.views.web.history import RECORDING_WEIGHT, History, Key, key_of
+from farscope.views.web.history import History, Key, key_of
 
 KEPT: Final = 3
 """Surroundings kept, so that the questions a page asks about one moment cost one look; a few MB each."""
+
+AROUND_WEIGHT: Final = 300_000
+"""Weight of what is remembered around a moment, some 12 MB; see ``DEFAULT_WEIGHT``."""
 
 LOOKS: Final = 8
 """Places looked at for the next step of a chart, which may lie far from its probe's next one."""
@@ -118,7 +121,7 @@ class Recorded:
         return found[-limit:]
 
     def _past(self, around: Around) -> Past:
-        history = History(RECORDING_WEIGHT)
+        history = History(AROUND_WEIGHT)
         for probe, correction_ns in self.corrections.items():
             history.correct(probe, correction_ns, was_set=False)
         for steps in around.steps.values():

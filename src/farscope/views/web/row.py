@@ -9,6 +9,7 @@ from typing import Final
 
 from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, RawStep
+from farscope.records.weight import SHARED_BYTES
 from farscope.scope.chart import ChartView
 from farscope.views.statechart.model import Statechart
 from farscope.views.statechart.moves import moves
@@ -20,8 +21,18 @@ MAX_ARROWS: Final = 2_000
 """Different arrows that are counted of a chart; more of them make no picture any more, and what is done
 beyond these is counted as ``uncounted``."""
 
+PICTURE_BYTES: Final = 32 << 20
+"""Bytes that the names in the pictures of all charts take at most; what is done beyond is ``uncounted``."""
+
 UNCOUNTED: Final = 1_024
 """Steps that wait to be counted in the picture at most: counting many at once costs far less."""
+
+
+class PictureRoom:
+    """What the pictures of all charts take together. Not thread-safe."""
+
+    def __init__(self, limit: int = PICTURE_BYTES) -> None:
+        self.left = limit
 
 
 class Row:
@@ -30,7 +41,15 @@ class Row:
     Times are in nanoseconds since the epoch by one clock for all charts; 0 means not yet.
     """
 
-    def __init__(self, number: int, view: ChartView, correction_ns: int = 0, *, kept: bool = False) -> None:
+    def __init__(
+        self,
+        number: int,
+        view: ChartView,
+        correction_ns: int = 0,
+        *,
+        kept: bool = False,
+        room: PictureRoom | None = None,
+    ) -> None:
         self.number = number
         """What the page calls the chart; never used again for another one."""
         self.view = view
@@ -60,6 +79,9 @@ class Row:
         self._number = 0
         self._seconds: Counter[int] = Counter()
         self._drawn = 0
+        self._room = room or PictureRoom()
+        self._shape_bytes = 0
+        self._large: set[int] = set()
         if view.structure is not None:
             self._picture.add_structure(view.structure)
 
@@ -141,11 +163,22 @@ class Row:
         self._shapes.clear()
 
     def _count(self, shape: Shape, count: int) -> None:
-        if self._drawn >= MAX_ARROWS and not self._draws(shape):
-            self.uncounted += count
-            return
+        known = self._draws(shape)
+        # Another shape of an arrow that is drawn already brings few names, unless it is large.
+        if not known or (shape.size > SHARED_BYTES and hash(shape) not in self._large):
+            if self._room.left < shape.size or (not known and self._drawn >= MAX_ARROWS):
+                self.uncounted += count
+                return
+            self._room.left -= shape.size
+            self._shape_bytes += shape.size
+            self._large.add(hash(shape))
         self._picture.add_shape(shape, count)
         self._drawn = len(self._picture.seen) + len(self._picture.hooked) + len(self._picture.failed)
+
+    def give_back(self) -> None:
+        """Give the room of the picture back: the chart is forgotten."""
+        self._room.left += self._shape_bytes
+        self._shape_bytes = 0
 
     def _draws(self, shape: Shape) -> bool:
         seen = moves(shape)

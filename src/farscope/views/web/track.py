@@ -75,6 +75,14 @@ class Track:
             rest = rest[len(part) :]
         return filled
 
+    def fill_up(self) -> Block | None:
+        """Let the next step begin a block of its own; return the block that is filled by this, if one is."""
+        if not self.blocks or self.blocks[-1].full:
+            return None
+        block = self.blocks[-1]
+        block.close()
+        return block
+
     def forget_oldest(self) -> None:
         """Forget the oldest block; there must be one."""
         gone = len(self.blocks.popleft())
