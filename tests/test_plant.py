@@ -113,7 +113,8 @@ def test_in_two_minutes_every_fault_shows_and_nothing_is_late_because_of_a_slow_
         watcher.wait_err("watching")
         plant.run(120.0)
         assert watcher.wait(timeout_s=60) == 0
-    items = [json.loads(line) for line in watcher.out.splitlines()]
+        shown, told = watcher.out, watcher.err
+    items = [json.loads(line) for line in shown.splitlines()]
     notices = [item for item in items if "notice" in item]
     assert all(notice["time_ns"] for notice in notices)
     assert {notice["chart"] for notice in notices if notice["notice"] == "silent"} == {
@@ -121,7 +122,7 @@ def test_in_two_minutes_every_fault_shows_and_nothing_is_late_because_of_a_slow_
         "c3.billing",
         "c3.contactor",
     }
-    account = json.loads(watcher.err.splitlines()[-2])["account"]
+    account = json.loads(told.splitlines()[-2])["account"]
     assert account["lost"] == 0
     assert account["late"] <= held_up(plant)
     failed = {(item["chart"], item["signal"]) for item in items if item.get("kind") == "failed"}

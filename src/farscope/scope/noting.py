@@ -20,11 +20,10 @@ Correction = Callable[[str], int]
 
 
 class _Waiting(NamedTuple):
+    arrived_ns: int
     key_ns: int
     """When it is due: just before the steps of that time or, if it introduces nothing, just after them."""
     later: bool
-    order: int
-    arrived_ns: int
     notice: Notice
 
 
@@ -35,8 +34,13 @@ class Noting:
         self.placed: list[Notice] = []
         """What has found its place and was not asked for yet."""
         self._correction_ns = correction_ns
-        self._waiting: list[_Waiting] = []
-        self._order = 0
+        # By number, and so by when they came.
+        self._waiting: dict[int, _Waiting] = {}
+        # When each is due, whether behind the steps of that time, and its number; also of some that moved.
+        self._due: list[tuple[int, bool, int]] = []
+        # Charts that are introduced by one that waits, and made no step yet, by probe and serial.
+        self._introduced: dict[tuple[str, int], int] = {}
+        self._number = 0
 
     def __len__(self) -> int:
         """Return how many notices wait."""
@@ -45,62 +49,85 @@ class Noting:
     @property
     def next_ns(self) -> int | None:
         """When the next notice is due; None if none waits."""
-        return self._waiting[0].key_ns if self._waiting else None
+        number = self._next()
+        return None if number is None else self._waiting[number].key_ns
 
     @property
     def oldest_arrival_ns(self) -> int | None:
         """When the notice came that has waited for longest; None if none waits."""
-        return min((waiting.arrived_ns for waiting in self._waiting), default=None)
+        return next((waiting.arrived_ns for waiting in self._waiting.values()), None)
 
     def add(self, notice: Notice, arrived_ns: int) -> None:
         """Take a notice that came at ``arrived_ns``, by a clock that does not go back."""
-        self._order += 1
+        self._number += 1
         later = notice.kind not in INTRODUCING
-        heapq.heappush(self._waiting, _Waiting(self._key_ns(notice), later, self._order, arrived_ns, notice))
+        if notice.chart is not None and not later:
+            self._introduced[notice.probe, notice.chart.serial] = self._number
+        self._put(self._number, _Waiting(arrived_ns, self._key_ns(notice), later, notice))
 
     def introduce(self, probe: str, steps: Sequence[RawStep]) -> None:
         """Let no chart be introduced later than by the first of its steps: those are sent after it was."""
-        if not any(waiting.notice.probe == probe and not waiting.later for waiting in self._waiting):
+        if not self._introduced:
             return
-        first_ns = {step[0][3]: step[3] + step[4] for step in reversed(steps)}
-        self._waiting = [self._introduced(waiting, probe, first_ns) for waiting in self._waiting]
-        heapq.heapify(self._waiting)
-
-    def _introduced(self, waiting: _Waiting, probe: str, first_ns: dict[int, int]) -> _Waiting:
-        chart, time_ns = waiting.notice.chart, waiting.notice.time_ns
-        if waiting.later or chart is None or time_ns is None or waiting.notice.probe != probe:
-            return waiting
-        notice = replace(waiting.notice, time_ns=min(time_ns, first_ns.get(chart.serial, time_ns)))
-        return waiting._replace(notice=notice, key_ns=self._key_ns(notice))
+        for serial, ended_ns in {step[0][3]: step[3] + step[4] for step in reversed(steps)}.items():
+            waiting = self._waiting.get(number := self._introduced.pop((probe, serial), 0))
+            if waiting is not None and waiting.notice.time_ns is not None:
+                notice = replace(waiting.notice, time_ns=min(waiting.notice.time_ns, ended_ns))
+                self._put(number, waiting._replace(notice=notice, key_ns=self._key_ns(notice)))
 
     def correct(self) -> None:
         """Go by what is known of clocks by now."""
-        self._waiting = [waiting._replace(key_ns=self._key_ns(waiting.notice)) for waiting in self._waiting]
-        heapq.heapify(self._waiting)
+        self._due.clear()
+        for number, waiting in list(self._waiting.items()):
+            self._put(number, waiting._replace(key_ns=self._key_ns(waiting.notice)))
 
     def due_ns(self, until_ns: int, arrived_ns: int) -> int:
-        """Return until when notices are due if those that came until ``arrived_ns`` are."""
-        due = [waiting.key_ns for waiting in self._waiting if waiting.arrived_ns <= arrived_ns]
-        if len(self._waiting) > MAX_WAITING:
-            due.append(heapq.nsmallest(len(self._waiting) - MAX_WAITING, self._waiting)[-1].key_ns)
-        return max([until_ns, *due])
+        """Return until when notices are due if those that came until ``arrived_ns`` are, or are too many."""
+        for place, waiting in enumerate(self._waiting.values()):
+            if waiting.arrived_ns > arrived_ns and place >= len(self._waiting) - MAX_WAITING:
+                break
+            until_ns = max(until_ns, waiting.key_ns)
+        return until_ns
 
     def before(self, until_ns: int) -> int | None:
         """Return up to which time steps come before the next notice; None if none is due until then."""
-        if not self._waiting or self._waiting[0].key_ns > until_ns:
+        number = self._next()
+        if number is None:
             return None
-        key_ns, later, *_ = self._waiting[0]
-        return key_ns if later else key_ns - 1
+        waiting = self._waiting[number]
+        if waiting.key_ns > until_ns:
+            return None
+        return waiting.key_ns if waiting.later else waiting.key_ns - 1
 
     def place(self, steps: int) -> None:
         """Let the next notice have its place after so many steps that were handed out."""
-        notice = heapq.heappop(self._waiting).notice
+        number = self._next()
+        if number is None:
+            return
+        heapq.heappop(self._due)
+        notice = self._waiting.pop(number).notice
+        if notice.chart is not None:
+            self._introduced.pop((notice.probe, notice.chart.serial), None)
         self.placed.append(replace(notice, time_ns=self._shown_ns(notice), place=steps))
 
     def take(self) -> list[Notice]:
         """Return what has found its place since this was last asked."""
         placed, self.placed = self.placed, []
         return placed
+
+    def _put(self, number: int, waiting: _Waiting) -> None:
+        self._waiting[number] = waiting
+        heapq.heappush(self._due, (waiting.key_ns, waiting.later, number))
+
+    def _next(self) -> int | None:
+        """Return the number of the notice that is due next; None if none waits."""
+        while self._due:
+            key_ns, _, number = self._due[0]
+            waiting = self._waiting.get(number)
+            if waiting is not None and waiting.key_ns == key_ns:
+                return number
+            heapq.heappop(self._due)
+        return None
 
     def _key_ns(self, notice: Notice) -> int:
         if notice.time_ns is None:

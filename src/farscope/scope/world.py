@@ -114,6 +114,8 @@ class World:
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
         self._labels = Labels()
         self._places: Counter[str] = Counter()
+        self._speaking: dict[str, _Probe] = {}
+        """Probes that are not known to have fallen silent in the past, the one unheard for longest first."""
         self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
         """How far the past was read; since when somebody was heard in it all the time; when that was last
         used."""
@@ -133,6 +135,8 @@ class World:
         probe = self._heard(accepted, now_ns - age_ns)
         news = _News(probe.id, batch)
         probe.sent_ns, probe.past_ns = news.last_ns, past_ns
+        self._speaking.pop(probe.id, None)
+        self._speaking[probe.id] = probe
         notices = list(self._hear(probe, now_ns, news, in_past=past_ns is not None))
         goodbye = bool(header.flags & Flags.GOODBYE)
         probe.pulse.hear(batch.sent_ns, goodbye=goodbye)
@@ -309,9 +313,12 @@ class World:
         if past_ns - self._looked_back_ns < LOOK_BACK_NS:
             return
         self._looked_back_ns = past_ns
-        for probe in self._probes.values():
-            heard_ns = max(probe.past_ns or 0, self._heard_since_ns)
-            if not (probe.closed or probe.silence_told) and past_ns - heard_ns >= SILENT_AFTER_NS:
+        while self._speaking:
+            probe = next(iter(self._speaking.values()))
+            if past_ns - max(probe.past_ns or 0, self._heard_since_ns) < SILENT_AFTER_NS:
+                return
+            del self._speaking[probe.id]
+            if not (probe.closed or probe.silence_told):
                 probe.silence_told = True
                 yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
 
@@ -377,6 +384,7 @@ class World:
         for key in list(self._probes[probe_id].charts.values()):
             self._forget_chart(key)
         self._places[self._probes.pop(probe_id).place] -= 1
+        self._speaking.pop(probe_id, None)
 
     def _forget_chart(self, key: Key) -> None:
         chart = self._charts.pop(key)
