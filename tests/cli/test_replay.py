@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from farscope.cli.pace import Pace
-from farscope.cli.replay import _due, _play
+from farscope.cli.progress import Progress
+from farscope.cli.replay import _due, _play, _store
+from farscope.errors import LogRefused
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS
 from farscope.testing.program import Program
@@ -69,6 +71,38 @@ def test_ctrl_c_ends_a_slow_one_with_the_account(recording):
         assert player.wait() == 0
         assert said(player.out) == LAMP[:1]
         assert "seen " in player.err.splitlines()[-1]
+
+
+def test_ctrl_c_ends_a_slow_one_into_a_log_and_says_that_there_was_more(recording, tmp_path):
+    stage = f"sqlite:{tmp_path / 'stage'}"
+    with Program("-m", "farscope", "replay", str(recording), stage, "--speed", "0.0000001") as player:
+        player.wait_err("replaying")
+        player.interrupt()
+        assert player.wait() == 0
+        last = player.err.splitlines()[-1]
+        assert last.startswith("replayed ")
+        assert last.endswith("; ended before the recording's end was reached")
+
+
+class Sulking:
+    """A log's writer that refuses so many times before it takes something."""
+
+    def __init__(self, refusals: int) -> None:
+        self.refusals = refusals
+
+    def append(self, _batches: list[bytes], _timeout_s: float) -> None:
+        if self.refusals:
+            self.refusals -= 1
+            raise LogRefused("the login of user x is refused")
+
+
+def test_a_log_that_refuses_after_it_has_taken_something_is_waited_for(monkeypatch, capsys):
+    monkeypatch.setattr("farscope.cli.replay.RETRY_S", 0.0)
+    writer = Sulking(2)
+    with pytest.raises(LogRefused):
+        _store(writer, [b"1"], Progress(), lambda: False, let_in=False)
+    assert _store(writer, [b"1", b"2"], Progress(), lambda: False, let_in=True) == 2
+    assert "log unavailable: the login of user x is refused" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

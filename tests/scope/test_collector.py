@@ -15,6 +15,7 @@ from farscope.scope.notice import NoticeKind
 from farscope.scope.ordering import Now
 from farscope.scope.scope import Scope
 from farscope.scope.unknown import Why
+from farscope.testing.waiting import eventually
 
 SECOND_NS = 10**9
 LONG_S = 30.0
@@ -229,3 +230,23 @@ def test_a_reader_that_breaks_is_told_as_a_failure_of_the_account(keyring):
         assert scope.wait_for(lambda scope: scope.ended, LONG_S)
     (unknown,) = scope.stats.unknown
     assert (unknown.why, unknown.detail) == (Why.FAILED, "OSError: gone")
+
+
+def test_of_a_log_that_does_not_let_go_nobody_knows_whether_it_was_read_to_the_end(keyring, monkeypatch):
+    monkeypatch.setattr(collector, "CLOSE_WAIT_S", 0.0)
+    released = threading.Event()
+
+    class Clinging(PastLog):
+        def read(self, _timeout_s: float, _limit: int = 256) -> list[Entry]:
+            if self.caught_up:
+                released.wait(LONG_S)
+            self.caught_up = True
+            return []
+
+    scope = Scope(Clinging(), keyring)
+    with scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+    assert not scope.caught_up
+    assert [unknown.why for unknown in scope.stats.unknown] == [Why.NOT_READ]
+    released.set()
+    eventually(lambda: scope.ended)

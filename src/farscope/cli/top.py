@@ -151,7 +151,7 @@ class Feed:
             stats.probes,
             len(self.table),
             self._trouble,
-            reading=not (self.scope.ended if self.ends else self.scope.reached_end),
+            reading=stats.batches > 0 and not (self.scope.ended if self.ends else self.scope.reached_end),
             unknown=sum(unknown.chart is not None for unknown in stats.unknown),
         )
 

@@ -114,6 +114,9 @@ class Collector:
         self._reader.interrupt()
         if self._thread is not current_thread():
             self._thread.join(CLOSE_WAIT_S)
+            if self._thread.is_alive():
+                # The log holds it, so nobody knows what is in there.
+                self._fall_behind()
 
     def charts(self) -> list[ChartView]:
         """Return every chart followed."""
