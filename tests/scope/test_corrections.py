@@ -1,4 +1,5 @@
 from farscope.records.step import ChartId
+from farscope.scope import corrections as corrections_module
 from farscope.scope.corrections import KEPT, Corrections
 
 
@@ -39,3 +40,21 @@ def test_of_a_chart_corrected_again_and_again_the_newest_corrections_are_kept():
         corrections.note("a", steps(number), number)
     assert corrections.of(chart(), 2 * KEPT) == 2 * KEPT
     assert corrections.of(chart(), 1) == KEPT + 1
+
+
+def test_corrections_of_all_charts_together_are_bounded(monkeypatch):
+    monkeypatch.setattr(corrections_module, "KEPT_CHARTS", 20)
+    monkeypatch.setattr(corrections_module, "ALL_KEPT", 50)
+    corrections = Corrections()
+    for number in range(1, 11):
+        for probe in "abc":
+            for serial in range(1, 11):
+                corrections.note(probe, steps(number, probe=probe, serial=serial), number)
+                kept = [changes for charts in corrections._probes.values() for changes in charts.values()]
+                assert len(kept) <= 20
+                assert sum(map(len, kept)) <= 50
+    assert corrections.of(chart("c", 10), 10) == 10
+    alone = Corrections()
+    for serial in range(1, 101):
+        alone.note("a", steps(1, serial=serial), 7)
+    assert (alone.of(chart(serial=100), 1), alone.of(chart(serial=1), 1)) == (7, 0)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.scope.ledger import MAX_REASONS, OTHER_REASON, PATIENCE_NS, QUIET_NS, Ledger
+from farscope.scope.ledger import MAX_REASON, MAX_REASONS, OTHER_REASON, PATIENCE_NS, QUIET_NS, Ledger
 from farscope.scope.spans import Span
 from farscope.wire.batch import Batch, Drop
 
@@ -175,3 +175,11 @@ def test_reasons_made_up_without_end_do_not_fill_the_memory():
     ledger.post(make(drops=[Drop(n, 1, f"reason {n}") for n in range(100)]), 0)
     assert len(ledger.dropped) == MAX_REASONS + 1
     assert ledger.dropped[OTHER_REASON] == 100 - MAX_REASONS
+
+
+def test_long_reasons_are_cut_and_their_steps_counted():
+    ledger = Ledger(from_start=True)
+    drops = [Drop(number, 1, "x" * 1_000 + str(number)) for number in range(5)]
+    ledger.post(make(drops=drops), 0)
+    assert list(ledger.dropped.values()) == [5]
+    assert [len(reason) for reason in ledger.dropped] == [MAX_REASON]

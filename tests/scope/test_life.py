@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.records.step import NANOSECONDS
-from farscope.scope.life import MAX_SPANS, MAX_STOPS, SILENT_AFTER_NS, Pulse
+from farscope.scope import life as life_module
+from farscope.scope.life import FEW, MAX_SPANS, MAX_STOPS, SILENT_AFTER_NS, Pulse, PulseRoom
 
 S = NANOSECONDS
 
@@ -66,3 +67,20 @@ def test_stops_are_bounded():
     for serial in range(MAX_STOPS + 10):
         pulse.stop(serial, 1)
     assert len(pulse.life(0).stopped) == MAX_STOPS
+
+
+def test_probes_that_share_room_keep_their_newest_spans_and_stops(monkeypatch):
+    monkeypatch.setattr(life_module, "ALL_KEPT", 100)
+    room = PulseRoom()
+    pulses = [Pulse(room) for _ in range(30)]
+    for number in range(1, 51):
+        for pulse in pulses:
+            pulse.hear(number * 10 * S, goodbye=False)
+            pulse.stop(number, number * 10 * S)
+    lives = [pulse.life(0) for pulse in pulses]
+    assert sum(len(life.heard) + len(life.stopped) for life in lives) <= 100 + 30 * 2 * (FEW + 1)
+    assert all(life.status(50, 500 * S) == "stopped" and len(life.heard) >= FEW for life in lives)
+    assert all(life.status(99, 500 * S) == "alive" for life in lives)
+    for pulse in pulses:
+        pulse.forget()
+    assert room.taken == 0

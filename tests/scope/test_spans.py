@@ -1,7 +1,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from farscope.scope.spans import MAX_HOLES, Span, Spans
+from farscope.scope.spans import FEW_HOLES, MAX_HOLES, HoleRoom, Span, Spans
 
 SPANS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 12)), max_size=40)
 
@@ -74,3 +74,41 @@ def test_memory_stays_bounded_under_endless_gaps_and_the_count_stays_exact():
     assert taken.missing == 10 * MAX_HOLES
     assert taken.take(0, 0).new == ()
     assert len(taken.tell(0)) == 2 * MAX_HOLES
+
+
+def test_sequences_that_share_room_keep_few_holes_each_and_count_all_the_same():
+    room = HoleRoom(limit=100)
+    sequences = [Spans(0, room) for _ in range(50)]
+    for number in range(1, 201, 2):
+        for sequence in sequences:
+            sequence.take(number, number)
+    assert all(sequence.missing == 100 for sequence in sequences)
+    assert sum(len(sequence.holes()) for sequence in sequences) <= 100 + 50 * (FEW_HOLES + 1)
+    assert all(len(sequence.holes()) >= FEW_HOLES for sequence in sequences)
+    for sequence in sequences:
+        sequence.tell(0)
+        sequence.forget()
+    assert not room.full
+    alone = Spans(0, room)
+    for number in range(1, 101, 2):
+        alone.take(number, number)
+    assert len(alone.holes()) == 50
+
+
+def test_holes_that_were_told_or_given_up_give_their_room_back():
+    room = HoleRoom(limit=MAX_HOLES + 10)
+    one = Spans(0, room)
+    for number in range(1, 4 * MAX_HOLES, 2):
+        one.take(number, number)
+    crowded = Spans(0, room)
+    for number in range(1, 2 * MAX_HOLES, 2):
+        crowded.take(number, number)
+    assert FEW_HOLES <= len(crowded.holes()) < MAX_HOLES
+    assert crowded.missing == MAX_HOLES
+    crowded.forget()
+    one.tell(0)
+    one.take(0, 4 * MAX_HOLES)
+    other = Spans(0, room)
+    for number in range(1, 2 * MAX_HOLES, 2):
+        other.take(number, number)
+    assert len(other.holes()) == MAX_HOLES

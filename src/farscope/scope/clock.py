@@ -9,6 +9,9 @@ WINDOW_NS = 60_000_000_000
 or was set back unseen would be followed too late; shorter, and a busy spell without a quick batch would
 mislead."""
 
+MAX_BEST = 256
+"""Batches remembered of the window at most, one of each part of it."""
+
 SETTLE_NS = 2_500_000_000
 SETTLE_SAMPLES = 3
 """An estimate is settled when so many batches over so long have brought none that was much quicker. What
@@ -63,7 +66,9 @@ class ClockEstimate:
             self._begin_settling(now_ns)
         while best and best[-1][1] <= offset_ns:
             best.pop()
-        best.append((now_ns, offset_ns))
+        # One that is worse than another of the same quarter of a second is never needed.
+        if not best or now_ns - best[-1][0] >= WINDOW_NS // MAX_BEST:
+            best.append((now_ns, offset_ns))
         self._count += 1
         if self._count >= SETTLE_SAMPLES and now_ns - self._improved_ns >= SETTLE_NS:
             self._settled = True

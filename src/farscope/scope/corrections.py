@@ -11,6 +11,13 @@ from farscope.scope.intake import MAX_PROBES
 KEPT = 256
 """Corrections kept for a chart; of steps from before them the first one kept is told."""
 
+KEPT_CHARTS = 16_384
+"""Charts of all probes together for which corrections are kept, some 5 MB; at the limit those of the probe
+that was corrected first are forgotten, and its steps shown at their own times."""
+
+ALL_KEPT = 131_072
+"""Corrections kept for all charts together, some 20 MB; the same happens at this limit."""
+
 
 class Corrections:
     """What was taken off the times of steps when they were handed out; not thread-safe.
@@ -21,6 +28,7 @@ class Corrections:
     def __init__(self) -> None:
         # By probe and chart, from which number on: for probes only that were ever corrected.
         self._probes: dict[str, dict[int, list[tuple[int, int]]]] = {}
+        self._charts = self._changes = 0
 
     def note(self, probe: str, steps: Iterable[RawStep], correction_ns: int) -> None:
         """Take note of steps that are handed out; a chart's own in the order of their numbers."""
@@ -29,14 +37,29 @@ class Corrections:
             if not correction_ns:
                 return
             while len(self._probes) >= MAX_PROBES:
-                del self._probes[next(iter(self._probes))]
+                self._forget(next(iter(self._probes)))
             charts = self._probes[probe] = {}
+        known = len(charts)
         for step in steps:
             changes = charts.setdefault(step[0][3], [])
             number, present_ns = changes[-1] if changes else (-1, 0)
             if correction_ns != present_ns and step[1] > number:
                 changes.append((step[1], correction_ns))
+                self._changes += len(changes) <= KEPT
                 del changes[:-KEPT]
+        self._charts += len(charts) - known
+        while self._charts > KEPT_CHARTS or self._changes > ALL_KEPT:
+            first = next(iter(self._probes))
+            if first != probe:
+                self._forget(first)
+            else:
+                self._charts -= 1
+                self._changes -= len(charts.pop(next(iter(charts))))
+
+    def _forget(self, probe: str) -> None:
+        charts = self._probes.pop(probe)
+        self._charts -= len(charts)
+        self._changes -= sum(map(len, charts.values()))
 
     def of(self, chart: ChartId, number: int) -> int:
         """Return what was taken off the time of a step that was handed out, in nanoseconds."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from farscope.errors import Malformed, UnsupportedVersion, WireError, WrongKey
-from farscope.scope.ledger import Ledger, Posted
-from farscope.scope.spans import Spans
+from farscope.scope.ledger import OTHER_REASON, Ledger, Posted
+from farscope.scope.spans import HoleRoom, Spans
 from farscope.wire.batch import Batch
 from farscope.wire.codec import Decoder
 from farscope.wire.envelope import Flags, Header
@@ -17,6 +17,9 @@ from farscope.wire.seal import Opener
 MAX_PROBES = 4_096
 """Probes whose numbers are known at a time. At the limit the one unheard for longest is forgotten: its
 counts stay in the totals, and should it speak again it is taken for a probe heard for the first time."""
+
+MAX_ALL_REASONS = 256
+"""Different reasons for drops kept apart for all probes; further ones are counted as ``OTHER_REASON``."""
 
 REPLAY_DISTANCE = 1_024
 """A batch had before that lies this far behind the newest of its probe is refused as replayed: a probe
@@ -87,7 +90,9 @@ class Totals:
         self.received += ledger.received
         self.duplicated += ledger.duplicated
         self.missing += ledger.missing
-        self.dropped.update(ledger.dropped)
+        for reason, count in ledger.dropped.items():
+            known = reason in self.dropped or len(self.dropped) < MAX_ALL_REASONS
+            self.dropped[reason if known else OTHER_REASON] += count
 
 
 class Intake:
@@ -116,6 +121,7 @@ class Intake:
         self._decoder = Decoder()
         self._since_ns = since_ns
         self._host = host
+        self._room = HoleRoom()
         self._probes: dict[bytes, _Known] = {}
         self._forgotten = Totals()
         self._forgotten_probes = 0
@@ -157,12 +163,17 @@ class Intake:
     def _new_probe(self, header: Header, batch: Batch) -> _Known:
         if len(self._probes) >= MAX_PROBES:
             unheard = next(iter(self._probes))
-            self._forgotten.add(self._probes.pop(unheard).ledger)
+            forgotten = self._probes.pop(unheard)
+            self._forgotten.add(forgotten.ledger)
+            forgotten.ledger.forget()
+            forgotten.batches.forget()
             self._forgotten_probes += 1
         from_start = header.number == 0 or self._since_ns == 0
         if self._since_ns is not None and batch.host == self._host:
             from_start = from_start or batch.started_ns >= self._since_ns
-        return _Known(Ledger(from_start=from_start), Spans(0 if from_start else None))
+        return _Known(
+            Ledger(from_start=from_start, room=self._room), Spans(0 if from_start else None, self._room)
+        )
 
     def _repeat(self, known: _Known, header: Header, batch: Batch) -> Outcome:
         if header.number + REPLAY_DISTANCE < known.batches.end:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from farscope.records.step import RawStep
-from farscope.scope.spans import Span, Spans
+from farscope.scope.spans import HoleRoom, Span, Spans
 from farscope.wire.batch import Batch
 
 PATIENCE_NS = 1_000_000_000
@@ -20,6 +20,9 @@ both have been packed while steps were waiting."""
 
 MAX_REASONS = 16
 """Different reasons for drops kept apart for one probe; further ones are counted as ``OTHER_REASON``."""
+
+MAX_REASON = 80
+"""Characters of a reason that are kept; a longer one is cut, and ends in an ellipsis."""
 
 OTHER_REASON = "other"
 
@@ -42,15 +45,18 @@ class Ledger:
     not missing, until two heartbeats, the goodbye or the probe's silence show that it will not come.
     """
 
-    def __init__(self, *, from_start: bool) -> None:
-        """``from_start``: this scope could have seen the probe's first step, so numbers count from 0."""
+    def __init__(self, *, from_start: bool, room: HoleRoom | None = None) -> None:
+        """``from_start``: this scope could have seen the probe's first step, so numbers count from 0.
+
+        ``room`` is for the gaps of all ledgers together.
+        """
         self.received = 0
         """Steps had, each counted once."""
         self.duplicated = 0
         """Steps that arrived again and were left out."""
         self.dropped: dict[str, int] = {}
         """Numbers the probe declared as dropped, by reason."""
-        self._numbers = Spans(0 if from_start else None)
+        self._numbers = Spans(0 if from_start else None, room)
         self._announced = 0
         self._quiet: tuple[int, int] | None = None
 
@@ -135,7 +141,12 @@ class Ledger:
         self.duplicated += len(batch.steps) - len(steps)
         return Posted(steps, dropped, tuple(found))
 
+    def forget(self) -> None:
+        """Give the room back that the gaps took; the ledger is not used any more."""
+        self._numbers.forget()
+
     def _drop(self, dropped: dict[str, int], reason: str, count: int) -> None:
+        reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
         if reason not in self.dropped and len(self.dropped) >= MAX_REASONS:
             reason = OTHER_REASON
         self.dropped[reason] = self.dropped.get(reason, 0) + count

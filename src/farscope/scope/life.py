@@ -22,6 +22,13 @@ MAX_SPANS = 128
 MAX_STOPS = 4_096
 """Charts of one probe whose stop is kept; at the limit the one stopped first is taken for running."""
 
+FEW = 8
+"""Spans and stops that a probe may keep in any case."""
+
+ALL_KEPT = 65_536
+"""Spans and stops that all probes together keep, some 15 MB, besides those few of each; at the limit a probe
+that gets another one is treated as at its own limit."""
+
 MAX_JUMPS = 8
 """Newest jumps of a clock kept."""
 
@@ -67,12 +74,30 @@ class Life(NamedTuple):
         return any(change_ns - BACK_NS <= jump <= change_ns + SILENT_AFTER_NS for jump in self.jumps)
 
 
+class PulseRoom:
+    """Room for what is kept of all probes. Used by one thread at a time."""
+
+    __slots__ = ("taken",)
+
+    def __init__(self) -> None:
+        self.taken = 0
+        """Spans and stops that are kept."""
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no more room than what each probe has in any case."""
+        return self.taken > ALL_KEPT
+
+
 class Pulse:
     """Follows one probe, batch by batch. Not thread-safe."""
 
-    __slots__ = ("_closed_ns", "_heard", "_jumps", "_last_ns", "_stopped")
+    __slots__ = ("_closed_ns", "_counted", "_heard", "_jumps", "_last_ns", "_room", "_stopped")
 
-    def __init__(self) -> None:
+    def __init__(self, room: PulseRoom | None = None) -> None:
+        """``room`` is shared with the pulses of other probes."""
+        self._room = room or PulseRoom()
+        self._counted = 0
         self._heard: list[tuple[int, int]] = []
         self._closed_ns: int | None = None
         self._stopped: dict[int, int] = {}
@@ -98,19 +123,31 @@ class Pulse:
     def stop(self, serial: int, sent_ns: int) -> None:
         """Take note that a chart was told to be stopped; only the first time counts."""
         self._stopped.setdefault(serial, sent_ns)
-        if len(self._stopped) > MAX_STOPS:
+        self._count()
+        while len(self._stopped) > (FEW if self._room.full else MAX_STOPS):
             del self._stopped[next(iter(self._stopped))]
+            self._count()
 
     def life(self, correction_ns: int) -> Life:
         """Return what is known at this moment."""
         stopped = MappingProxyType(dict(self._stopped))
         return Life(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
 
+    def forget(self) -> None:
+        """Give back the room that it took; the probe is not followed any more."""
+        self._room.taken -= self._counted
+        self._counted = 0
+
+    def _count(self) -> None:
+        counted = len(self._heard) + len(self._stopped)
+        self._room.taken += counted - self._counted
+        self._counted = counted
+
     def _join_oldest(self) -> None:
+        self._count()
+        limit = FEW if self._room.full else MAX_SPANS
         # A span that grew to the past may have reached the one before it.
-        while len(self._heard) > 1 and (
-            len(self._heard) > MAX_SPANS or self._heard[-1][0] < self._heard[-2][0]
-        ):
-            place = 0 if len(self._heard) > MAX_SPANS else len(self._heard) - 2
+        while len(self._heard) > 1 and (len(self._heard) > limit or self._heard[-1][0] < self._heard[-2][0]):
+            place = 0 if len(self._heard) > limit else len(self._heard) - 2
             one, other = self._heard[place : place + 2]
             self._heard[place : place + 2] = [(min(one[0], other[0]), max(one[1], other[1]))]

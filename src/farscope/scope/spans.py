@@ -12,6 +12,14 @@ still arrive for it is taken for something had before. Of those given up without
 newest this many can still be told."""
 
 
+FEW_HOLES = 8
+"""Holes that a sequence may keep in any case."""
+
+ALL_HOLES = 65_536
+"""Holes that all sequences together keep, some 15 MB, besides those few of each; at the limit a sequence that
+gets another one gives up its lowest."""
+
+
 class Span(NamedTuple):
     """The numbers ``first`` to ``last``, both included."""
 
@@ -32,6 +40,25 @@ class _Hole(NamedTuple):
     told: bool
 
 
+class HoleRoom:
+    """Room for the holes of many sequences. Used by one thread at a time."""
+
+    __slots__ = ("_limit", "_taken")
+
+    def __init__(self, limit: int = ALL_HOLES) -> None:
+        self._limit = limit
+        self._taken = 0
+
+    @property
+    def full(self) -> bool:
+        """Whether there is no more room than what each sequence has in any case."""
+        return self._taken > self._limit
+
+    def take(self, count: int) -> None:
+        """Take room for so many holes more; give it back if it is less than nothing."""
+        self._taken += count
+
+
 class Taken(NamedTuple):
     """What became of a span that was handed in."""
 
@@ -48,16 +75,21 @@ class Spans:
     expected: a number from there moves ``first`` down.
     """
 
-    __slots__ = ("_given_up", "_holes", "end", "first", "missing")
+    __slots__ = ("_counted", "_given_up", "_holes", "_room", "end", "first", "missing")
 
-    def __init__(self, first: int | None = None) -> None:
-        """``first`` is the first number to expect; without it, the first one handed in is."""
+    def __init__(self, first: int | None = None, room: HoleRoom | None = None) -> None:
+        """``first`` is the first number to expect; without it, the first one handed in is.
+
+        ``room`` is shared with other sequences.
+        """
         self.first = first
         self.end = 0 if first is None else first
         self.missing = 0
         """How many numbers were expected and not had, those of holes given up included."""
         self._holes: list[_Hole] = []
         self._given_up: deque[Span] = deque(maxlen=MAX_HOLES)
+        self._room = room or HoleRoom()
+        self._counted = 0
 
     def holes(self) -> list[Span]:
         """Return the missing spans, lowest first, without those given up at the limit."""
@@ -93,6 +125,7 @@ class Spans:
         """Return the holes noticed at ``born_ns`` or before, each once."""
         told = list(self._given_up)
         self._given_up.clear()
+        self._count()
         for index, hole in enumerate(self._holes):
             if not hole.told and hole.born_ns <= born_ns:
                 told.append(Span(hole.first, hole.last))
@@ -134,8 +167,27 @@ class Spans:
         self._keep_bound()
         return new, found
 
+    def forget(self) -> None:
+        """Give the room back that the holes took; the sequence is not used any more."""
+        self._room.take(-self._counted)
+        self._counted = 0
+
     def _keep_bound(self) -> None:
-        while len(self._holes) > MAX_HOLES:
-            hole = self._holes.pop(0)
-            if not hole.told:
-                self._given_up.append(Span(hole.first, hole.last))
+        self._count()
+        while len(self._holes) > MAX_HOLES or self._is_crowded():
+            if self._is_crowded() and self._given_up:
+                self._given_up.popleft()
+            else:
+                hole = self._holes.pop(0)
+                if not (hole.told or self._room.full):
+                    self._given_up.append(Span(hole.first, hole.last))
+            self._count()
+
+    def _is_crowded(self) -> bool:
+        return self._room.full and self._counted > FEW_HOLES
+
+    def _count(self) -> None:
+        """Tell the room how much of it is taken."""
+        counted = len(self._holes) + len(self._given_up)
+        self._room.take(counted - self._counted)
+        self._counted = counted

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from farscope.errors import UnsupportedVersion, WireError
 from farscope.logs.base import LogReader, Unread, unread_of
 from farscope.scope.life import SILENT_AFTER_NS
-from farscope.scope.spans import Spans
+from farscope.scope.spans import HoleRoom, Spans
 from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header
@@ -54,6 +54,7 @@ class Survey:
     """Looks at batches one by one. Used by one thread at a time; memory is bounded, whatever comes."""
 
     def __init__(self) -> None:
+        self._room = HoleRoom()
         self.probes: dict[bytes, ProbeSurvey] = {}
         """By id, in the order of their first batches."""
         self.batches = 0
@@ -123,7 +124,8 @@ class Survey:
             if len(self.probes) >= MAX_PROBES:
                 self.further += 1
                 return
-            probe = self.probes[header.probe] = ProbeSurvey(header.probe.hex(), first_ns=stored_ns)
+            probe = ProbeSurvey(header.probe.hex(), first_ns=stored_ns, numbers=Spans(room=self._room))
+            self.probes[header.probe] = probe
         key = header.key_id.hex()
         if key not in probe.keys and len(probe.keys) < MAX_KEYS:
             probe.keys.append(key)

@@ -14,7 +14,7 @@ from farscope.scope.clocks import Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
 from farscope.scope.ledger import PATIENCE_NS, Ledger, Posted
-from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse
+from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse, PulseRoom
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.rings import Rings
@@ -112,6 +112,7 @@ class World:
         self._charts: dict[Key, Chart] = {}
         self._bytes = 0
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
+        self._pulses = PulseRoom()
         self._labels = Labels()
         self._places: Counter[str] = Counter()
         self._speaking: dict[str, _Probe] = {}
@@ -291,7 +292,8 @@ class World:
             if len(self._probes) >= MAX_PROBES:
                 self._forget_probe(next(iter(self._probes)))
             place = f"{accepted.batch.host}:{accepted.batch.pid}"
-            probe = _Probe(probe_id, place, accepted.batch.started_ns, accepted.ledger, heard_ns)
+            pulse = Pulse(self._pulses)
+            probe = _Probe(probe_id, place, accepted.batch.started_ns, accepted.ledger, heard_ns, pulse=pulse)
             self._places[place] += 1
         probe.ledger = accepted.ledger
         probe.heard_ns = max(probe.heard_ns, heard_ns)
@@ -383,7 +385,11 @@ class World:
     def _forget_probe(self, probe_id: str) -> None:
         for key in list(self._probes[probe_id].charts.values()):
             self._forget_chart(key)
-        self._places[self._probes.pop(probe_id).place] -= 1
+        probe = self._probes.pop(probe_id)
+        probe.pulse.forget()
+        self._places[probe.place] -= 1
+        if not self._places[probe.place]:
+            del self._places[probe.place]
         self._speaking.pop(probe_id, None)
 
     def _forget_chart(self, key: Key) -> None:
