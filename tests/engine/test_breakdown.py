@@ -241,13 +241,16 @@ def test_a_runner_goes_on_with_its_other_charts(watcher, monkeypatch):
     ("owner", "name"), [(ActiveObject, "_goes_on"), (Stepper, "_end"), (Recorder, "_say_stopped")]
 )
 @pytest.mark.parametrize("driver", ["thread", "runner", "loop"])
-def test_what_breaks_at_the_end_keeps_nobody_waiting(driver, owner, name, watcher, monkeypatch):
+def test_what_breaks_at_the_end_keeps_nobody_waiting_and_the_end_is_told(
+    driver, owner, name, watcher, monkeypatch
+):
     drive = Drive(driver, watcher)
     drive.start()
     monkeypatch.setattr(owner, name, breaks)
     monkeypatch.setattr(Walk, "begin", breaks)
     assert isinstance(drive.send("SWITCH"), BrokenError)
     assert failed_steps(watcher)
+    eventually(lambda: watcher.told[-1][0] == "stopped")
     monkeypatch.undo()
     drive.close()
 

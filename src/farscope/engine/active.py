@@ -9,7 +9,7 @@ import traceback
 from typing import Any, Final, Unpack
 from uuid import NAMESPACE_DNS, uuid5
 
-from farscope.engine.breakdown import broke_down, goes_on
+from farscope.engine.breakdown import broke_down, end_plainly, goes_on
 from farscope.engine.event import Event
 from farscope.engine.hsm import STOP_TIMEOUT_S
 from farscope.engine.latch import LAST_BREATH_S, wait_for_end
@@ -243,6 +243,7 @@ class ActiveObject(Startable):
             if not self._is_over:
                 self._end()
         finally:
+            end_plainly(self)
             let_go(self)
             self._free(self._failure)
             if self._runner is not None:

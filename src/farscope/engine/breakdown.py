@@ -98,6 +98,22 @@ def broke_down(chart: Any, error: BaseException) -> None:
     tell_once(chart, "", blamed, always=True)
 
 
+def end_plainly(chart: Any) -> None:
+    """Tell those who watch that the chart has ended, unless they were told."""
+    if chart._shown_end:
+        return
+    chart._shown_end = True
+    for sink in list(chart._sinks.values()):
+        try:
+            sink.stopped(chart._id)
+        except Exception as deaf:  # noqa: BLE001 - the others are told all the same
+            _log.error("%r of chart %s raised", sink, chart._name, exc_info=deaf)
+    chart._sinks.clear()
+    # Nothing comes behind the end.
+    chart._observers = ()
+    chart._recording = False
+
+
 def tell_once(chart: Any, signal: str, error: BaseException, *, always: bool = False) -> None:
     """Record a failed step about ``error``, unless the last step that was recorded is that one."""
     if chart._recording and (always or chart._told_number != chart._here.number):

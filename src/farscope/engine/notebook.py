@@ -75,7 +75,7 @@ class Notebook(Recorder):
         self._refused: dict[Made, None] = {}
         """Posts from outside that found no room since the last step, each kind once. Poster and chart both
         change it by single operations, which nothing interrupts."""
-        self._asides: deque[str] = deque()
+        self._asides: list[str] = []
         self._asides_cut = 0
         """Scribbles since the last step, outside it, and how many beyond ``MAX_FACTS`` were not kept."""
 
@@ -141,7 +141,7 @@ class Notebook(Recorder):
 
     def _note_asides(self) -> None:
         while self._asides:
-            text = self._asides.popleft()
+            text = self._asides.pop(0)
             if self._note(_SCRIBBLE, ""):
                 self._texts.append(text)
         if self._asides_cut:

@@ -105,8 +105,9 @@ _HELD: Final = (
 )
 """Attributes that hold the same thing from a chart's start to its end."""
 
-held_by: Final = attrgetter(*_HELD)
-"""Returns what a chart's ``_HELD`` attributes hold; kept at its start, and compared with later."""
+held_by: Final = attrgetter(*_HELD, *(f"{name}.__func__" for name in sorted(_UNGUARDED)))
+"""Returns what a chart's ``_HELD`` attributes hold, and the functions of its unguarded methods; kept at its
+start, and compared with later."""
 
 _ENGINE = "farscope.engine."
 _METHOD_OR_SLOT = (FunctionType, MemberDescriptorType, property)
@@ -214,9 +215,11 @@ def refuse_taken_in(chart: Any) -> None:
 def is_intact(chart: Any) -> bool:
     """Tell whether a chart still holds what it held at its start; much cheaper than ``mended``."""
     held = chart._held  # noqa: SLF001 - a chart's own
-    if held is not None and not all(map(is_, held_by(chart), held)):
+    try:
+        return held is None or all(map(is_, held_by(chart), held))
+    except AttributeError:
+        # What hides a method is no method, or a slot was emptied.
         return False
-    return not any(_hidden(chart, _UNGUARDED))
 
 
 def mended(chart: Any) -> ChartBuildError | None:
