@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -14,14 +15,14 @@ from hypothesis import strategies as st
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import Cause, ChartId, RawStep
 from farscope.scope.clocks import SAME_CLOCK_NS, Clocks
 from farscope.scope.intake import Accepted
 from farscope.scope.ledger import Ledger, Posted
 from farscope.scope.merge import HELD_STEPS
-from farscope.scope.notice import NoticeKind
+from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering import COMPANY_NS, PAST_HOLD_NS, WINDOW_S, Now, Ordering
-from farscope.wire.batch import Batch
+from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import Flags, Header
 
 SECOND = 1_000_000_000
@@ -36,9 +37,24 @@ def step_of(probe: str, number: int, time_ns: int, *, serial: int = 1) -> RawSte
     return (ChartId("chart", "far", 7, serial, probe), number, SHAPE, time_ns, 5, 0, 0, 0, None, ())
 
 
-def accepted(probe: bytes, host: str, sent_ns: int, steps: list[RawStep], number: int = 0) -> Accepted:
+def accepted(
+    probe: bytes,
+    host: str,
+    sent_ns: int,
+    steps: list[RawStep],
+    number: int = 0,
+    *,
+    charts: tuple[ChartEntry, ...] = (),
+) -> Accepted:
     batch = Batch(
-        host=host, pid=7, started_ns=0, sent_ns=sent_ns, next_number=0, numbers=[0] * len(steps), steps=steps
+        host=host,
+        pid=7,
+        started_ns=0,
+        sent_ns=sent_ns,
+        next_number=0,
+        numbers=[0] * len(steps),
+        steps=steps,
+        charts=charts,
     )
     header = Header(0, Flags.NONE, bytes(8), probe, number)
     return Accepted(header, batch, Posted(steps, {}, ()), Ledger(from_start=True))
@@ -656,3 +672,69 @@ def test_of_the_past_no_more_is_held_than_there_is_room_for_and_none_for_long():
     view._keep(view.ordering.take(later, live=False, several=True), 0)
     assert len(view.ordering) == 0
     assert len(view.out) == 2 * HELD_STEPS
+
+
+def test_a_probe_alone_waits_only_while_an_effect_waits_for_its_cause():
+    view, probe = View(), bytes(16)
+    entries = tuple(ChartEntry(serial, "chart", "c1", 0) for serial in (1, 2, 3))
+    begun = BEGIN + 2 * COMPANY_NS
+
+    def read(ms: int, *steps: RawStep) -> list[RawStep]:
+        now = Now(begun + ms * MILLISECOND, begun + ms * MILLISECOND)
+        batch = accepted(probe, "here", now.wall_ns, list(steps), ms, charts=entries)
+        view.told += view.ordering.put(batch, now.wall_ns, now, live=True)
+        return list(view.ordering.take(now, live=True, several=False))
+
+    read(-2 * COMPANY_NS // MILLISECOND)
+    alone = step_of(probe.hex(), 1, begun, serial=3)
+    assert read(0, alone) == [alone]
+    effect = (*step_of(probe.hex(), 1, begun + 5 * MILLISECOND, serial=2)[:8], Cause(1, 1), ())
+    other = step_of(probe.hex(), 2, begun + 6 * MILLISECOND, serial=3)
+    assert read(10, effect, other) == []
+    cause = step_of(probe.hex(), 1, begun + 19 * MILLISECOND)
+    assert read(20, cause) == [other, cause, effect]
+    held = (*step_of(probe.hex(), 2, begun + 30 * MILLISECOND, serial=2)[:8], Cause(1, 2), ())
+    assert read(31, held) == []
+    assert read(140) == [held]
+    assert view.ordering.ran_ahead(held[0], 2)
+    assert view.ordering.late == 0
+
+
+@runs
+@given(machines_of(NEAR, st.just((1,))), SEEDS, st.lists(st.tuples(st.integers(0, 4_000), st.booleans())))
+def test_notices_stand_between_the_steps_before_and_behind_their_time(machines, seed, drawn):
+    log = log_of(machines, chance(seed), 4)
+    view = View()
+    now = Now(BEGIN + 10**6 * SECOND, 5 * SECOND)
+    for each in log:
+        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+    notices = [
+        Notice(
+            kind=NoticeKind.APPEARED if introduces else NoticeKind.STOPPED,
+            time_ns=BEGIN + ms * MILLISECOND,
+            probe=machines[0].probe.hex(),
+        )
+        for ms, introduces in drawn
+    ]
+    view.ordering.note(notices, now)
+    out = list(view.ordering.take_all())
+    placed = view.ordering.notices()
+    assert len(placed) == len(notices)
+    assert [notice.place for notice in placed] == sorted(notice.place for notice in placed)
+    ended_ns = [step[3] + step[4] for step in out]
+    for notice in placed:
+        before = bisect_left if notice.kind is NoticeKind.APPEARED else bisect_right
+        assert notice.place == before(ended_ns, notice.time_ns)
+
+
+def test_a_notice_does_not_wait_longer_than_steps_do():
+    view = View()
+    now = Now(BEGIN, 0)
+    view.ordering.note([Notice(kind=NoticeKind.STOPPED, time_ns=BEGIN, probe="aa")], now)
+    assert view.ordering.take(now, live=True, several=True) == []
+    assert view.ordering.notices() == []
+    wait_s = view.ordering.wait_s(now, live=True)
+    assert wait_s == WINDOW_S
+    later = Now(BEGIN + int(WINDOW_S * SECOND), int(WINDOW_S * SECOND))
+    assert view.ordering.take(later, live=True, several=True) == []
+    assert [notice.kind for notice in view.ordering.notices()] == [NoticeKind.STOPPED]
