@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from farscope.logs import folder_retention
 from farscope.logs.folder import FolderLog
 from farscope.logs.folder_file import writer_lives
-from farscope.logs.folder_retention import HEADROOM, MIN_MAX_BYTES, GoneFile, KeepWithin, plan
+from farscope.logs.folder_retention import HEADROOM, MIN_MAX_BYTES, STRAY_NS, GoneFile, KeepWithin, plan
 from farscope.logs.folder_writer import FolderWriter
 
 DAY_NS = 86_400 * 10**9
@@ -130,10 +130,12 @@ def test_what_writers_killed_in_the_making_left_is_removed(log):
     log.folder.mkdir(mode=0o700)
     base = log.folder / "x-00000000-0000000000000000.fslog"
     left = [base.with_name(base.name + end) for end in (".alive", ".new", "-wal", "-shm")]
-    for path in left:
-        path.touch()
     made_now = log.folder / "y-00000000-0000000000000000.fslog.new"
-    made_now.touch()
+    for path in (*left, made_now):
+        path.touch()
+        os.utime(path, ns=(0, time.time_ns() - 2 * STRAY_NS))
+    not_locked_yet = log.folder / "z-00000000-0000000000000000.fslog.new"
+    not_locked_yet.touch()
     (log.folder / "notes.txt").touch()
     with made_now.open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -141,6 +143,7 @@ def test_what_writers_killed_in_the_making_left_is_removed(log):
         writer.append([b"x"], 1.0)
     assert not any(path.exists() for path in left)
     assert made_now.exists()
+    assert not_locked_yet.exists()
     assert (log.folder / "notes.txt").exists()
     writer.close()
 

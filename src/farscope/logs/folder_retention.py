@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Final, NamedTuple
 
 from farscope.logs.file_name import SUFFIX, FileName
 from farscope.logs.folder_ages import Ages
-from farscope.logs.folder_file import MAKING, writer_lives
+from farscope.logs.folder_file import writer_lives
 
 _log = logging.getLogger("farscope")
 
@@ -37,6 +38,9 @@ HEADROOM: Final = 0.8
 MAX_CHECK_BYTES: Final = 8 * 1024 * 1024
 CHECK_NS: Final = 10 * 10**9
 """A writer looks after the folder after so many bytes of its own, or when nobody has done so for so long."""
+
+STRAY_NS: Final = 3_600 * 10**9
+"""What a writer left that was killed while it made its file goes after an hour."""
 
 FILES_PER_SHARE: Final = 16
 MIN_FILE_BYTES: Final = 16 * 1024
@@ -137,7 +141,7 @@ class Found(NamedTuple):
     files: dict[str, list[GoneFile]]
     """By stream, oldest first."""
     strays: list[Path]
-    """Left by a writer that was killed while it made its file, or beside a file that is gone."""
+    """Half-made files, and what lies beside a file that is gone."""
 
     @property
     def bytes(self) -> int:
@@ -187,7 +191,8 @@ class Keeper:
         now_ns = self._ages.look()
         found = survey(self._folder)
         for path in found.strays:
-            _remove(path)
+            if _is_left_over(path):
+                _remove(path)
         too_old_ns = 0 if now_ns is None else now_ns - self._keep.max_age_ns
         left = [file for file in past if file.newest_ns >= too_old_ns or not _remove(file.path)]
         if found.bytes <= self._keep.max_bytes * HEADROOM and not found.any_older_than(too_old_ns):
@@ -220,7 +225,7 @@ def survey(folder: Path) -> Found:
         if name is None:
             continue
         if rest:
-            if base + suffix not in names and not (rest == MAKING and writer_lives(folder / text)):
+            if base + suffix not in names:
                 strays.append(folder / text)
             continue
         try:
@@ -231,6 +236,15 @@ def survey(folder: Path) -> Found:
             file = GoneFile(folder / text, found.st_size, found.st_mtime_ns)
             files.setdefault(name.stream, []).append((name, file))
     return Found({stream: [file for _, file in sorted(each)] for stream, each in files.items()}, strays)
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether nobody is at work on a half-made file any more; one just made may not be locked yet."""
+    try:
+        changed_ns = path.lstat().st_mtime_ns
+    except OSError:
+        return False
+    return changed_ns < time.time_ns() - STRAY_NS and not writer_lives(path)
 
 
 def _apart(found: Found) -> tuple[list[GoneFile], list[int]]:
