@@ -111,7 +111,7 @@ def test_refused_spans_hold_up_no_others(capsys):
     sending.send(steps(1, 2))
     sending.send(steps(3))
     assert sending.account() == "exported 1 span to http://collector, not delivered 0, refused 2"
-    assert capsys.readouterr().err == "collector refused 2 spans: 400 \\x1b[2J\n"
+    assert capsys.readouterr().err.endswith("] collector refused 2 spans: 400 \\x1b[2J\n")
     with pytest.raises(NotDelivered):
         sending.check()
 

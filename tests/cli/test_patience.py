@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from farscope.cli.patience import GIVE_UP_S, NEVER_S, Heard, Patience
@@ -20,6 +22,12 @@ class Told:
         return waiting
 
 
+def dated(told: str) -> list[str]:
+    """Return lines without the times in front of them."""
+    lines = told.splitlines()
+    return [re.sub(r"^\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] ", "", line) for line in lines]
+
+
 def test_it_gives_up_when_its_time_is_over_and_says_what_was_wrong(capsys):
     now_s = 0.0
     patience = Patience(clock=lambda: now_s)
@@ -31,7 +39,7 @@ def test_it_gives_up_when_its_time_is_over_and_says_what_was_wrong(capsys):
     now_s = GIVE_UP_S
     with pytest.raises(LogUnavailable, match="not read to its end: there:1 did not answer in time"):
         patience.check()
-    assert capsys.readouterr().err == "log unavailable: nothing listens on there:1\n"
+    assert dated(capsys.readouterr().err) == ["log unavailable: nothing listens on there:1"]
 
 
 def test_a_log_that_is_back_is_told_and_its_time_begins_anew(capsys):
@@ -44,7 +52,8 @@ def test_a_log_that_is_back_is_told_and_its_time_begins_anew(capsys):
     patience.check()
     patience.lost("gone")
     patience.check()
-    assert capsys.readouterr().err == "log unavailable: gone\nlog available\nlog unavailable: gone\n"
+    told = dated(capsys.readouterr().err)
+    assert told == ["log unavailable: gone", "log available", "log unavailable: gone"]
 
 
 def test_it_can_be_without_end():
@@ -68,5 +77,5 @@ def test_of_what_a_scope_tells_it_keeps_why_something_was_refused_and_tells_the_
     heard.check()
     assert [notice.detail for notice in heard.refused] == ["another key"]
     told = capsys.readouterr().err
-    assert told.startswith("log unavailable: gone\nlog available\n")
+    assert dated(told)[:2] == ["log unavailable: gone", "log available"]
     assert ("another key" in told, "a third key" in told, "lamp" in told) == (True, True, False)

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Container
 from typing import Final
 
-from farscope.cli.style import tell
+from farscope.cli.style import tell, tell_now
 from farscope.errors import LogUnavailable
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
@@ -38,7 +38,7 @@ class Patience:
             self._since_s = self._clock()
         if not self._lost or (refused and message not in self._told):
             self._told.add(message)
-            tell(f"log unavailable: {escape(message)}", alarming=True)
+            tell_now(f"log unavailable: {escape(message)}", alarming=True)
         self._lost = message
 
     def found(self) -> None:
@@ -46,7 +46,7 @@ class Patience:
         if self._lost:
             self._lost = ""
             self._told.clear()
-            tell("log available")
+            tell_now("log available")
 
     def check(self) -> None:
         """Raise ``LogUnavailable`` if the log has been lost for too long."""

@@ -18,7 +18,7 @@ from farscope.cli.printing import Lines, Seen, Show, lines_for, shower, unseen_s
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
-from farscope.cli.style import tell
+from farscope.cli.style import tell, tell_now
 from farscope.errors import LogError, LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording import FOREVER_NS, RecordingLog
@@ -291,7 +291,7 @@ def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Ov
             if not (let_in or isinstance(error, LogUnavailable)):
                 raise
             progress.clear()
-            tell(f"log unavailable: {escape(error.message)}", alarming=True)
+            tell_now(f"log unavailable: {escape(error.message)}", alarming=True)
             retry_s = time.monotonic() + RETRY_S
             while time.monotonic() < retry_s:
                 if over():

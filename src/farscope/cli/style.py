@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from typing import TextIO
 from zlib import crc32
 
 import click
 
 from farscope.records.shape import StepKind
+from farscope.records.step import local_time
 
 PALETTE = (
     "cyan",
@@ -67,3 +69,8 @@ def say(text: str, *, stream: TextIO | None = None, nl: bool = True) -> None:
 def tell(text: str, *, alarming: bool = False) -> None:
     """Print what is worth knowing besides the output, to standard error: grey, or red where it alarms."""
     say(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), stream=sys.stderr)
+
+
+def tell_now(text: str, *, alarming: bool = False) -> None:
+    """Print what has just come to be so, behind the time."""
+    tell(f"[{local_time(time.time_ns())}] {text}", alarming=alarming)
