@@ -18,7 +18,7 @@ from farscope.scope.seek import Seek
 from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe, in_true_order, recording
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
-from farscope.views.web.frames import Frames
+from farscope.views.web.frames import Frames, plain_account
 from farscope.views.web.hub import Hub
 from farscope.views.web.past import Recorded
 from farscope.views.web.plain import ROW_FIELDS
@@ -330,6 +330,31 @@ def test_a_bar_ends_where_its_chart_closed_was_stopped_or_fell_silent(tmp_path, 
         held.go_on.set()
     # Whether somebody fell silent for good is known when all was read.
     assert ends == {"a": None, "b": 20 if whole else None, "c": 30, "d": 40}
+
+
+def test_what_a_chart_did_after_it_fell_silent_is_unknown_from_then_on(tmp_path):
+    polite, killed = RecordedProbe(KEYRING, 1, host="a"), RecordedProbe(KEYRING, 1, host="b")
+    sent = []
+    for second in range(30):
+        now_ns = BEGIN_NS + second * S
+        for probe, until in ((polite, 30), (killed, 10)):
+            if second == 0:
+                probe.step(now_ns, 0, "on", "start_at")
+            if second < until:
+                goodbye = probe is polite and second == 29
+                sent.append((probe, probe.send(now_ns, all_charts=True, goodbye=goodbye)))
+    with desk_of(recording(tmp_path / "run.farscope", in_true_order(sent))) as desk:
+        finished(desk)
+        unknown = [
+            {name for name, row in desk.rows(BEGIN_NS + second * S).items() if row["unknown"]}
+            for second in (5, 20, 40)
+        ]
+        assert unknown == [set(), {"b 0"}, {"b 0"}]
+        eventually(lambda: any(unknown.chart for unknown in desk.hub.stats.unknown))
+        with desk.hub.lock:
+            account = plain_account(desk.hub, 0)
+    assert account["unknown"] == ["unknown after step 1 of b 0"]
+    assert account["lost"] == 0
 
 
 def test_steps_lost_by_a_moment_are_counted_by_that_moment(tmp_path):
