@@ -194,7 +194,7 @@ def test_what_is_stored_before_the_close_is_read_and_not_called_unread(keyring, 
 
 def test_a_producer_heard_long_before_the_close_is_unknown_after_its_last_step(keyring, hand_probe):
     polite = hand_probe("polite")
-    batches = (4.0, hand_probe("dead").send(7)), (4.0, polite.send(2)), (4.0, polite.goodbye())
+    batches = (4.5, hand_probe("dead").send(7)), (4.5, polite.send(2)), (4.5, polite.goodbye())
     with Scope(PastLog(*batches), keyring, "start") as scope:
         assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
     (unknown,) = scope.stats.unknown

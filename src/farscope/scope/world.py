@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from farscope.records.step import NANOSECONDS, ChartId
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
-from farscope.scope.clocks import Clocks
+from farscope.scope.clocks import QUIET_NS, Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
 from farscope.scope.ledger import PATIENCE_NS, Ledger, Posted
@@ -26,7 +26,7 @@ SETTLE_NS = 2_500_000_000
 """How long a scope must have been reading what is new before it tells that a probe fell silent: while it
 reads the past, or just after an outage, a probe's next heartbeat may be about to come."""
 
-LATELY_NS = 2_500_000_000
+LATELY_NS = QUIET_NS
 """A probe says something every second. One that was heard so lately when the reading ended was running then;
 of any other nobody knows."""
 
