@@ -6,6 +6,7 @@ from itertools import count, islice
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
+from farscope.views import otlp
 from farscope.views.otlp import SPANS_A_LINE, otlp_lines
 
 CHART = ChartId("p", "pi", 42, 1, "ab")
@@ -50,3 +51,20 @@ def test_each_process_is_a_resource_of_its_own():
 def test_a_run_without_end_is_written_as_it_comes():
     first, second = islice(otlp_lines(step(number) for number in count(1)), 2)
     assert first.count('"spanId"') == second.count('"spanId"') == SPANS_A_LINE
+
+
+def test_spans_of_large_steps_are_not_gathered_without_bound(monkeypatch):
+    monkeypatch.setattr(otlp, "WAITING_BYTES", 1_000_000)
+    written = 0
+
+    def steps():
+        for number in range(1, 101):
+            chart = ChartId("c", "h", number % 7, 1)
+            assert number - written <= 12
+            yield Step(
+                chart, number, Shape(StepKind.HOOK, "B", "a", "a", ()), 1, 0, 0, 0, texts=("x" * 100_000,)
+            )
+
+    for line in otlp.otlp_lines(steps()):
+        written += line.count('"traceId"')
+    assert written == 100

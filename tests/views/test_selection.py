@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
-from farscope.views.selection import Selection, in_time
+from farscope.views import selection as selection_module
+from farscope.views.selection import Selection, in_order, in_time
 
 A = ChartId("a", "pi", 1, 1)
 B = ChartId("b[1]", "pi", 1, 2)
@@ -54,3 +56,26 @@ def test_the_last_of_an_unordered_run_are_the_latest(times, last):
     charts = [ChartId(str(place), "", 0, place) for place in range(len(times))]
     steps = [step(chart, time) for chart, time in zip(charts, times, strict=True)]
     assert in_time(steps, Selection(last=last)) == in_time(steps, Selection())[-last:]
+
+
+@pytest.mark.parametrize("choose", [in_order, in_time])
+def test_a_picture_holds_the_newest_steps_without_texts_and_says_how_many_it_left_out(choose, monkeypatch):
+    monkeypatch.setattr(selection_module, "MAX_CHOSEN", 10)
+    shape = Shape(StepKind.TRANSITION, "B", "a", "b", ())
+    steps = [Step(ChartId("c", "h", 1, 1), n, shape, n, 0, 0, 0, texts=("long",)) for n in range(1, 31)]
+    for last, numbers, left_out in ((None, range(21, 31), 20), (5, range(26, 31), 0), (15, range(21, 31), 5)):
+        chosen = choose(steps, Selection(last=last))
+        assert [step.number for step in chosen] == list(numbers)
+        assert chosen.left_out == left_out
+        assert not any(step.texts for step in chosen)
+
+
+@pytest.mark.parametrize("choose", [in_order, in_time])
+def test_steps_that_are_all_different_are_fewer_in_a_picture(choose, monkeypatch):
+    monkeypatch.setattr(selection_module, "CHOSEN_BYTES", 100_000)
+    shapes = [Shape(StepKind.TRANSITION, f"B{n}" + "x" * 1_000, "a", "b", ()) for n in range(300)]
+    steps = [Step(ChartId("c", "h", 1, 1), n, shape, n, 0, 0, 0) for n, shape in enumerate(shapes, 1)]
+    chosen = choose(steps, Selection())
+    assert sum(step.shape.size for step in chosen) <= 100_000
+    assert chosen.left_out == 300 - len(chosen)
+    assert [step.number for step in chosen] == list(range(301 - len(chosen), 301))

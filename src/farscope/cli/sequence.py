@@ -18,7 +18,8 @@ from farscope.cli.style import say, tell
 from farscope.logs.recording import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
 from farscope.views.matching import Matching
-from farscope.views.selection import Selection
+from farscope.views.quantity import number
+from farscope.views.selection import MAX_CHOSEN, Selection
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.folding import FOLD_FROM
@@ -101,6 +102,12 @@ def sequence(
         told = beside(window[0] or 0, window[1] or FOREVER_NS, *recorded)
         if told:
             tell(told)
+    if diagram.left_out:
+        tell(
+            f"left out {number(diagram.left_out, 'earlier step')}: a picture holds {MAX_CHOSEN:,} at most; "
+            "choose others with --from, --to and --chart",
+            alarming=True,
+        )
     tell_unmatched(matching, "--by chart" if by == "state" else "")
     if form == "ascii" and out == STANDARD_OUTPUT:
         # A picture for people; the other formats are for programs, which take them for UTF-8.

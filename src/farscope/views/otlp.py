@@ -6,11 +6,18 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from farscope.records.step import Step
+from farscope.records.weight import texts_bytes
 from farscope.views.json_text import json_text
 from farscope.views.otlp_spans import SCOPE_NAME, Attributes, Process, Span, SpanId, process_of, span_of
 
 SPANS_A_LINE = 512
 """Spans of a process that are gathered into one line; fewer where the run ends."""
+
+WAITING_BYTES = 16 << 20
+"""Bytes that the steps of gathered spans take at most, of all processes; at the limit all are written."""
+
+_SPAN_BYTES = 4_000
+"""What a span takes besides the texts and names of its step."""
 
 _ERROR = 2
 
@@ -24,13 +31,20 @@ def otlp_lines(steps: Iterable[Step]) -> Iterator[str]:
     At most ``SPANS_A_LINE`` spans a process are held in memory.
     """
     waiting: dict[Process, list[dict[str, Any]]] = {}
+    size = 0
     for step in steps:
+        size += _SPAN_BYTES + texts_bytes(step.texts) + step.shape.size
         process = process_of(step)
         spans = waiting.setdefault(process, [])
         spans.append(_json_span(span_of(step)))
         if len(spans) >= SPANS_A_LINE:
             yield _request(process, spans)
             del waiting[process]
+        if size > WAITING_BYTES:
+            for process, spans in waiting.items():
+                yield _request(process, spans)
+            waiting.clear()
+            size = 0
     for process, spans in waiting.items():
         yield _request(process, spans)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import heapq
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
 from typing import Final, NamedTuple
 
 from farscope.records.shape import TRACED_KINDS, Shape, StepKind
 from farscope.records.step import ChartId, Step
+from farscope.records.weight import own_bytes
 from farscope.scope.labels import spellings
 
 KINDS: Final[dict[str, frozenset[StepKind]]] = {
@@ -21,6 +22,13 @@ KINDS: Final[dict[str, frozenset[StepKind]]] = {
     "failed": frozenset({StepKind.FAILED}),
 }
 """Words for what became of an event; ``transition`` is whatever leaves a trace line, a start as well."""
+
+
+MAX_CHOSEN: Final = 50_000
+"""Steps in a picture at most, the newest ones; it says how many were left out."""
+
+CHOSEN_BYTES: Final = 64 << 20
+"""Bytes that they take at most; the same happens at this limit."""
 
 
 class Selection(NamedTuple):
@@ -68,37 +76,89 @@ class Selection(NamedTuple):
         return not self.charts or fits_chart(chart, self.charts)
 
 
+class Chosen(list[Step]):
+    """Steps for a picture, without their free texts, which no picture shows."""
+
+    left_out = 0
+    """Earlier steps that were selected as well, beyond ``MAX_CHOSEN`` or ``CHOSEN_BYTES``."""
+
+
+class _Held:
+    """What the steps held for a picture take, counted from above."""
+
+    def __init__(self, last: int | None) -> None:
+        self.most = MAX_CHOSEN if last is None else min(last, MAX_CHOSEN)
+        self.asked = last
+        self.bytes = 0
+        self.wanted = 0
+        """Steps that were selected."""
+        self._shapes: Counter[int] = Counter()
+
+    def take(self, step: Step) -> Step:
+        """Count a step; return it without texts."""
+        self.wanted += 1
+        step = step._replace(texts=()) if step.texts else step
+        self.bytes += own_bytes(step)
+        if not self._shapes[id(step.shape)]:
+            self.bytes += step.shape.size
+        self._shapes[id(step.shape)] += 1
+        return step
+
+    def give(self, step: Step) -> None:
+        """Count a step no more."""
+        self.bytes -= own_bytes(step)
+        self._shapes[id(step.shape)] -= 1
+        if not self._shapes[id(step.shape)]:
+            del self._shapes[id(step.shape)]
+            self.bytes -= step.shape.size
+
+    def is_over(self, count: int) -> bool:
+        """Tell whether so many steps are too many."""
+        return count > self.most or (count > 1 and self.bytes > CHOSEN_BYTES)
+
+    def chosen(self, steps: Iterable[Step]) -> Chosen:
+        """Return the steps that are left, with what was left out of those asked for."""
+        chosen = Chosen(steps)
+        chosen.left_out = min(self.wanted, self.asked or self.wanted) - len(chosen)
+        return chosen
+
+
 def in_order(
     steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
-) -> list[Step]:
+) -> Chosen:
     """Return the selected steps in the order they come in, which is that of whoever gave them.
 
-    With ``selection.last`` only so many steps are held at any time. ``also`` is a further condition.
+    With ``selection.last`` only so many steps are held at any time, however long the run, and never more than
+    fit into a picture. ``also`` is a further condition.
     """
-    return list(deque((step for step in steps if selection.wants(step) and also(step)), selection.last))
+    held, queue = _Held(selection.last), deque[Step]()
+    for step in steps:
+        if selection.wants(step) and also(step):
+            queue.append(held.take(step))
+            while held.is_over(len(queue)):
+                held.give(queue.popleft())
+    return held.chosen(queue)
 
 
 def in_time(
     steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
-) -> list[Step]:
+) -> Chosen:
     """Return the selected steps over all charts by when they ended, for steps nobody has put in order.
 
-    A chart's own steps keep their order even where its clock was set back. With ``selection.last``
-    only so many steps are held at any time, however long the run. ``also`` is a further condition.
+    A chart's own steps keep their order even where its clock was set back. For the rest see ``in_order``.
     """
     reached: dict[ChartId, int] = {}
-    held: list[tuple[int, int, Step]] = []
+    held = _Held(selection.last)
+    heap: list[tuple[int, int, Step]] = []
     for arrival, step in enumerate(steps):
         time_ns = max(step.ended_ns, reached.get(step.chart, step.ended_ns))
         reached[step.chart] = time_ns
         if not selection.wants(step) or not also(step):
             continue
-        entry = (time_ns, arrival, step)
-        if selection.last is None or len(held) < selection.last:
-            heapq.heappush(held, entry)
-        elif held and entry > held[0]:
-            heapq.heapreplace(held, entry)
-    return [step for _, _, step in sorted(held)]
+        heapq.heappush(heap, (time_ns, arrival, held.take(step)))
+        while held.is_over(len(heap)):
+            held.give(heapq.heappop(heap)[2])
+    return held.chosen(step for _, _, step in sorted(heap))
 
 
 def fits(text: str, patterns: tuple[str, ...]) -> bool:

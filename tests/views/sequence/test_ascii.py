@@ -3,6 +3,9 @@ from __future__ import annotations
 from itertools import count
 from pathlib import Path
 
+import pytest
+
+from farscope.errors import UsageError
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
 from farscope.records.trace_lines import parse_trace
@@ -80,3 +83,10 @@ def test_an_arrow_over_lanes_of_wide_characters_keeps_their_lines_straight():
 
 def test_a_run_without_a_step_says_that_there_is_nothing():
     assert ascii_sequence(by_state([])).split() == ["nothing", "to", "show"]
+
+
+def test_a_picture_too_large_for_letters_is_refused_before_it_is_drawn():
+    lanes = tuple(Lane(f"lane {number}", 0) for number in range(1_000))
+    arrows = tuple(Arrow(number, number % 999, 999, f"S{number}()") for number in range(1, 20_000))
+    with pytest.raises(UsageError, match="too many for a picture in letters"):
+        ascii_sequence(Diagram(("",), lanes, arrows, separate=False))

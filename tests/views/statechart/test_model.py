@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+import pytest
+
 from farscope import Event, Factory, return_status
+from farscope.errors import UsageError
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
@@ -229,3 +232,18 @@ def test_a_reaction_may_be_announced_again():
     chart.add_structure(structure)
     assert chart.unseen == structure.reactions
     assert chart.states == ("a", "b")
+
+
+def test_many_different_shapes_are_drawn_as_they_come_and_too_many_refused(monkeypatch):
+    chart = ChartId("c", "h", 1, 1)
+    shapes = [Shape(StepKind.TRANSITION, f"S{n % 40}", "a", "b", ()) for n in range(400)]
+    steps = [Step(chart, n, shape, n, 0, 0, 0) for n, shape in enumerate(shapes, 1)]
+    whole = statecharts(steps, {})["c"]
+    monkeypatch.setattr(model, "WAITING_BYTES", 3_000)
+    parts = statecharts(steps, {})["c"]
+    assert parts.seen == whole.seen
+    assert parts.states == whole.states
+    assert sum(parts.seen.values()) == 400
+    monkeypatch.setattr(model, "DRAWN_BYTES", 6_000)
+    with pytest.raises(UsageError, match="too many different steps"):
+        statecharts(steps, {})

@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+from farscope.errors import UsageError
 from farscope.views.cells import Canvas, width
 from farscope.views.labels import visible
 from farscope.views.sequence.extract import OUTCOMES
@@ -33,6 +34,9 @@ MARGIN = 5
 """Cells left of the first label: room for the frames of loops."""
 FIRST_LANE = 6
 SPACE_BETWEEN_LABELS = 2
+
+MAX_CELLS = 4_000_000
+"""Cells of a picture that are drawn at most, which take some 100 MB; a larger one is refused."""
 
 
 def ascii_sequence(diagram: Diagram, *, fold_from: int = FOLD_FROM) -> str:
@@ -86,6 +90,12 @@ class _Block:
         return place_lanes(len(self._labels), first, LEAST_DISTANCE, rooms)
 
     def lines(self) -> list[str]:
+        rows, columns = len(self._rows), self._columns[-1] if self._columns else 0
+        if rows * columns > MAX_CELLS:
+            raise UsageError(
+                f"{rows:,} arrows between {len(self._labels):,} lanes are too many for a picture in letters",
+                "choose fewer with --last, --from and --to, or --chart, or take --format svg",
+            )
         if self._title:
             self._canvas.put(self._canvas.row(), 0, self._title)
         header = self._canvas.row()

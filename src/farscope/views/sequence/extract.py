@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
@@ -11,6 +12,10 @@ from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 
 EVERYTHING = Selection()
+
+MAX_POSTERS = 8_192
+"""Charts remembered as those that may have posted an event; at the limit the one met first is forgotten, and
+what it posted comes from the border."""
 
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """Stands for a run without a step to draw, because some formats have no empty diagram."""
@@ -55,7 +60,7 @@ def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
         for number, step in enumerate(chosen, start=1)
     )
     groups = tuple(f"Chart: {labels[chart]}" for chart in states)
-    return Diagram(groups, tuple(lanes), arrows, separate=True)
+    return Diagram(groups, tuple(lanes), arrows, separate=True, left_out=chosen.left_out)
 
 
 def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
@@ -84,7 +89,8 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
         source = BORDER if poster is None else places.get(poster, BORDER)
         arrows.append(Arrow(number, source, places[step.chart], f"{step.shape.signal}()", _note(step)))
     groups = tuple(f"{host}:{pid}" if host else "" for host, pid in processes)
-    return Diagram(groups, tuple(lanes.values()), tuple(arrows), separate=False)
+    drawn = tuple(lanes.values()), tuple(arrows)
+    return Diagram(groups, *drawn, separate=False, left_out=chosen.left_out)
 
 
 def _note(step: Step) -> str:
@@ -99,10 +105,14 @@ class _Directory:
         self._by_process: dict[tuple[str, int, int], ChartId] = {}
 
     def watching(self, steps: Iterable[Step]) -> Iterable[Step]:
+        known: tuple[dict[Any, ChartId], ...] = (self._by_probe, self._by_process)
         for step in steps:
             chart = step.chart
             self._by_probe[chart.host, chart.pid, chart.probe, chart.serial] = chart
             self._by_process[chart.host, chart.pid, chart.serial] = chart
+            for charts in known:
+                if len(charts) > MAX_POSTERS:
+                    del charts[next(iter(charts))]
             yield step
 
     def poster(self, step: Step) -> ChartId | None:

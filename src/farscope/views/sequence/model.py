@@ -67,6 +67,8 @@ class Diagram(NamedTuple):
     arrows: tuple[Arrow, ...]
     separate: bool
     """Whether no arrow leads from one group to another, so that each may be drawn on its own."""
+    left_out: int = 0
+    """Earlier steps that were asked for and are not in the picture, which would be too large."""
 
     @property
     def has_border(self) -> bool:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from farscope.errors import UsageError
 from farscope.records.facts import FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
@@ -18,6 +19,12 @@ MAX_NESTING = 64
 
 MAX_PASSED = 10_000
 """Pairs of a state and a signal it let pass that are counted; beyond, one refused may read as not seen."""
+
+WAITING_BYTES = 32 << 20
+"""Bytes that shapes take at most before they are drawn."""
+
+DRAWN_BYTES = 96 << 20
+"""Bytes that all different shapes of a run take at most; nobody could look at a picture of more."""
 
 _INIT = "INIT_SIGNAL"
 
@@ -240,6 +247,45 @@ class Statechart:
         return remarks
 
 
+class _Seen:
+    """What was seen of charts: mostly few shapes, which are drawn when all of them are known."""
+
+    def __init__(self) -> None:
+        self.charts: dict[ChartId, Statechart] = {}
+        self.waiting: Counter[tuple[ChartId, Shape]] = Counter()
+        self._waiting_bytes = 0
+        self._drawn: set[int] = set()
+        self._drawn_bytes = 0
+
+    def take(self, step: Step) -> None:
+        """Take a step.
+
+        Raises:
+            UsageError: there is too much to draw.
+        """
+        key = step.chart, step.shape
+        if key not in self.waiting:
+            self._waiting_bytes += step.shape.size
+            if self._waiting_bytes > WAITING_BYTES:
+                self._draw()
+        self.waiting[key] += 1
+
+    def _draw(self) -> None:
+        for (chart, shape), times in self.waiting.items():
+            if hash((chart, shape)) not in self._drawn:
+                self._drawn.add(hash((chart, shape)))
+                self._drawn_bytes += shape.size
+            if self._drawn_bytes > DRAWN_BYTES:
+                raise UsageError(
+                    "there are too many different steps for pictures of states", "choose charts with --chart"
+                )
+            if chart not in self.charts:
+                self.charts[chart] = Statechart()
+            self.charts[chart].add_shape(shape, times)
+        self.waiting.clear()
+        self._waiting_bytes = 0
+
+
 def statecharts(
     steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None]
 ) -> dict[str, Statechart]:
@@ -247,13 +293,16 @@ def statecharts(
 
     ``structures`` is looked at when the last step was read, so it may fill while they are.
     """
-    seen = Counter((step.chart, step.shape) for step in steps)
+    seen = _Seen()
+    for step in steps:
+        seen.take(step)
     charts: dict[ChartId, Statechart] = {}
     for chart, structure in structures.items():
-        charts[chart] = Statechart()
+        charts[chart] = seen.charts.pop(chart, Statechart())
         if structure is not None:
             charts[chart].add_structure(structure)
-    for (chart, shape), times in seen.items():
+    charts |= seen.charts
+    for (chart, shape), times in seen.waiting.items():
         if chart not in charts:
             charts[chart] = Statechart()
         charts[chart].add_shape(shape, times)
