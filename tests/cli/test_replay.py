@@ -11,7 +11,7 @@ from farscope.cli.progress import Progress
 from farscope.cli.replay import _due, _play, _store
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
-from farscope.records.step import NANOSECONDS
+from farscope.records.step import NANOSECONDS, local_time
 from farscope.testing.program import Program
 from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe
 from farscope.testing.recorded_probe import recording as tape
@@ -233,3 +233,20 @@ def test_notices_stand_between_the_steps_of_the_time_they_are_of(tmp_path, farsc
     (silent,) = [item for item in items if item.get("notice") == "silent"]
     assert (silent["chart"], silent["count"]) == ("dying 0", 4)
     assert silent["time_ns"] == BEGIN_NS + 8_100_000_000
+
+
+def test_a_part_ends_with_the_line_that_shows_its_last_moment_as_in_a_sequence(tmp_path, farscope):
+    new_key_file(tmp_path / "key")
+    probe = RecordedProbe(Keyring.load(tmp_path / "key"), 1)
+    moments = [BEGIN_NS, BEGIN_NS + NANOSECONDS + 999, BEGIN_NS + NANOSECONDS + 1_000]
+    for number, at_ns in enumerate(moments):
+        probe.step(at_ns, 0, f"s{number}")
+    path = tmp_path / "run.farscope"
+    tape(path, [probe.send(BEGIN_NS + 2 * NANOSECONDS)])
+    moment = local_time(moments[1])
+    key = ("--key", tmp_path / "key")
+    shown = farscope("replay", path, "--speed", "max", "--to", moment, *key).stdout
+    assert said(shown) == ["e->GO() top->s0", "e->GO() s0->s1"]
+    drawn = farscope("sequence", path, "--by", "chart", "--fold", "0", "--to", moment, *key).stdout
+    assert "(2)" in drawn
+    assert "(3)" not in drawn

@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
+from farscope.cli.moment import MICROSECOND
 from farscope.cli.pace import SPEED, Pace, beside, place_ns
 from farscope.cli.printing import Lines, Seen, Show, lines_for, shower, unseen_steps
 from farscope.cli.progress import Progress
@@ -117,7 +118,10 @@ def replay(
 def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None) -> Span:
     begin_ns, end_ns = recorded
     from_ns = 0 if from_text is None else place_ns(from_text, begin_ns, end_ns=end_ns)
-    to_ns = FOREVER_NS if to_text is None else place_ns(to_text, begin_ns, behind_ns=from_ns or None)
+    to_ns = FOREVER_NS
+    if to_text is not None:
+        # A line shows microseconds: what it shows as that moment belongs to the part, as in a sequence.
+        to_ns = place_ns(to_text, begin_ns, behind_ns=from_ns or None) + MICROSECOND
     if from_ns >= to_ns:
         raise UsageError("--from is not before --to", "exchange them")
     return Span(from_ns, to_ns)
