@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Callable
 from types import FrameType
@@ -31,12 +32,16 @@ class Interruption:
         Instructions of everything that ``act`` calls count, as far as it is written in Python. Raises what
         either of the two raises.
         """
-        before = sys.gettrace()
+        before, collects = sys.gettrace(), gc.isenabled()
+        # What the collector calls, like the callbacks of hypothesis, would count as instructions of ``act``.
+        gc.disable()
         sys.settrace(self._tracer)
         try:
             act()
         finally:
             sys.settrace(before)
+            if collects:
+                gc.enable()
         if self._error is not None:
             raise self._error
 
