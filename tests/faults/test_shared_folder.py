@@ -85,15 +85,13 @@ def test_every_step_of_more_living_producers_than_descriptors_is_seen(
 ):
     url = f"sqlite:{tmp_path / 'log'}"
     expected = producers * STEPS
-    with (
-        Program("-c", WATCHER, url, str(key), str(expected), str(descriptors)) as watcher,
-        Program("-c", PRODUCERS, url, str(key), str(producers)) as living,
-    ):
+    with Program("-c", WATCHER, url, str(key), str(expected), str(descriptors)) as watcher:
         watcher.wait_out("ready")
-        eventually(lambda: living.out.count("stored") == producers, timeout_s=2 * producers)
-        watcher.wait_out(f"seen {expected} of {producers} lost 0 cut 0", timeout_s=2 * producers)
-        living.end_input()
-        living.wait_out("all ended", timeout_s=2 * producers)
+        with Program("-c", PRODUCERS, url, str(key), str(producers)) as living:
+            eventually(lambda: living.out.count("stored") == producers, timeout_s=2 * producers)
+            watcher.wait_out(f"seen {expected} of {producers} lost 0 cut 0", timeout_s=2 * producers)
+            living.end_input()
+            living.wait_out("all ended", timeout_s=2 * producers)
 
 
 def lamp() -> Factory:
