@@ -40,6 +40,23 @@ finally:
             print("peak", int(line.split()[1]) // 1024, file=sys.stderr)
 """
 
+COMMANDS = (
+    "watch {log}",
+    "watch --spy {log}",
+    "watch --json {log}",
+    "top {log}",
+    "web {log} --port 0",
+    "replay {log} --speed max",
+    "record {copy} file:{log}",
+    "inspect {log}",
+    "sequence {log} --out /dev/null",
+    "sequence {log} --by chart --format svg --out /dev/null",
+    *(
+        f"export {{log}} --format {form} --out /dev/null"
+        for form in ("jsonl", "csv", "perfetto", "otlp", "mermaid", "plantuml")
+    ),
+)
+
 VERB = "import farscope.__main__; farscope.__main__.main()"
 
 IDLE = """
@@ -174,11 +191,15 @@ def test_lines_far_longer_than_the_log_are_written_one_by_one_until_ctrl_c(
 
 @pytest.mark.soak
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("program", ["watch", "spy", "json", "top", "idle"])
-def test_no_log_of_a_hundred_megabytes_takes_much_memory(program: str, kind: str, heavy, key_file: Path):
+@pytest.mark.parametrize("command", [*COMMANDS, "idle"])
+def test_no_log_of_a_hundred_megabytes_takes_much_memory(command: str, kind: str, heavy, key_file: Path):
     path, _ = heavy(kind, 100_000_000)
-    arguments = {"spy": ("watch", "--spy"), "json": ("watch", "--json"), "idle": ()}.get(program, (program,))
-    with started(IDLE if program == "idle" else VERB, *arguments, path, key=key_file) as process:
+    if command == "idle":
+        program, arguments = IDLE, [path]
+    else:
+        copy = path.with_name("copy.farscope")
+        program, arguments = VERB, [word.format(log=path, copy=copy) for word in command.split()]
+    with started(program, *arguments, key=key_file) as process:
         try:
             process.wait(SOAK_S)
         except subprocess.TimeoutExpired:

@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.text import Text
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, until
+from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
 from farscope.cli.printing import ALARMING
 from farscope.cli.style import say, tell
@@ -83,7 +83,7 @@ def top(
                 _live(feed, over, Controls(finished=everything or feed.ends))
             else:
                 tell("this is no terminal to draw on: one table is printed")
-                _once(feed, over, Controls(finished=everything or feed.ends))
+                _once(feed, over, soon_after(ended), Controls(finished=everything or feed.ends))
         finally:
             tell(account(scope))
         if not interactive:
@@ -156,12 +156,12 @@ class Feed:
         )
 
 
-def _once(feed: Feed, over: Over, controls: Controls) -> None:
+def _once(feed: Feed, over: Over, long_over: Over, controls: Controls) -> None:
     while not over() and not feed.scope.ended:
         feed.take(LOOK_S)
     # What was received by then belongs in the table.
     feed.scope.close()
-    while feed.take(0.0):
+    while not long_over() and feed.take(0.0):
         pass
     feed.look()
     known = feed.table.rows(feed.now_ns)

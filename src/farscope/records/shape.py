@@ -124,7 +124,7 @@ class Shape:
             if self._lines is not None:
                 return self._lines
             lines = tuple(self._line(fact, "") for fact in self.facts)
-            if self._line_characters() <= KEPT_LINES_CHARACTERS:
+            if self.line_characters <= KEPT_LINES_CHARACTERS:
                 self._lines = lines
             return lines
         remaining = iter(texts)
@@ -138,13 +138,14 @@ class Shape:
         if not self._size:
             names = {id(name): name for fact in self.facts for name in (fact.name, fact.detail)}
             own = sum(map(getsizeof, (self, self.signal, self.start, self.end, *names.values())))
-            lines = self._line_characters()
+            lines = self.line_characters
             kept = 4 * lines if lines <= KEPT_LINES_CHARACTERS and not self.has_text else 0
             self._size = own + _FACT_BYTES * len(self.facts) + kept
         return self._size
 
-    def _line_characters(self) -> int:
-        """Return how many characters its lines have at most, without free texts."""
+    @property
+    def line_characters(self) -> int:
+        """How many characters its lines have at most, without free texts: perhaps far more than it takes."""
         names = sum(len(fact.name) + len(fact.detail) for fact in self.facts)
         return names + (len(self.signal) + _LINE_CHARACTERS) * len(self.facts)
 

@@ -33,7 +33,7 @@ def otlp_lines(steps: Iterable[Step]) -> Iterator[str]:
     waiting: dict[Process, list[dict[str, Any]]] = {}
     size = 0
     for step in steps:
-        size += _SPAN_BYTES + texts_bytes(step.texts) + step.shape.size
+        size += _SPAN_BYTES + texts_bytes(step.texts) + 4 * step.shape.line_characters
         process = process_of(step)
         spans = waiting.setdefault(process, [])
         spans.append(_json_span(span_of(step)))
