@@ -104,7 +104,7 @@ import sys
 from farscope.cli.main import main
 from farscope.scope import inbox
 inbox.TAKER_PATIENCE_S = 0.0
-inbox.Inbox.__init__.__defaults__ = (100,)
+inbox.Inbox.__init__.__defaults__ = (100, inbox.DEFAULT_BYTES)
 main()
 """
 """Our command with little room for what is not shown yet, and no patience with those who take nothing."""
