@@ -88,7 +88,7 @@ def taped(door: str, tmp_path: Path, farscope: Callable[..., Done]) -> Path:
 
 
 def shown(text: str) -> list[str]:
-    """Return lines without their times, and without how long a step took, as a busy machine makes them say."""
+    """Return lines without their times, and without how long a step took, as on a busy machine."""
     return [re.sub(r"^\[[^]]*\] |  took .*$", "", line) for line in text.splitlines()]
 
 

@@ -65,7 +65,9 @@ def test_escaped_text_never_holds_what_acts_on_a_terminal(text):
 @given(ANY_TEXT)
 def test_text_that_is_printable_and_drawn_stays_as_it_is(text):
     drawn = "".join(
-        char for char in text if char.isprintable() and not any(first <= char <= last for first, last in UNDRAWN)
+        char
+        for char in text
+        if char.isprintable() and not any(first <= char <= last for first, last in UNDRAWN)
     )
     assert escape(drawn) == drawn
 
