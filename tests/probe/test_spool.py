@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import shutil
 from pathlib import Path
 from urllib.parse import quote
@@ -108,6 +109,48 @@ def test_a_disk_that_takes_nothing_is_an_error_of_the_log_and_stores_nothing(tmp
         spool.store([b"a"])
     assert len(spool) == 0
     spool.leave()
+
+
+@pytest.fixture
+def full_disk():
+    """Lend a switch that lets no file grow, as on a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def switch(*, on: bool) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0 if on else soft, hard))
+
+    yield switch
+    switch(on=False)
+
+
+def test_what_was_sent_while_the_disk_was_full_is_stored_once_and_waits_no_more(folder, full_disk):
+    spool = Spool(folder, "one")
+    first = spool.store([b"a", b"b", b"c"])
+    full_disk(on=True)
+    with pytest.raises(LogUnavailable):
+        spool.store([b"d"])
+    spool.sent([first, first + 1])
+    assert spool.news().stored == (first, first + 1)
+    assert waiting(spool) == [b"c"]
+    full_disk(on=False)
+    spool.sent([first + 2])
+    assert spool.news().stored == (first + 2,)
+    assert spool.give_back()
+    assert not list(folder.path.glob("*"))
+
+
+def test_what_was_sent_is_deleted_from_the_disk_once_that_takes_it(folder, full_disk):
+    spool = Spool(folder, "one")
+    first = spool.store([b"a", b"b", b"c"])
+    full_disk(on=True)
+    spool.sent([first])
+    full_disk(on=False)
+    spool.sent([first + 1])
+    spool.leave()
+    [path] = folder.left_behind()
+    heir = SpoolFile.take_over(path)
+    assert [found.data for found in heir.head(10, 1000)[0]] == [b"c"]
+    heir.destroy()
 
 
 def test_a_spool_that_was_left_takes_no_more_and_its_content_waits_for_the_next(folder):

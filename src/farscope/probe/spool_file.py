@@ -66,6 +66,8 @@ class SpoolFile:
         self._lock = lock
         self._connection: sqlite3.Connection | None = connection
         self._sizes = sizes
+        self._to_delete: list[int] = []
+        """Keys of rows that were removed and that the disk still has, as when it was full."""
         stat = path.stat()
         self._identity = (stat.st_dev, stat.st_ino)
         _open_files.add(self)
@@ -165,21 +167,30 @@ class SpoolFile:
         return found, spoilt
 
     def remove(self, keys: Iterable[int]) -> list[int]:
-        """Remove rows; return the keys of those that were there."""
+        """Remove rows; return the keys of those that were there.
+
+        A disk that does not let them be deleted, as a full one, is asked again with the next ones. Rows that
+        it keeps until the end come again from the next owner, and scopes leave out what they had.
+        """
         with self.guard:
             present = [key for key in keys if key in self._sizes]
             for key in present:
                 self.bytes -= self._sizes.pop(key)
-            if present and self._connection is not None:
-                try:
-                    self._connection.executemany(
-                        "DELETE FROM batch WHERE id = ?", [(key,) for key in present]
-                    )
-                except sqlite3.Error as error:
-                    # They come again from the next owner, and scopes leave out what they had.
-                    if code_of(error) not in _SPOILT:
-                        raise
+            self._to_delete += present
+            self._delete()
             return present
+
+    def _delete(self) -> None:
+        if not self._to_delete or self._connection is None:
+            return
+        try:
+            self._connection.executemany(
+                "DELETE FROM batch WHERE id = ?", [(key,) for key in self._to_delete]
+            )
+        except sqlite3.Error as error:
+            _LOGGER.debug("sent batches stay in the spool file %s for now: %s", self.path, error)
+        else:
+            self._to_delete = []
 
     def oldest(self, beyond: int) -> Iterator[tuple[int, int]]:
         """Yield key and size of the rows with keys over ``beyond``, oldest first."""
