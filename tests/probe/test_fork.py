@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from farscope.logs.url import open_log
+from farscope.probe.outbox import LOOK_NS, Outbox
 from farscope.wire.envelope import Flags
 
 CHART = """
@@ -260,3 +261,94 @@ assert ended(forked(child)) == 0
     child, grandchild = map(int, output.split())
     assert numbers(stored[child]) == [0, 1]
     assert numbers(stored[grandchild]) == [0, 1, 2]
+
+
+BEHIND_PYTHONS_BACK = """
+import ctypes
+def forked(work):
+    pid = ctypes.PyDLL(None).fork()
+    if pid == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(code)
+    return pid
+def later():
+    # Processes begin at a tick of the system's clock.
+    until_ns = time.time_ns() + 30_000_000
+    while time.time_ns() < until_ns:
+        pass
+"""
+
+
+def test_a_child_that_python_was_not_told_of_sends_its_own_steps_and_none_of_the_parents(family):
+    pid, output, stored = family(
+        BEHIND_PYTHONS_BACK
+        + """
+from farscope.probe import registry
+carry, hold = probe._carrier.carry, threading.Event()
+def held(*args):
+    hold.wait()
+    return carry(*args)
+probe._carrier.carry = held
+before = probe.id
+chart.go(7)
+later()
+def work():
+    chart.go(3)
+    assert len(probe._outbox._queue) + len(probe._outbox._moving) >= 3
+    registry.close_all()
+    assert probe.id != before
+child = forked(work)
+assert ended(child) == 0
+hold.set()
+chart.go(1)
+print(child)
+"""
+    )
+    child = int(output)
+    assert numbers(stored[pid]) == list(range(8))
+    assert [step[1] for _, _, batch in stored[child] for step in batch.steps] == [8, 9, 10]
+    assert stored[child][-1][1] & Flags.GOODBYE
+    assert not {id_ for id_, _, _ in stored[pid]} & {id_ for id_, _, _ in stored[child]}
+
+
+@pytest.mark.parametrize(
+    "notices",
+    ["probe.flush(20)", "probe.add(Chart(2))", "probe.stats", "chart.go(1)", "broadcast()"],
+)
+def test_a_child_that_python_was_not_told_of_goes_on_as_soon_as_it_uses_its_probe(family, notices):
+    _, output, stored = family(
+        BEHIND_PYTHONS_BACK
+        + f"""
+chart.go(1)
+assert probe.flush(20)
+while probe._outbox._due_ns:
+    pass
+later()
+def work():
+    {notices}
+    chart.go(2)
+    assert probe.flush(20), probe.stats
+    probe.close()
+child = forked(work)
+assert ended(child) == 0
+print(child)
+"""
+    )
+    assert len(numbers(stored[int(output)])) >= 2
+
+
+def test_a_step_looks_for_a_fork_when_the_pump_has_not_said_for_a_while_that_it_is_awake(chart):
+    looks, wakes = [], []
+    outbox = Outbox(lambda: wakes.append(1), look=lambda: looks.append(1))
+    outbox.offer(chart.step())
+    assert (looks, wakes) == ([], [])
+    step = list(chart.step())
+    step[3] += LOOK_NS
+    outbox.offer(tuple(step))
+    assert (looks, wakes) == ([1], [])

@@ -30,7 +30,7 @@ class Hanging:
     def go_on(self) -> None:
         self.calls.append(("go on", self.name))
 
-    def born_again(self) -> None:
+    def born_again(self, _since_ns: int) -> None:
         self.calls.append(("born again", self.name))
 
 

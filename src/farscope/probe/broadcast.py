@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from farscope.errors import UsageError
-from farscope.probe import registry
+from farscope.probe import registry, termination
 from farscope.probe.carrier import AnyCarrier, CarrierMaker
 from farscope.probe.carriers import AnyKey, SpoolPlace, Wire, route
 from farscope.probe.clock import Clock, SystemClock
@@ -64,7 +64,7 @@ class Probe:
         self._watched: dict[int, Watched] = {}
         self._closed = False
         self._reported = False
-        self._outbox = Outbox(self._wake, capacity, drop)
+        self._outbox = Outbox(self._wake, capacity, drop, registry.look_for_fork)
         self._roster = Roster()
         self._begin()
 
@@ -78,18 +78,21 @@ class Probe:
         )
 
     def _wake(self) -> None:
+        registry.look_for_fork()
         if not self._pump.started:
-            registry.hook_multiprocessing()
+            registry.hook_children()
         self._pump.wake()
 
     @property
     def id(self) -> str:
         """Hex of the 16 random bytes that tell this probe from every other."""
+        registry.look_for_fork()
         return self._origin.probe.hex()
 
     @property
     def stats(self) -> ProbeStats:
         """Where every step went, at one instant."""
+        registry.look_for_fork()
         return self._outbox.stats()
 
     def add(self, *charts: Observable) -> None:
@@ -148,6 +151,7 @@ class Probe:
 
         Returns whether it was so within ``timeout_s`` seconds. Never raises for a log in trouble.
         """
+        registry.look_for_fork()
         return self._pump.flush(timeout_s)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
@@ -162,6 +166,8 @@ class Probe:
         left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
         in_order = self._pump.close(left_s * (1 - GOODBYE_SHARE), left_s * GOODBYE_SHARE)
         registry.dismiss(self)
+        if not registry.any_lives():
+            termination.give_back()
         lost, spooled = self.stats.dropped.get(CLOSING, 0), self.stats.spooled
         if first and lost:
             LOGGER.warning("%s: %d steps were not stored: %s", self, lost, self.stats.last_error or "no time")
@@ -175,6 +181,7 @@ class Probe:
 
     def begin_closing(self, timeout_s: float = CLOSE_S) -> None:
         """Detach from all charts and let the pump leave, without waiting for it; ``close`` does both."""
+        registry.look_for_fork()
         self._closed = True
         for key, watched in self._watched.copy().items():
             chart = watched.chart()
@@ -200,14 +207,21 @@ class Probe:
         """Undo one ``hold_still`` that returned True; on the same thread."""
         self._pump.go_on()
 
-    def born_again(self) -> None:
-        """Go on as a new probe; called in a forked child before anything else runs there."""
+    def born_again(self, since_ns: int | None) -> None:
+        """Go on as a new probe in a forked child.
+
+        Called before anything else runs there; or, if the fork was noticed late, as soon as it was, with the
+        time from which on steps are the child's.
+        """
         if self._closed:
             return
         _parents_carriers.append(self._carrier)
-        self._outbox.reset(asleep=True)
         self._roster.reset()
         self._begin()
+        if since_ns is None:
+            self._outbox.reset(asleep=True)
+        else:
+            self._outbox.start_over(since_ns)
 
     def start(self) -> None:
         """Start the pump; from here on the probe is kept until it is closed."""
@@ -290,6 +304,7 @@ def broadcast(
     drop: DropPolicy = "newest",
     linger_s: float = LINGER_S,
     heartbeat_s: float = HEARTBEAT_S,
+    handle_sigterm: bool = True,
     clock: Clock | None = None,
 ) -> Probe:
     """Broadcast every step of ``charts`` from now on, with a ``with`` block or without.
@@ -311,6 +326,9 @@ def broadcast(
         linger_s: how long steps gather behind others before they go on their way: 0 to 2 seconds.
         heartbeat_s: after how many seconds without a step the probe says that it lives: more than 0, at most
             2. A longer one would make scopes call a healthy chart silent.
+        handle_sigterm: whether SIGTERM and SIGHUP close all probes of the program before they end it, within
+            2 seconds. Where somebody handles or ignores them, and on other threads than the main one, nothing
+            is changed.
         clock: the time and chance it goes by; None is the machine's.
 
     Raises:
@@ -335,10 +353,12 @@ def broadcast(
     )
     try:
         probe.add(*charts)
+        probe.start()
+        if handle_sigterm:
+            termination.end_in_order()
     except BaseException:
         probe.close()
         raise
-    probe.start()
     return probe
 
 

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 from itertools import repeat, starmap
 from threading import RLock
+from time import time_ns
 from typing import Any, Literal
 
 from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
@@ -15,6 +16,10 @@ OUTBOX_STEPS = 100_000
 """Steps an outbox holds (some 30 MB); beyond, steps are dropped by policy, counted and declared."""
 OUTBOX_TEXT = 16_000_000
 """Characters of free text an outbox holds beside; a step whose text finds no room is one without room."""
+
+LOOK_NS = 1_000_000_000
+"""So long a step takes it for granted that a pump which was awake still is. In a process that was forked
+without Python's knowledge none is, and steps wait there as long."""
 
 DropPolicy = Literal["newest", "oldest"]
 """Which step a full outbox gives up: the one just offered, or the one that has waited longest."""
@@ -46,15 +51,23 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_asleep", "_capacity", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
-        *("_refusal", "_room", "_taking", "_text", "_wake", "ledger", "lock"),
+        *("_capacity", "_due_ns", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
+        *("_refusal", "_room", "_taking", "_text", "_wake", "_look", "ledger", "lock"),
     )
 
     def __init__(
-        self, wake: Callable[[], None], capacity: int = OUTBOX_STEPS, policy: DropPolicy = "newest"
+        self,
+        wake: Callable[[], None],
+        capacity: int = OUTBOX_STEPS,
+        policy: DropPolicy = "newest",
+        look: Callable[[], object] = lambda: None,
     ) -> None:
-        """``wake`` is called on a chart's thread by a step that finds the pump asleep; it must not block."""
+        """``wake`` is called on a chart's thread by a step that finds the pump asleep; it must not block.
+
+        ``look`` is called there by a step that finds a pump awake that has not said so for a while.
+        """
         self._wake = wake
+        self._look = look
         self._capacity = capacity
         self._policy = policy
         self.reset(asleep=False)
@@ -73,7 +86,18 @@ class Outbox:
         self._taking = False
         self._refusal: str | None = None
         self._room = self._capacity
-        self._asleep = asleep
+        self._due_ns = 0
+        """A step that begins then or later calls the pump: any step, if it is 0, which means asleep."""
+        if not asleep:
+            self.stay_awake()
+
+    def start_over(self, since_ns: int) -> None:
+        """Begin anew with those waiting steps only that began at ``since_ns`` or later."""
+        waiting = self._queue
+        self.reset(asleep=True)
+        for step in waiting.copy():
+            if not isinstance(step, Loss) and step[3] >= since_ns:
+                self.offer(step)
 
     def offer(self, step: RawStep) -> None:
         """Leave a step; never blocks. An error of the program's own that strikes meanwhile is raised then."""
@@ -87,7 +111,7 @@ class Outbox:
             else:
                 receipt = Receipt()
                 self._offer_slowly(step, receipt)
-            if self._asleep:
+            if step[3] >= self._due_ns:
                 self.rouse()
         except BaseException:
             if not (left or (receipt is not None and receipt.given)):
@@ -103,39 +127,42 @@ class Outbox:
             self.offer(step)
 
     def rouse(self) -> None:
-        """Wake the pump."""
-        self._asleep = False
+        """Wake the pump; if it is awake, see that it is in this process."""
+        asleep = self._due_ns == 0
+        self.stay_awake()
         try:
-            self._wake()
+            (self._wake if asleep else self._look)()
         except BaseException:
             # Whatever struck, perhaps nobody was woken: the next step tries again.
-            self._asleep = True
+            self._due_ns = 0
             raise
 
     def rouse_sleeper(self) -> None:
-        """Wake the pump if it asked for it."""
-        if self._asleep:
+        """Wake the pump if it asked for it; see that it is in this process in any case."""
+        if self._due_ns == 0:
             self.rouse()
+        else:
+            self._look()
 
     def fall_asleep(self) -> bool:
         """Ask to be woken by the next step; False if there is work already.
 
-        The flag goes up before the look at the queue, and a chart appends before it looks at the flag:
+        The request is made before the look at the queue, and a chart appends before it looks at the request:
         whatever the order, one of the two sees the other.
         """
-        self._asleep = True
+        self._due_ns = 0
         if self._queue or self.ledger.undeclared:
-            self._asleep = False
+            self.stay_awake()
             return False
         return True
 
     def ask_to_be_woken(self) -> None:
         """Have the next step wake the pump, whether there is work already or not."""
-        self._asleep = True
+        self._due_ns = 0
 
     def stay_awake(self) -> None:
-        """Ask for no waking any more: the pump is, or is about to be, up."""
-        self._asleep = False
+        """Ask for no waking for a while: the pump is, or is about to be, up, and says so again."""
+        self._due_ns = time_ns() + LOOK_NS
 
     def _offer_slowly(self, step: RawStep, receipt: Receipt) -> None:
         queue = self._queue

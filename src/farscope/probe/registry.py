@@ -7,9 +7,9 @@ import os
 import sys
 import time
 from threading import get_ident
-from typing import Protocol
+from typing import Any, Protocol
 
-from farscope.records.forks import at_fork
+from farscope.records.forks import at_fork, began_ns, notice_fork, noticed_late
 
 
 class Living(Protocol):
@@ -33,8 +33,8 @@ class Living(Protocol):
     def go_on(self) -> None:
         """Undo one ``hold_still`` that returned True."""
 
-    def born_again(self) -> None:
-        """Go on in a forked child as a new probe."""
+    def born_again(self, since_ns: int | None) -> None:
+        """Go on in a forked child as a new probe, with steps from ``since_ns`` on if it is given."""
 
 
 EXIT_S = 2.0
@@ -55,8 +55,9 @@ _hooked_pid = 0
 
 def enlist(probe: Living) -> None:
     """Keep a probe until it is closed, closed at the latest by the end of the process."""
+    look_for_fork()
     _living[id(probe)] = probe
-    hook_multiprocessing()
+    hook_children()
 
 
 def dismiss(probe: Living) -> None:
@@ -64,8 +65,14 @@ def dismiss(probe: Living) -> None:
     _living.pop(id(probe), None)
 
 
+def any_lives() -> bool:
+    """Return whether there is a probe that is not closed."""
+    return bool(_living)
+
+
 def close_all(timeout_s: float = EXIT_S) -> None:
     """Close every probe, all of them within ``timeout_s``: they flush, and are interrupted, side by side."""
+    look_for_fork()
     probes = list(_living.values())
     flushed_s = time.monotonic() + timeout_s * (1 - GOODBYE_SHARE)
     end_s = time.monotonic() + timeout_s
@@ -78,14 +85,42 @@ def close_all(timeout_s: float = EXIT_S) -> None:
         probe.close(max(0.0, end_s - time.monotonic()))
 
 
-def hook_multiprocessing() -> None:
-    """See to it that a child of multiprocessing closes its probes too: such a child skips ``atexit``."""
+def hook_children() -> None:
+    """See to it that a process which ends without ``atexit`` closes its probes too, once in each process."""
     global _hooked_pid  # noqa: PLW0603 - what was done once in this process
-    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process is None or util is None or _hooked_pid == os.getpid() or process.parent_process() is None:
+    if _hooked_pid == os.getpid():
         return
-    _hooked_pid = os.getpid()
-    util.Finalize(None, close_all, exitpriority=LAST)
+    for package in ("multiprocessing", "billiard"):
+        # The second is what Celery has instead of the first.
+        process, util = (sys.modules.get(f"{package}.{name}") for name in ("process", "util"))
+        if process is not None and util is not None and _is_child(process):
+            _hooked_pid = os.getpid()
+            util.Finalize(None, close_all, exitpriority=LAST)
+    worker = getattr(sys.modules.get("billiard.pool"), "Worker", None)
+    if _hooked_pid == os.getpid() and hasattr(worker, "_do_exit"):
+        _close_before(worker)
+
+
+def _is_child(process: Any) -> bool:
+    if hasattr(process, "parent_process"):
+        return process.parent_process() is not None
+    return process.current_process()._parent_pid is not None  # noqa: SLF001 - billiard has no other way to ask
+
+
+def _close_before(worker: Any) -> None:
+    """Close probes before a worker of billiard's pool ends by ``os._exit``, which skips finalizers."""
+    end = worker._do_exit  # noqa: SLF001 - there is nothing public on this way out
+
+    def close_and_end(*args: Any, **kwargs: Any) -> None:
+        close_all()
+        end(*args, **kwargs)
+
+    worker._do_exit = close_and_end  # noqa: SLF001 - same
+
+
+def look_for_fork() -> None:
+    """Let probes go on in this process if it was forked without Python's knowledge."""
+    notice_fork()
 
 
 def _before_fork() -> None:
@@ -104,8 +139,9 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _held.clear()
+    since_ns = began_ns() if noticed_late() else None
     for probe in list(_living.values()):
-        probe.born_again()
+        probe.born_again(since_ns)
 
 
 # Registered when this module is loaded, which is early: the last registered runs first, and the program's

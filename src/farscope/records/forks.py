@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
+
+_in_child: list[Callable[[], object]] = []
+_pid = os.getpid()
+_late = False
 
 
 def _nothing() -> None:
@@ -19,6 +26,9 @@ def at_fork(
 ) -> None:
     """Call these whenever this process forks, for good; on Windows, where none does, nothing is done.
 
+    A fork that Python is not told of, as by a server written in C, calls only ``in_child``, and that
+    when ``notice_fork`` is called.
+
     Args:
         before: called first, in reverse order of registering.
         in_parent: called behind the fork in the process that forked, in order of registering.
@@ -26,3 +36,49 @@ def at_fork(
     """
     if sys.platform != "win32":
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
+        _in_child.append(in_child)
+
+
+def notice_fork() -> bool:
+    """Put right what Python was not told of, if this process was forked so; return whether it was.
+
+    Costs a system call, and may be called from anywhere.
+    """
+    global _pid, _late  # noqa: PLW0603 - what the module is about
+    pid = os.getpid()
+    if pid == _pid:
+        return False
+    _pid = pid
+    _late = True
+    for put_right in _in_child:
+        # What gives back a lock that ``before`` would have taken finds it free here, or frees it.
+        with contextlib.suppress(RuntimeError):
+            put_right()
+    _late = False
+    return True
+
+
+def noticed_late() -> bool:
+    """Return whether ``in_child`` is called by ``notice_fork``, perhaps long after the fork."""
+    return _late
+
+
+def began_ns() -> int:
+    """Return when this process began, in nanoseconds since the epoch, never too late; 0 if nobody knows."""
+    if sys.platform != "linux":
+        return 0
+    try:
+        stat = Path("/proc/self/stat").read_bytes()
+    except OSError:
+        return 0
+    ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
+    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    return time.time_ns() - int(age_s * 1_000_000_000)
+
+
+def _take_note() -> None:
+    global _pid  # noqa: PLW0603 - same
+    _pid = os.getpid()
+
+
+at_fork(in_child=_take_note)

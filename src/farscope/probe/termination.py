@@ -1,0 +1,63 @@
+"""SIGTERM and SIGHUP, which end a program without a word, turned into an orderly end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Final
+
+from farscope.probe.registry import close_all
+from farscope.records.forks import at_fork
+
+SIGNALS: Final = ("SIGTERM", "SIGHUP")
+"""By name, since not every system has both. SIGINT needs nothing: it becomes a KeyboardInterrupt."""
+
+EXIT_BASE: Final = 128
+"""A process that its own death signal does not end, as the first one of a container, exits with this more."""
+
+_pid = 0
+
+
+def end_in_order() -> None:
+    """Have probes closed when one of ``SIGNALS`` ends the program; it still dies of the signal.
+
+    Does something only on the main thread, and only about a signal that nobody handles or ignores. Who
+    installs a handler later replaces this one.
+    """
+    global _pid  # noqa: PLW0603 - whose handlers they are
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+            _pid = os.getpid()
+            signal.signal(number, _close_and_die)
+
+
+def _close_and_die(number: int, frame: FrameType | None) -> None:
+    """Close all probes, then die as without this: a second signal ends the process at once."""
+    del frame
+    signal.signal(number, signal.SIG_DFL)
+    if os.getpid() == _pid:
+        close_all()
+    os.kill(os.getpid(), number)
+    # Still here: the first process of a container, to which default actions do not apply.
+    os._exit(EXIT_BASE + number)
+
+
+def give_back() -> None:
+    """Undo ``end_in_order``, on the main thread; elsewhere the handlers stay, and find nothing to close."""
+    if threading.current_thread() is not threading.main_thread():
+        return
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is _close_and_die:
+            signal.signal(number, signal.SIG_DFL)
+
+
+if sys.platform != "win32":
+    # A child dies as it always did, unless it broadcasts by itself.
+    at_fork(in_child=give_back)
