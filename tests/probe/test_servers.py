@@ -1,4 +1,4 @@
-"""Real servers that fork: each worker's steps are stored, and each says goodbye. The page has their programs."""
+"""Real servers that fork: each worker's steps are stored and it says goodbye. The page has the programs."""
 
 from __future__ import annotations
 
