@@ -269,6 +269,18 @@ def test_handlers_of_the_programs_own_stay_and_without_a_probe_nothing_is_handle
     ) == ["mine", "SIG_IGN", "SIG_DFL", "_close_and_die", "theirs", "SIG_DFL", "SIG_DFL"]
 
 
+def test_a_handler_in_c_that_python_does_not_know_of_stays(run):
+    # Servers written in C have such handlers, and run Python only now and then.
+    assert handlers_of(
+        run,
+        SAY,
+        "import ctypes",
+        "handler = ctypes.CFUNCTYPE(None, ctypes.c_int)(lambda number: None)",
+        "ctypes.CDLL(None).signal(int(signal.SIGTERM), handler)",
+        "probe = broadcast(chart); say()",
+    ) == ["SIG_DFL"]
+
+
 def test_an_event_loop_handles_signals_as_it_always_did(run, stored):
     program = run(
         "import asyncio",

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import Final
 
@@ -32,9 +34,23 @@ def end_in_order() -> None:
         return
     for name in SIGNALS:
         number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+        if number is not None and _is_default(number):
             _pid = os.getpid()
             signal.signal(number, _close_and_die)
+
+
+def _is_default(number: int) -> bool:
+    """Return whether nobody handles a signal, also not in C: Python knows what was so when it started."""
+    if signal.getsignal(number) is not signal.SIG_DFL:
+        return False
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            status = Path("/proc/self/status").read_text()
+            masks = [
+                line.split()[1] for line in status.splitlines() if line.startswith(("SigCgt:", "SigIgn:"))
+            ]
+            return not any(int(mask, 16) >> (number - 1) & 1 for mask in masks)
+    return True
 
 
 def _close_and_die(number: int, frame: FrameType | None) -> None:

@@ -65,15 +65,13 @@ def noticed_late() -> bool:
 
 def began_ns() -> int:
     """Return when this process began, in nanoseconds since the epoch, never too late; 0 if nobody knows."""
-    if sys.platform != "linux":
-        return 0
-    try:
-        stat = Path("/proc/self/stat").read_bytes()
-    except OSError:
-        return 0
-    ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
-    age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    return time.time_ns() - int(age_s * 1_000_000_000)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            stat = Path("/proc/self/stat").read_bytes()
+            ticks = int(stat[stat.rindex(b")") + 2 :].split()[19])
+            age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+            return time.time_ns() - int(age_s * 1_000_000_000)
+    return 0
 
 
 def _take_note() -> None:
