@@ -3,8 +3,10 @@ from __future__ import annotations
 import gc
 import itertools
 import math
+import sys
 import tempfile
 import threading
+import types
 import weakref
 from pathlib import Path
 
@@ -201,6 +203,22 @@ def test_what_a_chart_adds_that_allows_no_weak_references_is_held_until_it_stops
         assert probe.stats.emitted == 1
         inner.sinks[0].stopped(inner.id)
         assert probe._watched == {}
+
+
+def test_in_the_process_of_uwsgi_that_forks_the_workers_a_probe_begins_with_its_first_step(
+    chart, url, keyring, monkeypatch
+):
+    master = types.ModuleType("uwsgi")
+    master.worker_id = lambda: 0
+    monkeypatch.setitem(sys.modules, "uwsgi", master)
+    with broadcast(url=url, key=keyring) as probe:
+        assert not probe._pump.started
+        probe.add(chart)
+        chart.go(1)
+        assert probe.flush()
+    master.worker_id = lambda: 1
+    with broadcast(url=url, key=keyring) as probe:
+        assert probe._pump.started
 
 
 def test_an_idle_probe_says_that_it_lives(chart, url, keyring, kit):

@@ -290,18 +290,21 @@ def test_a_child_that_python_was_not_told_of_sends_its_own_steps_and_none_of_the
         BEHIND_PYTHONS_BACK
         + """
 from farscope.probe import registry
-carry, hold = probe._carrier.carry, threading.Event()
+carry, hold, inside = probe._carrier.carry, threading.Event(), threading.Event()
 def held(*args):
+    inside.set()
     hold.wait()
     return carry(*args)
+assert probe.flush(20)
 probe._carrier.carry = held
 before = probe.id
 chart.go(7)
+inside.wait()
 later()
 def work():
     chart.go(3)
     assert len(probe._outbox._queue) + len(probe._outbox._moving) >= 3
-    registry.close_all()
+    registry.close_all(20)
     assert probe.id != before
 child = forked(work)
 assert ended(child) == 0

@@ -226,7 +226,10 @@ class Probe:
     def start(self) -> None:
         """Start the pump; from here on the probe is kept until it is closed."""
         registry.enlist(self)
-        self._wake()
+        if registry.is_about_to_fork():
+            self._outbox.ask_to_be_woken()
+        else:
+            self._wake()
 
     def __enter__(self) -> Self:
         return self

@@ -118,6 +118,15 @@ def _close_before(worker: Any) -> None:
     worker._do_exit = close_and_end  # noqa: SLF001 - same
 
 
+def is_about_to_fork() -> bool:
+    """Return whether this process is that of uWSGI which loads a program and then forks its workers.
+
+    Nothing keeps libraries still during such a fork, so a probe rather has none in use before its first step.
+    """
+    number = getattr(sys.modules.get("uwsgi"), "worker_id", None)
+    return number is not None and number() == 0
+
+
 def look_for_fork() -> None:
     """Let probes go on in this process if it was forked without Python's knowledge."""
     notice_fork()
