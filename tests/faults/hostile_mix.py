@@ -32,8 +32,12 @@ from farscope.testing.waiting import eventually
 
 ROOM = 8
 LOAD = 12
-PAUSE_S = 0.01
+PAUSE_S = 0.02
+OUTBOX = 400
+"""Steps the probe holds: so few that it drops some, the oldest ones."""
 FORK_EVERY_S = 1.0
+LINGER_S = 0.25
+"""How long steps gather in the probe: long enough to fill it now and then."""
 HANGS_S = 60.0
 LITTER_SHARE = 0.2
 """How often a step leaves garbage whose finalizer posts; below 1, or the posts would never end."""
@@ -163,7 +167,7 @@ class Lives:
             except (ChartStopped, QueueFull):
                 pass
             del chart
-            time.sleep(PAUSE_S)
+            time.sleep(2 * PAUSE_S)
         self._alive.put(None)
 
     def _stop(self) -> None:
@@ -191,7 +195,7 @@ class Timers:
         """Arm one on each chart, and cancel what was armed some turns ago."""
         for chart in (shared, driven):
             token = next(self._numbers)
-            period_s = random.uniform(0.0001, 0.02)  # noqa: S311 - no secret
+            period_s = random.uniform(0.0001, 0.1)  # noqa: S311 - no secret
             armed = chart.post_fifo(Event("TIMEOUT", payload=[token]), period=period_s, times=1)
             self._armed.append((chart, armed, token))
         while len(self._armed) > 4:
@@ -305,12 +309,16 @@ def account(lives: Lives, probe: Any) -> dict[str, Any]:
 
 def seen(expected: int, dropped: int, probes: int) -> None:
     """Have a scope read all of it from the start: what it has not received was declared as dropped."""
+    taken = 0
     with Scope(since="start") as scope:
-        eventually(lambda: scope.stats.received >= expected, HANGS_S, what=f"{expected} steps to be received")
+        while taken < expected and (steps := scope.take(HANGS_S)):
+            faulthandler.dump_traceback_later(2 * HANGS_S, exit=True)
+            taken += len(steps)
         eventually(
             lambda: scope.stats.lost >= dropped, HANGS_S, what=f"{dropped} steps to be declared dropped"
         )
         stats = scope.stats
+    assert taken == expected, stats
     assert (stats.received, stats.lost, stats.missing, stats.probes) == (expected, dropped, 0, probes), stats
 
 
@@ -319,7 +327,7 @@ def main(seconds: float, reports: Path) -> None:
     reports.mkdir()
     faulthandler.dump_traceback_later(HANGS_S, exit=True)
     gc.set_threshold(50, 5, 5)
-    with broadcast(*CHARTS) as probe:
+    with broadcast(*CHARTS, capacity=OUTBOX, drop="oldest", linger_s=LINGER_S) as probe:
         loop = on_a_loop()
         for chart in (threaded, shared, driven):
             chart.start_at()
@@ -340,7 +348,6 @@ def main(seconds: float, reports: Path) -> None:
         loop.call_soon_threadsafe(loop.stop)
         assert runner.close(HANGS_S)
         assert probe.flush(HANGS_S), probe.stats
-    faulthandler.dump_traceback_later(10 * HANGS_S, exit=True)
     told = account(lives, probe)
     families = [json.loads((reports / str(number)).read_text()) for number in range(children)]
     told |= {"children": children, "steps of children": sum(each["stored"] for each in families)}
