@@ -196,7 +196,7 @@ def test_with_json_notices_are_dated_objects_in_their_place(url):
     closed = items[-1]
     assert (closed["chart"], closed["text"]) == ("lamp", "lamp: closed")
     assert datetime.fromisoformat(closed["time"]).timestamp() == pytest.approx(closed["time_ns"] / 1e9)
-    assert "closed" not in done.stderr
+    assert "] lamp: closed\n" in done.stderr
 
 
 def test_what_there_is_to_tell_stands_in_its_place_between_the_steps(url):

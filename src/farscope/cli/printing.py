@@ -220,8 +220,8 @@ def shower(
     """Return what prints steps and notices; only those that are wanted, see ``wants_notice``.
 
     Steps go to standard output and what else there is to tell to standard error, in their order also where
-    the two are one. ``as_json`` puts notices among the steps, as objects. ``output`` counts what it does not
-    write.
+    the two are one. ``as_json`` puts notices among the steps as well, as objects. ``output`` counts what it
+    does not write.
     """
     out = output or Output(lambda: False)
 
@@ -232,14 +232,13 @@ def shower(
                     continue
                 if as_json:
                     out.write([f"{notice_json(item)}\n"])
-                else:
-                    out.tell(dated_line(item), alarming=item.kind in ALARMING)
+                out.tell(dated_line(item), alarming=item.kind in ALARMING)
             elif out.gave_up:
                 out.unshown += 1
             elif matching.wants(item):
                 seen = Seen.of(item, scope)
                 out.unshown += not out.write(lines(seen))
-                if item.kind is StepKind.FAILED and not as_json:
+                if item.kind is StepKind.FAILED:
                     out.tell(_failure_line(seen), alarming=True)
         out.flush()
 

@@ -76,8 +76,8 @@ def watch(
     Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
     with --spy, events that were ignored, refused by a guard or failed have a line as well; --only chooses
     among them. What else is worth knowing (a chart appeared, went silent, something was lost) stands between
-    them, on standard error unless --json is given, and so does the closing accounting. Ctrl-C ends it; the
-    account says so if there was more in the log.
+    them, on standard error, with --json among the steps as well, and so does the closing accounting. Ctrl-C
+    ends it; the account says so if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
     address = open_lines(url).url if log is None else log.url
