@@ -75,9 +75,9 @@ def watch(
 
     Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
     with --spy, events that were ignored, refused by a guard or failed have a line as well; --only chooses
-    among them. What else is worth knowing (a chart appeared, went silent, something was lost) stands between
-    them, on standard error, with --json among the steps as well, and so does the closing accounting. Ctrl-C
-    ends it; the account says so if there was more in the log.
+    among them. What else is worth knowing (a chart appeared, went silent, something was lost) stands in its
+    place on standard error, and with --json among the steps as well; the closing accounting follows there.
+    Ctrl-C ends it; the account says so if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
     address = open_lines(url).url if log is None else log.url
