@@ -3,6 +3,7 @@ from __future__ import annotations
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from farscope.records import trace_lines
 from farscope.records.remarks import remarks
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
@@ -89,3 +90,12 @@ def test_what_a_watcher_puts_behind_a_line_tells_how_long_the_step_took():
     (found,) = parse_trace([line])
     assert told(found) == told(slow)
     assert (found.duration_ns, found.ended_ns) == (slow.duration_ns, slow.ended_ns)
+
+
+def test_charts_with_long_names_are_read_and_only_some_remembered(monkeypatch):
+    monkeypatch.setattr(trace_lines, "MAX_KNOWN_BYTES", 100_000)
+    reader = trace_lines.TraceReader()
+    for number in range(100):
+        name = f"{number} " + "x" * 5_000
+        assert reader.read(f"[2018-01-10 18:23:35.647035] [{name}] e->start_at() top->c1").chart.name == name
+    assert 0 < len(reader._charts) <= 100_000 // 10_000

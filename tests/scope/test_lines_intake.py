@@ -7,6 +7,7 @@ import pytest
 from farscope.errors import Invariant
 from farscope.logs.lines import SPY, TRACE, Line, marked
 from farscope.records.shape import StepKind
+from farscope.scope import lines_intake
 from farscope.scope.intake import Accepted, Refused
 from farscope.scope.lines_intake import AROUND_NS, HOLD_NS, MAX_GROUP, TICK, UNKNOWN, LinesIntake
 from farscope.wire.keyring import Keyring, new_key_text
@@ -153,3 +154,31 @@ def test_a_held_line_is_one_or_the_other():
 
     with pytest.raises(Invariant):
         LinesIntake(LineOpener(RING))._step(_Held(0, 0), 0)
+
+
+def test_long_lines_without_an_end_are_taken_for_a_step_early(monkeypatch):
+    monkeypatch.setattr(lines_intake, "MAX_GROUP_BYTES", 100_000)
+    feeder = Feeder()
+    for _ in range(25):
+        feeder.spy("x" * 10_000)
+    assert [len(lines) for _, _, lines, _ in feeder.steps] == [10, 10]
+
+
+def test_long_steps_that_wait_for_their_trace_line_go_without_it(monkeypatch):
+    monkeypatch.setattr(lines_intake, "MAX_HELD_BYTES", 1_000_000)
+    feeder = Feeder()
+    feeder.trace("e->start_at() top->c1")
+    for _ in range(100):
+        feeder.spy("B:c1", "x" * 50_000, "ENTRY_SIGNAL:c1", "<- Queued:(0) Deferred:(0)")
+    assert feeder.intake.waiting * 50_000 <= 1_000_000 + 8 * 50_000
+    assert feeder.steps
+
+
+def test_what_a_step_of_lines_takes_is_known(monkeypatch):
+    feeder = Feeder()
+    outcomes = []
+    take = feeder.intake.take
+    monkeypatch.setattr(feeder.intake, "take", lambda *args: outcomes.append(take(*args)) or outcomes[-1])
+    feeder.spy("x" * 50_000, "<- Queued:(0) Deferred:(0)")
+    (accepted,) = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
+    assert accepted.batch.step_bytes >= 50_000

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from sys import getsizeof
 
 from farscope.records.remarks import without_remarks
 from farscope.records.shape import Shape, StepKind
@@ -15,6 +16,9 @@ MAX_LINE_CHARACTERS = 20_000
 
 MAX_KNOWN_CHARTS = 10_000
 """Charts whose last state is remembered; lines of charts beyond these are still read, by their text alone."""
+
+MAX_KNOWN_BYTES = 16 << 20
+"""Bytes that their names and states take at most; the same goes for lines of charts beyond."""
 
 _STAMP = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{6})\] \[")
 _STARTED = "] e->start_at() top->"
@@ -43,6 +47,7 @@ class TraceReader:
         self._charts: dict[str, ChartId] = {}
         self._numbers: dict[str, int] = {}
         self._resting: dict[str, str] = {}
+        self._bytes = 0
 
     def read(self, line: str) -> Step | None:
         """Return the step that a line tells of; None if it is no trace line."""
@@ -60,7 +65,11 @@ class TraceReader:
         kind = StepKind.START if (signal, start) == ("start_at", "top") else StepKind.TRANSITION
         chart = self._charts.get(name) or ChartId(name, "", 0, len(self._charts) + 1)
         number = self._numbers.get(name, 0) + 1
-        if name in self._charts or len(self._charts) < MAX_KNOWN_CHARTS:
+        if name not in self._charts:
+            self._bytes += 2 * getsizeof(name) + getsizeof(end) + 500
+        else:
+            self._bytes += getsizeof(end) - getsizeof(self._resting[name])
+        if name in self._charts or (len(self._charts) < MAX_KNOWN_CHARTS and self._bytes < MAX_KNOWN_BYTES):
             self._charts[name] = chart
             self._numbers[name] = number
             self._resting[name] = end

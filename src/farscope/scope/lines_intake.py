@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from sys import getsizeof
 
 from farscope.errors import Invariant, Malformed, WireError
 from farscope.logs.lines import TRACE, unmarked
 from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.records.trace_lines import TraceReader
+from farscope.records.weight import STEP_BYTES, texts_bytes
 from farscope.scope.intake import Accepted, Refusal, Refused, Totals
 from farscope.scope.ledger import Ledger
 from farscope.scope.spy_group import Closing, SpyGroup, closing
@@ -36,8 +38,16 @@ AROUND_NS = 600_000_000_000
 """A chart counts as around for ten minutes after its last trace line."""
 MAX_GROUP = 10_000
 """Spy lines without a queue line are taken for a step at this many."""
+MAX_GROUP_BYTES = 4 << 20
+"""The same at so many bytes of them."""
 MAX_HELD = 1_000
 """Trace lines, and steps without theirs, that wait at most; beyond it the oldest go as they are."""
+MAX_HELD_BYTES = 16 << 20
+"""Bytes that they take at most; the same happens at this limit."""
+LOOK_EVERY = 8
+"""After so many more that wait it is looked how much they take."""
+MAX_SHAPE_BYTES = 16 << 20
+"""Bytes that kept shapes take at most; see ``MAX_SHAPES``."""
 MAX_CHARTS = 1_024
 """Charts told apart; the lines of further ones are shown under ``UNKNOWN``."""
 TICK = b""
@@ -68,6 +78,15 @@ class _Held:
     trace: Step | None = None
     group: SpyGroup | None = None
 
+    @property
+    def bytes(self) -> int:
+        """What it takes, from above."""
+        lines = 0 if self.trace is None else self.trace.shape.size
+        if self.group is not None:
+            lines += sum(map(getsizeof, (name for fact in self.group.facts for name in fact[1:])))
+            lines += texts_bytes(self.group.texts)
+        return STEP_BYTES + lines
+
 
 class LinesIntake:
     """Opens lines and makes steps of them; used by one thread at a time.
@@ -88,6 +107,9 @@ class LinesIntake:
         self._reader = TraceReader()
         self._charts: dict[str, _Chart] = {}
         self._lines: list[str] = []
+        self._line_bytes = 0
+        self._shape_bytes = 0
+        self._fresh_bytes = 0
         self._traces: deque[_Held] = deque()
         self._groups: deque[_Held] = deque()
         self._shapes: dict[Shape, Shape] = {}
@@ -149,15 +171,16 @@ class LinesIntake:
             held.group = group
             return self._step(held, held.since_ns)
         self._traces.append(held)
-        return None
+        return self._step_of_too_many(self._traces, held.since_ns)
 
     def _take_spy(self, text: str, held: _Held) -> Accepted | None:
         end = closing(text)
         if end is None:
             self._lines.append(text)
-            if len(self._lines) < MAX_GROUP:
+            self._line_bytes += getsizeof(text)
+            if len(self._lines) < MAX_GROUP and self._line_bytes < MAX_GROUP_BYTES:
                 return None
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._line_bytes = self._lines, [], 0
         held.group = group = SpyGroup.of(lines, end or Closing(0, 0))
         if self._alone(held.since_ns) is not None and self._traces:
             waiting = self._traces[0].trace
@@ -166,8 +189,14 @@ class LinesIntake:
                 return self._step(held, held.since_ns)
         if group.moves and not self._several(held.since_ns):
             self._groups.append(held)
-            return None
+            return self._step_of_too_many(self._groups, held.since_ns)
         return self._step(held, held.since_ns)
+
+    def _step_of_too_many(self, held: deque[_Held], now_ns: int) -> Accepted | None:
+        """Return the step of the oldest that waits if all together take too much; looked at now and then."""
+        if len(held) % LOOK_EVERY == 0 and sum(each.bytes for each in held) > MAX_HELD_BYTES:
+            return self._step(held.popleft(), now_ns)
+        return None
 
     def _around(self, now_ns: int) -> list[_Chart]:
         return [
@@ -215,9 +244,16 @@ class LinesIntake:
         return self._accept(chart, step, now_ns)
 
     def _shared(self, shape: Shape) -> Shape:
-        if len(self._shapes) >= MAX_SHAPES:
+        known = self._shapes.get(shape)
+        if known is not None:
+            return known
+        self._fresh_bytes += shape.size
+        self._shape_bytes += shape.size
+        if len(self._shapes) >= MAX_SHAPES or self._shape_bytes > MAX_SHAPE_BYTES:
             self._shapes.clear()
-        return self._shapes.setdefault(shape, shape)
+            self._shape_bytes = shape.size
+        self._shapes[shape] = shape
+        return shape
 
     def _accept(self, chart: _Chart, step: RawStep, now_ns: int) -> Accepted:
         self.accepted += 1
@@ -233,6 +269,8 @@ class LinesIntake:
             charts=(ChartEntry(chart.id.serial, chart.id.name, chart.state, chart.number),),
             numbers=[number],
             steps=[step],
+            extra_bytes=self._fresh_bytes + texts_bytes(step[9]),
         )
+        self._fresh_bytes = 0
         header = Header(0, Flags.NONE, bytes(KEY_ID_BYTES), chart.probe, number)
         return Accepted(header, batch, chart.ledger.post(batch, now_ns), chart.ledger)
