@@ -267,7 +267,8 @@ def test_the_merged_view_is_in_true_order_though_one_clock_is_off(
     assert len(labels) == 2
     assert {label.partition(":")[0] for label in labels} == {"worker@north", "worker@south"}
     # The first batch tells how far a clock is off, less how long it took; the quickest one tells best.
-    for step in (item for item in shown if "notice" not in item):
+    shown = [item for item in shown if "notice" not in item]
+    for step in shown:
         corrected_s = (step["time_ns"] - step["corrected_ns"]) / 1e9
         assert corrected_s == pytest.approx(AHEAD_S if step["host"] == "south" else 0, abs=STALL_S)
     for step in {step["host"]: step for step in shown}.values():
