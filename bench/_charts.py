@@ -41,7 +41,7 @@ class Spec(NamedTuple):
         return [child for child, parent in self.parents.items() if parent == state]
 
 
-SEED = Spec(
+MIROS_EXAMPLE = Spec(
     parents={"outer": "", "c1": "outer", "c2": "outer"},
     initial={"outer": "c1"},
     transitions=(("outer", "B", "outer"), ("c1", "A", "c2"), ("c2", "A", "c1")),

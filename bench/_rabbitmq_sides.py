@@ -45,16 +45,16 @@ class Job(NamedTuple):
 
     road: Road
     count: int
-    """Lines for the seed's design, steps for ours."""
+    """Lines for the miros design, steps for ours."""
     paced: bool = False
     variant: str = ""
 
 
-# The seed's chart, and its steps.
+# The miros example's chart, and its steps.
 
 
 class Charted:
-    """The seed's chart, whose every B is a step of eight spy lines and one trace line, or nearly."""
+    """The miros example's chart, whose every B is a step of eight spy lines and one trace line, or nearly."""
 
     def __init__(self) -> None:
         self.chart = Factory("producer_192.168.1.72", threaded=False)
@@ -127,7 +127,7 @@ class Caught:
 
 
 def lines_of_a_step() -> list[tuple[str, str]]:
-    """Return exchange and text of each line that the seed's chart makes of one B."""
+    """Return exchange and text of each line that the miros example's chart makes of one B."""
     step = Step._make(Prepared(1).steps[0])
     return [("spy", line) for line in step.spy()] + [("trace", step.trace() or "")]
 
@@ -187,10 +187,10 @@ def our_consumer(pipe: Connection, job: Job) -> None:
         assert scope.stats.lost == 0
 
 
-# The seed's design.
+# The miros design.
 
 
-def seed_producer(pipe: Connection, job: Job) -> None:
+def miros_producer(pipe: Connection, job: Job) -> None:
     key, lines = job.road.fernet_key(), lines_of_a_step()
     with pika.BlockingConnection(job.road.parameters()) as connection:
         channel = connection.channel()
@@ -218,7 +218,7 @@ def seed_producer(pipe: Connection, job: Job) -> None:
         pipe.recv()
 
 
-def seed_consumer(pipe: Connection, job: Job) -> None:
+def miros_consumer(pipe: Connection, job: Job) -> None:
     key, delays, had = job.road.fernet_key(), [], 0
     with pika.BlockingConnection(job.road.parameters()) as connection:
         channel = connection.channel()

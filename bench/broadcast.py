@@ -23,8 +23,8 @@ from farscope.errors import LogUnavailable
 from farscope.logs.base import LogWriter
 from farscope.logs.url import open_log
 from farscope.probe.broadcast import Probe
-from farscope.probe.carrier import SealedCarrier
 from farscope.probe.outbox import Outbox
+from farscope.probe.transport import SealedCarrier
 from farscope.wire.keys import Keyring, new_key_file
 
 STEPS = 50_000

@@ -48,7 +48,7 @@ BROADCAST_STEPS = 30_000
 """Steps of a round while broadcasting: fewer than an outbox holds, since a dropped step is a cheap one."""
 
 CASES = {
-    "a transition of the miros example's chart": charts.SEED,
+    "a transition of the miros example's chart": charts.MIROS_EXAMPLE,
     "a hook three levels up": charts.HOOK,
     "a transition across depth 6": charts.DEEP,
     "an ignored event, depth 4": charts.IGNORED,
@@ -154,7 +154,7 @@ def floor_of_two() -> Once:
 
 
 def flat(library: ModuleType) -> Any:
-    """Write the seed's chart as flat functions; return its outer state."""
+    """Write the miros example's chart as flat functions; return its outer state."""
     signals, status_of = library.signals, library.return_status
 
     @library.spy_on

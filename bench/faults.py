@@ -18,10 +18,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
+import _tests_on_path  # noqa: F401 - makes tests/support importable
 from farscope import Event, Factory, broadcast
-from farscope.testing.broker import Broker, available
-from farscope.testing.tcp_proxy import TcpProxy
 from farscope.wire.keys import new_key_file
+from support.broker import Broker, available
+from support.tcp_proxy import TcpProxy
 
 ROUNDS = 10
 STEPS = 2_000

@@ -2,7 +2,7 @@
 
 Each row is a process of its own, that makes its charts, starts them, has each make some steps, and reads
 its resident memory from the kernel, less what the process had before its first chart. A chart is the
-seed's: three states, a hook, two transitions.
+the miros example's: three states, a hook, two transitions.
 
     python bench/many_charts.py [CHARTS]
 """
@@ -33,8 +33,8 @@ MANY_STEPS = 1_000
 PATIENCE_S = 300
 
 
-class Seed(Chart):
-    """The seed's chart."""
+class MirosExample(Chart):
+    """The miros example's chart."""
 
     with State(initial=True) as outer:
         c1 = State(initial=True)
@@ -50,7 +50,7 @@ class Seed(Chart):
 
 
 class LoopSeed(AsyncChart):
-    """The seed's chart, on an event loop."""
+    """The miros example's chart, on an event loop."""
 
     with State(initial=True) as outer:
         c1 = State(initial=True)
@@ -70,7 +70,7 @@ class LoopSeed(AsyncChart):
 
 
 def by_parts(runner: Runner) -> Factory:
-    """Build the seed's chart: states, handlers and what is learnt of steps are each chart's own."""
+    """Build the miros example's chart: states, handlers and what is learnt of steps are each chart's own."""
     chart = Factory(runner=runner)
 
     def hook(chart: Any, e: Event) -> int:
@@ -90,8 +90,8 @@ def by_parts(runner: Runner) -> Factory:
     return chart
 
 
-def declared(runner: Runner | None, **options: Any) -> Seed:
-    chart = Seed(runner=runner, **options)
+def declared(runner: Runner | None, **options: Any) -> MirosExample:
+    chart = MirosExample(runner=runner, **options)
     chart.start_at()
     return chart
 

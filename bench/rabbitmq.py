@@ -1,10 +1,10 @@
-"""From chart to scope through RabbitMQ: ours against the seed's design, on the same broker, in turns.
+"""From chart to scope through RabbitMQ: ours against the miros design, on the same broker, in turns.
 
-Run with ``python bench/rabbitmq.py [rounds]``. Producer and consumer are processes of their own. The seed's
+Run with ``python bench/rabbitmq.py [rounds]``. Producer and consumer are processes of their own. The miros
 design is written after its document, with pika: for each line one Fernet token and one ``basic_publish``,
 spy and trace in a fanout exchange each, a token opened for each line received. "Prepared" means that what a
-chart makes lies ready, lines for the seed's design and steps for ours, so that the transport is compared and
-not the engines; the lines are those of the steps. Ours waits for the broker's confirms; the seed's does not,
+chart makes lies ready, lines for the miros design and steps for ours, so that the transport is compared and
+not the engines; the lines are those of the steps. Ours waits for confirms; the miros one does not,
 so a row shows it with confirms, too. A rate is lines by the time from the first one offered to the last one
 had.
 """
@@ -22,9 +22,10 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from farscope.testing.broker import Broker, available
-from farscope.testing.tcp_proxy import TcpProxy
+import _tests_on_path  # noqa: F401 - makes tests/support importable
 from farscope.wire.keys import new_key_file
+from support.broker import Broker, available
+from support.tcp_proxy import TcpProxy
 
 if importlib.util.find_spec("pika") is None:
     print("skipped: needs pika; pip install pika")
@@ -35,22 +36,22 @@ from _rabbitmq_sides import (
     Job,
     Road,
     lines_of_a_step,
+    miros_consumer,
+    miros_producer,
     our_consumer,
     our_producer,
-    seed_consumer,
-    seed_producer,
 )
 
 ROUNDS = 5
 STEPS = 200_000
-SEED_LINES = 18_000
+MIROS_LINES = 18_000
 CONFIRMED_LINES = 1_800
 PACED_STEPS = 4_000
 
 Side = Callable[[Connection, Job], None]
 Pair = tuple[Side, Side]
 OURS: Pair = (our_producer, our_consumer)
-SEEDS: Pair = (seed_producer, seed_consumer)
+MIROS: Pair = (miros_producer, miros_consumer)
 
 
 @contextmanager
@@ -117,27 +118,27 @@ class Bench:
     def report(self, rounds: int) -> None:
         """Measure and print."""
         rates: dict[str, list[float]] = {}
-        delays: dict[str, list[float]] = {"ours": [], "seed's design": []}
+        delays: dict[str, list[float]] = {"ours": [], "miros design": []}
         for number in range(rounds):
             for name, pair, count, variant in (
-                ("seed's design, prepared lines", SEEDS, SEED_LINES, "prepared"),
-                ("seed's design, with confirms", SEEDS, CONFIRMED_LINES, "confirms"),
+                ("miros design, prepared lines", MIROS, MIROS_LINES, "prepared"),
+                ("miros design, with confirms", MIROS, CONFIRMED_LINES, "confirms"),
                 ("ours, prepared steps", OURS, STEPS, "prepared"),
                 ("ours, every line rendered", OURS, STEPS, "rendered"),
                 ("ours, the chart itself at work", OURS, STEPS, "chart"),
             ):
                 rates.setdefault(name, []).append(self.rate(pair, count, variant))
             delays["ours"] += self.delays(OURS)
-            delays["seed's design"] += self.delays(SEEDS)
+            delays["miros design"] += self.delays(MIROS)
             print(f"round {number + 1} of {rounds}", file=sys.stderr)
-        base = statistics.median(rates["seed's design, prepared lines"])
+        base = statistics.median(rates["miros design, prepared lines"])
         print(f"{'lines a second':34}{'median':>12}{'least':>12}{'most':>12}{'times':>8}")
         for name, found in rates.items():
             median = statistics.median(found)
             print(f"{name:34}{median:12,.0f}{min(found):12,.0f}{max(found):12,.0f}{median / base:8.1f}")
         print(f"\n{'bytes on the wire for a line':34}{'flat out':>12}{'1,000 steps/s':>16}")
         for name, pair, count in (
-            ("seed's design", SEEDS, SEED_LINES),
+            ("miros design", MIROS, MIROS_LINES),
             ("ours", OURS, STEPS),
         ):
             flat = self.bytes_a_line(pair, count, paced=False)

@@ -20,15 +20,15 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from farscope.logs.base import Entry
-from farscope.logs.recording import RecordingLog
-from farscope.logs.recording_file import RecordingFile
-from farscope.logs.recording_format import END_BYTES
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.recording.file import RecordingFile
+from farscope.logs.recording.format import END_BYTES
+from farscope.logs.recording.log import RecordingLog
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.scope.header_survey import Survey
 from farscope.scope.scope import Scope
-from farscope.scope.survey import Survey
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags

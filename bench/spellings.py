@@ -22,8 +22,8 @@ B = Event("B")
 HOOK = Event("HOOK")
 
 
-class Seed(Chart):
-    """The seed's chart: B leads out of its inner and its outer state, and in again."""
+class MirosExample(Chart):
+    """The miros example's chart: B leads out of its inner and its outer state, and in again."""
 
     with State() as outer:
         c1 = State(initial=True)
@@ -38,7 +38,7 @@ class Seed(Chart):
         """Stay."""
 
 
-class Returning(Seed):
+class Returning(MirosExample):
     """The same, whose B is a method that returns its target."""
 
     with State() as outer_:
@@ -84,7 +84,7 @@ class PlainOnLoop(AsyncChart):
 
 
 def by_parts() -> Factory:
-    """Build the seed's chart by parts."""
+    """Build the miros example's chart by parts."""
     chart = Factory("parts", threaded=False)
 
     def outer_init(chart: Any, e: Event) -> Any:
@@ -147,8 +147,8 @@ def looped(kind: type[AsyncChart], event: Event) -> Callable[[], float]:
 ROWS: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
     "built by parts": (driven(by_parts(), B), driven(by_parts(), HOOK)),
     "declared, an arrow": (
-        driven(declared(Seed, Seed.outer), B),
-        driven(declared(Seed, Seed.outer), HOOK),
+        driven(declared(MirosExample, MirosExample.outer), B),
+        driven(declared(MirosExample, MirosExample.outer), HOOK),
     ),
     "declared, a method returns the target": (
         driven(declared(Returning, Returning.outer_), B),
@@ -166,7 +166,7 @@ def main(rounds: int) -> None:
         for name, runs in ROWS.items():
             for taken, run in zip(times[name], runs, strict=True):
                 taken.append(run())
-    print(f"A step of the seed's chart, recorded; median of {rounds} rounds of {STEPS} steps")
+    print(f"A step of the miros example's chart, recorded; median of {rounds} rounds of {STEPS} steps")
     print(f"{'':40}{'transition':>12}{'':>8}{'hook':>12}")
     first = [statistics.median(taken) for taken in times["built by parts"]]
     for name, taken in times.items():

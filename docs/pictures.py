@@ -47,7 +47,7 @@ def main() -> None:
         surroundings["FORCE_COLOR"] = "1"
         produce = (
             "import sys, threading; from farscope import Event, broadcast\n"
-            "from farscope.cli.demo_producer import build\n"
+            "from farscope.cli.demo.producer import build\n"
             "done = threading.Event(); chart, outer = build(sys.argv[1], done)\n"
             "with broadcast(chart):\n"
             "    chart.start_at(outer)\n"

@@ -17,7 +17,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from farscope.engine.reserved import Reserved, gives_way
+from farscope.engine.core.reserved import Reserved, gives_way
 
 PAGE: Final = Path(__file__).parent / "reference.md"
 WIDTH: Final = 100
@@ -58,8 +58,8 @@ SECTIONS: Final = (
         (
             "farscope.engine.options:ChartOptions",
             "farscope.engine.options:ActiveOptions",
-            "farscope.engine.factory:Blueprint",
-            "farscope.engine.recorder:Rings",
+            "farscope.engine.definition.builder:Blueprint",
+            "farscope.engine.core.recorder:Rings",
         ),
     ),
     Section(
@@ -69,7 +69,7 @@ SECTIONS: Final = (
     Section(
         "What broadcasting returns",
         "",
-        ("farscope.probe.broadcast:Probe", "farscope.probe.ledger:ProbeStats"),
+        ("farscope.probe.broadcast:Probe", "farscope.probe.accounting:ProbeStats"),
     ),
     Section("Watching", "farscope", ("Scope", "ForeignHsm", "Step")),
     Section(

@@ -24,10 +24,10 @@ import click
 import pytest
 
 from farscope import errors as farscope_errors
+from farscope.cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED
 from farscope.cli.main import VERBS, farscope
-from farscope.cli.outcome import EXIT_BUG, EXIT_INTERRUPTED
+from farscope.scope.gaps import Span
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.spans import Span
 from farscope.views.text import notice_line
 
 ROOT = Path(__file__).parent.parent

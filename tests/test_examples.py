@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-NEED_BROKER = {"seed_rabbit_producer", "seed_local_consumer"}
-"""tests/seed runs these."""
+NEED_BROKER = {"miros_rabbit_producer", "miros_local_consumer"}
+"""tests/miros_example runs these."""
 EXAMPLES = sorted(
     path for path in (Path(__file__).parent.parent / "examples").glob("*.py") if path.stem not in NEED_BROKER
 )

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
-from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
+from support.program import Program
 
 STEPS = 100_000
 PIECE = 10_000

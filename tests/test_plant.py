@@ -16,11 +16,11 @@ import pytest
 
 from farscope.logs.url import open_log
 from farscope.records.step import NANOSECONDS
-from farscope.scope.ordering import WINDOW_S
-from farscope.testing.program import Program
+from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.wire.codec import Decoder
 from farscope.wire.keys import resolve_keyring
 from farscope.wire.seal import Opener
+from support.program import Program
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 PORTS = 6

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from farscope.probe.broadcast import broadcast
     from farscope.records.step import Step
     from farscope.records.text import pp, stripped
-    from farscope.scope.foreign import ForeignHsm
+    from farscope.scope.foreign_chart import ForeignHsm
     from farscope.scope.scope import Scope
 
 __all__ = [
@@ -40,7 +40,7 @@ _HOMES = {
     "ActiveObject": "engine",
     "Event": "engine",
     "Factory": "engine",
-    "ForeignHsm": "scope.foreign",
+    "ForeignHsm": "scope.foreign_chart",
     "Hsm": "engine",
     "Scope": "scope.scope",
     "Step": "records.step",

@@ -18,7 +18,7 @@
     │   ├── NoKey                   none was given, and none may be made up
     │   ├── KeyFileUnsafe           others can read it, or it is not a regular file
     │   ├── BadKey                  not 32 bytes in URL-safe base64
-    │   └── PublicKey               the key printed in the seed document
+    │   └── PublicKey               the key printed in the miros example
     ├── WireError                   bytes that cannot be taken
     │   ├── Malformed               not a batch, or a batch that breaks the format
     │   ├── UnsupportedVersion      a batch of another format version
@@ -142,7 +142,7 @@ class BadKey(KeyringError):
 
 
 class PublicKey(KeyringError):
-    """The key printed in the seed document: everybody has it."""
+    """The key printed in the miros example: everybody has it."""
 
 
 class WireError(FarscopeError):

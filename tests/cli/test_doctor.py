@@ -19,18 +19,18 @@ from farscope.cli.doctor import examine
 from farscope.cli.main import farscope
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Log, LogReader, LogWriter
-from farscope.logs.check import Verdict, fail
-from farscope.logs.rabbitmq_settings import Settings
+from farscope.logs.diagnostics import Verdict, fail
+from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.url import open_log
-from farscope.probe.spool import Spool
-from farscope.probe.spool_folder import SpoolFolder, default_spool_root
-from farscope.testing.broker import Broker, free_port
-from farscope.testing.broker_fixtures import amqp_url, broker, fresh_log_url
+from farscope.probe.spool.directory import SpoolFolder, default_spool_root
+from farscope.probe.spool.queue import Spool
 from farscope.wire.batch import Batch
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
 from farscope.wire.keys import Keyring, new_key_file
 from farscope.wire.seal import Sealer
+from support.broker import Broker, free_port
+from support.broker_fixtures import amqp_url, broker, fresh_log_url
 
 __all__ = ["amqp_url", "broker", "fresh_log_url"]
 

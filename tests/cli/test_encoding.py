@@ -16,11 +16,11 @@ import pytest
 
 import farscope.cli
 from farscope import Event, Factory, broadcast
+from farscope.cli.exit_codes import escape_what_cannot_be_encoded, exit_code_of
 from farscope.cli.main import VERBS
 from farscope.cli.main import farscope as command
-from farscope.cli.outcome import escape_what_cannot_be_encoded, exit_code_of
 from farscope.cli.progress import Progress
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log
 
 ENCODINGS = ("ascii", "latin-1", "cp1252")

@@ -13,11 +13,11 @@ from click.testing import CliRunner
 from farscope.cli.key import key
 from farscope.errors import BadKey, KeyFileUnsafe, KeyringError, NoKey
 from farscope.logs.url import open_log
-from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import peek_header
 from farscope.wire.keyring import Keyring
 from farscope.wire.keys import default_key_path, resolve_keyring
+from support.program import Program
 
 A_KEY = re.compile(r"[A-Za-z0-9_-]{43}=")
 

@@ -6,8 +6,8 @@ from importlib.metadata import version
 
 import pytest
 
+from farscope.cli.exit_codes import EXIT_INTERRUPTED
 from farscope.cli.main import VERBS, farscope
-from farscope.cli.outcome import EXIT_INTERRUPTED
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from farscope.cli.patience import Patience
+from farscope.cli.outage import Patience
 from farscope.cli.record import Copy
 from farscope.logs.base import Entry
-from farscope.logs.recording_file import RecordingFile
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.recording.file import RecordingFile
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log
-from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
-from farscope.views.quantity import size_text
+from farscope.views.humanize import size_text
+from support.program import Program
 
 
 def test_a_snapshot_has_all_there_is_and_names_the_key(play, log_url, farscope, tmp_path):

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from farscope.cli.pace import Pace
+from farscope.cli.playback_speed import Pace
 from farscope.cli.progress import Progress
 from farscope.cli.replay import _due, _play, _store
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS, local_time
-from farscope.testing.program import Program
-from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe
-from farscope.testing.recorded_probe import recording as tape
 from farscope.wire.keys import Keyring, default_key_path, new_key_file
+from support.program import Program
+from support.recorded_probe import BEGIN_NS, RecordedProbe
+from support.recorded_probe import recording as tape
 
 
 def said(output: str) -> list[str]:
@@ -128,7 +128,7 @@ class Played:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_s = 0.0
         self.shown: list[tuple[float, list[str]]] = []
-        monkeypatch.setattr("farscope.cli.pace.time.sleep", self.sleep)
+        monkeypatch.setattr("farscope.cli.playback_speed.time.sleep", self.sleep)
 
     def sleep(self, seconds: float) -> None:
         self.now_s += seconds

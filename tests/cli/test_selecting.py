@@ -10,18 +10,18 @@ import click
 import pytest
 
 from farscope import Event, Factory, broadcast, return_status
+from farscope.cli.exit_codes import exit_code_of
 from farscope.cli.main import farscope as command
-from farscope.cli.outcome import exit_code_of
-from farscope.cli.printing import LIVES, LOSSES, wants_notice
 from farscope.cli.selecting import check_lines, in_words
+from farscope.cli.step_printer import LIVES, LOSSES, wants_notice
 from farscope.errors import UsageError
 from farscope.records.step import NANOSECONDS, ChartId
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe
-from farscope.testing.recorded_probe import recording as tape
 from farscope.views.matching import Matching
 from farscope.views.selection import KINDS, Selection
 from farscope.wire.keys import Keyring, new_key_file
+from support.recorded_probe import BEGIN_NS, RecordedProbe
+from support.recorded_probe import recording as tape
 
 CHOOSING = (
     ("--signal", "OPEN"),

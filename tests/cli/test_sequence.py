@@ -34,7 +34,7 @@ def url(tmp_path: Path) -> str:
     return address
 
 
-@pytest.mark.parametrize("name", ["seed", "arrows", "blocks"])
+@pytest.mark.parametrize("name", ["miros-example", "arrows", "blocks"])
 def test_trace_lines_on_standard_input_become_the_picture(name):
     lines, _, picture = (GOLDEN / f"{name}.txt").read_text().partition("\n\n")
     noise = "\n".join(f"noise\n  {line}" for line in lines.splitlines())
@@ -69,8 +69,8 @@ def test_a_part_of_a_run_can_be_chosen():
 
 
 def test_a_file_with_trace_lines_is_read_like_standard_input():
-    lines, _, picture = (GOLDEN / "seed.txt").read_text().partition("\n\n")
-    assert sequence(str(GOLDEN / "seed.txt")).stdout == picture
+    lines, _, picture = (GOLDEN / "miros-example.txt").read_text().partition("\n\n")
+    assert sequence(str(GOLDEN / "miros-example.txt")).stdout == picture
     assert lines
 
 

@@ -13,13 +13,13 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, broadcast, return_status
-from farscope.cli.printing import ALARMING
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.cli.step_printer import ALARMING
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log
 from farscope.records.remarks import without_all_remarks
 from farscope.scope.notice import INTRODUCING, NoticeKind
-from farscope.testing.program import Program
 from farscope.wire.keys import new_key_file
+from support.program import Program
 
 TRACE_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[.+\] e->\w+\(\) \S+->\S+")
 

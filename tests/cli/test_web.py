@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from farscope.testing.program import Program
+from support.program import Program
 
 
 def start(*arguments: str) -> Program:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from farscope.logs.folder import FolderLog
+from farscope.logs.embedded.log import FolderLog
 from farscope.logs.memory import MemoryLog, forget
 from farscope.testing.log_conformance import CHECKS, Check, LogUnderTest, PromiseBroken, check_log
 

@@ -12,8 +12,8 @@ import pytest
 
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
-from farscope.logs.recording import RecordingLog
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.recording.log import RecordingLog
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.testing.log_conformance import CHECKS, Check, LogUnderTest
 
 

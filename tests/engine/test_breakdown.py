@@ -7,29 +7,19 @@ from typing import Any
 
 import pytest
 
-from farscope.engine import (
-    ActiveObject,
-    AsyncChart,
-    Chart,
-    Event,
-    Fabric,
-    Hsm,
-    Runner,
-    State,
-    active,
-    loop,
-    return_status,
-    walker,
-)
-from farscope.engine.mailbox import Mailbox
-from farscope.engine.memo import Memo
-from farscope.engine.notebook import Notebook
-from farscope.engine.recorder import Recorder
-from farscope.engine.reserved import held_by
-from farscope.engine.stepper import Stepper
-from farscope.engine.timed import TimedPosts
-from farscope.engine.walk import Walk
-from farscope.engine.walker import Walker
+from farscope.engine import ActiveObject, AsyncChart, Chart, Event, Fabric, Hsm, Runner, State, return_status
+from farscope.engine.core import slow_path as walker
+from farscope.engine.core.algorithm import Walk
+from farscope.engine.core.mailbox import Mailbox
+from farscope.engine.core.notebook import Notebook
+from farscope.engine.core.recorder import Recorder
+from farscope.engine.core.reserved import held_by
+from farscope.engine.core.slow_path import Walker
+from farscope.engine.core.step_cache import Memo
+from farscope.engine.core.step_runner import Stepper
+from farscope.engine.drivers import event_loop as loop
+from farscope.engine.drivers import thread as active
+from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.records.shape import StepKind
 from farscope.testing.clock import VirtualClock
 from farscope.testing.waiting import eventually

@@ -13,8 +13,8 @@ FAMILY = """
 import asyncio, ctypes, os, sys, threading
 from farscope import ActiveObject, Event, Factory, Hsm
 from farscope.engine import AsyncChart, Chart, Fabric, Runner, Shared, State, locked
-from farscope.engine.loop_clock import LoopClock
-from farscope.engine.timer import ThreadClock
+from farscope.engine.timers.loop_clock import LoopClock
+from farscope.engine.timers.thread_clock import ThreadClock
 from farscope.errors import ForeignProcess
 
 PARENT = os.getpid()

@@ -16,7 +16,8 @@ import weakref
 
 import pytest
 
-from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, running, signals
+from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, signals
+from farscope.engine.drivers import at_exit as running
 from farscope.errors import ChartError, ChartStopped, QueueFull, UsageError
 from farscope.records.shape import StepKind
 

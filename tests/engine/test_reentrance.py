@@ -10,18 +10,18 @@ from collections import Counter
 import pytest
 
 from farscope.engine import ActiveObject, Event, Factory, Hsm, Runner, Shared, signals
-from farscope.engine import here as here_module
-from farscope.engine.fabric import Fabric
-from farscope.engine.here import Cell, per_thread
+from farscope.engine.core import current_step as here_module
+from farscope.engine.core.current_step import Cell, per_thread
+from farscope.engine.drivers.waiters import Waiters
 from farscope.engine.latch import Latch
-from farscope.engine.loop_clock import LoopClock
-from farscope.engine.schedule import Schedule, Timer
+from farscope.engine.pubsub import Fabric
 from farscope.engine.tally import Tally
-from farscope.engine.timer import ThreadClock
-from farscope.engine.waiters import Waiters
+from farscope.engine.timers.loop_clock import LoopClock
+from farscope.engine.timers.schedule import Schedule, Timer
+from farscope.engine.timers.thread_clock import ThreadClock
 from farscope.errors import ChartStopped, QueueFull
-from farscope.testing.interrupting import Interruption, interrupted_everywhere
 from farscope.testing.waiting import eventually
+from support.interrupting import Interruption, interrupted_everywhere
 
 FAR_S = 3_600.0
 

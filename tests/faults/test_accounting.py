@@ -13,13 +13,13 @@ import pytest
 
 from farscope import Event, Factory, Scope
 from farscope.logs.url import open_log
+from farscope.probe.accounting import ProbeStats
 from farscope.probe.broadcast import Probe
-from farscope.probe.ledger import ProbeStats
-from farscope.probe.spool import Bounds
-from farscope.probe.spool_carrier import SpoolCarriers
-from farscope.testing.broker import Broker
-from farscope.testing.tcp_proxy import TcpProxy
+from farscope.probe.spool.queue import Bounds
+from farscope.probe.spool.transport import SpoolCarriers
 from farscope.wire.keyring import Keyring, new_key_text
+from support.broker import Broker
+from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 

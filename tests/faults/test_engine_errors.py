@@ -8,9 +8,9 @@ import pytest
 
 from farscope import Event, Scope, broadcast
 from farscope.engine import Chart, Runner, State
-from farscope.engine.memo import Memo
-from farscope.engine.notebook import Notebook
-from farscope.engine.walk import Walk
+from farscope.engine.core.algorithm import Walk
+from farscope.engine.core.notebook import Notebook
+from farscope.engine.core.step_cache import Memo
 from farscope.records.shape import StepKind
 from farscope.wire.keys import new_key_file
 

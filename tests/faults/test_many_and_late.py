@@ -14,11 +14,11 @@ from typing import NamedTuple
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
-from farscope.testing.broker import Broker
-from farscope.testing.crew import Producers, Report, Watchers, made_by, verdict_of
-from farscope.testing.ledger_check import table
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
+from support.account_check import table
+from support.broker import Broker
+from support.crew import Producers, Report, Watchers, made_by, verdict_of
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(180)]
 

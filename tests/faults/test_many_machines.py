@@ -19,13 +19,13 @@ import pytest
 from farscope import Scope, Step
 from farscope.errors import FarscopeError
 from farscope.scope.notice import NoticeKind
-from farscope.testing import broker as broker_module
-from farscope.testing import broker_fixtures, lossy_link, namespaces
-from farscope.testing.broker import Broker
-from farscope.testing.lossy_link import LossyLink
-from farscope.testing.namespaces import Namespace
-from farscope.testing.program import Program
 from farscope.wire.keys import new_key_file
+from support import broker as broker_module
+from support import broker_fixtures, lossy_link, namespaces
+from support.broker import Broker
+from support.lossy_link import LossyLink
+from support.namespaces import Namespace
+from support.program import Program
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(300)]
 
@@ -44,7 +44,7 @@ PRODUCER = """
 import select, sys, time
 from pathlib import Path
 from farscope import Event, Factory, broadcast
-from farscope.testing.namespaces import own_host_name
+from support.namespaces import own_host_name
 
 host, url, key, begin, turn, pause, count = sys.argv[1:]
 own_host_name(host)

@@ -16,9 +16,9 @@ from pathlib import Path
 
 import pytest
 
-from farscope.testing.heavy_logs import KINDS, write_heavy_log
 from farscope.testing.waiting import eventually
 from farscope.wire.keyring import Keyring, new_key_text
+from support.heavy_logs import KINDS, write_heavy_log
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is measured as Linux tells it")
 

@@ -13,14 +13,14 @@ import pytest
 from farscope import Event, Factory, Scope, broadcast
 from farscope.logs.base import Entry
 from farscope.logs.url import open_log
-from farscope.probe.spool import Spool
-from farscope.probe.spool_folder import SpoolFolder
-from farscope.testing.broker import Broker
-from farscope.testing.tcp_proxy import TcpProxy
+from farscope.probe.spool.directory import SpoolFolder
+from farscope.probe.spool.queue import Spool
 from farscope.testing.waiting import eventually
 from farscope.wire.keyring import Keyring
 from farscope.wire.keys import new_key_file
 from farscope.wire.seal import Opener
+from support.broker import Broker
+from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(120)]
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from farscope.errors import LogUnavailable
-from farscope.logs.rabbitmq import RabbitLog
-from farscope.logs.rabbitmq import open as open_rabbitmq
-from farscope.testing.broker import Broker
-from farscope.testing.ledger_check import Verdict, check
+from farscope.logs.rabbitmq.log import RabbitLog
+from farscope.logs.rabbitmq.log import open as open_rabbitmq
 from farscope.testing.waiting import eventually
+from support.account_check import Verdict, check
+from support.broker import Broker
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 

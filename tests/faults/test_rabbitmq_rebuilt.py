@@ -14,9 +14,9 @@ from farscope import Event, Factory, broadcast
 from farscope.errors import LogRefused
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
-from farscope.testing.broker import Broker
-from farscope.testing.program import Program
 from farscope.wire.keys import new_key_file
+from support.broker import Broker
+from support.program import Program
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 

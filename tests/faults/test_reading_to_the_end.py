@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
-from farscope.logs.rabbitmq_settings import Settings
-from farscope.testing.tcp_proxy import TcpProxy
+from farscope.logs.rabbitmq.settings import Settings
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
+from support.tcp_proxy import TcpProxy
 
 pytestmark = [pytest.mark.broker, pytest.mark.timeout(300)]
 

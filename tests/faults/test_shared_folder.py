@@ -11,9 +11,9 @@ import pytest
 
 from farscope import Event, Factory, Scope, broadcast
 from farscope.scope.unknown import Why
-from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
+from support.program import Program
 
 STEPS = 20
 """Made by each producer, the start among them."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
-from farscope.testing.broker import Broker
-from farscope.testing.program import Program
-from farscope.testing.tcp_proxy import TcpProxy
 from farscope.testing.waiting import eventually
 from farscope.wire.keyring import new_key_text
+from support.broker import Broker
+from support.program import Program
+from support.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.broker
 

@@ -1,5 +1,5 @@
 """A real broker for the tests of this folder that ask for one."""
 
-from farscope.testing.broker_fixtures import amqp_url, broker, fresh_log_url
+from support.broker_fixtures import amqp_url, broker, fresh_log_url
 
 __all__ = ["amqp_url", "broker", "fresh_log_url"]

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from farscope.logs.folder import FolderLog
-from farscope.logs.folder_file import writer_lives
+from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.log import FolderLog
 from farscope.testing.waiting import eventually
 
 WRITER = """
 import sys
 from pathlib import Path
-from farscope.logs.folder import FolderLog
+from farscope.logs.embedded.log import FolderLog
 
 writer = FolderLog(Path(sys.argv[1]), max_bytes=int(sys.argv[4])).writer(sys.argv[2])
 for number in range(int(sys.argv[3])):
@@ -133,7 +133,7 @@ def test_the_file_of_a_killed_writer_is_removed_by_retention_not_that_of_a_suspe
 
 
 def test_a_reader_lets_go_of_a_writer_that_was_killed(tmp_path, monkeypatch):
-    monkeypatch.setattr("farscope.logs.folder_reader.WRITER_CHECK_S", 0.0)
+    monkeypatch.setattr("farscope.logs.embedded.reader.WRITER_CHECK_S", 0.0)
     reader = FolderLog(tmp_path).reader(since_ns=0)
     with start_writer(tmp_path, "a", 1_000_000) as writer:
         writer.stdout.readline()
@@ -183,7 +183,7 @@ def test_who_may_read_but_not_write_the_folder_reads_all_of_it(tmp_path):
 READ_AS_NOBODY = """
 import os, sys
 from pathlib import Path
-from farscope.logs.folder import FolderLog
+from farscope.logs.embedded.log import FolderLog
 
 os.setuid(65534)
 reader = FolderLog(Path(sys.argv[1])).reader(since_ns=0)

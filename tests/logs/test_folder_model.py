@@ -8,9 +8,9 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
-from farscope.logs.folder_reader import FolderReader
-from farscope.logs.folder_retention import MIN_MAX_BYTES, KeepWithin
-from farscope.logs.folder_writer import FolderWriter
+from farscope.logs.embedded.reader import FolderReader
+from farscope.logs.embedded.retention import MIN_MAX_BYTES, KeepWithin
+from farscope.logs.embedded.writer import FolderWriter
 
 SECOND_NS = 10**9
 SIZES = st.sampled_from([0, 1, 100, 5_000, 40_000])

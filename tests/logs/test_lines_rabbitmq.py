@@ -8,9 +8,9 @@ import pytest
 
 from farscope.errors import BadUrl, LogRefused, LogUnavailable
 from farscope.logs.lines import SPY, TRACE, Line, marked, open_lines, unmarked
-from farscope.testing.broker import Broker
-from farscope.testing.tcp_proxy import TcpProxy
 from farscope.testing.waiting import eventually
+from support.broker import Broker
+from support.tcp_proxy import TcpProxy
 
 LINES = [Line(exchange, b"%d" % number) for number in range(500) for exchange in (SPY, TRACE)]
 

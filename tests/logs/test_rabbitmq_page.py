@@ -8,9 +8,9 @@ from time import time_ns
 import pytest
 
 from farscope.errors import LogRefused
-from farscope.logs.rabbitmq import open as open_rabbitmq
-from farscope.logs.rabbitmq_settings import Settings
-from farscope.testing.broker import Broker
+from farscope.logs.rabbitmq.log import open as open_rabbitmq
+from farscope.logs.rabbitmq.settings import Settings
+from support.broker import Broker
 
 PAGE = Path(__file__).parents[2] / "docs" / "rabbitmq.md"
 TEXT = PAGE.read_text()

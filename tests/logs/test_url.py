@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.errors import BadUrl, FarscopeError, LogRefused
-from farscope.logs.folder import FolderLog
+from farscope.logs.embedded.log import FolderLog
 from farscope.logs.memory import MemoryLog, forget
 from farscope.logs.url import default_url, folder_of, open_log, redacted, redacted_text, state_folder
 

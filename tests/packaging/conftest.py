@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from farscope.testing.broker_fixtures import amqp_url, broker, fresh_log_url
+from support.broker_fixtures import amqp_url, broker, fresh_log_url
 
 __all__ = ["amqp_url", "broker", "fresh_log_url"]
 

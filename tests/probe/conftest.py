@@ -10,15 +10,15 @@ from dataclasses import dataclass, field
 import pytest
 
 from farscope.errors import LogUnavailable
+from farscope.probe.accounting import ProbeStats
+from farscope.probe.announcements import Roster
+from farscope.probe.batcher import Origin, Packer
 from farscope.probe.broadcast import Probe
-from farscope.probe.carrier import SealedCarrier
 from farscope.probe.clock import Bell
-from farscope.probe.ledger import ProbeStats
 from farscope.probe.outbox import Outbox
-from farscope.probe.pace import Pace
-from farscope.probe.packer import Origin, Packer
 from farscope.probe.pump import Pump
-from farscope.probe.roster import Roster
+from farscope.probe.timing import Pace
+from farscope.probe.transport import SealedCarrier
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.sink import Sink

@@ -16,13 +16,13 @@ from farscope import Event, Factory
 from farscope.engine import Chart, State
 from farscope.errors import BadUrl, LogUnavailable, UsageError
 from farscope.logs.url import open_log
-from farscope.probe import registry
+from farscope.probe import lifecycle as registry
+from farscope.probe.announcements import STOPPED_KEPT
 from farscope.probe.broadcast import broadcast
-from farscope.probe.pace import MAX_SILENCE_S
-from farscope.probe.roster import STOPPED_KEPT
+from farscope.probe.timing import MAX_SILENCE_S
 from farscope.records.step import NANOSECONDS
-from farscope.scope.clocks import QUIET_NS
-from farscope.scope.life import SILENT_AFTER_NS
+from farscope.scope.liveness import SILENT_AFTER_NS
+from farscope.scope.ordering.clock_offsets import QUIET_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 

@@ -147,7 +147,7 @@ def test_a_program_whose_log_is_dead_ends_and_reports_what_was_not_stored(run, b
     program = run(
         "from farscope.errors import LogUnavailable",
         "from farscope.probe.broadcast import Probe",
-        "from farscope.probe.carrier import SealedCarrier",
+        "from farscope.probe.transport import SealedCarrier",
         "from farscope.wire.keys import resolve_keyring",
         "class Dead:",
         "    def append(self, batches, timeout_s):",
@@ -197,7 +197,7 @@ def test_a_signal_that_ends_a_program_lets_it_store_everything_and_say_goodbye_f
 def test_a_second_signal_ends_a_program_at_once(run):
     program = run(
         "from farscope.probe.broadcast import Probe",
-        "from farscope.probe.carrier import SealedCarrier",
+        "from farscope.probe.transport import SealedCarrier",
         "from farscope.wire.keys import resolve_keyring",
         "from farscope.probe import termination",
         "class Hangs:",

@@ -289,7 +289,7 @@ def test_a_child_that_python_was_not_told_of_sends_its_own_steps_and_none_of_the
     pid, output, stored = family(
         BEHIND_PYTHONS_BACK
         + """
-from farscope.probe import registry
+from farscope.probe import lifecycle as registry
 carry, hold, inside = probe._carrier.carry, threading.Event(), threading.Event()
 def held(*args):
     inside.set()

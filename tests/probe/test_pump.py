@@ -8,7 +8,7 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe import pump
-from farscope.probe.pace import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
+from farscope.probe.timing import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
 from farscope.wire.envelope import Flags
 
 

@@ -14,11 +14,9 @@ from hypothesis import strategies as st
 from farscope.cli.replay import Part, Span
 from farscope.cli.source import open_source
 from farscope.logs.base import Entry
-from farscope.logs.recording import FOREVER_NS, RecordingLog
+from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.records.step import Step
 from farscope.scope.scope import Scope
-from farscope.testing.histories import Process, StepKey, effects_before_causes, key_of, make_history, order_of
-from farscope.testing.recorded_probe import recording
 from farscope.views.csv_table import csv_rows
 from farscope.views.jsonlines import json_lines
 from farscope.views.matching import Matching
@@ -34,6 +32,8 @@ from farscope.wire.envelope import Flags
 from farscope.wire.keyring import Keyring
 from farscope.wire.keys import new_key_file
 from farscope.wire.seal import Sealer
+from support.histories import Process, StepKey, effects_before_causes, key_of, make_history, order_of
+from support.recorded_probe import recording
 
 MILLISECOND = 1_000_000
 HISTORIES = st.integers(0, 2**32).map(make_history)

@@ -12,7 +12,7 @@ from farscope.logs.base import Entry, Unread
 from farscope.scope import collector
 from farscope.scope.collector import READ_LIMIT
 from farscope.scope.notice import NoticeKind
-from farscope.scope.ordering import Now
+from farscope.scope.ordering.reorder_buffer import Now
 from farscope.scope.scope import Scope
 from farscope.scope.unknown import Why
 from farscope.testing.waiting import eventually

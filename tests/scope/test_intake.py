@@ -1,7 +1,7 @@
 import random
 
+from farscope.scope.gaps import Span
 from farscope.scope.intake import MAX_PROBES, REPLAY_DISTANCE, Accepted, Intake, Refusal, Refused, Repeated
-from farscope.scope.spans import Span
 from farscope.wire.envelope import FORMAT_VERSION, Flags
 from farscope.wire.keyring import Keyring, new_key_text
 from farscope.wire.seal import Opener

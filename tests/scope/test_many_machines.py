@@ -7,8 +7,8 @@ import pytest
 
 from farscope.errors import UsageError
 from farscope.logs.url import open_log
-from farscope.scope.clocks import SAME_CLOCK_NS
 from farscope.scope.notice import NoticeKind
+from farscope.scope.ordering.clock_offsets import SAME_CLOCK_NS
 from farscope.scope.scope import Scope
 
 LONG_S = 30.0

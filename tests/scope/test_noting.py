@@ -1,9 +1,9 @@
 from dataclasses import replace
 
 from farscope.records.step import ChartId
-from farscope.scope.lane import EVER_NS, NEVER_NS
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.noting import MAX_WAITING, Noting
+from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
 
 SECOND = 1_000_000_000
 CHART = ChartId("lamp", "far", 7, 1, "aa")

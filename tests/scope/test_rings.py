@@ -6,7 +6,7 @@ import pytest
 
 from farscope.records.step import RawStep
 from farscope.records.weight import together_bytes
-from farscope.scope.foreign import SPY_LINES, ForeignHsm
+from farscope.scope.foreign_chart import SPY_LINES, ForeignHsm
 from farscope.scope.rings import Rings, level_of
 
 LIMIT = 400_000

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from farscope.logs.base import Entry
-from farscope.logs.recording import RecordingLog
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.recording.log import RecordingLog
+from farscope.logs.recording.writer import RecordingWriter
+from farscope.scope.gaps import Span
 from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
-from farscope.scope.spans import Span
 
 YEAR_2020_NS = 1_577_836_800 * 10**9
 SECOND_NS = 10**9

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from farscope.scope.steady import steady_ns
+from farscope.records.boot_time import steady_ns
 
 
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux has a clock of that name")

@@ -5,10 +5,10 @@ import pytest
 from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.structure import ChartStructure, StateInfo
 from farscope.scope import world
+from farscope.scope.accounting import PATIENCE_NS
+from farscope.scope.gaps import Span
 from farscope.scope.intake import Accepted, Intake
-from farscope.scope.ledger import PATIENCE_NS
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.spans import Span
 from farscope.scope.unknown import Why
 from farscope.scope.world import LATELY_NS, SETTLE_NS, SILENT_AFTER_NS, World
 from farscope.wire.seal import Opener

@@ -27,9 +27,9 @@ import msgspec
 with atheris.instrument_imports(include=["farscope"]):
     from farscope.errors import BatchTooLarge, Malformed, WireError
     from farscope.records.step import Step
+    from farscope.wire.body_schema import MAX_TEXT
     from farscope.wire.codec import decode_body, encode_body
     from farscope.wire.keyring import Key, Keyring
-    from farscope.wire.layout import MAX_TEXT
     from farscope.wire.seal import Opener
 
 SECONDS = 600

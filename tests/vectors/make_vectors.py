@@ -19,10 +19,10 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.wire.batch import Batch, ChartEntry, Drop
+from farscope.wire.body_schema import MAX_BODY_BYTES, MAX_INTEGER, MAX_STEPS
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import HEADER_BYTES, Flags
 from farscope.wire.keyring import Key, Keyring
-from farscope.wire.layout import MAX_BODY_BYTES, MAX_INTEGER, MAX_STEPS
 from farscope.wire.seal import Sealer
 
 FOLDER = Path(__file__).parent / "v1"

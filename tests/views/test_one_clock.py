@@ -10,8 +10,8 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
 from farscope.views.csv_table import csv_rows
 from farscope.views.jsonlines import json_lines
-from farscope.views.moments import by_one_clock
 from farscope.views.perfetto import perfetto_trace
+from farscope.views.timestamps import by_one_clock
 
 NOW = 1_700_000_000 * NANOSECONDS
 RIGHT, AHEAD = ChartId("right", "pi", 1, 1, "aa"), ChartId("ahead", "hub", 2, 1, "bb")

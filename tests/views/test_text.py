@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
+from farscope.scope.gaps import Span
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.spans import Span
 from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import Unknown, Why
 from farscope.views.text import (

@@ -12,7 +12,7 @@ from farscope import Event, Factory, Scope, broadcast, return_status
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.assets import STATIC
-from farscope.views.web.hub import Hub
+from farscope.views.web.live_model import Hub
 
 HOSTILE = "<script>alert(1)</script>"
 PORT = 8270
@@ -81,7 +81,7 @@ def test_the_first_frame_tells_everything_and_the_next_only_what_changed(room):
 
 
 def test_a_page_that_comes_back_late_gets_one_frame_with_all_that_happened(room):
-    from farscope.views.web.frames import OPEN_STEPS, Frames
+    from farscope.views.web.updates import OPEN_STEPS, Frames
 
     frames = Frames(room.hub, 0, (1,))
     assert frames.next()["rows"]

@@ -12,8 +12,8 @@ import pytest
 from playwright.sync_api import Browser, Page, Route
 
 import farscope.views.web
-from farscope.testing import charts_to_draw as samples
-from farscope.views.web.guard import HEADERS
+from farscope.views.web.auth import HEADERS
+from support import charts_to_draw as samples
 
 pytestmark = pytest.mark.browser
 
@@ -126,7 +126,7 @@ def parents(chart: samples.Chart) -> dict[str, str]:
 
 
 CHARTS: list[Any] = [
-    pytest.param(samples.seed(), id="seed"),
+    pytest.param(samples.miros_example(), id="miros example"),
     pytest.param(samples.charger(), id="charger"),
     pytest.param(samples.monster(), id="monster"),
     *(pytest.param(samples.random_chart(number), id=f"random {number}") for number in range(25)),
@@ -209,7 +209,7 @@ def test_every_arrow_has_its_head_on_the_border_of_its_target_pointing_the_way_i
 
 
 def test_the_arrows_of_the_seed_are_there_with_their_counts(paper):
-    draw(paper, samples.seed())
+    draw(paper, samples.miros_example())
     assert arrows(paper) == {
         ("c1", "c2"): [f"A {X}12"],
         ("c2", "c1"): [f"A {X}11"],
@@ -388,7 +388,7 @@ def test_a_step_between_leaves_is_shown_on_the_arrow_of_the_state_that_handled_i
 
 def test_nothing_moves_for_who_wants_no_motion(paper):
     paper.emulate_media(reduced_motion="reduce")
-    draw(paper, samples.seed())
+    draw(paper, samples.miros_example())
     light(paper, "c2", {"source": "c1", "target": "c2", "signal": "A"})
     assert paper.locator("#picture .last").count() == 1
     assert paper.evaluate("() => document.getAnimations().length") == 0
@@ -459,7 +459,7 @@ def test_a_saved_picture_needs_nothing_else_and_has_no_movement(paper):
 
 
 def test_a_saved_picture_becomes_an_image_with_something_on_it(paper):
-    draw(paper, samples.seed())
+    draw(paper, samples.miros_example())
     colours = paper.evaluate("""async () => {
         const url = URL.createObjectURL(new Blob([window.picture.toSvgText()], { type: "image/svg+xml" }));
         const image = new Image();
@@ -514,7 +514,7 @@ def scale(page: Page) -> float:
 
 
 def test_wheel_keys_and_hand_scale_and_move_and_nothing_else_undoes_it(paper):
-    chart = samples.seed()
+    chart = samples.miros_example()
     draw(paper, chart)
     whole = scale(paper)
     paper.mouse.move(600, 400)
@@ -567,7 +567,7 @@ def test_an_earlier_picture_on_the_same_element_lets_go_of_it(paper):
         window.earlier = window.picture;
         window.picture = new window.picture.constructor(document.getElementById("picture"));
     }""")
-    draw(paper, samples.seed())
+    draw(paper, samples.miros_example())
     once = scale(paper)
     paper.focus("#picture")
     paper.keyboard.press("+")

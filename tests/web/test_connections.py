@@ -12,9 +12,9 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from farscope.testing.program import Program
 from farscope.testing.waiting import eventually
 from farscope.views.web.connections import MAX_CONNECTIONS, OutOfDescriptors, most_connections
+from support.program import Program
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="descriptors are limited elsewhere only")
 

@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from farscope import Event, Factory, broadcast, return_status
-from farscope.testing.program import Program
+from support.program import Program
 
 pytestmark = pytest.mark.browser
 
@@ -39,10 +39,10 @@ HELD_SERVER = """
 import sys
 from pathlib import Path
 from farscope import Scope
-from farscope.logs.recording import RecordingLog
-from farscope.scope.seek import Seek
-from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe, recording
-from farscope.views.web.serving import bind, serve
+from farscope.logs.recording.log import RecordingLog
+from farscope.scope.playback.time_index import Seek
+from support.recorded_probe import BEGIN_NS, RecordedProbe, recording
+from farscope.views.web.server import bind, serve
 from farscope.wire.keyring import Keyring, new_key_text
 
 path, keyring, second_ns = Path(sys.argv[1]), Keyring.from_text(new_key_text()), 10**9

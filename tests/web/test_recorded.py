@@ -10,19 +10,19 @@ import pytest
 from starlette.testclient import TestClient
 
 from farscope import Scope
-from farscope.logs.recording import RecordingLog
+from farscope.logs.recording.log import RecordingLog
 from farscope.records.step import NANOSECONDS
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
-from farscope.scope import ordering
-from farscope.scope.seek import Seek
-from farscope.testing.recorded_probe import BEGIN_NS, RecordedProbe, in_true_order, recording
+from farscope.scope.ordering import reorder_buffer as ordering
+from farscope.scope.playback.time_index import Seek
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
-from farscope.views.web.frames import Frames, plain_account
-from farscope.views.web.hub import Hub
-from farscope.views.web.past import Recorded
-from farscope.views.web.plain import ROW_FIELDS
+from farscope.views.web.live_model import Hub
+from farscope.views.web.serialize import ROW_FIELDS
+from farscope.views.web.time_travel import Recorded
+from farscope.views.web.updates import Frames, plain_account
 from farscope.wire.keyring import Keyring, new_key_text
+from support.recorded_probe import BEGIN_NS, RecordedProbe, in_true_order, recording
 
 KEYRING = Keyring.from_text(new_key_text())
 S = NANOSECONDS

@@ -16,8 +16,8 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.wire.batch import Batch, ChartEntry, Drop
+from farscope.wire.body_schema import MAX_BODY_BYTES, MAX_INTEGER
 from farscope.wire.codec import MAX_COMPRESSED_BYTES, Decoder, decode_body, encode_body
-from farscope.wire.layout import MAX_BODY_BYTES, MAX_INTEGER
 
 PROBE = bytes(range(16))
 

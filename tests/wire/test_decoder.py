@@ -11,7 +11,7 @@ import pytest
 from farscope.errors import Malformed
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
-from farscope.wire import layout
+from farscope.wire import body_schema as layout
 from farscope.wire.codec import decode_body
 
 PROBE = bytes(16)

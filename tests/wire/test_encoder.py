@@ -11,7 +11,7 @@ from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId
 from farscope.records.structure import ChartStructure, StateInfo
-from farscope.wire import layout
+from farscope.wire import body_schema as layout
 from farscope.wire.batch import Batch, ChartEntry, Drop
 from farscope.wire.codec import decode_body, encode_body
 from farscope.wire.encoder import FEW, lay_out

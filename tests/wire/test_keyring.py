@@ -17,10 +17,10 @@ from farscope.errors import BadKey, KeyringError, NoKey, PublicKey
 from farscope.wire.keyring import MAX_KEYS, Key, Keyring, fingerprint, new_key_text
 
 ROOT = Path(__file__).parents[2]
-SEED_KEY = base64.urlsafe_b64encode(
+MIROS_KEY = base64.urlsafe_b64encode(
     bytes.fromhex("bb751cfaa022f62882bf77e405f45400aaccd601fcc39d7e9d553c33c03bdc98")
 ).decode()
-"""The key of the seed document, spelt so that a search for keys in the repository stays empty."""
+"""The key of the miros example, spelt so that a search for keys in the repository stays empty."""
 
 
 def test_a_new_key_has_32_bytes_in_44_characters_and_differs_each_time():
@@ -104,7 +104,7 @@ def last_bits_set(text: str) -> str:
     return text[:-2] + alphabet[alphabet.index(text[-2]) | 3] + "="
 
 
-@pytest.mark.parametrize("written", [SEED_KEY, last_bits_set(SEED_KEY), f"# mine\n{SEED_KEY}"])
+@pytest.mark.parametrize("written", [MIROS_KEY, last_bits_set(MIROS_KEY), f"# mine\n{MIROS_KEY}"])
 def test_the_public_key_of_the_seed_is_refused_however_it_is_written(written):
     with pytest.raises(PublicKey, match="everybody has it"):
         Keyring.from_text(written)
@@ -113,27 +113,27 @@ def test_the_public_key_of_the_seed_is_refused_however_it_is_written(written):
 def test_the_public_key_is_refused_below_other_keys_and_through_every_door(tmp_path):
     path = tmp_path / "key"
     path.touch(0o600)
-    path.write_text(f"{new_key_text()}\n{SEED_KEY}\n")
+    path.write_text(f"{new_key_text()}\n{MIROS_KEY}\n")
     for door in (
         lambda: Keyring.load(path),
         lambda: Keyring.of(path),
-        lambda: Keyring.of(SEED_KEY),
-        lambda: Keyring.of(SEED_KEY.encode()),
-        lambda: fingerprint(SEED_KEY),
+        lambda: Keyring.of(MIROS_KEY),
+        lambda: Keyring.of(MIROS_KEY.encode()),
+        lambda: fingerprint(MIROS_KEY),
     ):
         with pytest.raises(PublicKey):
             door()
 
 
 def test_the_public_key_opens_the_seeds_messages_where_that_was_asked_for():
-    assert Keyring.from_text(SEED_KEY, allow_public=True).sealing.reveal() == SEED_KEY
+    assert Keyring.from_text(MIROS_KEY, allow_public=True).sealing.reveal() == MIROS_KEY
 
 
 def test_the_public_key_is_not_spread_by_the_sources():
     spread = [
         path
         for path in (ROOT / "src").rglob("*")
-        if path.is_file() and SEED_KEY.encode() in path.read_bytes()
+        if path.is_file() and MIROS_KEY.encode() in path.read_bytes()
     ]
     assert not spread
 
@@ -179,7 +179,7 @@ def test_a_path_given_as_text_is_refused_with_the_remedy(tmp_path):
 def test_errors_of_a_file_name_the_file(tmp_path):
     path = tmp_path / "key"
     path.touch(0o600)
-    for content, error in (("nonsense", BadKey), (SEED_KEY, PublicKey)):
+    for content, error in (("nonsense", BadKey), (MIROS_KEY, PublicKey)):
         path.write_text(content)
         with pytest.raises(error, match=str(path)):
             Keyring.load(path)

@@ -256,6 +256,6 @@ def new_file(path: Path, text: str | None = None) -> Path:
 
 
 def public_key() -> str:
-    """The key of the seed document, spelt so that a search for keys in the repository stays empty."""
+    """The key of the miros example, spelt so that a search for keys in the repository stays empty."""
     first, second = "u3Uc-qAi9iiCv3fkBfRUAK", "rM1gH8w51-nVU8M8A73Jg="
     return first + second

@@ -9,7 +9,8 @@ import pytest
 
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
-from farscope.wire import codec, envelope, keyfile, keyring, layout, seal
+from farscope.wire import body_schema as layout
+from farscope.wire import codec, envelope, keyfile, keyring, seal
 from farscope.wire.envelope import Flags
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -18,11 +18,11 @@ from farscope.cli.duration import DURATION
 from farscope.cli.style import painted, say
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
-from farscope.logs.check import Check, Verdict, fail, ok, warn
-from farscope.logs.folder import FolderLog
+from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
+from farscope.logs.embedded.log import FolderLog
 from farscope.logs.url import open_log
-from farscope.probe.spool_checks import examine_spool, nothing_waits
-from farscope.probe.spool_folder import default_spool_root
+from farscope.probe.spool.checks import examine_spool, nothing_waits
+from farscope.probe.spool.directory import default_spool_root
 from farscope.views.text import escape
 from farscope.wire.batch import Batch
 from farscope.wire.codec import decode_body, encode_body
@@ -99,10 +99,10 @@ def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
 
 def _examine_place(log: Log) -> Iterator[Check]:
     if isinstance(log, FolderLog):
-        yield from import_module("farscope.logs.folder_checks").examine(log.folder)
+        yield from import_module("farscope.logs.embedded.checks").examine(log.folder)
     elif log.shared:
         # Loaded here because it needs pika, which is there if such a log could be opened.
-        yield from import_module("farscope.logs.rabbitmq_checks").examine_log(log)
+        yield from import_module("farscope.logs.rabbitmq.checks").examine_log(log)
 
 
 def _examine_spools(root: Path | None, *, expected: bool) -> Iterator[Check]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from farscope.errors import UsageError
-from farscope.logs.quantity import parse_span_ns
+from farscope.logs.units import parse_span_ns
 from farscope.records.step import NANOSECONDS
 
 

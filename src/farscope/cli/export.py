@@ -8,18 +8,18 @@ from pathlib import Path
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.export_live import Order, send_spans
+from farscope.cli.otlp.live import Order, send_spans
 from farscope.cli.output import STANDARD_OUTPUT, open_output
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import Source, open_source, source_options
 from farscope.cli.style import tell
 from farscope.errors import UsageError
 from farscope.views.csv_table import csv_rows
+from farscope.views.humanize import number
 from farscope.views.jsonlines import json_lines
 from farscope.views.matching import Matching
 from farscope.views.otlp import otlp_lines
 from farscope.views.perfetto import perfetto_trace
-from farscope.views.quantity import number
 from farscope.views.selection import Selection
 from farscope.views.statechart.mermaid import mermaid_statecharts
 from farscope.views.statechart.model import statecharts

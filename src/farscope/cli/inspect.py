@@ -9,20 +9,20 @@ from contextlib import closing
 
 import click
 
-from farscope.cli.ending import LOOK_S, Over, ending
-from farscope.cli.patience import Patience
-from farscope.cli.place import check_place
+from farscope.cli.interrupts import LOOK_S, Over, ending
+from farscope.cli.log_exists import check_place
+from farscope.cli.outage import Patience
 from farscope.cli.progress import Progress
 from farscope.cli.style import say
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Entry, Log
-from farscope.logs.recording import RecordingLog
-from farscope.logs.recording_file import RecordingFile
-from farscope.logs.recording_format import VERSION
+from farscope.logs.recording.file import RecordingFile
+from farscope.logs.recording.format import VERSION
+from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.survey import Survey
-from farscope.views.quantity import number, size_text
-from farscope.views.survey import Container, is_whole, survey_dict, survey_lines
+from farscope.scope.header_survey import Survey
+from farscope.views.humanize import number, size_text
+from farscope.views.inspection import Container, is_whole, survey_dict, survey_lines
 
 READ_LIMIT = 64
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import click
 
-from farscope.cli.outcome import finish, reader_gone
+from farscope.cli.exit_codes import finish, reader_gone
 from farscope.cli.style import say
 from farscope.errors import UsageError
 
@@ -21,7 +21,7 @@ class Verb(NamedTuple):
 
 
 VERBS = {
-    "demo": Verb("farscope.cli.demo", "Show two charts watched from two other processes."),
+    "demo": Verb("farscope.cli.demo.command", "Show two charts watched from two other processes."),
     "watch": Verb("farscope.cli.watch", "Show what charts do, as they do it."),
     "top": Verb("farscope.cli.top", "Show all charts in a table that keeps itself up to date."),
     "web": Verb("farscope.cli.web", "Show every chart on a page in your browser."),

@@ -12,21 +12,21 @@ from typing import Final
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, ending, until
-from farscope.cli.patience import GIVE_UP_S, NEVER_S, Patience
-from farscope.cli.place import check_place, why_no_log
+from farscope.cli.interrupts import LOOK_S, Over, ending, until
+from farscope.cli.log_exists import check_place, why_no_log
+from farscope.cli.outage import GIVE_UP_S, NEVER_S, Patience
 from farscope.cli.progress import Progress
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, FiniteLog, Log, LogReader
-from farscope.logs.folder import FolderLog
-from farscope.logs.recording_format import SUFFIX
-from farscope.logs.recording_writer import RecordingWriter
+from farscope.logs.embedded.log import FolderLog
+from farscope.logs.recording.format import SUFFIX
+from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log, redacted
+from farscope.scope.header_survey import Survey
 from farscope.scope.since import START, since_ns
-from farscope.scope.survey import Survey
 from farscope.scope.unknown import Unknown, Why
-from farscope.views.quantity import number, size_text, span_text
+from farscope.views.humanize import number, size_text, span_text
 from farscope.views.text import ending_parts, escape, unknown_parts
 
 READ_LIMIT: Final = 64

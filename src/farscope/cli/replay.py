@@ -12,17 +12,17 @@ from typing import Final
 
 import click
 
-from farscope.cli.ending import LOOK_S, Over, ending, unless_reader_gone
-from farscope.cli.moment import MICROSECOND
-from farscope.cli.pace import SPEED, Pace, beside, place_ns
-from farscope.cli.printing import Lines, Seen, Show, lines_for, shower, unseen_steps
+from farscope.cli.interrupts import LOOK_S, Over, ending, unless_reader_gone
+from farscope.cli.playback_speed import SPEED, Pace, beside, place_ns
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import check_opened
+from farscope.cli.step_printer import Lines, Seen, Show, lines_for, shower, unseen_steps
 from farscope.cli.style import tell, tell_now
+from farscope.cli.timespec import MICROSECOND
 from farscope.errors import LogError, LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
-from farscope.logs.recording import FOREVER_NS, RecordingLog
+from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log, redacted
 from farscope.records.step import NANOSECONDS, Step, local_time
 from farscope.scope.in_place import InPlace
@@ -31,11 +31,11 @@ from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import of_part
+from farscope.views.humanize import number, span_text
 from farscope.views.matching import Matching
-from farscope.views.moments import by_one_clock
-from farscope.views.quantity import number, span_text
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_line, unknown_parts
+from farscope.views.timestamps import by_one_clock
 
 EARLY_NS: Final = 5 * NANOSECONDS
 """How much is read before ``--from``: steps are told by clocks that may be ahead of the log's by so much."""

@@ -12,8 +12,8 @@ from click.shell_completion import CompletionItem
 from farscope.cli.style import tell
 from farscope.errors import UsageError
 from farscope.records.shape import TRACED_KINDS, StepKind
+from farscope.views.humanize import number
 from farscope.views.matching import Matching
-from farscope.views.quantity import number
 from farscope.views.selection import KINDS, Selection
 from farscope.views.text import escape
 

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import click
 
-from farscope.cli.moment import window_ns
 from farscope.cli.output import STANDARD_OUTPUT, open_output
-from farscope.cli.pace import beside
+from farscope.cli.playback_speed import beside
 from farscope.cli.selecting import selection_options, tell_unmatched
 from farscope.cli.source import names_text, open_source, source_options
 from farscope.cli.style import say, tell
-from farscope.logs.recording import FOREVER_NS, RecordingLog
+from farscope.cli.timespec import window_ns
+from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
+from farscope.views.humanize import number
 from farscope.views.matching import Matching
-from farscope.views.quantity import number
 from farscope.views.selection import MAX_CHOSEN, Selection
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state

@@ -11,24 +11,24 @@ from typing import Any, NamedTuple
 
 import click
 
-from farscope.cli.ending import Over
-from farscope.cli.patience import Heard
-from farscope.cli.place import check_place
+from farscope.cli.interrupts import Over
+from farscope.cli.log_exists import check_place
+from farscope.cli.outage import Heard
 from farscope.cli.style import tell
 from farscope.errors import KeyringError
-from farscope.logs.recording_file import is_recording
+from farscope.logs.recording.file import is_recording
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
-from farscope.records.trace_lines import parse_trace
+from farscope.records.trace_parser import parse_trace
 from farscope.scope.intake import Refusal
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
 from farscope.views.matching import Matching
-from farscope.views.moments import Clock, by_one_clock, own_clock
 from farscope.views.text import escape, stats_line
+from farscope.views.timestamps import Clock, by_one_clock, own_clock
 
 STANDARD_INPUT = "-"
 

@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.text import Text
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import LOOK_S, Over, account, check_opened, ending, soon_after, until
+from farscope.cli.interrupts import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
-from farscope.cli.printing import ALARMING
+from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import say, tell
 from farscope.logs.base import FiniteLog, Log
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
-from farscope.views.quantity import number
+from farscope.views.humanize import number
 from farscope.views.text import notice_line
 from farscope.views.top.columns import Needs, needs
 from farscope.views.top.controls import Controls, arranged, unfolded

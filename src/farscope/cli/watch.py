@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from farscope.cli.duration import DURATION
-from farscope.cli.ending import (
+from farscope.cli.interrupts import (
     LOOK_S,
     Over,
     account,
@@ -18,10 +18,10 @@ from farscope.cli.ending import (
     unless_reader_gone,
     until,
 )
-from farscope.cli.printing import Output, Show, lines_for, shower, unseen_steps
+from farscope.cli.nothing_seen import Waiting
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
+from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps
 from farscope.cli.style import say, tell
-from farscope.cli.watch_waiting import Waiting
 from farscope.logs.base import FiniteLog
 from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
@@ -91,7 +91,7 @@ def watch(
         waiting = Waiting(scope, log, address, tell, from_now=since is None)
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
         output = Output(soon_after(ended))
-        # The seed's lines do not say what became of an event.
+        # The miros lines do not say what became of an event.
         lines = lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
         try:
             show = shower(scope, matching, lines, output=output, as_json=as_json)

@@ -13,11 +13,11 @@ import click
 
 from farscope.cli.style import say, tell
 from farscope.errors import UsageError, install_hint
-from farscope.logs.recording import RecordingLog
+from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.behind import Behind
+from farscope.scope.playback.time_index import Seek
+from farscope.scope.playback.yielding_log import Behind
 from farscope.scope.scope import Scope
-from farscope.scope.seek import Seek
 from farscope.scope.since import START
 from farscope.views.text import escape, stats_line
 
@@ -56,8 +56,8 @@ def web(
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise UsageError("the page needs starlette and uvicorn", install_hint("web"))
     # Only here, because the rest of the command line works without them.
-    from farscope.views.web.guard import new_token  # noqa: PLC0415 - an extra
-    from farscope.views.web.serving import bind, is_loopback, serve  # noqa: PLC0415 - an extra
+    from farscope.views.web.auth import new_token  # noqa: PLC0415 - an extra
+    from farscope.views.web.server import bind, is_loopback, serve  # noqa: PLC0415 - an extra
 
     token = None if is_loopback(host) else new_token()
     log = open_log(url)

@@ -8,19 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from farscope.engine.active import ActiveObject
-from farscope.engine.chart import Chart
-from farscope.engine.declare import State
+from farscope.engine.definition.builder import Factory
+from farscope.engine.definition.declared import Chart
+from farscope.engine.definition.state import State
+from farscope.engine.definition.states import spy_on
+from farscope.engine.drivers.pool import Runner
+from farscope.engine.drivers.thread import ActiveObject
 from farscope.engine.event import Event, return_status, signals
-from farscope.engine.fabric import Fabric
-from farscope.engine.factory import Factory
 from farscope.engine.hsm import Hsm
-from farscope.engine.runner import Runner
+from farscope.engine.pubsub import Fabric
 from farscope.engine.shared import Shared, locked
-from farscope.engine.states import spy_on
 
 if TYPE_CHECKING:
-    from farscope.engine.loop import AsyncChart
+    from farscope.engine.drivers.event_loop import AsyncChart
 
 __all__ = [
     "ActiveObject",
@@ -44,5 +44,5 @@ def __getattr__(name: str) -> object:
     """Load ``AsyncChart`` at its first use and keep it."""
     if name != "AsyncChart":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = import_module("farscope.engine.loop").AsyncChart
+    globals()[name] = value = import_module("farscope.engine.drivers.event_loop").AsyncChart
     return value

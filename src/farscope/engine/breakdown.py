@@ -11,10 +11,10 @@ import traceback
 from time import time_ns
 from typing import Any
 
+from farscope.engine.core.algorithm import TOP
+from farscope.engine.core.notebook import Notebook, bounded
+from farscope.engine.core.reserved import hiding, mended
 from farscope.engine.event import Event
-from farscope.engine.notebook import Notebook, bounded
-from farscope.engine.reserved import hiding, mended
-from farscope.engine.walk import TOP
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause

@@ -7,15 +7,23 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack
 
-from farscope.engine.calls import adapted, name_of
+from farscope.engine.core.current_step import per_thread
+from farscope.engine.core.mailbox import Mailbox, checked
+from farscope.engine.core.reserved import (
+    gives_way,
+    guard,
+    is_reserved,
+    is_users,
+    mended,
+    refuse_taken_by,
+    taken,
+)
+from farscope.engine.core.step_runner import DIRECT
+from farscope.engine.definition.handlers import adapted, name_of
+from farscope.engine.definition.states import BuiltState, State, Template, is_top
 from farscope.engine.event import Event, signal_of, signals
-from farscope.engine.fabric import PRIORITY
-from farscope.engine.here import per_thread
-from farscope.engine.mailbox import Mailbox, checked
 from farscope.engine.options import ChartOptions
-from farscope.engine.reserved import gives_way, guard, is_reserved, is_users, mended, refuse_taken_by, taken
-from farscope.engine.states import BuiltState, State, Template, is_top
-from farscope.engine.stepper import DIRECT
+from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
 from farscope.records.facts import FactKind
 

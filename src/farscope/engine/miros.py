@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from farscope.engine import running
+from farscope.engine.definition.states import state_method_template
+from farscope.engine.drivers import at_exit as running
 from farscope.engine.event import Event
-from farscope.engine.fabric import PRIORITY, process_fabric
 from farscope.engine.hsm import Hsm
-from farscope.engine.states import state_method_template
+from farscope.engine.pubsub import PRIORITY, process_fabric
 from farscope.errors import ChartError
 
 __all__ = [

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 from inspect import iscoroutinefunction
 from typing import Any, Final, Literal, TypedDict
 
+from farscope.engine.drivers.pool import Runner
 from farscope.engine.event import Event
-from farscope.engine.fabric import Fabric
-from farscope.engine.runner import Runner
-from farscope.engine.schedule import Clock
+from farscope.engine.pubsub import Fabric
+from farscope.engine.timers.schedule import Clock
 from farscope.errors import UsageError
 
 QUEUE_CAPACITY = 500

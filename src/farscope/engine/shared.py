@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any, Generic, Self, TypeVar, overload
 
-from farscope.records.forks import at_fork
+from farscope.records.fork_hooks import at_fork
 
 _Value = TypeVar("_Value")
 

@@ -1,4 +1,4 @@
-"""The seed's way through RabbitMQ: two fanout exchanges, ``spy`` and ``trace``, one message a line.
+"""The miros way through RabbitMQ: two fanout exchanges, ``spy`` and ``trace``, one message a line.
 
 No log: nothing is stored, so there is no past, and what is published while nobody listens is gone. What
 a message holds is opaque here.

@@ -1,10 +1,10 @@
-"""The exchanges ``spy`` and ``trace`` in RabbitMQ, declared as the seed's programs declare them."""
+"""The exchanges ``spy`` and ``trace`` in RabbitMQ, declared as the miros programs declare them."""
 
 from __future__ import annotations
 
 from farscope.logs.lines_reader import RabbitLineReader
 from farscope.logs.lines_writer import RabbitLineWriter
-from farscope.logs.rabbitmq_settings import Settings
+from farscope.logs.rabbitmq.settings import Settings
 
 
 def open(url: str) -> RabbitLines:  # noqa: A001 - the module is asked for by name: lines_rabbitmq.open(url)

@@ -1,4 +1,4 @@
-"""Declaring what the seed's format needs on the broker."""
+"""Declaring what the miros format needs on the broker."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pika.exceptions import ChannelClosedByBroker
 
 from farscope.errors import LogRefused
 from farscope.logs.lines import SPY, TRACE
-from farscope.logs.rabbitmq_errors import ACCESS_REFUSED, PRECONDITION_FAILED, plain
-from farscope.logs.rabbitmq_link import Link, Request
-from farscope.logs.rabbitmq_settings import Settings
+from farscope.logs.rabbitmq.connection import Link, Request
+from farscope.logs.rabbitmq.errors import ACCESS_REFUSED, PRECONDITION_FAILED, plain
+from farscope.logs.rabbitmq.settings import Settings
 
 RIGHTS: Final = "'^(spy|trace|amq\\.gen.*)$'"
 
 
 def declare(link: Link) -> Generator[Request, Any, Channel]:
-    """Declare both exchanges as the seed does, not durable, and return an open channel.
+    """Declare both exchanges as the miros example does, not durable, and return an open channel.
 
     Raises:
         LogRefused: the user may not, or there are other exchanges of these names.
@@ -43,7 +43,7 @@ def refused(error: ChannelClosedByBroker, settings: Settings, what: str) -> LogR
     if error.reply_code == PRECONDITION_FAILED:
         return LogRefused(
             f"{settings.place} has another exchange {what!r}: {plain(error.reply_text)}",
-            f"the seed's programs need a fanout exchange that is not durable: delete {what!r} there, or use "
+            f"the miros programs need a fanout exchange that is not durable: delete {what!r} there, or use "
             "another virtual host",
         )
     if error.reply_code == ACCESS_REFUSED:

@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry, Position
-from farscope.records.forks import at_fork
+from farscope.records.fork_hooks import at_fork
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
 """Beyond it the oldest batches are removed; readers that had not read them count them as cut."""

@@ -22,16 +22,16 @@ from urllib.parse import parse_qsl, quote, unquote
 
 from farscope.errors import BadUrl, LogRefused, UsageError, install_hint
 from farscope.logs.base import Log
-from farscope.logs.folder import FolderLog
-from farscope.logs.folder_access import OWNER
-from farscope.logs.folder_retention import DEFAULT_MAX_AGE_NS
-from farscope.logs.folder_retention import DEFAULT_MAX_BYTES as FOLDER_MAX_BYTES
+from farscope.logs.embedded.access import OWNER
+from farscope.logs.embedded.log import FolderLog
+from farscope.logs.embedded.retention import DEFAULT_MAX_AGE_NS
+from farscope.logs.embedded.retention import DEFAULT_MAX_BYTES as FOLDER_MAX_BYTES
 from farscope.logs.memory import DEFAULT_MAX_BYTES as MEMORY_MAX_BYTES
 from farscope.logs.memory import MemoryLog
-from farscope.logs.quantity import parse_size, parse_span_ns
-from farscope.logs.recording import RecordingLog
-from farscope.logs.recording_file import is_recording
-from farscope.logs.recording_format import SUFFIX
+from farscope.logs.recording.file import is_recording
+from farscope.logs.recording.format import SUFFIX
+from farscope.logs.recording.log import RecordingLog
+from farscope.logs.units import parse_size, parse_span_ns
 
 EXAMPLES: Final = "write an address like sqlite:~/charts, memory:test or amqps://user@host/"
 DEFAULT_MEMORY_NAME: Final = "default"
@@ -151,7 +151,7 @@ def _open_file(url: str, rest: str) -> Log:
 def _open_rabbitmq(url: str, rest: str) -> Log:
     del rest
     try:
-        rabbitmq = importlib.import_module("farscope.logs.rabbitmq")
+        rabbitmq = importlib.import_module("farscope.logs.rabbitmq.log")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise

@@ -10,18 +10,19 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from farscope.errors import UsageError
-from farscope.probe import registry, termination
-from farscope.probe.carrier import AnyCarrier, CarrierMaker
-from farscope.probe.carriers import AnyKey, SpoolPlace, Wire, route
+from farscope.probe import lifecycle as registry
+from farscope.probe import termination
+from farscope.probe.accounting import CLOSING, ProbeStats
+from farscope.probe.announcements import Roster
+from farscope.probe.backoff import LOGGER
+from farscope.probe.batcher import Origin, Packer
 from farscope.probe.clock import Clock, SystemClock
-from farscope.probe.ledger import CLOSING, ProbeStats
+from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
-from farscope.probe.pace import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
-from farscope.probe.packer import Origin, Packer
 from farscope.probe.pump import Pump
-from farscope.probe.registry import GOODBYE_SHARE
-from farscope.probe.roster import Roster
-from farscope.probe.trouble import LOGGER
+from farscope.probe.route import AnyKey, SpoolPlace, Wire, route
+from farscope.probe.timing import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
+from farscope.probe.transport import AnyCarrier, CarrierMaker
 from farscope.records.sink import Observable
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
@@ -321,7 +322,7 @@ def broadcast(
         key: what to seal with: a keyring, a key in base64, the path of a key file; None is
             ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file. A file is followed when
             it changes.
-        wire: how steps travel: ``batches`` are sealed batches; ``lines`` are the seed's Fernet lines.
+        wire: how steps travel: ``batches`` are sealed batches; ``lines`` are the miros Fernet lines.
         spool: the folder in which sealed batches wait while a log on a network is away; True is one in
             the user's state folder, False or None do without: then steps wait in memory only.
         capacity: steps the outbox holds at most.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from farscope.probe.carrier import AnyCarrier
+from farscope.probe.batcher import Parcel
 from farscope.probe.clock import Bell, Clock
 from farscope.probe.outbox import Outbox
-from farscope.probe.packer import Parcel
+from farscope.probe.transport import AnyCarrier
 
 LOOK_S = 0.05
 """How often the pump asks what became of what is kept; so much later ``flush`` and ``stats`` hear of it."""

@@ -1,4 +1,4 @@
-"""Steps as the seed's lines: a trace line, then the spy lines, each a token of its own."""
+"""Steps as the miros lines: a trace line, then the spy lines, each a token of its own."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from farscope.logs.lines import SPY, TRACE, Line, LineWriter, open_lines
-from farscope.probe.carrier import CarrierMaker, News
+from farscope.probe.transport import CarrierMaker, News
 from farscope.records.step import RawStep, Step
 from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags

@@ -9,7 +9,7 @@ from threading import RLock
 from time import time_ns
 from typing import Any, Literal
 
-from farscope.probe.ledger import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
+from farscope.probe.accounting import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000

@@ -9,15 +9,15 @@ from functools import partial
 from threading import Lock, RLock, Thread, current_thread
 
 from farscope.errors import LogRefused
-from farscope.probe.carrier import AnyCarrier
+from farscope.probe.accounting import CLOSING, PROBE_FAILED
+from farscope.probe.announcements import Roster
+from farscope.probe.backoff import LOGGER, Trouble
+from farscope.probe.batcher import Packer, Parcel
 from farscope.probe.clock import Bell, Bells, Clock
 from farscope.probe.custody import LOOK_S, Custody
-from farscope.probe.ledger import CLOSING, PROBE_FAILED
 from farscope.probe.outbox import Outbox
-from farscope.probe.pace import APPEND_TIMEOUT_S, BATCHES_AT_ONCE, LEAST_TIMEOUT_S, Pace
-from farscope.probe.packer import Packer, Parcel
-from farscope.probe.roster import Roster
-from farscope.probe.trouble import LOGGER, Trouble
+from farscope.probe.timing import APPEND_TIMEOUT_S, BATCHES_AT_ONCE, LEAST_TIMEOUT_S, Pace
+from farscope.probe.transport import AnyCarrier
 from farscope.records.outside import raised_by_a_signal_handler
 from farscope.wire.envelope import Flags
 

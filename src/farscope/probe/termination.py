@@ -11,8 +11,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Final
 
-from farscope.probe.registry import close_all
-from farscope.records.forks import at_fork
+from farscope.probe.lifecycle import close_all
+from farscope.records.fork_hooks import at_fork
 
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
 """By name, since not every system has both. SIGINT needs nothing: it becomes a KeyboardInterrupt."""

@@ -7,7 +7,7 @@ from sys import getsizeof
 from typing import Final
 
 from farscope.records.facts import TEXT_KINDS, Fact, FactKind
-from farscope.records.failure import error_line
+from farscope.records.traceback_text import error_line
 
 
 @unique

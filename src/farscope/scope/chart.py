@@ -10,7 +10,7 @@ from typing import Literal
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
 from farscope.records.weight import chart_bytes, structure_bytes
-from farscope.scope.foreign import ForeignHsm
+from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.unknown import Why
 from farscope.wire.batch import ChartEntry
 

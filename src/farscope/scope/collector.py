@@ -12,19 +12,19 @@ from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader, Unread, unread_of
+from farscope.records.boot_time import steady_ns
 from farscope.records.step import ChartId, RawStep
 from farscope.scope.chart import ChartView
-from farscope.scope.clocks import Clocks
-from farscope.scope.foreign import ForeignHsm
+from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import Inbox
 from farscope.scope.intake import Accepted, Intake, Refusal, Refused
-from farscope.scope.life import Life
 from farscope.scope.lines_intake import LinesIntake
+from farscope.scope.liveness import Life
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering import Now, Ordering
+from farscope.scope.ordering.clock_offsets import Clocks
+from farscope.scope.ordering.reorder_buffer import Now, Ordering
 from farscope.scope.refusals import Refusals
 from farscope.scope.stats import ScopeStats
-from farscope.scope.steady import steady_ns
 from farscope.scope.timeline import Timeline
 from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import SETTLE_NS, World

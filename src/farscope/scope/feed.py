@@ -10,11 +10,11 @@ from typing import NamedTuple
 from farscope.errors import UsageError
 from farscope.logs.base import Entry, FiniteLog, Log, LogReader
 from farscope.logs.lines import open_lines
-from farscope.logs.recording import RecordingLog
+from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.around import ReaderAround
 from farscope.scope.intake import Intake
 from farscope.scope.lines_intake import TICK, LinesIntake
+from farscope.scope.playback.reader_wrapper import ReaderAround
 from farscope.scope.since import Since, since_ns
 from farscope.wire.keys import Keyring, resolve_keyring
 from farscope.wire.lines import LineOpener

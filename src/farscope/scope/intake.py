@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from farscope.errors import Malformed, UnsupportedVersion, WireError, WrongKey
-from farscope.scope.ledger import OTHER_REASON, Ledger, Posted
-from farscope.scope.spans import HoleRoom, Spans
+from farscope.scope.accounting import OTHER_REASON, Ledger, Posted
+from farscope.scope.gaps import HoleRoom, Spans
 from farscope.wire.batch import Batch
 from farscope.wire.codec import Decoder
 from farscope.wire.envelope import Flags, Header

@@ -1,4 +1,4 @@
-"""The intake of the seed's lines: tokens in, steps out, as far as lines can tell. Pure, like the other one.
+"""The intake of the miros lines: tokens in, steps out, as far as lines can tell. Pure, like the other one.
 
 A trace line names its chart, a spy line does not. While one chart is around, all spy lines are its own, and
 its steps are put together again from trace and spy. With several around, nobody can tell whose a spy line
@@ -16,10 +16,10 @@ from farscope.errors import Invariant, Malformed, WireError
 from farscope.logs.lines import TRACE, unmarked
 from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
-from farscope.records.trace_lines import TraceReader
+from farscope.records.trace_parser import TraceReader
 from farscope.records.weight import STEP_BYTES, texts_bytes
+from farscope.scope.accounting import Ledger
 from farscope.scope.intake import Accepted, Refusal, Refused, Totals
-from farscope.scope.ledger import Ledger
 from farscope.scope.spy_group import Closing, SpyGroup, closing
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import KEY_ID_BYTES, PROBE_BYTES, Flags, Header

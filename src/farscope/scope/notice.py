@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
 from farscope.records.step import ChartId
-from farscope.scope.spans import Span
+from farscope.scope.gaps import Span
 
 
 @unique

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from farscope.records.step import RawStep
-from farscope.scope.clocks import FAR_NS
-from farscope.scope.lane import NEVER_NS
 from farscope.scope.notice import INTRODUCING, Notice
+from farscope.scope.ordering.clock_offsets import FAR_NS
+from farscope.scope.ordering.run_queue import NEVER_NS
 
 MAX_WAITING = 4_096
 """Notices that wait for their place at most; at the limit the earliest do not wait any longer."""

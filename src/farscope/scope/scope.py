@@ -14,14 +14,14 @@ from farscope.errors import ScopeError, UnknownChart, UsageError
 from farscope.logs.base import Log
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
-from farscope.scope.clocks import Clocks
 from farscope.scope.collector import Collector
 from farscope.scope.feed import WIRES, open_feed
-from farscope.scope.foreign import ForeignHsm
+from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
-from farscope.scope.life import Life
+from farscope.scope.liveness import Life
 from farscope.scope.notice import Notice
-from farscope.scope.ordering import WINDOW_S
+from farscope.scope.ordering.clock_offsets import Clocks
+from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.scope.since import Since
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
@@ -74,7 +74,7 @@ class Scope:
             since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
                 seconds or a timedelta from that long ago; a datetime (local time if it has no zone). A
                 recording is read from its start where None is said, and spans count back from its end.
-            wire: form of what travels: ``batches``, or the seed's ``lines``, which have no past.
+            wire: form of what travels: ``batches``, or the miros example's ``lines``, which have no past.
             window_s: how long a step waits for earlier ones of other machines, in seconds, so that iterating
                 goes by time over all charts; with one probe alive nothing waits. 0 is the order of the log.
 

@@ -9,14 +9,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from farscope.records.step import NANOSECONDS, ChartId
+from farscope.scope.accounting import PATIENCE_NS, Ledger, Posted
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
-from farscope.scope.clocks import QUIET_NS, Clocks
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, spellings
-from farscope.scope.ledger import PATIENCE_NS, Ledger, Posted
-from farscope.scope.life import SILENT_AFTER_NS, Life, Pulse, PulseRoom
+from farscope.scope.liveness import SILENT_AFTER_NS, Life, Pulse, PulseRoom
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.ordering.clock_offsets import QUIET_NS, Clocks
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
 from farscope.wire.batch import Batch

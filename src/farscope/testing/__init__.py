@@ -1,1 +1,1 @@
-"""What farscope tests itself with, for everybody: clock, log conformance, trace assertions."""
+"""For tests of charts and logs: a clock that stands still, assertions on steps, waiting, log conformance."""

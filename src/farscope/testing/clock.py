@@ -6,9 +6,9 @@ import threading
 import time
 import weakref
 
-from farscope.engine.here import per_thread
+from farscope.engine.core.current_step import per_thread
 from farscope.engine.hsm import Hsm
-from farscope.engine.schedule import NANOSECONDS, Schedule, Served, Timer
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer
 from farscope.errors import UsageError
 from farscope.testing.waiting import PATIENCE_S
 

@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterable, Iterator
 
 from farscope.records.step import Step
-from farscope.views.moments import Clock, own_clock, utc_text
 from farscope.views.text import escape
+from farscope.views.timestamps import Clock, own_clock, utc_text
 
 COLUMNS = (
     "time",

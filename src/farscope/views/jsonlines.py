@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Iterator
 
 from farscope.records.step import Step
 from farscope.views.json_text import json_text
-from farscope.views.moments import Clock, own_clock
 from farscope.views.text import step_dict
+from farscope.views.timestamps import Clock, own_clock
 
 
 def json_lines(

@@ -10,8 +10,8 @@ from farscope.records.step import NANOSECONDS, ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.views.json_text import json_text
 from farscope.views.labels import visible
-from farscope.views.moments import Clock, by_one_clock, own_clock, utc_text
 from farscope.views.perfetto_tracks import Event, Track, Tracks
+from farscope.views.timestamps import Clock, by_one_clock, own_clock, utc_text
 
 MAX_REMEMBERED_STEPS = 100_000
 """Steps a later one may still name as its cause; an older cause gets no arrow: memory stays flat."""

@@ -6,8 +6,8 @@ import re
 from xml.sax.saxutils import escape as xml_escape
 from xml.sax.saxutils import quoteattr
 
-from farscope.views.cells import width
 from farscope.views.labels import visible
+from farscope.views.terminal_width import width
 
 CELL = 8
 """Pixels a character of the monospaced font takes, rounded up, so that nothing is measured too narrow."""

@@ -8,11 +8,11 @@ import msgspec
 
 from farscope.errors import BatchTooLarge, Malformed
 from farscope.wire.batch import Batch
+from farscope.wire.body_schema import MAX_BODY_BYTES, Body
 from farscope.wire.decoder import take_up
 from farscope.wire.encoder import lay_out
 from farscope.wire.envelope import MAX_BATCH_BYTES, OVERHEAD_BYTES
-from farscope.wire.interned import Interned
-from farscope.wire.layout import MAX_BODY_BYTES, Body
+from farscope.wire.intern import Interned
 
 COMPRESSION_LEVEL = 1
 """Higher levels take several times as long on columns of deltas and save little."""

@@ -14,8 +14,8 @@ from farscope.records.step import Cause, ChartId, RawStep
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.records.weight import texts_bytes
 from farscope.wire.batch import Batch, ChartEntry, Drop
-from farscope.wire.interned import Interned
-from farscope.wire.layout import MAX_INTEGER, MAX_STEPS, Body, Columns, StructureRow
+from farscope.wire.body_schema import MAX_INTEGER, MAX_STEPS, Body, Columns, StructureRow
+from farscope.wire.intern import Interned
 
 _NO_TEXTS: tuple[str, ...] = ()
 _cause = partial(tuple.__new__, Cause)  # half the price of Cause(...), which parses its arguments in Python

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from farscope.errors import Invariant
 from farscope.records.step import Cause, ChartId, Step
 from farscope.wire.batch import Batch
-from farscope.wire.layout import (
+from farscope.wire.body_schema import (
     MAX_CHARTS,
     MAX_DROPS,
     MAX_INTEGER,
@@ -22,7 +22,7 @@ from farscope.wire.layout import (
     DropRow,
     TextRow,
 )
-from farscope.wire.tables import Tables, encodable, encodable_texts, too_large
+from farscope.wire.string_tables import Tables, encodable, encodable_texts, too_large
 
 _Thing = TypeVar("_Thing")
 

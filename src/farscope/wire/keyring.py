@@ -103,8 +103,8 @@ class Keyring:
 
         Args:
             text: the content of a key file.
-            allow_public: take the key printed in the seed document too. Everybody has that key: this is
-                for tests of the seed's own message format and for nothing else.
+            allow_public: take the key printed in the miros example too. Everybody has that key: this is
+                for tests of the miros message format and for nothing else.
 
         Raises:
             BadKey: a line is no key; it is named by its number, never by its content.

@@ -1,7 +1,7 @@
-"""The seed's format: one Fernet token for each line of text.
+"""The miros format: one Fernet token for each line of text.
 
 A token proves that somebody with the key made it, and when, to the second. It says nothing about order,
-repetition or gaps: what ``docs/howto/seed-programs.md`` tells of this format's accounting follows from that.
+repetition or gaps: what ``docs/howto/miros-programs.md`` tells of this format's accounting follows from that.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import NamedTuple
 from cryptography.fernet import Fernet, InvalidToken
 
 from farscope.errors import Malformed, WrongKey
+from farscope.wire.key_reload import KeyWatch
 from farscope.wire.keyring import Keyring
-from farscope.wire.keywatch import KeyWatch
 
 MAX_TOKEN_BYTES = 256 * 1024
 """A longer token is ``Malformed``: no line comes near it."""

@@ -27,8 +27,8 @@ from farscope.wire.envelope import (
     Header,
     peek_header,
 )
+from farscope.wire.key_reload import KeyWatch
 from farscope.wire.keyring import Key, Keyring
-from farscope.wire.keywatch import KeyWatch
 
 KEY_DOMAIN = b"farscope batch key, format 1"
 """Keeps the keys of batches apart from anything else derived from the same shared key."""

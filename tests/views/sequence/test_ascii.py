@@ -8,11 +8,11 @@ import pytest
 from farscope.errors import UsageError
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
-from farscope.records.trace_lines import parse_trace
-from farscope.views.cells import width
+from farscope.records.trace_parser import parse_trace
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
+from farscope.views.terminal_width import width
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -29,7 +29,7 @@ def picture(name: str) -> str:
 
 
 def test_the_seeds_two_trace_lines_give_the_seeds_picture():
-    assert drawn("seed") == picture("seed")
+    assert drawn("miros-example") == picture("miros-example")
 
 
 def test_arrows_lead_forward_backward_far_and_back_to_their_own_lane():

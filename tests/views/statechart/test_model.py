@@ -32,7 +32,7 @@ class Watching:
 
 
 def seen_run(*signals: str) -> Statechart:
-    """Run the seed's producer under watch."""
+    """Run the miros example's producer under watch."""
     chart = Factory("producer", threaded=False)
     outer = (
         chart.create("outer")

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.views.cells import width as cells_of
+from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.cutting import padded, padded_name, told_apart
 from farscope.views.top.glyphs import glyphs_of
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId
-from farscope.views.cells import width as cells_of
+from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import Controls
 from farscope.views.top.glyphs import glyphs_of

@@ -1,4 +1,4 @@
-r"""A sequence diagram in characters, as the seed document draws it.
+r"""A sequence diagram in characters, as the miros example draws it.
 
 ::
 
@@ -22,12 +22,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 from farscope.errors import UsageError
-from farscope.views.cells import Canvas, width
 from farscope.views.labels import visible
 from farscope.views.sequence.extract import OUTCOMES
 from farscope.views.sequence.folding import FOLD_FROM, fold
 from farscope.views.sequence.layout import Room, arrows_in, place_lanes
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Loop, Row
+from farscope.views.terminal_width import Canvas, width
 
 LEAST_DISTANCE = 13
 MARGIN = 5

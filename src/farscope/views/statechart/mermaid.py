@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from farscope.views.mermaid_text import mermaid
-from farscope.views.statechart.drawing import Drawing
 from farscope.views.statechart.model import Initial, Remark, Statechart
+from farscope.views.statechart.text_renderer import Drawing
 
 
 def mermaid_statecharts(charts: Mapping[str, Statechart]) -> Iterator[str]:

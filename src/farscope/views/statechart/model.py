@@ -12,7 +12,7 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction
 from farscope.views.labels import chart_labels
-from farscope.views.statechart.moves import Moves, moves
+from farscope.views.statechart.transitions_seen import Moves, moves
 
 MAX_NESTING = 64
 """A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""

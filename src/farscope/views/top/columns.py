@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
-from farscope.views.cells import width as cells_of
-from farscope.views.quantity import count_text, span_text, spark
+from farscope.views.humanize import count_text, span_text, spark
+from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import SPARK_S, Row
 

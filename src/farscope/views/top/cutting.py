@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final
 
-from farscope.views.cells import width as cells_of
+from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.glyphs import FULL, Glyphs
 
 TABLES_KEPT: Final = 2

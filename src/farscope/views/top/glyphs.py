@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from farscope.records.text import encodable
-from farscope.views.quantity import BLOCKS
+from farscope.views.humanize import BLOCKS
 from farscope.views.remember import remembered
 from farscope.views.text import escape
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.failure import error_line, error_place
 from farscope.records.remarks import remarks
 from farscope.records.step import Step, local_time
-from farscope.views.cells import width as cells_of
-from farscope.views.quantity import count_text, number
+from farscope.records.traceback_text import error_line, error_place
+from farscope.views.humanize import count_text, number
+from farscope.views.terminal_width import width as cells_of
 from farscope.views.text import escape, trace_line
 from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, Column, Needs, laid_out, needs
 from farscope.views.top.controls import Controls

@@ -10,8 +10,8 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
-from farscope.scope.clocks import FAR_NS
 from farscope.scope.labels import spellings
+from farscope.scope.ordering.clock_offsets import FAR_NS
 from farscope.scope.rings import Rings
 
 SPARK_S: Final = 12

@@ -14,13 +14,13 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from farscope.views.web.answers import Answers
-from farscope.views.web.asking import MAX_TIME, Asked
 from farscope.views.web.assets import Assets
-from farscope.views.web.frames import FRAME_S, Frames
-from farscope.views.web.guard import Guard
-from farscope.views.web.hub import Hub
+from farscope.views.web.auth import Guard
+from farscope.views.web.endpoints import Answers
+from farscope.views.web.live_model import Hub
 from farscope.views.web.pages import Pages
+from farscope.views.web.query import MAX_TIME, Asked
+from farscope.views.web.updates import FRAME_S, Frames
 
 KEEP_ALIVE_S: Final = 10.0
 """After this long without a frame a comment is sent, so that a page that has gone is noticed."""

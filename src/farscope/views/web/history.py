@@ -8,9 +8,9 @@ from typing import Final, NamedTuple
 
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId, RawStep, Step
-from farscope.scope.causes import in_order_of_causes
-from farscope.views.web.block import STEP_BYTES, Block
-from farscope.views.web.track import Track
+from farscope.scope.ordering.causes import in_order_of_causes
+from farscope.views.web.step_columns import STEP_BYTES, Block
+from farscope.views.web.step_history import Track
 
 DEFAULT_WEIGHT: Final = 2_000_000
 """Steps of all charts together that are remembered, some 80 MB; long texts and steps unlike all others count

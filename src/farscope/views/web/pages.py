@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from farscope.views.web.frames import FRAME_S, Frames
-from farscope.views.web.hub import Hub
-from farscope.views.web.plain import Plain
+from farscope.views.web.live_model import Hub
+from farscope.views.web.serialize import Plain
+from farscope.views.web.updates import FRAME_S, Frames
 
 HOLD_S: Final = 0.2
 """How long a question waits for something to change: other pages wait for the connection meanwhile."""

@@ -1,0 +1,1 @@
+"""``farscope demo``: two charts, watched from two other processes."""

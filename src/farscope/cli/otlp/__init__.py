@@ -1,0 +1,1 @@
+"""Spans sent live to an OpenTelemetry collector."""

@@ -1,0 +1,122 @@
+"""``farscope export --to``: spans sent to a collector, up to the present end or as they come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+from farscope.cli.interrupts import LOOK_S, Over, ending, until
+from farscope.cli.log_exists import check_place
+from farscope.cli.otlp.sender import Sender
+from farscope.cli.outage import Heard
+from farscope.cli.selecting import tell_unmatched
+from farscope.cli.source import check_opened, names_text, open_source, up_to_now
+from farscope.cli.step_printer import ALARMING
+from farscope.cli.style import tell
+from farscope.errors import UsageError, install_hint
+from farscope.logs.url import open_log
+from farscope.records.step import Step
+from farscope.scope.scope import Scope
+from farscope.views.matching import Matching
+from farscope.views.selection import Selection
+from farscope.views.text import escape, stats_line
+from farscope.views.timestamps import by_one_clock
+
+SPANS_A_REQUEST = 512
+"""Spans that go into one request at most, as OpenTelemetry's own exporters do it."""
+
+GATHER_S = 0.2
+"""How long a step that came alone waits for others to share its request."""
+
+
+class Order(NamedTuple):
+    """What to send where."""
+
+    where: str | None
+    since: str
+    key: Path | None
+    selection: Selection
+    to: str
+    follow: bool
+    for_s: float | None
+
+
+def send_spans(order: Order) -> None:
+    """Send what the source holds, and with ``follow`` what comes after that, until it is over.
+
+    The account of what was delivered goes to standard error, whatever ended it.
+
+    Raises:
+        UsageError: a text cannot be followed, or OpenTelemetry is not installed.
+        NotDelivered: not everything was taken.
+        FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
+    """
+    if order.follow and names_text(order.where):
+        raise UsageError("only a log can be followed", "leave --follow out: a text is read to its end anyway")
+    try:
+        # Only here, because the rest of the command line works without OpenTelemetry.
+        from farscope.cli.otlp.http import open_collector  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "sending spans needs OpenTelemetry's SDK and exporter", install_hint("otel")
+        ) from error
+    with ending() as ended, open_collector(order.to) as collector:
+        over = until(order.for_s, ended)
+        sender, matching = Sender(collector, over), Matching(order.selection)
+        tell(f"exporting to {escape(collector.address)}; Ctrl-C ends")
+        try:
+            _send(order, sender, matching, lambda: over() or sender.gave_up)
+        finally:
+            tell_unmatched(matching)
+            tell(sender.account())
+        sender.check()
+
+
+def _send(order: Order, sender: Sender, matching: Matching, over: Over) -> None:
+    if names_text(order.where):
+        with open_source(order.where, order.since, order.key) as source:
+            steps = filter(matching.wants, source.steps)
+            while not over() and (batch := list(islice(steps, SPANS_A_REQUEST))):
+                sender.send(batch)
+        return
+    log = open_log(order.where)
+    if not order.follow:
+        check_place(log)
+    # While the collector is away nothing is taken for long: the log then keeps what does not fit here.
+    with Scope(log, order.key, order.since) as scope, scope.taking():
+        heard = Heard(scope, ALARMING)
+        try:
+            for batch in _batches(scope, heard, over, follow=order.follow):
+                chosen = filter(matching.wants, batch)
+                sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
+                heard.listen()
+        finally:
+            matching.know(view.id for view in scope.charts)
+            tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+        # Its key's fingerprint was told above, with the other notices.
+        check_opened(scope.stats, ())
+
+
+def _batches(scope: Scope, heard: Heard, over: Over, *, follow: bool) -> Iterator[list[Step]]:
+    """Yield steps, at most ``SPANS_A_REQUEST`` at a time; when it is over, what was received by then."""
+    if not follow:
+        yield from up_to_now(scope, heard, SPANS_A_REQUEST, over)
+        return
+    yield from _as_they_come(scope, over)
+    scope.close()
+    while steps := scope.take(0.0, SPANS_A_REQUEST):
+        yield steps
+
+
+def _as_they_come(
+    scope: Scope, over: Over, clock: Callable[[], float] = time.monotonic
+) -> Iterator[list[Step]]:
+    while not over() and not scope.ended:
+        batch = scope.take(LOOK_S, SPANS_A_REQUEST)
+        full_s = clock() + GATHER_S
+        while batch and len(batch) < SPANS_A_REQUEST and (left := full_s - clock()) > 0 and not scope.ended:
+            batch += scope.take(left, SPANS_A_REQUEST - len(batch))
+        yield batch

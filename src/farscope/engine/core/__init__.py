@@ -1,0 +1,1 @@
+"""The core of a chart: the algorithm, the step cache, the mailbox and the recorder."""

@@ -1,0 +1,315 @@
+"""Samek's algorithm: what a chart does about one event, or at its start.
+
+It is written once, as a generator that asks for one handler to be called, is told what came of it,
+and goes on. Nothing here calls a handler or knows a chart, so the same walk serves a step that runs
+for the first time, and one of which the beginning is already known and only has to be told again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import NamedTuple
+
+from farscope.engine.definition.handlers import Call
+from farscope.engine.definition.states import State
+from farscope.engine.event import (
+    ENTRY_SIGNAL,
+    EXIT_SIGNAL,
+    HANDLED,
+    IGNORED,
+    INIT_SIGNAL,
+    SUPER,
+    TRAN,
+    UNHANDLED,
+    is_status,
+    signals,
+)
+from farscope.errors import ChartBuildError, InitLeavesState, Invariant, NoStatus
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+
+MAX_FACTS = 250
+"""Facts kept of one step; of those beyond only the count is kept, in a fact of its own."""
+
+START_SIGNAL = "start_at"
+TOP = "top"
+
+Made = tuple[int, str, str]
+"""A fact made by a handler, as plain values: kind, name, detail. Handlers make them while the chart
+works, and a plain tuple is made several times faster than a ``Fact``."""
+
+
+About = tuple[int, str]
+"""Number and name of the signal that a step is about; of a start, 0 and ``START_SIGNAL``."""
+
+
+class Outcome(NamedTuple):
+    """What came of calling a handler."""
+
+    status: object
+    target: object
+    """Where to, if the status is TRAN; else None."""
+    made: tuple[Made, ...]
+
+
+class Asked(NamedTuple):
+    """A handler to be called."""
+
+    state: State
+    signal: int
+    """An inner signal; 0 for the step's own event."""
+    call: Call
+
+
+class End(NamedTuple):
+    """How a walk ended."""
+
+    shape: Shape
+    leaf: State
+
+
+Resolve = Callable[[object, str], State]
+_Walking = Generator[Asked, Outcome, End]
+_Asking = Generator[Asked, Outcome, tuple[object, object]]
+_Leaving = Generator[Asked, Outcome, None]
+
+
+class Walk:
+    """One walk: ``asked`` is the handler to call next, ``end`` is set when there is none.
+
+    ``resolve`` turns a target into a state; its second argument names who asks for it.
+    """
+
+    def __init__(self, resolve: Resolve, about: About, start: str) -> None:
+        self.facts: list[Fact] = []
+        self.asked: Asked | None = None
+        self.end: End | None = None
+        self._resolve = resolve
+        self.about = about
+        self._signal, self._signal_name = about
+        self._start = start
+        self._going: _Walking | None = None
+
+    def begin(self, leaf: State) -> None:
+        """Begin with an event in the resting state ``leaf``."""
+        self._going = self._event(leaf)
+        self._go(None)
+
+    def begin_start(self, target: State) -> None:
+        """Begin with the start at ``target``."""
+        self._going = self._first(target)
+        self._go(None)
+
+    def tell(self, outcome: Outcome) -> None:
+        """Tell what came of the handler asked for, and go on to the next.
+
+        Raises:
+            ChartError: that handler or the states make no sense.
+        """
+        self._go(outcome)
+
+    def shape(self, kind: StepKind, end: str) -> Shape:
+        """Return the shape of all that happened so far."""
+        return Shape(kind, self._signal_name, self._start, end, _kept(self.facts))
+
+    def failed(self) -> Shape:
+        """Return the shape of all that happened until the handler asked for last failed."""
+        at = self.asked.state.name if self.asked else TOP
+        facts = (*_kept(self.facts), Fact(FactKind.FAILED, at))
+        return Shape(StepKind.FAILED, self._signal_name, self._start, self._start, facts)
+
+    def left_undone(self) -> str:
+        """Return a sentence about what a step had already left and entered when it failed; empty if nothing.
+
+        The facts tell the same, but only the first ``MAX_FACTS`` of them are kept.
+        """
+        moves: dict[FactKind, list[str]] = {FactKind.EXIT: [], FactKind.ENTRY: []}
+        for fact in self.facts:
+            if fact.kind in moves:
+                moves[fact.kind].append(fact.name)
+        asked = self.asked
+        doing = {ENTRY_SIGNAL: "entering", EXIT_SIGNAL: "leaving"}.get(asked.signal if asked else 0)
+        if asked and doing:
+            # The last of its kind is the one that failed.
+            moves[FactKind.ENTRY if doing == "entering" else FactKind.EXIT].pop()
+        if not (doing or any(moves.values())):
+            return ""
+        left, entered = (", ".join(names) or "nothing" for names in moves.values())
+        at = f"; it failed while {doing} {asked.state.name}" if asked and doing else ""
+        rests = f"the chart rests in {self._start}" if self._start != TOP else "the chart is not started"
+        return f"{rests}; this step had left {left} and entered {entered}{at}"
+
+    def give_up(self) -> None:
+        """End a walk that comes to no end, so that it no longer leads to the chart and back to itself."""
+        self._going = None
+
+    def add(self, made: tuple[Made, ...]) -> None:
+        """Add what a handler made."""
+        self.facts += [Fact(FactKind(kind), name, detail) for kind, name, detail in made]
+
+    def _go(self, outcome: Outcome | None) -> None:
+        going = self._going
+        if going is None:
+            return
+        try:
+            # Sending None to a generator that has not begun yet begins it.
+            self.asked = going.send(outcome)  # type: ignore[arg-type]
+        except StopIteration as stop:
+            self.asked = None
+            self.end = stop.value
+
+    def _fact(self, kind: FactKind, state: State) -> None:
+        self.facts.append(Fact(kind, state.name))
+
+    def _ask(self, state: State, signal: int) -> _Asking:
+        call = state.call_for(signal or self._signal)
+        if call is None:
+            return SUPER, None
+        outcome = yield Asked(state, signal, call)
+        self.add(outcome.made)
+        status = outcome.status
+        what = signals.name_for_signal(signal) if signal else self._signal_name
+        if not is_status(status):
+            raise NoStatus(
+                f"state {state.name} returned {status!r} for {what}, which is no status",
+                "return what chart.trans gives, or one of return_status: HANDLED, UNHANDLED, SUPER",
+                state=state.name,
+            )
+        if status == UNHANDLED and signal:
+            status = SUPER
+        if status == TRAN and signal in (ENTRY_SIGNAL, EXIT_SIGNAL):
+            raise ChartBuildError(
+                f"state {state.name} asked for a transition in answer to {what}",
+                "only an event or INIT_SIGNAL can lead to another state; post an event instead",
+                state=state.name,
+            )
+        return status, outcome.target
+
+    def _event(self, leaf: State) -> _Walking:
+        refused = False
+        source: State | None = leaf
+        while source is not None:
+            self._fact(FactKind.OFFER, source)
+            status, target = yield from self._ask(source, 0)
+            if status == TRAN:
+                end = yield from self._transition(leaf, source, self._resolve(target, source.name))
+                return End(self.shape(StepKind.TRANSITION, end.name), end)
+            if status == HANDLED:
+                self._fact(FactKind.HOOK, source)
+                return End(self.shape(StepKind.HOOK, leaf.name), leaf)
+            if status == IGNORED:
+                break
+            if status == UNHANDLED:
+                refused = True
+                if source.handlers is None:
+                    # A flat function has to be asked for its parent; of built states it is known.
+                    self._fact(FactKind.EMPTY, source)
+            source = source.parent
+        return End(self.shape(StepKind.REFUSED if refused else StepKind.IGNORED, leaf.name), leaf)
+
+    def _first(self, target: State) -> _Walking:
+        self.facts.append(Fact(FactKind.START))
+        yield from self._enter_from(None, target)
+        end = yield from self._drill(target)
+        return End(self.shape(StepKind.START, end.name), end)
+
+    def _transition(self, leaf: State, source: State, target: State) -> Generator[Asked, Outcome, State]:
+        state = leaf
+        while state is not source:
+            yield from self._leave_and_search(state)
+            if state.parent is None:
+                raise Invariant(
+                    f"the event bubbled from {leaf.name} to {source.name}, which is not around it"
+                )
+            state = state.parent
+        for inner in reversed((yield from self._cross(source, target))):
+            yield from self._enter(inner)
+        return (yield from self._drill(target))
+
+    def _cross(self, source: State, target: State) -> Generator[Asked, Outcome, list[State]]:
+        """Leave what must be left from the source on; return what to enter, innermost first.
+
+        The cases and their order are Samek's; they decide which states are asked for their parents.
+        """
+        if source is target:
+            yield from self._leave(source)
+            return [target]
+        self._fact(FactKind.SEARCH, target)
+        if target.parent is source:
+            return [target]
+        self._fact(FactKind.SEARCH, source)
+        if source.parent is target.parent:
+            yield from self._leave(source)
+            return [target]
+        if source.parent is target:
+            yield from self._leave(source)
+            return []
+        path = [target]
+        state = target.parent
+        while state is not None:
+            self._fact(FactKind.SEARCH, state)
+            path.append(state)
+            state = state.parent
+            if state is source:
+                return path
+        yield from self._leave(source)
+        common = source.parent
+        while common is not None and common not in path:
+            yield from self._leave_and_search(common)
+            common = common.parent
+        return path if common is None else path[: path.index(common)]
+
+    def _drill(self, state: State) -> Generator[Asked, Outcome, State]:
+        """Follow the initial transitions from a state just entered; return where they end."""
+        while True:
+            self._fact(FactKind.INIT, state)
+            status, target = yield from self._ask(state, INIT_SIGNAL)
+            if status != TRAN:
+                return state
+            inner = self._resolve(target, state.name)
+            outside: State | None = inner.parent
+            while outside is not None and outside is not state:
+                outside = outside.parent
+            if outside is None:
+                raise InitLeavesState(
+                    f"the initial transition of state {state.name} leads outside, to {inner.name}",
+                    f"lead it to a state nested in {state.name}, or nest {inner.name} there",
+                    state=state.name,
+                )
+            yield from self._enter_from(state, inner)
+            state = inner
+
+    def _enter_from(self, outer: State | None, target: State) -> _Leaving:
+        path: list[State] = []
+        state: State | None = target
+        while state is not None and state is not outer:
+            self._fact(FactKind.SEARCH, state)
+            path.append(state)
+            state = state.parent
+        for entered in reversed(path):
+            yield from self._enter(entered)
+
+    def _enter(self, state: State) -> _Leaving:
+        self._fact(FactKind.ENTRY, state)
+        yield from self._ask(state, ENTRY_SIGNAL)
+
+    def _leave(self, state: State) -> Generator[Asked, Outcome, object]:
+        self._fact(FactKind.EXIT, state)
+        status, _ = yield from self._ask(state, EXIT_SIGNAL)
+        return status
+
+    def _leave_and_search(self, state: State) -> _Leaving:
+        status = yield from self._leave(state)
+        if status == HANDLED:
+            # Such an answer does not tell the parent, so the state is asked for it.
+            self._fact(FactKind.SEARCH, state)
+
+
+def _kept(facts: list[Fact]) -> tuple[Fact, ...]:
+    """Return the first ``MAX_FACTS`` facts, and one that counts the others if there are any."""
+    cut = sum(int(fact.detail) for fact in facts if fact.kind is FactKind.CUT)
+    real = [fact for fact in facts if fact.kind is not FactKind.CUT]
+    cut += max(0, len(real) - MAX_FACTS)
+    if not cut:
+        return tuple(real)
+    return (*real[:MAX_FACTS], Fact(FactKind.CUT, "", str(cut)))

@@ -1,0 +1,276 @@
+"""The run-to-completion step: follows what is remembered, learns what is not, and leaves one record."""
+
+from __future__ import annotations
+
+import traceback
+from time import time_ns
+from typing import Any
+
+from farscope.engine.breakdown import failed, forgotten, unrecorded
+from farscope.engine.core.algorithm import START_SIGNAL, Made, Walk
+from farscope.engine.core.current_step import per_thread
+from farscope.engine.core.notebook import bounded
+from farscope.engine.core.recorder import RING_STEPS
+from farscope.engine.core.reserved import held_by, refuse_taken_in
+from farscope.engine.core.slow_path import Walker
+from farscope.engine.core.step_cache import Branches, Memo, Rest
+from farscope.engine.event import TRAN, Event
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.records.step import Cause
+
+DIRECT = 0
+"""Stands for the time of posting of an event that never waited, or was posted unrecorded."""
+
+REFUSED_BY_THE_END: Made = (0, "", "")
+"""Stands among the refused posts of a chart that has ended."""
+
+START = Event(START_SIGNAL)
+"""The event of the first step."""
+
+
+class Stepper(Walker):
+    """The part of a chart that makes steps. Only one thread at a time may make steps of a chart."""
+
+    __slots__ = ("_cell", "_is_over", "_roots", "_stopped", "_told_number")
+
+    def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
+        super().__init__(name, instrumented=instrumented, ring_size=ring_size)
+        self._roots: Branches | None = None
+        """What is remembered of steps from the resting state. None when no step may begin: before
+        the start, while one runs, and after the end."""
+        self._stopped = False
+        self._is_over = False
+        """Whether it was told that the chart was stopped, perhaps while its last step was."""
+        self._cell = per_thread.cell
+        """Of the thread that made the last step."""
+        self._told_number = 0
+        """Of the last step that was recorded as failed."""
+
+    def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
+        """Make one step about ``e``."""
+        if not self._recording:
+            self._run_unrecorded(e)
+            return
+        here = self._here
+        cell = self._cell
+        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
+            cell = self._cell = per_thread.cell
+        begin_ns = time_ns()
+        outer = cell.here
+        roots = self._roots
+        if roots is None:
+            raise self._not_ready()
+        # Nothing comes between here and the try: whatever strikes, thread and chart are left as they were.
+        self._roots = None
+        cell.here = here
+        here.outer = outer
+        after: Branches | None = None
+        try:
+            if self._refused:
+                self._note_refused()
+            shape, _, after, texts = self._follow(e, roots)
+            cell.here = outer
+            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            cell.here = outer
+            posted = posted_ns, cause
+            try:
+                if after is not None:
+                    blamed = unrecorded(self, e, error, begin_ns, posted)
+                elif self._is_over:
+                    blamed = error
+                else:
+                    blamed = failed(self, e, error, begin_ns, posted)
+            finally:
+                self._be_ready(roots if after is None else after)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        self._roots = after
+        if self._stopped:
+            self._end()
+
+    def _run_unrecorded(self, e: Event) -> None:
+        roots = self._roots
+        if roots is None:
+            raise self._not_ready()
+        self._roots = None
+        if self._is_over:
+            raise self._ended()
+        try:
+            after = self._follow(e, roots)[2]
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            try:
+                blamed = forgotten(self, error)
+            finally:
+                self._be_ready(roots)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        self._roots = after
+        if self._stopped:
+            self._end()
+
+    def _note_refused(self) -> None:
+        if self._is_over:
+            # The end came when this step was about to begin.
+            raise self._ended()
+        super()._note_refused()
+
+    def _be_ready(self, roots: Branches) -> None:
+        """Be ready for the next step, which begins at ``roots``, or for the end if the chart was stopped."""
+        self._roots = roots
+        if self._stopped:
+            self._end()
+
+    def _follow(self, e: Event, roots: Branches) -> Rest:
+        """Call what is to be called about ``e``, and rest where that leads; the caller sets ``_roots``."""
+        temp = self._temp
+        made = self._made
+        rest: Any
+        status: Any = None
+        try:
+            call, rest, place = roots[e.signal]
+        except KeyError:
+            call = rest = None
+        while call is not None:
+            self._place = place
+            # Else a handler that names no target would go where the one before it led.
+            temp.fun = place.fn
+            # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
+            status = call(self, e if rest is None else rest)
+            try:
+                if made:
+                    # Not by ``tuple(made)``: see ``_take_made``.
+                    facts = (*made,)
+                    key = status, temp.fun if status == TRAN else None, facts
+                    call, rest, place = place.told[key]
+                    # Not all of them: a finalizer that posts may have left another one meanwhile.
+                    del made[: len(facts)]
+                elif status is TRAN:
+                    call, rest, place = place.targets[temp.fun]
+                else:
+                    call, rest, place = place.answers[status]
+            except (KeyError, TypeError):
+                rest = None
+                break
+        if rest is None:
+            # Not inside the except: what a handler raises would be told as raised about the lookup.
+            rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
+        end: Rest = rest
+        leaf = end[1]
+        self._leaf = leaf
+        self._place = None
+        temp.fun = leaf.fn
+        return end
+
+    def _start(self, target: Any) -> None:
+        """Make the first step: enter ``target`` and rest where its initial transitions lead."""
+        self._prepare_start(target)
+        here = self._here
+        cell = per_thread.cell
+        outer = cell.here
+        recorded = self._recording
+        cause = outer.cause() if outer is not None else None
+        begin_ns = time_ns()
+        if recorded:
+            cell.here = here
+            here.outer = outer
+        try:
+            if recorded:
+                self._announce()
+            if recorded and self._refused:
+                self._note_refused()
+            shape, _, after, texts = self._follow(START, self._states.starts_at(self._goal))
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            cell.here = outer
+            blamed = self._fail_start(error, begin_ns if recorded else 0, cause)
+            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        cell.here = outer
+        roots: Branches | None = after
+        try:
+            if recorded:
+                self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            self._leaf = roots = None
+            blamed = unrecorded(self, START, error, begin_ns, (DIRECT, cause))
+            raise blamed  # noqa: B904 - same
+        finally:
+            self._roots = roots
+            self._goal = None
+            if self._stopped:
+                self._end()
+
+    def _prepare_start(self, target: Any) -> None:
+        if self._goal is not None or self._stopped or self._leaf is not None:
+            raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        refuse_taken_in(self)
+        goal = self._resolve(target, f"the start of chart {self._name}")
+        if not self._is_named:
+            self._name = self._name_after(goal)
+        self._id = self._make_id()
+        self._goal = goal
+        self._held = held_by(self)
+
+    def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> BaseException:
+        """Record, if ``begin_ns`` tells when it began, that the start failed; return what is to be raised."""
+        posted = (DIRECT, cause)
+        blamed = failed(self, START, error, begin_ns, posted) if begin_ns else forgotten(self, error)
+        self._roots = None
+        self._goal = None
+        if self._stopped:
+            self._end()
+        return blamed
+
+    def _fail(
+        self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
+    ) -> None:
+        """Record the step that ``error`` ended; the chart rests where it rested before.
+
+        What it had left and entered by then stays done. The record says so, and a note on the error.
+        """
+        undone = walk.left_undone()
+        if undone:
+            error.add_note(undone)
+        walk.add(self._take_made())
+        shape = self._memo.interned(walk.failed())
+        walk.give_up()
+        text = "".join(traceback.format_exception(error))
+        texts = (*self._take_texts(len(self._texts)), bounded(text, tail=True))
+        self._forget_failed()
+        self._record(shape, begin_ns, *posted, texts)
+
+    def _end(self) -> None:
+        """Tell those who watch that the chart was stopped, and let go of what only steps need.
+
+        What a chart of methods remembers of its states leads back to the chart: if it stayed, only
+        the garbage collector could free the chart.
+        """
+        self._roots = None
+        if self._is_over:
+            return
+        self._is_over = True
+        self._held = None
+        self._say_stopped()
+        # A step that was about to begin finds out there, without a test of its own.
+        self._refused[REFUSED_BY_THE_END] = None
+        self._queue.clear()
+        self._deferred.clear()
+        self._memo = Memo()
+        self._states.release(self)
+        if self._leaf is not None:
+            self._temp.fun = self._leaf.fn
+
+    def _is_busy(self) -> bool:
+        """Tell whether a step runs, the first one included."""
+        return self._goal is not None or (self._leaf is not None and self._roots is None)
+
+    def _ended(self) -> ChartStopped:
+        return ChartStopped(f"chart {self._name} was stopped", "make and start a new chart")
+
+    def _not_ready(self) -> ChartError:
+        if self._stopped:
+            return self._ended()
+        if self._leaf is None:
+            return NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
+        return ChartError(
+            f"chart {self._name} is in the middle of a step",
+            "a step runs to its end before the next begins: post the event instead of dispatching it",
+            state=self._leaf.name,
+        )

@@ -1,0 +1,1 @@
+"""How charts are written down: states, handlers, declared classes and parts."""

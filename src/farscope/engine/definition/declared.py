@@ -1,0 +1,202 @@
+"""Charts by declaration: a class that names its states and what they do about signals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, Self
+
+from farscope.engine.core.reserved import is_reserved, of_users
+from farscope.engine.core.step_cache import Memo
+from farscope.engine.definition.builder import Blueprint, Factory
+from farscope.engine.definition.handlers import name_of
+from farscope.engine.definition.reactions import checked_function
+from farscope.engine.definition.state import State
+from farscope.engine.definition.states import State as KnownState
+from farscope.engine.definition.states import States
+from farscope.errors import ChartBuildError, NotAState
+
+
+class Chart(Factory):
+    """A chart declared by its class: every instance is a chart of its own.
+
+    ::
+
+        class Producer(Chart):
+            with State(initial=True) as outer:
+                c1 = State(initial=True)
+                c2 = State()
+
+            c1.on("A", to=c2)
+            c2.on("A", to=c1)
+
+            @outer.on("B")
+            def again(self, e: Event) -> State:
+                self.scribble(f"again with {e.payload}")
+                return self.outer
+
+    Reactions are methods, also to a subclass that overrides them. What the class declares is checked
+    when it is defined. Instances share what they learn of their steps, and nothing else.
+
+    Args:
+        name: what the chart is called in traces; if it is None, its class's name and a number.
+        instrumented: whether it records its steps; may be changed at any time.
+        threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
+        options: see ``ActiveObject`` and ``ChartOptions``.
+    """
+
+    _outermost: ClassVar[tuple[State, ...]] = ()
+    """The declared states that are in no other, in their order."""
+    _learnt: ClassVar[tuple[States, Memo] | None] = None
+    """States and runs as all charts of this very class know them."""
+    _may_await: ClassVar[bool] = False
+    """Whether reactions may be coroutine functions."""
+
+    __slots__ = ()
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        attributes = {name: value for name, value in vars(cls).items() if isinstance(value, State)}
+        for name in attributes:
+            if is_reserved(cls, name) or any(of_users(base, name) for base in cls.__bases__):
+                raise ChartBuildError(
+                    f"state {name} would hide what each chart of class {cls.__name__} has of that name",
+                    f"call the attribute differently: {name}_ = State({name!r})",
+                    state=name,
+                )
+        # All classes it is made of, so that one may be made of several declared ones.
+        inherited = (value for base in reversed(cls.__mro__) for value in vars(base).values())
+        cls._outermost = tuple(
+            dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
+        )
+        states = _declared(cls, cls._outermost)
+        cls._learnt = (DeclaredStates(cls, states), Memo()) if states else None
+
+    def start_at(self, initial_state: Any = None) -> None:
+        """Start the chart in ``initial_state``, or where its class says.
+
+        Raises:
+            ChartBuildError: none is given, and the class does not say; or what ``Factory.start_at`` raises.
+            AlreadyStarted: it was started before.
+        """
+        super().start_at(initial_state)
+
+    def create(self, state: str) -> Blueprint:
+        """Begin a state that only this chart has; it raises what ``Factory.create`` raises."""
+        self._have_own_states()
+        return super().create(state)
+
+    def nest(self, state: Any, parent: Any) -> Self:
+        """Put a state into this chart only; it raises what ``Factory.nest`` raises."""
+        self._have_own_states()
+        return super().nest(state, parent)
+
+    def _prepare_start(self, target: Any) -> None:
+        Factory.refuse_change(self)
+        if self._learnt is not None and not self._states.named:
+            self._states, self._memo = self._learnt
+        super()._prepare_start(self._initial() if target is None else target)
+
+    def _name_after(self, _goal: KnownState) -> str:
+        # Its class has a name of its own, which tells more than a state's.
+        return self._name
+
+    def _have_own_states(self) -> None:
+        if not self._states.named:
+            for root in self._outermost:
+                self._states.named.update((state.__name__, state) for state in root.tree())
+
+    def _initial(self) -> State:
+        starts = [state for state in self._outermost if state.starts]
+        if not starts and len(self._outermost) == 1:
+            return self._outermost[0]
+        if len(starts) != 1:
+            raise ChartBuildError(
+                f"chart class {type(self).__name__} does not say where its charts start",
+                "write State(initial=True) for one outermost state, or give start_at a state",
+            )
+        return starts[0]
+
+
+class DeclaredStates(States):
+    """The states of all charts of a class, known from the beginning; safe in any thread."""
+
+    def __init__(self, cls: type[Chart], states: dict[str, State]) -> None:
+        super().__init__()
+        self._kind = cls.__name__
+        self.named.update(states)
+        for state in states.values():
+            super()._learn(cls, state, cls.__name__)
+        for name in states:
+            super()._learn(cls, name, cls.__name__)
+        self._whole = super().structure()
+        self._starts: dict[KnownState | None, dict[int, Any]] = {}
+
+    def structure(self) -> Any:
+        """Return states and reactions."""
+        return self._whole
+
+    def starts_at(self, goal: KnownState | None) -> dict[int, Any]:
+        """Return what was learned about starts in a state."""
+        return self._starts.setdefault(goal, {})
+
+    def release(self, chart: Any) -> None:
+        """Keep everything: it belongs to the class."""
+
+    def _learn(self, chart: Any, target: Any, asker: str) -> KnownState:  # noqa: ARG002 - it has no own states
+        raise NotAState(
+            f"{name_of(target)} is no state of chart class {self._kind}, but {asker} leads to it",
+            "declare it in the class, or have chart.nest put it into this one chart before its start",
+            state=asker,
+        )
+
+
+def _outermost_of(state: State) -> State:
+    while isinstance(state.parent, State):
+        state = state.parent
+    return state
+
+
+def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
+    """Return all states by name.
+
+    Raises:
+        ChartBuildError: what is declared about one of them makes no sense.
+    """
+    states: dict[str, State] = {}
+    for state in (state for root in roots for state in root.tree()):
+        name = state.__name__
+        if not name:
+            raise ChartBuildError(
+                f"a state of chart class {cls.__name__} has no name", "assign it to an attribute, or name it"
+            )
+        if name in states:
+            raise ChartBuildError(f"chart class {cls.__name__} has two states named {name}", state=name)
+        states[name] = state
+    for state in states.values():
+        for problem in _problems(cls, state, states):
+            raise ChartBuildError(*problem, state=state.__name__)
+        state.definition = state.definition or cls.__name__
+    return states
+
+
+def _problems(cls: type[Chart], state: State, states: dict[str, State]) -> Iterator[tuple[str, str]]:
+    name = state.__name__
+    if state.unfinished:
+        yield (
+            f"a reaction of state {name} has neither a function nor a target",
+            "decorate a function with it, or tell the way: to=STATE",
+        )
+    for clause in (clause.for_chart(cls) for clauses in state.clauses.values() for clause in clauses):
+        if clause.function is not None:
+            checked_function(clause.function, name)
+        to = clause.to
+        if isinstance(to, str) and to not in states:
+            yield (
+                f"state {name} leads to {to}, which chart class {cls.__name__} does not have",
+                f"its states are {', '.join(states)}",
+            )
+        if clause.awaits and not cls._may_await:
+            yield (
+                f"{name_of(clause.function)}, a reaction of state {name}, is a coroutine function",
+                "derive the chart from AsyncChart, which runs on an event loop",
+            )

@@ -1,0 +1,217 @@
+"""Declared reactions, made into the handlers that the engine calls: one plain function for each."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+from farscope.engine.definition.handlers import Call, Settling, name_of, takes, wants_event
+from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
+from farscope.errors import ChartBuildError, NotAState
+
+ANONYMOUS = "_"
+"""The name of functions that are not to be called or overridden by name; a class may have many."""
+
+
+class Clause(NamedTuple):
+    """One way in which a state may answer a signal."""
+
+    function: Callable[..., Any] | None = None
+    """The user's, of the chart, or of the chart and the event; None for an arrow alone."""
+    to: Any = None
+    """Where it leads whatever the function does; None if the function's result tells."""
+    guard: Callable[[Any, Event], object] | None = None
+
+    @property
+    def awaits(self) -> bool:
+        """Whether the function is a coroutine function."""
+        return self.function is not None and inspect.iscoroutinefunction(self.function)
+
+    def for_chart(self, kind: type) -> Clause:
+        """Return the clause as charts of a class have it, which may override the function as a method."""
+        function = self.function
+        name = getattr(function, "__name__", ANONYMOUS)
+        if name == ANONYMOUS or not any(vars(base).get(name) is function for base in kind.__mro__):
+            return self
+        return self._replace(function=getattr(kind, name))
+
+
+def checked_function(function: Any, state: str) -> Callable[..., Any]:
+    """Return ``function``.
+
+    Raises:
+        ChartBuildError: it takes neither the chart alone nor the chart and the event.
+    """
+    if callable(function) and (takes(function, 1) or takes(function, 2)):
+        return function  # type: ignore[no-any-return]
+    raise ChartBuildError(
+        f"{name_of(function)} cannot be a reaction of state {state}",
+        "write a function of the chart, or of the chart and the event",
+        state=state,
+    )
+
+
+def checked_guard(function: Any, state: str) -> Call:
+    """Return ``function`` as a guard: a function of the chart and the event.
+
+    Raises:
+        ChartBuildError: it takes neither the chart alone nor the chart and the event, or has to be awaited.
+    """
+    if inspect.iscoroutinefunction(function):
+        raise _guard_awaits(function, state)
+    return of_two(checked_function(function, state))
+
+
+def of_two(function: Callable[..., Any]) -> Call:
+    """Return ``function``, of the chart or of the chart and the event, as one of both."""
+    return function if wants_event(function) else lambda chart, _e: function(chart)
+
+
+def handler_of(clauses: Sequence[Clause], state: str) -> Call:
+    """Return the handler that asks ``clauses`` in their order; the event is refused if all of them refuse."""
+    asked = [(clause.guard, _unguarded(clause, state)) for clause in clauses]
+    guard, handler = asked[0]
+    if len(asked) > 1:
+        return _first_of(asked, state)
+    return handler if guard is None else _guarded(guard, handler, state)
+
+
+def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]], state: str) -> Call:
+    def first(chart: Any, e: Event) -> Any:
+        for guard, handler in asked:
+            if guard is None:
+                return handler(chart, e)
+            answer = guard(chart, e)
+            if answer is True or (answer and _is_yes(answer, guard, state)):
+                return handler(chart, e)
+        return UNHANDLED
+
+    return first
+
+
+def _guarded(guard: Callable[[Any, Event], object], handler: Call, state: str) -> Call:
+    def ask(chart: Any, e: Event) -> Any:
+        answer = guard(chart, e)
+        if answer is True or (answer and _is_yes(answer, guard, state)):
+            return handler(chart, e)
+        return UNHANDLED
+
+    return ask
+
+
+def _is_yes(answer: object, guard: Callable[..., Any], state: str) -> bool:
+    """Whether an answer that counts as true is one: a coroutine is true whatever it would have said."""
+    if not inspect.isawaitable(answer):
+        return True
+    if inspect.iscoroutine(answer):
+        answer.close()
+    raise _guard_awaits(guard, state)
+
+
+def _guard_awaits(guard: Callable[..., Any], state: str) -> ChartBuildError:
+    return ChartBuildError(
+        f"{name_of(guard)}, a guard of state {state}, has to be awaited",
+        "a guard answers at once: await in the reaction, and let it return where to go",
+        state=state,
+    )
+
+
+def _unguarded(clause: Clause, state: str) -> Call:
+    function, to = clause.function, clause.to
+    if function is None:
+        return _arrow(to)
+    if clause.awaits:
+        return _awaiting(of_two(function), to, state)
+    if to is not None:
+        return _acting(of_two(function), to, state)
+    return _deciding(function, state) if wants_event(function) else _deciding_alone(function, state)
+
+
+def _arrow(to: Any) -> Call:
+    def go(chart: Any, _e: Event) -> int:
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    return go
+
+
+def _acting(function: Call, to: Any, state: str) -> Call:
+    def act(chart: Any, e: Event) -> Any:
+        result = function(chart, e)
+        if result is not None:
+            if inspect.isawaitable(result):
+                return Settling(result, partial(arrive, chart))
+            raise _two_targets(function, result, to, state)
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    def arrive(chart: Any, result: Any) -> int:
+        if result is not None:
+            raise _two_targets(function, result, to, state)
+        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    return act
+
+
+def _deciding(function: Call, state: str) -> Call:
+    def decide(chart: Any, e: Event) -> int:
+        target = function(chart, e)
+        if target is None:
+            return HANDLED
+        if isinstance(target, int):
+            raise _a_number(function, target, state)
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    return decide
+
+
+def _deciding_alone(function: Callable[[Any], Any], state: str) -> Call:
+    # Written out again rather than wrapped: a call more would be a tenth of the whole step.
+    def decide(chart: Any, _e: Event) -> int:
+        target = function(chart)
+        if target is None:
+            return HANDLED
+        if isinstance(target, int):
+            raise _a_number(function, target, state)
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    return decide
+
+
+def _awaiting(function: Call, to: Any, state: str) -> Call:
+    async def settle(chart: Any, e: Event) -> int:
+        target = await function(chart, e)
+        if to is not None:
+            if target is not None:
+                raise _two_targets(function, target, to, state)
+            target = to
+        if target is None:
+            return HANDLED
+        if isinstance(target, int):
+            raise _a_number(function, target, state)
+        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        return TRAN
+
+    return settle
+
+
+def _a_number(function: Callable[..., Any], target: int, state: str) -> NotAState:
+    return NotAState(
+        f"{name_of(function)}, a reaction of state {state}, returned {target!r}, which is no state",
+        "return the state to go to, or None to stay; to refuse an event is for a guard",
+        state=state,
+    )
+
+
+def _two_targets(function: Callable[..., Any], result: object, to: object, state: str) -> ChartBuildError:
+    return ChartBuildError(
+        f"{name_of(function)}, a reaction of state {state} that leads to {name_of(to)}, "
+        f"returned {name_of(result)}",
+        "return nothing where to= tells the way, or leave to= out",
+        state=state,
+    )

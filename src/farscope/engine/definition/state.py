@@ -1,0 +1,240 @@
+"""States declared where a chart is defined: nested as they are drawn, reactions as decorated functions."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Self, TypeVar, overload
+
+from farscope.engine.definition.handlers import name_of
+from farscope.engine.definition.reactions import Clause, checked_function, checked_guard, handler_of
+from farscope.engine.definition.states import OTHERWISE, BuiltState
+from farscope.engine.event import (
+    ENTRY_SIGNAL,
+    EXIT_SIGNAL,
+    INIT_SIGNAL,
+    LAST_INNER_SIGNAL,
+    Event,
+    signals,
+)
+from farscope.errors import ChartBuildError
+
+Target = BuiltState | None
+"""What a reaction returns: where to go, or None to stay, which is a hook."""
+
+Reacting = (
+    Callable[[Any], Target]
+    | Callable[[Any, Event], Target]
+    | Callable[[Any], Awaitable[Target]]
+    | Callable[[Any, Event], Awaitable[Target]]
+)
+Acting = (
+    Callable[[Any], None]
+    | Callable[[Any, Event], None]
+    | Callable[[Any], Awaitable[None]]
+    | Callable[[Any, Event], Awaitable[None]]
+)
+Choosing = (
+    Callable[[Any], BuiltState]
+    | Callable[[Any, Event], BuiltState]
+    | Callable[[Any], Awaitable[BuiltState]]
+    | Callable[[Any, Event], Awaitable[BuiltState]]
+)
+Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
+"""Says whether the reaction may have the event."""
+
+_Reacting = TypeVar("_Reacting", bound=Reacting)
+_Acting = TypeVar("_Acting", bound=Acting)
+_Choosing = TypeVar("_Choosing", bound=Choosing)
+_Any = TypeVar("_Any", bound=Callable[..., Any])
+
+
+class _Drawing(threading.local):
+    def __init__(self) -> None:
+        self.around: list[State] = []
+
+
+_drawing = _Drawing()
+"""The states whose ``with`` blocks this thread is in, the innermost last."""
+
+
+class State(BuiltState):
+    """A state that belongs to a definition, and so to every chart of that definition.
+
+    States made inside the ``with`` block of a state are nested in it. The class body of a ``Chart``
+    gives each the name of its attribute; elsewhere a state is given a name.
+
+    Args:
+        name: what it shows, if not the name of its attribute.
+        initial: whether the state around it leads here at once, or, of an outermost state, whether
+            the chart starts here.
+
+    Raises:
+        ChartBuildError: the state around it has an initial state already.
+    """
+
+    shared = True
+
+    __slots__ = ("children", "clauses", "definition", "starts", "unfinished")
+
+    def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
+        super().__init__(name or "")
+        self.nested = True
+        self.children: list[State] = []
+        self.clauses: dict[int, list[Clause]] = {}
+        """What was declared, by signal; ``handlers`` is made of it."""
+        self.starts = initial
+        """Whether a chart of which this is an outermost state starts here."""
+        self.unfinished = 0
+        """How often ``on`` was called without a target and did not decorate a function."""
+        self.definition = ""
+        """The finished class it belongs to; nothing can be added to it then."""
+        if _drawing.around:
+            outer = _drawing.around[-1]
+            self.parent = outer
+            outer.children.append(self)
+            if initial:
+                outer._add((INIT_SIGNAL,), Clause(to=self))  # noqa: SLF001 - a state like this one
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if not self.__name__:
+            self.__name__ = name
+
+    def __enter__(self) -> Self:
+        _drawing.around.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _drawing.around.remove(self)
+
+    @overload
+    def on(
+        self, *names: int | str, to: BuiltState | str, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def on(self, *names: int | str, guard: Guard | None = None) -> Callable[[_Reacting], _Reacting]: ...
+    def on(
+        self, *names: int | str, to: BuiltState | str | None = None, guard: Guard | None = None
+    ) -> Callable[[Any], Any]:
+        """React to signals, given as ``signals.NAME`` or by name.
+
+        It decorates the reaction: a function of the chart and the event, or of the chart alone, that
+        returns the state to go to, or None to stay. With ``to`` the way is known and drawn, the
+        function only acts and returns nothing, and there need be none: ``a.on("GO", to=b)``.
+
+        With ``guard`` the reaction has the event only if that function, of the chart or of the chart and
+        the event, says so. Several guarded reactions to one signal are asked in the order in which they
+        are written; if all refuse, the event goes to the state around this one.
+
+        Raises:
+            ChartBuildError: the signal belongs to the engine, the function cannot be called so, it
+                can never be asked because one before it has no guard, or the guard has to be awaited.
+        """
+        numbers = tuple(_signal(name, self._called) for name in names)
+        if not numbers:
+            raise ChartBuildError(
+                f"a reaction of state {self._called} names no signal",
+                "write state.on('GO')",
+                state=self.__name__,
+            )
+        arrow = Clause(None, to, None if guard is None else checked_guard(guard, self._called))
+        if to is not None:
+            self._add(numbers, arrow)
+        else:
+            self.unfinished += 1
+
+        def react(function: Any) -> Any:
+            clause = arrow._replace(function=checked_function(function, self._called))
+            if to is None:
+                self.unfinished -= 1
+                self._add(numbers, clause)
+            else:
+                for number in numbers:
+                    clauses = self.clauses[number]
+                    clauses[clauses.index(arrow)] = clause
+                    self.handlers[number] = handler_of(clauses, self.__name__)
+            return function
+
+        return react
+
+    def otherwise(self, function: _Reacting) -> _Reacting:
+        """React to all signals to which neither this state nor one inside reacts; decorates like ``on``."""
+        return self._declare(OTHERWISE, function)
+
+    def entry(self, function: _Acting) -> _Acting:
+        """Act when the state is entered; decorates a function of the chart, or of chart and event."""
+        return self._declare(ENTRY_SIGNAL, function)
+
+    def exit(self, function: _Acting) -> _Acting:
+        """Act when the state is left; decorates a function of the chart, or of chart and event."""
+        return self._declare(EXIT_SIGNAL, function)
+
+    def initial(self, function: _Choosing) -> _Choosing:
+        """Decide at each entry which state inside to go to; decorates a function that returns that state.
+
+        Where it is always the same one, write ``State(initial=True)`` there.
+        """
+        return self._declare(INIT_SIGNAL, function)
+
+    def tree(self) -> Iterator[State]:
+        """Yield this state and all states declared inside it, outer ones first."""
+        yield self
+        for child in self.children:
+            yield from child.tree()
+
+    def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:
+        """Return the handlers by signal, with the reactions that the class of ``chart`` overrides."""
+        kind = chart if isinstance(chart, type) else type(chart)
+        name = self.__name__
+        return {
+            signal: handler_of([clause.for_chart(kind) for clause in clauses], name)
+            for signal, clauses in self.clauses.items()
+        }
+
+    def targets_of(self, signal: int) -> tuple[str, ...]:
+        """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` tell."""
+        known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
+        return tuple(to if isinstance(to, str) else name_of(to) for to in known)
+
+    @property
+    def _called(self) -> str:
+        # In a class body the attribute, and with it the name, comes after all reactions.
+        return self.__name__ or "without a name so far"
+
+    def _declare(self, number: int, function: _Any) -> _Any:
+        self._add((number,), Clause(checked_function(function, self._called)))
+        return function
+
+    def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
+        if self.definition:
+            raise ChartBuildError(
+                f"state {self.__name__} belongs to chart class {self.definition}, which is finished",
+                "declare its reactions in the body of that class; a subclass overrides them as methods",
+                state=self.__name__,
+            )
+        for number in numbers:
+            clauses = self.clauses.setdefault(number, [])
+            if clauses and clauses[-1].guard is None:
+                what = signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
+                raise ChartBuildError(
+                    f"state {self._called} reacts to {what} twice, and the first reaction has no guard",
+                    "guard the first one, or let one reaction do both",
+                    state=self.__name__,
+                )
+            clauses.append(clause)
+            self.handlers[number] = handler_of(clauses, self.__name__)
+
+
+def _signal(name: int | str, state: str) -> int:
+    if not isinstance(name, int | str):
+        raise ChartBuildError(
+            f"{name_of(name)} is no signal, but state {state} is to react to it", "write @state.on('SIGNAL')"
+        )
+    number = signals.append(name) if isinstance(name, str) else name
+    if number <= LAST_INNER_SIGNAL:
+        raise ChartBuildError(
+            f"state {state} reacts to {signals.name_for_signal(number)}, which belongs to the engine",
+            "decorate with entry, exit or initial instead of on",
+            state=state,
+        )
+    return number

@@ -1,0 +1,337 @@
+"""Charts on an event loop: the same steps, with handlers that may be coroutine functions."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from typing import Any, ClassVar, Self, Unpack
+
+from farscope.engine.breakdown import broke_down, goes_on
+from farscope.engine.core.current_step import per_thread
+from farscope.engine.core.mailbox import checked
+from farscope.engine.core.reserved import is_intact, mended
+from farscope.engine.core.step_runner import DIRECT, START
+from farscope.engine.drivers.at_exit import hold
+from farscope.engine.drivers.awaiting import AwaitingStepper
+from farscope.engine.drivers.waiters import Waiters, refuse_waiting_for_itself
+from farscope.engine.event import Event
+from farscope.engine.hsm import STOP_TIMEOUT_S, Hsm
+from farscope.engine.options import ActiveOptions
+from farscope.engine.timers.loop_clock import LoopClock
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant, NotStarted
+from farscope.records.step import Cause
+
+TURN_STEPS = 64
+"""Steps a chart makes before others on the loop have a turn, if its handlers never wait themselves."""
+
+_GOES_OUTWARDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
+"""What ends a chart at once: raised by a handler, it also leaves the task; raised in a block, also that."""
+
+_log = logging.getLogger("farscope")
+
+
+class AsyncChart(AwaitingStepper):
+    """A chart that runs on the event loop it is started on; its handlers may be coroutine functions.
+
+    ::
+
+        async with Fetcher("fetcher") as chart:
+            await chart.post(Event("GET", payload=url))
+            await chart.settled()
+
+    It is declared like a ``Chart``, built by parts like a ``Factory``, or of flat functions. While a
+    handler waits, other tasks run, but no other step of the chart begins. Events may be posted from
+    any thread. Timed posts are made by the loop's time.
+
+    Args:
+        name: what the chart is called in traces; if it is None, its class's name and a number.
+        instrumented: whether it records its steps; may be changed at any time.
+        options: see ``ActiveOptions``.
+    """
+
+    _may_await: ClassVar[bool] = True
+    _run_by: ClassVar[str] = "an event loop"
+
+    __slots__ = ("_event_loop", "_follower", "_ring", "_room", "_settling", "_started", "_task")
+
+    def __init__(
+        self, name: str | None = None, instrumented: bool | None = True, **options: Unpack[ActiveOptions]
+    ) -> None:
+        clock = options.setdefault("clock", LoopClock())
+        super().__init__(name, instrumented, threaded=False, **options)
+        self._follower = clock if isinstance(clock, LoopClock) else None
+        self._event_loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._ring = asyncio.Event()
+        """Set when something was posted to a chart that waits for that."""
+        self._started = asyncio.Event()
+        """Set when the start is over, well or not."""
+        self._room = Waiters()
+        """Those who wait for room in the queue."""
+        self._settling = Waiters()
+        """Those who wait until the chart is at rest."""
+        self._idle = True
+
+    def start_at(self, initial_state: Any = None) -> None:
+        """Start the chart on the running loop, in ``initial_state`` or where its class says.
+
+        It returns at once; ``await chart.started()`` tells what came of it.
+
+        Raises:
+            ChartError: no loop runs here.
+            AlreadyStarted: it was started before.
+            ForeignProcess: it was started in the process that this one was forked from.
+        """
+        self._refuse_elsewhere()
+        if self._task is not None:
+            raise AlreadyStarted(f"chart {self._name} was started before", "make a new chart for a new start")
+        try:
+            self._event_loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise ChartError(
+                f"chart {self._name} needs an event loop, and none runs here", "start it in a coroutine"
+            ) from error
+        if self._follower is not None:
+            self._follower.follow(self._event_loop)
+        self._note_start(threading.current_thread())
+        outer = per_thread.cell.here
+        life = self._run_through(initial_state, None if outer is None else outer.cause())
+        self._task = self._event_loop.create_task(life, name=self._name)
+        self._task.add_done_callback(self._finish)
+        hold(self)
+
+    async def started(self) -> None:
+        """Wait until the start is over; raise what it raised, or ``ChartError`` in a handler of its own."""
+        self._refuse_elsewhere()
+        if self._task is None:
+            raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
+        refuse_waiting_for_itself(self._task, self._name)
+        await self._started.wait()
+        if self._leaf is None and self._failure is not None:
+            raise self._failure
+
+    async def post(self, e: Event) -> None:
+        """Put ``e`` at the end of the queue; while there is no room, wait for it.
+
+        A chart's own handler cannot wait for its own queue: to it this is ``post_fifo``.
+
+        Raises:
+            ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart's loop is the parent's.
+        """
+        checked(e)
+        self._refuse_elsewhere()
+        if self._has_no_room():
+            await self._room.wait_while(self._has_no_room)
+        self.post_fifo(e)
+
+    async def settled(self) -> None:
+        """Wait until no step runs and no event waits, or for the end; ``ChartError`` in its own handler."""
+        self._refuse_elsewhere()
+        refuse_waiting_for_itself(self._task, self._name)
+        await self._settling.wait_while(lambda: not self.at_rest)
+
+    async def aclose(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
+        """End the chart after the step that runs, and wait for that; after ``timeout_s`` cancel the step.
+
+        If this call is cancelled, so is the step.
+
+        Returns:
+            What a handler raised and so ended the chart before, or None.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
+        """
+        self._refuse_elsewhere()
+        home = self._event_loop
+        if home is not None and home is not asyncio.get_running_loop() and not home.is_closed():
+            there = asyncio.run_coroutine_threadsafe(self.aclose(timeout_s), home)
+            return await asyncio.wrap_future(there)
+        task = self._task
+        self.stop()
+        if task is not None and task is not asyncio.current_task() and not self._stopped:
+            try:
+                _, late = await asyncio.wait((task,), timeout=timeout_s)
+            except asyncio.CancelledError:
+                task.cancel()
+                raise
+            if late:
+                _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
+                await self._give_up()
+        return self._failure
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
+        """End the chart after the step that runs; on the loop's thread this does not wait for it.
+
+        From another thread it returns when the chart has ended, or after ``timeout_s``. If the loop was
+        closed and left the chart behind, that ends here.
+
+        Returns:
+            What a handler raised and so ended the chart before, or None.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
+        """
+        self._refuse_elsewhere()
+        self._stopping = True
+        if self._task is None:
+            Hsm.stop(self)
+            self._let_off()
+        else:
+            self.halt()
+            if not self.join(timeout_s) and threading.current_thread() is not self._thread:
+                _log.warning("chart %s did not end its step within %s seconds", self._name, timeout_s)
+        return self._failure
+
+    def halt(self) -> None:
+        """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
+        # That its loop is closed ends it as well.
+        with contextlib.suppress(ChartStopped):
+            super().halt()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
+
+        On the loop's thread it returns at once: there, ``await chart.aclose()``.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart's loop is the parent's.
+        """
+        self._refuse_elsewhere()
+        if self._task is None or threading.current_thread() is self._thread:
+            return self._stopped
+        return self._over.wait(timeout_s)
+
+    async def __aenter__(self) -> Self:
+        """Start the chart where its class says, unless it was started, and wait for the start's end.
+
+        If that is cancelled, so is the start: no block follows whose end could end the chart.
+        """
+        if self._task is None:
+            self.start_at()
+        try:
+            await self.started()
+        except asyncio.CancelledError:
+            await self._give_up()
+            raise
+        return self
+
+    async def __aexit__(self, _kind: object, error: BaseException | None, _traceback: object) -> None:
+        if self._is_elsewhere():
+            return
+        if isinstance(error, _GOES_OUTWARDS):
+            await self._give_up()
+        else:
+            await self.aclose()
+
+    async def _give_up(self) -> None:
+        """End the chart and cancel its step: what is cancelled has no time to wait for it."""
+        self.stop()
+        if self._task is not None and self._task is not asyncio.current_task():
+            self._task.cancel()
+            await asyncio.wait((self._task,))
+
+    async def _run_through(self, initial_state: Any, cause: Cause | None) -> None:
+        try:
+            self._prepare_start(initial_state)
+            await self._make(START, self._states.starts_at(self._goal), cause, DIRECT)
+            self._goal = None
+            self._started.set()
+            await self._take_events()
+        except _GOES_OUTWARDS as error:
+            self._failure = error if self._leaf is None else self._failure
+            raise
+        except BaseException as error:  # noqa: BLE001 - it is raised to those who wait for the start
+            if self._leaf is not None and not self._is_over:
+                broke_down(self, error)
+            self._failure = self._failure or error
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        """End the chart with its task, which may have been cancelled before it even began."""
+        if not task.cancelled():
+            # Asked for, so that asyncio does not tell a second time of what has left the loop by now.
+            task.exception()
+        elif self._leaf is None and self._failure is None:
+            self._failure = asyncio.CancelledError()
+        try:
+            self._leave()
+        finally:
+            self._started.set()
+            self._room.release()
+            self._settling.release()
+
+    async def _take_events(self) -> None:
+        queue = self._queue
+        waiting = self._room.futures
+        made = 0
+        while not self._stopping:
+            if made == TURN_STEPS:
+                # Before an event is taken: until its step begins it may be cancelled.
+                made = 0
+                await asyncio.sleep(0)
+                continue
+            try:
+                item = e, cause, posted_ns = queue.popleft()
+            except IndexError:
+                await self._sleep()
+                made = 0
+                continue
+            except ValueError:
+                timed = self._redeemed(item)
+                if timed is None:
+                    continue
+                e, cause, posted_ns = timed
+            if waiting:
+                self._room.release()
+            made += 1
+            try:
+                await self._make(e, self._roots, cause, posted_ns)
+            except BaseException as error:
+                if self._is_over:
+                    # The chart ended without its loop; what is left of a step is thrown away.
+                    raise
+                if not goes_on(self, e, error):
+                    self._failure = error
+                    if isinstance(error, _GOES_OUTWARDS):
+                        raise
+                    return
+
+    async def _sleep(self) -> None:
+        """Wait until something is posted, or the chart is to end."""
+        if not is_intact(self):
+            raise mended(self) or Invariant("a chart's queue is not its own")
+        self._ring.clear()
+        self._idle = True
+        if not self._queue and not self._stopping:
+            self._settling.release()
+            await self._ring.wait()
+        self._idle = False
+
+    def _has_no_room(self) -> bool:
+        return len(self._queue) >= self._capacity and not (self._stopped or self._going_on)
+
+    def _self_driven(self) -> ChartError:
+        self._refuse_elsewhere()
+        return ChartError(f"chart {self._name} runs on an event loop", "post the event")
+
+    def _wake(self) -> None:
+        self._idle = False
+        self._refuse_elsewhere()
+        loop = self._event_loop
+        if self._thread is None:
+            self._note_post_before_start()
+        if loop is None or (threading.current_thread() is self._thread and not loop.is_closed()):
+            self._ring.set()
+            return
+        try:
+            loop.call_soon_threadsafe(self._ring.set)
+        except RuntimeError as error:
+            # It was left behind, and nobody will go on with its step.
+            self._stopping = True
+            self._leave()
+            self._end()
+            raise ChartStopped(
+                f"the event loop of chart {self._name} is closed", "end charts before their loop ends"
+            ) from error

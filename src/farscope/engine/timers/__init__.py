@@ -1,0 +1,1 @@
+"""Timed posts, and the clocks that make them."""

@@ -1,0 +1,122 @@
+"""The clock of charts that run on an event loop: timers are the loop's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer, fire
+from farscope.errors import ChartError, ForeignProcess, Invariant
+
+
+class LoopClock:
+    """A clock that follows an event loop's time and fires on the loop's thread.
+
+    It belongs to the loop that its first chart is started on, or that runs when it is used before. A loop
+    with a time of its own, as tests have them, has its charts' timers along.
+
+    Only the loop's own callbacks use the schedule; whoever adds or removes a timer leaves a note, so that
+    it may be done at any moment, from any thread.
+    """
+
+    def __init__(self) -> None:
+        self._schedule = Schedule()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        """Of the process that the loop belongs to."""
+        self._alarm: asyncio.TimerHandle | None = None
+        self._called = False
+        """Whether the loop was called to look at the timers, and has not looked yet."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop it belongs to.
+
+        Raises:
+            ChartError: it belongs to none yet, and none runs here.
+            ForeignProcess: in a forked child, while the loop is the parent's.
+        """
+        if self._loop is None:
+            try:
+                self.follow(asyncio.get_running_loop())
+            except RuntimeError as error:
+                raise ChartError(
+                    "no event loop runs here that could make timed posts",
+                    "start the chart, or post from a coroutine",
+                ) from error
+        return self._own()
+
+    def follow(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Belong to ``loop``, unless it belongs to one already.
+
+        Raises:
+            ForeignProcess: in a forked child, while the loop it belongs to is the parent's.
+        """
+        if self._loop is None:
+            self._pid = os.getpid()
+            self._loop = loop
+        self._own()
+
+    def _own(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise Invariant("a clock has taken a loop, and has none")
+        if self._pid != os.getpid():
+            raise ForeignProcess(
+                f"the event loop of this clock runs in process {self._pid}, and this process is a fork of it",
+                "make a LoopClock after the fork, in each process that uses one",
+                pid=self._pid,
+            )
+        return self._loop
+
+    def serve(self, chart: Served) -> None:
+        """Take note of a chart: nothing is needed for it."""
+
+    def now_ns(self) -> int:
+        """Return the loop's time in nanoseconds."""
+        return round(self.loop.time() * NANOSECONDS)
+
+    def add(self, timer: Timer, first_ns: int) -> None:
+        """Have ``timer`` fire at ``first_ns``, and then in step with it.
+
+        Raises:
+            ChartError: the loop was closed: nothing will fire any more.
+        """
+        loop = self.loop
+        self._schedule.add(timer, first_ns)
+        try:
+            self._call(loop)
+        except RuntimeError as error:
+            self._schedule.remove(timer)
+            raise ChartError(
+                "the event loop that would make timed posts is closed", "end charts before their loop ends"
+            ) from error
+
+    def remove(self, timer: Timer) -> None:
+        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        if self._schedule.remove(timer) and self._loop is not None and self._pid == os.getpid():
+            # Of a loop that is closed nothing is left to be tidied up.
+            with contextlib.suppress(RuntimeError):
+                self._call(self._loop)
+
+    def _call(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Have the loop look at the timers; raise ``RuntimeError`` if it is closed."""
+        if not self._called or loop.is_closed():
+            self._called = True
+            loop.call_soon_threadsafe(self._set_alarm)
+
+    def _set_alarm(self) -> None:
+        # First, so that who adds a timer from here on calls again.
+        self._called = False
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
+        next_ns = self._schedule.next_ns()
+        if next_ns is not None:
+            self._alarm = self.loop.call_at(next_ns / NANOSECONDS, self._fire_due)
+
+    def _fire_due(self) -> None:
+        now_ns = self.now_ns()
+        while (taken := self._schedule.take(now_ns)) is not None:
+            fire(taken[0])
+        self._set_alarm()

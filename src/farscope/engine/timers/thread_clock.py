@@ -1,0 +1,112 @@
+"""The clock that charts run by: one thread for all timers of the process."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer, fire
+from farscope.records.fork_hooks import at_fork
+
+LINGER_S = 0.1
+"""How long the thread stays when no timer is left: a chart that sets one timer after another would
+otherwise start a thread for each."""
+
+THREAD_NAME = "farscope timers"
+
+_NEVER_NS = 1 << 63
+"""Later than anything is due."""
+
+
+class ThreadClock:
+    """A clock that follows the machine's monotonic one; its thread lives only while timers do.
+
+    The thread is a daemon and calls nothing but what timers are for: the posts they make. Setting the
+    machine's date changes nothing. After a fork the child has no timers: they are the parent's.
+    """
+
+    def __init__(self) -> None:
+        self._forget()
+
+    def serve(self, chart: Served) -> None:
+        """Do nothing: this clock waits for no chart."""
+
+    def now_ns(self) -> int:
+        """Return the machine's monotonic time in nanoseconds."""
+        return time.monotonic_ns()
+
+    def add(self, timer: Timer, first_ns: int) -> None:
+        """Have ``timer`` fire at ``first_ns``, and then in step with it."""
+        if self._pid != os.getpid():
+            # This process was forked by something that does not say so.
+            self._forget()
+        self._schedule.add(timer, first_ns)
+        if self._claim.acquire(blocking=False):
+            self._begin(timer)
+        elif first_ns < self._sleeps_until_ns:
+            self._ring()
+
+    def remove(self, timer: Timer) -> None:
+        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        if self._schedule.remove(timer):
+            self._ring()
+
+    def _begin(self, timer: Timer) -> None:
+        try:
+            threading.Thread(target=self._run, name=THREAD_NAME, daemon=True).start()
+        except BaseException:
+            self._claim.release()
+            self._schedule.remove(timer)
+            raise
+
+    def _ring(self) -> None:
+        # When it rings already, and the thread has not heard it yet, one ring is enough.
+        with contextlib.suppress(RuntimeError):
+            self._bell.release()
+
+    def _run(self) -> None:
+        schedule, claim = self._schedule, self._claim
+        lingered = False
+        while True:
+            taken = schedule.take(time.monotonic_ns())
+            if taken is not None:
+                fire(taken[0])
+                lingered = False
+                continue
+            next_ns = schedule.next_ns()
+            if next_ns is None and lingered:
+                claim.release()
+                # Who added a timer before that could not begin another thread for it.
+                if not (schedule.has_new and claim.acquire(blocking=False)):
+                    return
+            lingered = next_ns is None
+            self._sleep_until(next_ns)
+
+    def _sleep_until(self, next_ns: int | None) -> None:
+        """Sleep until a timer is due or the bell rings; without a timer, linger."""
+        # Who adds a timer does so before it looks at how long this thread sleeps. So either it rings, or
+        # its timer is seen here.
+        self._sleeps_until_ns = _NEVER_NS if next_ns is None else next_ns
+        if not self._schedule.has_new:
+            left_s = LINGER_S if next_ns is None else (next_ns - time.monotonic_ns()) / NANOSECONDS
+            self._bell.acquire(timeout=max(0.0, left_s))
+        self._sleeps_until_ns = 0
+
+    def _forget(self) -> None:
+        self._pid = os.getpid()
+        self._schedule = Schedule()
+        self._claim = threading.Lock()
+        """Held by who begins the thread, and then by the thread to its end."""
+        self._bell = threading.Lock()
+        """Free while it rings for the thread."""
+        self._bell.acquire()
+        self._sleeps_until_ns = 0
+        """When the thread means to wake; 0 while it is awake."""
+
+
+process_clock = ThreadClock()
+"""The clock of every chart that is given no other. It has nothing to reset: timers end with their charts."""
+
+at_fork(in_child=process_clock._forget)  # noqa: SLF001 - the module's own clock

@@ -1,0 +1,177 @@
+"""The timed posts of one chart."""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+from typing import Protocol
+
+from farscope.engine.breakdown import undelivered
+from farscope.engine.core.current_step import per_thread
+from farscope.engine.event import Event
+from farscope.engine.timers.schedule import Clock, Served, Timer
+from farscope.errors import ChartStopped, ForeignProcess, Invariant, QueueFull
+from farscope.records.step import Cause
+
+_claims = itertools.count(1)
+
+
+class Addressee(Served, Protocol):
+    """What timed posts are posted to."""
+
+    def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool) -> None:
+        """Take an event with a claim that is redeemed when it is handled; raises as ``deliver`` does."""
+
+    def _drop_cancelled(self) -> None:
+        """Take out of the queue what was cancelled."""
+
+
+class TimedPosts:
+    """Timed posts that are still to come or wait to be handled, by id.
+
+    May be used at any moment: from any thread, and by a finalizer or a signal handler in the middle of any of
+    these methods. The chart is held weakly: one that nobody holds any more gets no more posts, and goes.
+
+    Each post that is made carries a claim. Whoever takes it from ``_waiting``, the chart that is about to
+    handle the event or who cancels it, has it: so a cancelled event is never handled, wherever it is by then.
+    """
+
+    __slots__ = ("_chart", "_clock", "_pending", "_waiting")
+
+    def __init__(self, chart: Addressee, clock: Clock) -> None:
+        self._chart = weakref.ref(chart)
+        self._clock = clock
+        self._pending: dict[int, tuple[Timer, int]] = {}
+        """By id: what is still to fire, and its signal."""
+        self._waiting: dict[int, tuple[int, int]] = {}
+        """By claim: id and signal of what was posted and is not handled yet."""
+        clock.serve(chart)
+
+    def __len__(self) -> int:
+        return len(self._pending)
+
+    def arm(self, e: Event, period_s: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
+        """Post ``e`` in step with the clock, and return the id to cancel it by.
+
+        The step that arms it, if any, is the cause of each post.
+        """
+        here = per_thread.cell.here
+        post = _Post(e, None if here is None else here.cause(), lifo, self)
+        clock = self._clock
+        timer = post.timer = Timer(post, period_s, times or 0)
+        chart = self._chart()
+        if chart is None:
+            raise Invariant("a chart that is gone makes a timed post")
+        # A chart that goes without being stopped takes with it what its posts are about.
+        post.chart = weakref.ref(chart, lambda _: clock.remove(timer))
+        begin_ns = clock.now_ns()
+        self._pending[timer.number] = timer, e.signal
+        try:
+            if deferred is False:
+                timer.count()
+                post.make(chart)
+            if timer.live:
+                clock.add(timer, begin_ns + timer.period_ns)
+        except BaseException:
+            self._pending.pop(timer.number, None)
+            timer.forget()
+            raise
+        return timer.number
+
+    def parts(self) -> tuple[Clock, dict[int, tuple[Timer, int]], dict[int, tuple[int, int]]]:
+        """Return the clock, what is to come, and what waits."""
+        return self._clock, self._pending, self._waiting
+
+    def redeem(self, claim: int) -> bool:
+        """Take the claim of an event that is about to be handled; return whether it was not cancelled."""
+        return self._waiting.pop(claim, None) is not None
+
+    def is_waiting(self, claim: int) -> bool:
+        """Tell whether the event with that claim may still be handled."""
+        return claim in self._waiting
+
+    def cancel(self, number: int) -> bool:
+        """End the timed post of that id; return whether anything of it was still to come or to be handled."""
+        timer, _ = self._pending.pop(number, (None, 0))
+        if timer is not None:
+            self._clock.remove(timer)
+        return self._withdraw(number) or timer is not None
+
+    def cancel_signal(self, signal: int) -> int:
+        """End all timed posts of a signal; return how many there were."""
+        # A list of keys is made in one go; one of pairs could be interrupted.
+        numbers = {
+            number for number in list(self._pending) if self._pending.get(number, (None, 0))[1] == signal
+        }
+        for claim in list(self._waiting):
+            number, its = self._waiting.get(claim, (0, 0))
+            if its == signal:
+                numbers.add(number)
+        return sum(self.cancel(number) for number in numbers)
+
+    def cancel_all(self) -> None:
+        """End all of them."""
+        for number in list(self._pending):
+            self.cancel(number)
+        self._waiting.clear()
+
+    def _withdraw(self, number: int) -> bool:
+        """Take back the claims of a timed post that wait; return whether there were any."""
+        waiting = self._waiting
+        caught = False
+        for claim in list(waiting):
+            if waiting.get(claim, (0, 0))[0] == number and waiting.pop(claim, None) is not None:
+                caught = True
+        chart = self._chart() if caught else None
+        if chart is not None:
+            chart._drop_cancelled()  # noqa: SLF001 - the chart whose part this is
+        return caught
+
+
+class _Post:
+    """What a timer does for a chart: called, it posts once."""
+
+    __slots__ = ("_cause", "_clock", "_e", "_lifo", "_pending", "_waiting", "chart", "timer")
+
+    chart: weakref.ref[Addressee]
+    timer: Timer
+
+    def __init__(self, e: Event, cause: Cause | None, lifo: bool, posts: TimedPosts) -> None:
+        self._e = e
+        self._cause = cause
+        self._lifo = lifo
+        # Not the posts themselves: these two lead to no chart.
+        self._clock, self._pending, self._waiting = posts.parts()
+
+    def __call__(self, timer: Timer) -> None:
+        chart = self.chart()
+        try:
+            if chart is not None:
+                self.make(chart)
+        except QueueFull:
+            # There is no poster to raise it to; the chart has counted it and tells its watchers.
+            pass
+        except (ChartStopped, ForeignProcess):
+            self._clock.remove(timer)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails and not the clock
+            undelivered(chart, self._e, error)
+        if not timer.live:
+            # What it was about goes with its last post.
+            timer.forget()
+
+    def make(self, chart: Addressee) -> None:
+        """Post once; raises what the chart raises."""
+        timer, pending = self.timer, self._pending
+        claim = next(_claims)
+        # In this order, and cancelling takes the other one: one of the two sees what the other did.
+        self._waiting[claim] = timer.number, self._e.signal
+        mine = pending.get(timer.number) if timer.live else pending.pop(timer.number, None)
+        try:
+            if mine:
+                chart._deliver_timed(self._e, self._cause, claim, lifo=self._lifo)  # noqa: SLF001 - same
+        except BaseException:
+            mine = None
+            raise
+        finally:
+            if not mine:
+                self._waiting.pop(claim, None)

@@ -1,0 +1,1 @@
+"""The embedded log: a folder with files of frames, one writer each."""

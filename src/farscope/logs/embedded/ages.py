@@ -1,0 +1,124 @@
+"""What time it is where ages are judged: a clock that was just set is not believed.
+
+A clock that jumps makes everything seem old, and what retention removes then does not come back when the
+clock is right again. So all programs that use a folder keep one note in it: what the wall clock said at some
+time of the machine's steady clock, which nobody can set. Where both have gone on by the same span since, the
+wall clock is believed; otherwise nothing is removed for its age until it has run evenly for a day.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, NamedTuple
+from zlib import crc32
+
+from farscope.logs.embedded.file import open_regular, read_at
+from farscope.logs.embedded.format import ForeignFormat
+from farscope.records.boot_time import steady_ns
+
+NOTE: Final = ".retention"
+"""The name of the note in the folder."""
+
+STARTED_NS: Final = 3_600 * 10**9
+"""So long after a start of the machine its clock is believed: until then it may not have been set."""
+
+SET_NS: Final = 24 * 3_600 * 10**9
+"""So long after it was set a clock is believed again."""
+
+TOLERANCE_NS: Final = 60 * 10**9
+DRIFT: Final = 1000
+"""Clocks that differ by a minute and a thousandth of the time passed still run evenly."""
+
+RENEW_NS: Final = 3_600 * 10**9
+"""A note older than this is written anew, so that slow drift does not add up."""
+
+Clock = Callable[[], int]
+_NOTE: Final = struct.Struct(">16sQQQQ")
+_CRC: Final = struct.Struct(">I")
+
+
+class Note(NamedTuple):
+    """What the programs that use a folder know together."""
+
+    boot: bytes
+    """Which run of the machine it is: the steady clock begins anew with each."""
+    wall_ns: int
+    steady_ns: int
+    believed_ns: int
+    """From when on, by the steady clock, the wall clock is believed."""
+    looked_ns: int
+    """When somebody last looked after the folder, by the steady clock."""
+
+
+class Ages:
+    """Tells the time for judging ages in ``folder``. Not thread-safe."""
+
+    def __init__(self, folder: Path, wall: Clock = time.time_ns, steady: Clock = steady_ns) -> None:
+        self._path = folder / NOTE
+        self._wall = wall
+        self.steady_ns = steady
+        self._boot = _boot()
+        self._note: Note | None = None
+
+    def looked_within(self, span_ns: int) -> bool:
+        """Whether any program has looked after the folder within the last ``span_ns``."""
+        note = self._read()
+        return (
+            note is not None and note.boot == self._boot and 0 <= self.steady_ns() - note.looked_ns < span_ns
+        )
+
+    def look(self) -> int | None:
+        """Take note that somebody looks; return the time, or None while the clock is not believed."""
+        wall_ns, now_ns = self._wall(), self.steady_ns()
+        note = self._read()
+        if note is None or note.boot != self._boot or note.steady_ns > now_ns:
+            note = Note(self._boot, wall_ns, now_ns, now_ns + STARTED_NS, now_ns)
+        else:
+            passed_ns = now_ns - note.steady_ns
+            if abs(wall_ns - note.wall_ns - passed_ns) > TOLERANCE_NS + passed_ns // DRIFT:
+                note = Note(self._boot, wall_ns, now_ns, now_ns + SET_NS, now_ns)
+            elif passed_ns > RENEW_NS:
+                note = note._replace(wall_ns=wall_ns, steady_ns=now_ns)
+        self._write(note._replace(looked_ns=now_ns))
+        return wall_ns if now_ns >= note.believed_ns else None
+
+    def _read(self) -> Note | None:
+        """Return the folder's note, else our own; None if there is neither."""
+        with suppress(OSError, ForeignFormat):
+            descriptor = open_regular(self._path)
+            try:
+                data = read_at(descriptor, 0, _NOTE.size + _CRC.size)
+            finally:
+                os.close(descriptor)
+            if len(data) == _NOTE.size + _CRC.size and _CRC.unpack_from(data, _NOTE.size)[0] == crc32(
+                data[: _NOTE.size]
+            ):
+                return Note(*_NOTE.unpack_from(data))
+        return self._note
+
+    def _write(self, note: Note) -> None:
+        """Write in place: a new file each time would have every reader look through the folder."""
+        self._note = note
+        data = _NOTE.pack(*note)
+        with suppress(OSError, ForeignFormat):
+            descriptor = open_regular(self._path, os.O_WRONLY | os.O_CREAT)
+            try:
+                os.write(descriptor, data + _CRC.pack(crc32(data)))
+            finally:
+                os.close(descriptor)
+
+
+def _boot() -> bytes:
+    """Return which run of the machine this is; where that is not known, another one in each process."""
+    with suppress(OSError):
+        return sha256(Path("/proc/sys/kernel/random/boot_id").read_bytes()).digest()[:16]
+    return _OF_THIS_PROCESS
+
+
+_OF_THIS_PROCESS: Final = os.urandom(16)

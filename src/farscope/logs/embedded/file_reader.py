@@ -1,0 +1,398 @@
+"""Reading one file of the embedded log from a batch on, for as long as somebody writes it."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from farscope.logs.base import Entry, Unread
+from farscope.logs.embedded.file import (
+    Identity,
+    identity_of,
+    next_data,
+    read_at,
+    writer_lives,
+)
+from farscope.logs.embedded.file_name import FileName
+from farscope.logs.embedded.format import (
+    END_MARK,
+    FRAME_HEAD_BYTES,
+    HEAD_BYTES,
+    ForeignFormat,
+    FrameHead,
+    find_frame_head,
+    is_sound,
+    parse_frame_head,
+    parse_head,
+    sound_run,
+)
+from farscope.logs.embedded.open_files import Shelf
+
+ALL_READ: Final = -1
+"""In a position: everything in this file, whose writer is gone or has left it, was read or passed over."""
+
+CHUNK_ROWS: Final = 256
+CHUNK_BYTES: Final = 64 * 1024
+"""Batches fetched from a file at a time stop at either; a reader of many files holds one chunk for each."""
+
+WALK_CHUNKS: Final = 64
+"""So many chunks without a batch to return are looked through in one read, in a damaged file or before the
+starting point; then other files have their turn."""
+
+FIRST_RETRY_S: Final = 0.25
+MAX_RETRY_S: Final = 5.0
+"""A file that cannot be read is tried again for ever, at pauses that double up to this."""
+
+
+class Row(NamedTuple):
+    """A stored batch with its number."""
+
+    number: int
+    entry: Entry
+
+
+class Start(NamedTuple):
+    """Where to begin in a file: behind batch ``after``, or at time ``since_ns``, or at its present end."""
+
+    after: int | None = None
+    since_ns: int | None = None
+
+    @property
+    def position(self) -> int:
+        """As it stands in a position: the number, or the time as a negative one."""
+        return self.after if self.after is not None else ALL_READ - 1 - (self.since_ns or 0)
+
+    @classmethod
+    def at(cls, position: int) -> Start:
+        """Return the start that stands as ``position``."""
+        return cls(after=position) if position >= 0 else cls(since_ns=ALL_READ - 1 - position)
+
+
+BEGINNING: Final = Start(after=0)
+"""From the first batch ever: those that retention has removed already count as cut."""
+WHAT_IS_THERE: Final = Start(since_ns=0)
+"""From the first batch in the file."""
+END: Final = Start()
+
+
+class Tail:
+    """One file and how far it has been read. What is wrong with it is an ``OSError`` or ``ForeignFormat``."""
+
+    def __init__(self, path: Path, name: FileName, start: Start, shelf: Shelf) -> None:
+        self.path = path
+        self.name = name
+        self.cut = 0
+        """Batches that were removed, with the files they were in, before they could be read."""
+        self.lost = 0
+        """Batches of this file that are damaged or not there any more, as far as their number is known."""
+        self.finished = False
+        """Everything was read and no more will come."""
+        self.busy = False
+        """Whether more of the file is to be looked through, for which the last look had no time."""
+        self.stuck = False
+        """Whether it cannot be read, and could not for a while."""
+        self._start = start
+        self._shelf = shelf
+        self._lives = True
+        self._begun = False
+        self._number = self._fetched = start.after or 0
+        self._since_ns = start.since_ns
+        self._offset = self._size = 0
+        self._identity: Identity | None = None
+        self._seen: tuple[Identity | None, int] | None = None
+        self._searching = False
+        self._again = False
+        self._end = b""
+        self._passed_over = False
+        self._buffer: deque[Row] = deque()
+        self._trouble = ""
+        self._damage = ""
+        self._pause_s = FIRST_RETRY_S
+        self._retry_s = 0.0
+
+    # -- what is known -------------------------------------------------------------------------
+
+    @property
+    def position(self) -> int:
+        """The batch behind which reading goes on, or ``ALL_READ``."""
+        if self.finished and not self._trouble:
+            return ALL_READ
+        return self._number if self._begun and self._since_ns is None else self._start.position
+
+    @property
+    def last(self) -> int | None:
+        """The number of the last batch the file is known to have had; None if that is not known."""
+        return None if self._trouble or not self._begun else self._fetched
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the writer may have another file behind this one."""
+        return self._end != END_MARK
+
+    @property
+    def next_ns(self) -> int:
+        """When the next batch was stored, or a time not later than that while none is at hand."""
+        return self._buffer[0].entry.stored_ns if self._buffer else self.name.created_ns
+
+    @property
+    def begun(self) -> bool:
+        """Whether the file has been looked into."""
+        return self._begun
+
+    @property
+    def at_hand(self) -> bool:
+        """Whether ``take`` has something to return."""
+        return bool(self._buffer)
+
+    @property
+    def owes(self) -> bool:
+        """Whether the file has, or may have, something that was not read."""
+        if self._passed_over:
+            return False
+        return not self._begun or bool(self._buffer) or self._size > self._offset
+
+    @property
+    def unread(self) -> Unread | None:
+        """What could not be read of this file; None where all of it was."""
+        if self._trouble:
+            return Unread(self.path.name, self._trouble, opened=self._begun)
+        if self.lost:
+            return Unread(self.path.name, f"batches of it that are damaged: {self.lost:,}", opened=True)
+        if self._searching or self._damage:
+            return Unread(self.path.name, self._damage or "it is damaged", opened=True)
+        return None
+
+    # -- what others found out -----------------------------------------------------------------
+
+    def follow(self, number: int | None) -> None:
+        """Begin behind batch ``number``, the last of the writer's file before this one, if that is known."""
+        if not self._begun:
+            self._start = Start(
+                number, self._start.since_ns if number is not None else self._start.since_ns or 0
+            )
+
+    def no_more(self) -> None:
+        """Take note that the writer has left the file: what is in it now is all there will be."""
+        self._lives = False
+
+    def check_writer(self) -> None:
+        """Find out whether the writer still lives; costs a few system calls."""
+        if self._lives and self._begun and not self._trouble:
+            self._lives = writer_lives(self.path)
+
+    def fail(self, reason: ForeignFormat | OSError) -> None:
+        """Take note that the file cannot be read, and try again later.
+
+        What is not a file of the log will not become one: it is never tried again.
+        """
+        self._trouble = in_words(reason)
+        self.stuck = self._pause_s >= MAX_RETRY_S
+        self._retry_s = time.monotonic() + self._pause_s
+        self._pause_s = min(self._pause_s * 2, MAX_RETRY_S)
+        if isinstance(reason, ForeignFormat):
+            self._finish()
+        else:
+            self._shelf.drop(self.path)
+
+    def pass_over(self) -> None:
+        """Read nothing of this file."""
+        self._passed_over = True
+        self._finish()
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def take(self) -> Entry:
+        """Return the next batch; ``fill`` said there is one."""
+        row = self._buffer.popleft()
+        self._number = row.number
+        return row.entry
+
+    def fill(self) -> bool:
+        """Fetch batches if none are at hand; whether some are now."""
+        if self._buffer or self.finished:
+            return bool(self._buffer)
+        if self._trouble and time.monotonic() < self._retry_s:
+            return False
+        found = self._look()
+        self._trouble, self._pause_s, self.stuck = "", FIRST_RETRY_S, False
+        return found
+
+    def _look(self) -> bool:
+        if not self._begun and self._lives:
+            self._lives = writer_lives(self.path)
+        # Asked before the file is: a writer stores its last batches, and only then lets go of it.
+        lives = self._lives
+        if not self._measure():
+            return False
+        seen = (self._identity, self._size)
+        if lives and seen == self._seen:
+            return False
+        if self._fetch():
+            return True
+        if self._end:
+            self._finish()
+        elif not self.busy:
+            self._seen = seen
+            if not lives:
+                self._finish_without_end()
+        return False
+
+    def _measure(self) -> bool:
+        """Find out which file is there and how large it is; False if it is gone and nothing of it is open."""
+        try:
+            found = os.lstat(self.path)
+        except FileNotFoundError:
+            self._lives = False
+            if self.path not in self._shelf:
+                self._finish()
+                return False
+            found = os.fstat(self._shelf.get(self.path))
+        if self._identity not in {None, identity_of(found)}:
+            self._begin_again("it was replaced by another file")
+        elif found.st_size < self._offset:
+            self._begin_again("it was cut short")
+        self._identity, self._size = identity_of(found), found.st_size
+        return True
+
+    def _begin_again(self, damage: str) -> None:
+        """Read a file that is not the one it was from its head on; the numbers tell what was had already."""
+        self._shelf.drop(self.path)
+        self._damage = damage
+        self._offset, self._searching, self._again, self._seen = 0, False, True, None
+
+    def _fetch(self) -> bool:
+        """Read on; whether batches are at hand now."""
+        descriptor = self._shelf.get(self.path)
+        if not self._offset:
+            self._read_head(descriptor)
+        for _ in range(WALK_CHUNKS):
+            self.busy = self._read_chunk(descriptor)
+            if self._buffer or self._end or not self.busy:
+                break
+        return bool(self._buffer)
+
+    def _read_head(self, descriptor: int) -> None:
+        first = parse_head(read_at(descriptor, 0, HEAD_BYTES))
+        self._offset = HEAD_BYTES
+        if self._begun:
+            return
+        if self._start == END:
+            self._offset, self._number = _end_of(descriptor, self._size, first)
+        elif self._start.after is None:
+            self._number = first - 1
+        else:
+            self._number = self._start.after
+            self.cut += max(0, first - 1 - self._number)
+            self._number = max(self._number, first - 1)
+        self._fetched = self._number
+        self._begun = self._again = True
+
+    def _read_chunk(self, descriptor: int) -> bool:
+        """Read a chunk from the offset on, and move that; whether there may be more to be read at once."""
+        if self._searching:
+            self._offset = next_data(descriptor, self._offset)
+        data = read_at(descriptor, self._offset, CHUNK_BYTES)
+        at = 0 if self._searching else self._take_run(data)
+        while len(data) - at >= FRAME_HEAD_BYTES and len(self._buffer) < CHUNK_ROWS and not self._end:
+            head = parse_frame_head(data, at)
+            if head is None:
+                self._searching = True
+                found = find_frame_head(data, at + 1)
+                if found < 0:
+                    # At the end of a file that grows nothing is given up: it is looked at again.
+                    at = at if self._lives and len(data) < CHUNK_BYTES else len(data) - FRAME_HEAD_BYTES + 1
+                    break
+                at = found
+                continue
+            end = at + head.bytes
+            if end > len(data):
+                if at and self._offset + end <= self._size:
+                    break
+                data = read_at(descriptor, self._offset, end) if not at else data
+                if end > len(data):
+                    if not self._searching or self._lives:
+                        break
+                    at += 1
+                    continue
+            at = end if self._accept(head, data[at + FRAME_HEAD_BYTES : end]) else at + 1
+        self._offset += at
+        return at > 0
+
+    def _take_run(self, data: bytes) -> int:
+        """Take the frames at the beginning of ``data`` that are as they should be; return where they end."""
+        if self._since_ns is not None:
+            return 0
+        run, at = sound_run(data, 0, self._fetched + 1, CHUNK_ROWS - len(self._buffer))
+        if run:
+            self._buffer.extend(Row(number, Entry(batch, stored_ns)) for number, batch, stored_ns in run)
+            self._fetched = run[-1][0]
+            self._again = False
+        return at
+
+    def _accept(self, head: FrameHead, batch: bytes) -> bool:
+        """Take a frame; False if it only looks like one, which is possible while one is searched for."""
+        sound = is_sound(head, batch)
+        if self._searching and not sound:
+            return False
+        self._searching = False
+        if head.number <= self._fetched and not head.is_end:
+            self.lost += not self._again
+            return True
+        self._again = False
+        self.lost += max(0, head.number - 1 - self._fetched)
+        self._fetched = max(self._fetched, head.number - head.is_end)
+        if head.is_end:
+            self._end = head.mark
+        elif not sound:
+            self.lost += 1
+        elif self._since_ns is not None and head.stored_ns < self._since_ns:
+            self._number = head.number
+        else:
+            self._since_ns = None
+            self._buffer.append(Row(head.number, Entry(batch, head.stored_ns)))
+        return True
+
+    def _finish_without_end(self) -> None:
+        if self._size > self._offset and not self._searching:
+            self._damage = self._damage or "its last batch is not whole"
+        self._finish()
+
+    def _finish(self) -> None:
+        self.finished = True
+        self.busy = False
+        self._shelf.drop(self.path)
+
+
+def in_words(reason: ForeignFormat | OSError) -> str:
+    """Return why a file cannot be read, as one line."""
+    if isinstance(reason, ForeignFormat):
+        return reason.message
+    if isinstance(reason, PermissionError):
+        return f"{reason.strerror}; readers=group in its program's address allows it"
+    return reason.strerror or str(reason)
+
+
+def _end_of(descriptor: int, size: int, first: int) -> tuple[int, int]:
+    """Return where the last whole frame of a file of ``size`` bytes ends, and the number of its batch.
+
+    Looked for from the end, in ever larger parts: so that to begin at the end of a large file costs little.
+    """
+    span = CHUNK_BYTES
+    while True:
+        begin = max(HEAD_BYTES, size - span)
+        data = read_at(descriptor, begin, size - begin)
+        end = number = -1
+        at = find_frame_head(data, 0)
+        while at >= 0 and (head := parse_frame_head(data, at)) and at + head.bytes <= len(data):
+            number = head.number - head.is_end
+            # The mark of an end is left to be read.
+            end = at if head.is_end else at + head.bytes
+            at = find_frame_head(data, at + head.bytes)
+        if end >= 0:
+            return begin + end, number
+        if begin == HEAD_BYTES:
+            return HEAD_BYTES, first - 1
+        span *= 8

@@ -1,0 +1,73 @@
+"""The embedded log: a folder in which every writer has files of its own, read by any number of readers.
+
+No server, one machine. Files only ever grow, and are read, never mapped. ``docs/embedded-log.md`` tells what
+that gives and costs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from farscope.logs.base import Position
+from farscope.logs.embedded.access import OWNER, Access
+from farscope.logs.embedded.reader import FolderReader
+from farscope.logs.embedded.retention import (
+    DEFAULT_MAX_AGE_NS,
+    DEFAULT_MAX_BYTES,
+    MIN_MAX_BYTES,
+    KeepWithin,
+)
+from farscope.logs.embedded.writer import FolderWriter
+
+
+class FolderLog:
+    """The embedded log in ``folder``; safe to use from several threads.
+
+    Writers keep the folder within ``max_bytes`` and remove what was stored longer than ``max_age_ns``
+    ago. The folder is made by the first append; ``readers`` says who besides its owner may read it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_bytes: int = DEFAULT_MAX_BYTES,
+        max_age_ns: int = DEFAULT_MAX_AGE_NS,
+        readers: str = OWNER,
+    ) -> None:
+        # A later change of the working directory must not move the log.
+        self._folder = folder.absolute()
+        self._keep = KeepWithin(max(max_bytes, MIN_MAX_BYTES), max_age_ns)
+        self._access = Access(readers)
+
+    @property
+    def folder(self) -> Path:
+        """Where its files lie."""
+        return self._folder
+
+    @property
+    def url(self) -> str:
+        """The address, with an absolute path, and what is set otherwise than usual."""
+        settings: dict[str, str] = {}
+        if self._keep.max_bytes != DEFAULT_MAX_BYTES:
+            settings["max_bytes"] = str(self._keep.max_bytes)
+        if self._keep.max_age_ns != DEFAULT_MAX_AGE_NS:
+            settings["max_age"] = f"{self._keep.max_age_ns}ns"
+        if self._access.readers != OWNER:
+            settings["readers"] = self._access.readers
+        query = f"?{urlencode(settings)}" if settings else ""
+        return "sqlite:" + quote(self._folder.as_posix(), safe="/:~ ") + query
+
+    @property
+    def shared(self) -> bool:
+        """Never: it is a folder of this machine."""
+        return False
+
+    def writer(self, name: str) -> FolderWriter:
+        """Return a writer with files of its own; see ``Log.writer``."""
+        return FolderWriter(self._folder, name, self._keep, self._access)
+
+    def reader(self, since_ns: int | None = None, position: Position | None = None) -> FolderReader:
+        """Return a reader; see ``Log.reader``."""
+        return FolderReader(self._folder, since_ns, position)

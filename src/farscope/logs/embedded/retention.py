@@ -1,0 +1,280 @@
+"""What the embedded log removes: by age, and by the size of the whole folder.
+
+Every writer looks after the folder now and then, in its own append. It removes whole files, oldest first:
+those of writers that are gone, and its own earlier ones; never anything of another writer that lives, which
+does the same for its own. So the folder stays within ``max_bytes`` without anybody in charge, with one
+exception: a writer that is suspended keeps its share until it goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from farscope.logs.embedded.ages import Ages
+from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.file_name import SUFFIX, FileName
+
+_log = logging.getLogger("farscope")
+
+DEFAULT_MAX_BYTES: Final = 1024**3
+"""1 GiB for the whole folder; beyond it the oldest batches are removed."""
+
+DEFAULT_MAX_AGE_NS: Final = 7 * 86_400 * 10**9
+"""Seven days; what was stored earlier is removed."""
+
+MIN_MAX_BYTES: Final = 256 * 1024
+"""A smaller bound is taken as this one: a writer's newest file alone would fill it."""
+
+HEADROOM: Final = 0.8
+"""Removing starts at this part of ``max_bytes``; what comes meanwhile needs the rest."""
+
+MAX_CHECK_BYTES: Final = 8 * 1024 * 1024
+CHECK_NS: Final = 10 * 10**9
+"""A writer looks after the folder after so many bytes of its own, or when nobody has done so for so long."""
+
+STRAY_NS: Final = 3_600 * 10**9
+"""What a writer left that was killed while it made its file goes after an hour."""
+
+FILES_PER_SHARE: Final = 16
+MIN_FILE_BYTES: Final = 16 * 1024
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+"""A writer goes on in a new file when the one it writes has this part of its share of the folder, within
+these bounds: removing the oldest file then costs a small part of what the writer has stored."""
+
+FILES_PER_AGE: Final = 16
+"""A writer goes on in a new file after this part of ``max_age``, too: by as much may what is too old stay."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepWithin:
+    """The bounds of a folder."""
+
+    max_bytes: int = DEFAULT_MAX_BYTES
+    max_age_ns: int = DEFAULT_MAX_AGE_NS
+    check_ns: int = CHECK_NS
+
+    @property
+    def check_bytes(self) -> int:
+        """After how many bytes of its own a writer looks after the folder."""
+        return min(MAX_CHECK_BYTES, self.max_bytes // 128)
+
+    @property
+    def file_age_ns(self) -> int:
+        """For how long a writer stays with one file."""
+        return self.max_age_ns // FILES_PER_AGE
+
+    def file_bytes(self, living: int) -> int:
+        """Return how large a file gets before its writer, one of ``living``, goes on in a new one."""
+        share = int(self.max_bytes * HEADROOM) // living
+        return min(MAX_FILE_BYTES, max(MIN_FILE_BYTES, share // FILES_PER_SHARE))
+
+
+class OwnPast(NamedTuple):
+    """A complete file of the writer that looks after the folder."""
+
+    path: Path
+    bytes: int
+    newest_ns: int
+
+
+class GoneFile(NamedTuple):
+    """A file whose writer is gone."""
+
+    path: Path
+    bytes: int
+    newest_ns: int
+
+
+class Plan(NamedTuple):
+    """What to remove: whole files, and so many bytes of our own oldest files."""
+
+    files: tuple[GoneFile, ...]
+    own_excess: int
+
+
+def plan(
+    *,
+    gone: Sequence[GoneFile],
+    own_bytes: int,
+    own_oldest_ns: int,
+    others_bytes: Sequence[int],
+    keep: KeepWithin,
+    now_ns: int | None,
+) -> Plan:
+    """Decide what to remove; the oldest goes first, whoever wrote it.
+
+    ``others_bytes`` are what other living writers have. Each living writer may keep an equal share of the
+    folder, however much the others have, and more while nobody needs it. Without ``now_ns`` nothing goes for
+    its age.
+    """
+    allowed = int(keep.max_bytes * HEADROOM)
+    share = allowed // (1 + len(others_bytes))
+    oldest_first = sorted(gone, key=lambda file: file.newest_ns)
+    removed = [
+        file for file in oldest_first if now_ns is not None and file.newest_ns < now_ns - keep.max_age_ns
+    ]
+    left = oldest_first[len(removed) :]
+    excess = sum(file.bytes for file in left) + own_bytes + sum(others_bytes) - allowed
+    # Files of the gone that are more recent than our oldest may push us down to half our share:
+    # a short run must not lose all of its history to one that goes on and on.
+    spare = max(0, own_bytes - share // 2)
+    for file in left:
+        if excess <= 0 or (file.newest_ns >= own_oldest_ns and excess <= spare):
+            break
+        removed.append(file)
+        excess -= file.bytes
+    if len(removed) == len(gone):
+        spare = max(0, own_bytes - share)
+    return Plan(tuple(removed), max(0, min(excess, spare)))
+
+
+class Found(NamedTuple):
+    """What lies in a folder."""
+
+    files: dict[str, list[GoneFile]]
+    """By stream, oldest first."""
+    strays: list[Path]
+    """Half-made files, and what lies beside a file that is gone."""
+
+    @property
+    def bytes(self) -> int:
+        """All files together."""
+        return sum(file.bytes for files in self.files.values() for file in files)
+
+    def any_older_than(self, time_ns: int) -> bool:
+        """Whether anything was last written before ``time_ns``."""
+        return any(files[0].newest_ns < time_ns for files in self.files.values())
+
+
+class Keeper:
+    """Looks after a folder for one writer of it. Not thread-safe."""
+
+    def __init__(self, folder: Path, stream: str, keep: KeepWithin, ages: Ages) -> None:
+        self.file_bytes = keep.file_bytes(1)
+        """How large the writer's files should get; follows the number of writers."""
+        self._folder = folder
+        self._stream = stream
+        self._keep = keep
+        self._ages = ages
+        self._stored = 0
+        self._asked_ns: int | None = None
+
+    def is_due(self, stored: int) -> bool:
+        """Note that so many bytes were stored; return whether the folder is to be looked after.
+
+        All programs of a folder do so in turn: one that begins costs no look at every file.
+        """
+        self._stored += stored
+        if self._stored >= self._keep.check_bytes:
+            return True
+        now_ns = self._ages.steady_ns()
+        if self._asked_ns is not None and now_ns - self._asked_ns < self._keep.check_ns:
+            return False
+        self._asked_ns = now_ns
+        return not self._ages.looked_within(self._keep.check_ns)
+
+    def look_after(self, past: Sequence[OwnPast], current: Path) -> list[OwnPast]:
+        """Remove what is too old or too much; return what is left of ``past``. Raises ``OSError``.
+
+        Args:
+            past: the writer's complete files, oldest first.
+            current: the file it writes.
+        """
+        self._stored = 0
+        now_ns = self._ages.look()
+        found = survey(self._folder)
+        for path in found.strays:
+            if _is_left_over(path):
+                _remove(path)
+        too_old_ns = 0 if now_ns is None else now_ns - self._keep.max_age_ns
+        left = [file for file in past if file.newest_ns >= too_old_ns or not _remove(file.path)]
+        if found.bytes <= self._keep.max_bytes * HEADROOM and not found.any_older_than(too_old_ns):
+            return left
+        own = found.files.pop(self._stream, [])
+        gone, others = _apart(found)
+        self.file_bytes = self._keep.file_bytes(1 + len(others))
+        todo = plan(
+            gone=gone,
+            own_bytes=sum(file.bytes for file in own),
+            own_oldest_ns=left[0].newest_ns if left else own[-1].newest_ns if own else 0,
+            others_bytes=others,
+            keep=self._keep,
+            now_ns=now_ns,
+        )
+        for file in todo.files:
+            _remove(file.path)
+        return _remove_oldest(left, todo.own_excess, current)
+
+
+def survey(folder: Path) -> Found:
+    """Return what lies in ``folder``, by its directory alone; raises ``OSError``."""
+    with os.scandir(folder) as entries:
+        names = {entry.name: entry for entry in entries}
+    files: dict[str, list[tuple[FileName, GoneFile]]] = {}
+    strays: list[Path] = []
+    for text, entry in names.items():
+        base, suffix, rest = text.partition(SUFFIX)
+        name = FileName.parse(base + suffix)
+        if name is None:
+            continue
+        if rest:
+            if base + suffix not in names:
+                strays.append(folder / text)
+            continue
+        try:
+            found = entry.stat(follow_symlinks=False)
+        except FileNotFoundError:
+            continue
+        if stat.S_ISREG(found.st_mode):
+            file = GoneFile(folder / text, found.st_size, found.st_mtime_ns)
+            files.setdefault(name.stream, []).append((name, file))
+    return Found({stream: [file for _, file in sorted(each)] for stream, each in files.items()}, strays)
+
+
+def _is_left_over(path: Path) -> bool:
+    """Whether nobody is at work on a half-made file any more; one just made may not be locked yet."""
+    try:
+        changed_ns = path.lstat().st_mtime_ns
+    except OSError:
+        return False
+    return changed_ns < time.time_ns() - STRAY_NS and not writer_lives(path)
+
+
+def _apart(found: Found) -> tuple[list[GoneFile], list[int]]:
+    """Return the files of writers that are gone, and the sizes of what others have that live."""
+    gone: list[GoneFile] = []
+    others: list[int] = []
+    for files in found.files.values():
+        if writer_lives(files[-1].path):
+            others.append(sum(file.bytes for file in files))
+        else:
+            gone += files
+    return gone, others
+
+
+def _remove_oldest(past: list[OwnPast], excess: int, current: Path) -> list[OwnPast]:
+    """Remove the oldest of ``past`` until ``excess`` bytes are gone; return the rest."""
+    at = 0
+    while excess > 0 and at < len(past) and past[at].path != current:
+        if not _remove(past[at].path):
+            break
+        excess -= past[at].bytes
+        at += 1
+    return past[at:]
+
+
+def _remove(path: Path) -> bool:
+    """Remove a file, unless it is another user's in a folder that does not allow it."""
+    try:
+        path.unlink(missing_ok=True)
+    except PermissionError as error:
+        _log.debug("the log file %s is not ours to remove: %s", path, error)
+        return False
+    return True

@@ -1,0 +1,189 @@
+"""Writing the embedded log: one writer, one file at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from farscope.errors import LogRefused, LogUnavailable
+from farscope.logs.embedded.access import Access
+from farscope.logs.embedded.ages import Ages
+from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.file import OwnFile
+from farscope.logs.embedded.file_name import FileName, stream_name
+from farscope.logs.embedded.format import END_MARK, MAX_BATCH_BYTES, NEXT_MARK
+from farscope.logs.embedded.retention import Keeper, KeepWithin, OwnPast
+from farscope.records.boot_time import steady_ns
+
+_log = logging.getLogger("farscope")
+
+ATTEMPTS: Final = 3
+"""Files an append may lose (somebody removes them under it) before it gives up for now."""
+
+MAX_NAME: Final = 100
+"""Characters of a writer's name as written in its file's; longer ones are refused."""
+
+Clock = Callable[[], int]
+
+
+class FolderWriter:
+    """Appends to the embedded log; see ``LogWriter``. Used by one thread at a time."""
+
+    def __init__(
+        self,
+        folder: Path,
+        name: str,
+        keep: KeepWithin,
+        access: Access | None = None,
+        *,
+        clock: Clock = time.time_ns,
+        steady: Clock = steady_ns,
+    ) -> None:
+        self._folder = folder
+        self._name = name
+        self._keep = keep
+        self._access = access or Access()
+        self._clock = clock
+        self._steady = steady
+        self._pid = os.getpid()
+        self._closed = False
+        self._begin()
+        if len(self._stream) > MAX_NAME:
+            raise LogRefused(
+                f"the writer's name {name[:MAX_NAME]!r} is too long", "use the probe's id in hex"
+            )
+
+    def _begin(self) -> None:
+        self._stream = stream_name(self._name)
+        self._keeper = Keeper(
+            self._folder, self._stream, self._keep, Ages(self._folder, self._clock, self._steady)
+        )
+        self._file: OwnFile | None = None
+        self._past: list[OwnPast] = []
+        self._next_number = 1
+        self._created_ns = 0
+        self._created_steady_ns = 0
+        self._stored_ns = 0
+
+    def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
+        """Store ``batches``; nobody else writes the file, so ``timeout_s`` is not needed.
+
+        Raises:
+            LogUnavailable: a full or failing disk; appending again may help.
+            LogRefused: no right to write, a file where the folder should be, closed.
+        """
+        del timeout_s
+        if self._closed:
+            raise LogRefused("this writer was closed", "make another with log.writer(name)")
+        if not batches:
+            return
+        if max(map(len, batches)) > MAX_BATCH_BYTES:
+            raise LogRefused(
+                f"cannot write to the log folder {self._folder}: a batch is too large",
+                "a batch may have 64 MiB at most",
+            )
+        self._mind_fork()
+        for _ in range(ATTEMPTS):
+            if self._store(batches):
+                self._look_after_folder(sum(map(len, batches)))
+                return
+        raise LogUnavailable(
+            f"the files of the log folder {self._folder} vanish as soon as they are written",
+            "see what removes them",
+        )
+
+    def _store(self, batches: Sequence[bytes]) -> bool:
+        """Store ``batches`` where readers will find them; False when the file is gone or cut short."""
+        # Readers merge files by these times, and search in them: they never fall.
+        self._stored_ns = max(self._stored_ns, self._clock())
+        try:
+            file = self._current_file()
+            file.store(batches, self._stored_ns)
+        except OSError as error:
+            self._drop_lost_file()
+            raise from_os(error, self._folder) from error
+        self._next_number = file.next_number
+        return not self._drop_lost_file()
+
+    def _current_file(self) -> OwnFile:
+        file = self._file
+        if file is None:
+            self._file = file = self._new_file()
+        elif self._is_complete(file):
+            try:
+                self._file = self._new_file()
+            except OSError as error:
+                # What there is takes more; the disk may have room for a file later.
+                _log.debug("no new log file in %s: %s", self._folder, error)
+                return file
+            self._past.append(OwnPast(file.path, file.size, file.newest_ns))
+            file.finish(NEXT_MARK)
+            file = self._file
+        return file
+
+    def _is_complete(self, file: OwnFile) -> bool:
+        """Whether the next batch goes into another file: only whole files can be removed."""
+        age_ns = self._steady() - self._created_steady_ns
+        return file.size >= self._keeper.file_bytes or age_ns >= self._keep.file_age_ns
+
+    def _new_file(self) -> OwnFile:
+        self._created_ns = max(self._created_ns + 1, self._clock())
+        self._created_steady_ns = self._steady()
+        self._access.make_folder(self._folder)
+        name = FileName(self._stream, self._created_ns)
+        return OwnFile(self._folder, name, self._next_number, self._access)
+
+    def _drop_lost_file(self) -> bool:
+        """Leave a file for good that readers do not find as it was written; return whether it was so."""
+        file = self._file
+        if file is None or file.in_place():
+            return False
+        _log.warning("the log file %s was removed or cut short; going on in a new one", file.path)
+        self._next_number = file.next_number
+        self._file = None
+        file.give_up()
+        return True
+
+    def _mind_fork(self) -> None:
+        if self._pid != os.getpid():
+            self._pid = os.getpid()
+            self._begin()
+
+    def _look_after_folder(self, stored: int) -> None:
+        file = self._file
+        if file is None or not self._keeper.is_due(stored):
+            return
+        try:
+            self._past = self._keeper.look_after(self._past, file.path)
+        except OSError as error:
+            # What was appended is stored; the next look may fare better.
+            _log.warning("retention in the log folder %s failed: %s", self._folder, error)
+
+    def close(self, timeout_s: float = 2.0) -> None:
+        """Mark the file as complete and close it; later appends are refused.
+
+        Raises:
+            LogUnavailable: the mark could not be written; the file is closed all the same.
+        """
+        del timeout_s
+        if self._closed:
+            return
+        self._mind_fork()
+        self._closed = True
+        file, self._file = self._file, None
+        if file is None:
+            return
+        if not file.in_place():
+            file.give_up()
+            return
+        try:
+            file.finish(END_MARK)
+        except OSError as error:
+            raise from_os(error, self._folder) from error
+
+    def interrupt(self) -> None:
+        """Do nothing: an append here never waits for anybody."""

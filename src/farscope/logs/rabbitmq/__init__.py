@@ -1,0 +1,1 @@
+"""RabbitMQ as a log: a stream behind a fanout exchange."""

@@ -1,0 +1,173 @@
+"""Examining a log in RabbitMQ from the outside in: name, port, TLS, login, streams, settings."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+from farscope.errors import LogError
+from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
+from farscope.logs.rabbitmq.connection import Link, Script, tls_context
+from farscope.logs.rabbitmq.errors import explain
+from farscope.logs.rabbitmq.log import RabbitLog
+from farscope.logs.rabbitmq.settings import Settings
+from farscope.logs.rabbitmq.topology import bind, compare, prepare
+
+WAIT_S: Final = 10.0
+"""How long each step of the examination may take."""
+
+ENOUGH_SEGMENTS: Final = 4
+"""Retention removes whole segments: with fewer, what is kept differs much from what was asked for."""
+
+
+def examine_log(log: RabbitLog) -> Iterator[Check]:
+    """Look at the broker of ``log``; see ``examine``."""
+    return examine(log.settings)
+
+
+def examine(settings: Settings) -> Iterator[Check]:
+    """Look at one thing after another, and stop at what makes the next ones pointless.
+
+    What is missing on the broker is made, where the user may: exchange, stream and binding.
+    """
+    for step in (_resolves, _answers, _speaks_tls):
+        check = step(settings)
+        if check is not None:
+            yield check
+            if check.verdict is Verdict.FAIL:
+                return
+    examination = _Examination(settings)
+    yield from examination.run()
+    if examination.differs == "":
+        yield _retention(settings)
+    elif examination.differs is None:
+        yield ok("retention", "as the stream was made; a user who may configure it can compare")
+
+
+def _resolves(settings: Settings) -> Check:
+    found: list[str] = []
+    errors: list[OSError] = []
+
+    def look_up() -> None:
+        try:
+            addresses = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM)
+        except OSError as error:
+            errors.append(error)
+        else:
+            found.extend(dict.fromkeys(str(address[4][0]) for address in addresses))
+
+    # A name service that never answers cannot be interrupted, only left behind.
+    thread = threading.Thread(target=look_up, name="farscope-doctor-lookup", daemon=True)
+    thread.start()
+    thread.join(WAIT_S)
+    if found:
+        return ok("host", f"{settings.host} is {', '.join(found)}")
+    if errors:
+        return _failed("host", explain(errors[0], settings))
+    return fail("host", f"nobody answers what {settings.host} is", "mend this machine's name service")
+
+
+def _answers(settings: Settings) -> Check:
+    try:
+        with socket.create_connection((settings.host, settings.port), timeout=WAIT_S):
+            return ok("port", f"something listens on {settings.place}")
+    except OSError as error:
+        return _failed("port", explain(error, settings))
+
+
+def _speaks_tls(settings: Settings) -> Check | None:
+    if not settings.tls:
+        return _plain(settings)
+    try:
+        context = tls_context(settings)
+        with (
+            socket.create_connection((settings.host, settings.port), timeout=WAIT_S) as connection,
+            context.wrap_socket(connection, server_hostname=settings.host) as secured,
+        ):
+            return ok("TLS", f"{secured.version()}, the broker's certificate is good")
+    except LogError as error:
+        return _failed("TLS", error)
+    except (OSError, ssl.SSLError) as error:
+        return _failed("TLS", explain(error, settings))
+
+
+def _plain(settings: Settings) -> Check | None:
+    if settings.host in ("localhost", "127.0.0.1", "::1"):
+        return None
+    # What it says is sealed, but the password travels in clear: worth a word, no reason to stop.
+    return warn("TLS", "not used: the password can be read on the way", "write amqps://")
+
+
+class _Examination:
+    """Logs in and sets up what is missing; an owner of a link that says how far it came."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stage = "login"
+        self._product = "a broker"
+        self._error: LogError | None = None
+        self._bound = False
+        self.differs: str | None = "not looked at"
+        """How the stream's settings differ from the address's; None where this user may not know."""
+        self._done = threading.Event()
+
+    def run(self) -> Iterator[Check]:
+        link = Link(self._settings, "doctor", self)
+        link.start()
+        in_time = self._done.wait(self._settings.connect_timeout_s + WAIT_S)
+        link.close(1.0)
+        if self._stage != "login":
+            yield ok("login", f"{self._product} lets {self._settings.user!r} into {self._settings.vhost!r}")
+        if self._error is not None:
+            yield _failed(self._stage, self._error)
+        elif not in_time:
+            yield fail(self._stage, "the broker does not answer", "look at the broker's own log")
+        else:
+            yield self._set_up()
+
+    def converse(self, link: Link) -> Script:
+        """Log in, then look for the log, setting up what is missing."""
+        self._product = link.product
+        self._stage = "log"
+        channel = yield from prepare(link, thorough=False)
+        channel, self._bound = yield from bind(link, channel)
+        self.differs = yield from compare(link, channel)
+
+    def opened(self) -> None:
+        """All was found."""
+        self._done.set()
+
+    def lost(self, error: LogError) -> None:
+        """Something was not."""
+        if not self._done.is_set():
+            self._error = error
+            self._done.set()
+
+    def _set_up(self) -> Check:
+        exchange, stream = self._settings.exchange, self._settings.stream
+        found = f"exchange {exchange!r} with the stream {stream!r} bound to it"
+        if not self._bound:
+            found = f"exchange {exchange!r} and stream {stream!r} exist; this user cannot tell whether bound"
+        if self.differs:
+            return warn("log", f"{found}; its settings differ: {self.differs}", "fine if that is meant")
+        return ok("log", found)
+
+
+def _retention(settings: Settings) -> Check:
+    days = settings.max_age_s / 86_400
+    kept = f"{settings.max_bytes:,} bytes or {days:g} days in segments of {settings.segment_bytes:,} bytes"
+    if settings.max_bytes < ENOUGH_SEGMENTS * settings.segment_bytes:
+        return warn(
+            "retention",
+            kept,
+            "make segment_bytes= a quarter of max_bytes= or less; a stream keeps what it was made with, "
+            f"so delete it first: rabbitmqctl -p {settings.vhost} delete_queue {settings.stream}",
+        )
+    return ok("retention", kept)
+
+
+def _failed(name: str, error: LogError) -> Check:
+    return fail(name, error.message, error.hint or "see docs/rabbitmq.md")

@@ -1,0 +1,290 @@
+"""One connection to RabbitMQ and the thread that owns it.
+
+Nothing else touches the connection: other threads hand work over with ``Link.post``, which runs it
+on the link's thread. A link connects once; when the connection is lost it has ended, and whoever
+needs another makes another. See ``docs/decisions/0006-one-thread-per-rabbitmq-connection.md``.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, Final, Protocol
+
+import pika
+from pika.channel import Channel
+from pika.exceptions import AMQPError, ChannelClosedByClient, ConnectionClosedByClient
+
+from farscope.errors import Invariant, LogError, LogRefused, LogUnavailable
+from farscope.logs.rabbitmq.errors import explain, plain, silent
+from farscope.logs.rabbitmq.pika_logging import Services, hushed
+from farscope.logs.rabbitmq.settings import Settings
+
+BLOCKED_TIMEOUT_S: Final = 120.0
+"""A connection that the broker blocks for longer is made anew; whoever waits on it times out earlier."""
+
+JOIN_TIMEOUT_S: Final = 0.5
+"""How long an ended link's thread may take over its last steps before it is left to end by itself."""
+
+Request = Callable[[Callable[..., None]], object]
+"""Asks the broker, or a timer, for something; the answer comes through the callback it is given."""
+
+Script = Generator[Request, Any, None]
+"""A conversation with the broker: yields requests and gets their answers; runs on the link's thread."""
+
+
+class Owner(Protocol):
+    """Whom a link tells what happens; every call comes on the link's thread."""
+
+    def converse(self, link: Link) -> Script:
+        """Set up what the link is for; when it returns, the link is open."""
+
+    def opened(self) -> None:
+        """The conversation is over, work can begin."""
+
+    def lost(self, error: LogError) -> None:
+        """Called once, at the end, however it came."""
+
+
+class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika ships no types
+    """A connection that can also be cut short."""
+
+    def abort(self) -> None:
+        """End now, without the goodbyes that a dead peer would never answer."""
+        if not self.is_closed:
+            self._terminate_stream(ConnectionClosedByClient(320, "given up"))
+
+
+class Link:
+    """A connection with a thread of its own; ``start`` it, ``post`` work to it, ``close`` it.
+
+    Args:
+        settings: where to connect.
+        role: what for; the thread's and the connection's name say it.
+        owner: sets the connection up and hears of its end.
+    """
+
+    def __init__(self, settings: Settings, role: str, owner: Owner) -> None:
+        self.settings = settings
+        self.blocked = False
+        self._owner = owner
+        self._role = role
+        self._lock = threading.Lock()
+        self._inbox: deque[Callable[[], None]] = deque()
+        self._ended = False
+        self._wake: Callable[[], None] | None = None
+        self._connection: _Connection | None = None
+        self._script: Script | None = None
+        self._turn = 0
+        self._closing = False
+        self._error: LogError | None = None
+        self._thread = threading.Thread(target=self._run, name=f"farscope-amqp-{role}", daemon=True)
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the connection is gone, or never came about."""
+        return self._ended
+
+    def post(self, work: Callable[[], None]) -> bool:
+        """Run ``work`` on the link's thread, in the order posted; from any thread.
+
+        Returns False, and runs nothing, once the link has ended. What was posted before runs in any case.
+        """
+        with self._lock:
+            if self._ended:
+                return False
+            self._inbox.append(work)
+            wake = self._wake
+        if wake is not None:
+            wake()
+        return True
+
+    def close(self, timeout_s: float) -> None:
+        """Say goodbye to the broker, or cut the connection when that takes longer than ``timeout_s``."""
+        deadline = time.monotonic() + timeout_s
+        if self.post(self._say_goodbye):
+            self._thread.join(max(0.0, deadline - time.monotonic()))
+            if self.post(self.abort):
+                self._thread.join(JOIN_TIMEOUT_S)
+        else:
+            self._thread.join(JOIN_TIMEOUT_S)
+
+    # From here on: on the link's thread only.
+
+    def open_channel(self, answer: Callable[..., None]) -> object:
+        """Ask for a channel (a ``Request``)."""
+        channel = self._live().channel(on_open_callback=answer)
+        channel.add_on_close_callback(self._channel_closed)
+        return channel
+
+    @property
+    def product(self) -> str:
+        """What the broker calls itself, such as ``RabbitMQ 3.10.8``."""
+        said = self._live().server_properties or {}
+        return plain(f"{said.get('product', 'a broker')} {said.get('version', '')}".strip())
+
+    def later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Run ``work`` after ``seconds``."""
+        self._live().ioloop.call_later(seconds, work)
+
+    def fail(self, error: LogError) -> None:
+        """End the link; the owner hears ``error``."""
+        self._error = self._error or error
+        self.abort()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._closing = True
+        if self._connection is not None:
+            self._connection.abort()
+
+    def _live(self) -> _Connection:
+        if self._connection is None:
+            raise Invariant("a link was used before it was started")
+        return self._connection
+
+    def _run(self) -> None:
+        try:
+            with hushed():
+                self._connect_and_serve()
+        except LogError as error:
+            self._error = self._error or error
+        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+            self._error = LogUnavailable(f"the connection failed: {error!r}", "please report this")
+            self._error.__cause__ = error
+        finally:
+            with self._lock:
+                self._ended = True
+                self._wake = None
+                left = list(self._inbox)
+                self._inbox.clear()
+            self._owner.lost(self._error or LogUnavailable("the connection was closed"))
+            for work in left:
+                work()
+
+    def _connect_and_serve(self) -> None:
+        connection = self._connection = _Connection(
+            self._parameters(),
+            on_open_callback=lambda _: self._opened(),
+            on_open_error_callback=lambda _, error: self._stopped(error),
+            on_close_callback=lambda _, error: self._stopped(error),
+            custom_ioloop=Services(pika.adapters.select_connection.IOLoop()),
+        )
+        ioloop = connection.ioloop
+        connection.add_on_connection_blocked_callback(lambda *_: self._set_blocked(True))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(False))
+        ioloop.call_later(self.settings.connect_timeout_s, self._connect_timed_out)
+        with self._lock:
+            self._wake = lambda: ioloop.add_callback_threadsafe(self._drain)
+        self._drain()
+        try:
+            ioloop.start()
+        finally:
+            ioloop.close()
+
+    def _parameters(self) -> pika.ConnectionParameters:
+        settings = self.settings
+        security = pika.SSLOptions(tls_context(settings), settings.host) if settings.tls else None
+        return pika.ConnectionParameters(
+            host=settings.host,
+            port=settings.port,
+            virtual_host=settings.vhost,
+            credentials=pika.PlainCredentials(settings.user, settings.password()),
+            heartbeat=settings.heartbeat_s,
+            blocked_connection_timeout=BLOCKED_TIMEOUT_S,
+            socket_timeout=settings.connect_timeout_s,
+            stack_timeout=settings.connect_timeout_s,
+            ssl_options=security,
+            client_properties={"product": "farscope", "connection_name": f"farscope {self._role}"},
+        )
+
+    def _opened(self) -> None:
+        self._script = self._owner.converse(self)
+        self._proceed(next)
+
+    def _proceed(self, move: Callable[[Script], Request]) -> None:
+        script = self._script
+        if script is None:
+            return
+        try:
+            request = move(script)
+        except StopIteration:
+            self._script = None
+            self._owner.opened()
+        except LogError as error:
+            self._script = None
+            self.fail(error)
+        except AMQPError as error:
+            self._script = None
+            self.fail(explain(error, self.settings))
+        else:
+            self._turn += 1
+            turn = self._turn
+            request(lambda *answer: self._answered(turn, answer))
+
+    def _answered(self, turn: int, answer: tuple[Any, ...]) -> None:
+        # Two things may answer one request, such as a delivery and a timer: the first one counts.
+        if turn == self._turn:
+            self._turn += 1
+            value = answer[0] if answer else None
+            self._proceed(lambda script: script.send(value))
+
+    def _channel_closed(self, channel: Channel, error: Exception) -> None:
+        del channel
+        if isinstance(error, ChannelClosedByClient) or self._closing or self._live().is_closed:
+            return
+        if self._script is not None:
+            self._turn += 1
+            self._proceed(lambda script: script.throw(error))
+        else:
+            self.fail(explain(error, self.settings, established=True))
+
+    def _set_blocked(self, blocked: bool) -> None:
+        self.blocked = blocked
+
+    def _connect_timed_out(self) -> None:
+        if not self._live().is_open or self._script is not None:
+            self.fail(silent(self.settings))
+
+    def _say_goodbye(self) -> None:
+        connection = self._connection
+        if connection is not None and connection.is_open and not self.blocked:
+            self._closing = True
+            connection.close()
+        else:
+            self.abort()
+
+    def _stopped(self, error: BaseException) -> None:
+        if self._error is None and not isinstance(error, ConnectionClosedByClient):
+            self._error = explain(error, self.settings)
+        self._live().ioloop.stop()
+
+    def _drain(self) -> None:
+        while self._inbox:
+            self._inbox.popleft()()
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext:
+    """Return what the settings say about TLS; the peer is always verified.
+
+    Raises:
+        LogRefused: the certificates cannot be used.
+    """
+    try:
+        context = ssl.create_default_context(cafile=settings.cafile or None)
+        if settings.certfile:
+            context.load_cert_chain(settings.certfile, settings.keyfile or None)
+    except OSError as error:
+        names = ", ".join(name for name in (settings.cafile, settings.certfile, settings.keyfile) if name)
+        raise LogRefused(
+            f"the certificates {names} cannot be used: {error.strerror or error}",
+            "name PEM files that exist and that this user can read",
+        ) from error
+    return context

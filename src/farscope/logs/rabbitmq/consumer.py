@@ -1,0 +1,155 @@
+"""The consumer through which a reader of RabbitMQ receives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from pika.channel import Channel
+from pika.spec import Basic, BasicProperties
+
+from farscope.errors import LogError, LogMissing, LogRefused, LogUnavailable
+from farscope.logs.base import Entry
+from farscope.logs.rabbitmq.connection import Link, Request, Script
+from farscope.logs.rabbitmq.errors import no_stream
+from farscope.logs.rabbitmq.permissions import awaited
+from farscope.logs.rabbitmq.receive_buffer import Parcel, Shelf
+from farscope.logs.rabbitmq.settings import Settings
+from farscope.logs.rabbitmq.stream_end import LAST_PATIENCE_S, OFFSET, End, Lookout, offset_of, stored_ns_of
+from farscope.logs.rabbitmq.topology import prepare
+
+SINCE_SLACK_S: Final = 60
+"""A reader with a starting time begins so much earlier by the broker's clock, and leaves out what is older
+by the writers': while the clocks differ by less, nothing is missed."""
+
+LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1
+"""The end of what a date can be; later starting times mean the same."""
+
+
+class Subscription:
+    """One consumer of the stream; lives on its link's thread and ends with the link."""
+
+    def __init__(self, settings: Settings, shelf: Shelf) -> None:
+        self._settings = settings
+        self._shelf = shelf
+        self._has_delivered = False
+        self._over = False
+
+    def converse(self, link: Link) -> Script:
+        """Find out where the stream ends, and attach to it where the shelf needs it to go on."""
+        self._link = link
+        channel = self._channel = yield from prepare(link, thorough=False)
+        channel.add_on_cancel_callback(self._cancelled)
+        yield self._round_trip
+        lookout = Lookout(link)
+        yield from lookout.open()
+        end = yield from lookout.find_end()
+        shelf, since_ns = self._shelf, self._shelf.start.since_ns
+        if shelf.next_offset is None and since_ns is None:
+            shelf.begin_at(end.offset + 1)
+        if shelf.next_offset:
+            end = yield from self._make_sure(lookout, end, shelf.next_offset)
+        shelf.end_at(end.offset)
+        if shelf.next_offset and end.offset >= shelf.next_offset - 1:
+            yield self._consume(shelf.next_offset - shelf.remembers)
+        else:
+            yield self._consume(_begin(since_ns or 0))
+        # The broker says "consuming" before it looks for the offset; its next answer comes after.
+        yield self._round_trip
+        if since_ns is not None and shelf.next_offset is None and end.offset >= 0:
+            yield from self._begun_behind(lookout, end, since_ns)
+        lookout.close()
+
+    def opened(self) -> None:
+        """Let the reader know."""
+        self._shelf.tell(attached=True)
+
+    def lost(self, error: LogError) -> None:
+        """Let the reader know, and why."""
+        if isinstance(error, LogRefused) and self._shelf.found:
+            if isinstance(error, LogMissing) and error.begins_anew:
+                self._shelf.begin_at(0)
+            error = awaited(error)
+        self._shelf.tell(attached=False, error=error)
+
+    def acknowledge(self, tag: int) -> None:
+        """Let the broker send as many more as were delivered up to ``tag``."""
+        if self._channel.is_open:
+            self._channel.basic_ack(tag, multiple=True)
+
+    def check(self, arrivals: int) -> None:
+        """Find out whether the broker has more at the moment; the shelf's ``checked`` tells.
+
+        Whatever was to be acknowledged was, and ``arrivals`` says how many had come by then.
+        """
+        if self._channel.is_open:
+            self._round_trip(lambda *_: self._shelf.nothing_since(arrivals))
+
+    def _round_trip(self, answer: Callable[..., None]) -> object:
+        # The broker answers it behind everything it had to deliver; and it needs no permission.
+        return self._channel.basic_qos(prefetch_count=self._settings.prefetch, callback=answer)
+
+    def _consume(self, offset: int | str | datetime) -> Request:
+        return lambda answer: self._channel.basic_consume(
+            self._settings.stream, self._delivered, arguments={OFFSET: offset}, callback=answer
+        )
+
+    def _make_sure(self, lookout: Lookout, end: End, next_offset: int) -> Generator[Request, Any, End]:
+        """Tell the shelf if the stream is another one than that in which ``next_offset`` comes next."""
+        if end.offset < next_offset - 1:
+            # The node we have come to may be behind the one we knew.
+            yield lambda answer: self._link.later(LAST_PATIENCE_S, answer)
+            end = yield from lookout.find_end()
+        if end.offset < 0:
+            # Retention has removed all there was, or somebody deleted the stream and made it anew.
+            self._shelf.doubt()
+        elif end.offset < next_offset - 1:
+            self._shelf.begin_at(0)
+        return end
+
+    def _begun_behind(self, lookout: Lookout, end: End, since_ns: int) -> Script:
+        """Find out whether all there is is older than what is wanted: then nothing of it will come."""
+        yield from lookout.pass_by()
+        yield self._round_trip
+        if not self._has_delivered and end.stored_ns >= since_ns:
+            # By the writer's clock it is wanted. Only if that is far ahead of the broker's will it not come.
+            yield lambda answer: self._link.later(LAST_PATIENCE_S, answer)
+            yield self._round_trip
+        if not self._has_delivered:
+            self._shelf.end_at(End().offset)
+
+    def _delivered(
+        self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes
+    ) -> None:
+        offset = offset_of(properties)
+        if offset is None:
+            channel.basic_nack(method.delivery_tag, requeue=True)
+            self._link.fail(no_stream(self._settings, "it is a queue of another kind"))
+            return
+        self._has_delivered = True
+        parcel = Parcel(offset, Entry(body, stored_ns_of(properties)), method.delivery_tag, self)
+        if self._over:
+            # What was on its way behind the batch that showed it to be another stream.
+            return
+        if self._shelf.is_of_another_stream(parcel):
+            self._over = True
+            self._shelf.begin_at(0)
+            self._link.fail(
+                LogUnavailable(
+                    f"the stream {self._settings.stream!r} was made anew", "it is read from its begin"
+                )
+            )
+        elif not self._shelf.put(parcel):
+            channel.basic_ack(method.delivery_tag)
+
+    def _cancelled(self, _: object) -> None:
+        self._link.fail(
+            LogUnavailable(f"the stream {self._settings.stream!r} was deleted", "it is tried again")
+        )
+
+
+def _begin(since_ns: int) -> datetime | str:
+    """Return the offset to ask for so that nothing stored at ``since_ns`` or later is missed."""
+    seconds = since_ns // 1_000_000_000 - SINCE_SLACK_S
+    return datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC) if seconds > 0 else "first"

@@ -1,0 +1,54 @@
+"""What a user may not do on a broker or does not find there, and the commands that mend it."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from farscope.errors import LogMissing, LogRefused, LogUnavailable
+from farscope.logs.rabbitmq.settings import Settings
+
+AGAIN: Final = "it is tried again"
+
+
+def permissions(settings: Settings) -> str:
+    """The administrator's commands for a user who may write and read, or only one of these."""
+    start = f"rabbitmqctl set_permissions -p {shlex.quote(settings.vhost)} {shlex.quote(settings.user)} '^$'"
+    write, read, nothing = _exactly(settings.exchange), _exactly(settings.stream), "^$"
+    return (
+        "set_permissions replaces all rights a user had, so give all that are needed; "
+        f"to write and read: {start} '{write}' '{read}'; "
+        f"to write only: {start} '{write}' '{nothing}'; to read only: {start} '{nothing}' '{read}'"
+    )
+
+
+def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissing:
+    """Exchange or stream is not there, and this user may not make it; ``stream``: it is the stream."""
+    return LogMissing(
+        f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+        begins_anew=stream,
+    )
+
+
+def awaited(error: LogRefused) -> LogUnavailable:
+    """Return what a refusal is to somebody who was let in before: whoever mends it need not start them anew.
+
+    So it is while a broker is rebuilt: it comes up without the user, then without the virtual host, then
+    without the stream, or with another certificate.
+    """
+    waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}", refused=True)
+    waiting.__cause__ = error
+    return waiting
+
+
+def unbound(settings: Settings) -> LogMissing:
+    """What was published went nowhere."""
+    return LogMissing(
+        f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+    )
+
+
+def _exactly(name: str) -> str:
+    return "^" + "".join(mark if mark.isalnum() or mark in "-_" else "\\" + mark for mark in name) + "$"

@@ -1,0 +1,170 @@
+"""The exchange, the stream and their binding: looked for, and made where the user may."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Generator
+from typing import Any, Final
+
+from pika.channel import Channel
+from pika.exceptions import ChannelClosedByBroker
+
+from farscope.logs.rabbitmq.connection import Link, Request
+from farscope.logs.rabbitmq.errors import (
+    ACCESS_REFUSED,
+    PRECONDITION_FAILED,
+    RESOURCE_LOCKED,
+    absent,
+    explain,
+    plain,
+)
+from farscope.logs.rabbitmq.permissions import missing
+from farscope.logs.rabbitmq.settings import Settings
+
+LOOK_AGAIN_S: Final = 0.3
+"""While somebody else sets the log up, we look for it again after at most this, at random."""
+
+Ask = Callable[[Channel, Settings], Request]
+Talk = Generator[Request, Any, Channel]
+
+
+def prepare(link: Link, *, thorough: bool) -> Talk:
+    """Make sure that the log exists, and return an open channel.
+
+    What exists is left as it is. A user without the right to make things can use a log that an
+    administrator made, and leaves no refusals in the broker's log while everything is in place.
+
+    Args:
+        link: an open one.
+        thorough: bind the stream even if it was there already.
+
+    Raises:
+        LogRefused: something is missing and may not be made, or exists with other settings.
+    """
+    channel: Channel = yield link.open_channel
+    channel, there = yield from _look(link, channel)
+    if not there:
+        return (yield from _set_up_alone(link, channel))
+    if link.settings.retention_asked:
+        # Declaring again is how the broker compares the settings.
+        channel, failure = yield from _try(link, channel, _make_stream)
+        if failure is not None and failure.reply_code != ACCESS_REFUSED:
+            raise failure
+    if thorough:
+        channel, _ = yield from bind(link, channel)
+    return channel
+
+
+def bind(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+    """Bind the stream to the exchange; return a channel to go on with, and whether this user may do that."""
+    channel, failure = yield from _try(link, channel, _bind)
+    if failure is not None and failure.reply_code != ACCESS_REFUSED:
+        raise failure
+    return channel, failure is None
+
+
+def compare(link: Link, channel: Channel) -> Generator[Request, Any, str | None]:
+    """Return how the stream's settings differ from ours, in the broker's words; empty if they do not.
+
+    None where this user may not know.
+    """
+    _, failure = yield from _try(link, channel, _make_stream)
+    if failure is None:
+        return ""
+    if failure.reply_code == ACCESS_REFUSED:
+        return None
+    if failure.reply_code != PRECONDITION_FAILED or "x-queue-type" in failure.reply_text:
+        raise failure
+    return plain(failure.reply_text.partition(" - ")[2])
+
+
+def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+    """Find out whether the log is there; the exchange is made last, so it is looked for first."""
+    for find in (_find_exchange, _find_stream):
+        channel, failure = yield from _try(link, channel, find)
+        if failure is not None:
+            if not absent(failure):
+                raise failure
+            return channel, False
+    return channel, True
+
+
+def _set_up_alone(link: Link, channel: Channel) -> Talk:
+    """Make the log while nobody else does: RabbitMQ 3.10 breaks a stream that several make at once.
+
+    A queue that only one connection can have serves as the lock. A user who may not make that one
+    goes on without.
+    """
+    channel, failure = yield from _try(link, channel, _lock)
+    while failure is not None and failure.reply_code == RESOURCE_LOCKED:
+        yield lambda answer: link.later(random.uniform(0.0, LOOK_AGAIN_S), answer)  # noqa: S311 - no secret
+        channel, there = yield from _look(link, channel)
+        if there:
+            return channel
+        channel, failure = yield from _try(link, channel, _lock)
+    channel, there = yield from _look(link, channel)
+    if not there:
+        channel = yield from _set_up(link, channel)
+    if failure is None:
+        channel, _ = yield from _try(link, channel, _unlock)
+    return channel
+
+
+def _set_up(link: Link, channel: Channel) -> Talk:
+    settings = link.settings
+    for make in (_make_stream, _make_exchange):
+        channel, failure = yield from _try(link, channel, make)
+        if failure is None:
+            continue
+        if failure.reply_code == ACCESS_REFUSED:
+            channel, unseen = yield from _try(link, channel, _find_stream)
+            gone = unseen is not None and absent(unseen)
+            raise missing(settings, plain(failure.reply_text), stream=gone) from failure
+        exists = failure.reply_code == PRECONDITION_FAILED and "x-queue-type" not in failure.reply_text
+        if not exists or settings.retention_asked:
+            raise explain(failure, settings) from failure
+    channel, _ = yield from bind(link, channel)
+    return channel
+
+
+def _try(
+    link: Link, channel: Channel, ask: Ask
+) -> Generator[Request, Any, tuple[Channel, ChannelClosedByBroker | None]]:
+    """Ask for something; a broker that refuses closes the channel, so return one to go on with."""
+    try:
+        yield ask(channel, link.settings)
+    except ChannelClosedByBroker as failure:
+        channel = yield link.open_channel
+        return channel, failure
+    return channel, None
+
+
+def _find_exchange(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.exchange_declare(settings.exchange, passive=True, callback=answer)
+
+
+def _make_exchange(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.exchange_declare(settings.exchange, "fanout", durable=True, callback=answer)
+
+
+def _find_stream(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_declare(settings.stream, passive=True, callback=answer)
+
+
+def _make_stream(channel: Channel, settings: Settings) -> Request:
+    arguments = settings.stream_arguments
+    return lambda answer: channel.queue_declare(
+        settings.stream, durable=True, arguments=arguments, callback=answer
+    )
+
+
+def _bind(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_bind(settings.stream, settings.exchange, "", callback=answer)
+
+
+def _lock(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_declare(f"{settings.stream}.setup", exclusive=True, callback=answer)
+
+
+def _unlock(channel: Channel, settings: Settings) -> Request:
+    return lambda answer: channel.queue_delete(f"{settings.stream}.setup", callback=answer)

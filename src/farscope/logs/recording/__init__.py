@@ -1,0 +1,1 @@
+"""Recordings: a run in one sealed file."""

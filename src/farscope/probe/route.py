@@ -1,0 +1,70 @@
+"""From what a program says to ``broadcast`` to the carrier that does it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal, NamedTuple, TypeAlias
+
+from farscope.errors import UsageError
+from farscope.logs.base import NetworkLog
+from farscope.logs.url import open_log
+from farscope.probe.backoff import LOGGER
+from farscope.probe.lines_carrier import lines_route
+from farscope.probe.spool.directory import default_spool_root
+from farscope.probe.spool.transport import SpoolCarriers
+from farscope.probe.transport import CarrierMaker, SealedCarrier
+from farscope.wire.keys import Keyring, resolve_keyring
+
+Wire: TypeAlias = Literal["batches", "lines"]
+"""How steps travel: sealed batches, or the miros Fernet lines."""
+AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
+SpoolPlace: TypeAlias = str | os.PathLike[str] | bool | None
+"""Where batches wait while a network log is away: a folder, True for the user's own, False for nowhere."""
+
+
+class Route(NamedTuple):
+    """How steps get where they are to go."""
+
+    make_carrier: CarrierMaker
+    address: str
+    """Where to, without a password."""
+
+
+def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
+    """Return the way to ``url``; touches nothing but the key file.
+
+    Raises:
+        BadUrl, LogRefused: the address is no good.
+        KeyringError: no key, or one that may not be used.
+        UsageError: there is no such wire, or no home folder for the spool's path.
+    """
+    if wire == "lines":
+        return Route(*lines_route(url, resolve_keyring(key, shared=True)))
+    if wire != "batches":
+        raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
+    log = open_log(url)
+    keyring = resolve_keyring(key, shared=log.shared)
+    root = _spool_root(spool) if isinstance(log, NetworkLog) else None
+    if root is not None and isinstance(log, NetworkLog):
+        return Route(SpoolCarriers(log, keyring, root), log.url)
+    return Route(lambda probe: SealedCarrier(log.writer(probe.hex()), keyring, probe), log.url)
+
+
+def _spool_root(spool: SpoolPlace) -> Path | None:
+    if spool is None or spool is False:
+        return None
+    if spool is True:
+        root = default_spool_root()
+        if root is None:
+            LOGGER.warning(
+                "no spool: there is no home folder to keep one in, so what a network log does not take "
+                "waits in memory only; set XDG_STATE_HOME, or name a folder with broadcast(spool=...)"
+            )
+        return root
+    try:
+        return Path(spool).expanduser()
+    except RuntimeError as error:
+        raise UsageError(
+            f"the home folder in {os.fspath(spool)} is not known", "write an absolute path, or set HOME"
+        ) from error

@@ -1,0 +1,124 @@
+"""Where spools lie: a folder for each destination, a file in it for each probe in trouble."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import os
+import re
+import sqlite3
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, unquote
+
+from farscope.errors import BadUrl
+from farscope.logs.embedded.file_name import FileName
+from farscope.logs.url import state_folder
+from farscope.probe.spool.file import SpoolFile
+from farscope.probe.spool.sqlite import wal_bytes, writer_lives
+
+MAX_LEFT_BYTES: Final = 1024**3
+"""1 GiB left by programs that are gone for one destination; beyond it the oldest files are removed."""
+
+_NAME_LENGTH: Final = 80
+_FORMER_NAME_LENGTH: Final = 60
+_HASH_LENGTH: Final = 12
+_LOGGER = logging.getLogger("farscope")
+
+
+def default_spool_root() -> Path | None:
+    """Return where a user's spools lie: beside the embedded log in the user's state folder.
+
+    None where the user has no home folder, as in a container with an unnamed user: nothing asked for a spool
+    there, so its lack is not an error.
+    """
+    try:
+        return state_folder(os.environ, sys.platform).parent / "spool"
+    except BadUrl:
+        return None
+
+
+class SpoolFolder:
+    """The spool of one destination; may be used from any thread."""
+
+    def __init__(self, root: Path, destination: str, former: Sequence[str] = ()) -> None:
+        """``former``: what the destination was called earlier; what was left under those is there, too.
+
+        A later change of the working directory does not move the folder.
+        """
+        root = root.absolute()
+        self.path = root / f"{quote(destination, safe='@')[:_NAME_LENGTH]}-{_hash(destination)}"
+        self._former = [root / _former_name(url) for url in dict.fromkeys(former)]
+
+    def make_file(self, name: str) -> SpoolFile:
+        """Make a file of our own; raises ``OSError`` or ``sqlite3.Error``."""
+        return SpoolFile.make(self.path, name)
+
+    def left_behind(self) -> list[Path]:
+        """Return the files whose owners are gone, oldest first."""
+        found = sorted(
+            (name.created_ns, path)
+            for folder in (*self._former, self.path)
+            for name, path in spool_files(folder)
+        )
+        return [path for _, path in found if not writer_lives(path)]
+
+    def keep_within(self, max_bytes: int = MAX_LEFT_BYTES) -> None:
+        """Remove the oldest files of owners that are gone while all of them are more than ``max_bytes``."""
+        left = [(path, _size(path)) for path in self.left_behind()]
+        excess = sum(size for _, size in left) - max_bytes
+        for path, size in left:
+            if excess <= 0:
+                return
+            try:
+                file = SpoolFile.take_over(path)
+                if file is not None:
+                    _LOGGER.warning(
+                        "%d batches in the spool file %s are dropped: what was left is over %d bytes",
+                        *(len(file), path, max_bytes),
+                    )
+                    file.destroy()
+            except (OSError, sqlite3.Error) as error:
+                _LOGGER.warning("the spool file %s could not be removed: %s", path, error)
+            excess -= size
+
+
+def spool_files(folder: Path) -> list[tuple[FileName, Path]]:
+    """Return the spool's files in ``folder``, none if it is not there or may not be read."""
+    try:
+        with os.scandir(folder) as entries:
+            # A pipe or a device is never opened: it would hold up who reads it.
+            paths = [
+                folder / entry.name
+                for entry in entries
+                if entry.is_file(follow_symlinks=False) or entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
+    names = [(FileName.parse(path.name), path) for path in paths]
+    return [(name, path) for name, path in names if name is not None]
+
+
+def destination_of(folder: Path) -> str | None:
+    """Return whose spool ``folder`` is; None if its name does not tell all of it."""
+    quoted, _, hashed = folder.name.rpartition("-")
+    destination = unquote(quoted)
+    return destination if _hash(destination) == hashed else None
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_LENGTH]
+
+
+def _former_name(url: str) -> str:
+    readable = re.sub(r"[^A-Za-z0-9.@-]+", "_", url)[:_FORMER_NAME_LENGTH].strip("_.")
+    return f"{readable}-{_hash(url)}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size + wal_bytes(path)
+    except OSError:
+        return 0

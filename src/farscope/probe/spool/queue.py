@@ -1,0 +1,199 @@
+"""The spool: sealed batches of one probe that wait on disk, in order and within a bound."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final
+
+from farscope.errors import LogUnavailable
+from farscope.logs.embedded.errors import from_os
+from farscope.probe.spool.directory import SpoolFolder
+from farscope.probe.spool.errors import UNREADABLE, code_of, from_sqlite
+from farscope.probe.spool.file import SpoolFile, Waiting
+from farscope.probe.transport import News
+
+MAX_BYTES: Final = 256 * 1024**2
+"""Bytes a probe's spool holds; beyond it the oldest batches are dropped, counted and declared."""
+MAX_BATCHES: Final = 100_000
+"""Batches a probe's spool holds, seven hours of four in a second; beyond it the oldest are dropped, too."""
+LEAST_BATCHES: Final = 16
+"""A smaller bound is taken as this one: the declaration of what was dropped needs a place, too."""
+ROOM: Final = 0.9
+"""A full spool is emptied to this part of its bound, so that not every batch costs another one."""
+
+SPOOL_FULL: Final = "spool_full"
+"""The log was away for so long that the spool had no room left."""
+SPOOL_SPOILT: Final = "spool_spoilt"
+"""The disk did not give back what the spool had stored."""
+
+_LOGGER = logging.getLogger("farscope")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may wait."""
+
+    max_bytes: int = MAX_BYTES
+    max_batches: int = MAX_BATCHES
+
+
+class Spool:
+    """Batches in order of storing, in one file as long as the disk is well; may be used from any thread.
+
+    Takes a file only when there is something to store, and gives it back when all was sent.
+    """
+
+    def __init__(self, folder: SpoolFolder, name: str, bounds: Bounds | None = None) -> None:
+        self._folder = folder
+        self._name = name
+        self._bounds = bounds or Bounds()
+        self._lock = Lock()
+        self._files: list[SpoolFile] = []
+        self._next_key = 1
+        self._in_flight = 0
+        self._stored: list[int] = []
+        self._lost: list[tuple[int, str]] = []
+        self._failures = 0
+        self._last_error: str | None = None
+        self._left = False
+
+    def __len__(self) -> int:
+        with self._lock:
+            return sum(map(len, self._files))
+
+    def store(self, batches: Sequence[bytes]) -> int:
+        """Put ``batches`` behind what waits; return the key of the first, the others' keys follow it.
+
+        Raises:
+            LogUnavailable, LogRefused: the disk does not take them; none was stored.
+        """
+        with self._lock:
+            if self._left:
+                raise LogUnavailable("the spool was left", "broadcast again")
+            first = self._next_key
+            try:
+                self._store(first, batches)
+            except OSError as error:
+                raise from_os(error, self._folder.path) from error
+            except sqlite3.Error as error:
+                raise from_sqlite(error, self._folder.path) from error
+            self._next_key += len(batches)
+            self._keep_within()
+            return first
+
+    def _store(self, first: int, batches: Sequence[bytes]) -> None:
+        if self._files and self._files[-1].in_place:
+            try:
+                self._files[-1].store(first, batches)
+            except sqlite3.Error as error:
+                if code_of(error) not in UNREADABLE:
+                    raise
+                _LOGGER.warning("the spool file %s is spoilt; going on in a new one", self._files[-1].path)
+            else:
+                return
+        # What an older file still gives back goes first; nothing is added to it any more.
+        file = self._folder.make_file(self._name)
+        try:
+            file.store(first, batches)
+        except BaseException:
+            file.destroy()
+            raise
+        self._files.append(file)
+
+    def _keep_within(self) -> None:
+        size, count = sum(file.bytes for file in self._files), sum(map(len, self._files))
+        most, bound = max(LEAST_BATCHES, self._bounds.max_batches), self._bounds.max_bytes
+        if size <= bound and count <= most:
+            return
+        for file in self._files:
+            dropped: list[int] = []
+            for key, bytes_ in file.oldest(self._in_flight):
+                if (size <= bound * ROOM and count <= most * ROOM) or count <= 1:
+                    break
+                dropped.append(key)
+                size -= bytes_
+                count -= 1
+            self._lost += [(key, SPOOL_FULL) for key in file.remove(dropped)]
+
+    def head(self, limit: int, max_bytes: int) -> list[Waiting]:
+        """Return the oldest batches; they stay until ``sent``.
+
+        Raises:
+            LogUnavailable, LogRefused: the disk cannot be read at the moment.
+        """
+        with self._lock:
+            try:
+                for file in self._files:
+                    found, spoilt = file.head(limit, max_bytes)
+                    self._lost += [(key, SPOOL_SPOILT) for key in spoilt]
+                    if found:
+                        self._in_flight = found[-1].key
+                        return found
+            except OSError as error:
+                raise from_os(error, self._folder.path) from error
+            except sqlite3.Error as error:
+                raise from_sqlite(error, self._folder.path) from error
+            return []
+
+    def sent(self, keys: Iterable[int]) -> None:
+        """Take out what the log has stored."""
+        with self._lock:
+            wanted = list(keys)
+            for file in self._files:
+                self._stored += file.remove(wanted)
+
+    def spoilt(self, keys: Iterable[int]) -> None:
+        """Take out what was given back other than it was stored."""
+        with self._lock:
+            wanted = list(keys)
+            for file in self._files:
+                self._lost += [(key, SPOOL_SPOILT) for key in file.remove(wanted)]
+
+    def failed(self, error: Exception) -> None:
+        """Take note of a failed attempt to send."""
+        with self._lock:
+            self._failures += 1
+            self._last_error = f"{type(error).__name__}: {error}"
+
+    def news(self) -> News:
+        """Return what became of batches since this was last asked, each key once."""
+        with self._lock:
+            news = News(tuple(self._stored), tuple(self._lost), self._failures, self._last_error)
+            self._stored, self._lost = [], []
+            self._failures, self._last_error = 0, None
+            return news
+
+    def give_back(self) -> bool:
+        """Remove the files if nothing waits in them; return whether that is so."""
+        with self._lock:
+            if any(self._files):
+                return False
+            for file in self._files:
+                try:
+                    file.destroy()
+                except (OSError, sqlite3.Error) as error:
+                    _LOGGER.warning("the empty spool file %s could not be removed: %s", file.path, error)
+            self._files = []
+            self._in_flight = 0
+            return True
+
+    def leave(self) -> None:
+        """Leave what waits to the next program; what is stored later is refused."""
+        if self.give_back():
+            self._left = True
+            return
+        with self._lock:
+            self._left = True
+            for file in self._files:
+                try:
+                    if len(file):
+                        file.leave()
+                    else:
+                        file.destroy()
+                except (OSError, sqlite3.Error) as error:
+                    _LOGGER.warning("the spool file %s could not be closed: %s", file.path, error)
+            self._files = []

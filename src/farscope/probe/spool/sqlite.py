@@ -1,0 +1,226 @@
+"""A file of the spool as an SQLite database: its making, and whether its owner still lives.
+
+A file has one writer at a time. Beside ``X.fslog`` lie SQLite's ``-wal`` and ``-shm`` and ``X.fslog.alive``,
+on which the writer holds an advisory lock for as long as it lives: the operating system gives it back however
+the process ends, and a process that is merely suspended keeps it.
+
+No file here is ever opened other than by SQLite: closing any descriptor of a file would drop the locks
+that SQLite holds on it elsewhere in the process.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Final
+
+from farscope.logs.embedded.file import open_regular
+from farscope.logs.embedded.format import MAX_BATCH_BYTES, ForeignFormat
+
+ALIVE: Final = ".alive"
+MAKING: Final = ".new"
+"""Appended to the name of a file while it is made; nobody looks at those."""
+
+COMPANIONS: Final = ("-wal", "-shm", "-journal", ALIVE)
+
+FORMAT: Final = 1
+APPLICATION_ID: Final = 0x4653_4C47
+"""'FSLG' in SQLite's application id, so that ``file`` and we know the file."""
+
+PAGE_BYTES: Final = 4096
+
+BUSY_S: Final = 1.0
+"""How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
+
+TABLES: Final = {
+    "meta": "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL)",
+    "batch": "CREATE TABLE batch (id INTEGER PRIMARY KEY, stored_ns INTEGER NOT NULL, data BLOB NOT NULL)",
+}
+
+
+def make_file(path: Path) -> None:
+    """Make a complete, empty file at ``path``, readable by its owner only; nobody sees it half made.
+
+    Raises:
+        OSError: the folder does not take it.
+        sqlite3.Error: SQLite cannot write it.
+    """
+    draft = path.with_name(path.name + MAKING)
+    os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    try:
+        connection = sqlite3.connect(draft, isolation_level=None)
+        try:
+            connection.executescript(
+                f"PRAGMA page_size={PAGE_BYTES}; PRAGMA auto_vacuum=INCREMENTAL; PRAGMA synchronous=OFF;"
+                f"PRAGMA application_id={APPLICATION_ID}; PRAGMA journal_mode=WAL;"
+                f"{TABLES['meta']}; {TABLES['batch']};"
+            )
+            connection.execute("INSERT INTO meta VALUES (?, 0)", (FORMAT,))
+        finally:
+            connection.close()
+        draft.replace(path)
+    except BaseException:
+        for name in ("", "-wal", "-shm", "-journal"):
+            draft.with_name(draft.name + name).unlink(missing_ok=True)
+        raise
+
+
+def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
+    """Open ``path`` as its only writer; every checkpoint is this connection's."""
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_S,
+    )
+    try:
+        _limit(connection)
+        connection.executescript(
+            "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+            f"PRAGMA wal_autocheckpoint={checkpoint_pages};"
+            f"PRAGMA journal_size_limit={checkpoint_pages * PAGE_BYTES};"
+        )
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
+    """Open ``path`` for reading only; ``lives`` tells whether its writer may still write."""
+    query = "mode=ro"
+    if not lives and not wal_bytes(path):
+        # Nothing will change any more: without locks and index, SQLite leaves nothing beside the
+        # file, and a folder we may not write in is no obstacle.
+        query += "&immutable=1"
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?{query}",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=BUSY_S,
+    )
+    try:
+        _limit(connection)
+        connection.execute("PRAGMA trusted_schema=OFF")
+        connection.execute("PRAGMA query_only=ON")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _limit(connection: sqlite3.Connection) -> None:
+    # A row has a few bytes beside the batch.
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BATCH_BYTES + 64)
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file nobody writes, with what lies beside it; others may do so at the same time."""
+    path.unlink(missing_ok=True)
+    for companion in COMPANIONS:
+        path.with_name(path.name + companion).unlink(missing_ok=True)
+
+
+def wal_bytes(path: Path) -> int:
+    """Return the size of the WAL of the file at ``path``, 0 if it has none."""
+    try:
+        return path.with_name(path.name + "-wal").stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+class AliveLock:
+    """The lock a writer holds while it lives."""
+
+    def __init__(self, path: Path, *, anew: bool = True) -> None:
+        """Take the lock of the file at ``path``; raises ``OSError``, also when somebody holds it.
+
+        ``anew``: neither file nor lock exist yet. Otherwise it is taken over from a writer that is gone.
+        """
+        self._path = path.with_name(path.name + ALIVE)
+        self._fd = open_regular(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0))
+        try:
+            _lock(self._fd, exclusive=True)
+        except BaseException:
+            if anew:
+                self.release()
+            self.drop()
+            raise
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the lock is the one that others would ask for: somebody may have removed its file."""
+        try:
+            found, held = self._path.stat(), os.fstat(self._fd)
+        except FileNotFoundError:
+            return False
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+    def release(self) -> None:
+        """Give the lock back and remove its file."""
+        self.drop()
+        self._path.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Close our end only, as a forked child must, whose parent still holds the lock."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def take_over(path: Path) -> AliveLock | None:
+    """Take the lock of the file at ``path`` whose writer is gone; None if that is not so, or the file is.
+
+    Raises:
+        OSError: the folder does not let us.
+    """
+    if writer_lives(path):
+        return None
+    try:
+        lock = AliveLock(path, anew=False)
+    except (BlockingIOError, PermissionError, ForeignFormat):
+        return None
+    if lock.in_place and path.exists():
+        return lock
+    if lock.in_place:
+        lock.release()
+    lock.drop()
+    return None
+
+
+def writer_lives(path: Path) -> bool:
+    """Whether the writer of the file at ``path`` still lives; in doubt it does."""
+    try:
+        fd = open_regular(path.with_name(path.name + ALIVE))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except (OSError, ForeignFormat):
+        return True
+    try:
+        _lock(fd, exclusive=False)
+    except OSError:
+        return True
+    else:
+        return False
+    finally:
+        os.close(fd)
+
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(fd: int, *, exclusive: bool) -> None:
+        """Lock at once or raise ``OSError``; Windows knows exclusive locks only."""
+        del exclusive
+        msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(fd: int, *, exclusive: bool) -> None:
+        """Lock at once or raise ``OSError``; lookers share, so that they never see one another."""
+        fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

@@ -1,0 +1,190 @@
+"""The account of one probe: every number it gave out is received, declared dropped, or missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from farscope.records.step import RawStep
+from farscope.scope.gaps import HoleRoom, Span, Spans
+from farscope.wire.batch import Batch
+
+PATIENCE_NS = 1_000_000_000
+"""How long a gap waits to be filled by a batch that comes late. It is counted as missing at once, but
+told only when it is older than this."""
+
+QUIET_NS = 500_000_000
+"""Two batches without steps, sent so far apart by the probe's clock, with no steps in between, prove that
+everything announced by the first had been sent: what is not there is missing. Closer together they may
+both have been packed while steps were waiting."""
+
+MAX_REASONS = 16
+"""Different reasons for drops kept apart for one probe; further ones are counted as ``OTHER_REASON``."""
+
+MAX_REASON = 80
+"""Characters of a reason that are kept; a longer one is cut, and ends in an ellipsis."""
+
+OTHER_REASON = "other"
+
+
+class Posted(NamedTuple):
+    """What a batch brought that the ledger did not have."""
+
+    steps: Sequence[RawStep]
+    """The new steps, in the order of the batch."""
+    dropped: dict[str, int]
+    """How many numbers were newly declared as dropped, by reason."""
+    found: tuple[Span, ...]
+    """Gaps told before that turn out to be none."""
+
+
+class Ledger:
+    """Accounts for the step numbers of one probe; not thread-safe.
+
+    A number at the end that a batch announces by ``next_number`` may still be on its way: it is owed,
+    not missing, until two heartbeats, the goodbye or the probe's silence show that it will not come.
+    """
+
+    def __init__(self, *, from_start: bool, room: HoleRoom | None = None) -> None:
+        """``from_start``: this scope could have seen the probe's first step, so numbers count from 0.
+
+        ``room`` is for the gaps of all ledgers together.
+        """
+        self.received = 0
+        """Steps had, each counted once."""
+        self.duplicated = 0
+        """Steps that arrived again and were left out."""
+        self.dropped: dict[str, int] = {}
+        """Numbers the probe declared as dropped, by reason."""
+        self._numbers = Spans(0 if from_start else None, room)
+        self._announced = 0
+        self._quiet: tuple[int, int] | None = None
+
+    @property
+    def missing(self) -> int:
+        """Numbers that were neither received nor declared, and should have been."""
+        return self._numbers.missing
+
+    @property
+    def end(self) -> int:
+        """The number behind the last one accounted for."""
+        return self._numbers.end
+
+    @property
+    def owed(self) -> int:
+        """Numbers announced that may still be on their way."""
+        return max(0, self._announced - self._numbers.end)
+
+    def post(self, batch: Batch, now_ns: int, *, goodbye: bool = False) -> Posted:
+        """Enter a batch that was not entered before; ``now_ns`` is any clock that does not go back."""
+        posted = self._post_numbers(batch, now_ns)
+        if self._numbers.first is None:
+            self._numbers.expect(batch.next_number, now_ns)
+        self._announced = max(self._announced, batch.next_number)
+        self._expect_what_quiet_proves(batch, now_ns)
+        if goodbye:
+            self.expect_announced(now_ns)
+        return posted
+
+    def repeat(self, steps: int) -> None:
+        """Count the steps of a batch that was entered before."""
+        self.duplicated += steps
+
+    def expect_announced(self, now_ns: int) -> None:
+        """Take note that nothing is on its way any more: what is owed is missing."""
+        self._numbers.expect(self._announced, now_ns)
+
+    def tell(self, now_ns: int, *, patience_ns: int = PATIENCE_NS) -> list[Span]:
+        """Return the gaps that waited for ``patience_ns`` in vain, each exactly once."""
+        return self._numbers.tell(now_ns - patience_ns)
+
+    def gaps(self) -> list[Span]:
+        """Return the gaps there are now, lowest first, told or not."""
+        return self._numbers.holes()
+
+    def _expect_what_quiet_proves(self, batch: Batch, now_ns: int) -> None:
+        if batch.steps:
+            self._quiet = None
+        elif self._quiet is None:
+            self._quiet = (batch.sent_ns, self._announced)
+        elif batch.sent_ns - self._quiet[0] >= QUIET_NS:
+            self._numbers.expect(self._quiet[1], now_ns)
+            self._quiet = (batch.sent_ns, self._announced)
+
+    def _post_numbers(self, batch: Batch, now_ns: int) -> Posted:
+        numbers = batch.numbers
+        if numbers and not batch.drops and numbers[0] >= self._numbers.end and _is_run(numbers):
+            self._numbers.take(numbers[0], numbers[-1], now_ns)
+            self.received += len(numbers)
+            return Posted(batch.steps, {}, ())
+        return self._post_runs(batch, now_ns)
+
+    def _post_runs(self, batch: Batch, now_ns: int) -> Posted:
+        """Enter steps and drops in the order of their numbers, so that each closes the other's gaps."""
+        entries: list[tuple[int, int, str | None]] = [
+            (run.first, run.last, None) for run in _runs(batch.numbers)
+        ]
+        entries += [(drop.first, drop.first + drop.count - 1, drop.reason) for drop in batch.drops]
+        entries.sort(key=lambda entry: entry[:2])
+        new: list[Span] = []
+        found: list[Span] = []
+        dropped: dict[str, int] = {}
+        for first, last, reason in entries:
+            taken = self._numbers.take(first, last, now_ns)
+            found += taken.found
+            if reason is None:
+                new += taken.new
+            elif count := sum(span.size for span in taken.new):
+                self._drop(dropped, reason, count)
+        steps = _within(batch, new)
+        self.received += len(steps)
+        self.duplicated += len(batch.steps) - len(steps)
+        return Posted(steps, dropped, tuple(found))
+
+    def forget(self) -> None:
+        """Give the room back that the gaps took; the ledger is not used any more."""
+        self._numbers.forget()
+
+    def _drop(self, dropped: dict[str, int], reason: str, count: int) -> None:
+        reason = reason if len(reason) <= MAX_REASON else f"{reason[: MAX_REASON - 1]}…"
+        if reason not in self.dropped and len(self.dropped) >= MAX_REASONS:
+            reason = OTHER_REASON
+        self.dropped[reason] = self.dropped.get(reason, 0) + count
+        dropped[reason] = dropped.get(reason, 0) + count
+
+
+def _is_run(numbers: Sequence[int]) -> bool:
+    return numbers[-1] - numbers[0] == len(numbers) - 1
+
+
+def _runs(numbers: Sequence[int]) -> Iterable[Span]:
+    """Yield the runs of strictly rising numbers."""
+    if not numbers:
+        return
+    if _is_run(numbers):
+        yield Span(numbers[0], numbers[-1])
+        return
+    first = last = numbers[0]
+    for number in numbers[1:]:
+        if number != last + 1:
+            yield Span(first, last)
+            first = number
+        last = number
+    yield Span(first, last)
+
+
+def _within(batch: Batch, spans: Sequence[Span]) -> Sequence[RawStep]:
+    """Return the batch's steps whose numbers lie in ``spans``, which rise."""
+    if sum(span.size for span in spans) == len(batch.steps):
+        return batch.steps
+    steps: list[RawStep] = []
+    remaining = iter(spans)
+    span = next(remaining, None)
+    for number, step in zip(batch.numbers, batch.steps, strict=True):
+        while span is not None and span.last < number:
+            span = next(remaining, None)
+        if span is None:
+            break
+        if span.first <= number:
+            steps.append(step)
+    return steps

@@ -1,0 +1,139 @@
+"""What can be told of sealed batches without a key: who sent them, when, how many, which are not there."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from farscope.errors import UnsupportedVersion, WireError
+from farscope.logs.base import LogReader, Unread, unread_of
+from farscope.scope.gaps import HoleRoom, Spans
+from farscope.scope.liveness import SILENT_AFTER_NS
+from farscope.scope.unknown import Unknown, Why, of_part
+from farscope.scope.world import LATELY_NS
+from farscope.wire.envelope import Flags, peek_header
+
+MAX_PROBES = 4_096
+"""Probes told one by one. Batches of further ones are only counted: anybody can make up a probe."""
+
+MAX_KEYS = 16
+"""Different keys remembered of one probe, which has one."""
+
+
+@dataclass(slots=True)
+class ProbeSurvey:
+    """One probe, by the headers of its batches, which nothing proves."""
+
+    id: str
+    """Hex of its 16 bytes."""
+    keys: list[str] = field(default_factory=list)
+    """Fingerprints of the keys its batches name, in hex."""
+    batches: int = 0
+    bytes: int = 0
+    first_ns: int = 0
+    """When its first batch was stored, in nanoseconds since the epoch."""
+    last_ns: int = 0
+    heartbeats: int = 0
+    """Batches without steps."""
+    announcements: int = 0
+    """Batches with structures of charts."""
+    goodbye: bool = False
+    """Whether its last batch of all is there."""
+    numbers: Spans = field(default_factory=Spans)
+    """Numbers of its batches, from the first that is there."""
+    repeated: int = 0
+    """Batches whose number was there before."""
+
+    @property
+    def missing(self) -> int:
+        """Batches between the first and the last that are not there."""
+        return self.numbers.missing
+
+
+class Survey:
+    """Looks at batches one by one. Used by one thread at a time; memory is bounded, whatever comes."""
+
+    def __init__(self) -> None:
+        self._room = HoleRoom()
+        self.probes: dict[bytes, ProbeSurvey] = {}
+        """By id, in the order of their first batches."""
+        self.batches = 0
+        self.bytes = 0
+        self.first_ns = 0
+        """When the oldest batch was stored, in nanoseconds since the epoch; 0 without any."""
+        self.last_ns = 0
+        self.further = 0
+        """Batches of probes beyond ``MAX_PROBES``."""
+        self.cut = 0
+        """Batches that retention removed before they could be looked at."""
+        self.unread: tuple[Unread, ...] = ()
+        """Parts of the log that could not be read."""
+        self.strangers: Counter[str] = Counter()
+        """Entries that are no batches, or of another version, by what they are."""
+
+    @property
+    def keys(self) -> list[str]:
+        """Fingerprints of all keys named, sorted."""
+        return sorted({key for probe in self.probes.values() for key in probe.keys})
+
+    @property
+    def missing(self) -> int:
+        """Batches of all probes that are not there and should be."""
+        return sum(probe.missing for probe in self.probes.values())
+
+    def unknown(self, present_ns: int | None = None) -> list[Unknown]:
+        """Return of whom nothing is known behind their last batch: the probes that said no goodbye.
+
+        Args:
+            present_ns: of a log that goes on, the present in nanoseconds since the epoch: a probe of which
+                something was stored lately is running. None: nothing comes behind what was looked at.
+        """
+        found: list[Unknown] = []
+        for probe in self.probes.values():
+            quiet_ns = (self.last_ns if present_ns is None else present_ns) - probe.last_ns
+            if probe.goodbye or (present_ns is not None and quiet_ns < LATELY_NS):
+                continue
+            why = Why.SILENT if quiet_ns >= SILENT_AFTER_NS else Why.NO_GOODBYE
+            found.append(
+                Unknown(why=why, subject=f"probe {probe.id}", batch=probe.numbers.end - 1, probe=probe.id)
+            )
+        if self.further:
+            found.append(Unknown(why=Why.FORGOTTEN, count=self.further, detail="batches of further probes"))
+        return found + [of_part(part) for part in self.unread]
+
+    def note(self, reader: LogReader) -> None:
+        """Take note of what a reader has not returned and will not return."""
+        self.cut, self.unread = reader.cut, unread_of(reader)
+
+    def take(self, data: bytes, stored_ns: int) -> None:
+        """Look at an entry of a log."""
+        self.bytes += len(data)
+        self.first_ns = min(self.first_ns or stored_ns, stored_ns)
+        self.last_ns = max(self.last_ns, stored_ns)
+        try:
+            header = peek_header(data)
+        except UnsupportedVersion as error:
+            self.strangers[f"of format version {error.version}"] += 1
+            return
+        except WireError:
+            self.strangers["no batch at all"] += 1
+            return
+        self.batches += 1
+        probe = self.probes.get(header.probe)
+        if probe is None:
+            if len(self.probes) >= MAX_PROBES:
+                self.further += 1
+                return
+            probe = ProbeSurvey(header.probe.hex(), first_ns=stored_ns, numbers=Spans(room=self._room))
+            self.probes[header.probe] = probe
+        key = header.key_id.hex()
+        if key not in probe.keys and len(probe.keys) < MAX_KEYS:
+            probe.keys.append(key)
+        probe.batches += 1
+        probe.bytes += len(data)
+        probe.first_ns = min(probe.first_ns, stored_ns)
+        probe.last_ns = max(probe.last_ns, stored_ns)
+        probe.heartbeats += Flags.HEARTBEAT in header.flags
+        probe.announcements += Flags.ANNOUNCE in header.flags
+        probe.goodbye = probe.goodbye or Flags.GOODBYE in header.flags
+        probe.repeated += not probe.numbers.take(header.number, header.number).new

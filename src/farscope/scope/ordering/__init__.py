@@ -1,0 +1,1 @@
+"""One order over many clocks: offsets, bounds, and the reorder buffer."""

@@ -1,0 +1,253 @@
+"""When a received step is handed out: by whose time, and how long it waits. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+from farscope.records.step import ChartId, RawStep
+from farscope.records.weight import Weighed
+from farscope.scope.intake import MAX_PROBES, Accepted
+from farscope.scope.notice import Notice
+from farscope.scope.noting import Noting
+from farscope.scope.ordering.clock_offsets import QUIET_NS, Clocks
+from farscope.scope.ordering.merge import Merge
+from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
+from farscope.wire.envelope import Flags
+
+WINDOW_S = 0.1
+"""How long a step that has just happened waits for earlier ones of other probes. What takes longer to arrive
+is handed out at once and counted as late."""
+
+COMPANY_NS = 1_500_000_000
+"""How long steps wait though their probe is alone, from when it was first heard: programs are often started
+together, every probe speaks every second, and so the others are about to be heard, too."""
+
+PAST_HOLD_NS = 3_000_000_000
+"""How long a step from the past waits for all of the past to be read, at most: the more of it is known, the
+better are clocks that are off. After that, or with ``HELD_STEPS`` in hand, the earliest are handed out."""
+
+END_HOLD_NS = QUIET_NS
+"""How long what is held at the end of the past waits for the next batch of probes that may be alive: it shows
+how far their clocks are off."""
+
+
+class Now(NamedTuple):
+    """One moment by the scope's clocks."""
+
+    wall_ns: int
+    """Since the epoch."""
+    steady_ns: int
+    """By a clock that does not go back."""
+
+
+class Ordering:
+    """Puts the steps of all probes into the order of one clock; not thread-safe."""
+
+    def __init__(self, clocks: Clocks, window_s: float) -> None:
+        """``window_s``: 0 hands out everything at once, in the order of the log."""
+        self._clocks = clocks
+        self._window_ns = int(window_s * 1_000_000_000)
+        self._merge = Merge()
+        self._noting = Noting(clocks.correction_ns)
+        self.handed_out = 0
+        """How many steps were handed out."""
+        # When each probe that did not say goodbye was heard last in the past, by the clock of the log.
+        self._open: dict[str, int] = {}
+        self._unsettled: set[str] = set()
+        self._awaited: set[str] = set()
+        self._await_until_ns = 0
+        self._company_until_ns = 0
+        self._was_live = False
+
+    def __len__(self) -> int:
+        """Return how many steps wait."""
+        return len(self._merge)
+
+    @property
+    def late(self) -> int:
+        """Steps that came too late for their place: all others came in order."""
+        return self._merge.late
+
+    @property
+    def past_ns(self) -> int:
+        """How far the past was read, by the clock it is compared with."""
+        return self._clocks.past_ns
+
+    def ran_ahead(self, chart: ChartId, number: int) -> bool:
+        """Tell whether a step was handed out while the one that caused it was still running."""
+        return self._merge.ran_ahead(chart, number)
+
+    def correction_ns(self, chart: ChartId, number: int) -> int:
+        """Return what was taken off the time of a step that was handed out."""
+        return self._merge.corrections.of(chart, number)
+
+    def put(self, accepted: Accepted, stored_ns: int, now: Now, *, live: bool) -> Iterable[Notice]:
+        """Take a batch; return what there is to tell about its machine's clock.
+
+        Args:
+            accepted: from the intake.
+            stored_ns: when the log stored it, by its machine's clock.
+            now: when it was read.
+            live: whether that was as soon as it could be.
+        """
+        batch, header, probe = accepted.batch, accepted.header, accepted.header.probe.hex()
+        set_back = self._clocks.set_back(probe, batch.host, header.number, batch.sent_ns)
+        if set_back:
+            self._merge.fix(probe)
+        known = self._clocks.settled(probe)
+        if live:
+            self._was_live = True
+            if not self._clocks.heard_new(probe):
+                self._company_until_ns = now.steady_ns + COMPANY_NS
+            told = list(self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns))
+        else:
+            told = list(self._clocks.take_past(probe, batch.host, stored_ns, batch.sent_ns))
+        self._keep_open(accepted, probe)
+        correction_ns = self._clocks.correction_ns(probe)
+        # An estimate of the past that moves later on is of a clock that moved.
+        if live or (self._clocks.settled(probe) and not known):
+            self._merge.correct(probe, correction_ns)
+            self._noting.correct()
+        self._note_known(probe)
+        steps, each = accepted.posted.steps, batch.step_bytes
+        if len(self._noting):
+            self._noting.introduce(probe, steps)
+        self._merge.put(probe, steps, correction_ns, now.steady_ns, batch.charts, each=each)
+        return [replace(notice, probe=probe, time_ns=batch.sent_ns) for notice in told]
+
+    def note(self, notices: Iterable[Notice], now: Now) -> None:
+        """Take what there is to tell; it is handed out with ``notices`` when its place has come."""
+        for notice in notices:
+            self._noting.add(notice, now.steady_ns)
+
+    def notices(self) -> list[Notice]:
+        """Return what has found its place among the steps that were handed out, since this was last asked."""
+        return self._noting.take()
+
+    def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
+        """Return the steps whose time has come.
+
+        Args:
+            now: the present.
+            live: whether all there is in the log was read.
+            several: whether more than one probe speaks at present; one alone soon waits for nobody.
+        """
+        if not len(self._merge) and not len(self._noting):
+            return ()
+        if not self._window_ns:
+            return self._out(EVER_NS, EVER_NS)
+        if not live:
+            return self._out(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
+        if self._awaiting(now):
+            return self._out(NEVER_NS, now.steady_ns - END_HOLD_NS)
+        if not (several or self._merge.effects) and now.steady_ns >= self._company_until_ns:
+            return self._out(EVER_NS, EVER_NS)
+        return self._out(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
+
+    def reach_end(self, now: Now) -> Sequence[RawStep]:
+        """Return what waits when all of the past was read, unless the next batches tell more about it."""
+        if (len(self._merge) or len(self._noting)) and self._window_ns:
+            self._await(now)
+        if self._awaited:
+            return ()
+        if self._was_live:
+            # The reader had fallen behind. All goes by the scope's clock, and so on as while it was live.
+            self._correct_all()
+            return ()
+        self._correct_all()
+        steps = self._out(EVER_NS, EVER_NS, effects=False)
+        self._end_past()
+        return steps
+
+    def take_all(self) -> Sequence[RawStep]:
+        """Return all steps that wait: nothing comes that could be in front of them."""
+        self._correct_all()
+        return self._out(EVER_NS, EVER_NS)
+
+    def wait_s(self, now: Now, *, live: bool) -> float | None:
+        """Return in how many seconds the next step's time has come; None if no step waits."""
+        next_ns = _earlier(self._merge.next_ns, self._noting.next_ns)
+        arrived_ns = _earlier(self._merge.oldest_arrival_ns, self._noting.oldest_arrival_ns)
+        if next_ns is None or arrived_ns is None:
+            return None
+        if live and self._awaiting(now):
+            left_ns = min(arrived_ns + END_HOLD_NS, self._await_until_ns) - now.steady_ns
+            return max(0, left_ns) / 1e9
+        hold_ns = self._window_ns if live else PAST_HOLD_NS
+        left_ns = arrived_ns + hold_ns - now.steady_ns
+        if live:
+            left_ns = min(left_ns, next_ns + hold_ns - now.wall_ns)
+        return max(0, left_ns) / 1e9
+
+    def _out(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Sequence[RawStep]:
+        """Return the steps that are due or came until then, and let notices find their place among them."""
+        if not len(self._noting):
+            steps = self._merge.take(until_ns, arrived_ns, effects=effects)
+            self.handed_out += len(steps)
+            return steps
+        until_ns = max(self._merge.due_ns(until_ns, arrived_ns), self._noting.due_ns(until_ns, arrived_ns))
+        taken = Weighed()
+        while (before_ns := self._noting.before(until_ns)) is not None:
+            taken.append_all(self._merge.take(before_ns, NEVER_NS, effects=effects))
+            self._noting.place(self.handed_out + len(taken))
+        taken.append_all(self._merge.take(until_ns, NEVER_NS, effects=effects))
+        self.handed_out += len(taken)
+        return taken
+
+    def _keep_open(self, accepted: Accepted, probe: str) -> None:
+        self._open.pop(probe, None)
+        if accepted.header.flags & Flags.GOODBYE:
+            self._awaited.discard(probe)
+            return
+        while len(self._open) >= MAX_PROBES:
+            del self._open[next(iter(self._open))]
+        self._open[probe] = self._clocks.past_ns
+
+    def _note_known(self, probe: str) -> None:
+        if self._clocks.heard_new(probe) and probe in self._awaited:
+            self._awaited.discard(probe)
+            if not self._awaited:
+                self._end_past()
+        if self._clocks.settled(probe):
+            self._unsettled.discard(probe)
+        else:
+            self._unsettled.add(probe)
+
+    def _await(self, now: Now) -> None:
+        """Find out who is to be waited for: those heard just before the end of the past, if that is now."""
+        end_ns = self._clocks.past_ns
+        lately = {
+            probe
+            for probe, heard_ns in self._open.items()
+            if heard_ns > end_ns - QUIET_NS and not self._clocks.heard_new(probe)
+        }
+        if self._unsettled & lately or self._clocks.may_be_present(now.wall_ns):
+            self._awaited = lately
+            self._await_until_ns = now.steady_ns + END_HOLD_NS
+
+    def _awaiting(self, now: Now) -> bool:
+        """Whether some of the past still waits to be put in order though its end was reached."""
+        if self._awaited and now.steady_ns >= self._await_until_ns:
+            self._awaited.clear()
+            self._end_past()
+        return bool(self._awaited)
+
+    def _end_past(self) -> None:
+        """Go by the scope's clock from now on."""
+        self._unsettled.clear()
+        self._correct_all()
+        if self._clocks.past_ahead_ns != 0:
+            # What was handed out went by another clock, perhaps.
+            self._merge.forget_reached()
+
+    def _correct_all(self) -> None:
+        """Go by what is known by now, also for what is held."""
+        for probe in self._merge.probes:
+            self._merge.correct(probe, self._clocks.correction_ns(probe))
+        self._noting.correct()
+
+
+def _earlier(one: int | None, other: int | None) -> int | None:
+    return min((time for time in (one, other) if time is not None), default=None)

@@ -1,0 +1,1 @@
+"""Going to any moment of a recording."""

@@ -1,0 +1,124 @@
+"""Which batches of a recording are whose, and where in time: by their headers, in a small part of a second.
+
+No key is needed, and nothing here is proven: it tells where to look, and what is found there is opened.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, bisect_right
+from collections import deque
+from typing import Final
+
+from farscope.errors import WireError
+from farscope.logs.recording.file import RecordingFile
+from farscope.records.step import NANOSECONDS
+from farscope.scope.intake import MAX_PROBES
+from farscope.scope.ordering.clock_offsets import FAR_NS, Clocks
+from farscope.scope.ordering.reorder_buffer import WINDOW_S
+from farscope.wire.envelope import OVERHEAD_BYTES, Flags, peek_header
+
+LATEST_NS: Final = 1 << 62
+"""Times beyond it, which nobody can mean, are taken as this."""
+
+
+class ProbeFrames:
+    """The frames of one probe, in the order it sent them; about 25 bytes each."""
+
+    def __init__(self) -> None:
+        self.numbers = array("Q")
+        """Where they are in the recording."""
+        self.reached_ns = array("q")
+        """When each was stored, by the probe's own clock; never falling."""
+        self.announcing = array("I")
+        """Places of those that present every chart, or a part of all; rising."""
+        self.busy = array("I")
+        """Places of those with steps; rising."""
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def add(self, number: int, stored_ns: int, flags: Flags) -> None:
+        """Add the next frame."""
+        place = len(self.numbers)
+        self.numbers.append(number)
+        self.reached_ns.append(max(stored_ns, self.reached_ns[-1]) if place else stored_ns)
+        if flags & Flags.ANNOUNCE:
+            self.announcing.append(place)
+        if not flags & Flags.HEARTBEAT:
+            self.busy.append(place)
+
+    def place(self, time_ns: int) -> int:
+        """Return the place of the first frame stored at ``time_ns`` or later; their number if none was."""
+        return bisect_left(self.reached_ns, time_ns)
+
+    def announced_before(self, place: int) -> int | None:
+        """Return where the last announcement in front of a place begins, or None if there is none."""
+        last = bisect_left(self.announcing, place) - 1
+        if last < 0:
+            return None
+        # One announcement may take several batches, which lie side by side.
+        while last and self.announcing[last - 1] == self.announcing[last] - 1:
+            last -= 1
+        return self.announcing[last]
+
+    def busy_from(self, place: int) -> int | None:
+        """Return the place of the first frame with steps at ``place`` or behind it."""
+        found = bisect_left(self.busy, place)
+        return self.busy[found] if found < len(self.busy) else None
+
+    def busy_until(self, place: int) -> int | None:
+        """Return the place of the last frame with steps at ``place`` or before it."""
+        found = bisect_right(self.busy, place) - 1
+        return self.busy[found] if found >= 0 else None
+
+
+class Skim:
+    """The frames of a recording by probe, and how far the probes' clocks are from the first one's.
+
+    What the whole recording tells of clocks is known from the beginning, so no time has to be changed later.
+    A clock that was set while it was recorded is taken as it was at the end.
+    """
+
+    def __init__(self, file: RecordingFile, from_ns: int = 0) -> None:
+        """Look at every header, at some hundred thousand a second.
+
+        Args:
+            file: the recording.
+            from_ns: leave out what was stored before, in nanoseconds since the epoch.
+        """
+        self.probes: dict[str, ProbeFrames] = {}
+        """By id, in the order of their first batches. Beyond ``MAX_PROBES`` they are left out: anybody can
+        make up a probe."""
+        clocks = Clocks("", delay_ns=int(WINDOW_S * NANOSECONDS))
+        for number, stored_ns in enumerate(file.frames.stored_ns):
+            if stored_ns < from_ns:
+                continue
+            try:
+                header = peek_header(file.beginning(number, OVERHEAD_BYTES))
+            except WireError:
+                continue
+            probe = header.probe.hex()
+            frames = self.probes.get(probe)
+            if frames is None:
+                if len(self.probes) >= MAX_PROBES:
+                    continue
+                frames = self.probes[probe] = ProbeFrames()
+            frames.add(number, min(stored_ns, LATEST_NS), header.flags)
+            deque(clocks.take_past(probe, probe, min(stored_ns, LATEST_NS)), maxlen=0)
+        offsets = {probe: clocks.correction_ns(probe) for probe in self.probes}
+        self.corrections = {
+            probe: offset_ns if abs(offset_ns) > FAR_NS else 0 for probe, offset_ns in offsets.items()
+        }
+        """What to take off the times of each probe, to have them by the first one's clock; nothing where it
+        is off by no more than ``FAR_NS``."""
+        self.begin_ns = min(
+            (frames.reached_ns[0] - self.corrections[probe] for probe, frames in self.probes.items()),
+            default=0,
+        )
+        """When the first batch was stored, by that clock; 0 if there is none."""
+        self.end_ns = max(
+            (frames.reached_ns[-1] - self.corrections[probe] for probe, frames in self.probes.items()),
+            default=0,
+        )
+        """When the last one was."""

@@ -1,0 +1,327 @@
+"""Any moment of a recording, without reading what lies before it: the batches around it tell."""
+
+from __future__ import annotations
+
+import os
+from collections import OrderedDict, defaultdict, deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from threading import RLock
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+
+from farscope.errors import WireError
+from farscope.logs.recording.file import RecordingFile
+from farscope.logs.recording.log import RecordingLog
+from farscope.records.step import ChartId, RawStep
+from farscope.records.weight import STEP_BYTES, structure_bytes
+from farscope.scope.chart import ChartView
+from farscope.scope.intake import Accepted, Intake
+from farscope.scope.liveness import Life, Pulse
+from farscope.scope.playback.header_index import ProbeFrames, Skim
+from farscope.scope.since import Since, since_ns
+from farscope.scope.world import Key, World
+from farscope.wire.batch import Batch
+from farscope.wire.codec import Decoder
+from farscope.wire.envelope import Flags
+from farscope.wire.keyring import Keyring
+from farscope.wire.keys import resolve_keyring
+from farscope.wire.seal import Opener
+
+AHEAD_NS: Final = 1_000_000_000
+"""How far behind a moment is read as well: a step is sent some time after it ended."""
+
+BACK_FRAMES: Final = 1_024
+"""Batches read at most to find a probe's last announcement of all its charts, five seconds back when it is
+busy. Beyond it, charts that did nothing since are not told."""
+
+UNANNOUNCED_FRAMES: Final = 16
+"""Batches read where there is no announcement, as at the beginning of a recording."""
+
+MAX_STEPS: Final = 150_000
+"""Steps around a moment at most; of probes that are looked at beyond it, only the last batch is read."""
+
+KEPT_STEPS: Final = 60_000
+"""Steps of opened batches that are kept for the next moment, some 20 MB: it is often a near one."""
+
+AROUND_BYTES: Final = 24 << 20
+"""Bytes that the steps around a moment take at most; where they do not fit, states alone are told."""
+
+KEPT_BYTES: Final = 16 << 20
+"""Bytes that kept batches take at most."""
+
+HEARTBEAT_STEPS: Final = 10
+"""What a batch without steps counts as among these."""
+
+EVER_NS: Final = 1 << 62
+
+
+class Rest(NamedTuple):
+    """A chart as a batch near the moment presents it."""
+
+    chart: ChartId
+    state: str
+    number: int
+    """Of its last step."""
+
+
+@dataclass(slots=True)
+class Around:
+    """What a recording tells of the time around a moment."""
+
+    from_ns: int = -EVER_NS
+    to_ns: int = EVER_NS
+    """Between these everything is here; by the clock that the corrections lead to."""
+    rests: dict[Key, Rest] = field(default_factory=dict)
+    """Every chart heard by then, as it was somewhere between the two; steps tell where it was when."""
+    steps: dict[Key, list[RawStep]] = field(default_factory=dict)
+    """Of each chart, in their order, by its own clock."""
+    lives: dict[str, Life] = field(default_factory=dict)
+    """Of each probe, as far as the batches here tell."""
+    bytes: int = 0
+    """What the steps take."""
+
+
+class _Opened(NamedTuple):
+    flags: Flags
+    number: int
+    batch: Batch
+
+
+class Seek:
+    """Goes to any moment of a recording. Use it in a ``with`` block; every method is thread-safe."""
+
+    def __init__(
+        self,
+        log: RecordingLog,
+        key: Keyring | str | bytes | os.PathLike[str] | None = None,
+        since: Since = None,
+    ) -> None:
+        """Nothing is read yet; see ``Scope`` for the arguments.
+
+        Raises:
+            KeyringError: there is no key to read it with.
+        """
+        self._log = log
+        self._since = since
+        keyring = resolve_keyring(key, shared=False)
+        self._opener, self._intake = Opener(keyring), Intake(Opener(keyring))
+        self._decoder = Decoder()
+        self.turn = RLock()
+        """Held by whoever asks; see ``Behind``."""
+        self._skim: Skim | None = None
+        self._kept: OrderedDict[int, _Opened] = OrderedDict()
+        self._kept_steps = self._kept_bytes = 0
+        self._ended: dict[str, Around] = {}
+
+    def __enter__(self) -> Self:
+        """Open the recording.
+
+        Raises:
+            LogRefused: the file is not there, cannot be read, or is no recording.
+            UsageError: ``since`` cannot be understood.
+        """
+        self._file = RecordingFile(self._log.path)
+        try:
+            self._from_ns = since_ns(self._since, self._file.end_ns) or 0
+        except BaseException:
+            self._file.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self.turn:
+            self._file.close()
+
+    @property
+    def skim(self) -> Skim:
+        """What the headers tell; whoever asks first waits until they were looked through.
+
+        Raises:
+            LogUnavailable: the disk fails.
+        """
+        with self.turn:
+            if self._skim is None:
+                self._skim = Skim(self._file, self._from_ns)
+            return self._skim
+
+    def charts(self) -> list[ChartView]:
+        """Return every chart as its probe last presented all of them.
+
+        Raises:
+            LogUnavailable: the disk fails.
+        """
+        world, skim = World(), self.skim
+        with self.turn:
+            for probe, frames in skim.probes.items():
+                begin = frames.announced_before(len(frames))
+                age_ns = skim.end_ns - (frames.reached_ns[-1] - skim.corrections[probe])
+                announced = (place for place in frames.announcing if begin is not None and place >= begin)
+                for place in sorted({*announced, len(frames) - 1}):
+                    entry = self._file.entry(frames.numbers[place])
+                    outcome = None if entry is None else self._intake.take(entry.data, 0)
+                    if isinstance(outcome, Accepted):
+                        world.apply(outcome, 0, age_ns)
+        return world.charts()
+
+    def around(self, time_ns: int) -> Around:
+        """Return what there is to know about a moment, by the clock that the corrections lead to.
+
+        Raises:
+            LogUnavailable: the disk fails.
+        """
+        found, skim = Around(), self.skim
+        with self.turn:
+            for probe, frames in skim.probes.items():
+                self._add(found, probe, frames, (time_ns, skim.corrections[probe]))
+        return found
+
+    def next_busy(self, probes: Iterable[str], time_ns: int, *, forward: bool) -> int | None:
+        """Return when the next batch with steps was stored, at a moment or later, or else before it."""
+        found, skim = [], self.skim
+        for probe in probes:
+            frames = skim.probes.get(probe)
+            if frames is None:
+                continue
+            correction_ns = skim.corrections[probe]
+            place = frames.place(time_ns + correction_ns)
+            busy = frames.busy_from(place) if forward else frames.busy_until(place - 1)
+            if busy is not None:
+                found.append(frames.reached_ns[busy] - correction_ns)
+        return (min if forward else max)(found, default=None)
+
+    def _add(self, found: Around, probe: str, frames: ProbeFrames, moment: tuple[int, int]) -> None:
+        """Add what one probe tells; ``moment`` is a time, and what the probe's clock is ahead of it by."""
+        time_ns, correction_ns = moment
+        own_ns = time_ns + correction_ns
+        if frames.reached_ns[0] > own_ns + AHEAD_NS:
+            found.to_ns = min(found.to_ns, frames.reached_ns[0] - AHEAD_NS - correction_ns)
+            return
+        if (ended := self._ended.get(probe)) is not None and own_ns > frames.reached_ns[-1] + AHEAD_NS:
+            found.from_ns = max(found.from_ns, frames.reached_ns[-1] + AHEAD_NS - correction_ns)
+            found.rests |= ended.rests
+            found.lives |= ended.lives
+            return
+        target = self._target(frames, own_ns)
+        places, room = self._places(found, frames, target, own_ns), max(0, AROUND_BYTES - found.bytes)
+        part = self._read(probe, frames, places, correction_ns, room)
+        found.from_ns = max(found.from_ns, part.from_ns - correction_ns)
+        found.to_ns = min(found.to_ns, part.to_ns - correction_ns)
+        found.rests |= part.rests
+        found.steps |= part.steps
+        found.bytes += part.bytes
+        found.lives |= part.lives
+        if target == len(frames):
+            self._ended[probe] = Around(rests=part.rests, lives=part.lives)
+
+    def _places(self, found: Around, frames: ProbeFrames, target: int, own_ns: int) -> Iterator[int]:
+        """Yield the frames to read: from the last announcement of all charts to just behind the moment."""
+        begin = frames.announced_before(target)
+        if begin is None:
+            begin = target - UNANNOUNCED_FRAMES
+        if sum(map(len, found.steps.values())) > MAX_STEPS or found.bytes > AROUND_BYTES:
+            begin = target - 1
+        yield from range(max(0, begin, target - BACK_FRAMES), target)
+        for place in range(target, min(len(frames), target + BACK_FRAMES)):
+            yield place
+            if self._sent_ns(frames, place) >= own_ns + AHEAD_NS:
+                return
+
+    def _read(
+        self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int, room: int
+    ) -> Around:
+        """Return what frames of a probe tell, between which of its own times, in ``room`` bytes."""
+        part, pulse = Around(), Pulse()
+        steps: defaultdict[int, list[RawStep]] = defaultdict(list)
+        seen: set[int] = set()
+        batches: deque[Batch] = deque()
+        size, place = 0, -1
+        for place in places:
+            opened = self._opened(frames.numbers[place])
+            # A probe sends again what it could not be sure of.
+            if opened is None or opened.number in seen:
+                continue
+            batch = opened.batch
+            if not seen and place > 0:
+                part.from_ns = batch.sent_ns
+            seen.add(opened.number)
+            part.to_ns = batch.sent_ns
+            pulse.hear(batch.sent_ns, goodbye=bool(opened.flags & Flags.GOODBYE))
+            for entry in batch.charts:
+                chart = ChartId(entry.name, batch.host, batch.pid, entry.serial, probe)
+                part.rests[Key(probe, entry.serial)] = Rest(chart, entry.state, entry.number)
+                if entry.stopped:
+                    pulse.stop(entry.serial, batch.sent_ns)
+            batches.append(batch)
+            size += _bytes_of(batch)
+            while size > room and batches:
+                size -= _bytes_of(batches.popleft())
+                part.from_ns = batches[0].sent_ns if batches else batch.sent_ns
+        part.bytes = size
+        for batch in batches:
+            for step in batch.steps:
+                steps[step[0][3]].append(step)
+        if place == len(frames) - 1:
+            part.to_ns = EVER_NS
+        part.steps = {Key(probe, serial): its for serial, its in steps.items()}
+        part.lives = {probe: pulse.life(correction_ns)}
+        return part
+
+    def _target(self, frames: ProbeFrames, own_ns: int) -> int:
+        """Return the place of the first frame that was sent at a time or later; their number if none was.
+
+        That is where it would be by when it was stored, or behind, if batches had to wait for their log.
+        """
+        low, count = frames.place(own_ns), len(frames)
+        if low == count or self._sent_ns(frames, low) >= own_ns:
+            return low
+        stride = 1
+        while low + stride < count and self._sent_ns(frames, low + stride) < own_ns:
+            low += stride
+            stride *= 2
+        high = min(count, low + stride)
+        while high - low > 1:
+            middle = (low + high) // 2
+            if self._sent_ns(frames, middle) < own_ns:
+                low = middle
+            else:
+                high = middle
+        return high
+
+    def _sent_ns(self, frames: ProbeFrames, place: int) -> int:
+        opened = self._opened(frames.numbers[place])
+        return frames.reached_ns[place] if opened is None else opened.batch.sent_ns
+
+    def _opened(self, frame: int) -> _Opened | None:
+        """Return the batch in a frame, or None if it is none of ours."""
+        kept = self._kept.get(frame)
+        if kept is not None:
+            self._kept.move_to_end(frame)
+            return kept
+        entry = self._file.entry(frame)
+        if entry is None:
+            return None
+        try:
+            header, body = self._opener.open(entry.data)
+            batch = self._decoder.decode(body, header.probe)
+        except WireError:
+            # Whoever reads the recording through counts it and tells why.
+            return None
+        opened = self._kept[frame] = _Opened(header.flags, header.number, batch)
+        self._kept_steps += len(batch.steps) + HEARTBEAT_STEPS
+        self._kept_bytes += _bytes_of(batch)
+        while self._is_full() and len(self._kept) > 1:
+            _, gone = self._kept.popitem(last=False)
+            self._kept_steps -= len(gone.batch.steps) + HEARTBEAT_STEPS
+            self._kept_bytes -= _bytes_of(gone.batch)
+        return opened
+
+    def _is_full(self) -> bool:
+        return self._kept_steps > KEPT_STEPS or self._kept_bytes > KEPT_BYTES
+
+
+def _bytes_of(batch: Batch) -> int:
+    structures = sum(structure_bytes(entry.structure) for entry in batch.charts if entry.structure)
+    return STEP_BYTES * len(batch.steps) + batch.extra_bytes + structures

@@ -1,0 +1,130 @@
+"""What a chart was like at a moment of the past, in the rows its present is told in."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from farscope.records.shape import StepKind
+from farscope.records.step import NANOSECONDS
+from farscope.views.web.chart_summary import SPARK, Row
+from farscope.views.web.history import key_of
+from farscope.views.web.serialize import ENDED, Plain, moment
+from farscope.views.web.step_history import Place, Track
+from farscope.views.web.time_travel import Past
+
+SEARCHED: Final = 2_000
+"""Steps looked through for the one that last entered a state; a chart that has only handled events without a
+transition for longer than that is shown without a time in state."""
+
+UNKNOWN: Final = frozenset({"silent", ENDED})
+"""Status of charts of which nobody knows what they did after their last step."""
+
+NOT_YET: Final = "not yet"
+"""Status of a chart before it was first heard."""
+
+
+class Moment:
+    """A moment, of which rows of charts are asked.
+
+    Args:
+        past: what can be told of it.
+        time_ns: when it is, in nanoseconds since the epoch.
+        end_ns: when a recording ends; None where there is no end.
+    """
+
+    def __init__(self, past: Past, time_ns: int, end_ns: int | None = None) -> None:
+        self._past = past
+        self._time_ns = time_ns
+        self._ended = end_ns is not None and time_ns >= end_ns
+
+    def row(self, row: Row, origin_ns: int) -> list[Plain]:
+        """Return a row as ``plain_row`` does; what is not known of the moment is None."""
+        key, time_ns = key_of(row.view.id), self._time_ns
+        track = self._past.history.tracks.get(key)
+        place = None if track is None else track.last_until(time_ns)
+        status = self.status(row, seen=place is not None)
+        if track is None or place is None:
+            state, steps = self._before(row, track)
+            return [row.number, state, None, status, steps, None, 0, "", None, 0, 0, status in UNKNOWN]
+        step = track.at(place)
+        count = track.count_until(time_ns)
+        return [
+            row.number,
+            step.end,
+            moment(_entered(track, place), origin_ns),
+            status,
+            count if self._past.whole else step.number,
+            self._lost(row, track, count, step.number, closed=status in ("closed", "stopped")),
+            count - track.count_until(time_ns - NANOSECONDS),
+            step.signal,
+            step.ended_ns - origin_ns,
+            step.queued,
+            int(step.kind),
+            status in UNKNOWN,
+        ]
+
+    def spark(self, row: Row) -> list[int]:
+        """Return the steps in each of the seconds up to the moment."""
+        track, time_ns = self._past.history.tracks.get(key_of(row.view.id)), self._time_ns
+        spark = [0] * SPARK
+        place = None if track is None else track.last_until(time_ns)
+        if track is None or place is None or track.time_at(place) < time_ns - SPARK * NANOSECONDS:
+            return spark
+        after = track.count_until(time_ns)
+        for second in range(SPARK):
+            before = track.count_until(time_ns - (second + 1) * NANOSECONDS)
+            spark[SPARK - 1 - second] = after - before
+            after = before
+            if before <= track.forgotten:
+                break
+        return spark
+
+    def status(self, row: Row, *, seen: bool) -> str:
+        """Return what was known of whether the chart is heard; ``seen``: it had made a step."""
+        chart = row.view.id
+        life = self._past.lives.get(chart.probe)
+        own_ns = self._time_ns + self._past.history.corrections.get(chart.probe, 0)
+        status = life.status(chart.serial, own_ns) if life is not None else None
+        if status is None:
+            # A step is made a little before the first batch is sent.
+            status = "alive" if seen else None
+        if status is None:
+            return NOT_YET
+        return ENDED if status == "alive" and self._ended else status
+
+    def _before(self, row: Row, track: Track | None) -> tuple[str | None, int]:
+        """Return state and step number before all steps that are here; no state if it is not remembered."""
+        place = None if track is None else track.first_from(-(1 << 62))
+        if track is not None and place is not None:
+            step = track.at(place)
+            if step.kind is StepKind.START:
+                return "", 0
+            if self._past.whole:
+                # Of a chart that was met on its way, the first step tells what it started from.
+                return (None if track.forgotten else step.start), 0
+            return step.start, step.number - 1
+        rest = self._past.rests.get(key_of(row.view.id))
+        return (rest.state, rest.number) if rest is not None else ("", 0)
+
+    def _lost(self, row: Row, track: Track, count: int, number: int, *, closed: bool) -> int | None:
+        if not self._past.whole:
+            return None
+        # What was lost behind the last step shows with the goodbye only.
+        if closed and count == len(track) + track.forgotten:
+            return row.view.lost
+        return max(0, number - track.first_number + 1 - count)
+
+
+def _entered(track: Track, place: Place) -> int:
+    """Return when the state the chart was in at ``place`` was entered; 0 if that is not remembered."""
+    block, offset = place
+    for _ in range(SEARCHED):
+        if track.shape_at(Place(block, offset)).traced:
+            return track.time_at(Place(block, offset))
+        offset -= 1
+        if offset < 0:
+            block -= 1
+            if block < 0:
+                return 0
+            offset = len(track.blocks[block]) - 1
+    return 0

@@ -1,0 +1,284 @@
+"""Answers about the past; each method may be called from any thread and holds the hub's lock shortly."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from typing import Final
+
+from starlette.exceptions import HTTPException
+
+from farscope.records.shape import StepKind
+from farscope.records.step import Step
+from farscope.records.traceback_text import read_traceback
+from farscope.views.sequence.extract import by_chart, by_state
+from farscope.views.sequence.svg import svg_sequence
+from farscope.views.statechart.model import Statechart
+from farscope.views.svg_text import STYLE
+from farscope.views.web.at_time import Moment
+from farscope.views.web.chart_summary import Row
+from farscope.views.web.history import Key, key_of
+from farscope.views.web.live_model import Hub
+from farscope.views.web.query import MAX_TIME, Asked
+from farscope.views.web.serialize import Plain, plain_moves, plain_step, plain_structure
+from farscope.views.web.statistics import MAX_STEPS, figures
+from farscope.views.web.time_travel import Past
+from farscope.views.web.timeline_lanes import Lane, Window
+from farscope.views.web.updates import OPEN_STEPS
+
+MAX_WIDTH: Final = 4_096
+"""Pixels of a lane at most, and so the items in it."""
+
+MAX_LANES: Final = 128
+"""Lanes in an answer at most; the page asks for those it shows."""
+
+MAX_LISTED: Final = 1_000
+"""Steps in a list at most."""
+
+MAX_ARROWS: Final = 400
+"""Steps in a sequence diagram at most, before folding."""
+
+TRACED_AMONG: Final = 10
+"""Transitions are looked for among so many times the steps asked for; other steps make no arrow there."""
+
+_STYLE: Final = f"<style>{STYLE}</style>"
+
+
+class Answers:
+    """What a page may ask besides the stream of frames."""
+
+    def __init__(self, hub: Hub, origin_ns: int) -> None:
+        self._hub = hub
+        self._origin_ns = origin_ns
+
+    def at(self, asked: Asked) -> Plain:
+        """Every chart at a moment."""
+        time_ns = asked.moment("time")
+        past = self._hub.past(time_ns)
+        recorded = self._hub.recorded
+        moment = Moment(past, time_ns, recorded.last_ns if recorded and self._hub.opened else None)
+        with self._hub.lock:
+            rows = list(self._hub.rows.values())
+            return {
+                "time": time_ns - self._origin_ns,
+                "rows": [moment.row(row, self._origin_ns) for row in rows],
+                "sparks": [[row.number, moment.spark(row)] for row in rows],
+            }
+
+    def near(self, asked: Asked) -> Plain:
+        """The next moment, forward or back, at which a chart made a step; any chart if none is named."""
+        time_ns = asked.moment("time")
+        forward = asked.word("direction", ("forward", "back")) == "forward"
+        with self._hub.lock:
+            keys = self._keys(asked.charts())
+        found = self._hub.near(time_ns, keys, forward=forward)
+        return {"time": None if found is None else found - self._origin_ns}
+
+    def timeline(self, asked: Asked) -> Plain:
+        """The lanes of some charts, reduced to pixels.
+
+        Of a recording that is still being read, what was read so far and what lies around ``moment``.
+        """
+        now_ns = time.time_ns()
+        from_ns, to_ns = asked.moment("from"), asked.moment("to", now_ns)
+        window = Window(from_ns, max(from_ns + 1, to_ns), asked.count("width", 1000, MAX_WIDTH))
+        past = self._hub.past(asked.moment("moment", to_ns))
+        lanes = []
+        for number in asked.charts()[:MAX_LANES]:
+            # Lane by lane, so that many long ones do not keep the steps waiting.
+            with self._hub.lock:
+                key = self._hub.key(number)
+                if key is not None:
+                    lanes.append({"chart": number, **self._lane(key, window, past)})
+        with self._hub.lock:
+            first_ns = self._hub.history.first_ns
+            forgotten = self._hub.history.forgotten
+        return {
+            "from": from_ns - self._origin_ns,
+            "to": window.to_ns - self._origin_ns,
+            "first": None if first_ns is None else first_ns - self._origin_ns,
+            "forgotten": forgotten,
+            "lanes": lanes,
+        }
+
+    def steps(self, asked: Asked) -> Plain:
+        """The newest steps of a chart within a span, oldest first."""
+        limit = asked.count("limit", OPEN_STEPS, MAX_LISTED)
+        steps = self._newest(asked, limit, beyond=True)
+        return {"steps": [plain_step(step, self._origin_ns) for step in steps]}
+
+    def step(self, asked: Asked) -> Plain:
+        """All that is known of one step, which lies near ``time`` if it is not remembered."""
+        number = asked.count("number", 0, MAX_TIME)
+        past = self._hub.past(asked.moment("time", MAX_TIME))
+        with self._hub.lock:
+            row = self._row(asked.chart())
+            found = self._found(key_of(row.view.id), number, past)
+            if found is None:
+                raise HTTPException(404, "this step is not remembered any more")
+            step, own_ns = found
+            poster = step.cause and self._hub.row(Key(step.chart.probe, step.cause.serial))
+        cause = None
+        if step.cause is not None:
+            cause = {"chart": poster.number if poster else None, "number": step.cause.number}
+        # Its text is the chart's own, as its spy and trace have it, by its own clock.
+        own = step._replace(time_ns=own_ns)
+        return {
+            "chart": row.number,
+            "step": plain_step(step, self._origin_ns),
+            "ahead": own_ns - step.time_ns,
+            "spy": own.spy(),
+            "trace": own.trace(),
+            "long": [text.splitlines() for text in _free_texts(step) if len(text.splitlines()) > 1],
+            "failure": _plain_failure(step),
+            "cause": cause,
+        }
+
+    def _found(self, key: Key, number: int, past: Past) -> tuple[Step, int] | None:
+        """Return a step and when it began by its own clock; hold the hub's lock."""
+        for history in (self._hub.history, past.history):
+            track = history.tracks.get(key)
+            place = None if track is None else track.numbered(number)
+            if track is not None and place is not None:
+                return track.at(place), track.own_ns(place)
+        return None
+
+    def picture(self, asked: Asked) -> Plain:
+        """The states and arrows of a chart, counted up to a moment; ``since`` when, if not from the start."""
+        time_ns = asked.moment("time", MAX_TIME)
+        past = self._hub.past(time_ns)
+        first_ns = self._hub.recorded.first_ns if self._hub.recorded else 0
+        with self._hub.lock:
+            row = self._row(asked.chart())
+            track = past.history.tracks.get(key_of(row.view.id))
+            if not past.whole:
+                drawn = _announced(row)
+                steps = [] if track is None else track.newest(MAX_STEPS, -MAX_TIME, time_ns)
+                for shape, count in Counter(step.shape for step in steps).items():
+                    drawn.add_shape(shape, count)
+                moves = list(plain_moves(drawn))
+            else:
+                later = _announced(row)
+                for shape, count in (track.shapes_after(time_ns) if track else {}).items():
+                    later.add_shape(shape, count)
+                moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
+            return {
+                "structure": plain_structure(row),
+                "moves": moves,
+                "uncounted": row.uncounted,
+                "since": past.from_ns - self._origin_ns if past.from_ns > first_ns else None,
+            }
+
+    def stats(self, asked: Asked) -> Plain:
+        """Time in state, events, waits and slow steps of a chart up to a moment, or until it went."""
+        until_ns = asked.moment("to", time.time_ns())
+        steps, past = self._newest(asked, MAX_STEPS), self._hub.past(until_ns)
+        with self._hub.lock:
+            went_ns = self._went_ns(key_of(self._row(asked.chart()).view.id), past)
+        return figures(steps, until_ns if went_ns is None else min(until_ns, went_ns), self._origin_ns)
+
+    def sequence(self, asked: Asked) -> str:
+        """The last steps of some charts together as a sequence diagram, in SVG.
+
+        Without a style of its own for the page, whose policy takes none but its style sheets.
+        """
+        to_ns = asked.moment("to", MAX_TIME)
+        last = asked.count("last", 40, MAX_ARROWS)
+        by_states = asked.word("lanes", ("charts", "states")) == "states"
+        past = self._hub.past(to_ns)
+        with self._hub.lock:
+            keys = self._keys(asked.charts())
+            steps = past.history.newest(keys, last * TRACED_AMONG if by_states else last, to_ns)
+        if by_states:
+            steps = [step for step in steps if step.shape.traced][-last:]
+        draw = by_state if by_states else by_chart
+        drawn = svg_sequence(draw(steps, ordered=True))
+        return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
+
+    def _newest(self, asked: Asked, limit: int, *, beyond: bool = False) -> list[Step]:
+        """Return a chart's newest steps; ``beyond``, also those that do not lie around the moment."""
+        from_ns, to_ns = asked.moment("from", -MAX_TIME), asked.moment("to", MAX_TIME)
+        past = self._hub.past(to_ns)
+        with self._hub.lock:
+            key = key_of(self._row(asked.chart()).view.id)
+        if beyond and self._hub.recorded is not None and not past.whole:
+            return self._hub.recorded.newest(key, limit, from_ns, to_ns)
+        with self._hub.lock:
+            track = past.history.tracks.get(key)
+            return [] if track is None else track.newest(limit, from_ns, to_ns)
+
+    def _lane(self, key: Key, window: Window, past: Past) -> dict[str, Plain]:
+        """Return a chart's lane; hold the hub's lock."""
+        drawn, read = Lane(window, self._origin_ns), self._hub.history.tracks.get(key)
+        until_ns = window.to_ns if past.whole else (self._hub.read_ns or -MAX_TIME)
+        if read is not None:
+            drawn.begin(read)
+            drawn.add_steps(read, window.from_ns, until_ns)
+        if not past.whole:
+            if until_ns >= window.from_ns:
+                drawn.add_gap(until_ns)
+            rest = past.rests.get(key)
+            track = past.history.tracks.get(key)
+            drawn.add_around(past, track, rest.state if rest else None, max(until_ns, window.from_ns))
+        went_ns = self._went_ns(key, past)
+        if went_ns is not None:
+            drawn.end(went_ns)
+        return drawn.plain()
+
+    def _went_ns(self, key: Key, past: Past) -> int | None:
+        """Return when a chart was stopped, closed or last heard, as its steps stand; None if it goes on."""
+        row, life = self._hub.row(key), past.lives.get(key.probe)
+        if row is None or life is None:
+            return None
+        own_ns = [
+            time_ns for time_ns in (life.closed_ns, life.stopped.get(key.serial)) if time_ns is not None
+        ]
+        ahead_ns, recorded = self._hub.history.corrections.get(key.probe, 0), self._hub.recorded
+        # A recording's end is nobody's silence.
+        status = life.status(key.serial, recorded.last_ns + ahead_ns) if recorded else row.view.status
+        if not own_ns and past.whole and status == "silent":
+            own_ns = [heard_ns for _, heard_ns in life.heard[-1:]]
+        if not own_ns:
+            return None
+        tracks = (self._hub.history.tracks.get(key), past.history.tracks.get(key))
+        # What a probe sent late, or before its clock was set, is no step of a chart that had gone.
+        steps_ns = [track.last_ns for track in tracks if track is not None and track.last_ns is not None]
+        return max([min(own_ns) - ahead_ns, *steps_ns])
+
+    def _row(self, number: int) -> Row:
+        row = self._hub.rows.get(number)
+        if row is None:
+            raise HTTPException(404, "no chart of that number is followed")
+        return row
+
+    def _keys(self, numbers: tuple[int, ...]) -> tuple[Key, ...]:
+        return tuple(key for number in numbers if (key := self._hub.key(number)) is not None)
+
+
+def _announced(row: Row) -> Statechart:
+    """Return a chart's picture before any step: what may be refused is known from what was announced."""
+    drawn = Statechart()
+    if row.view.structure is not None:
+        drawn.add_structure(row.view.structure)
+    return drawn
+
+
+def _free_texts(step: Step) -> tuple[str, ...]:
+    """Return what the step says besides what was raised."""
+    return step.texts[:-1] if step.kind is StepKind.FAILED else step.texts
+
+
+def _plain_failure(step: Step) -> Plain:
+    """Return what was raised, and where in the user's program; None of a step that did not fail."""
+    if step.kind is not StepKind.FAILED or not step.texts:
+        return None
+    failure = read_traceback(step.texts[-1])
+    return {
+        "error": list(failure.error),
+        "mine": [
+            {"file": frame.file, "line": frame.line, "within": frame.function, "source": frame.source}
+            for frame in failure.mine
+        ],
+        "others": len(failure.frames) - len(failure.mine),
+        "whole": step.texts[-1].strip().splitlines(),
+    }

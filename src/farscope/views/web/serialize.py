@@ -1,0 +1,109 @@
+"""What goes to the page as JSON: short rows of plain values, times counted from an origin.
+
+A browser's numbers hold 53 bits. Nanoseconds since the epoch need 61, so times are told as nanoseconds since
+the server's origin, which is exact for a hundred days around it and good to some nanoseconds for years.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from farscope.records.step import Step
+from farscope.views.statechart.model import Statechart
+from farscope.views.web.chart_summary import Row
+
+Plain = Any
+"""Lists, dictionaries, texts, numbers: what JSON can say."""
+
+ROW_FIELDS: Final = (
+    "id", "state", "since", "status", "steps", "lost", "rate", "event", "at", "queued", "outcome",
+    "unknown",
+)  # fmt: skip
+"""The order of ``plain_row``; a page is told so in its first frame."""
+
+STEP_FIELDS: Final = (
+    "number", "at", "kind", "signal", "start", "end", "duration", "waited", "queued", "deferred",
+)  # fmt: skip
+"""The order of ``plain_step``."""
+
+
+ENDED: Final = "ended"
+"""Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
+
+
+def plain_row(row: Row, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
+    """Return what a list shows of a chart and what changes often; nothing recorded is alive."""
+    view = row.view
+    return [
+        row.number,
+        row.state,
+        moment(row.since_ns, origin_ns),
+        ENDED if recorded and view.status == "alive" else view.status,
+        view.steps,
+        view.lost,
+        row.rate,
+        row.event,
+        moment(row.last_ns, origin_ns),
+        row.queued,
+        row.outcome,
+        view.unknown is not None,
+    ]
+
+
+def plain_chart(row: Row) -> dict[str, Plain]:
+    """Return what tells a chart from others."""
+    view = row.view
+    return {"id": row.number, "name": view.name, "label": view.label, "host": view.host, "pid": view.pid}
+
+
+def plain_step(step: Step, origin_ns: int) -> list[Plain]:
+    """Return a step in a line."""
+    shape = step.shape
+    return [
+        step.number,
+        step.ended_ns - origin_ns,
+        int(shape.kind),
+        shape.signal,
+        shape.start,
+        shape.end,
+        step.duration_ns,
+        step.waited_ns,
+        step.queued,
+        step.deferred,
+    ]
+
+
+def plain_structure(row: Row) -> dict[str, Plain]:
+    """Return the states as a tree, what was announced, and initial transitions, seen or only announced."""
+    picture, announced = row.picture, row.view.structure
+    parents = {state: parent for parent, states in picture.children().items() for state in states}
+    return {
+        "states": [{"name": state, "parent": parents[state] or ""} for state in picture.states],
+        "reactions": [reaction._asdict() for reaction in announced.reactions] if announced else [],
+        "initials": [
+            {"state": state or "", "target": target, "seen": seen}
+            for state, (target, seen) in picture.initials.items()
+        ],
+    }
+
+
+def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterable[list[Plain]]:
+    """Yield [source, target, signal, count] for each arrow; no target where nothing was left or entered.
+
+    A fifth part tells the outcome where a state did not handle the event. ``minus`` holds what is to be left
+    out of the counts: what had not happened yet.
+    """
+    for edge, count in picture.seen.items():
+        yield [edge.source, edge.target, edge.signal, count - (minus.seen[edge] if minus else 0)]
+    for hook, count in picture.hooked.items():
+        state, signal = hook
+        yield [state, "", signal, count - (minus.hooked[hook] if minus else 0)]
+    later = minus.turned if minus else {}
+    for turn, count in picture.turned.items():
+        yield [turn.state, "", turn.signal, count - later.get(turn, 0), turn.outcome]
+
+
+def moment(time_ns: int, origin_ns: int) -> int | None:
+    """Return a time as the page counts it, or None for one that is not known."""
+    return time_ns - origin_ns if time_ns else None

@@ -1,0 +1,87 @@
+"""Statistics of a chart: where it spends its time, what it is told, what it turns down, what is slow."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from typing import Final
+
+from farscope.records.shape import StepKind
+from farscope.records.step import Step
+from farscope.views.web.serialize import Plain, plain_step
+
+MAX_STEPS: Final = 200_000
+"""Newest steps that statistics are made of; so many take about a second. The answer says how many it had."""
+
+MAX_ROWS: Final = 100
+"""States and signals listed at most, the weightiest first."""
+
+SLOWEST: Final = 8
+"""Slowest steps listed."""
+
+
+def figures(steps: Sequence[Step], until_ns: int, origin_ns: int) -> dict[str, Plain]:
+    """Return the statistics of a chart's consecutive steps; its last state lasts until ``until_ns``."""
+    stays = _stays(steps, until_ns)
+    kinds = Counter(step.shape.kind for step in steps)
+    waits = sorted(step.waited_ns for step in steps)
+    durations = sorted(step.duration_ns for step in steps)
+    slowest = heapq.nlargest(SLOWEST, steps, key=lambda step: step.duration_ns)
+    return {
+        "steps": len(steps),
+        "from": steps[0].ended_ns - origin_ns if steps else None,
+        "states": [
+            {"state": state, "times": len(spans), "last": spans[-1], **spread(sorted(spans))}
+            for state, spans in _weightiest(stays)
+        ],
+        "signals": _signals(steps),
+        "kinds": {kind.name.lower(): count for kind, count in kinds.items()},
+        "waited": spread(waits),
+        "took": spread(durations),
+        "slowest": [plain_step(step, origin_ns) for step in slowest],
+    }
+
+
+def spread(ordered: Sequence[int]) -> dict[str, int]:
+    """Return total, mean, 95th percentile and largest of numbers in rising order; zeros for none."""
+    if not ordered:
+        return {"total": 0, "mean": 0, "p95": 0, "most": 0}
+    total = sum(ordered)
+    # The smallest number that at least 95 in a hundred do not exceed.
+    rank = -(-95 * len(ordered) // 100)
+    return {"total": total, "mean": total // len(ordered), "p95": ordered[rank - 1], "most": ordered[-1]}
+
+
+def _stays(steps: Sequence[Step], until_ns: int) -> dict[str, list[int]]:
+    """Return how long each stay in each state took; the stay before the first transition is left out."""
+    stays: defaultdict[str, list[int]] = defaultdict(list)
+    entered: tuple[str, int] | None = None
+    for step in steps:
+        if step.shape.traced:
+            if entered is not None:
+                stays[entered[0]].append(max(0, step.ended_ns - entered[1]))
+            entered = step.shape.end, step.ended_ns
+    if entered is not None:
+        stays[entered[0]].append(max(0, until_ns - entered[1]))
+    return stays
+
+
+def _weightiest(stays: dict[str, list[int]]) -> list[tuple[str, list[int]]]:
+    return heapq.nlargest(MAX_ROWS, stays.items(), key=lambda stay: sum(stay[1]))
+
+
+def _signals(steps: Sequence[Step]) -> list[dict[str, Plain]]:
+    """Return each signal with how often it came and what became of it, the most frequent first."""
+    counts: defaultdict[str, Counter[StepKind]] = defaultdict(Counter)
+    for step in steps:
+        counts[step.shape.signal][step.shape.kind] += 1
+    busiest = heapq.nlargest(MAX_ROWS, counts.items(), key=lambda item: item[1].total())
+    return [
+        {
+            "signal": signal,
+            "times": kinds.total(),
+            **{kind.name.lower(): count for kind, count in kinds.items()},
+        }
+        for signal, kinds in busiest
+    ]

@@ -1,0 +1,206 @@
+"""The remembered steps of one chart: a row of blocks that is searched by time and by place."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter, deque
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from farscope.records.shape import Shape
+from farscope.records.step import ChartId, RawStep, Step
+from farscope.views.web.step_columns import BLOCK_WEIGHT, Block
+
+
+class Place(NamedTuple):
+    """Where a step stands: in which block, counted from the oldest, and where in it."""
+
+    block: int
+    offset: int
+
+
+class Track:
+    """What is remembered of a chart, oldest first. Not thread-safe.
+
+    Steps stand where they ended. All times are by one clock for all charts, in nanoseconds since the epoch:
+    its own less a correction, which may change. Places are good until the track is next extended or the
+    oldest block forgotten.
+    """
+
+    def __init__(self, chart: ChartId, correction_ns: int = 0) -> None:
+        self.chart = chart
+        self.forgotten = 0
+        """Steps that were here once and are no more."""
+        self.first_number = 0
+        """Number of the first step there was; 0 before that."""
+        self.blocks: deque[Block] = deque()
+        self._steps = 0
+        # What is taken off the times of steps to come, and how far all that are here have moved since.
+        self._ahead_ns = correction_ns
+        self._moved_ns = 0
+
+    def __len__(self) -> int:
+        return self._steps
+
+    def correct(self, correction_ns: int, *, was_set: bool) -> None:
+        """Go by another correction.
+
+        With ``was_set``, from the next step on: the clock was right, or as wrong as was thought, until now.
+        Otherwise everything moves together, so that a chart's own steps stay as far apart as they were.
+        """
+        if was_set:
+            self._ahead_ns = correction_ns + self._moved_ns
+        else:
+            self._moved_ns = self._ahead_ns - correction_ns
+
+    def extend(self, steps: Sequence[RawStep]) -> list[Block]:
+        """Add steps behind the others; return the blocks that this has filled."""
+        filled = []
+        rest = steps
+        if steps and not self.first_number:
+            self.first_number = steps[0][1]
+        if self.blocks and not self.blocks[-1].full and self.blocks[-1].ahead_ns != self._ahead_ns:
+            self.blocks[-1].pack()
+            filled.append(self.blocks[-1])
+        while rest:
+            if not self.blocks or self.blocks[-1].full or self.blocks[-1].ahead_ns != self._ahead_ns:
+                self.blocks.append(Block(self.forgotten + self._steps, self._ahead_ns))
+            block = self.blocks[-1]
+            part = rest[: max(1, BLOCK_WEIGHT - block.weight)]
+            block.extend(part, self._floor())
+            if block.full:
+                block.pack()
+                filled.append(block)
+            self._steps += len(part)
+            rest = rest[len(part) :]
+        return filled
+
+    def fill_up(self) -> Block | None:
+        """Let the next step begin a block of its own; return the block that is filled by this, if one is."""
+        if not self.blocks or self.blocks[-1].full:
+            return None
+        block = self.blocks[-1]
+        block.close()
+        return block
+
+    def forget_oldest(self) -> None:
+        """Forget the oldest block; there must be one."""
+        gone = len(self.blocks.popleft())
+        self._steps -= gone
+        self.forgotten += gone
+
+    @property
+    def first_ns(self) -> int | None:
+        """Where the oldest step stands; None if there is none."""
+        return self.blocks[0].times[0] + self._moved_ns if self._steps else None
+
+    @property
+    def last_ns(self) -> int | None:
+        """Where the newest step stands; None if there is none."""
+        return self.blocks[-1].times[-1] + self._moved_ns if self._steps else None
+
+    def last_until(self, time_ns: int) -> Place | None:
+        """Return the place of the last step that ended at ``time_ns`` or before."""
+        time_ns -= self._moved_ns
+        for number in range(self._block_of(time_ns, after=True), -1, -1):
+            offset = self.blocks[number].until(time_ns)
+            if offset:
+                return Place(number, offset - 1)
+        return None
+
+    def first_from(self, time_ns: int) -> Place | None:
+        """Return the place of the first step that ended at ``time_ns`` or later."""
+        time_ns -= self._moved_ns
+        for number in range(max(0, self._block_of(time_ns, after=False)), len(self.blocks)):
+            offset = self.blocks[number].before(time_ns)
+            if offset < len(self.blocks[number]):
+                return Place(number, offset)
+        return None
+
+    def at(self, place: Place) -> Step:
+        """Return the step at a place, at the time it stands at."""
+        return self.blocks[place.block].step(self.chart, place.offset, self._moved_ns)
+
+    def own_ns(self, place: Place) -> int:
+        """Return when the step at a place began by the chart's own clock."""
+        return self.blocks[place.block].own_ns(place.offset)
+
+    def shape_at(self, place: Place) -> Shape:
+        """Return the shape of the step at a place."""
+        return self.blocks[place.block].shape(place.offset)
+
+    def time_at(self, place: Place) -> int:
+        """Return where the step at a place stands in time, in nanoseconds since the epoch."""
+        return self.blocks[place.block].times[place.offset] + self._moved_ns
+
+    def took_at(self, place: Place) -> int:
+        """Return how long the step at a place took, in nanoseconds."""
+        return self.blocks[place.block].durations[place.offset]
+
+    def count_until(self, time_ns: int) -> int:
+        """Return how many steps ended at ``time_ns`` or before, the forgotten ones included."""
+        time_ns -= self._moved_ns
+        number = self._block_of(time_ns, after=True)
+        return (
+            self.forgotten if number < 0 else self.blocks[number].first + self.blocks[number].until(time_ns)
+        )
+
+    def newest(self, limit: int, from_ns: int, to_ns: int) -> list[Step]:
+        """Return the newest ``limit`` steps that ended in the span, ends included; oldest first."""
+        found: list[Step] = []
+        moved_ns = self._moved_ns
+        from_ns, to_ns = from_ns - moved_ns, to_ns - moved_ns
+        for number in range(self._block_of(to_ns, after=True), -1, -1):
+            block = self.blocks[number]
+            start = max(block.before(from_ns), block.until(to_ns) - (limit - len(found)))
+            places = range(block.until(to_ns) - 1, start - 1, -1)
+            found += [block.step(self.chart, place, moved_ns) for place in places]
+            if len(found) >= limit or block.times[0] < from_ns:
+                break
+        return found[::-1]
+
+    def newest_after(self, count: int, limit: int) -> list[Step]:
+        """Return the newest steps behind the first ``count``, forgotten ones counted; up to ``limit``."""
+        wanted = min(limit, self.forgotten + self._steps - count)
+        found: list[Step] = []
+        for block in reversed(self.blocks):
+            if len(found) >= wanted:
+                break
+            start = max(0, len(block) - (wanted - len(found)))
+            places = range(len(block) - 1, start - 1, -1)
+            found += [block.step(self.chart, place, self._moved_ns) for place in places]
+        return found[::-1]
+
+    def numbered(self, number: int) -> Place | None:
+        """Return the place of the newest step of that number, or None if it is not here."""
+        for place, block in reversed(list(enumerate(self.blocks))):
+            if block.numbers[0] <= number <= block.numbers[-1]:
+                offset = bisect_left(block.numbers, number)
+                if offset < len(block) and block.numbers[offset] == number:
+                    return Place(place, offset)
+        # Numbers rise but for what arrived after all, behind steps that were made later.
+        for place, block in reversed(list(enumerate(self.blocks))):
+            if number in block.numbers:
+                return Place(place, block.numbers.index(number))
+        return None
+
+    def shapes_after(self, time_ns: int) -> Counter[Shape]:
+        """Return how many of the steps that ended after ``time_ns`` are of each shape."""
+        counts: Counter[Shape] = Counter()
+        time_ns -= self._moved_ns
+        for number in range(max(0, self._block_of(time_ns, after=True)), len(self.blocks)):
+            block = self.blocks[number]
+            for shape, count in block.counts(block.until(time_ns), len(block)).items():
+                counts[shape] += count
+        return counts
+
+    def _block_of(self, time_ns: int, *, after: bool) -> int:
+        """Return the last block that begins before ``time_ns``, or at it if ``after``; -1 if none does."""
+        find = bisect_right if after else bisect_left
+        return find(self.blocks, time_ns, key=lambda block: block.times[0]) - 1
+
+    def _floor(self) -> int:
+        for block in reversed(self.blocks):
+            if block:
+                return block.times[-1]
+        return 0

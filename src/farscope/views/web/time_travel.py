@@ -1,0 +1,130 @@
+"""Where answers about a moment come from: all that is remembered, or only what lies around the moment."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from farscope.records.step import Step
+from farscope.scope.chart import ChartView
+from farscope.scope.liveness import Life
+from farscope.scope.playback.time_index import EVER_NS, Around, Rest, Seek
+from farscope.views.web.history import History, Key, key_of
+
+KEPT: Final = 3
+"""Surroundings kept, so that the questions a page asks about one moment cost one look; a few MB each."""
+
+AROUND_WEIGHT: Final = 300_000
+"""Weight of what is remembered around a moment, some 12 MB; see ``DEFAULT_WEIGHT``."""
+
+LOOKS: Final = 8
+"""Places looked at for the next step of a chart, which may lie far from its probe's next one."""
+
+
+class Past(NamedTuple):
+    """What can be told of a moment."""
+
+    history: History
+    lives: Mapping[str, Life]
+    """Of each probe, by its id."""
+    rests: Mapping[Key, Rest]
+    """Where charts were that did nothing around the moment; empty where everything is remembered."""
+    from_ns: int = -EVER_NS
+    to_ns: int = EVER_NS
+    """Between these nothing is left out."""
+    whole: bool = True
+    """Whether it reaches back to the beginning of all."""
+
+
+class Recorded:
+    """A recording, any moment of which can be asked about at once. Thread-safe once it was opened."""
+
+    def __init__(self, seek: Seek) -> None:
+        self._seek = seek
+        self._kept: deque[Past] = deque(maxlen=KEPT)
+        self.first_ns = self.last_ns = 0
+        """When its first step was made and its last batch stored, in nanoseconds since the epoch."""
+
+    def open(self) -> list[ChartView]:
+        """Find out what is where; return every chart as it was last presented.
+
+        Raises:
+            LogUnavailable: the disk fails.
+        """
+        self.last_ns = self._seek.skim.end_ns
+        begin_ns = self._seek.skim.begin_ns
+        earliest = self._past(self._seek.around(begin_ns)).history.first_ns
+        self.first_ns = begin_ns if earliest is None else min(begin_ns, earliest)
+        return self._seek.charts()
+
+    @property
+    def corrections(self) -> Mapping[str, int]:
+        """What to take off the times of each probe."""
+        return self._seek.skim.corrections
+
+    def past(self, time_ns: int) -> Past:
+        """Return what lies around a moment.
+
+        Raises:
+            LogUnavailable: the disk fails.
+        """
+        # One after the other, and reading through waits meanwhile.
+        with self._seek.turn:
+            for past in self._kept:
+                if past.from_ns <= time_ns <= past.to_ns:
+                    return past
+            past = self._past(self._seek.around(time_ns))
+            self._kept.appendleft(past)
+            return past
+
+    def near(self, time_ns: int, keys: Iterable[Key], *, forward: bool) -> int | None:
+        """Return when the next step of some charts after a moment, or the last before it, ended.
+
+        Of all charts if none is named. Where none is found at ``LOOKS`` places, how far was looked.
+        """
+        keys = tuple(keys)
+        probes = {key.probe for key in keys} or set(self.corrections)
+        at_ns = time_ns
+        for _ in range(LOOKS):
+            past = self.past(at_ns)
+            history, wanted = past.history, keys or tuple(past.history.tracks)
+            found = history.next_after(time_ns, wanted) if forward else history.last_before(time_ns, wanted)
+            if found is not None and past.from_ns <= found <= past.to_ns:
+                return found
+            edge_ns = past.to_ns + 1 if forward else past.from_ns
+            busy_ns = self._seek.next_busy(probes, edge_ns, forward=forward)
+            if busy_ns is None:
+                return found
+            at_ns = busy_ns
+        return at_ns
+
+    def newest(self, key: Key, limit: int, from_ns: int, to_ns: int) -> list[Step]:
+        """Return the newest steps of a chart between two moments, ends included; oldest first.
+
+        Fewer than ``limit`` and than there are, if they are not found at ``LOOKS`` places.
+        """
+        found: list[Step] = []
+        at_ns = to_ns
+        for _ in range(LOOKS):
+            past = self.past(at_ns)
+            track = past.history.tracks.get(key)
+            if track is not None:
+                # The first batch around one place may be the last around another.
+                first = found[0].number if found else None
+                its = track.newest(limit, from_ns, to_ns)
+                found = [step for step in its if first is None or step.number < first] + found
+            busy_ns = self._seek.next_busy([key.probe], past.from_ns, forward=False)
+            if busy_ns is None or len(found) >= limit or busy_ns < from_ns:
+                break
+            at_ns = busy_ns
+        return found[-limit:]
+
+    def _past(self, around: Around) -> Past:
+        history = History(AROUND_WEIGHT)
+        for probe, correction_ns in self.corrections.items():
+            history.correct(probe, correction_ns, was_set=False)
+        for steps in around.steps.values():
+            history.extend(steps[-1][0], steps)
+        rests = {key_of(rest.chart): rest for rest in around.rests.values()}
+        return Past(history, around.lives, rests, around.from_ns, around.to_ns, whole=False)

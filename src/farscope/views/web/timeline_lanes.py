@@ -1,0 +1,187 @@
+"""The timeline, reduced to what a screen can show: never more items a lane than it has pixels."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+from farscope.records.shape import StepKind
+from farscope.views.web.serialize import Plain
+from farscope.views.web.step_history import Place, Track
+from farscope.views.web.time_travel import Past
+
+_BAD = frozenset({StepKind.REFUSED, StepKind.FAILED})
+
+NOTHING: Final = -1
+"""Place of a name where there is none."""
+
+
+class Window(NamedTuple):
+    """A span of time, in nanoseconds since the epoch, and the pixels it is drawn on."""
+
+    from_ns: int
+    to_ns: int
+    width: int
+
+    def pixel(self, time_ns: int) -> int:
+        """Return the pixel a moment in the window falls on."""
+        return (time_ns - self.from_ns) * self.width // max(1, self.to_ns - self.from_ns)
+
+    def start_of(self, pixel: int) -> int:
+        """Return the first nanosecond that falls on a pixel."""
+        span = max(1, self.to_ns - self.from_ns)
+        return self.from_ns + -(-pixel * span // self.width)
+
+
+class _Names:
+    """Names told once a lane and referred to by place."""
+
+    def __init__(self) -> None:
+        self.places: dict[str, int] = {}
+
+    def of(self, name: str | None) -> int:
+        return NOTHING if name is None else self.places.setdefault(name, len(self.places))
+
+
+class Lane:
+    """A chart's lane, put together from what is known of parts of it, one behind the other.
+
+    ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
+    pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
+    up to the next item. An item of no steps tells that another part begins, in that state if it is known.
+    ``busy`` are [begin, end] of steps that took longer than a pixel, one a pixel at most.
+    """
+
+    def __init__(self, window: Window, origin_ns: int) -> None:
+        self._window = window
+        self._origin_ns = origin_ns
+        self._states, self._signals = _Names(), _Names()
+        self._items: list[list[Any]] = []
+        self._busy: list[list[int]] = []
+        self._before = NOTHING
+
+    def plain(self) -> dict[str, Plain]:
+        """Return the lane; ``before`` is the state that it begins with, -1 if that is not known."""
+        return {
+            "states": list(self._states.places),
+            "signals": list(self._signals.places),
+            "before": self._before,
+            "items": self._items,
+            "busy": self._busy,
+        }
+
+    def begin(self, track: Track) -> None:
+        """Begin with the state the chart was in when the window does."""
+        self._before = self._states.of(_state_before(track, self._window.from_ns))
+
+    def add_gap(self, time_ns: int) -> None:
+        """Nothing is known from a moment on."""
+        self._change(time_ns, None)
+
+    def add_around(self, past: Past, track: Track | None, rest: str | None, from_ns: int) -> None:
+        """Add what is known around a moment, from ``from_ns`` on: steps, or else where the chart rested."""
+        begin_ns = max(from_ns, past.from_ns)
+        end_ns = min(past.to_ns, self._window.to_ns)
+        if end_ns < max(begin_ns, self._window.from_ns):
+            return
+        self._change(begin_ns, rest if track is None else _state_before(track, begin_ns, guess=True))
+        if track is not None:
+            self.add_steps(track, begin_ns, end_ns)
+        if past.to_ns < self._window.to_ns:
+            self.add_gap(past.to_ns)
+
+    def end(self, time_ns: int) -> None:
+        """The chart went at a moment, and made no step later."""
+        if time_ns <= self._window.to_ns:
+            told = time_ns - self._origin_ns
+            self._items = [item for item in self._items if item[0] <= told or item[1]]
+            self.add_gap(time_ns)
+
+    def add_steps(self, track: Track, from_ns: int, to_ns: int) -> None:
+        """Add the steps between two moments, both included, that lie in the window."""
+        window = self._window
+        to_ns = min(to_ns, window.to_ns)
+        place = track.first_from(max(from_ns, window.from_ns))
+        while place is not None:
+            time_ns = track.time_at(place)
+            # A step that ends beyond the window may have begun in it.
+            self._add_busy(time_ns, track.took_at(place))
+            if time_ns > to_ns:
+                break
+            end_ns = window.start_of(window.pixel(time_ns) + 1)
+            last = track.last_until(min(end_ns - 1, to_ns)) or place
+            shape = track.shape_at(last)
+            count = _distance(track, place, last) + 1
+            self._items.append(
+                [
+                    time_ns - self._origin_ns,
+                    count,
+                    self._states.of(shape.end),
+                    self._signals.of(shape.signal),
+                    _kind(track, place, last, count),
+                ]
+            )
+            place = _following(track, last)
+
+    def _add_busy(self, time_ns: int, took_ns: int) -> None:
+        window = self._window
+        if took_ns * window.width > window.to_ns - window.from_ns and time_ns - took_ns <= window.to_ns:
+            self._busy.append([time_ns - took_ns - self._origin_ns, time_ns - self._origin_ns])
+
+    def _change(self, time_ns: int, state: str | None) -> None:
+        time_ns = max(time_ns, self._window.from_ns)
+        if time_ns == self._window.from_ns and not self._items:
+            self._before = self._states.of(state)
+        elif time_ns <= self._window.to_ns:
+            self._items.append([time_ns - self._origin_ns, 0, self._states.of(state), NOTHING, 0])
+
+
+def lane(track: Track, window: Window, origin_ns: int) -> dict[str, Plain]:
+    """Return the lane of a chart of which everything is remembered."""
+    drawn = Lane(window, origin_ns)
+    drawn.begin(track)
+    drawn.add_steps(track, window.from_ns, window.to_ns)
+    return drawn.plain()
+
+
+def _state_before(track: Track, time_ns: int, *, guess: bool = False) -> str | None:
+    """Return the state the chart was in just before a moment; empty before its start, None if forgotten.
+
+    With ``guess``, the first step that is known tells what it started from.
+    """
+    place = track.last_until(time_ns - 1)
+    if place is not None:
+        return track.shape_at(place).end
+    first = track.first_from(time_ns)
+    if first is None:
+        return None
+    shape = track.shape_at(first)
+    if shape.kind is StepKind.START:
+        return ""
+    return shape.start if guess else None
+
+
+def _following(track: Track, place: Place) -> Place | None:
+    if place.offset + 1 < len(track.blocks[place.block]):
+        return Place(place.block, place.offset + 1)
+    return Place(place.block + 1, 0) if place.block + 1 < len(track.blocks) else None
+
+
+def _distance(track: Track, first: Place, last: Place) -> int:
+    start, end = track.blocks[first.block].first, track.blocks[last.block].first
+    return end + last.offset - start - first.offset
+
+
+def _kind(track: Track, first: Place, last: Place, count: int) -> int:
+    """Return the kind to draw: failed if a step of the pixel is, or else refused, or else the last one's."""
+    kind = track.shape_at(last).kind
+    if count == 1:
+        return int(kind)
+    bad: set[StepKind] = set()
+    for number in range(first.block, last.block + 1):
+        block = track.blocks[number]
+        # Few blocks have a bad step at all; of those that have, the pixel's own part decides.
+        if any(shape.kind in _BAD for shape in block.table):
+            begin = first.offset if number == first.block else 0
+            end = last.offset + 1 if number == last.block else len(block)
+            bad |= {block.table[shape].kind for shape in set(block.shapes[begin:end])} & _BAD
+    return int(max(bad, default=kind))

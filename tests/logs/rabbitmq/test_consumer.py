@@ -1,0 +1,48 @@
+"""What a reader of RabbitMQ makes of the end of a connection, before and after it was let in."""
+
+import pytest
+from pika.exceptions import AuthenticationError, ChannelClosedByBroker, ProbableAccessDeniedError
+
+from farscope.errors import LogError, LogRefused, LogUnavailable
+from farscope.logs.rabbitmq.consumer import Subscription
+from farscope.logs.rabbitmq.errors import explain
+from farscope.logs.rabbitmq.permissions import missing
+from farscope.logs.rabbitmq.receive_buffer import Shelf, Start
+from farscope.logs.rabbitmq.settings import Settings
+
+SETTINGS = Settings.from_url("amqp://user:word@broker/")
+
+REFUSALS = {
+    "a login": explain(AuthenticationError("no"), SETTINGS),
+    "a virtual host": explain(ProbableAccessDeniedError("NOT_ALLOWED - vhost / not found"), SETTINGS),
+    "a permission": explain(ChannelClosedByBroker(403, "ACCESS_REFUSED - no"), SETTINGS),
+    "a stream": missing(SETTINGS, "no queue", stream=True),
+    "TLS": LogRefused("TLS with the broker failed", "is it the TLS port?"),
+}
+
+
+def told_after(*, let_in: bool, refusal: LogError) -> LogError:
+    shelf = Shelf(Start(since_ns=0))
+    subscription = Subscription(SETTINGS, shelf)
+    if let_in:
+        subscription.opened()
+    subscription.lost(refusal)
+    assert shelf.error is not None
+    return shelf.error
+
+
+@pytest.mark.parametrize("what", list(REFUSALS))
+def test_whoever_was_never_let_in_is_refused_at_once(what):
+    refusal = REFUSALS[what]
+    assert isinstance(refusal, LogRefused)
+    assert told_after(let_in=False, refusal=refusal) is refusal
+
+
+@pytest.mark.parametrize("what", list(REFUSALS))
+def test_whoever_was_let_in_before_waits_to_be_let_in_again(what):
+    refusal = REFUSALS[what]
+    told = told_after(let_in=True, refusal=refusal)
+    assert isinstance(told, LogUnavailable)
+    assert told.refused
+    assert told.message == refusal.message
+    assert told.hint.endswith("it is tried again")

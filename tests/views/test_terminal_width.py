@@ -1,0 +1,28 @@
+from __future__ import annotations
+
+import pytest
+
+from farscope.views.terminal_width import Canvas, width
+
+
+@pytest.mark.parametrize(
+    ("text", "cells"), [("abc", 3), ("日本", 4), ("🦉", 2), ("e\u0301", 1), ("é", 1), ("", 0)]
+)
+def test_a_text_takes_the_cells_a_terminal_gives_it(text, cells):
+    assert width(text) == cells
+
+
+def test_wide_and_combined_characters_leave_what_follows_in_its_column():
+    canvas = Canvas()
+    row = canvas.row()
+    canvas.put(row, 0, "日e\u0301")
+    canvas.put(row, 4, "|")
+    assert canvas.lines() == ["日e\u0301 |"]
+
+
+def test_later_text_is_written_over_earlier_and_spaces_at_the_end_go():
+    canvas = Canvas()
+    row = canvas.row()
+    canvas.put(row, 2, "|  |")
+    canvas.put(row, 3, "->  ")
+    assert canvas.lines() == ["  |->"]

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId
+from farscope.views.web.step_history import Track
+from farscope.views.web.timeline_lanes import Window, lane
+
+CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
+
+
+def track_of(times, kinds=None):
+    track = Track(CHART)
+    steps = []
+    for number, time_ns in enumerate(sorted(times), 1):
+        kind = kinds[number - 1] if kinds else StepKind.TRANSITION
+        shape = Shape(kind, f"S{number}", f"s{number - 1}", f"s{number}", ())
+        steps.append((CHART, number, shape, time_ns - 1, 1, 0, 0, 0, None, ()))
+    if steps:
+        track.extend(steps)
+    return track
+
+
+@given(
+    st.lists(st.integers(0, 5_000), max_size=300),
+    st.integers(0, 5_000),
+    st.integers(1, 5_000),
+    st.integers(1, 200),
+)
+def test_a_lane_has_one_item_a_pixel_at_most_and_every_step_is_in_one(times, from_ns, span, width):
+    window = Window(from_ns, from_ns + span, width)
+    drawn = lane(track_of(times), window, 0)
+    items = drawn["items"]
+    inside = [time for time in times if from_ns <= time <= window.to_ns]
+    assert sum(item[1] for item in items) == len(inside)
+    # The window's last moment falls on the pixel behind the last one.
+    pixels = [window.pixel(item[0]) for item in items]
+    assert len(pixels) == len(set(pixels)) <= width + 1
+    assert pixels == sorted(pixels)
+    if inside:
+        last = sorted(times).index(max(inside)) + times.count(max(inside))
+        assert drawn["states"][items[-1][2]] == f"s{last}"
+
+
+def test_a_lane_begins_with_the_state_the_chart_was_in():
+    track = track_of([100, 200], [StepKind.START, StepKind.TRANSITION])
+    begun = lane(track, Window(150, 300, 10), 0)
+    assert begun["states"][begun["before"]] == "s1"
+    unborn = lane(track, Window(0, 300, 10), 0)
+    assert unborn["states"][unborn["before"]] == ""
+
+
+def test_before_what_is_remembered_the_state_is_not_made_up():
+    assert lane(track_of([100]), Window(0, 300, 10), 0)["before"] == -1
+
+
+def test_a_refused_event_shows_among_many_on_its_pixel():
+    kinds = [StepKind.TRANSITION] * 600
+    kinds[550] = StepKind.REFUSED
+    drawn = lane(track_of(range(600), kinds), Window(0, 10_000, 1), 0)
+    assert [item[4] for item in drawn["items"]] == [StepKind.REFUSED]
+
+
+def test_a_failure_shows_before_a_refusal_and_on_its_own_pixel_only():
+    kinds = [StepKind.TRANSITION] * 600
+    kinds[150], kinds[450], kinds[550] = StepKind.REFUSED, StepKind.REFUSED, StepKind.FAILED
+    drawn = lane(track_of(range(600), kinds), Window(0, 600, 3), 0)
+    assert [item[4] for item in drawn["items"]] == [StepKind.REFUSED, StepKind.TRANSITION, StepKind.FAILED]
+
+
+def test_times_are_told_from_the_origin():
+    assert lane(track_of([1_000]), Window(0, 2_000, 10), 900)["items"][0][0] == 100
+
+
+def test_steps_that_took_long_are_told_from_begin_to_end_also_where_they_end_beyond_the_window():
+    track = Track(CHART)
+    shape = Shape(StepKind.TRANSITION, "GO", "a", "b", ())
+    for number, (begin, took) in enumerate(((100, 1), (200, 50), (300, 10_000)), 1):
+        track.extend([(CHART, number, shape, begin, took, 0, 0, 0, None, ())])
+    drawn = lane(track, Window(0, 1_000, 100), 0)
+    assert drawn["busy"] == [[200, 250], [300, 10_300]]
+    assert [item[:2] for item in drawn["items"]] == [[101, 1], [250, 1]]
+    assert lane(track, Window(210, 240, 100), 0)["busy"] == [[200, 250]]
