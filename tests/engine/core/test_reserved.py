@@ -14,7 +14,7 @@ from farscope.records.shape import StepKind
 from farscope.testing.waiting import eventually
 
 PUBLIC = sorted({name for kind in (AsyncChart, Factory) for name in dir(kind) if not name.startswith("_")})
-SETTABLE = {"instrumented", "live_spy", "live_trace"}
+SWITCHES = ("instrumented", "live_spy", "live_trace")
 RESERVED = {*WHY_FIXED, *EXTENSIBLE} & set(PUBLIC)
 SOON_S = 30
 
@@ -93,12 +93,12 @@ def test_a_public_name_that_a_handler_assigns_is_refused_by_name_or_gives_way(na
     heater.attach(watcher)
     heater.start_at()
     heater.dispatch(Event("A"))
-    if name in RESERVED - SETTABLE:
+    if name in RESERVED:
         with pytest.raises(ChartError, match=name):
             heater.dispatch(Event("B", 3.0))
     else:
         heater.dispatch(Event("B", 3.0))
-        assert getattr(heater, name) == (True if name in SETTABLE else 3.0)
+        assert getattr(heater, name) == 3.0
     went_on(heater, watcher)
 
 
@@ -126,6 +126,20 @@ def went_on(heater: Any, watcher: Any) -> None:
     assert "off->on" in heater.trace()
     assert heater.stop() is None
     assert watcher.told[-1][0] == "stopped"
+
+
+@pytest.mark.parametrize("name", SWITCHES)
+def test_a_setting_that_is_on_or_off_takes_what_says_so_and_no_reading(name: str):
+    heater = heater_that_assigns(name, threaded=False)
+    for to in (False, True, 0, 1, None):
+        setattr(heater, name, to)
+        assert getattr(heater, name) is bool(to)
+    for reading in (21.5, 0.0, 2, "on", []):
+        with pytest.raises(
+            ChartBuildError, match=f"chart heater has an attribute {name} of its own"
+        ) as refused:
+            setattr(heater, name, reading)
+        assert refused.value.hint == f"call it differently, say {name}_of_mine"
 
 
 @pytest.mark.parametrize("name", sorted(set(PUBLIC) - {*WHY_FIXED, *EXTENSIBLE}))

@@ -12,7 +12,7 @@ from typing import NamedTuple, cast
 
 from farscope.engine.core.algorithm import TOP
 from farscope.engine.core.current_step import Here
-from farscope.engine.core.reserved import gives_way
+from farscope.engine.core.reserved import gives_way, switched
 from farscope.engine.definition.states import State, States
 from farscope.errors import UsageError
 from farscope.records.outside import raised_by_a_signal_handler
@@ -124,7 +124,7 @@ class Recorder:
 
     @instrumented.setter
     def instrumented(self, on: bool) -> None:
-        self._instrumented = bool(on)
+        self._instrumented = switched(self, "instrumented", on)
         self._arrange()
 
     @property
@@ -134,7 +134,7 @@ class Recorder:
 
     @live_spy.setter
     def live_spy(self, on: bool) -> None:
-        self._live_spy = bool(on)
+        self._live_spy = switched(self, "live_spy", on)
         self._arrange()
 
     @property
@@ -144,7 +144,7 @@ class Recorder:
 
     @live_trace.setter
     def live_trace(self, on: bool) -> None:
-        self._live_trace = bool(on)
+        self._live_trace = switched(self, "live_trace", on)
         self._arrange()
 
     def register_live_spy_callback(self, live_spy_callback: LineCallback) -> None:

@@ -248,6 +248,17 @@ def taken(name: str, by: str) -> ChartBuildError:
     )
 
 
+def switched(chart: Any, name: str, to: object) -> bool:
+    """Return what a setting of a chart's that is on or off becomes by assigning ``to``.
+
+    Raises:
+        ChartBuildError: that is neither: somebody has taken the name for something of their own.
+    """
+    if not isinstance(to, int | None) or to not in (None, False, True):
+        _refuse(name, chart)
+    return bool(to)
+
+
 def _overridden(name: str, by: str) -> ChartBuildError:
     if name == "top":
         return ChartBuildError(
