@@ -80,6 +80,14 @@ def test_a_step_below_gives_up_date_and_chart_before_what_happened(row, step, he
     assert shown[11] == "[13:14:24.000000] e->B() waiting_for_a_vehicle->charging"
 
 
+def test_steps_below_all_give_up_date_and_chart_where_one_has_to(row, step, head):
+    chart = LAMP._replace(name="very-long-name-of-a-charger-in-hall-07")
+    states = ("waiting_for_a_vehicle", "charging")
+    some = row(chart.name, recent=(step(chart, 1, 2.0), step(chart, 2, 3.0, states=states)))
+    shown = text_of(screen([some], Controls(), head, Size(100, 16))).splitlines()
+    assert [line[:24] for line in shown[11:13]] == ["[13:14:24.000000] e->B()", "[13:14:23.000000] e->B()"]
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_screen_holds_only_what_the_terminal_can_show(encoding, row, head):
     rows = [row("Ventil →", state="geöffnet → ok", event="→" * 40)]

@@ -239,17 +239,21 @@ def _steps(row: Row | None, width: int, height: int, glyphs: Glyphs) -> list[Lin
         return [[Span(padded("no chart", width, glyphs=glyphs), "dim")]]
     title = f"{row.label}  {count_text(row.steps, 12)} steps received"
     steps = map(Step._make, row.recent[-(height - 1) :])
-    texts = [_fitting(_step_text(step, row.label), row.label, width, glyphs) for step in steps]
+    texts = _fitting([_step_text(step, row.label) for step in steps], row.label, width, glyphs)
     return [
         [Span(padded(title, width, glyphs=glyphs), "bold underline")],
         *([Span(padded(text, width, glyphs=glyphs))] for text in texts),
     ]
 
 
-def _fitting(text: str, label: str, width: int, glyphs: Glyphs) -> str:
-    """Return a line about a step; where it is too long without its date and the chart, named above."""
-    if cells_of(glyphs.text(text)) <= width:
-        return text
+def _fitting(texts: list[str], label: str, width: int, glyphs: Glyphs) -> list[str]:
+    """Return lines about steps; if one is too long, all without their date and the chart, named above."""
+    if all(cells_of(glyphs.text(text)) <= width for text in texts):
+        return texts
+    return [_without_chart(text, label) for text in texts]
+
+
+def _without_chart(text: str, label: str) -> str:
     stamp, chart, rest = text.partition(f" [{escape(label)}]")
     return f"[{stamp[len('[0000-00-00 ') :]}{rest}" if chart else text
 
