@@ -479,6 +479,46 @@ def test_namesakes_can_be_told_apart_where_their_labels_are_cut(page, url):
         expect(page.locator("#tip")).to_contain_text(titles[0])
 
 
+def test_charts_whose_long_names_differ_in_their_ends_are_told_apart_in_list_lanes_and_title(page, url):
+    names = [f"very-long-name-of-a-charging-station-number-{number:02}" for number in range(3)]
+    with broadcast(*(charts := [lamp(name) for name in names]), url=url):
+        for chart in charts:
+            chart.start_at("house")
+        row(page, names[2]).click()
+        for where in (".rows .row:not([hidden]) .name .end", "#chart-name .end"):
+            ends = page.locator(where)
+            expect(ends.last).to_have_text("ber-02")
+            assert ends.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth + 1)")
+        fronts = page.locator(".rows .row:not([hidden]) .name .front")
+        assert fronts.evaluate_all("all => all.every(one => one.scrollWidth > one.clientWidth)")
+    drawn = page.evaluate(
+        """async (names) => {
+            const { drawName } = await import("/static/timeline-draw.js");
+            const pen = document.createElement("canvas").getContext("2d");
+            const written = [];
+            pen.fillText = (text) => written.push([text, pen.measureText(text).width]);
+            for (const name of names) drawName(pen, { name, host: "far", label: name }, 0, { left: 150 });
+            drawName(pen, { name: names[0], host: "far", label: `${names[0]}@far:77` }, 0, { left: 150 });
+            const host = "far".repeat(9);
+            drawName(pen, { name: "lamp", host, label: `lamp@${host}:77` }, 0, { left: 150 });
+            return written;
+        }""",
+        names,
+    )
+    assert all(width <= 132 for _, width in drawn)
+    assert [text[text.index("…") :] for text, _ in drawn] == [
+        "…ber-00",
+        "…ber-01",
+        "…ber-02",
+        "…ber-00:77",
+        "…:77",
+    ]
+    assert all(
+        text.startswith(front)
+        for (text, _), front in zip(drawn, ["very-", "very-", "very-", "ver", "lamp"], strict=True)
+    )
+
+
 def test_a_chart_that_is_heard_is_selected_until_somebody_chooses(page, url):
     with broadcast(chart := lamp("early"), url=url):
         chart.start_at("house")

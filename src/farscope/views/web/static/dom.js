@@ -1,6 +1,6 @@
 // Elements and their text. Nothing here or elsewhere makes markup from data: names are only ever text.
 
-import { labelParts } from "./format.js";
+import { labelParts, nameParts } from "./format.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -45,12 +45,15 @@ export function write(element, text) {
 
 /**
  * Write a chart's label into an element, touching nothing when it is there already. Where it is too long the host
- * gives way first, then the name; what tells the chart from its namesakes stays.
+ * gives way first, then the middle of the name; what tells the chart from its namesakes stays.
  */
 export function writeLabel(element, chart) {
   const { name, place, run } = labelParts(chart);
   if (element.textContent === name + place + run) return;
-  const parts = [make("span", { class: "own" }, name)];
+  const [front, end] = nameParts(name);
+  const own = make("span", { class: "own" }, make("span", { class: "front" }, front));
+  if (end) own.append(make("span", { class: "end" }, end));
+  const parts = [own];
   if (run) parts.push(make("span", { class: "place" }, place), make("span", { class: "run" }, run));
   element.replaceChildren(...parts);
 }

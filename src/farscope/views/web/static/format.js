@@ -2,6 +2,7 @@
 
 const RUN_LENGTH = 14; // characters of a label behind the host; a longer one is cut in front
 const RUN_END = 10;
+const NAME_END = 6; // characters of a long name that stay: names often differ in their ends
 
 let originMs = 0;
 
@@ -17,6 +18,13 @@ export function labelParts({ name, host, label }) {
   const run = label.slice(name.length + place.length);
   const end = run.length > RUN_LENGTH ? `…${run.slice(-RUN_END)}` : run;
   return { name: visible(name), place: visible(place), run: visible(end) };
+}
+
+/** Return [front, end] of a name, of which the front gives way where there is no room for both. */
+export function nameParts(name) {
+  const signs = [...name];
+  if (signs.length <= 2 * NAME_END) return [name, ""];
+  return [signs.slice(0, -NAME_END).join(""), signs.slice(-NAME_END).join("")];
 }
 
 /** Return 1,234 or 12.3k or 4.56M. */

@@ -1,6 +1,6 @@
 // How the timeline looks: ruler, lanes, spans, ticks, the moment. Draws what it is given and keeps nothing.
 
-import { clock, labelParts, midnight, visible } from "./format.js";
+import { clock, labelParts, midnight, nameParts, visible } from "./format.js";
 import { colour, stateFill, stateInk } from "./theme.js";
 
 export const LANE = 22;
@@ -10,6 +10,7 @@ const MOST_TICK = 9; // of what did not fail: the upper half of a bar is for the
 const TOOK = 3; // pixels that a step that took long is high
 const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
 const WIDTHS_KEPT = 5000;
+const MOST_MEASURED = 80; // characters of a name; more have no room in any gutter
 const HALO = 4;
 const widths = new Map();
 const labels = new Map(); // as they were cut, by width and text
@@ -168,23 +169,26 @@ export function drawName(pen, chart, y, { left, selected, chosen }) {
 }
 
 function fitted(pen, chart, room) {
-  const { name, place, run } = labelParts(chart);
-  const whole = name + place + run;
-  const key = `${room}|${whole}`;
+  const parts = labelParts(chart);
+  const key = `${room}|${parts.name}${parts.place}${parts.run}`;
   if (!labels.has(key)) {
     if (labels.size >= WIDTHS_KEPT) labels.clear();
-    labels.set(key, cut(pen, name + place, run, room));
+    labels.set(key, cut(pen, parts, room));
   }
   return labels.get(key);
 }
 
-function cut(pen, front, run, room) {
+function cut(pen, { name, place, run }, room) {
   const fits = (text) => pen.measureText(text).width <= room;
-  const signs = [...front.slice(0, 80)];
-  if (signs.join("") === front && fits(front + run)) return front + run;
+  const whole = name + place + run;
+  if (whole.length <= MOST_MEASURED && fits(whole)) return whole;
+  if (place && fits(`${name.slice(0, MOST_MEASURED)}…${run}`)) return `${name}…${run}`;
+  const [front, end] = nameParts(name);
+  const signs = [...front.slice(0, MOST_MEASURED)];
+  const shown = (length) => `${signs.slice(0, length).join("")}…${end}${run}`;
   let length = signs.length;
-  while (length && !fits(`${signs.slice(0, length).join("")}…${run}`)) length -= 1;
-  return `${signs.slice(0, length).join("")}…${run}`;
+  while (length && !fits(shown(length))) length -= 1;
+  return shown(length);
 }
 
 /** Draw the line that stands at the moment shown, with a handle on the ruler. */
