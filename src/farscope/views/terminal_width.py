@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
+from functools import lru_cache
+from typing import Final
+
+CELLS_KEPT: Final = 4_096
+"""Characters of which it is remembered how many cells they take; at the limit the oldest go."""
+
+_ASCII = re.compile(r"[\x00-\x7f]+")
 
 
 def width(text: str) -> int:
     """Return how many cells of a terminal ``text`` takes: wide characters two, combining ones none."""
     if text.isascii():
         return len(text)
-    return sum(_cells(character) for character in text)
+    # Long names are mostly ASCII, and a table asks for thousands of them.
+    others = _ASCII.sub("", text)
+    return len(text) - len(others) + sum(map(_cells, others))
 
 
+@lru_cache(CELLS_KEPT)
 def _cells(character: str) -> int:
     if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
         return 0
