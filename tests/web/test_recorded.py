@@ -15,7 +15,7 @@ from farscope.records.step import NANOSECONDS
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.scope.ordering import reorder_buffer as ordering
 from farscope.scope.playback.time_index import Seek
-from farscope.testing.waiting import eventually
+from farscope.testing.waiting import PATIENCE_S, eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.live_model import Hub
 from farscope.views.web.serialize import ROW_FIELDS
@@ -407,3 +407,30 @@ def test_a_recording_of_nothing_shows_nothing(tmp_path):
         eventually(lambda: hub.finished or hub.failure)
         assert hub.failure is None
         assert hub.past(BEGIN_NS).history.tracks == {}
+
+
+def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path):
+    entries = []
+    for _ in range(9):
+        probe = RecordedProbe(KEYRING, 1, structure=STRUCTURE)
+        entries.append(probe.send(BEGIN_NS, all_charts=True))
+    log = recording(tmp_path / "large.farscope", entries)
+    looking, given_up, looked = threading.Event(), threading.Event(), []
+    with Seek(log, KEYRING) as seek, Scope(log, KEYRING) as scope:
+        entry, give_up = seek._file.entry, seek.give_up
+
+        def slow(number: int):
+            looked.append(number)
+            looking.set()
+            given_up.wait(PATIENCE_S)
+            return entry(number)
+
+        def give_up_and_tell() -> None:
+            give_up()
+            given_up.set()
+
+        seek._file.entry, seek.give_up = slow, give_up_and_tell
+        with Hub(scope, recorded=Recorded(seek)):
+            assert looking.wait(PATIENCE_S)
+        assert given_up.is_set()
+        assert len(looked) == 1

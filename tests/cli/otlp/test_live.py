@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import socket
 import subprocess
 import sys
@@ -13,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
+from farscope.cli.otlp.live import Order, send_spans
+from farscope.cli.selecting import EVERYTHING
 from farscope.errors import install_hint
 from farscope.testing.waiting import PATIENCE_S, eventually
 from farscope.views.otlp import otlp_lines
@@ -163,6 +166,22 @@ def test_a_second_ctrl_c_does_not_wait_for_a_collector_that_hangs(log_url, play,
         assert exporter.wait() == 130
         assert "exported 0 spans" in exporter.err
         assert "not delivered 4" in exporter.err
+
+
+def test_ctrl_c_while_a_large_recording_is_looked_through_ends_that_at_once(monkeypatch, collector):
+    class Large:
+        """A log whose opening is interrupted."""
+
+        url, shared = "file:large.farscope", False
+
+        def reader(self, *_args):
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("went on")
+
+    monkeypatch.setattr("farscope.cli.otlp.live.open_log", lambda _: Large())
+    order = Order("file:large.farscope", "start", None, EVERYTHING, collector.address, True, None)
+    with pytest.raises(KeyboardInterrupt):
+        send_spans(order)
 
 
 def _has_pending_signals(pid: int) -> bool:

@@ -225,6 +225,29 @@ def test_since_leaves_out_what_was_stored_before(record):
         assert seek.skim.end_ns - seek.skim.begin_ns == 10 * S
 
 
+@pytest.mark.parametrize("ask", [Seek.charts, lambda seek: seek.around(BEGIN_NS)])
+def test_what_is_looked_for_in_a_large_recording_is_given_up_on_request(record, ask):
+    log = record([entry for _ in range(9) for entry in run(Producer(1), 9)])
+    with Seek(log, KEYRING) as seek:
+        read, entry = [], seek._file.entry
+
+        def give_up_after(number: int) -> Entry | None:
+            read.append(number)
+            seek.give_up()
+            return entry(number)
+
+        seek._file.entry = give_up_after
+        ask(seek)
+        assert len(read) == 1
+
+
+def test_headers_are_not_looked_through_for_who_has_given_up(record):
+    with Seek(record(list(run(Producer(1), 9))), KEYRING) as seek:
+        seek.give_up()
+        assert seek.skim.probes == {}
+        assert seek.charts() == []
+
+
 def test_reading_through_stands_still_while_somebody_asks_and_loses_nothing(record):
     log = record(list(run(Producer(3), 50)))
     with Seek(log, KEYRING) as seek, closing(Behind(log, seek).reader(0)) as reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from farscope.cli.log_exists import check_place
 from farscope.cli.otlp.sender import Sender
 from farscope.cli.outage import Heard
 from farscope.cli.selecting import tell_unmatched
-from farscope.cli.source import check_opened, names_text, open_source, up_to_now
+from farscope.cli.source import Source, check_opened, names_text, open_source, up_to_now
 from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import tell
 from farscope.errors import UsageError, install_hint
@@ -63,41 +64,60 @@ def send_spans(order: Order) -> None:
         raise UsageError(
             "sending spans needs OpenTelemetry's SDK and exporter", install_hint("otel")
         ) from error
-    with ending() as ended, open_collector(order.to) as collector:
-        over = until(order.for_s, ended)
-        sender, matching = Sender(collector, over), Matching(order.selection)
+    with open_collector(order.to) as collector:
         tell(f"exporting to {escape(collector.address)}; Ctrl-C ends")
-        try:
-            _send(order, sender, matching, lambda: over() or sender.gave_up)
-        finally:
-            tell_unmatched(matching)
-            tell(sender.account())
+        # Once it is open: a large recording is looked through before, and Ctrl-C ends that at once.
+        with _opened(order) as source, ending() as ended:
+            over = until(order.for_s, ended)
+            sender, matching = Sender(collector, over), Matching(order.selection)
+            try:
+                _send(source, sender, matching, lambda: over() or sender.gave_up, follow=order.follow)
+            finally:
+                tell_unmatched(matching)
+                tell(sender.account())
         sender.check()
 
 
-def _send(order: Order, sender: Sender, matching: Matching, over: Over) -> None:
+class _Read(NamedTuple):
+    """A log that is read."""
+
+    scope: Scope
+    url: str
+
+
+@contextmanager
+def _opened(order: Order) -> Iterator[_Read | Source]:
+    """Open what is to be sent."""
     if names_text(order.where):
         with open_source(order.where, order.since, order.key) as source:
-            steps = filter(matching.wants, source.steps)
-            while not over() and (batch := list(islice(steps, SPANS_A_REQUEST))):
-                sender.send(batch)
+            yield source
         return
     log = open_log(order.where)
     if not order.follow:
         check_place(log)
     # While the collector is away nothing is taken for long: the log then keeps what does not fit here.
     with Scope(log, order.key, order.since) as scope, scope.taking():
-        heard = Heard(scope, ALARMING)
-        try:
-            for batch in _batches(scope, heard, over, follow=order.follow):
-                chosen = filter(matching.wants, batch)
-                sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
-                heard.listen()
-        finally:
-            matching.know(view.id for view in scope.charts)
-            tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
-        # Its key's fingerprint was told above, with the other notices.
-        check_opened(scope.stats, ())
+        yield _Read(scope, log.url)
+
+
+def _send(source: _Read | Source, sender: Sender, matching: Matching, over: Over, *, follow: bool) -> None:
+    if isinstance(source, Source):
+        steps = filter(matching.wants, source.steps)
+        while not over() and (batch := list(islice(steps, SPANS_A_REQUEST))):
+            sender.send(batch)
+        return
+    scope = source.scope
+    heard = Heard(scope, ALARMING)
+    try:
+        for batch in _batches(scope, heard, over, follow=follow):
+            chosen = filter(matching.wants, batch)
+            sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
+            heard.listen()
+    finally:
+        matching.know(view.id for view in scope.charts)
+        tell(f"read {escape(source.url)}: {stats_line(scope.stats)}")
+    # Its key's fingerprint was told above, with the other notices.
+    check_opened(scope.stats, ())
 
 
 def _batches(scope: Scope, heard: Heard, over: Over, *, follow: bool) -> Iterator[list[Step]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import deque
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from farscope.errors import WireError
@@ -80,18 +81,24 @@ class Skim:
     A clock that was set while it was recorded is taken as it was at the end.
     """
 
-    def __init__(self, file: RecordingFile, from_ns: int = 0) -> None:
+    def __init__(
+        self,
+        file: RecordingFile,
+        from_ns: int = 0,
+        going_on: Callable[[Iterable[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
+    ) -> None:
         """Look at every header, at some hundred thousand a second.
 
         Args:
             file: the recording.
             from_ns: leave out what was stored before, in nanoseconds since the epoch.
+            going_on: returns as much of what there is to look at as there is time for.
         """
         self.probes: dict[str, ProbeFrames] = {}
         """By id, in the order of their first batches. Beyond ``MAX_PROBES`` they are left out: anybody can
         make up a probe."""
         clocks = Clocks("", delay_ns=int(WINDOW_S * NANOSECONDS))
-        for number, stored_ns in enumerate(file.frames.stored_ns):
+        for number, stored_ns in going_on(enumerate(file.frames.stored_ns)):
             if stored_ns < from_ns:
                 continue
             try:

@@ -6,9 +6,10 @@ import os
 from collections import OrderedDict, defaultdict, deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 from threading import RLock
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Self, TypeVar
 
 from farscope.errors import WireError
 from farscope.logs.recording.file import RecordingFile
@@ -54,6 +55,8 @@ HEARTBEAT_STEPS: Final = 10
 """What a batch without steps counts as among these."""
 
 EVER_NS: Final = 1 << 62
+
+T = TypeVar("T")
 
 
 class Rest(NamedTuple):
@@ -113,6 +116,7 @@ class Seek:
         self._kept: OrderedDict[int, _Opened] = OrderedDict()
         self._kept_steps = self._kept_bytes = 0
         self._ended: dict[str, Around] = {}
+        self._given_up = False
 
     def __enter__(self) -> Self:
         """Open the recording.
@@ -135,6 +139,17 @@ class Seek:
         with self.turn:
             self._file.close()
 
+    def give_up(self) -> None:
+        """End what anybody is looking for, and give whoever asks from now on what is found at once.
+
+        For those who are about to leave the block: a large recording of many probes takes minutes to look
+        through, and leaving waits for who asks.
+        """
+        self._given_up = True
+
+    def _unless_given_up(self, parts: Iterable[T]) -> Iterator[T]:
+        return takewhile(lambda _: not self._given_up, parts)
+
     @property
     def skim(self) -> Skim:
         """What the headers tell; whoever asks first waits until they were looked through.
@@ -144,7 +159,7 @@ class Seek:
         """
         with self.turn:
             if self._skim is None:
-                self._skim = Skim(self._file, self._from_ns)
+                self._skim = Skim(self._file, self._from_ns, self._unless_given_up)
             return self._skim
 
     def charts(self) -> list[ChartView]:
@@ -155,11 +170,11 @@ class Seek:
         """
         world, skim = World(), self.skim
         with self.turn:
-            for probe, frames in skim.probes.items():
+            for probe, frames in self._unless_given_up(skim.probes.items()):
                 begin = frames.announced_before(len(frames))
                 age_ns = skim.end_ns - (frames.reached_ns[-1] - skim.corrections[probe])
                 announced = (place for place in frames.announcing if begin is not None and place >= begin)
-                for place in sorted({*announced, len(frames) - 1}):
+                for place in self._unless_given_up(sorted({*announced, len(frames) - 1})):
                     entry = self._file.entry(frames.numbers[place])
                     outcome = None if entry is None else self._intake.take(entry.data, 0)
                     if isinstance(outcome, Accepted):
@@ -174,7 +189,7 @@ class Seek:
         """
         found, skim = Around(), self.skim
         with self.turn:
-            for probe, frames in skim.probes.items():
+            for probe, frames in self._unless_given_up(skim.probes.items()):
                 self._add(found, probe, frames, (time_ns, skim.corrections[probe]))
         return found
 
@@ -238,7 +253,7 @@ class Seek:
         seen: set[int] = set()
         batches: deque[Batch] = deque()
         size, place = 0, -1
-        for place in places:
+        for place in self._unless_given_up(places):
             opened = self._opened(frames.numbers[place])
             # A probe sends again what it could not be sure of.
             if opened is None or opened.number in seen:

@@ -91,6 +91,8 @@ class Hub:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._ending.set()
+        if self.recorded is not None:
+            self.recorded.give_up()
         self._thread.join()
 
     def row(self, key: Key) -> Row | None:

@@ -58,6 +58,10 @@ class Recorded:
         self.first_ns = begin_ns if earliest is None else min(begin_ns, earliest)
         return self._seek.charts()
 
+    def give_up(self) -> None:
+        """End what is being looked for; what is told from now on may be a part of what there is."""
+        self._seek.give_up()
+
     @property
     def corrections(self) -> Mapping[str, int]:
         """What to take off the times of each probe."""
