@@ -15,6 +15,7 @@ from farscope.scope.notice import NoticeKind
 from farscope.scope.ordering.reorder_buffer import Now
 from farscope.scope.scope import Scope
 from farscope.scope.unknown import Why
+from farscope.scope.world import World
 from farscope.testing.waiting import eventually
 
 SECOND_NS = 10**9
@@ -114,6 +115,25 @@ class BusyLog(PastLog):
         return entries
 
 
+class ListenedLog(PastLog):
+    """A log in which, once its reader is to end, somebody speaks at the third look, if ``late`` is given."""
+
+    def __init__(self, *batches: tuple[float, bytes], late: bytes | None = None) -> None:
+        super().__init__(*batches)
+        self._late = late
+        self._ending = False
+        self._looks = 0
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        self._looks += self._ending
+        if self._looks == 3 and self._late is not None:
+            self.store(self._late)
+        return super().read(timeout_s, limit)
+
+    def interrupt(self) -> None:
+        self._ending = True
+
+
 class PartedLog(PastLog):
     """A log with parts that cannot be read."""
 
@@ -192,6 +212,28 @@ def test_what_is_stored_before_the_close_is_read_and_not_called_unread(keyring, 
     assert scope.stats.received == 7
 
 
+def test_who_is_closed_while_batches_take_long_to_take_in_does_not_wait_for_those_in_hand(
+    keyring, hand_probe, monkeypatch
+):
+    monkeypatch.setattr(collector, "LAST_LOOK_S", 0.0)
+    taking, closing = threading.Event(), threading.Event()
+    apply = World.apply
+
+    def slow(*args, **kwargs):
+        taking.set()
+        closing.wait(LONG_S)
+        return apply(*args, **kwargs)
+
+    monkeypatch.setattr(World, "apply", slow)
+    probe = hand_probe()
+    log = PastLog(*((0, probe.send(1)) for _ in range(READ_LIMIT)))
+    log.interrupt = closing.set
+    with Scope(log, keyring, "start") as scope:
+        assert taking.wait(LONG_S)
+    assert scope.stats.received == 1
+    assert Why.NOT_READ in {unknown.why for unknown in scope.stats.unknown}
+
+
 def test_a_producer_heard_long_before_the_close_is_unknown_after_its_last_step(keyring, hand_probe):
     polite = hand_probe("polite")
     batches = (4.5, hand_probe("dead").send(7)), (4.5, polite.send(2)), (4.5, polite.goodbye())
@@ -200,6 +242,24 @@ def test_a_producer_heard_long_before_the_close_is_unknown_after_its_last_step(k
     (unknown,) = scope.stats.unknown
     assert (unknown.subject, unknown.after, unknown.why) == ("dead", 7, Why.SILENT)
     assert scope.stats.lost == 0
+
+
+def test_a_producer_late_at_the_close_is_unknown_after_its_last_step_if_it_says_nothing_more(
+    keyring, hand_probe
+):
+    with Scope(ListenedLog((1.5, hand_probe("dead").send(7))), keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+    (unknown,) = scope.stats.unknown
+    assert (unknown.subject, unknown.after, unknown.why) == ("dead", 7, Why.SILENT)
+
+
+def test_a_producer_late_at_the_close_is_waited_for_and_known_if_it_speaks(keyring, hand_probe):
+    probe = hand_probe()
+    log = ListenedLog((1.5, probe.send(7)), late=probe.send(2))
+    with Scope(log, keyring, "start") as scope:
+        assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
+    assert scope.stats.unknown == ()
+    assert scope.stats.received == 9
 
 
 def test_parts_of_a_log_that_cannot_be_read_are_unknown_though_the_rest_is_read(keyring, hand_probe):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections import deque
@@ -13,7 +14,7 @@ from threading import Event, Lock, Thread, current_thread
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader, Unread, unread_of
 from farscope.records.boot_time import steady_ns
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.scope.chart import ChartView
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import Inbox
@@ -27,7 +28,7 @@ from farscope.scope.refusals import Refusals
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.scope.unknown import Unknown, Why, of_part
-from farscope.scope.world import SETTLE_NS, World
+from farscope.scope.world import LATELY_NS, OVERDUE_NS, SETTLE_NS, World
 
 READ_WAIT_S = 0.25
 """Longest wait for the next batch, and so the longest time between two looks at who fell silent."""
@@ -49,7 +50,13 @@ MAX_NOTICES = 4_096
 
 LAST_LOOK_S = 0.5
 """How long somebody who is stopped while reading what is new goes on to read what is there by then; a log to
-which more is added than that is not read to its end."""
+which more is added than that, or whose batches take long to take in, is not read to its end."""
+
+LATE_WAIT_S = (LATELY_NS - OVERDUE_NS) / NANOSECONDS
+"""How long somebody who is stopped waits at most for probes that are late; for healthy ones nobody waits."""
+
+LATE_LOOK_S = 0.1
+"""Longest time between two looks at whether they still are."""
 
 CLOSE_WAIT_S = 5.0
 """How long closing waits for the thread; a log that holds it for longer loses it, as a daemon, at exit."""
@@ -91,6 +98,8 @@ class Collector:
         self._world = World(clocks)
         self._lock = Lock()
         self._stopping = Event()
+        self._take_until_s = math.inf
+        """When what was read is not taken any more, by the monotonic clock; set before ``_stopping`` is."""
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._refusals = Refusals()
         self._listening_since_ns = steady_ns() if from_now else None
@@ -110,6 +119,8 @@ class Collector:
 
     def stop(self) -> None:
         """End the reading, and wait for its end within ``CLOSE_WAIT_S``; stopping twice changes nothing."""
+        if not self._stopping.is_set():
+            self._take_until_s = time.monotonic() + LAST_LOOK_S
         self._stopping.set()
         self._reader.interrupt()
         if self._thread is not current_thread():
@@ -236,10 +247,15 @@ class Collector:
         self._look_once_more()
 
     def _take_all(self, entries: Sequence[Entry]) -> bool:
-        """Take what was read; return False where the reading was stopped before all of it was taken."""
+        """Take what was read; return False where the reading was stopped before all of it was taken.
+
+        One who has the key can make batches that take seconds each to account for.
+        """
         for entry in entries:
             self._wait_for_room()
-            if self._stopping.is_set() and not self._inbox.wait_for_room(0.0):
+            if self._stopping.is_set() and (
+                time.monotonic() >= self._take_until_s or not self._inbox.wait_for_room(0.0)
+            ):
                 self._fall_behind()
                 return False
             self._take(entry)
@@ -250,15 +266,32 @@ class Collector:
 
     def _look_once_more(self) -> None:
         """Find out, once somebody has stopped the reading, whether it ends where the log does."""
-        deadline = time.monotonic() + LAST_LOOK_S
+        self._take_until_s = time.monotonic() + LAST_LOOK_S
         while self._until_ns is None and self._listening_since_ns is not None:
             try:
                 entries = self._reader.read(0.0, READ_LIMIT)
             except LogUnavailable:
                 self._fall_behind()
                 return
-            late = time.monotonic() >= deadline
+            late = time.monotonic() >= self._take_until_s
             if not self._take_all(entries) or self.caught_up or late:
+                break
+        self._wait_for_the_late()
+
+    def _wait_for_the_late(self) -> None:
+        """Find out of probes that are late, once all there is was read, whether they are running."""
+        deadline = time.monotonic() + LATE_WAIT_S
+        self._take_until_s = deadline + LAST_LOOK_S
+        while self.caught_up and self._until_ns is None and self._world.awaits(_now().steady_ns):
+            left_s = deadline - time.monotonic()
+            if left_s <= 0:
+                return
+            try:
+                entries = self._reader.read(min(LATE_LOOK_S, left_s), READ_LIMIT)
+            except LogUnavailable:
+                self._fall_behind()
+                return
+            if not self._take_all(entries):
                 return
 
     def _fall_behind(self) -> None:

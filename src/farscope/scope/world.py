@@ -16,7 +16,7 @@ from farscope.scope.labels import Labels, spellings
 from farscope.scope.liveness import SILENT_AFTER_NS, Life, Pulse, PulseRoom
 from farscope.scope.lookup import ambiguous, candidates, meant, unknown
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.clock_offsets import QUIET_NS, Clocks
+from farscope.scope.ordering.clock_offsets import Clocks
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
 from farscope.wire.batch import Batch
@@ -26,9 +26,13 @@ SETTLE_NS = 2_500_000_000
 """How long a scope must have been reading what is new before it tells that a probe fell silent: while it
 reads the past, or just after an outage, a probe's next heartbeat may be about to come."""
 
-LATELY_NS = QUIET_NS
-"""A probe says something every second. One that was heard so lately when the reading ended was running then;
-of any other nobody knows."""
+LATELY_NS = 2_500_000_000
+"""A probe says something every second, or every two where its program has chosen so. One that was heard so
+lately when the reading ended was running then; of any other nobody knows."""
+
+OVERDUE_NS = 1_300_000_000
+"""One that has said nothing for so long is late, unless it is one of every two seconds: whoever ends the
+reading then waits for it until ``LATELY_NS`` tells."""
 
 LOOK_BACK_NS = 500_000_000
 """How far the past is read from one look to the next for who has fallen silent in it."""
@@ -211,6 +215,13 @@ class World:
             if for_good or now_ns - probe.heard_ns >= LATELY_NS:
                 lately = now_ns - probe.heard_ns < SILENT_AFTER_NS
                 probe.left = Why.NO_GOODBYE if for_good and lately else Why.SILENT
+
+    def awaits(self, now_ns: int) -> bool:
+        """Tell whether a probe is late and may be running: its next word tells, or its silence."""
+        return any(
+            OVERDUE_NS <= now_ns - probe.heard_ns < LATELY_NS and not probe.closed
+            for probe in self._probes.values()
+        )
 
     def unknown(self) -> list[Unknown]:
         """Return of whom nothing is known behind their last step: who fell silent, or was when all ended."""
