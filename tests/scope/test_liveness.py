@@ -37,6 +37,14 @@ def test_a_chart_that_was_stopped_is_so_from_then_on_and_others_are_not():
     assert life.status(2, 103 * S) == "alive"
 
 
+def test_a_chart_that_goes_on_after_it_was_stopped_lives():
+    pulse = pulse_of(100, 101, 102)
+    pulse.stop(1, 101 * S)
+    pulse.go_on(1)
+    pulse.go_on(2)
+    assert pulse.life(0).status(1, 102 * S) == "alive"
+
+
 def test_a_clock_that_was_set_is_told_from_one_that_became_better_known():
     assert pulse_of(100, 101, 5_000, 5_001).life(0).was_set(4_898 * S)
     assert pulse_of(5_000, 5_001, 102, 103).life(0).was_set(-4_900 * S)

@@ -3,6 +3,7 @@ import time
 
 import pytest
 
+from farscope.engine import Event, Hsm, return_status, signals, spy_on
 from farscope.errors import (
     AmbiguousChart,
     BadUrl,
@@ -15,6 +16,7 @@ from farscope.errors import (
 )
 from farscope.logs.base import Entry
 from farscope.logs.url import open_log
+from farscope.probe.broadcast import broadcast
 from farscope.records.step import Step
 from farscope.records.text import spy_text
 from farscope.scope.inbox import Inbox
@@ -351,3 +353,26 @@ def test_what_retention_cut_is_told_and_counted(keyring):
     with Scope(log, keyring) as scope:
         assert scope.wait_for(lambda scope: scope.stats.cut == 3, LONG_S)
         assert [(n.kind, n.count) for n in scope.notices()] == [(NoticeKind.LOG_CUT, 3)]
+
+
+@spy_on
+def idle(chart, event):
+    if event.signal in {signals.A, signals.B, signals.UNSEEN}:
+        return return_status.HANDLED
+    chart.temp.fun = chart.top
+    return return_status.SUPER
+
+
+def test_a_chart_removed_and_added_again_is_seen_as_stopped_and_then_alive(url, keyring):
+    chart = Hsm(name="producer")
+    chart.start_at(idle)
+    with broadcast(chart, url=url, key=keyring) as probe, Scope(url, key=keyring, since="start") as scope:
+        chart.dispatch(Event(signal="A"))
+        probe.remove(chart)
+        assert scope.wait_for(lambda _: [view.status for view in scope.charts] == ["stopped"], LONG_S)
+        chart.dispatch(Event(signal="UNSEEN"))
+        probe.add(chart)
+        chart.dispatch(Event(signal="B"))
+        assert scope.wait_for(lambda _: [view.status for view in scope.charts] == ["alive"], LONG_S)
+        assert scope.wait_for(lambda _: scope.stats.received == 2, LONG_S)
+        assert scope.charts[0].lost == 0

@@ -11,6 +11,7 @@ from farscope.scope.intake import Accepted, Intake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.unknown import Why
 from farscope.scope.world import LATELY_NS, SETTLE_NS, SILENT_AFTER_NS, World
+from farscope.wire.envelope import Flags
 from farscope.wire.seal import Opener
 
 
@@ -144,7 +145,7 @@ def test_a_stopped_chart_is_told_once_and_stays_stopped(watched, hand_probe):
     probe = hand_probe()
     watched.take(probe.send(1))
     assert kinds(watched.take(probe.send(stopped=True))) == [NoticeKind.STOPPED]
-    assert watched.take(probe.goodbye()) == []
+    assert watched.take(probe.send(0, Flags.GOODBYE, stopped=True)) == []
     assert watched.statuses() == {"producer": "stopped"}
 
 
@@ -332,11 +333,70 @@ def test_a_silent_probe_without_a_chart_is_unknown_itself(watched, hand_probe):
 
 
 def test_a_chart_that_was_stopped_before_its_probe_fell_silent_is_known_to_its_end(watched, hand_probe):
+    probe = hand_probe("one", "two")
+    watched.take(
+        probe.seal(
+            replace(batch := probe.batch(2), charts=(batch.charts[0]._replace(stopped=True), batch.charts[1]))
+        )
+    )
+    watched.wait(SILENT_AFTER_NS)
+    assert watched.unknown() == [("two", 0, Why.SILENT)]
+    assert [view.unknown for view in watched.world.charts()] == [None, Why.SILENT]
+
+
+def test_a_probe_that_fell_silent_when_all_its_charts_had_stopped_is_unknown_itself(watched, hand_probe):
+    probe = hand_probe(host="pi", pid=3)
+    watched.take(probe.send(2, stopped=True))
+    watched.wait(SILENT_AFTER_NS - 1)
+    assert watched.unknown() == []
+    watched.wait(1)
+    assert watched.unknown() == [("pi:3", None, Why.SILENT)]
+    watched.take(probe.goodbye())
+    assert watched.unknown() == []
+
+
+def test_a_probe_forgotten_when_all_its_charts_had_stopped_is_unknown(watched, hand_probe, monkeypatch):
+    monkeypatch.setattr(world, "MAX_PROBES", 1)
+    watched.take(hand_probe("stopped").send(2, stopped=True))
+    watched.take(hand_probe("closed").goodbye())
+    watched.take(hand_probe("last").goodbye())
+    assert [(each.why, each.count) for each in watched.world.unknown()] == [(Why.FORGOTTEN, 1)]
+
+
+def test_a_chart_that_is_broadcast_again_after_it_stopped_lives_again(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(1))
+    watched.take(probe.send(stopped=True))
+    assert kinds(watched.take(probe.send(1))) == [NoticeKind.APPEARED]
+    assert watched.statuses() == {"producer": "alive"}
+    (life,) = watched.world.lives().values()
+    assert life.status(1, life.heard[-1][1]) == "alive"
+    assert NoticeKind.FELL_SILENT in kinds(watched.wait(SILENT_AFTER_NS))
+    assert watched.unknown() == [("producer", 2, Why.SILENT)]
+
+
+@pytest.mark.parametrize("announced_first", [True, False])
+def test_what_a_chart_did_while_it_was_not_broadcast_is_not_lost(watched, hand_probe, announced_first):
     probe = hand_probe()
     watched.take(probe.send(2))
     watched.take(probe.send(stopped=True))
-    watched.wait(SILENT_AFTER_NS)
-    assert watched.unknown() == []
+    probe.numbers[0] += 5
+    if announced_first:
+        watched.take(probe.send())
+    watched.take(probe.send(1))
+    assert watched.world.charts()[0].lost == 0
+    probe.lose(3)
+    watched.take(probe.send(1))
+    assert watched.world.charts()[0].lost == 3
+
+
+def test_a_stop_that_comes_late_does_not_stop_a_chart_that_lives_again(watched, hand_probe):
+    probe = hand_probe()
+    watched.take(probe.send(1))
+    stop, again = probe.send(stopped=True), probe.send(1)
+    watched.take(again)
+    watched.take(stop)
+    assert watched.statuses() == {"producer": "alive"}
 
 
 @pytest.mark.parametrize(

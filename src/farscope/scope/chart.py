@@ -16,7 +16,7 @@ from farscope.wire.batch import ChartEntry
 
 Status = Literal["alive", "silent", "closed", "stopped"]
 """alive: heard within a few heartbeats; silent: not, and nobody said goodbye; closed: its probe did;
-stopped: the chart itself was stopped."""
+stopped: the chart itself was stopped, or is not broadcast any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +82,8 @@ class Chart:
     _before: int = -1
     """Number of the last step before those that were to be received; -1 before anything was."""
     _last: int = 0
+    _skipped: int = 0
+    """Steps made while it was not broadcast: removed from its probe and not yet added again."""
     _ended: bool = False
 
     @property
@@ -90,7 +92,7 @@ class Chart:
         if self._before < 0:
             return 0
         end = max(self._last, self.number) if self._ended else self._last
-        return max(0, end - self._before - self.steps)
+        return max(0, end - self._before - self._skipped - self.steps)
 
     @property
     def bytes(self) -> int:
@@ -110,15 +112,17 @@ class Chart:
             self.state = newest[2].end
         return self.foreign.append_steps(steps)
 
-    def take_entry(self, entry: ChartEntry, batch: int, *, ended: bool) -> None:
-        """Take what batch number ``batch`` says of the chart as a whole."""
+    def take_entry(self, entry: ChartEntry, batch: int, first: RawStep | None = None, *, ended: bool) -> None:
+        """Take what batch number ``batch`` says of the chart; ``first`` is its first step in there."""
         if batch < self._batch:
             return
         self._batch = batch
         if self._before < 0:
             self._before = entry.number
         self._ended = self._ended or ended
-        self.stopped = self.stopped or entry.stopped
+        if self.stopped and not entry.stopped:
+            self._skipped += max(0, (first[1] - 1 if first else entry.number) - self.number)
+        self.stopped = entry.stopped
         # One that is announced again is mostly the same, and its names are there already.
         if entry.structure and entry.structure != self.structure:
             self.structure = entry.structure

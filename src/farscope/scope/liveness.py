@@ -128,6 +128,11 @@ class Pulse:
             del self._stopped[next(iter(self._stopped))]
             self._count()
 
+    def go_on(self, serial: int) -> None:
+        """Take note that a chart that was stopped lives again; it is taken for running all the time."""
+        self._stopped.pop(serial, None)
+        self._count()
+
     def life(self, correction_ns: int) -> Life:
         """Return what is known at this moment."""
         stopped = MappingProxyType(dict(self._stopped))

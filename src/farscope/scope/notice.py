@@ -14,9 +14,9 @@ class NoticeKind(StrEnum):
     """What a notice is about."""
 
     APPEARED = "appeared"
-    """A chart was seen for the first time."""
+    """A chart was seen for the first time, or again after it had stopped."""
     STOPPED = "stopped"
-    """A chart was stopped by its program."""
+    """A chart was stopped by its program, or is not broadcast any more."""
     CLOSED = "closed"
     """A chart's probe said goodbye."""
     FELL_SILENT = "fell silent"

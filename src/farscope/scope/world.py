@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farscope.records.step import NANOSECONDS, ChartId
+from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Ledger, Posted
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.intake import MAX_PROBES, Accepted
@@ -92,9 +92,12 @@ class _News:
 
     def first_of(self, serial: int) -> int:
         """Return when a chart's first step in it ended; if it made none, when the batch was sent."""
-        return next(
-            (step[3] + step[4] for step in self._batch.steps if step[0][3] == serial), self._batch.sent_ns
-        )
+        first = self.first_step(serial)
+        return self._batch.sent_ns if first is None else first[3] + first[4]
+
+    def first_step(self, serial: int) -> RawStep | None:
+        """Return a chart's first step in it."""
+        return next((step for step in self._batch.steps if step[0][3] == serial), None)
 
 
 class World:
@@ -108,7 +111,8 @@ class World:
         self.forgotten = 0
         """Charts forgotten at a limit."""
         self._left_open = 0
-        """Those of them that were neither stopped nor closed, so that nobody knows what they did then."""
+        """Those of them that were neither stopped nor closed, so that nobody knows what they did then; and
+        probes forgotten without having been closed that had no such chart."""
         self.at_end = False
         """Whether all there was to read was applied; somebody else keeps it up to date."""
         self._clocks = clocks
@@ -151,11 +155,15 @@ class World:
             )
             chart = self._charts[Key(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
-            chart.take_entry(entry, header.number, ended=goodbye)
+            first = news.first_step(entry.serial) if chart.stopped else None
+            chart.take_entry(entry, header.number, first, ended=goodbye)
             self._bytes += chart.structure_bytes - before_bytes
             if chart.stopped and not was_stopped:
                 probe.pulse.stop(entry.serial, batch.sent_ns)
                 notices.append(self._about(NoticeKind.STOPPED, chart.id, news.last_ns))
+            elif was_stopped and not chart.stopped:
+                probe.pulse.go_on(entry.serial)
+                notices.append(self._about(NoticeKind.APPEARED, chart.id, news.first_of(entry.serial)))
         more = 0
         for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
             more += self._charts[Key(probe.id, serial)].take_steps(steps)
@@ -230,7 +238,7 @@ class World:
             why = self._why_unknown(probe)
             if why is None:
                 continue
-            charts = [self._charts[key] for key in probe.charts.values()]
+            charts = [chart for key in probe.charts.values() if not (chart := self._charts[key]).stopped]
             found += [
                 Unknown(
                     why=why,
@@ -240,9 +248,9 @@ class World:
                     probe=probe.id,
                 )
                 for chart in charts
-                if not chart.stopped
             ]
             if not charts:
+                # Its next chart may have made steps that nobody had heard of.
                 found.append(Unknown(why=why, subject=self._label_of(probe), probe=probe.id))
         if self._left_open:
             found.append(Unknown(why=Why.FORGOTTEN, count=self._left_open))
@@ -394,9 +402,11 @@ class World:
             yield self._about(NoticeKind.APPEARED, chart_id, news.first_of(chart_id.serial))
 
     def _forget_probe(self, probe_id: str) -> None:
+        left_open = self._left_open
         for key in list(self._probes[probe_id].charts.values()):
             self._forget_chart(key)
         probe = self._probes.pop(probe_id)
+        self._left_open += left_open == self._left_open and not probe.closed
         probe.pulse.forget()
         self._places[probe.place] -= 1
         if not self._places[probe.place]:

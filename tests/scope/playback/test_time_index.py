@@ -166,6 +166,18 @@ def test_who_was_heard_when_is_told(record):
             assert tuple(lives[each.id.hex()].status(1, time_ns) for each in (gone, stays)) == expected
 
 
+def test_a_chart_that_was_added_again_is_told_as_living(record):
+    producer = Producer(1)
+    entries = [*run(producer, 3)]
+    producer.stopped.add(producer.charts[0].serial)
+    entries.append(producer.send(BEGIN_NS + 4 * S, all_charts=True))
+    producer.stopped.clear()
+    entries += run(producer, 3, begin_s=5)
+    with Seek(record(entries), KEYRING) as seek:
+        time_ns = BEGIN_NS + 8 * S
+        assert seek.around(time_ns).lives[producer.id.hex()].status(1, time_ns) == "alive"
+
+
 def test_before_a_probe_began_nothing_is_told_of_it(record):
     first, second = Producer(1, host="first"), Producer(1, host="second")
     log = record([*run(first, 30), *run(second, 30, begin_s=30)])

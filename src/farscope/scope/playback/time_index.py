@@ -269,6 +269,8 @@ class Seek:
                 part.rests[Key(probe, entry.serial)] = Rest(chart, entry.state, entry.number)
                 if entry.stopped:
                     pulse.stop(entry.serial, batch.sent_ns)
+                else:
+                    pulse.go_on(entry.serial)
             batches.append(batch)
             size += _bytes_of(batch)
             while size > room and batches:
