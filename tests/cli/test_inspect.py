@@ -67,4 +67,4 @@ def test_what_is_no_recording_is_an_error(tmp_path, farscope):
     (tmp_path / "x.farscope").write_text("hello")
     done = farscope("inspect", tmp_path / "x.farscope")
     assert done.returncode == 4
-    assert "is no recording" in done.stderr
+    assert "is not a recording" in done.stderr

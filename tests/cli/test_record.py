@@ -178,7 +178,7 @@ def test_a_part_of_a_recording_can_be_recorded_anew(recording, tmp_path, farscop
         (("none/run.farscope",), 4, "its folder is there"),
         (("run.farscope", "mars:x"), 4, "cannot be understood"),
         (("run.farscope", "none.farscope"), 4, "No such file"),
-        (("run.farscope", "--since", "yesterday"), 2, "no span of time"),
+        (("run.farscope", "--since", "yesterday"), 2, "invalid span of time"),
     ],
 )
 def test_what_makes_no_sense_is_an_error_with_a_hint_and_leaves_no_file(

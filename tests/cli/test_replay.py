@@ -111,9 +111,9 @@ def test_a_log_that_refuses_after_it_has_taken_something_is_waited_for(monkeypat
         (("{log}",), (2, "is a log")),
         (("none.farscope",), (4, "No such file")),
         (("{recording}", "{log}", "--spy"), (2, "for showing them here")),
-        (("{recording}", "--speed", "fast"), (2, "no speed")),
+        (("{recording}", "--speed", "fast"), (2, "invalid speed")),
         (("{recording}", "--from", "5s", "--to", "1s"), (2, "--from is not before --to")),
-        (("{recording}", "--from", "soon"), (2, "no span of time")),
+        (("{recording}", "--from", "soon"), (2, "invalid span of time")),
     ],
 )
 def test_what_makes_no_sense_is_an_error(recording, log_url, farscope, arguments, outcome):

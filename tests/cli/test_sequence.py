@@ -83,7 +83,7 @@ def test_text_without_a_trace_line_says_that_there_is_nothing():
 def test_a_moment_nobody_understands_is_told_with_what_one_looks_like():
     done = sequence("-", "--from", "soon", given="")
     assert done.returncode == 2
-    assert "'soon' is no moment" in done.stderr
+    assert "invalid time 'soon'" in done.stderr
 
 
 def test_what_fits_no_chart_and_no_signal_is_told_as_mistyped(url):

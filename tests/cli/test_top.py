@@ -215,7 +215,7 @@ def test_without_a_terminal_one_table_is_printed(recording, farscope):
         "LOST",
     ]
     assert re.fullmatch(r"lamp +\S+:\d+ +closed +on +[\d.]+s +[\d.]+ +PRESS +0 +0 +0", lamp)
-    assert "no terminal" in done.stderr.splitlines()[0]
+    assert "not a terminal" in done.stderr.splitlines()[0]
     assert done.stderr.splitlines()[-1] == "seen 4 steps of 1 probe, lost 0, duplicated 0"
 
 

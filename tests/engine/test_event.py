@@ -37,15 +37,15 @@ def test_inner_signals_are_told_from_the_users_by_number_and_name():
 
 @pytest.mark.parametrize("nonsense", [0, -1, 10**9, None, []])
 def test_what_is_no_signal_is_refused(nonsense):
-    with pytest.raises(ChartError, match="is no signal"):
+    with pytest.raises(ChartError, match="is not a signal"):
         Event(signal=nonsense)
-    with pytest.raises(ChartError, match="is no signal"):
+    with pytest.raises(ChartError, match="is not a signal"):
         signals.name_for_signal(nonsense)
 
 
 @pytest.mark.parametrize("nonsense", ["", None, 7])
 def test_what_is_no_name_makes_no_signal(nonsense):
-    with pytest.raises(ChartError, match="no name for a signal"):
+    with pytest.raises(ChartError, match="not a name for a signal"):
         signals.append(nonsense)
 
 

@@ -175,7 +175,7 @@ def test_deferring_more_than_a_queue_holds_is_refused(chart):
 
 def test_what_is_no_event_cannot_be_posted_or_dispatched(chart):
     for act in (chart.dispatch, chart.post_fifo, chart.post_lifo, chart.defer):
-        with pytest.raises(ChartError, match="is no event"):
+        with pytest.raises(ChartError, match="is not an event"):
             act(signals.U)
 
 

@@ -166,7 +166,7 @@ def test_options_that_make_no_sense_are_refused(options):
 
 
 def test_a_chart_that_its_caller_drives_refuses_the_options_of_those_that_run_by_themselves():
-    with pytest.raises(UsageError, match="on_error is no option of a chart that its caller drives"):
+    with pytest.raises(UsageError, match="on_error is not an option of a chart that its caller drives"):
         Hsm(on_error="continue")
 
 

@@ -212,7 +212,7 @@ def test_a_template_is_shared_and_what_is_registered_with_a_chart_is_not():
 
 
 def test_what_cannot_be_given_handlers_says_what_can():
-    with pytest.raises(ChartBuildError, match=r"flat is no state .*\n.*state_method_template"):
+    with pytest.raises(ChartBuildError, match=r"flat is not a state .*\n.*state_method_template"):
         Hsm("one").register_parent(flat, None)
 
 

@@ -95,7 +95,7 @@ def test_bounds_are_read_and_shown_in_the_address():
     ("url", "says"),
     [
         ("sqlite:/x?max_size=1", r"unknown parameter 'max_size'(.|\n)*known are max_age and max_bytes"),
-        ("sqlite:/x?max_bytes=lots", r"max_bytes in sqlite:/x\?max_bytes=lots: 'lots' is no size"),
+        ("sqlite:/x?max_bytes=lots", r"max_bytes in sqlite:/x\?max_bytes=lots: invalid size 'lots'"),
         ("sqlite:/x?max_age=0", "more than nothing"),
         ("sqlite:/x?max_age=1h&max_age=2h", "twice"),
         ("sqlite:", "names no folder"),

@@ -53,7 +53,7 @@ def test_what_is_no_chart_is_refused_with_the_way_to_write_it(chart, url, keyrin
         with pytest.raises(UsageError, match=r'broadcast\(chart, url="sqlite:x"\)'):
             broadcast(*given, url=url, key=keyring)
     assert chart.sinks == []
-    with broadcast(url=url, key=keyring) as probe, pytest.raises(UsageError, match="a str is no chart"):
+    with broadcast(url=url, key=keyring) as probe, pytest.raises(UsageError, match="a str is not a chart"):
         probe.add(chart, "x")
     assert chart.sinks == []
 
@@ -175,7 +175,7 @@ def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url
         probe.add(chart)
         chart.go(1)
         assert probe.stats.emitted == 2
-        with pytest.raises(UsageError, match="a str is no chart"):
+        with pytest.raises(UsageError, match="a str is not a chart"):
             probe.remove("chart")
     last = kit.open_all(stored(url), keyring).batches[-1].charts[0]
     assert (last.stopped, last.number) == (False, 7)

@@ -49,7 +49,7 @@ def test_what_is_not_whole_is_told_line_by_line():
     lines = survey_lines("x", survey, container)
     assert lines[1:5] == [
         "recording of version 1, 4.3 kB, not closed: its recorder was cut off, or is at work",
-        "torn: 7 bytes at the end are no whole batch and were dropped",
+        "torn: 7 bytes at the end are not a whole batch and were dropped",
         "damaged: 1 byte between batches were passed over",
         "changed: 2 batches with another checksum than written",
     ]

@@ -15,6 +15,7 @@ from typing import Final
 import click
 
 from farscope.cli.duration import DURATION
+from farscope.cli.options import key_option
 from farscope.cli.style import painted, say
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
@@ -44,30 +45,28 @@ COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "re
 
 @click.command()
 @click.argument("url", required=False)
-@click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to seal and open with."
-)
+@key_option("Key file to seal and open with.")
 @click.option(
     "--listen",
     "listen_s",
     type=DURATION,
     default="3s",
     show_default=True,
-    metavar="SPAN",
-    help="How long to listen to others, to compare their clocks with this machine's.",
+    metavar="TIME",
+    help="How long to listen to others, to compare their clocks with the one of this machine.",
 )
 @click.option(
     "--spool",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Where your programs' spools lie, if broadcast(spool=...) names a folder.",
+    help="Folder of your programs' spools, if broadcast(spool=...) names one.",
 )
 def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | None) -> int:
-    """Examine a log step by step, and say how to mend what is wrong.
+    """Examine a log step by step, and say how to fix what is wrong.
 
-    URL is the log's address; without it FARSCOPE_URL, or the log in your state folder. On a broker the
-    exchange and the stream are set up if they are missing and the user may. At the end one sealed
-    message, with no chart in it, is sent and read back. What waits in the spool is told for all addresses.
+    URL is the address of the log. The default is FARSCOPE_URL, or else the log in your state folder. On a
+    broker, a missing exchange or stream is created if the user has the right to. Finally, one sealed message
+    without a chart is sent and read back. Batches that wait in spools are reported for all addresses.
 
     The exit code is 1 if anything failed.
     """

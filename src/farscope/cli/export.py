@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from farscope.cli.duration import DURATION
+from farscope.cli.options import STANDARD_OUTPUT, for_option, out_option
 from farscope.cli.otlp.live import Order, send_spans
-from farscope.cli.output import STANDARD_OUTPUT, open_output
+from farscope.cli.output import open_output
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
 from farscope.cli.source import Source, open_source, source_options
 from farscope.cli.style import tell
@@ -42,18 +42,16 @@ FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
     "form",
     type=click.Choice(list(FORMATS)),
     required=True,
-    help="perfetto opens in the Perfetto UI, otlp is OpenTelemetry spans, jsonl and csv are a step a line, "
-    "mermaid and plantuml are state diagrams.",
+    help="perfetto for the Perfetto UI, otlp for OpenTelemetry spans, jsonl and csv with one step per line, "
+    "mermaid and plantuml for state diagrams.",
 )
 @selection_options
+@out_option
 @click.option(
-    "--out", type=click.Path(dir_okay=False), metavar="FILE", default=STANDARD_OUTPUT, help="Write to FILE."
+    "--to", metavar="ADDRESS", help="Send OTLP spans to a collector, such as http://localhost:4318."
 )
-@click.option("--to", metavar="ADDRESS", help="Send otlp to a collector, such as http://localhost:4318.")
-@click.option("--follow", is_flag=True, help="With --to: go on with what comes, until Ctrl-C.")
-@click.option(
-    "--for", "for_s", type=DURATION, metavar="SPAN", help="With --to: end after this span: 30s, 5m."
-)
+@click.option("--follow", is_flag=True, help="With --to: continue with new steps until Ctrl-C.")
+@for_option("With --to: stop after this time: 30s, 5m.")
 def export(
     where: str | None,
     *,
@@ -66,13 +64,13 @@ def export(
     follow: bool,
     for_s: float | None,
 ) -> None:
-    """Write a run in a form other tools read.
+    """Write a run in a format that other tools read.
 
-    The run is read from a log up to its present end, or from a FILE or standard input (-) that has
-    trace lines in it. However long it is, it is written as it is read and never held in memory.
+    The run is read from a log up to its present end, or from the trace lines in FILE or standard input (-).
+    It is written while it is read, and never held in memory.
 
-    With --to nothing is written: spans are sent to an OpenTelemetry collector, live with --follow. A
-    collector that is away is waited for. What was delivered and what was not is told at the end.
+    With --to, spans are sent to an OpenTelemetry collector instead, live with --follow. If the collector is
+    away, farscope waits for it. At the end it reports what was delivered and what was not.
     """
     if to is not None:
         if form != "otlp" or out != STANDARD_OUTPUT:

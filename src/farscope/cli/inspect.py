@@ -32,15 +32,15 @@ EXIT_NOT_WHOLE = 1
 
 @click.command()
 @click.argument("where", required=False, metavar="[FILE|URL]")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object with everything, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object with everything.")
 def inspect(where: str | None, *, as_json: bool) -> int:
-    """Tell what is in a recording or a log, without a key.
+    """Show what a recording or a log contains, without a key.
 
-    Which probes, sealed with which keys, how many batches from when to when, which are missing, and
-    whether a recording is whole. Names, hosts, steps and their number are sealed, so they are not told.
-    Nor is anything here proven: only who has the key can tell that a header is not made up.
+    Lists the probes, the keys they sealed with, the number and times of their batches, the batches that are
+    missing, and whether a recording is complete. Names, hosts and steps are sealed and not shown. Nothing
+    here is proven: without the key, a forged header looks like a real one.
 
-    Ends with 1 where something is missing, torn or changed, and with 0 where all is well.
+    The exit code is 1 if anything is missing, torn or changed, and 0 otherwise.
     """
     log = open_log(where)
     survey = Survey()

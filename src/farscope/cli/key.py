@@ -17,22 +17,22 @@ _PATH = click.argument("path", required=False, type=click.Path(path_type=Path))
 
 @click.group()
 def key() -> None:
-    """Make, show and rotate the key that seals everything.
+    """Create, show and rotate the key that seals everything.
 
-    Whoever has the key can read what your charts do, and can pretend to be one of them. Nobody else
-    can do either. A key file holds several keys: the first seals, all open.
+    Anyone with the key can read what your charts do and can pose as one of them. Nobody else can do either.
+    A key file holds one or more keys: the first one seals, all of them open.
 
-    PATH is a key file; without it the file FARSCOPE_KEY_FILE names is meant, or else your own.
+    PATH is a key file. The default is FARSCOPE_KEY_FILE, or else your own.
     """
 
 
-@key.command(short_help="Make a key file that only you can read.")
+@key.command(short_help="Create a key file that only you can read.")
 @_PATH
 def new(path: Path | None) -> None:
-    """Make a key file that only you can read.
+    """Create a key file that only you can read.
 
-    A file that is there already is left alone, with one exception: the key farscope makes by itself
-    for this machine's own log stays in the file, below the new key, so that what it sealed still opens.
+    An existing file is left alone, with one exception: the key that farscope creates by itself for the log of
+    this machine stays in the file, below the new key, so that what it sealed can still be opened.
     """
     target = _target(path)
     keyring = new_key_file(target)
@@ -43,12 +43,12 @@ def new(path: Path | None) -> None:
 
 @key.command(short_help="Show the fingerprints of the keys in a file.")
 @_PATH
-@click.option("--secret", is_flag=True, help="Print the keys themselves; whoever sees them can use them.")
+@click.option("--secret", is_flag=True, help="Print the keys themselves. Anyone who sees them can use them.")
 def show(path: Path | None, *, secret: bool) -> None:
     """Show the fingerprints of the keys in a file; the first is the one that seals.
 
-    A fingerprint tells keys apart and says nothing about them. Every sealed batch names the
-    fingerprint of its key in clear.
+    A fingerprint tells keys apart and reveals nothing about them. Every sealed batch names the fingerprint of
+    its key in clear.
     """
     target = _target(path)
     keyring = Keyring.load(target)
@@ -62,21 +62,21 @@ def show(path: Path | None, *, secret: bool) -> None:
         _say("made automatically, for the log of this machine only: a log that others can reach refuses it")
 
 
-@key.command(short_help="Put a new key on top, or remove the old ones.")
+@key.command(short_help="Add a new key on top, or remove the old ones.")
 @_PATH
 @click.option(
     "--drop-old",
     is_flag=True,
-    help="Make no key, and remove all but the first: what the others sealed cannot be read any more.",
+    help="Remove all keys but the first, and add none: what the others sealed can no longer be read.",
 )
 def rotate(path: Path | None, *, drop_old: bool) -> None:
-    """Put a new key on top of a key file, or with --drop-old remove the old ones.
+    """Add a new key on top of a key file, or remove the old ones with --drop-old.
 
-    The old keys still open what they sealed, until they are removed.
+    The old keys still open what they sealed until they are removed.
 
-    Copy the file to every watcher first and then to every sender: running programs take it up within
-    seconds. Once nothing sealed with the old keys is wanted, rotate --drop-old removes them: it
-    makes no key, and keeps the first one, which every sender has by then.
+    Copy the file to every watcher first and then to every sender: running programs pick it up within seconds.
+    When nothing sealed with the old keys is needed any more, rotate --drop-old removes them; the first key,
+    which every sender has by then, stays.
     """
     target = _target(path)
     if not drop_old:

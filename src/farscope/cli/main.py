@@ -23,15 +23,15 @@ class Verb(NamedTuple):
 VERBS = {
     "demo": Verb("farscope.cli.demo.command", "Show two charts watched from two other processes."),
     "watch": Verb("farscope.cli.watch", "Show what charts do, as they do it."),
-    "top": Verb("farscope.cli.top", "Show all charts in a table that keeps itself up to date."),
+    "top": Verb("farscope.cli.top", "Show all charts in a live table."),
     "web": Verb("farscope.cli.web", "Show every chart on a page in your browser."),
     "sequence": Verb("farscope.cli.sequence", "Draw a run as a sequence diagram."),
-    "export": Verb("farscope.cli.export", "Write a run in a form other tools read."),
-    "record": Verb("farscope.cli.record", "Record what is broadcast into one file, still sealed."),
-    "replay": Verb("farscope.cli.replay", "Play a recording once more, in its own rhythm."),
-    "inspect": Verb("farscope.cli.inspect", "Tell what is in a recording or a log, without a key."),
-    "doctor": Verb("farscope.cli.doctor", "Examine a log step by step, and say how to mend what is wrong."),
-    "key": Verb("farscope.cli.key", "Make, show and rotate the key that seals everything."),
+    "export": Verb("farscope.cli.export", "Write a run in a format that other tools read."),
+    "record": Verb("farscope.cli.record", "Record everything that is broadcast into one file, still sealed."),
+    "replay": Verb("farscope.cli.replay", "Play back a recording at its original pace."),
+    "inspect": Verb("farscope.cli.inspect", "Show what a recording or a log contains, without a key."),
+    "doctor": Verb("farscope.cli.doctor", "Examine a log step by step, and say how to fix what is wrong."),
+    "key": Verb("farscope.cli.key", "Create, show and rotate the key that seals everything."),
 }
 
 
@@ -79,8 +79,8 @@ class VerbGroup(click.Group):
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="VERB [ARGS]...",
-    epilog="Without an address a verb uses FARSCOPE_URL, or else the log in your state folder; "
-    "without --key it uses FARSCOPE_KEY_FILE, or else your key file.",
+    epilog="The default log is FARSCOPE_URL, or else the one in your state folder. The default key file is "
+    "FARSCOPE_KEY_FILE, or else your own.",
 )
 @click.version_option(package_name="farscope", prog_name="farscope")
 @click.pass_context

@@ -12,7 +12,7 @@ from typing import IO
 
 import click
 
-STANDARD_OUTPUT = "-"
+from farscope.cli.options import STANDARD_OUTPUT
 
 
 @contextmanager

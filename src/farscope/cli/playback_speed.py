@@ -37,7 +37,7 @@ class Speed(click.ParamType[float]):
         except ValueError:
             factor = 0.0
         if not 0 < factor < inf:
-            self.fail(f"{value!r} is no speed; write 2x, 0.5x or {MAX}", param, ctx)
+            self.fail(f"invalid speed {value!r}; write 2x, 0.5x or {MAX}", param, ctx)
         return factor
 
 
@@ -105,7 +105,7 @@ def place_ns(text: str, begin_ns: int, *, behind_ns: int | None = None, end_ns: 
         seconds = int(moment.replace(microsecond=0).timestamp())
     except (ValueError, OverflowError, OSError) as error:
         raise UsageError(
-            f"{text!r} is no place in a recording", "write 30s after its beginning, or 13:14:26"
+            f"invalid position {text!r}", "write 30s after its beginning, or 13:14:26"
         ) from error
     return seconds * NANOSECONDS + moment.microsecond * 1_000
 

@@ -11,9 +11,9 @@ from typing import Final
 
 import click
 
-from farscope.cli.duration import DURATION
 from farscope.cli.interrupts import LOOK_S, Over, ending, until
 from farscope.cli.log_exists import check_place, why_no_log
+from farscope.cli.options import for_option, since_option
 from farscope.cli.outage import GIVE_UP_S, NEVER_S, Patience
 from farscope.cli.progress import Progress
 from farscope.cli.style import tell
@@ -44,18 +44,22 @@ _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @click.argument("url", required=False)
-@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
-@click.option("--for", "for_s", type=DURATION, metavar="SPAN", help="End after this span: 30s, 5m.")
-@click.option("--snapshot", is_flag=True, help="Take what is there, from the start unless --since, and end.")
+@since_option
+@for_option()
+@click.option(
+    "--snapshot",
+    is_flag=True,
+    help="Record what the log holds now, from the start unless --since is given, and stop.",
+)
 def record(file: Path, url: str | None, *, since: str | None, for_s: float | None, snapshot: bool) -> None:
-    """Record what is broadcast into one file, still sealed.
+    """Record everything that is broadcast into one file, still sealed.
 
-    FILE is made new; let its name end in .farscope. URL is the log to record; without it FARSCOPE_URL,
-    or the log in your state folder.
+    FILE is a new file; its name should end in .farscope. URL is the log to record. The default is
+    FARSCOPE_URL, or else the log in your state folder.
 
-    No key is needed, because nothing is opened: whoever reads the recording needs the key the charts
-    broadcast with. For the same reason single charts cannot be picked here; watch, sequence and export
-    pick them from the recording. Ctrl-C ends it; whatever ends it, what was recorded is kept.
+    No key is needed, because nothing is opened: readers of the recording need the key that the charts
+    broadcast with. For the same reason charts cannot be selected here; watch, sequence and export select
+    them from the recording. Ctrl-C stops recording; what was recorded is kept, however it ends.
     """
     if _ADDRESS.match(str(file)):
         raise UsageError(

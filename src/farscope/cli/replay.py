@@ -13,6 +13,7 @@ from typing import Final
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, ending, unless_reader_gone
+from farscope.cli.options import key_option, spy_option
 from farscope.cli.playback_speed import SPEED, Pace, beside, place_ns
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
@@ -65,17 +66,23 @@ class Span:
 @click.argument("file")
 @click.argument("url", required=False)
 @click.option(
-    "--speed", type=SPEED, default="1x", show_default=True, metavar="FACTOR", help="2x, 0.5x, or max."
+    "--speed",
+    type=SPEED,
+    default="1x",
+    show_default=True,
+    metavar="FACTOR",
+    help="Playback speed: 2x, 0.5x, or max.",
 )
 @click.option(
-    "--from", "from_text", metavar="TIME", help="Begin there: 30s after the beginning, or 13:14:26."
+    "--from",
+    "from_text",
+    metavar="TIME",
+    help="Start time, such as 13:14:26, or an offset from the start, such as 30s.",
 )
-@click.option("--to", "to_text", metavar="TIME", help="End there.")
-@click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
+@click.option("--to", "to_text", metavar="TIME", help="End time, in the same forms.")
+@spy_option
 @selection_options
-@click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
-)
+@key_option()
 def replay(
     file: str,
     url: str | None,
@@ -87,13 +94,13 @@ def replay(
     selection: Selection,
     key: Path | None,
 ) -> None:
-    """Play a recording once more, in its own rhythm.
+    """Play back a recording at its original pace.
 
-    With FILE alone its steps are shown here, as watch shows them, when they are due. With a URL its batches
-    are appended to that log, so that others can watch; they stay sealed, so no key is needed, and times
-    stay those of the recording.
+    With FILE alone, its steps are shown like those of watch, each when it is due. With a URL, its batches
+    are appended to that log for others to watch; they stay sealed, so no key is needed, and keep the times
+    of the recording.
 
-    What else there is to tell, such as losses, stands where it was noticed. Ctrl-C ends it.
+    Notices, such as losses, appear where they happened. Ctrl-C stops the playback.
     """
     recording = open_log(file)
     if not isinstance(recording, RecordingLog):
@@ -123,7 +130,7 @@ def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None)
         # A line shows microseconds: what it shows as that moment belongs to the part, as in a sequence.
         to_ns = place_ns(to_text, begin_ns, behind_ns=from_ns or None) + MICROSECOND
     if from_ns >= to_ns:
-        raise UsageError("--from is not before --to", "exchange them")
+        raise UsageError("--from is not before --to", "swap them")
     return Span(from_ns, to_ns)
 
 

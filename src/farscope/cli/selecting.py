@@ -57,35 +57,35 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
         "charts",
         metavar="GLOB",
         multiple=True,
-        help="Only charts whose name or label fits; repeatable.",
+        help="Only charts whose name or label matches; repeatable.",
     )
     @click.option(
         "--signal",
         "signals",
         metavar="GLOB",
         multiple=True,
-        help="Only events whose signal fits; repeatable.",
+        help="Only events whose signal matches; repeatable.",
     )
     @click.option(
         "--not-signal",
         "not_signals",
         metavar="GLOB",
         multiple=True,
-        help="No events whose signal fits; repeatable.",
+        help="No events whose signal matches; repeatable.",
     )
     @click.option(
         "--state",
         "states",
         metavar="GLOB",
         multiple=True,
-        help="Only steps that begin or end in a state that fits; repeatable.",
+        help="Only steps that start or end in a matching state; repeatable.",
     )
     @click.option(
         "--only",
         type=Kinds(),
         metavar="KINDS",
         multiple=True,
-        help=f"Only what came to this, with commas between several: {', '.join(KINDS)}.",
+        help=f"Only steps with these outcomes, separated by commas: {', '.join(KINDS)}.",
     )
     @wraps(command)
     def with_selection(

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import click
 
-from farscope.cli.output import STANDARD_OUTPUT, open_output
+from farscope.cli.options import STANDARD_OUTPUT, out_option
+from farscope.cli.output import open_output
 from farscope.cli.playback_speed import beside
 from farscope.cli.selecting import selection_options, tell_unmatched
 from farscope.cli.source import names_text, open_source, source_options
@@ -44,32 +45,30 @@ FORMATS: dict[str, Callable[[Diagram, int], str]] = {
     "--by",
     type=click.Choice(list(LANES)),
     default="state",
-    help="What the lanes are: a chart's states, arrows its transitions (default); or the charts, "
-    "arrows the events they post to each other.",
+    help="What the lanes show: the states of a chart, with its transitions as arrows (the default); or the "
+    "charts, with the events they post to each other as arrows.",
 )
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="ascii", help="ascii by default.")
 @click.option(
-    "--last", type=click.IntRange(min=1), metavar="N", help="Only the last N of what would be drawn."
+    "--format", "form", type=click.Choice(list(FORMATS)), default="ascii", help="The default is ascii."
 )
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="Draw only the last N arrows.")
 @click.option(
     "--from",
     "from_text",
     metavar="TIME",
-    help="Only from then on: 13:14:26.5, the last time it was so late; of a recording, the first time, "
-    "or 30s after its beginning.",
+    help="Start time, such as 13:14:26.5 (the most recent one; in a recording, the first), or an offset from "
+    "the start of a recording, such as 30s.",
 )
-@click.option("--to", "to_text", metavar="TIME", help="Only up to then.")
+@click.option("--to", "to_text", metavar="TIME", help="End time, in the same forms.")
 @selection_options
 @click.option(
     "--fold",
     type=click.IntRange(min=0),
     metavar="N",
     default=FOLD_FROM,
-    help=f"Draw what comes N times in a row once, with a count; {FOLD_FROM} by default, 0 never.",
+    help=f"Fold N or more repetitions into one with a count; the default is {FOLD_FROM}, 0 folds nothing.",
 )
-@click.option(
-    "--out", type=click.Path(dir_okay=False), metavar="FILE", default=STANDARD_OUTPUT, help="Write to FILE."
-)
+@out_option
 def sequence(
     where: str | None,
     *,
@@ -86,9 +85,8 @@ def sequence(
 ) -> None:
     """Draw a run as a sequence diagram.
 
-    The run is read from a log up to its present end, or from a FILE or standard input (-) that has
-    trace lines in it; whatever stands between them is passed over. Without any of these it is
-    FARSCOPE_URL, or the log in your state folder.
+    The run is read from a log up to its present end, or from the trace lines in FILE or standard input (-);
+    other lines are skipped. The default is FARSCOPE_URL, or else the log in your state folder.
     """
     recorded = None if from_text is None and to_text is None else _recorded(where)
     window = window_ns(from_text, to_text, time.time_ns(), recorded)

@@ -13,6 +13,7 @@ import click
 
 from farscope.cli.interrupts import Over
 from farscope.cli.log_exists import check_place
+from farscope.cli.options import key_option
 from farscope.cli.outage import Heard
 from farscope.cli.style import tell
 from farscope.errors import KeyringError
@@ -171,9 +172,7 @@ def source_options(command: Callable[..., None]) -> Callable[..., None]:
     @click.option(
         "--since", default=START, metavar="WHEN", help="Where in a log to begin: 10m, 2h; start by default."
     )
-    @click.option(
-        "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
-    )
+    @key_option()
     @wraps(command)
     def with_source(*args: Any, **options: Any) -> None:
         command(*args, **options)

@@ -37,7 +37,7 @@ def window_ns(
         end = None if to_text is None else _latest(to_text, now) if start is None else _next(to_text, start)
         from_ns, to_ns = (None if moment is None else _ns(moment) for moment in (start, end))
     if from_ns is not None and to_ns is not None and from_ns > to_ns:
-        raise UsageError("--from is behind --to", "exchange them")
+        raise UsageError("--from is later than --to", "swap them")
     return from_ns, None if to_ns is None else to_ns + MICROSECOND - 1
 
 
@@ -71,7 +71,7 @@ def _parsed(text: str) -> datetime | time:
             return time.fromisoformat(text)
         _ns(moment)
     except (ValueError, OverflowError, OSError) as error:
-        raise UsageError(f"{text!r} is no moment", "write 2026-01-10 13:14:26, or 13:14:26") from error
+        raise UsageError(f"invalid time {text!r}", "write 2026-01-10 13:14:26, or 13:14:26") from error
     return moment
 
 

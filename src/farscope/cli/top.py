@@ -14,9 +14,9 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from farscope.cli.duration import DURATION
 from farscope.cli.interrupts import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
+from farscope.cli.options import WATCHING, for_option, key_option, since_option
 from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import say, tell
 from farscope.logs.base import FiniteLog, Log
@@ -47,30 +47,21 @@ ONCE_S: Final = 2.5
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
-@click.option(
-    "--for",
-    "for_s",
-    type=DURATION,
-    metavar="SPAN",
-    help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
-)
-@click.option("--all", "everything", is_flag=True, help="Show the charts of finished runs as well.")
-@click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
-)
+@since_option
+@for_option(WATCHING)
+@click.option("--all", "everything", is_flag=True, help="Include the charts of finished runs.")
+@key_option()
 def top(
     url: str | None, *, since: str | None, for_s: float | None, everything: bool, key: Path | None
 ) -> None:
-    """Show all charts in a table that keeps itself up to date.
+    """Show all charts in a live table.
 
-    URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
-    in your state folder. Of a recording, it shows the charts as they were at its end.
+    URL is the log that charts broadcast to, such as sqlite:FOLDER. The default is FARSCOPE_URL, or else the
+    log in your state folder. For a recording, the table shows the charts as they were at its end.
 
-    The charts of finished runs are folded away while others go on; --all, or the key f, shows them.
-    Keys sort, search, pause and choose a chart whose recent steps are shown; ? tells them all, q quits.
-    Where there is no terminal to draw on, or none to read keys from, one plain table is printed; the
-    account on standard error says so if there was more in the log.
+    Charts of finished runs are hidden while others are running; --all, or the key f, shows them. Keys sort,
+    search, pause, and select a chart to see its recent steps; ? lists them, q quits. Without a terminal, one
+    plain table is printed; the account on standard error says if there was more in the log.
     """
     log = open_log(url)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
@@ -82,7 +73,7 @@ def top(
             if interactive:
                 _live(feed, over, Controls(finished=everything or feed.ends))
             else:
-                tell("this is no terminal to draw on: one table is printed")
+                tell("not a terminal: one table is printed")
                 _once(feed, over, soon_after(ended), Controls(finished=everything or feed.ends))
         finally:
             tell(account(scope))

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 
-from farscope.cli.duration import DURATION
 from farscope.cli.interrupts import (
     LOOK_S,
     Over,
@@ -19,6 +18,7 @@ from farscope.cli.interrupts import (
     until,
 )
 from farscope.cli.nothing_seen import Waiting
+from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
 from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps
 from farscope.cli.style import say, tell
@@ -35,28 +35,24 @@ from farscope.views.text import escape, stats_json
 
 @click.command()
 @click.argument("url", required=False)
-@click.option("--spy", is_flag=True, help="Show every fact of each step, not only transitions.")
+@spy_option
 @selection_options
-@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
-@click.option(
-    "--for",
-    "for_s",
-    type=DURATION,
-    metavar="SPAN",
-    help="End after this span: 30s, 5m; it counts from when the past that --since names was read.",
-)
+@since_option
+@for_option(WATCHING)
 @click.option(
     "--json",
     "as_json",
     is_flag=True,
-    help="One JSON object a step or notice, with everything in it; the account as one on standard error.",
+    help="Print one complete JSON object for each step or notice, and the account as one on standard error.",
 )
 @click.option(
-    "--wire", type=click.Choice(WIRES), default="batches", show_default=True, help="Form of what travels."
+    "--wire",
+    type=click.Choice(WIRES),
+    default="batches",
+    show_default=True,
+    help="Wire format: sealed batches, or the lines of the miros example.",
 )
-@click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
-)
+@key_option()
 def watch(
     url: str | None,
     *,
@@ -70,14 +66,15 @@ def watch(
 ) -> None:
     """Show what charts do, as they do it.
 
-    URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
-    in your state folder. A recording is shown from its start to its end.
+    URL is the log that charts broadcast to, such as sqlite:FOLDER. The default is FARSCOPE_URL, or else the
+    log in your state folder. A recording is shown from start to end.
 
-    Steps go to standard output, one line a transition, plain when that is no terminal. On a terminal, and
-    with --spy, events that were ignored, refused by a guard or failed have a line as well; --only chooses
-    among them. What else is worth knowing (a chart appeared, went silent, something was lost) stands in its
-    place on standard error, and with --json among the steps as well; the closing accounting follows there.
-    Ctrl-C ends it; the account says so if there was more in the log.
+    Steps go to standard output, one line for each transition, in colour on a terminal. On a terminal, and
+    with --spy, there is also a line for each event that was ignored, refused by a guard, or failed; use
+    --only to choose. Notices (a chart appeared or fell silent, steps were lost) go to standard error, in
+    their place among the steps, and with --json to standard output as well. The closing account follows on
+    standard error.
+    Ctrl-C stops watching; the account says if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
     address = open_lines(url).url if log is None else log.url

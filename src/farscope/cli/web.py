@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from farscope.cli.options import key_option, since_option
 from farscope.cli.style import say, tell
 from farscope.errors import UsageError, install_hint
 from farscope.logs.recording.log import RecordingLog
@@ -28,14 +29,12 @@ from farscope.views.text import escape, stats_line
     "--host",
     default="127.0.0.1",
     metavar="ADDRESS",
-    help="Listen here instead of on loopback; makes a token.",
+    help="Listen on this address instead of loopback; a token is then required.",
 )
-@click.option("--port", type=click.IntRange(0, 65_535), help="Listen on this port; 0 takes a free one.")
-@click.option("--since", metavar="WHEN", help="Begin in the past: 10m, 2h, or start for all there is.")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Listen on this port; 0 picks a free one.")
+@since_option
 @click.option("--open", "open_browser", is_flag=True, help="Open the page in your browser.")
-@click.option(
-    "--key", type=click.Path(path_type=Path), metavar="PATH", help="The key file to open steps with."
-)
+@key_option()
 def web(
     url: str | None,
     *,
@@ -47,11 +46,11 @@ def web(
 ) -> None:
     """Show every chart on a page in your browser.
 
-    URL is the log they are broadcast to, such as sqlite:FOLDER; without it FARSCOPE_URL, or the log
-    in your state folder. A recording shows from its start.
+    URL is the log that charts broadcast to, such as sqlite:FOLDER. The default is FARSCOPE_URL, or else the
+    log in your state folder. A recording is shown from its start.
 
-    The page is served to this machine only. For any other address a token is made and printed; what
-    goes over the network then is not encrypted, so prefer ssh -L. Ctrl-C ends it.
+    The page is served to this machine only. For any other address a token is created and printed, and the
+    traffic is not encrypted: prefer ssh -L. Ctrl-C stops the server.
     """
     if find_spec("starlette") is None or find_spec("uvicorn") is None:
         raise UsageError("the page needs starlette and uvicorn", install_hint("web"))

@@ -57,7 +57,7 @@ class Signals:
             return number
         if not (name and isinstance(name, str)):
             raise ChartError(
-                f"{name!r} is no name for a signal", "name it by a string, or write signals.NAME"
+                f"{name!r} is not a name for a signal", "name it by a string, or write signals.NAME"
             )
         # No lock: a finalizer or a signal handler may make a signal in the middle of this. Each step below is
         # whole, and a number has its name before anybody is given it.
@@ -134,7 +134,9 @@ class Signals:
 
 
 def _no_signal(signal: object) -> ChartError:
-    return ChartError(f"{signal!r} is no signal", "write signals.NAME, or give the signal's name as a string")
+    return ChartError(
+        f"{signal!r} is not a signal", "write signals.NAME, or give the signal's name as a string"
+    )
 
 
 signals = Signals()

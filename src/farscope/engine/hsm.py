@@ -336,7 +336,7 @@ class Hsm(Mailbox):
             raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
         if not isinstance(state, BuiltState) or (state.shared and not isinstance(state, Template)):
             raise ChartBuildError(
-                f"{name_of(state)} is no state to which handlers can be given",
+                f"{name_of(state)} is not a state that handlers can be given to",
                 "make it with state_method_template(NAME), or create(NAME).to_method()",
                 state=name_of(state),
             )

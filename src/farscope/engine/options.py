@@ -65,7 +65,7 @@ def refuse_unknown(options: Iterable[str]) -> None:
     for name in options:
         if name in _OF_ACTIVE_CHARTS:
             raise UsageError(
-                f"{name} is no option of a chart that its caller drives",
+                f"{name} is not an option of a chart that its caller drives",
                 "give it to a chart that runs by itself: ActiveObject, Factory, Chart or AsyncChart",
             )
         if name not in _OF_EVERY_CHART:

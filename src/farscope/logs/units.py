@@ -47,7 +47,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.fullmatch(text.strip().lower()) if len(text) <= MAX_TEXT else None
     factor = _SIZE_UNITS.get(match["unit"]) if match else None
     if match is None or factor is None:
-        raise UsageError(f"{text[:MAX_TEXT]!r} is no size", "write a size like 500MB, 2GiB or 64k")
+        raise UsageError(f"invalid size {text[:MAX_TEXT]!r}", "write a size like 500MB, 2GiB or 64k")
     return int(Decimal(match["number"]) * factor)
 
 
@@ -70,6 +70,6 @@ def parse_span_ns(text: str) -> int:
         at = match.end()
     if not clean or at != len(clean):
         raise UsageError(
-            f"{text[:MAX_TEXT]!r} is no span of time", "write a span like 10m, 1h30m, 7d or 500ms"
+            f"invalid span of time {text[:MAX_TEXT]!r}", "write a span like 10m, 1h30m, 7d or 500ms"
         )
     return int(total)

@@ -385,6 +385,6 @@ def _check_charts(charts: tuple[object, ...]) -> None:
         if isinstance(chart, type) or not (hasattr(chart, "attach") and hasattr(chart, "detach")):
             # What was given is not shown: an address or a key may be a secret.
             raise UsageError(
-                f"a {type(chart).__name__} is no chart that can be broadcast",
+                f"a {type(chart).__name__} is not a chart that can be broadcast",
                 'give charts first and the address by name: broadcast(chart, url="sqlite:x")',
             )

@@ -91,7 +91,7 @@ class Pump:
             self._outbox.ask_to_be_woken()
             self._note(error)
             if first:
-                LOGGER.warning("%s: there is no thread to be had, steps wait: %s", self._who, error)
+                LOGGER.warning("%s: no thread can be started, steps wait: %s", self._who, error)
         else:
             self._thread = self._thread or thread
 

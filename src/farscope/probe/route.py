@@ -42,7 +42,7 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
     if wire == "lines":
         return Route(*lines_route(url, resolve_keyring(key, shared=True)))
     if wire != "batches":
-        raise UsageError(f"there is no wire {wire!r}", 'use wire="batches" or wire="lines"')
+        raise UsageError(f"unknown wire format {wire!r}", 'use wire="batches" or wire="lines"')
     log = open_log(url)
     keyring = resolve_keyring(key, shared=log.shared)
     root = _spool_root(spool) if isinstance(log, NetworkLog) else None

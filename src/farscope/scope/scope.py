@@ -82,9 +82,12 @@ class Scope:
             UsageError: a wire nobody knows, or a window that makes no sense.
         """
         if not 0 <= window_s <= MAX_WINDOW_S:
-            raise UsageError(f"a window of {window_s} seconds", f"give 0 to {MAX_WINDOW_S:g} seconds")
+            raise UsageError(
+                f"window_s must be 0 to {MAX_WINDOW_S:g} seconds, got {window_s}",
+                "leave it out for the default",
+            )
         if wire not in WIRES:
-            raise UsageError(f"{wire!r} is no wire format", f"one of: {', '.join(WIRES)}")
+            raise UsageError(f"unknown wire format {wire!r}", f"one of: {', '.join(WIRES)}")
         self._url = url
         self._key = key
         self._since = since

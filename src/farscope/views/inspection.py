@@ -113,7 +113,9 @@ def _container_lines(container: Container) -> list[str]:
     how = "closed in order" if container.closed else "not closed: its recorder was cut off, or is at work"
     lines = [f"recording of version {container.version}, {size_text(container.size)}, {how}"]
     if container.torn:
-        lines.append(f"torn: {number(container.torn, 'byte')} at the end are no whole batch and were dropped")
+        lines.append(
+            f"torn: {number(container.torn, 'byte')} at the end are not a whole batch and were dropped"
+        )
     if container.damaged:
         lines.append(f"damaged: {number(container.damaged, 'byte')} between batches were passed over")
     if container.unsound:

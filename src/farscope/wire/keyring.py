@@ -199,7 +199,8 @@ def fingerprint(key: Keyring | str | bytes | os.PathLike[str]) -> str:
 def _key(line: str, number: int, allow_public: bool) -> Key:
     if not _KEY_TEXT.fullmatch(line):
         raise BadKey(
-            f"line {number} is no key: {KEY_BYTES} bytes in URL-safe base64, 44 characters", _NEW_KEY
+            f"line {number} is not a key: it needs {KEY_BYTES} bytes in URL-safe base64, 44 characters",
+            _NEW_KEY,
         )
     secret = base64.urlsafe_b64decode(line)
     if not allow_public and hashlib.sha256(secret).hexdigest() in _PUBLIC_KEYS:

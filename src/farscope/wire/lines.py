@@ -77,7 +77,7 @@ class LineOpener:
         try:
             return OpenedLine(plain.decode(), sealed_s)
         except UnicodeDecodeError:
-            raise Malformed("a line that is no text") from None
+            raise Malformed("a line that is not text") from None
 
     def _take_keys(self) -> None:
         self._fernets = [Fernet(key.reveal()) for key in self._watch.keyring.keys]

@@ -242,8 +242,8 @@ def test_trace_lines_are_sent_too(tmp_path, collector):
     [
         (["--follow"], "--follow and --for are for sending"),
         (["--to", "http://localhost:1", "--out", "x.json"], "only otlp can be sent"),
-        (["--to", "localhost:4318"], "localhost:4318 is no address to send to"),
-        (["--to", "http://"], "is no address to send to"),
+        (["--to", "localhost:4318"], "localhost:4318 is not an address to send to"),
+        (["--to", "http://"], "is not an address to send to"),
         (["-", "--to", "http://localhost:1", "--follow"], "only a log can be followed"),
     ],
 )

@@ -292,7 +292,9 @@ def answering(*answers: Any) -> Factory:
 def test_a_status_as_a_target_is_refused_also_where_that_status_is_remembered(status):
     chart = answering(lambda _chart: status, lambda chart: chart.trans(status))
     chart.dispatch(Event("GO"))
-    with pytest.raises(NotAState, match=f"{status} is no state, but one leads to it.*\n.*chart.trans takes"):
+    with pytest.raises(
+        NotAState, match=f"{status} is not a state, but one leads to it.*\n.*chart.trans takes"
+    ):
         chart.dispatch(Event("GO"))
     assert chart.steps()[-1].facts[-1].kind is FactKind.FAILED
 
@@ -314,7 +316,7 @@ def test_what_is_no_status_is_refused_also_where_statuses_are_remembered(answer)
     chart = answering(*known, lambda _chart: answer)
     for _ in STATUSES:
         chart.dispatch(Event("GO"))
-    with pytest.raises(NoStatus, match="which is no status"):
+    with pytest.raises(NoStatus, match="which is not a status"):
         chart.dispatch(Event("GO"))
 
 

@@ -30,7 +30,7 @@ def test_a_state_created_and_never_nested_is_found_at_the_start(chart):
 
 @pytest.mark.parametrize("name", ["", None, 7])
 def test_a_state_needs_a_name(chart, name):
-    with pytest.raises(ChartBuildError, match="no name for a state"):
+    with pytest.raises(ChartBuildError, match="not a name for a state"):
         chart.create(name)
 
 
@@ -118,7 +118,7 @@ def test_states_may_be_named_by_strings_everywhere(chart):
 
 
 def test_a_start_at_an_unknown_name_is_refused(chart):
-    with pytest.raises(NotAState, match="'ghost' is no state, but the start of chart built leads to it"):
+    with pytest.raises(NotAState, match="'ghost' is not a state, but the start of chart built leads to it"):
         chart.start_at("ghost")
 
 

@@ -292,7 +292,7 @@ def test_states_made_by_parts_nest_in_declared_ones_of_one_chart_only():
     chart.dispatch(Event("PUSH"))
     assert [step.end for step in chart.steps()] == ["part", "wide", "shut", "wide"]
     other = driven(Door)
-    with pytest.raises(NotAState, match="part is no state of chart class Door"):
+    with pytest.raises(NotAState, match="part is not a state of chart class Door"):
         other.is_in("shut") and other._states.resolve(other, part, "test")
 
 
@@ -413,7 +413,7 @@ MISTAKES = {
     "would hide what each chart of class Wrong has": lambda n, _s: n.update(stop=State()),
     "reacts to A twice": lambda _n, s: (s.on("A", to=s), s.on("A", to=s)),
     "names no signal": lambda _n, s: s.on(to=s),
-    "is no signal, but state without a name so far": lambda _n, s: s.on(lambda _chart: None),
+    "is not a signal, but state without a name so far": lambda _n, s: s.on(lambda _chart: None),
     "belongs to the engine": lambda _n, s: s.on(signals.ENTRY_SIGNAL, to=s),
     "cannot be a reaction of state": lambda _n, s: s.on("A")(lambda _a, _b, _c: None),
     "a guard of state .* has to be awaited": lambda _n, s: s.on("A", to=s, guard=waits),
@@ -461,7 +461,7 @@ def test_a_class_that_does_not_say_where_to_start_must_be_told():
 @pytest.mark.parametrize(("returned", "what"), [(4, "4"), (True, "True")])
 def test_a_reaction_that_returns_a_status_is_told_what_to_return(returned, what):
     chart = driven(declare(lambda _n, s: s.on("A")(lambda _chart: returned)))
-    with pytest.raises(NotAState, match=f"returned {what}, which is no state") as caught:
+    with pytest.raises(NotAState, match=f"returned {what}, which is not a state") as caught:
         chart.dispatch(Event("A"))
     assert "None to stay" in caught.value.hint
 
@@ -478,7 +478,7 @@ def test_a_target_outside_the_class_is_refused_by_name():
         return return_status.SUPER
 
     chart = driven(declare(lambda _n, s: s.on("A")(lambda _chart: elsewhere)))
-    with pytest.raises(NotAState, match="elsewhere is no state of chart class Wrong, but s leads to it"):
+    with pytest.raises(NotAState, match="elsewhere is not a state of chart class Wrong, but s leads to it"):
         chart.dispatch(Event("A"))
 
 

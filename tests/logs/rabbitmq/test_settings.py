@@ -68,8 +68,8 @@ def test_the_shown_address_leads_back_to_the_same_settings(user: str, vhost: str
     ("url", "says"),
     [
         ("amqp://", "no host"),
-        ("amqp://host:notaport/", "no port number"),
-        ("amqp://host:99999/", "no port number"),
+        ("amqp://host:notaport/", "the port in the address is not a number"),
+        ("amqp://host:99999/", "the port in the address is not a number"),
         ("amqp://user:sec#ret@host/", "'#'"),
         ("amqp://[broken", "cannot be understood"),
         ("amqp://host?colour=red", "unknown setting 'colour'"),

@@ -131,8 +131,8 @@ def test_a_length_no_file_has_is_refused_before_anything_is_read():
 @pytest.mark.parametrize(
     ("head", "says"),
     [
-        (b"", "is no recording"),
-        (b"[2026-01-10] [c] e->B() c1->c2\n", "is no recording"),
+        (b"", "is not a recording"),
+        (b"[2026-01-10] [c] e->B() c1->c2\n", "is not a recording"),
         (pack_head()[:10], "head of the recording run is spoilt"),
         (pack_head()[:-1] + b"\0", "head of the recording run is spoilt"),
     ],

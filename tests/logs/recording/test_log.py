@@ -138,6 +138,7 @@ def test_a_recording_of_which_a_part_is_spoilt_says_that_it_could_not_be_read(pa
     assert (unread.name, unread.opened) == ("run.farscope", True)
     damaged = second - first
     assert (
-        unread.detail == f"4 bytes at its end are no whole batch, {damaged} bytes between batches are damaged"
+        unread.detail
+        == f"4 bytes at its end are not a whole batch, {damaged} bytes between batches are damaged"
     )
     reader.close()

@@ -195,9 +195,9 @@ def _endpoint(address: str) -> str:
         requests.Request("POST", address).prepare()
     except ValueError:
         # What it says may hold a password.
-        raise UsageError(f"{redacted(address)} is no address to send to", hint) from None
+        raise UsageError(f"{redacted(address)} is not an address to send to", hint) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise UsageError(f"{redacted(address)} is no address to send to", hint)
+        raise UsageError(f"{redacted(address)} is not an address to send to", hint)
     return address if parts.path.strip("/") else parts._replace(path=TRACES_PATH).geturl()
 
 

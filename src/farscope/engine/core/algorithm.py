@@ -171,7 +171,7 @@ class Walk:
         what = signals.name_for_signal(signal) if signal else self._signal_name
         if not is_status(status):
             raise NoStatus(
-                f"state {state.name} returned {status!r} for {what}, which is no status",
+                f"state {state.name} returned {status!r} for {what}, which is not a status",
                 "return what chart.trans gives, or one of return_status: HANDLED, UNHANDLED, SUPER",
                 state=state.name,
             )

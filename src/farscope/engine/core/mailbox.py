@@ -321,4 +321,4 @@ class Mailbox(Stepper):
 def checked(e: object) -> None:
     """Raise ``ChartError`` if ``e`` is no event."""
     if not isinstance(e, Event):
-        raise ChartError(f"{e!r} is no event", "write Event(signal=signals.NAME)")
+        raise ChartError(f"{e!r} is not an event", "write Event(signal=signals.NAME)")

@@ -83,7 +83,7 @@ class Factory(ActiveObject):
         """
         Factory.refuse_change(self)
         if not (state and isinstance(state, str)):
-            raise ChartBuildError(f"{state!r} is no name for a state", "name a state by a string")
+            raise ChartBuildError(f"{state!r} is not a name for a state", "name a state by a string")
         built = self._states.named.setdefault(state, BuiltState(state))
         if built.shared:
             raise _twice(self._name, state)

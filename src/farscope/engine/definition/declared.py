@@ -144,7 +144,7 @@ class DeclaredStates(States):
 
     def _learn(self, chart: Any, target: Any, asker: str) -> KnownState:  # noqa: ARG002 - it has no own states
         raise NotAState(
-            f"{name_of(target)} is no state of chart class {self._kind}, but {asker} leads to it",
+            f"{name_of(target)} is not a state of chart class {self._kind}, but {asker} leads to it",
             "declare it in the class, or have chart.nest put it into this one chart before its start",
             state=asker,
         )

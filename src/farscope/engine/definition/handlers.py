@@ -56,7 +56,7 @@ def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
     """
     if not callable(fn):
         raise ChartBuildError(
-            f"{fn!r} is no handler, but state {state} has it for one",
+            f"{fn!r} is not a handler, but state {state} uses it as one",
             "a handler is a function: def handler(chart, e)",
             state=state,
         )

@@ -202,7 +202,7 @@ def _awaiting(function: Call, to: Any, state: str) -> Call:
 
 def _a_number(function: Callable[..., Any], target: int, state: str) -> NotAState:
     return NotAState(
-        f"{name_of(function)}, a reaction of state {state}, returned {target!r}, which is no state",
+        f"{name_of(function)}, a reaction of state {state}, returned {target!r}, which is not a state",
         "return the state to go to, or None to stay; to refuse an event is for a guard",
         state=state,
     )

@@ -228,7 +228,8 @@ class State(BuiltState):
 def _signal(name: int | str, state: str) -> int:
     if not isinstance(name, int | str):
         raise ChartBuildError(
-            f"{name_of(name)} is no signal, but state {state} is to react to it", "write @state.on('SIGNAL')"
+            f"{name_of(name)} is not a signal, but state {state} is to react to it",
+            "write @state.on('SIGNAL')",
         )
     number = signals.append(name) if isinstance(name, str) else name
     if number <= LAST_INNER_SIGNAL:

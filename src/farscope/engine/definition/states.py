@@ -325,7 +325,7 @@ def _not_a_state(target: object, asker: str) -> NotAState:
     elif target is None:
         remedy = "say where to: return chart.trans(STATE)"
     return NotAState(
-        f"{name_of(target)} is no state, but {asker} leads to it",
+        f"{name_of(target)} is not a state, but {asker} leads to it",
         remedy,
         state=asker,
     )

@@ -25,7 +25,7 @@ def examine(folder: Path) -> Iterator[Check]:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir():
-        yield fail("folder", f"{place} is no folder", "name another one in the address")
+        yield fail("folder", f"{place} is not a folder", "name another one in the address")
         return
     if not os.access(place, os.R_OK | os.X_OK):
         yield fail("folder", f"{place} may not be read", RIGHT_TO_READ)

@@ -225,7 +225,7 @@ def _port(parts: SplitResult) -> int | None:
     except ValueError:
         hint = "write a number from 1 to 65535; a '/', '#' or '?' in a password is %2F, %23 or %3F"
         # What it says holds what stands in the port's place, which may be part of a password.
-        raise BadUrl("the address's port is no port number", hint) from None
+        raise BadUrl("the port in the address is not a number", hint) from None
     return port
 
 
@@ -242,7 +242,7 @@ def _query(parts: SplitResult) -> dict[str, str]:
 def _name(query: dict[str, str], key: str, default: str) -> str:
     name = query.get(key, default)
     if not name or len(name.encode()) > 255 or name.startswith("amq."):
-        raise BadUrl(f"{key}={name[:40]!r} is no usable name", "1 to 255 bytes, not starting with 'amq.'")
+        raise BadUrl(f"{key}={name[:40]!r} is not a usable name", "1 to 255 bytes, not starting with 'amq.'")
     return name
 
 

@@ -98,7 +98,7 @@ def check_head(data: bytes, name: str) -> None:
         LogRefused: they do not, or one of another version.
     """
     if data[: len(MAGIC)] != MAGIC:
-        raise LogRefused(f"{name} is no recording", "`farscope record FILE` makes one")
+        raise LogRefused(f"{name} is not a recording", "`farscope record FILE` makes one")
     if len(data) < HEAD_BYTES or _CRC.unpack_from(data, _HEAD.size)[0] != crc32(data[: _HEAD.size]):
         raise LogRefused(
             f"the head of the recording {name} is spoilt", "fetch the file again where it came from"

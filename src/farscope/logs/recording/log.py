@@ -167,7 +167,7 @@ class RecordingReader:
     def unread(self) -> Sequence[Unread]:
         """The recording itself, where a part of it is no batch any more."""
         faults = (
-            (self._file.torn, "bytes at its end are no whole batch"),
+            (self._file.torn, "bytes at its end are not a whole batch"),
             (self._file.frames.damaged, "bytes between batches are damaged"),
             (self._gone, "batches are not there any more"),
         )

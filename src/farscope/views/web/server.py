@@ -94,7 +94,7 @@ def _bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
     except OSError as error:
         raise UsageError(
-            f"{host} is no address to listen on: {error}", "give an address of this machine"
+            f"{host} is not an address to listen on: {error}", "give an address of this machine"
         ) from error
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
