@@ -24,6 +24,7 @@ with broadcast(door, url=LOG):
     door.dispatch(Event(signal="KNOCK"))
 
 with Scope(url=LOG, since="start") as scope:
+    scope.catch_up(timeout_s=10)
     steps = scope.take(timeout_s=5)
     for chart in scope.charts:
         print(f"{chart.name} made {chart.steps} steps, rests in {chart.state}, lost {chart.lost}")

@@ -93,6 +93,39 @@ def test_what_the_readme_asks_a_scope_shows_the_newest_of_several_runs(tmp_path:
     assert "PRESS()" not in shown
 
 
+BUSY = """
+from farscope import Event, Factory, broadcast
+
+busy = Factory("busy", threaded=False)
+here = busy.create("here").catch("AGAIN", lambda chart, event: chart.trans("here")).to_method()
+busy.nest(here, parent=None)
+with broadcast(busy):
+    busy.start_at(here)
+    for _ in range(5_000):
+        busy.dispatch(Event("AGAIN"))
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "programs", "look", "shows"),
+    [
+        ("README.md", ("lamp.py",), 'scope["lamp"]', "[lamp] e->PRESS() off->on"),
+        ("docs/tutorial.md", ("door.py", "visible.py"), 'scope["door"]', "ignored: ['KNOCK']"),
+    ],
+)
+def test_what_a_page_asks_a_scope_is_found_behind_the_steps_of_a_busy_chart(
+    page: str, programs: tuple[str, ...], look: str, shows: str, tmp_path: Path
+):
+    fences = [fence for fence in fences_of(ROOT / page) if fence.kind == "python"]
+    for fence in fences:
+        if fence.name in programs:
+            (tmp_path / fence.name).write_text(fence.body)
+    (asking,) = [fence.body for fence in fences if look in fence.body]
+    run([sys.executable, "-c", BUSY], tmp_path)
+    run_console(f"$ echo | python {programs[-1]}\n", tmp_path)
+    assert shows in run([sys.executable, "-c", asking], tmp_path)
+
+
 def test_fences_left_out_are_few_and_say_why():
     left_out = [(name_of(page), fence.reason) for page in PAGES for fence in fences_of(page) if fence.reason]
     assert len(left_out) == NOT_RUN, left_out

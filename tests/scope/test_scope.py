@@ -91,6 +91,20 @@ def test_a_foreign_chart_shows_the_spy_and_trace_of_its_steps(url, keyring, hand
             scope["consumer"]
 
 
+def test_a_scope_that_has_caught_up_knows_charts_far_behind_the_first_steps(
+    url, keyring, hand_probe, writer_of
+):
+    busy, late = hand_probe("busy"), hand_probe("late")
+    writer_of(busy)(*(busy.send(50) for _ in range(100)))
+    writer_of(late)(late.send(2))
+    with Scope(url, keyring, since="start") as scope:
+        assert scope.catch_up(LONG_S)
+        assert scope["late"].trace()
+        assert scope.stats.received == 5_002
+        assert scope.stats.waiting == 5_002
+        assert scope.catch_up(0)
+
+
 def test_iterating_blocks_until_another_thread_closes_and_hands_out_what_had_come(
     url, keyring, hand_probe, writer_of
 ):

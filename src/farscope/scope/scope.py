@@ -162,6 +162,8 @@ class Scope:
     def take(self, timeout_s: float, limit: int = CHUNK) -> list[Step]:
         """Return the steps that wait, at most ``limit``; wait up to ``timeout_s`` seconds for the first one.
 
+        It returns as soon as there are any, also while most of the past that ``since`` names is still unread:
+        call ``catch_up`` before where all of it is needed, and take again for what else waits.
         Of steps with very long texts fewer are returned, so that they fit into memory.
 
         Raises:
@@ -209,6 +211,17 @@ class Scope:
             if left <= 0:
                 return False
             self._inbox.wait_beyond(version, min(SLICE_S, left))
+
+    def catch_up(self, timeout_s: float) -> bool:
+        """Wait until all that the log held when the scope was entered was read; return whether it was.
+
+        From then on ``charts`` and ``scope["name"]`` know all of the past that ``since`` names. No steps
+        are taken.
+
+        Raises:
+            LogRefused: the log cannot be read any more, and its end was not reached.
+        """
+        return self.wait_for(lambda scope: scope.reached_end, timeout_s)
 
     @property
     def charts(self) -> list[ChartView]:
