@@ -229,3 +229,12 @@ def assert_shows(output: str, expected: list[str], command: str) -> None:
         pattern = re.compile(".*".join(re.escape(part) for part in line.strip().split("...")))
         if pattern.pattern and not any(pattern.fullmatch(shown.strip()) for shown in remaining):
             pytest.fail(f"`{command}` does not show {line!r}; it shows:\n{output}", pytrace=False)
+
+
+def test_every_decision_has_a_number_of_its_own_and_names_it_in_its_title():
+    pages = sorted((ROOT / "docs" / "decisions").glob("*.md"))
+    numbers = [page.name.partition("-")[0] for page in pages]
+    assert len(set(numbers)) == len(numbers)
+    assert all(
+        page.read_text().startswith(f"# {number}: ") for page, number in zip(pages, numbers, strict=True)
+    )
