@@ -96,7 +96,7 @@ def test_two_services_write_and_an_operator_reads_and_cannot_write(folder):
     seen, unread, refused = run_as(10_003, [OPERATORS.gr_gid], WATCH, f"sqlite:{folder}")
     assert (seen, unread, refused) == ("10001 10002", "", "6")
     stranger = run_as(10_004, [], WATCH, f"sqlite:{folder}")
-    assert stranger == ["", "Permission denied; readers=group in its program's address allows it", "6"]
+    assert stranger == ["", "Permission denied; readers= in its program's address says who may read it", "6"]
 
 
 def test_the_set_group_id_bit_of_a_folder_says_which_group_reads(folder):

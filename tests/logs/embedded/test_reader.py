@@ -273,7 +273,7 @@ def test_a_file_that_may_not_be_read_is_named_and_read_once_it_may(log, monkeypa
     reader = log.reader(since_ns=0)
     assert data(reader) == [b"y"]
     assert [(unread.name, unread.detail, unread.opened) for unread in reader.unread] == [
-        (path.name, "Permission denied; readers=group in its program's address allows it", False)
+        (path.name, "Permission denied; readers= in its program's address says who may read it", False)
     ]
     failure.clear()
     assert data(reader) == [b"x"]

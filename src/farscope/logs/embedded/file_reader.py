@@ -371,7 +371,7 @@ def in_words(reason: ForeignFormat | OSError) -> str:
     if isinstance(reason, ForeignFormat):
         return reason.message
     if isinstance(reason, PermissionError):
-        return f"{reason.strerror}; readers=group in its program's address allows it"
+        return f"{reason.strerror}; readers= in its program's address says who may read it"
     return reason.strerror or str(reason)
 
 
