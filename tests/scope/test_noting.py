@@ -51,6 +51,26 @@ def test_a_notice_moves_when_more_is_known_of_its_clock():
     assert noting.next_ns == 30
 
 
+def test_a_clock_that_is_better_known_moves_the_notices_of_its_probe_and_is_asked_once_for_all_of_them():
+    ahead_ns, asked = {"aa": 0, "bb": 0}, []
+    noting = Noting(lambda probe: asked.append(probe) or ahead_ns[probe])
+    for time_ns in range(100, 200):
+        noting.add(notice(time_ns, probe="aa"), 0)
+        noting.add(notice(time_ns, probe="bb"), 0)
+    ahead_ns.update(aa=50, bb=70)
+    asked.clear()
+    noting.correct("aa")
+    assert asked == ["aa"]
+    assert noting.next_ns == 50
+    noting.correct()
+    assert noting.next_ns == 30
+    placed = []
+    while len(noting):
+        placed.append(noting.next_ns)
+        noting.place(0)
+    assert placed == sorted([*range(50, 150), *range(30, 130)])
+
+
 def test_what_has_waited_for_long_enough_is_due_and_so_is_what_there_is_no_room_for():
     noting = Noting(right)
     noting.add(notice(50), 7)

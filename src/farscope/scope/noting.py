@@ -75,11 +75,19 @@ class Noting:
                 notice = replace(waiting.notice, time_ns=min(waiting.notice.time_ns, ended_ns))
                 self._put(number, waiting._replace(notice=notice, key_ns=self._key_ns(notice)))
 
-    def correct(self) -> None:
-        """Go by what is known of clocks by now."""
-        self._due.clear()
+    def correct(self, probe: str | None = None) -> None:
+        """Go by what is known by now of the clock of a probe, or of all."""
+        corrections: dict[str, int] = {}
         for number, waiting in list(self._waiting.items()):
-            self._put(number, waiting._replace(key_ns=self._key_ns(waiting.notice)))
+            notice = waiting.notice
+            if notice.time_ns is None or not notice.probe or notice.probe != (probe or notice.probe):
+                continue
+            if notice.probe not in corrections:
+                corrections[notice.probe] = self._correction_ns(notice.probe)
+            key_ns = notice.time_ns - corrections[notice.probe]
+            # Mostly nothing has changed, and who moves all each time is busy with that alone.
+            if key_ns != waiting.key_ns:
+                self._put(number, waiting._replace(key_ns=key_ns))
 
     def due_ns(self, until_ns: int, arrived_ns: int) -> int:
         """Return until when notices are due if those that came until ``arrived_ns`` are, or are too many."""

@@ -109,7 +109,7 @@ class Ordering:
         # An estimate of the past that moves later on is of a clock that moved.
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
-            self._noting.correct()
+            self._noting.correct(probe)
         self._note_known(probe)
         steps, each = accepted.posted.steps, batch.step_bytes
         if len(self._noting):
