@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -19,19 +18,12 @@ from farscope.probe.outbox import Outbox
 from farscope.probe.pump import Pump
 from farscope.probe.timing import Pace
 from farscope.probe.transport import SealedCarrier
-from farscope.records.facts import Fact, FactKind
-from farscope.records.shape import Shape, StepKind
-from farscope.records.sink import Sink
-from farscope.records.step import ChartId, RawStep
-from farscope.records.structure import ChartStructure, StateInfo
 from farscope.wire.batch import Batch
 from farscope.wire.codec import decode_body
 from farscope.wire.envelope import Flags
 from farscope.wire.keys import Keyring
 from farscope.wire.seal import Opener
-
-SHAPE = Shape(StepKind.HOOK, "B", "inner", "outer", (Fact(FactKind.OFFER, "inner"),))
-STRUCTURE = ChartStructure((StateInfo("outer"), StateInfo("inner", "outer")))
+from support.small_chart import SHAPE, STRUCTURE, SmallChart
 
 
 class TurnedClock:
@@ -59,34 +51,6 @@ class TurnedClock:
 
     def chance(self) -> float:
         return self.luck
-
-
-class SmallChart:
-    """An observable that makes steps of one shape when told."""
-
-    def __init__(self, serial: int = 1, name: str = "chart") -> None:
-        self.id = ChartId(name, "here", 1, serial)
-        self.sinks: list[Sink] = []
-        self.number = 0
-
-    def attach(self, sink: Sink) -> None:
-        if sink not in self.sinks:
-            self.sinks.append(sink)
-            sink.announce(self.id, STRUCTURE, "inner", self.number)
-
-    def detach(self, sink: Sink) -> None:
-        if sink in self.sinks:
-            self.sinks.remove(sink)
-
-    def step(self, texts: tuple[str, ...] = ()) -> RawStep:
-        self.number += 1
-        return (self.id, self.number, SHAPE, time.time_ns(), 10, 0, 0, 0, None, texts)
-
-    def go(self, count: int = 1) -> None:
-        for _ in range(count):
-            step = self.step()
-            for sink in list(self.sinks):
-                sink.step(step)
 
 
 @dataclass

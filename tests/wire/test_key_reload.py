@@ -14,7 +14,6 @@ from farscope.wire.key_reload import LOOK_S, RETRY_S, KeyWatch
 from farscope.wire.keyfile import AUTOMATIC_MARK
 from farscope.wire.keyring import Keyring, new_key_text
 from farscope.wire.keys import new_key_file, resolve_keyring, rotate_key_file
-from farscope.wire.lines import LineOpener, LineSealer
 from farscope.wire.seal import Opener, Sealer
 
 PROBE = bytes(16)
@@ -195,14 +194,3 @@ def test_a_dropped_key_stops_opening_with_the_next_look(path, hours):
     hours.now_s += LOOK_S
     with pytest.raises(WrongKey):
         opener.open(sealed)
-
-
-def test_lines_follow_the_file_as_batches_do(path, hours):
-    sealer, opener = LineSealer(Keyring.load(path)), LineOpener(Keyring.load(path))
-    opener.open(sealer.seal("before"))
-    rotate_key_file(path)
-    rotate_key_file(path, drop_old=True)
-    hours.now_s += LOOK_S
-    token = sealer.seal("after")
-    assert LineOpener(Keyring.load(path)).open(token).text == "after"
-    assert opener.open(token).text == "after"

@@ -23,14 +23,14 @@ from farscope.cli.selecting import check_lines, selection_options, tell_unmatche
 from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps
 from farscope.cli.style import say, tell
 from farscope.logs.base import FiniteLog
-from farscope.logs.lines import open_lines
 from farscope.logs.url import open_log
-from farscope.scope.feed import WIRES
+from farscope.miros_lines.exchange import open_lines
 from farscope.scope.in_place import InPlace
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.selection import Selection
 from farscope.views.text import escape, stats_json
+from farscope.wire.registry import WIRES
 
 
 @click.command()

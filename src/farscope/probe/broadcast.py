@@ -20,12 +20,13 @@ from farscope.probe.clock import Clock, SystemClock
 from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
 from farscope.probe.pump import Pump
-from farscope.probe.route import AnyKey, SpoolPlace, Wire, route
+from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.timing import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
 from farscope.probe.transport import AnyCarrier, CarrierMaker
 from farscope.records.sink import Observable
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
+from farscope.wire.registry import Wire
 
 CLOSE_S = 2.0
 """How long leaving may take; what is not stored by then is dropped and counted under ``closing``."""

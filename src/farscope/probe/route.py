@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Literal, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from farscope.errors import UsageError
 from farscope.logs.base import NetworkLog
 from farscope.logs.url import open_log
 from farscope.probe.backoff import LOGGER
-from farscope.probe.lines_carrier import lines_route
 from farscope.probe.spool.directory import default_spool_root
 from farscope.probe.spool.transport import SpoolCarriers
 from farscope.probe.transport import CarrierMaker, SealedCarrier
 from farscope.wire.keys import Keyring, resolve_keyring
+from farscope.wire.registry import BATCHES, WIRES, load
 
-Wire: TypeAlias = Literal["batches", "lines"]
-"""How steps travel: sealed batches, or the miros Fernet lines."""
 AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
 SpoolPlace: TypeAlias = str | os.PathLike[str] | bool | None
 """Where batches wait while a network log is away: a folder, True for the user's own, False for nowhere."""
@@ -39,10 +37,12 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
         KeyringError: no key, or one that may not be used.
         UsageError: there is no such wire, or no home folder for the spool's path.
     """
-    if wire == "lines":
-        return Route(*lines_route(url, resolve_keyring(key, shared=True)))
-    if wire != "batches":
-        raise UsageError(f"unknown wire format {wire!r}", 'use wire="batches" or wire="lines"')
+    if wire not in WIRES:
+        known = " or ".join(f'wire="{name}"' for name in WIRES)
+        raise UsageError(f"unknown wire format {wire!r}", f"use {known}")
+    if wire != BATCHES:
+        other: Route = load(wire, "transport").route(url, resolve_keyring(key, shared=True))
+        return other
     log = open_log(url)
     keyring = resolve_keyring(key, shared=log.shared)
     root = _spool_root(spool) if isinstance(log, NetworkLog) else None

@@ -18,8 +18,7 @@ from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.scope.chart import ChartView
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import Inbox
-from farscope.scope.intake import Accepted, Intake, Refusal, Refused
-from farscope.scope.lines_intake import LinesIntake
+from farscope.scope.intake import Accepted, EntryIntake, Refusal, Refused
 from farscope.scope.liveness import Life
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering.clock_offsets import Clocks
@@ -68,7 +67,7 @@ class Collector:
     def __init__(
         self,
         reader: LogReader,
-        intake: Intake | LinesIntake,
+        intake: EntryIntake,
         inbox: Inbox,
         timeline: Timeline,
         clocks: Clocks,

@@ -5,33 +5,25 @@ from __future__ import annotations
 import os
 import socket
 import time
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
-from farscope.errors import UsageError
-from farscope.logs.base import Entry, FiniteLog, Log, LogReader
-from farscope.logs.lines import open_lines
+from farscope.logs.base import FiniteLog, Log, LogReader
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.intake import Intake
-from farscope.scope.lines_intake import TICK, LinesIntake
-from farscope.scope.playback.reader_wrapper import ReaderAround
+from farscope.scope.intake import EntryIntake, Intake
 from farscope.scope.since import Since, since_ns
 from farscope.wire.keys import Keyring, resolve_keyring
-from farscope.wire.lines import LineOpener
+from farscope.wire.registry import BATCHES, load
 from farscope.wire.seal import Opener
 
-WIRES = ("batches", "lines")
-"""What a scope can read."""
-
-TICK_S = 0.1
-"""How often lines that wait for others are looked at while nothing comes."""
+AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
 
 
 class Feed(NamedTuple):
     """Where entries come from, and what makes steps of them."""
 
     reader: LogReader
-    intake: Intake | LinesIntake
+    intake: EntryIntake
     host: str
     """This machine's name."""
     from_now: bool
@@ -46,11 +38,11 @@ class Feed(NamedTuple):
 
 def open_feed(
     url: str | Log | None,
-    key: Keyring | str | bytes | os.PathLike[str] | None,
+    key: AnyKey,
     since: Since,
     wire: str,
 ) -> Feed:
-    """Open a log, or the exchanges of the lines format, and begin to read.
+    """Open what carries ``wire``, one of ``WIRES``, and begin to read.
 
     A log that ends, such as a recording, is read from its start unless ``since`` names another; spans
     count back from its end.
@@ -60,8 +52,9 @@ def open_feed(
         KeyringError: there is no key to read it with.
         UsageError: ``since`` cannot be understood, or what is read has no past.
     """
-    if wire == "lines":
-        return _lines(url, key, since_ns(since, time.time_ns()))
+    if wire != BATCHES:
+        feed: Feed = load(wire, "feed").open_feed(url, key, since_ns(since, time.time_ns()))
+        return feed
     log = open_log(url) if url is None or isinstance(url, str) else url
     opener = Opener(resolve_keyring(key, shared=log.shared))
     host = socket.gethostname()
@@ -81,29 +74,3 @@ def open_feed(
         horizon = None if start_ns and log.shared else start_ns
     intake = Intake(opener, since_ns=horizon, host=host)
     return Feed(reader, intake, host, start_ns is None, one_machine=not log.shared)
-
-
-def _lines(
-    url: str | Log | None, key: Keyring | str | bytes | os.PathLike[str] | None, start_ns: int | None
-) -> Feed:
-    if start_ns is not None:
-        raise UsageError("the lines format keeps nothing, so there is no past to read", "leave since out")
-    if url is not None and not isinstance(url, str):
-        raise UsageError("the lines format is read from an address", "give an amqp:// address, not a log")
-    exchanges = open_lines(url)
-    intake = LinesIntake(LineOpener(resolve_keyring(key, shared=True)))
-    return Feed(_TickingReader(exchanges.reader(), intake), intake, socket.gethostname(), from_now=True)
-
-
-class _TickingReader(ReaderAround):
-    """Lets an intake that has lines waiting look at them now and then."""
-
-    def __init__(self, reader: LogReader, intake: LinesIntake) -> None:
-        super().__init__(reader)
-        self._intake = intake
-
-    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
-        """Return the next lines, and a tick for each one that waits for another."""
-        waiting = self._intake.waiting
-        entries = super().read(min(timeout_s, TICK_S) if waiting else timeout_s, limit)
-        return entries + [Entry(TICK, time.time_ns())] * waiting

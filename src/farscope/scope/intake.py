@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Protocol
 
 from farscope.errors import Malformed, UnsupportedVersion, WireError, WrongKey
 from farscope.scope.accounting import OTHER_REASON, Ledger, Posted
@@ -93,6 +94,32 @@ class Totals:
         for reason, count in ledger.dropped.items():
             known = reason in self.dropped or len(self.dropped) < MAX_ALL_REASONS
             self.dropped[reason if known else OTHER_REASON] += count
+
+
+class EntryIntake(Protocol):
+    """What makes steps of a log's entries, and keeps account of them. Used by one thread at a time."""
+
+    numbered: bool
+    """Whether what is read carries numbers, so that what is missing shows."""
+    accepted: int
+    """Entries or steps taken."""
+    repeated: int
+    """Entries had before."""
+    refused: Counter[Refusal]
+    """Entries not taken, by reason."""
+
+    @property
+    def probes(self) -> int:
+        """Probes heard so far."""
+
+    def totals(self) -> Totals:
+        """Return the sums over all probes heard so far."""
+
+    def take(self, data: bytes, now_ns: int) -> Outcome | None:
+        """Take an entry; None where it completes nothing.
+
+        Bytes that cannot be taken are an outcome, never an exception.
+        """
 
 
 class Intake:

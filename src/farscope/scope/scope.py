@@ -15,7 +15,7 @@ from farscope.logs.base import Log
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.collector import Collector
-from farscope.scope.feed import WIRES, open_feed
+from farscope.scope.feed import open_feed
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
 from farscope.scope.liveness import Life
@@ -26,6 +26,7 @@ from farscope.scope.since import Since
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.wire.keys import Keyring
+from farscope.wire.registry import WIRES
 
 MAX_WINDOW_S = 60.0
 """Beyond this a window holds more steps than fit, and people wait for what they came to see."""

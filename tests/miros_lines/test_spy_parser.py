@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.miros_lines.spy_parser import Closing, SpyGroup, closing
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
-from farscope.scope.spy_group import Closing, SpyGroup, closing
 
 CHART = ChartId("c", "h", 0, 1)
 GROUPS = {

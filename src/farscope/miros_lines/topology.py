@@ -10,10 +10,10 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
 from farscope.errors import LogRefused
-from farscope.logs.lines import SPY, TRACE
 from farscope.logs.rabbitmq.connection import Link, Request
 from farscope.logs.rabbitmq.errors import ACCESS_REFUSED, PRECONDITION_FAILED, plain
 from farscope.logs.rabbitmq.settings import Settings
+from farscope.miros_lines.tokens import SPY, TRACE
 
 RIGHTS: Final = "'^(spy|trace|amq\\.gen.*)$'"
 

@@ -10,8 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.errors import Malformed, WrongKey
+from farscope.miros_lines.tokens import MAX_TOKEN_BYTES, LineOpener, LineSealer
+from farscope.wire.key_reload import LOOK_S, KeyWatch
 from farscope.wire.keyring import Keyring, new_key_text
-from farscope.wire.lines import MAX_TOKEN_BYTES, LineOpener, LineSealer
+from farscope.wire.keys import new_key_file, rotate_key_file
 
 OLD, NEW = new_key_text(), new_key_text()
 RING = Keyring.from_text(f"{NEW}\n{OLD}\n")
@@ -49,5 +51,20 @@ def test_bytes_that_are_no_token_are_malformed(data):
 def test_too_long_a_token_and_one_without_text_are_malformed():
     with pytest.raises(Malformed, match="over the limit"):
         OPENER.open(b"g" * (MAX_TOKEN_BYTES + 1))
-    with pytest.raises(Malformed, match="no text"):
+    with pytest.raises(Malformed, match="not text"):
         OPENER.open(Fernet(NEW.encode()).encrypt(b"\xff\xfe"))
+
+
+def test_lines_follow_the_key_file_as_batches_do(tmp_path, monkeypatch):
+    now_s = [1000.0]
+    monkeypatch.setattr(KeyWatch.__init__, "__defaults__", (lambda: now_s[0],))
+    path = tmp_path / "key"
+    new_key_file(path)
+    sealer, opener = LineSealer(Keyring.load(path)), LineOpener(Keyring.load(path))
+    opener.open(sealer.seal("before"))
+    rotate_key_file(path)
+    rotate_key_file(path, drop_old=True)
+    now_s[0] += LOOK_S
+    token = sealer.seal("after")
+    assert LineOpener(Keyring.load(path)).open(token).text == "after"
+    assert opener.open(token).text == "after"

@@ -13,17 +13,16 @@ from dataclasses import dataclass, field
 from sys import getsizeof
 
 from farscope.errors import Invariant, Malformed, WireError
-from farscope.logs.lines import TRACE, unmarked
+from farscope.miros_lines.spy_parser import Closing, SpyGroup, closing
+from farscope.miros_lines.tokens import TRACE, LineOpener, unmarked
 from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.records.trace_parser import TraceReader
 from farscope.records.weight import STEP_BYTES, texts_bytes
 from farscope.scope.accounting import Ledger
 from farscope.scope.intake import Accepted, Refusal, Refused, Totals
-from farscope.scope.spy_group import Closing, SpyGroup, closing
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import KEY_ID_BYTES, PROBE_BYTES, Flags, Header
-from farscope.wire.lines import LineOpener
 
 UNKNOWN = "lines"
 """Name of the chart that spy lines nobody can attribute are shown under."""

@@ -16,11 +16,11 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.lines import Line
-from farscope.logs.lines_topology import declare
 from farscope.logs.rabbitmq.connection import Link, Script
 from farscope.logs.rabbitmq.errors import blocked
 from farscope.logs.rabbitmq.settings import Settings
+from farscope.miros_lines.tokens import Line
+from farscope.miros_lines.topology import declare
 
 WINDOW_LINES: Final = 4_096
 """So many lines may be published and not yet confirmed; the rest of a call waits for confirms."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from farscope.logs.lines import SPY, TRACE, Line, LineWriter, open_lines
-from farscope.probe.transport import CarrierMaker, News
+from farscope.miros_lines.exchange import LineWriter, open_lines
+from farscope.miros_lines.tokens import SPY, TRACE, Line, LineSealer
+from farscope.probe.route import Route
+from farscope.probe.transport import News
 from farscope.records.step import RawStep, Step
 from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
 from farscope.wire.keyring import Keyring
-from farscope.wire.lines import LineSealer
 
 UNCONFIRMED: Final = "unconfirmed"
 """Published, and the broker did not confirm all of its lines: somebody may have seen them. Never repeated."""
@@ -84,11 +85,11 @@ class LinesCarrier:
         self._writer.close(timeout_s)
 
 
-def lines_route(url: str | None, key: Keyring) -> tuple[CarrierMaker, str]:
-    """Return what makes carriers of lines to ``url``, and the address without a password.
+def route(url: str | None, keyring: Keyring) -> Route:
+    """Return the way of lines to ``url``; touches nothing.
 
     Raises:
         BadUrl, LogRefused: the address is no good.
     """
     exchanges = open_lines(url)
-    return (lambda probe: LinesCarrier(exchanges.writer(probe.hex()), key), exchanges.url)
+    return Route(lambda probe: LinesCarrier(exchanges.writer(probe.hex()), keyring), exchanges.url)

@@ -9,13 +9,20 @@ from __future__ import annotations
 import struct
 from base64 import urlsafe_b64decode
 from binascii import Error as Base64Error
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from cryptography.fernet import Fernet, InvalidToken
 
 from farscope.errors import Malformed, WrongKey
 from farscope.wire.key_reload import KeyWatch
 from farscope.wire.keyring import Keyring
+
+SPY: Final = "spy"
+TRACE: Final = "trace"
+"""The exchanges; also what ``marked`` turns into a byte."""
+
+_MARKS: Final = {SPY: b"S", TRACE: b"T"}
+_EXCHANGES: Final = {mark: exchange for exchange, mark in _MARKS.items()}
 
 MAX_TOKEN_BYTES = 256 * 1024
 """A longer token is ``Malformed``: no line comes near it."""
@@ -24,6 +31,23 @@ VERSION = 0x80
 """The first byte of every Fernet token."""
 LEAST_BYTES = 1 + 8 + 16 + 16 + 32
 """Version, time, initial vector, one block, and the seal."""
+
+
+class Line(NamedTuple):
+    """A message and the exchange it goes to or comes from."""
+
+    exchange: str
+    token: bytes
+
+
+def marked(line: Line) -> bytes:
+    """Return a line as one entry of a reader: a byte for the exchange, then the message."""
+    return _MARKS[line.exchange] + line.token
+
+
+def unmarked(data: bytes) -> Line:
+    """Return the line that ``marked`` made an entry of."""
+    return Line(_EXCHANGES[data[:1]], data[1:])
 
 
 class OpenedLine(NamedTuple):

@@ -13,13 +13,13 @@ from pika.spec import Basic, BasicProperties, Queue
 
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Entry
-from farscope.logs.lines import SPY, TRACE, Line, marked
-from farscope.logs.lines_topology import declare
 from farscope.logs.rabbitmq.connection import Link, Script
 from farscope.logs.rabbitmq.consumer import Subscription
 from farscope.logs.rabbitmq.reader import RabbitReader
 from farscope.logs.rabbitmq.receive_buffer import Parcel, Start
 from farscope.logs.rabbitmq.settings import Settings
+from farscope.miros_lines.tokens import SPY, TRACE, Line, marked
+from farscope.miros_lines.topology import declare
 
 MAX_WAITING: Final = 1_000_000
 """Lines the broker keeps for a reader that is slower than what comes; beyond it the oldest are gone."""

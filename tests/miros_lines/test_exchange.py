@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from uuid import uuid4
 
 import pytest
 
 from farscope.errors import BadUrl, LogRefused, LogUnavailable
-from farscope.logs.lines import SPY, TRACE, Line, marked, open_lines, unmarked
+from farscope.miros_lines.exchange import open_lines
+from farscope.miros_lines.tokens import SPY, TRACE, Line, marked, unmarked
 from farscope.testing.waiting import eventually
 from support.broker import Broker
 from support.tcp_proxy import TcpProxy
@@ -119,4 +121,20 @@ def test_a_line_survives_as_an_entry(line):
 def test_other_addresses_are_refused_without_showing_a_password(url):
     with pytest.raises(BadUrl) as caught:
         open_lines(url)
+    assert "secret" not in str(caught.value)
+
+
+class NoPika:
+    def find_spec(self, name, *_):
+        if name.partition(".")[0] == "pika":
+            raise ModuleNotFoundError("No module named 'pika'", name=name)
+
+
+def test_without_pika_the_message_says_how_to_get_it(monkeypatch):
+    needs = ("farscope.miros_lines.", "farscope.logs.rabbitmq.", "pika.")
+    for module in [name for name in sys.modules if f"{name}.".startswith(needs)]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setattr(sys, "meta_path", [NoPika(), *sys.meta_path])
+    with pytest.raises(LogRefused, match=r"pip install .\.\[rabbitmq\]") as caught:
+        open_lines("amqp://guest:secret@host/")
     assert "secret" not in str(caught.value)

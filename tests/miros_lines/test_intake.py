@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from farscope.errors import Invariant
-from farscope.logs.lines import SPY, TRACE, Line, marked
+from farscope.miros_lines import intake as lines_intake
+from farscope.miros_lines.intake import AROUND_NS, HOLD_NS, MAX_GROUP, TICK, UNKNOWN, LinesIntake
+from farscope.miros_lines.tokens import SPY, TRACE, Line, LineOpener, LineSealer, marked
 from farscope.records.shape import StepKind
-from farscope.scope import lines_intake
 from farscope.scope.intake import Accepted, Refused
-from farscope.scope.lines_intake import AROUND_NS, HOLD_NS, MAX_GROUP, TICK, UNKNOWN, LinesIntake
 from farscope.wire.keyring import Keyring, new_key_text
-from farscope.wire.lines import LineOpener, LineSealer
 
 RING = Keyring.from_text(new_key_text())
 SEALER = LineSealer(RING)
@@ -150,7 +149,7 @@ def test_spy_lines_without_end_are_cut_into_steps(feeder):
 
 
 def test_a_held_line_is_one_or_the_other():
-    from farscope.scope.lines_intake import _Held
+    from farscope.miros_lines.intake import _Held
 
     with pytest.raises(Invariant):
         LinesIntake(LineOpener(RING))._step(_Held(0, 0), 0)

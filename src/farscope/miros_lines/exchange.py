@@ -1,42 +1,20 @@
-"""The miros way through RabbitMQ: two fanout exchanges, ``spy`` and ``trace``, one message a line.
+"""The two RabbitMQ exchanges that lines travel through, ``spy`` and ``trace``.
 
-No log: nothing is stored, so there is no past, and what is published while nobody listens is gone. What
-a message holds is opaque here.
+They are not a log: nothing is stored, so there is no past, and what is published while nobody listens is
+gone.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 from farscope.errors import BadUrl, LogRefused, install_hint
 from farscope.logs.base import LogReader
+from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.url import default_url, redacted
-
-SPY: Final = "spy"
-TRACE: Final = "trace"
-"""The exchanges; also what ``mark`` turns into a byte."""
-
-_MARKS: Final = {SPY: b"S", TRACE: b"T"}
-_EXCHANGES: Final = {mark: exchange for exchange, mark in _MARKS.items()}
-
-
-class Line(NamedTuple):
-    """A message and the exchange it goes to or comes from."""
-
-    exchange: str
-    token: bytes
-
-
-def marked(line: Line) -> bytes:
-    """Return a line as one entry of a reader: a byte for the exchange, then the message."""
-    return _MARKS[line.exchange] + line.token
-
-
-def unmarked(data: bytes) -> Line:
-    """Return the line that ``marked`` made an entry of."""
-    return Line(_EXCHANGES[data[:1]], data[1:])
+from farscope.miros_lines.tokens import Line
 
 
 class LineWriter(Protocol):
@@ -60,15 +38,30 @@ class LineWriter(Protocol):
         """Make a waiting ``publish`` return or raise soon; callable from any thread."""
 
 
-class LineExchanges(Protocol):
-    """The two exchanges at an address; making one touches nothing."""
+class LineExchanges:
+    """The two exchanges on one broker; making one touches nothing. May be used from several threads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        make_writer: Callable[[Settings, str], LineWriter],
+        make_reader: Callable[[Settings], LogReader],
+    ) -> None:
+        self._settings = settings
+        self._make_writer = make_writer
+        self._make_reader = make_reader
+
+    def __repr__(self) -> str:
+        return f"LineExchanges({self.url!r})"
 
     @property
     def url(self) -> str:
         """The address, without any password."""
+        return self._settings.url
 
     def writer(self, name: str) -> LineWriter:
         """Return a writer; ``name`` shows in the broker's list of connections."""
+        return self._make_writer(self._settings, name)
 
     def reader(self) -> LogReader:
         """Return a reader of all lines from now on, as ``marked`` makes entries of them.
@@ -77,6 +70,7 @@ class LineExchanges(Protocol):
             LogUnavailable: the broker cannot be reached.
             LogRefused: not like this.
         """
+        return self._make_reader(self._settings)
 
 
 def open_lines(url: str | None = None) -> LineExchanges:
@@ -93,12 +87,12 @@ def open_lines(url: str | None = None) -> LineExchanges:
             "write amqp://user@host:port/vhost",
         )
     try:
-        rabbitmq = importlib.import_module("farscope.logs.lines_rabbitmq")
+        writer = importlib.import_module("farscope.miros_lines.writer")
+        reader = importlib.import_module("farscope.miros_lines.reader")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] != "pika":
             raise
         raise LogRefused(
             f"lines to {redacted(address)} need the package pika", install_hint("rabbitmq")
         ) from error
-    exchanges: LineExchanges = rabbitmq.open(address)
-    return exchanges
+    return LineExchanges(Settings.from_url(address), writer.RabbitLineWriter, reader.RabbitLineReader)
