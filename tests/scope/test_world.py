@@ -390,6 +390,18 @@ def test_what_a_chart_did_while_it_was_not_broadcast_is_not_lost(watched, hand_p
     assert watched.world.charts()[0].lost == 3
 
 
+def test_numbers_a_chart_left_out_are_not_lost_where_its_probe_lost_nothing(watched, hand_probe):
+    """It was removed and added again between two batches, so that no batch says that it was stopped."""
+    probe = hand_probe()
+    watched.take(probe.send(2))
+    probe.numbers[0] += 5
+    watched.take(probe.send(1))
+    assert watched.world.charts()[0].lost == watched.intake.totals().missing == 0
+    probe.lose(3)
+    watched.take(probe.send(1))
+    assert watched.world.charts()[0].lost == watched.intake.totals().missing == 3
+
+
 def test_a_stop_that_comes_late_does_not_stop_a_chart_that_lives_again(watched, hand_probe):
     probe = hand_probe()
     watched.take(probe.send(1))

@@ -66,6 +66,11 @@ class Ledger:
         return self._numbers.missing
 
     @property
+    def lost(self) -> int:
+        """Numbers that were not received, whether or not they were declared."""
+        return self.missing + sum(self.dropped.values())
+
+    @property
     def end(self) -> int:
         """The number behind the last one accounted for."""
         return self._numbers.end

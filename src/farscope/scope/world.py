@@ -467,7 +467,8 @@ class World:
         return self._probes[chart.id.probe].started_ns
 
     def _view(self, chart: Chart) -> ChartView:
-        offset_ns = self._clocks.offset_ns(chart.id.probe) if self._clocks else None
+        probe = self._probes[chart.id.probe]
+        offset_ns = self._clocks.offset_ns(probe.id) if self._clocks else None
         return ChartView(
             id=chart.id,
             name=chart.id.name,
@@ -477,10 +478,11 @@ class World:
             state=chart.state,
             status=self._status(chart),
             steps=chart.steps,
-            lost=chart.lost,
+            # A chart leaves numbers out while it is not broadcast: only what its probe lost is lost.
+            lost=min(chart.lost, probe.ledger.lost),
             last_number=chart.number,
             last_ns=chart.last_ns,
             structure=chart.structure,
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
-            unknown=None if chart.stopped else self._why_unknown(self._probes[chart.id.probe]),
+            unknown=None if chart.stopped else self._why_unknown(probe),
         )

@@ -516,3 +516,42 @@ def test_a_guard_says_no_with_whatever_does_not(answer):
         here.on("GO", to=there, guard=lambda _: answer)
 
     assert driven(Asking, "GO").current_state() == "here"
+
+
+def test_two_outermost_initial_states_are_refused_by_name_where_the_class_is_defined():
+    with pytest.raises(ChartBuildError, match="chart class Torn has 2 initial states outermost: left, right"):
+
+        class Torn(Chart):
+            left = State(initial=True)
+            right = State(initial=True)
+
+
+def test_an_outermost_initial_state_besides_an_inherited_one_is_refused():
+    class Base(Chart):
+        left = State(initial=True)
+
+    with pytest.raises(ChartBuildError, match="chart class Torn has 2 initial states outermost: left, right"):
+
+        class Torn(Base):
+            right = State(initial=True)
+
+
+def test_two_initial_states_in_one_state_are_refused_by_name_where_the_class_is_defined():
+    with pytest.raises(ChartBuildError, match="state outer has 2 initial states: one, two"):
+
+        class Torn(Chart):
+            with State() as outer:
+                one = State(initial=True)
+                two = State(initial=True)
+
+
+def test_an_initial_state_besides_an_initial_function_is_refused_by_name():
+    with pytest.raises(ChartBuildError, match="state outer has 2 initial states: one, choose"):
+
+        class Torn(Chart):
+            with State() as outer:
+                one = State(initial=True)
+
+                @outer.initial
+                def choose(self):
+                    return self.one

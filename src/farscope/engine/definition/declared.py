@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Self
 
 from farscope.engine.core.reserved import is_reserved, of_users
@@ -69,6 +69,7 @@ class Chart(Factory):
             dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
         )
         states = _declared(cls, cls._outermost)
+        _check_starts(cls)
         cls._learnt = (DeclaredStates(cls, states), Memo()) if states else None
 
     def start_at(self, initial_state: Any = None) -> None:
@@ -179,8 +180,32 @@ def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
     return states
 
 
+def _check_starts(cls: type[Chart]) -> None:
+    """Make sure that a class says one place where its charts start, or none.
+
+    Raises:
+        ChartBuildError: it says several.
+    """
+    starts = [state for state in cls._outermost if state.starts]
+    if len(starts) > 1:
+        raise ChartBuildError(
+            f"chart class {cls.__name__} has {len(starts)} initial states outermost: {_named(starts)}",
+            "a chart starts in one of them: leave initial=True with that one only",
+            state=starts[1].__name__,
+        )
+
+
+def _named(states: Iterable[Any]) -> str:
+    return ", ".join(map(name_of, states))
+
+
 def _problems(cls: type[Chart], state: State, states: dict[str, State]) -> Iterator[tuple[str, str]]:
     name = state.__name__
+    if len(state.initials) > 1:
+        yield (
+            f"state {name} has {len(state.initials)} initial states: {_named(state.initials)}",
+            "a chart goes to one of them: leave initial=True, or the initial function, with that one only",
+        )
     if state.unfinished:
         yield (
             f"a reaction of state {name} has neither a function nor a target",

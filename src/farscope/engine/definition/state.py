@@ -69,13 +69,11 @@ class State(BuiltState):
         initial: whether the state around it leads here at once, or, of an outermost state, whether
             the chart starts here.
 
-    Raises:
-        ChartBuildError: the state around it has an initial state already.
     """
 
     shared = True
 
-    __slots__ = ("children", "clauses", "definition", "starts", "unfinished")
+    __slots__ = ("children", "clauses", "definition", "initials", "starts", "unfinished")
 
     def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
         super().__init__(name or "")
@@ -83,6 +81,8 @@ class State(BuiltState):
         self.children: list[State] = []
         self.clauses: dict[int, list[Clause]] = {}
         """What was declared, by signal; ``handlers`` is made of it."""
+        self.initials: list[Any] = []
+        """Initial states and initial functions declared in it; more than one makes no sense."""
         self.starts = initial
         """Whether a chart of which this is an outermost state starts here."""
         self.unfinished = 0
@@ -94,7 +94,7 @@ class State(BuiltState):
             self.parent = outer
             outer.children.append(self)
             if initial:
-                outer._add((INIT_SIGNAL,), Clause(to=self))  # noqa: SLF001 - a state like this one
+                outer._add_initial(self, Clause(to=self))  # noqa: SLF001 - a state like this one
 
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.__name__:
@@ -174,7 +174,8 @@ class State(BuiltState):
 
         Where it is always the same one, write ``State(initial=True)`` there.
         """
-        return self._declare(INIT_SIGNAL, function)
+        self._add_initial(function, Clause(checked_function(function, self._called)))
+        return function
 
     def tree(self) -> Iterator[State]:
         """Yield this state and all states declared inside it, outer ones first."""
@@ -204,6 +205,12 @@ class State(BuiltState):
     def _declare(self, number: int, function: _Any) -> _Any:
         self._add((number,), Clause(checked_function(function, self._called)))
         return function
+
+    def _add_initial(self, initial: Any, clause: Clause) -> None:
+        """Add where to go from here; a second one is refused with the whole class, when all have names."""
+        if not self.initials or self.definition:
+            self._add((INIT_SIGNAL,), clause)
+        self.initials.append(initial)
 
     def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
         if self.definition:

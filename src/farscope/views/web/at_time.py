@@ -112,7 +112,7 @@ class Moment:
         # What was lost behind the last step shows with the goodbye only.
         if closed and count == len(track) + track.forgotten:
             return row.view.lost
-        return max(0, number - track.first_number + 1 - count)
+        return min(row.view.lost, max(0, number - track.first_number + 1 - count))
 
 
 def _entered(track: Track, place: Place) -> int:
