@@ -1,11 +1,14 @@
 import errno
+import fcntl
 import logging
 import os
 import shutil
 import socket
 import sqlite3
 import threading
-from contextlib import closing
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from zlib import crc32
 
@@ -17,7 +20,7 @@ from farscope.logs.embedded import open_files as folder_shelf
 from farscope.logs.embedded.ages import NOTE
 from farscope.logs.embedded.file import writer_lives
 from farscope.logs.embedded.file_name import FileName
-from farscope.logs.embedded.file_reader import ALL_READ, Tail
+from farscope.logs.embedded.file_reader import ALL_READ, CHUNK_BYTES, Tail
 from farscope.logs.embedded.format import FRAME_HEAD_BYTES, HEAD_BYTES, MAX_BATCH_BYTES, pack_frame, pack_head
 from farscope.logs.embedded.log import FolderLog
 from farscope.logs.embedded.reader import FolderReader
@@ -44,6 +47,29 @@ def write(log: FolderLog, name: str, *batches: bytes) -> Path:
     writer.close()
     (path,) = set(log.folder.glob("*.fslog")) - before
     return path
+
+
+@pytest.fixture
+def a_living_file(log: FolderLog) -> Iterator[Callable[..., Path]]:
+    """Makes a file whose writer lives, by hand."""
+    with ExitStack() as stack:
+
+        def make(batches: list[bytes], rest: bytes) -> Path:
+            log.folder.mkdir()
+            path = log.folder / str(FileName("a-00000000", 1))
+            file = stack.enter_context(path.open("wb"))
+            fcntl.flock(file, fcntl.LOCK_EX)
+            frames = [pack_frame(batch, number, 1) for number, batch in enumerate(batches, 1)]
+            file.write(pack_head(1) + b"".join(frames) + rest)
+            file.flush()
+            return path
+
+        yield make
+
+
+def append(path: Path, what: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(what)
 
 
 def test_files_are_merged_by_time_of_storing(log):
@@ -126,6 +152,62 @@ def test_a_reader_from_now_on_leaves_the_files_of_gone_writers_closed(log):
     write(log, "later", b"new")
     assert data(reader) == [b"new"]
     reader.close()
+
+
+@pytest.mark.parametrize("torn", [0, 10, FRAME_HEAD_BYTES + 10, 2 * CHUNK_BYTES])
+@pytest.mark.parametrize("size", [0, 100, *range(CHUNK_BYTES - 70, CHUNK_BYTES + 10, 10), 3 * CHUNK_BYTES])
+def test_a_reader_from_now_on_finds_the_end_of_a_file_whatever_stands_last_in_it(
+    log, a_living_file, size, torn
+):
+    path = a_living_file([b"first", b"x" * size], pack_frame(b"y" * 3 * CHUNK_BYTES, 3, 1)[:torn])
+    reader = log.reader()
+    assert data(reader) == []
+    os.truncate(path, path.stat().st_size - torn)
+    append(path, pack_frame(b"next", 3, 2))
+    assert data(reader) == [b"next"]
+    reader.close()
+
+
+def test_a_reader_from_now_on_reads_little_of_a_file_that_is_huge_and_empty(log, a_living_file, monkeypatch):
+    path = a_living_file([b"first"], b"")
+    os.truncate(path, 2**40)
+    sizes = []
+
+    def read(descriptor: int, offset: int, count: int) -> bytes:
+        sizes.append(count)
+        return os.pread(descriptor, count, offset)
+
+    monkeypatch.setattr(folder_tail, "read_at", read)
+    monkeypatch.setattr(folder_tail, "END_REACH", 16 * CHUNK_BYTES)
+    reader = log.reader()
+    assert max(sizes) <= CHUNK_BYTES + FRAME_HEAD_BYTES
+    assert sum(sizes) <= 32 * CHUNK_BYTES
+    assert data(reader) == []
+    assert [unread.name for unread in reader.unread] == [path.name]
+    append(path, pack_frame(b"next", 2, time.time_ns()))
+    assert data(reader) == [b"next"]
+    reader.close()
+
+
+def test_nothing_counts_as_cut_when_a_writer_goes_on_while_a_reader_from_now_on_begins(log, monkeypatch):
+    monkeypatch.setattr(KeepWithin, "file_bytes", lambda *_: 200)
+    writer = log.writer("a")
+    writer.append([b"x" * 300], 1.0)
+    names = os.listdir
+
+    def and_the_writer_goes_on(folder: Path) -> list[str]:
+        found = names(folder)
+        monkeypatch.setattr(os, "listdir", names)
+        writer.append([b"y" * 300], 1.0)
+        return found
+
+    monkeypatch.setattr(os, "listdir", and_the_writer_goes_on)
+    reader = log.reader()
+    writer.append([b"z" * 300], 1.0)
+    assert [batch[:1] for batch in data(reader)] == [b"y", b"z"]
+    assert reader.cut == 0
+    reader.close()
+    writer.close()
 
 
 @pytest.mark.parametrize("since_ns", [10**18, 2 * 10**18])

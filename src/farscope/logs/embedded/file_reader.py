@@ -21,6 +21,7 @@ from farscope.logs.embedded.format import (
     END_MARK,
     FRAME_HEAD_BYTES,
     HEAD_BYTES,
+    MAX_BATCH_BYTES,
     ForeignFormat,
     FrameHead,
     find_frame_head,
@@ -41,6 +42,10 @@ CHUNK_BYTES: Final = 64 * 1024
 WALK_CHUNKS: Final = 64
 """So many chunks without a batch to return are looked through in one read, in a damaged file or before the
 starting point; then other files have their turn."""
+
+END_REACH: Final = 2 * (FRAME_HEAD_BYTES + MAX_BATCH_BYTES)
+"""So far back from its end the last whole frame of a file is looked for: behind it, there may be one in the
+making. A file without one there is damaged; then what was stored since is looked for from its head on."""
 
 FIRST_RETRY_S: Final = 0.25
 MAX_RETRY_S: Final = 5.0
@@ -280,7 +285,12 @@ class Tail:
         if self._begun:
             return
         if self._start == END:
-            self._offset, self._number = _end_of(descriptor, self._size, first)
+            end = _end_of(descriptor, self._size, first)
+            if end is None:
+                # It is looked through from its head on, a part at a time, for what comes from now on.
+                self._since_ns = time.time_ns()
+                self._start = Start(since_ns=self._since_ns)
+            self._offset, self._number = end or (HEAD_BYTES, first - 1)
         elif self._start.after is None:
             self._number = first - 1
         else:
@@ -375,24 +385,29 @@ def in_words(reason: ForeignFormat | OSError) -> str:
     return reason.strerror or str(reason)
 
 
-def _end_of(descriptor: int, size: int, first: int) -> tuple[int, int]:
+def _end_of(descriptor: int, size: int, first: int) -> tuple[int, int] | None:
     """Return where the last whole frame of a file of ``size`` bytes ends, and the number of its batch.
 
-    Looked for from the end, in ever larger parts: so that to begin at the end of a large file costs little.
+    Looked for from the end, chunk by chunk, so that to begin at the end of a large file costs little; None if
+    there is none within ``END_REACH``.
     """
-    span = CHUNK_BYTES
-    while True:
-        begin = max(HEAD_BYTES, size - span)
-        data = read_at(descriptor, begin, size - begin)
-        end = number = -1
-        at = find_frame_head(data, 0)
-        while at >= 0 and (head := parse_frame_head(data, at)) and at + head.bytes <= len(data):
-            number = head.number - head.is_end
-            # The mark of an end is left to be read.
-            end = at if head.is_end else at + head.bytes
-            at = find_frame_head(data, at + head.bytes)
-        if end >= 0:
-            return begin + end, number
-        if begin == HEAD_BYTES:
-            return HEAD_BYTES, first - 1
-        span *= 8
+    begin = size
+    lowest = max(HEAD_BYTES, size - END_REACH)
+    while begin > lowest:
+        begin = max(lowest, begin - CHUNK_BYTES)
+        # A head that begins in this chunk may end in the one behind.
+        found = _last_frame(read_at(descriptor, begin, CHUNK_BYTES + FRAME_HEAD_BYTES), begin, size)
+        if found is not None:
+            return found
+    return (HEAD_BYTES, first - 1) if begin <= HEAD_BYTES else None
+
+
+def _last_frame(data: bytes, begin: int, size: int) -> tuple[int, int] | None:
+    """Return what ``_end_of`` does, for the frames that begin in ``data``, which stands at ``begin``."""
+    found = None
+    at = find_frame_head(data, 0)
+    while at >= 0 and (head := parse_frame_head(data, at)) and begin + at + head.bytes <= size:
+        # The mark of an end is left to be read.
+        found = begin + (at if head.is_end else at + head.bytes), head.number - head.is_end
+        at = find_frame_head(data, at + head.bytes)
+    return found

@@ -201,6 +201,9 @@ class FolderReader:
                 other.no_more()
         if self._passed_over(name, path):
             tail.pass_over()
+            if self._position is None:
+                # Should its writer have gone on just now, nobody knows with which number.
+                self._last[name.stream] = None
         elif self._settling and self._position is None and self._since_ns is None:
             # "From now on" is settled here; any later and we would pass over what comes meanwhile.
             tail = self._settled(tail)
