@@ -54,7 +54,7 @@ def test_wrong_usage_names_the_command_whose_help_helps(capsys):
     error, hint = capsys.readouterr().err.splitlines()
     assert code == 2
     assert error.startswith("error: no such option")
-    assert hint == "hint: rocket --help tells what there is"
+    assert hint == "hint: see rocket --help"
 
 
 def test_an_interrupted_command_ends_as_a_shell_expects():

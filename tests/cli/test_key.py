@@ -55,7 +55,7 @@ def test_without_a_path_the_file_the_environment_names_goes_before(tmp_path, mon
 
 def test_new_keeps_what_is_there(tmp_path):
     run("new", tmp_path / "key")
-    with pytest.raises(KeyringError, match="there already"):
+    with pytest.raises(KeyringError, match="already exists"):
         run("new", tmp_path / "key")
 
 

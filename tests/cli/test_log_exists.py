@@ -24,7 +24,7 @@ def test_where_no_program_has_broadcast_the_verbs_of_the_past_say_so(verb, farsc
     done = farscope(*(part.format("sqlite:nowhere_at_all") for part in VERBS[verb]), folder=tmp_path)
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr == (
-        f"error: there is no log in {tmp_path / 'nowhere_at_all'}: there is no such folder\n"
+        f"error: there is no log in {tmp_path / 'nowhere_at_all'}: the folder does not exist\n"
         "hint: check the address; a log is made by the first program that calls broadcast(chart, url=...) "
         "with it\n"
     )

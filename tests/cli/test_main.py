@@ -60,7 +60,7 @@ def test_an_unknown_verb_is_wrong_usage_with_a_hint():
     done = run("gaze")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no such command 'gaze'")
-    assert "hint: farscope --help" in done.stderr
+    assert "hint: see farscope --help" in done.stderr
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("wach", "watch"), ("exprot", "export")])

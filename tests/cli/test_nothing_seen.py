@@ -42,7 +42,7 @@ def test_a_log_nobody_has_written_is_told_once_and_not_before_its_time(log_url, 
             hours.now_s += QUIET_S
             looks.look()
     assert len(told) == 2
-    assert f"nothing seen yet in sqlite:{tmp_path / 'log'}: there is no such folder" in told[0]
+    assert f"nothing seen yet in sqlite:{tmp_path / 'log'}: the folder does not exist" in told[0]
     assert "broadcast(chart, url=...)" in told[1]
     assert "--since start" in told[1]
 
@@ -80,7 +80,7 @@ def test_a_past_that_was_asked_for_is_not_offered_again(log_url):
 
 
 def test_a_folder_is_told_by_what_it_holds(tmp_path, log_url, play):
-    assert "there is no such folder" in folder_in_words(tmp_path / "log")
+    assert "the folder does not exist" in folder_in_words(tmp_path / "log")
     (tmp_path / "empty").mkdir()
     assert "holds no log" in folder_in_words(tmp_path / "empty")
     (tmp_path / "file").touch()

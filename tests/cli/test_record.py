@@ -158,7 +158,7 @@ def test_a_span_ends_it(log_url, tmp_path, farscope):
 
 def test_a_recorder_that_waits_for_a_first_program_says_so(log_url, tmp_path, farscope):
     done = farscope("record", tmp_path / "run.farscope", log_url, "--for", "50ms")
-    assert "nothing there yet: there is no such folder; it is waited for" in done.stderr.splitlines()
+    assert "nothing to record yet: the folder does not exist; waiting for it" in done.stderr.splitlines()
 
 
 def test_a_part_of_a_recording_can_be_recorded_anew(recording, tmp_path, farscope):
@@ -174,8 +174,8 @@ def test_a_part_of_a_recording_can_be_recorded_anew(recording, tmp_path, farscop
     ("arguments", "code", "says"),
     [
         (("sqlite:somewhere",), 2, "is an address, and a recording is a file"),
-        (("there.farscope",), 2, "is there already"),
-        (("none/run.farscope",), 4, "its folder is there"),
+        (("there.farscope",), 2, "already exists"),
+        (("none/run.farscope",), 4, "the folder exists"),
         (("run.farscope", "mars:x"), 4, "cannot be understood"),
         (("run.farscope", "none.farscope"), 4, "No such file"),
         (("run.farscope", "--since", "yesterday"), 2, "invalid span of time"),

@@ -255,4 +255,4 @@ def test_a_table_of_what_another_key_sealed_is_an_error(recording, farscope, tmp
     new_key_file(tmp_path / "other.key")
     done = farscope("top", recording, "--key", tmp_path / "other.key")
     assert done.returncode == 3
-    assert "hint: another key sealed this log: fingerprint " in done.stderr
+    assert "hint: sealed with another key (fingerprint " in done.stderr

@@ -323,7 +323,22 @@ def test_another_key_is_named_by_its_fingerprint_and_opens_nothing(url, tmp_path
     account, error, hint = done.stderr.splitlines()[-3:]
     assert "refused" in account
     assert error == "error: nothing here could be opened with your key"
-    assert hint == (f"hint: another key sealed this log: fingerprint {fingerprint}; give its file with --key")
+    assert hint == f"hint: sealed with another key (fingerprint {fingerprint}); pass its key file with --key"
+
+
+def test_several_other_keys_are_all_named(url, tmp_path, monkeypatch):
+    play(url, "lamp")
+    for name in ("other.key", "third.key"):
+        new_key_file(tmp_path / name)
+    monkeypatch.setenv("FARSCOPE_KEY_FILE", str(tmp_path / "other.key"))
+    play(url, "fan")
+    done = watch(url, "--key", str(tmp_path / "third.key"))
+    assert done.returncode == 3
+    hint = done.stderr.splitlines()[-1]
+    assert re.fullmatch(
+        r"hint: sealed with other keys \(fingerprints [0-9a-f]+, [0-9a-f]+\); pass a matching key file with --key",
+        hint,
+    )
 
 
 def test_a_log_another_key_sealed_in_part_is_no_error(url, tmp_path, monkeypatch):

@@ -197,7 +197,7 @@ def test_without_a_home_folder_there_is_no_key_and_the_variable_is_named(monkeyp
 def test_a_new_file_never_replaces_one(tmp_path):
     path = tmp_path / "key"
     made = new_key_file(path)
-    with pytest.raises(KeyringError, match="there already") as caught:
+    with pytest.raises(KeyringError, match="already exists") as caught:
         new_key_file(path)
     assert "farscope key rotate" in caught.value.hint
     assert Keyring.load(path).fingerprints == made.fingerprints

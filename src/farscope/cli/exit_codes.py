@@ -170,7 +170,7 @@ def _report_usage(error: click.ClickException) -> int:
     command = context.command_path if context else "farscope"
     # Click puts each choice on a line of its own.
     message = error.format_message().replace("\n\t", " ").rstrip(".")
-    tell_error(message[:1].lower() + message[1:], f"{command} --help tells what there is")
+    tell_error(message[:1].lower() + message[1:], f"see {command} --help")
     return EXIT_USAGE
 
 

@@ -101,9 +101,12 @@ def check_opened(scope: Scope) -> None:
     if stats.batches or stats.received or not refused:
         return
     whose = ", ".join(scope.foreign_keys)
+    several = len(scope.foreign_keys) > 1
+    keys, fingerprints = ("other keys", "fingerprints") if several else ("another key", "fingerprint")
+    file = "a matching key file" if several else "its key file"
     raise KeyringError(
         "nothing here could be opened with your key",
-        f"another key sealed this log{f': fingerprint {whose}' if whose else ''}; give its file with --key",
+        f"sealed with {keys}{f' ({fingerprints} {whose})' if whose else ''}; pass {file} with --key",
     )
 
 

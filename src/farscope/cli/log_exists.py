@@ -37,7 +37,7 @@ def why_no_log(folder: Path) -> str:
     try:
         there = any(path.name.endswith(SUFFIX) for path in folder.iterdir())
     except FileNotFoundError:
-        return "there is no such folder"
+        return "the folder does not exist"
     except OSError as error:
         raise from_os(error, folder, reading=True) from error
     return "" if there else "no program has broadcast there, or what it left was removed"

@@ -48,9 +48,7 @@ class VerbGroup(click.Group):
         """Find the verb; one that is nearly right is told."""
         name = args[0]
         if name not in VERBS and (close := get_close_matches(name, VERBS, n=1)):
-            raise UsageError(
-                f"no such command '{name}'", f"did you mean {close[0]}? farscope --help tells what there is"
-            )
+            raise UsageError(f"no such command '{name}'", f"did you mean {close[0]}? see farscope --help")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's

@@ -76,7 +76,7 @@ def folder_in_words(folder: Path) -> str:
     try:
         files = [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
     except FileNotFoundError:
-        return "there is no such folder, and the first program that broadcasts there makes it"
+        return "the folder does not exist; the first program that broadcasts there creates it"
     except OSError as error:
         return f"the folder cannot be looked at: {error.strerror or error}"
     if not files:

@@ -79,7 +79,7 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
             with writer:
                 tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
                 if isinstance(log, FolderLog) and (why := why_no_log(log.folder)):
-                    tell(f"nothing there yet: {why}; it is waited for")
+                    tell(f"nothing to record yet: {why}; waiting for it")
                 copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
             # When it is closed it has its index, too: what is told is what the file takes.

@@ -82,12 +82,12 @@ class Hsm(Mailbox):
         if self._leaf is not None:
             raise AlreadyStarted(
                 f"chart {self._name} runs under its name",
-                "name a chart before its start; call an attribute differently, say name_of_mine",
+                "name a chart before its start; rename an attribute of your own, e.g. name_of_mine",
             )
         if not isinstance(name, str):
             raise ChartError(
                 f"a chart cannot be named {name!r}",
-                "name it by a string; call an attribute differently, say name_of_mine",
+                "name it by a string; rename an attribute of your own, e.g. name_of_mine",
             )
         self._name = name
         self._is_named = True

@@ -105,7 +105,7 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
         if target.is_file() and Keyring.load(target).automatic:
             return rotate_key_file(target)
         raise KeyringError(
-            f"{target} is there already",
+            f"{target} already exists",
             f"to put a new key on top: farscope key rotate {quote(str(target))}; or choose another path",
         ) from None
     return Keyring.load(target)

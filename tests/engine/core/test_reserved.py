@@ -38,7 +38,7 @@ def heater_that_assigns(name: str, kind: type = Chart, **options: Any) -> Any:
 def test_a_class_that_takes_a_name_of_the_engine_is_refused_with_the_remedy(base: type, name: str):
     with pytest.raises(ChartBuildError, match=f"class Mine .* {name}") as refused:
         type("Mine", (base,), {name: lambda _self: None})
-    assert refused.value.hint == f"call it differently, say {name.strip('_')}_of_mine"
+    assert refused.value.hint == f"rename it, e.g. {name.strip('_')}_of_mine"
 
 
 def test_a_name_taken_by_what_a_class_is_mixed_with_is_refused_too():
@@ -139,7 +139,7 @@ def test_a_setting_that_is_on_or_off_takes_what_says_so_and_no_reading(name: str
             ChartBuildError, match=f"chart heater has an attribute {name} of its own"
         ) as refused:
             setattr(heater, name, reading)
-        assert refused.value.hint == f"call it differently, say {name}_of_mine"
+        assert refused.value.hint == f"rename it, e.g. {name}_of_mine"
 
 
 @pytest.mark.parametrize("name", sorted(set(PUBLIC) - {*WHY_FIXED, *EXTENSIBLE}))

@@ -68,7 +68,7 @@ def test_a_recording_is_its_owners_only_and_never_overwritten(path):
     RecordingWriter(path).close()
     assert path.stat().st_mode & 0o777 == 0o600
     before = path.read_bytes()
-    with pytest.raises(UsageError, match="is there already"):
+    with pytest.raises(UsageError, match="already exists"):
         RecordingWriter(path)
     assert path.read_bytes() == before
 
@@ -82,7 +82,7 @@ def test_a_closed_recording_takes_nothing_more(path):
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path):
-    with pytest.raises(LogRefused, match="its folder is there"):
+    with pytest.raises(LogRefused, match="the folder exists"):
         RecordingWriter(tmp_path / "none" / "run.farscope")
 
 

@@ -272,7 +272,7 @@ def _overridden(name: str, by: str) -> ChartBuildError:
 
 
 def _other_name(name: str) -> str:
-    return f"call it differently, say {name.strip('_')}_of_mine"
+    return f"rename it, e.g. {name.strip('_')}_of_mine"
 
 
 def _refuse(name: str, chart: Any, _value: object = None) -> NoReturn:

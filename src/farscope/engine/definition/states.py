@@ -254,7 +254,7 @@ class States:
             raise ChartBuildError(
                 f"chart {chart.name} has a temp of its own, but state {name} is a flat function, which needs "
                 "chart.temp.fun",
-                "call it differently, say temp_of_mine, or declare the states",
+                "rename it, e.g. temp_of_mine, or declare the states",
                 state=name,
             )
         chart.temp.fun = fn

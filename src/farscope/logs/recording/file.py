@@ -182,7 +182,7 @@ def in_words(error: OSError, path: Path) -> LogError:
     """Return what ``error``, met with the recording ``path``, means for it."""
     what = f"cannot use the recording {path}: {error.strerror or error}"
     if isinstance(error, FileNotFoundError):
-        return LogRefused(what, "see that its name is written right, and its folder is there")
+        return LogRefused(what, "check the spelling, and that the folder exists")
     if error.errno in _FULL:
         return LogUnavailable(what, "free some space on its disk; what it holds already is whole")
     if error.errno == errno.EIO:

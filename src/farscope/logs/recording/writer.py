@@ -48,7 +48,7 @@ class RecordingWriter:
             self._descriptor = os.open(path, flags, 0o600)
         except FileExistsError as error:
             raise UsageError(
-                f"{path} is there already", "choose another name: a recording is never overwritten"
+                f"{path} already exists", "choose another name: a recording is never overwritten"
             ) from error
         except OSError as error:
             raise in_words(error, path) from error

@@ -77,20 +77,20 @@ listen([
   [["/"], "search", () => byId("search").select()],
   [["ArrowUp", "k"], "select the chart above", () => list.move(-1)],
   [["ArrowDown", "j"], "select the chart below", () => list.move(1)],
-  [["c"], "choose the selected chart too, or no longer", () => list.selected !== null && list.select(list.selected, true)],
-  [["Escape"], "choose none", () => list.clearChosen()],
+  [["c"], "add or remove the selected chart", () => list.selected !== null && list.select(list.selected, true)],
+  [["Escape"], "clear the choice", () => list.clearChosen()],
   [["1", "2", "3", "4"], "picture, steps, statistics, sequence", (event) => panel.show(["picture", "steps", "stats", "sequence"][Number(event.key) - 1])],
-  [[" ", "p"], "pause, and back to live", () => travel.toggle()],
-  [["ArrowLeft"], "one step back, of the selected and the chosen charts", () => travel.step("back")],
+  [[" ", "p"], "pause, or go back to live", () => travel.toggle()],
+  [["ArrowLeft"], "one step back in the selected and added charts", () => travel.step("back")],
   [["ArrowRight"], "one step forward", () => travel.step("forward")],
-  [["Shift+ArrowLeft"], "one step back, of any chart", () => travel.step("back", true)],
-  [["Shift+ArrowRight"], "one step forward, of any chart", () => travel.step("forward", true)],
+  [["Shift+ArrowLeft"], "one step back in any chart", () => travel.step("back", true)],
+  [["Shift+ArrowRight"], "one step forward in any chart", () => travel.step("forward", true)],
   [["l", "End"], "back to live, or to a recording's end", () => travel.toLive()],
   [["+", "="], "zoom in", () => hand.zoom(0.5)],
   [["-"], "zoom out", () => hand.zoom(2)],
   [["["], "timeline to the past", () => timeline.pan(-0.25)],
   [["]"], "timeline to the present", () => timeline.pan(0.25)],
-  [["Home", "0"], "timeline over everything remembered", () => timeline.showAll()],
+  [["Home", "0"], "timeline of everything remembered", () => timeline.showAll()],
   [["t"], "light or dark", () => theme.toggle()],
   [["?"], "this list", showKeys],
 ]);
@@ -119,7 +119,7 @@ function drawAccount() {
     if (number || (live && status === "alive")) parts.push(`${number} ${status}, `);
   }
   const [steps, lost] = live ? [account.received, account.lost] : [sum("steps"), sum("lost")];
-  parts.push(make("b", {}, count(sum("rate"))), " steps/s, ", `${things(steps, "step")} ${live ? "seen" : "by then"}`);
+  parts.push(make("b", {}, count(sum("rate"))), " steps/s, ", `${things(steps, "step")} ${live ? "seen" : "so far"}`);
   if (lost) parts.push(", ", make("span", { class: "bad" }, `${count(lost)} lost`));
   const refused = Object.values(account.refused).reduce((total, one) => total + one, 0);
   if (refused) parts.push(", ", make("span", { class: "bad" }, `${things(refused, "batch")} refused`));

@@ -16,7 +16,7 @@ export class SequenceView {
     this._world = world;
     this._shown = "";
     this._drawing = make("div", { class: "drawing" });
-    this._lanes = select("Lanes", [["charts", "one lane a chart"], ["states", "one lane a state"]]);
+    this._lanes = select("Lanes", [["charts", "one lane per chart"], ["states", "one lane per state"]]);
     this._last = select("Steps", LENGTHS.map((length) => [length, `last ${length} steps`]));
     this._hint = make("span", { class: "soft" });
     this._link = make("a", { class: "button", download: "sequence.svg" }, "SVG");

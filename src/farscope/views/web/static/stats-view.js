@@ -41,8 +41,8 @@ export class StatsView {
         make("p", { class: "soft" }, turned),
         heading("Waiting and working"),
         table(["", "mean", "p95", "longest"], [
-          ["an event waited in the queue", span(figures.waited.mean), span(figures.waited.p95), span(figures.waited.most)],
-          ["a step took", span(figures.took.mean), span(figures.took.p95), span(figures.took.most)],
+          ["time in queue", span(figures.waited.mean), span(figures.waited.p95), span(figures.waited.most)],
+          ["step duration", span(figures.took.mean), span(figures.took.p95), span(figures.took.most)],
         ]),
         heading("Slowest steps"),
         table(["event", "from", "to", "at", "took"], figures.slowest.map(slow)),

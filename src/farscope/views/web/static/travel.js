@@ -81,11 +81,11 @@ export class Travel {
       const steps = `${count(world.account.received)} steps`;
       if (whole) text = `recording of ${span(whole[1] - whole[0])}, ${finished ? steps : `${percent(read, whole)} read: ${steps}`}`;
       else text = "opening";
-      if (finished && forgotten) text += "; too long to be counted as a whole";
+      if (finished && forgotten) text += "; too long to count in full";
       if (whole && !live && world.moment < world.end) text = `${span(world.end - world.moment)} before the end · ${text}`;
     } else if (remembered) {
-      text = `${count(remembered)} steps of ${span(world.now - first)} to look back on`;
-      if (forgotten) text += `; the oldest ${count(forgotten)} are forgotten`;
+      text = `${count(remembered)} steps of ${span(world.now - first)} remembered`;
+      if (forgotten) text += `; the oldest ${count(forgotten)} have been dropped`;
     }
     if (!live && !recorded) text = `${span(world.now - world.moment)} ago · ${text}`;
     write(byId("remembered"), text);
