@@ -141,7 +141,27 @@ def test_with_the_wrong_key_it_is_an_error_and_no_file_appears(url, tmp_path):
     done = export(url, "--format", "csv", "--out", str(target), "--key", str(wrong))
     assert done.returncode == 3
     error, hint = done.stderr.splitlines()[-2:]
-    assert error.startswith("error: nothing could be opened")
-    assert right in error
+    assert error == "error: nothing here could be opened with your key"
+    assert right in hint
     assert "--key" in hint
     assert not target.exists()
+
+
+@pytest.mark.parametrize("form", ["csv", "perfetto", "mermaid", "plantuml", "jsonl", "otlp"])
+def test_with_the_wrong_key_nothing_is_written_and_every_right_one_is_named(url, form, tmp_path):
+    with broadcast(lamp("shed"), url=url, key=new_key_file(tmp_path / "other")):
+        pass
+    with Scope(url, key=new_key_file(tmp_path / "wrong"), since="start") as scope:
+        assert scope.wait_for(lambda scope: scope.reached_end, 30)
+        fingerprints = scope.foreign_keys
+    assert len(fingerprints) == 2
+    done = export(url, "--format", form, "--key", str(tmp_path / "wrong"))
+    assert (done.returncode, done.stdout) == (3, "")
+    assert f"fingerprints {', '.join(fingerprints)}" in done.stderr
+
+
+def test_text_without_trace_lines_is_said_to_have_none(tmp_path):
+    (tmp_path / "notes.txt").write_text("nothing of the kind\n")
+    done = export(str(tmp_path / "notes.txt"), "--format", "jsonl")
+    assert (done.returncode, done.stdout) == (0, "")
+    assert done.stderr == f"no trace lines in {tmp_path / 'notes.txt'}\n"

@@ -64,6 +64,15 @@ def test_with_an_address_others_can_watch_it_and_no_key_is_needed(recording, far
     assert watched.stdout == farscope("watch", recording).stdout
 
 
+def test_who_appends_a_part_only_is_told_what_watchers_make_of_the_rest(tmp_path, farscope):
+    path = recorded_silence(tmp_path)
+    stage = f"sqlite:{tmp_path / 'stage'}"
+    part = farscope("replay", path, stage, "--speed", "max", "--from", "10s").stderr.splitlines()
+    whole = farscope("replay", path, stage, "--speed", "max").stderr.splitlines()
+    assert part[-1].startswith("only a part of the recording is in the log: ")
+    assert whole[-1].startswith("replayed ")
+
+
 def test_ctrl_c_ends_a_slow_one_with_the_account(recording):
     with Program("-m", "farscope", "replay", str(recording), "--speed", "0.0000001") as player:
         player.wait_out("e->start_at() top->off")
@@ -190,8 +199,8 @@ def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, f
     done = farscope("replay", recording, "--speed", "max", "--key", tmp_path / "wrong")
     assert (done.returncode, done.stdout) == (3, "")
     error, hint = done.stderr.splitlines()[-2:]
-    assert error.startswith("error: nothing could be opened")
-    assert Keyring.load(default_key_path()).fingerprint in error
+    assert error == "error: nothing here could be opened with your key"
+    assert Keyring.load(default_key_path()).fingerprint in hint
     assert "--key" in hint
 
 

@@ -127,4 +127,4 @@ def test_with_the_wrong_key_it_is_an_error_that_names_the_right_one(recording, f
     new_key_file(tmp_path / "wrong")
     done = farscope("sequence", recording, "--key", tmp_path / "wrong")
     assert (done.returncode, done.stdout) == (3, "")
-    assert Keyring.load(default_key_path()).fingerprint in done.stderr.splitlines()[-2]
+    assert Keyring.load(default_key_path()).fingerprint in done.stderr.splitlines()[-1]

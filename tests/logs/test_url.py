@@ -115,6 +115,13 @@ def test_an_address_that_cannot_be_understood_is_refused_with_the_remedy(url, sa
         open_log(url)
 
 
+def test_a_file_that_is_there_and_is_something_else_is_called_no_recording(tmp_path):
+    program = tmp_path / "gate.py"
+    program.write_text("print()")
+    with pytest.raises(BadUrl, match=r"gate\.py is not a recording"):
+        open_log(str(program))
+
+
 def test_an_unknown_home_is_refused():
     with pytest.raises(BadUrl, match="write an absolute path"):
         open_log("sqlite:~nobody-of-that-name/x")

@@ -9,7 +9,7 @@ from typing import Final
 
 from farscope.cli.style import tell, tell_now
 from farscope.errors import LogUnavailable
-from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.text import dated_line, escape
 
@@ -59,8 +59,6 @@ class Heard:
 
     def __init__(self, scope: Scope, telling: Container[NoticeKind] = ()) -> None:
         """``telling``: the kinds of notices to print, besides those about the log."""
-        self.refused: list[Notice] = []
-        """The first notice about a refused batch, if there was any."""
         self._scope = scope
         self._telling = telling
         self._patience = Patience()
@@ -75,8 +73,6 @@ class Heard:
                 self._patience.found()
             elif notice.kind in self._telling:
                 tell(dated_line(notice), alarming=True)
-            if notice.kind is NoticeKind.REFUSED and not self.refused:
-                self.refused.append(notice)
 
     def check(self) -> None:
         """Raise ``LogUnavailable`` if the log could not be read for too long."""

@@ -12,12 +12,11 @@ from typing import Final
 
 import click
 
-from farscope.cli.interrupts import LOOK_S, Over, ending, unless_reader_gone
+from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, unless_reader_gone
 from farscope.cli.options import key_option, spy_option
 from farscope.cli.playback_speed import SPEED, Pace, beside, place_ns
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
-from farscope.cli.source import check_opened
 from farscope.cli.step_printer import Lines, Seen, Show, lines_for, shower, unseen_steps
 from farscope.cli.style import tell, tell_now
 from farscope.cli.timespec import MICROSECOND
@@ -27,7 +26,7 @@ from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log, redacted
 from farscope.records.step import NANOSECONDS, Step, local_time
 from farscope.scope.in_place import InPlace
-from farscope.scope.notice import ABOUT_THE_LOG, Notice, NoticeKind
+from farscope.scope.notice import ABOUT_THE_LOG, Notice
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
@@ -43,6 +42,11 @@ EARLY_NS: Final = 5 * NANOSECONDS
 
 LATE_NS: Final = 60 * NANOSECONDS
 """How much is read behind ``--to``: a step stored later than this after it happened is not found there."""
+
+_PARTLY: Final = (
+    "only a part of the recording is in the log: who reads that log from its start counts the steps before "
+    "the part as missing, and what came after it is unknown"
+)
 
 READ_LIMIT: Final = 64
 APPEND_S: Final = 5.0
@@ -119,7 +123,7 @@ def replay(
     if url is None:
         _show(recording, span, speed, key=key, spy=spy, selection=selection)
     else:
-        _append(recording, span, speed, url)
+        _append(recording, span, speed, url, partly=span.from_ns > recorded[0] or span.to_ns <= recorded[1])
 
 
 def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None) -> Span:
@@ -157,7 +161,7 @@ def _show(
         finally:
             tell_unmatched(matching, unseen_steps(selection, spy=spy))
             tell(lines.account(scope.stats))
-        check_opened(scope.stats, part_shown.refused)
+        check_opened(scope)
 
 
 class Shown:
@@ -188,8 +192,6 @@ class Part:
     """What a scope gives that lies in a span of time, in its order."""
 
     def __init__(self, scope: Scope, span: Span, matching: Matching) -> None:
-        self.refused: list[Notice] = []
-        """The first notice about a refused batch, wherever it lies, if there was any."""
         self._scope = scope
         self._span = span
         self._matching = matching
@@ -214,8 +216,6 @@ class Part:
                 self._matching.pass_over(item)
 
     def _notice(self, notice: Notice) -> Iterator[Timed]:
-        if notice.kind is NoticeKind.REFUSED and not self.refused:
-            self.refused.append(notice)
         # What is to be told of the file itself is of now, and due at once.
         if notice.kind in ABOUT_THE_LOG or notice.time_ns is None:
             yield None, notice
@@ -255,7 +255,7 @@ def _play(items: Iterable[Timed | None], pace: Pace, show: Show, over: Over) -> 
     show(due)
 
 
-def _append(recording: RecordingLog, span: Span, speed: float, url: str) -> None:
+def _append(recording: RecordingLog, span: Span, speed: float, url: str, *, partly: bool) -> None:
     log = open_log(url)
     part = recording.part(span.from_ns, span.to_ns)
     pace, written, whole = Pace(speed), 0, False
@@ -274,6 +274,8 @@ def _append(recording: RecordingLog, span: Span, speed: float, url: str) -> None
         finally:
             told = [f"replayed {number(written, 'batch')}", *unknown_parts(list(map(of_part, reader.unread)))]
             tell(", ".join(told) + ("" if whole else "; ended before the recording's end was reached"))
+            if written and partly:
+                tell(_PARTLY)
 
 
 def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entry]]:

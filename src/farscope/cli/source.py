@@ -5,28 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 
-from farscope.cli.interrupts import Over
+from farscope.cli.interrupts import Over, check_opened
 from farscope.cli.log_exists import check_place
 from farscope.cli.options import key_option
 from farscope.cli.outage import Heard
 from farscope.cli.style import tell
-from farscope.errors import KeyringError
 from farscope.logs.recording.file import is_recording
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.trace_parser import parse_trace
-from farscope.scope.intake import Refusal
-from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import CHUNK, Scope
 from farscope.scope.since import START
-from farscope.scope.stats import ScopeStats
 from farscope.views.matching import Matching
 from farscope.views.text import escape, stats_line
 from farscope.views.timestamps import Clock, by_one_clock, own_clock
@@ -98,10 +94,10 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
     if where == STANDARD_INPUT:
         # Whatever somebody pipes in may hold noise in any encoding.
         with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
-            yield Source(parse_trace(text), {})
+            yield Source(_traced(text, where), {})
     elif where is not None and names_text(where):
         with Path(where).open(encoding="utf-8", errors="replace", newline="\n") as text:
-            yield Source(parse_trace(text), {})
+            yield Source(_traced(text, where), {})
     else:
         log = open_log(where)
         check_place(log)
@@ -111,13 +107,27 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
             steps = chain.from_iterable(up_to_now(scope, heard))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
             try:
-                yield Source(steps, structures, scope.corrected_ns, scope.ran_ahead, ordered=True)
+                first = list(islice(steps, 1))
+                if not first:
+                    # Before a byte is written of what cannot be read.
+                    check_opened(scope)
+                yield Source(
+                    chain(first, steps), structures, scope.corrected_ns, scope.ran_ahead, ordered=True
+                )
             finally:
                 # However it ends: it says so if that was before the log's end.
                 scope.close()
                 tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             heard.listen()
-            check_opened(scope.stats, heard.refused)
+
+
+def _traced(text: Iterable[str], where: str) -> Iterator[Step]:
+    """Yield the steps of the trace lines in a text; say so if it has none."""
+    step = None
+    for step in parse_trace(text):
+        yield step
+    if step is None:
+        tell(f"no trace lines in {'standard input' if where == STANDARD_INPUT else escape(where)}")
 
 
 def names_text(where: str | None) -> bool:
@@ -144,25 +154,6 @@ def up_to_now(
     scope.close()
     while not scope.ended and (steps := scope.take(DRAIN_S, most)):
         yield steps
-
-
-def check_opened(stats: ScopeStats, notices: Iterable[Notice]) -> None:
-    """Complain if there was something to read and all of it was sealed with another key.
-
-    Args:
-        stats: the account of what was read.
-        notices: what the scope told; those about refused batches name the fingerprints of their keys.
-
-    Raises:
-        KeyringError: no batch could be opened.
-    """
-    if stats.batches or not stats.refused.get(Refusal.WRONG_KEY):
-        return
-    details = [notice.detail for notice in notices if notice.kind is NoticeKind.REFUSED]
-    raise KeyringError(
-        "nothing could be opened: " + (details[0] if details else "all of it is sealed with another key"),
-        "name the key file with --key; farscope key show PATH tells the fingerprints of a file's keys",
-    )
 
 
 def source_options(command: Callable[..., None]) -> Callable[..., None]:

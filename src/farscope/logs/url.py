@@ -36,6 +36,10 @@ from farscope.logs.units import parse_size, parse_span_ns
 EXAMPLES: Final = "write an address like sqlite:~/charts, memory:test or amqps://user@host/"
 DEFAULT_MEMORY_NAME: Final = "default"
 
+_NO_RECORDING: Final = (
+    "farscope record FILE.farscope makes one; export and sequence read text with trace lines too"
+)
+
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]*):", re.IGNORECASE)
 _DRIVE = re.compile(r"/*([a-z]:.*)", re.IGNORECASE | re.DOTALL)
 _USER_INFO = re.compile(r"(?P<user>[a-z][a-z0-9+.-]*://[^:/@?]*):.*@", re.IGNORECASE | re.DOTALL)
@@ -59,6 +63,8 @@ def open_log(url: str | None = None) -> Log:
     if opener is None and (address.endswith(SUFFIX) or is_recording(address)):
         return RecordingLog(_expanded(address))
     if match is None or opener is None:
+        if _is_file(address):
+            raise BadUrl(f"{address} is not a recording", _NO_RECORDING)
         raise BadUrl(f"the log's address {redacted(address)!r} cannot be understood", _hint_for(address))
     return opener(address, address[match.end() :])
 
@@ -263,6 +269,13 @@ def _split(url: str, rest: str, known: Sequence[str] = _PARAMETERS) -> _Parts:
             raise BadUrl(f"{redacted(url)} gives {name} twice", "leave one out")
         parameters[name] = value
     return _Parts(url, path, parameters)
+
+
+def _is_file(address: str) -> bool:
+    try:
+        return Path(address).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _hint_for(address: str) -> str:

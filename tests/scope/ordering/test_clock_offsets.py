@@ -132,6 +132,15 @@ def test_in_a_log_of_one_machine_whatever_is_behind_is_old():
     assert [notice.kind for notice in beats.told] == [NoticeKind.OLD]
 
 
+def test_in_a_log_of_one_machine_an_old_run_is_told_at_any_speed_and_once_for_all_its_programs():
+    for speed in (1, 2, 20):
+        beats = Beats(one_machine=True)
+        for second in range(6):
+            for probe in "abcd":
+                beats.new(1, probe=probe, host="here", offset_ns=(second * 4 * speed - 3_600) * SECOND)
+        assert [(notice.kind, notice.subject) for notice in beats.told] == [(NoticeKind.OLD, "here")]
+
+
 def test_what_waited_in_a_spool_is_shown_at_its_times_and_told_by_nobody():
     beats = Beats()
     for _ in range(3):

@@ -9,12 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from farscope.cli.interrupts import LOOK_S, Over, ending, until
+from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, until
 from farscope.cli.log_exists import check_place
 from farscope.cli.otlp.sender import Sender
 from farscope.cli.outage import Heard
 from farscope.cli.selecting import tell_unmatched
-from farscope.cli.source import Source, check_opened, names_text, open_source, up_to_now
+from farscope.cli.source import Source, names_text, open_source, up_to_now
 from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import tell
 from farscope.errors import UsageError, install_hint
@@ -116,8 +116,7 @@ def _send(source: _Read | Source, sender: Sender, matching: Matching, over: Over
     finally:
         matching.know(view.id for view in scope.charts)
         tell(f"read {escape(source.url)}: {stats_line(scope.stats)}")
-    # Its key's fingerprint was told above, with the other notices.
-    check_opened(scope.stats, ())
+    check_opened(scope)
 
 
 def _batches(scope: Scope, heard: Heard, over: Over, *, follow: bool) -> Iterator[list[Step]]:

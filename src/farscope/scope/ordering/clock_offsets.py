@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from farscope.records.step import NANOSECONDS
 from farscope.scope.intake import MAX_PROBES
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.offset_estimator import ClockEstimate
+from farscope.scope.ordering.offset_estimator import SETTLE_NS, SETTLE_SAMPLES, ClockEstimate
 from farscope.scope.ordering.order_bounds import LogOrder
 
 FAR_NS = 1_000_000_000
@@ -59,6 +59,10 @@ class _Probe:
     """When that was sent, by its clock."""
     was_set_back: bool = False
     told_old: bool = False
+    new: int = 0
+    """Batches of it that were new."""
+    new_since_ns: int = 0
+    """When the first of them arrived, by a clock that does not go back."""
     correction_ns: int = 0
     """In use while new batches are read."""
 
@@ -115,12 +119,14 @@ class Clocks:
         probe = self._probe(probe_id, host)
         first = probe.live.offset_ns is None
         probe.live.take(sent_ns, received_ns, now_ns)
+        probe.new += 1
+        probe.new_since_ns = now_ns if first else probe.new_since_ns
         correction_ns = self._correction_ns(probe, probe.live.offset_ns or 0)
         if not correction_ns or abs(correction_ns - probe.correction_ns) >= REFINED_NS:
             probe.correction_ns = correction_ns
         if first and self.past_ahead_ns is None and self._order.settled(probe_id):
             self.past_ahead_ns = probe.correction_ns - self._order.offset_ns(probe_id)
-        if probe.live.settled and self._is_old(probe, probe.live.offset_ns or 0):
+        if self._is_old(probe, probe.live.offset_ns or 0) and self._is_sure(probe, now_ns):
             yield from self._tell_old(probe, probe.live.offset_ns or 0)
         elif probe.live.settled:
             probe.told_old = False
@@ -195,12 +201,27 @@ class Clocks:
 
     def _is_old(self, probe: _Probe, offset_ns: int) -> bool:
         """Whether what comes in is so far behind that it may be of long ago."""
-        one_clock = self._one_machine and probe.host == self._host
-        return offset_ns < -(FAR_NS if one_clock else OLD_NS)
+        return offset_ns < -(FAR_NS if self._has_our_clock(probe) else OLD_NS)
+
+    def _is_sure(self, probe: _Probe, now_ns: int) -> bool:
+        """Whether what seems to be old is.
+
+        A run that is stored once more at twice its speed comes nearer with every batch, as does what had
+        waited in a spool. A log of one machine has no spool, so there what has been old for long enough is.
+        """
+        if probe.live.settled or not self._has_our_clock(probe):
+            return probe.live.settled
+        return probe.new >= SETTLE_SAMPLES and now_ns - probe.new_since_ns >= SETTLE_NS
+
+    def _has_our_clock(self, probe: _Probe) -> bool:
+        return self._one_machine and probe.host == self._host
 
     def _tell_old(self, probe: _Probe, offset_ns: int) -> Iterator[Notice]:
         if not probe.told_old:
+            known = any(other.told_old and other.host == probe.host for other in self._probes.values())
             probe.told_old, probe.told_ns = True, None
+            if known:
+                return
             detail = f"{-offset_ns / NANOSECONDS:,.1f} s"
             yield Notice(kind=NoticeKind.OLD, subject=self._machine(probe), detail=detail)
 
