@@ -481,7 +481,7 @@ def test_namesakes_can_be_told_apart_where_their_labels_are_cut(page, url):
 
 def test_charts_whose_long_names_differ_in_their_ends_are_told_apart_in_list_lanes_and_title(page, url):
     names = [f"very-long-name-of-a-charging-station-number-{number:02}" for number in range(3)]
-    with broadcast(*(charts := [lamp(name) for name in names]), url=url):
+    with broadcast(*(charts := [lamp(name, "delivers-energy-to-car") for name in names]), url=url):
         for chart in charts:
             chart.start_at("house")
         row(page, names[2]).click()
@@ -489,6 +489,8 @@ def test_charts_whose_long_names_differ_in_their_ends_are_told_apart_in_list_lan
             ends = page.locator(where)
             expect(ends.last).to_have_text("ber-02")
             assert ends.evaluate_all("all => all.every(one => one.scrollWidth <= one.clientWidth + 1)")
+        charts[2].dispatch(Event("PRESS"))
+        expect(page.locator(".rows .row:not([hidden]) .state .end")).to_have_text("to-car")
         fronts = page.locator(".rows .row:not([hidden]) .name .front")
         assert fronts.evaluate_all("all => all.every(one => one.scrollWidth > one.clientWidth)")
     drawn = page.evaluate(

@@ -1,10 +1,11 @@
 // The list of charts: sorted, searched, and drawn only where it can be seen, so that thousands cost no more than forty.
 
-import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel } from "./dom.js";
+import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel, writeName } from "./dom.js";
 import { age, clock, count, span, things, visible } from "./format.js";
 
 const ROW_HEIGHT = 28;
 const SPARE_ROWS = 3;
+const NAMES = new Set(["name", "state", "event"]); // columns of names, which are cut in the middle
 
 /** What a column shows and sorts by. `down` columns begin with the largest. */
 const COLUMNS = [
@@ -154,7 +155,7 @@ export class ChartList extends EventTarget {
     const cells = {};
     const element = make("div", { class: "row", role: "row", id: `row-${place}` });
     for (const { name } of COLUMNS) {
-      cells[name] = make("span", { class: `cell ${name}${name === "name" ? " label" : ""}`, role: "gridcell" });
+      cells[name] = make("span", { class: `cell ${name}${NAMES.has(name) ? " label" : ""}`, role: "gridcell" });
       element.append(cells[name]);
     }
     const line = makeSvg("polyline");
@@ -176,14 +177,14 @@ export class ChartList extends EventTarget {
     mark(cells.name, "title", visible(chart.label));
     write(cells.host, visible(chart.host));
     mark(cells.host, "title", `${visible(chart.host)}, process ${chart.pid}, ${things(chart.steps, "step")}`);
-    write(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
+    writeName(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
     mark(cells.state, "title", chart.state ? visible(chart.state) : "");
     mark(cells.state, "data-none", chart.state ? null : "");
     const stay = chart.since === null ? null : this._world.time - chart.since;
     write(cells.since, age(stay));
     mark(cells.since, "title", chart.since === null ? "" : `since ${clock(chart.since)} (${span(stay)})`);
     write(cells.rate, count(chart.rate));
-    write(cells.event, chart.event ? visible(chart.event) : "–");
+    writeName(cells.event, chart.event ? visible(chart.event) : "–");
     mark(cells.event, "title", chart.event ? `${visible(chart.event)} at ${clock(chart.at)}, ${chart.queued} waiting` : "");
     mark(cells.event, "data-outcome", String(chart.outcome));
     // What is proven, and whether that is all: who fell silent may have made steps that nobody knows of.

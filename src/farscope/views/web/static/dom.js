@@ -43,6 +43,11 @@ export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Write a name into an element of class `label`, which cuts it in the middle where it is too long. */
+export function writeName(element, name) {
+  if (element.textContent !== name) element.replaceChildren(...nameSpans(name));
+}
+
 /**
  * Write a chart's label into an element, touching nothing when it is there already. Where it is too long the host
  * gives way first, then the middle of the name; what tells the chart from its namesakes stays.
@@ -50,12 +55,16 @@ export function write(element, text) {
 export function writeLabel(element, chart) {
   const { name, place, run } = labelParts(chart);
   if (element.textContent === name + place + run) return;
-  const [front, end] = nameParts(name);
-  const own = make("span", { class: "own" }, make("span", { class: "front" }, front));
-  if (end) own.append(make("span", { class: "end" }, end));
-  const parts = [own];
+  const parts = [make("span", { class: "own" }, ...nameSpans(name))];
   if (run) parts.push(make("span", { class: "place" }, place), make("span", { class: "run" }, run));
   element.replaceChildren(...parts);
+}
+
+function nameSpans(name) {
+  const [front, end] = nameParts(name);
+  const spans = [make("span", { class: "front" }, front)];
+  if (end) spans.push(make("span", { class: "end" }, end));
+  return spans;
 }
 
 /** Set an attribute, or remove it for null, touching nothing when it is so already. */
