@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from farscope.logs.recording.writer import RecordingWriter
 from farscope.scope.gaps import Span
 from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
+from farscope.scope.unknown import Why
+from farscope.wire.envelope import Flags
 
 YEAR_2020_NS = 1_577_836_800 * 10**9
 SECOND_NS = 10**9
@@ -39,6 +42,26 @@ def test_iterating_ends_with_the_recording(path, keyring, hand_probe):
         assert scope.caught_up
         assert scope.take(60.0) == []
         assert (scope.stats.received, scope.stats.lost) == (12, 0)
+
+
+def test_what_else_a_recording_holds_is_unknown_where_its_end_is_missing_behind_a_whole_batch(
+    path, keyring, hand_probe
+):
+    first, second = hand_probe("first"), hand_probe("second")
+    writer = RecordingWriter(path)
+    writer.append([Entry(first.send(3, Flags.GOODBYE), YEAR_2020_NS)])
+    cut_off = writer.size
+    writer.append([Entry(second.send(4, Flags.GOODBYE), YEAR_2020_NS + SECOND_NS)])
+    writer.close()
+    with Scope(str(path), keyring) as scope:
+        assert (len(list(scope)), scope.stats.lost, scope.stats.unknown) == (7, 0, ())
+    os.truncate(path, cut_off)
+    with Scope(str(path), keyring) as scope:
+        assert (len(list(scope)), scope.stats.lost) == (3, 0)
+        assert [(each.why, each.subject) for each in scope.stats.unknown] == [(Why.UNREADABLE, path.name)]
+    part = RecordingLog(path).part(0, YEAR_2020_NS)
+    with Scope(part, keyring) as scope:
+        assert (list(scope), scope.stats.unknown) == ([], ())
 
 
 def test_a_recording_longer_than_what_may_wait_is_read_whole(path, keyring, hand_probe):

@@ -165,13 +165,15 @@ class RecordingReader:
 
     @property
     def unread(self) -> Sequence[Unread]:
-        """The recording itself, where a part of it is no batch any more."""
+        """The recording itself, where a part of it is no batch any more, or may be missing at its end."""
         faults = (
             (self._file.torn, "bytes at its end are not a whole batch"),
             (self._file.frames.damaged, "bytes between batches are damaged"),
             (self._gone, "batches are not there any more"),
         )
         told = [f"{count:,} {what}" for count, what in faults if count]
+        if not (self._file.indexed or self._file.torn) and self._file.end_ns < self._to_ns:
+            told.append("it was not closed: its recorder was cut off, or is at work")
         return (Unread(self._file.path.name, ", ".join(told), opened=True),) if told else ()
 
     @property
