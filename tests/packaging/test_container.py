@@ -13,11 +13,14 @@ import pytest
 
 from farscope.wire.keys import new_key_file
 
+INSTALL_S = 900
+"""A build, an environment and an install may take this long on a busy machine."""
 USER, GROUP = 31234, 31235
 """Numbers without a name."""
 
 
 pytestmark = [
+    pytest.mark.timeout(INSTALL_S),
     pytest.mark.broker,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a root that cannot be written to"),
     pytest.mark.skipif(not shutil.which("unshare") or not shutil.which("setpriv"), reason="needs util-linux"),

@@ -16,7 +16,11 @@ import pytest
 from farscope import __version__
 
 ROOT = Path(__file__).parent.parent.parent
+INSTALL_S = 900
+"""A build, an environment and an install may take this long on a busy machine."""
 COMPLETIONS = ("bash", "zsh", "fish")
+
+pytestmark = pytest.mark.timeout(INSTALL_S)
 
 
 def command(*words: str | Path) -> list[str]:
