@@ -251,6 +251,22 @@ writer.close()
     assert everything(FolderLog(tmp_path / "log")) == [b"before", b"after"]
 
 
+def test_a_writer_goes_on_in_a_new_file_when_its_process_may_not_make_its_file_any_larger(tmp_path):
+    done = run_child(
+        """
+resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+for first in range(0, 60, 20):
+    append(*(b"%d" % number + b"." * 1_000 for number in range(first, first + 20)))
+""",
+        tmp_path / "log",
+    )
+    assert done.stdout.splitlines() == ["stored"] * 3
+    reader = FolderLog(tmp_path / "log").reader(since_ns=0)
+    assert [entry.data.partition(b".")[0] for entry in reader.read(0.0)] == [b"%d" % n for n in range(60)]
+    assert (reader.cut, reader.unread) == (0, [])
+    reader.close()
+
+
 def test_a_disk_full_from_the_start_leaves_no_pieces_behind(tmp_path):
     done = run_child(
         """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import time
@@ -15,7 +16,7 @@ from farscope.logs.embedded.ages import Ages
 from farscope.logs.embedded.errors import from_os
 from farscope.logs.embedded.file import OwnFile
 from farscope.logs.embedded.file_name import FileName, stream_name
-from farscope.logs.embedded.format import END_MARK, MAX_BATCH_BYTES, NEXT_MARK
+from farscope.logs.embedded.format import END_MARK, HEAD_BYTES, MAX_BATCH_BYTES, NEXT_MARK
 from farscope.logs.embedded.retention import Keeper, KeepWithin, OwnPast
 from farscope.records.boot_time import steady_ns
 
@@ -100,11 +101,15 @@ class FolderWriter:
         """Store ``batches`` where readers will find them; False when the file is gone or cut short."""
         # Readers merge files by these times, and search in them: they never fall.
         self._stored_ns = max(self._stored_ns, self._clock())
+        first = self._next_number
         try:
             file = self._current_file()
+            first = file.next_number
             file.store(batches, self._stored_ns)
         except OSError as error:
-            self._drop_lost_file()
+            lost = self._drop_lost_file()
+            if error.errno == errno.EFBIG and not lost and self._leave_full_file():
+                return self._store(batches[self._next_number - first :])
             raise from_os(error, self._folder) from error
         self._next_number = file.next_number
         return not self._drop_lost_file()
@@ -143,6 +148,17 @@ class FolderWriter:
         if file is None or file.in_place():
             return False
         _log.warning("the log file %s was removed or cut short; going on in a new one", file.path)
+        self._next_number = file.next_number
+        self._file = None
+        file.give_up()
+        return True
+
+    def _leave_full_file(self) -> bool:
+        """Leave a file that the system does not let grow, as by a limit; False if it is empty."""
+        file = self._file
+        if file is None or file.size <= HEAD_BYTES:
+            return False
+        self._past.append(OwnPast(file.path, file.size, file.newest_ns))
         self._next_number = file.next_number
         self._file = None
         file.give_up()
