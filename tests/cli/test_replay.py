@@ -69,7 +69,7 @@ def test_who_appends_a_part_only_is_told_what_watchers_make_of_the_rest(tmp_path
     stage = f"sqlite:{tmp_path / 'stage'}"
     part = farscope("replay", path, stage, "--speed", "max", "--from", "10s").stderr.splitlines()
     whole = farscope("replay", path, stage, "--speed", "max").stderr.splitlines()
-    assert part[-1].startswith("only a part of the recording is in the log: ")
+    assert part[-1].startswith("only part of the recording is in the log: ")
     assert whole[-1].startswith("replayed ")
 
 

@@ -148,7 +148,7 @@ def test_what_is_not_drawn_is_shown_on_the_page(page):
 
 
 def test_charts_appear_while_they_run(page, url):
-    expect(page.locator("#none")).to_contain_text("No chart was heard yet")
+    expect(page.locator("#none")).to_contain_text("No chart has been heard yet")
     with broadcast(chart := lamp("first"), url=url):
         chart.start_at("house")
         expect(state(page, "first")).to_have_text("off")

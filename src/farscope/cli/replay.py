@@ -44,8 +44,8 @@ LATE_NS: Final = 60 * NANOSECONDS
 """How much is read behind ``--to``: a step stored later than this after it happened is not found there."""
 
 _PARTLY: Final = (
-    "only a part of the recording is in the log: who reads that log from its start counts the steps before "
-    "the part as missing, and what came after it is unknown"
+    "only part of the recording is in the log: whoever reads that log from its start counts the steps before "
+    "that part as missing, and the steps after it as unknown"
 )
 
 READ_LIMIT: Final = 64

@@ -69,7 +69,7 @@ def web(
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         if token:
             address += f"?token={token}"
-            tell("whoever has this address sees everything, and it is not encrypted on its way")
+            tell("anyone with this address sees everything, and the connection is not encrypted")
         tell(f"watching {escape(log.url)}; Ctrl-C ends")
         say(address)
         if open_browser:

@@ -148,7 +148,7 @@ def _note_hidden(chart: Any, error: BaseException) -> None:
     if hidden:
         error.add_note(
             f"{chart!r} has attributes of its own that hide those of every chart: {', '.join(hidden)}; "
-            "call them differently to use both"
+            "rename them to use both"
         )
 
 

@@ -60,7 +60,7 @@ class LineSubscription(Subscription):
         self._shelf.put(Parcel(self._shelf.next_offset or 0, entry, method.delivery_tag, self))
 
     def _cancelled(self, _: object) -> None:
-        self._link.fail(LogUnavailable("a queue of ours was deleted", "it is tried again"))
+        self._link.fail(LogUnavailable("a queue of ours was deleted", "it will be retried"))
 
 
 def _bind(channel: Channel, queue: str, exchange: str, answer: Any) -> object:

@@ -45,7 +45,7 @@ def meant(
 def ambiguous(name: str, labels: tuple[str, ...]) -> AmbiguousChart:
     """Return the error for a name that several charts answer to, which ``labels`` tell apart."""
     return AmbiguousChart(
-        f"{len(labels)} charts answer to {name!r}", f"say which: {_listed(labels)}", labels=labels
+        f"{len(labels)} charts answer to {name!r}", f"choose one: {_listed(labels)}", labels=labels
     )
 
 

@@ -239,7 +239,7 @@ def test_a_failed_step_says_which_attributes_hide_those_of_every_chart(watcher):
     chart.dispatch(Event("B"))
     with pytest.raises(AttributeError, match="'float' object has no attribute 'fun'"):
         chart.dispatch(Event("A"))
-    assert "hide those of every chart: temp; call them differently" in watcher.steps[-1][-1][0]
+    assert "hide those of every chart: temp; rename them" in watcher.steps[-1][-1][0]
 
 
 def test_an_augmented_name_is_refused_taken_or_left_but_never_in_silence():

@@ -45,4 +45,4 @@ def test_whoever_was_let_in_before_waits_to_be_let_in_again(what):
     assert isinstance(told, LogUnavailable)
     assert told.refused
     assert told.message == refusal.message
-    assert told.hint.endswith("it is tried again")
+    assert told.hint.endswith("it will be retried")

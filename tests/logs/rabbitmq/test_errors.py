@@ -400,7 +400,7 @@ def test_a_stream_that_is_not_ready_yet_is_tried_again(words: str):
     )
     assert isinstance(error, LogUnavailable)
     assert words in error.message
-    assert error.hint == "it is tried again"
+    assert error.hint == "it will be retried"
 
 
 @pytest.mark.parametrize("words", ["x\x1b[31mred", "two\nlines", "y" * 10_000])

@@ -67,7 +67,7 @@ class Cast(AbstractContextManager["Cast"]):
             silent = ", ".join(name for name, child in self._children.items() if child.poll() is None)
             raise FarscopeError(
                 f"nothing more came from {silent or 'the processes of the demo'}",
-                "is the machine very busy? try again, and please report it if it stays so",
+                "the machine may be very busy: try again, and please report it if that does not help",
             ) from None
 
     def end_input(self, name: str) -> None:

@@ -91,7 +91,7 @@ class Play:
             said = self._cast.hear(self._deadline)
             brought = set(brings(said))
             if said.line is None and (not brought or self._cast.exit_code(said.name) != 0):
-                raise FarscopeError(f"{said.name} has not done its part", "what it said stands above")
+                raise FarscopeError(f"{said.name} did not finish its part", "its output is above")
             missing -= brought
             self._show(said)
 

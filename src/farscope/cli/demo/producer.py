@@ -71,7 +71,7 @@ def produce(name: str, url: str, key_file: Path) -> None:
         if not probe.flush(STORED_S):
             raise LogUnavailable(
                 f"the last steps were not stored within {STORED_S:g} s: {probe.stats.last_error}",
-                "is there room in the folder for temporary files?",
+                "check that the folder for temporary files has free space",
             )
 
 

@@ -189,7 +189,7 @@ def _endpoint(address: str) -> str:
     hint = "for example --to http://localhost:4318"
     if is_cut_in_password(address):
         hint = "a '/', '?' or '#' in a password is written %2F, %3F or %23, and an '@' in a path %40"
-        raise UsageError(f"{redacted(address)} has an '@' behind the host", hint)
+        raise UsageError(f"{redacted(address)} has an '@' after the host", hint)
     try:
         parts = urlsplit(address)
         requests.Request("POST", address).prepare()

@@ -123,7 +123,7 @@ class Sender:
         if self._gave_up is Verdict.HOPELESS:
             hint = "check the address, and OTEL_EXPORTER_OTLP_HEADERS if it wants credentials"
         elif self.missing:
-            hint = "export once more when the collector is there; each span keeps its id"
+            hint = "export again when the collector is available; each span keeps its id"
         else:
             hint = "the collector's own log may tell more"
         raise NotDelivered(f"{number(self.missing + self._refused, 'span')} not taken by {where}", hint)

@@ -200,6 +200,4 @@ class Factory(ActiveObject):
 
 
 def _twice(chart: str, state: str) -> ChartBuildError:
-    return ChartBuildError(
-        f"chart {chart} has two states named {state}", "name one of them differently", state=state
-    )
+    return ChartBuildError(f"chart {chart} has two states named {state}", "rename one of them", state=state)

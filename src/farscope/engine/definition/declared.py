@@ -60,7 +60,7 @@ class Chart(Factory):
             if is_reserved(cls, name) or any(of_users(base, name) for base in cls.__bases__):
                 raise ChartBuildError(
                     f"state {name} would hide what each chart of class {cls.__name__} has of that name",
-                    f"call the attribute differently: {name}_ = State({name!r})",
+                    f"rename the attribute: {name}_ = State({name!r})",
                     state=name,
                 )
         # All classes it is made of, so that one may be made of several declared ones.

@@ -323,7 +323,7 @@ def _not_a_state(target: object, asker: str) -> NotAState:
     if isinstance(target, int):
         remedy = "chart.trans takes a state; to stay, return a status itself: return return_status.HANDLED"
     elif target is None:
-        remedy = "say where to: return chart.trans(STATE)"
+        remedy = "name the target: return chart.trans(STATE)"
     return NotAState(
         f"{name_of(target)} is not a state, but {asker} leads to it",
         remedy,

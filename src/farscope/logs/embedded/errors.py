@@ -37,4 +37,4 @@ def from_os(error: OSError, folder: Path, *, reading: bool = False) -> LogError:
         return LogRefused(what, _FOR_GOOD[error.errno])
     if error.errno in _FULL:
         return LogUnavailable(what, FULL_HINT)
-    return LogUnavailable(what, "it is tried again")
+    return LogUnavailable(what, "it will be retried")

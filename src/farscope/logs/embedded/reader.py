@@ -163,7 +163,7 @@ class FolderReader:
             self._caught_up, self._folder_mtime = False, -1
             if not isinstance(error, LogRefused):
                 raise
-            raise LogUnavailable(error.message, f"{error.hint}; it is tried again", refused=True) from error
+            raise LogUnavailable(error.message, f"{error.hint}; it will be retried", refused=True) from error
 
     def _scan_if_changed(self) -> None:
         try:
@@ -280,7 +280,7 @@ class FolderReader:
     # -- the files -----------------------------------------------------------------------------
 
     def _fill(self, tail: Tail) -> bool:
-        """Fill ``tail``; that a file cannot be read is reported once, and it is tried again."""
+        """Fill ``tail``; that a file cannot be read is reported once, and it will be retried."""
         filled = False
         was_whole = tail.unread is None
         try:

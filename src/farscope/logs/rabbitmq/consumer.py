@@ -145,7 +145,7 @@ class Subscription:
 
     def _cancelled(self, _: object) -> None:
         self._link.fail(
-            LogUnavailable(f"the stream {self._settings.stream!r} was deleted", "it is tried again")
+            LogUnavailable(f"the stream {self._settings.stream!r} was deleted", "it will be retried")
         )
 
 

@@ -128,7 +128,7 @@ def _network(error: OSError, settings: Settings) -> LogError | None:
 def _connection(error: AMQPConnectionError, settings: Settings) -> LogError | None:
     text = str(error)
     if isinstance(error, AMQPHeartbeatTimeout):
-        hint = "the broker hangs or the network is broken; it is tried again"
+        hint = "the broker hangs or the network is broken; it will be retried"
         return LogUnavailable(f"{settings.place} has fallen silent", hint)
     if isinstance(error, ConnectionBlockedTimeout):
         return blocked(settings)

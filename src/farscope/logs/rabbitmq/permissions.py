@@ -8,7 +8,7 @@ from typing import Final
 from farscope.errors import LogMissing, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.settings import Settings
 
-AGAIN: Final = "it is tried again"
+AGAIN: Final = "it will be retried"
 
 
 def permissions(settings: Settings) -> str:

@@ -198,7 +198,7 @@ def _written(query: Sequence[tuple[str, str]]) -> str:
 def _split(url: str) -> SplitResult:
     if is_cut_in_password(url):
         raise BadUrl(
-            "the address has an '@' behind the host",
+            "the address has an '@' after the host",
             "a '/', '?' or '#' in a password is written %2F, %3F or %23, and an '@' in a virtual host %40",
         )
     try:

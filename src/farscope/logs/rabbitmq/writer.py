@@ -155,7 +155,7 @@ class _Publisher:
         if isinstance(method, Basic.Nack):
             # The connection is given up: what else it still carries would be stored out of order.
             self._link.fail(
-                LogUnavailable("the broker could not store what it was sent", "it is tried again")
+                LogUnavailable("the broker could not store what it was sent", "it will be retried")
             )
             return
         if method.multiple:
@@ -277,5 +277,5 @@ class RabbitWriter:
     def _too_late(self, link: Link) -> LogUnavailable:
         if link.blocked:
             return blocked(self._settings)
-        hint = "the network or the broker is slow or hangs; it is tried again"
+        hint = "the network or the broker is slow or hangs; it will be retried"
         return LogUnavailable(f"{self._settings.place} did not confirm in time", hint)

@@ -186,5 +186,5 @@ def in_words(error: OSError, path: Path) -> LogError:
     if error.errno in _FULL:
         return LogUnavailable(what, "free some space on its disk; what it holds already is whole")
     if error.errno == errno.EIO:
-        return LogUnavailable(what, "see that its disk is well")
-    return LogRefused(what, "see that it is a file, and that you may use it")
+        return LogUnavailable(what, "check its disk")
+    return LogRefused(what, "check that it is a file, and that you have permission to use it")

@@ -28,10 +28,10 @@ def from_sqlite(error: sqlite3.Error, folder: Path) -> LogError:
         case sqlite3.SQLITE_FULL:
             return LogUnavailable(what, FULL_HINT)
         case sqlite3.SQLITE_IOERR:
-            return LogUnavailable(what, "see that its disk is well and has room; it is tried again")
+            return LogUnavailable(what, "check its disk, and that it has free space; it will be retried")
         case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
             return LogRefused(what, RIGHT_TO_WRITE)
         case sqlite3.SQLITE_TOOBIG:
             return LogRefused(what, "a batch may have 64 MiB at most")
         case _:
-            return LogUnavailable(what, "it is tried again")
+            return LogUnavailable(what, "it will be retried")

@@ -128,7 +128,7 @@ export class ChartList extends EventTarget {
     }
     const none = byId("none");
     none.hidden = this.shown.length > 0;
-    write(none, this._words.length ? "No chart fits the search." : "No chart was heard yet. They appear here as soon as they say something.");
+    write(none, this._words.length ? "No chart matches the search." : "No chart has been heard yet. They appear here as soon as they say something.");
   }
 
   _choose() {

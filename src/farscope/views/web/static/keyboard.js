@@ -47,7 +47,7 @@ function fillDialog(keys) {
     ["wheel on the timeline", "zoom; with Shift, move; over the names, scroll"],
     ["drag on the timeline", "move; on its ruler, travel in time"],
     ["click on the timeline", "the facts of that step; double click, travel there"],
-    ["Ctrl-click in the list", "choose further charts, for timeline and sequence"],
+    ["Ctrl-click in the list", "add charts to the timeline and the sequence"],
   ].map(([hand, words]) => make("tr", {}, make("td", { class: "soft" }, hand), make("td", {}, words)));
   const close = make("button", { type: "button", autofocus: "" }, "Close");
   close.addEventListener("click", () => byId("keys").close());

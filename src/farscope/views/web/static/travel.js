@@ -85,7 +85,7 @@ export class Travel {
       if (whole && !live && world.moment < world.end) text = `${span(world.end - world.moment)} before the end · ${text}`;
     } else if (remembered) {
       text = `${count(remembered)} steps of ${span(world.now - first)} remembered`;
-      if (forgotten) text += `; the oldest ${count(forgotten)} have been dropped`;
+      if (forgotten) text += `; the oldest ${count(forgotten)} have been forgotten`;
     }
     if (!live && !recorded) text = `${span(world.now - world.moment)} ago · ${text}`;
     write(byId("remembered"), text);
