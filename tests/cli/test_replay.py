@@ -1,14 +1,16 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from math import inf
 from pathlib import Path
 
 import pytest
 
-from farscope.cli.playback_speed import Pace
+from farscope.cli.playback_speed import Pace, beside
 from farscope.cli.progress import Progress
-from farscope.cli.replay import _due, _play, _store
+from farscope.cli.replay import _due, _play, _span, _store
+from farscope.cli.timespec import MICROSECOND
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS, local_time
@@ -259,3 +261,19 @@ def test_a_part_ends_with_the_line_that_shows_its_last_moment_as_in_a_sequence(t
     drawn = farscope("sequence", path, "--by", "chart", "--fold", "0", "--to", moment, *key).stdout
     assert "(2)" in drawn
     assert "(3)" not in drawn
+
+
+@pytest.mark.parametrize(
+    ("to_text", "to"),
+    [
+        ("11:00", datetime(2026, 1, 10, 11)),  # noqa: DTZ001 - local
+        ("12:05", datetime(2026, 1, 10, 12, 5)),  # noqa: DTZ001 - local
+        ("13:00", datetime(2026, 1, 10, 13)),  # noqa: DTZ001 - local
+    ],
+)
+def test_an_end_alone_may_lie_before_the_recording(to_text, to):
+    begin_ns = int(datetime(2026, 1, 10, 12).timestamp()) * NANOSECONDS  # noqa: DTZ001 - local
+    end_ns = begin_ns + 600 * NANOSECONDS
+    span = _span((begin_ns, end_ns), None, to_text)
+    assert (span.from_ns, span.to_ns) == (0, int(to.timestamp()) * NANOSECONDS + MICROSECOND)
+    assert bool(beside(span.from_ns, span.to_ns, begin_ns, end_ns)) == (to.hour == 11)

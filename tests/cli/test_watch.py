@@ -12,13 +12,13 @@ from pathlib import Path
 
 import pytest
 
-from farscope import Event, Factory, broadcast, return_status
+from farscope import Event, Factory, broadcast, return_status, signals
 from farscope.cli.step_printer import ALARMING
 from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log
 from farscope.records.remarks import without_all_remarks
 from farscope.scope.notice import INTRODUCING, NoticeKind
-from farscope.wire.keys import new_key_file
+from farscope.wire.keys import default_key_path, new_key_file
 from support.program import Program
 
 TRACE_LINE = re.compile(r"\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{6}\] \[.+\] e->\w+\(\) \S+->\S+")
@@ -245,6 +245,39 @@ def test_a_handlers_failure_is_told_without_asking_for_it(url):
     assert re.search(
         r"lamp: BREAK failed in on: OSError: bulb\\x1b\[2J \(test_watch\.py, line \d+\)$", told, re.MULTILINE
     )
+
+
+def test_a_failure_names_the_state_that_was_being_entered_or_left(url):
+    chart = Factory("till", threaded=False)
+
+    def fail(_chart, _event):
+        raise ValueError("stuck")
+
+    shut = chart.create("shut").catch("OPEN", lambda chart, _: chart.trans("open"))
+    shut.catch("LOCK", lambda chart, _: chart.trans("locked")).catch("OWN", fail)
+    chart.create("open").catch(signals.ENTRY_SIGNAL, fail)
+    chart.create("locked").catch(signals.INIT_SIGNAL, fail)
+    for state in ("shut", "open", "locked"):
+        chart.nest(state, parent=None)
+    with broadcast(chart, url=url):
+        chart.start_at("shut")
+        for signal in ("OPEN", "LOCK", "OWN"):
+            with pytest.raises(ValueError, match="stuck"):
+                chart.dispatch(Event(signal))
+    told = re.findall(r"till: (\w+) failed in (.*): ValueError: stuck \(test_watch", watch(url).stderr)
+    assert told == [
+        ("OPEN", "shut while entering open"),
+        ("LOCK", "shut while choosing the initial state of locked"),
+        ("OWN", "shut"),
+    ]
+
+
+@pytest.mark.parametrize("verb", ["watch", "top"])
+def test_a_mistyped_folder_is_told_when_the_time_to_wait_is_over(verb, tmp_path, farscope):
+    new_key_file(default_key_path())
+    done = farscope(verb, f"sqlite:{tmp_path / 'typo'}", "--for", "100ms")
+    assert done.returncode == 0
+    assert f"there is no log in {tmp_path / 'typo'}: " in done.stderr.splitlines()[-1]
 
 
 def test_on_a_terminal_a_failure_is_red_a_refusal_is_not_and_neither_has_a_charts_colour(url):

@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 from farscope.scope.gaps import Span
 from farscope.scope.intake import MAX_PROBES, REPLAY_DISTANCE, Accepted, Intake, Refusal, Refused, Repeated
@@ -140,3 +141,13 @@ def test_endless_probes_do_not_fill_the_memory_and_stay_in_the_totals(keyring, h
         intake.take(hand_probe().send(2), 0)
     assert len(intake._probes) == 8
     assert (intake.probes, intake.totals().received) == (20, 40)
+
+
+def test_a_probe_that_only_said_goodbye_is_not_counted(keyring, hand_probe):
+    intake = Intake(Opener(keyring))
+    test_message = hand_probe()
+    batch = replace(test_message.batch(), charts=())
+    intake.take(test_message.seal(batch, Flags.GOODBYE), 0)
+    assert (intake.accepted, intake.probes) == (1, 0)
+    intake.take(hand_probe().goodbye(), 0)
+    assert intake.probes == 1

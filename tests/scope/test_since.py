@@ -35,3 +35,8 @@ def test_what_makes_no_sense_is_refused_with_a_remedy(since):
     with pytest.raises(UsageError) as caught:
         since_ns(since, NOW_NS)
     assert caught.value.hint
+
+
+def test_the_remedy_names_the_word_for_all_there_is():
+    with pytest.raises(UsageError, match="start for all there is"):
+        since_ns("yesterday", NOW_NS)

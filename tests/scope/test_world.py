@@ -390,6 +390,20 @@ def test_what_a_chart_did_while_it_was_not_broadcast_is_not_lost(watched, hand_p
     assert watched.world.charts()[0].lost == 3
 
 
+def test_a_chart_says_when_it_ended(watched, hand_probe):
+    probe = hand_probe("one", "two")
+    watched.take(probe.send(1))
+    assert [view.ended_ns for view in watched.world.charts()] == [None, None]
+    stopped_ns = 0
+    for flags in (Flags.NONE, Flags.GOODBYE):
+        batch = probe.batch()
+        stopped = batch.charts[0]._replace(stopped=True)
+        watched.take(probe.seal(replace(batch, charts=(stopped, batch.charts[1])), flags))
+        stopped_ns = stopped_ns or probe.sent_ns
+    ended = {view.name: view.ended_ns for view in watched.world.charts()}
+    assert ended == {"one": stopped_ns, "two": probe.sent_ns}
+
+
 def test_numbers_a_chart_left_out_are_not_lost_where_its_probe_lost_nothing(watched, hand_probe):
     """It was removed and added again between two batches, so that no batch says that it was stopped."""
     probe = hand_probe()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from farscope.cli.style import tell
 from farscope.errors import LogRefused
 from farscope.logs.base import Log
 from farscope.logs.embedded.errors import from_os
 from farscope.logs.embedded.file_name import SUFFIX
 from farscope.logs.embedded.log import FolderLog
+from farscope.views.text import escape
 
 _HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"
 
@@ -26,6 +28,16 @@ def check_place(log: Log) -> None:
     elif log.shared:
         # Who reads from a time on waits for a broker that is away; who reads from now on is told.
         log.reader().close()
+
+
+def tell_if_none(log: Log | None) -> None:
+    """Say on standard error that there is no log, for verbs that waited for one as long as they were to.
+
+    Raises:
+        LogRefused, LogUnavailable: its place cannot be looked into.
+    """
+    if isinstance(log, FolderLog) and (why := why_no_log(log.folder)):
+        tell(f"there is no log in {escape(str(log.folder))}: {why}", alarming=True)
 
 
 def why_no_log(folder: Path) -> str:

@@ -132,7 +132,9 @@ def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None)
     to_ns = FOREVER_NS
     if to_text is not None:
         # A line shows microseconds: what it shows as that moment belongs to the part, as in a sequence.
-        to_ns = place_ns(to_text, begin_ns, behind_ns=from_ns or None) + MICROSECOND
+        # A time of day without a beginning may lie shortly before the recording.
+        near_ns = end_ns if from_text is None and ":" in to_text else None
+        to_ns = place_ns(to_text, begin_ns, behind_ns=from_ns or None, end_ns=near_ns) + MICROSECOND
     if from_ns >= to_ns:
         raise UsageError("--from is not before --to", "swap them")
     return Span(from_ns, to_ns)

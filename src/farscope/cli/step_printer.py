@@ -22,6 +22,7 @@ from farscope.views.selection import Selection
 from farscope.views.text import (
     dated_line,
     escape,
+    failed_where,
     json_pieces,
     notice_json,
     outcome_line,
@@ -263,5 +264,5 @@ def _failure_line(seen: Seen) -> str:
         (error_line(step.texts[-1]), error_place(step.texts[-1])) if step.texts else ("no text", "")
     )
     at = f" ({escape(place)})" if place else ""
-    what = f"{escape(seen.label)}: {escape(step.signal)} failed in {escape(step.start)}: {escape(error)}{at}"
+    what = f"{escape(seen.label)}: {escape(step.signal)} failed in {failed_where(step)}: {escape(error)}{at}"
     return f"[{local_time(step.ended_ns)}] {what}"

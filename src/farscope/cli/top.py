@@ -16,6 +16,7 @@ from rich.text import Text
 
 from farscope.cli.interrupts import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
+from farscope.cli.log_exists import tell_if_none
 from farscope.cli.options import WATCHING, for_option, key_option, since_option
 from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import say, tell
@@ -79,6 +80,8 @@ def top(
             tell(account(scope))
         if not interactive:
             check_opened(scope)
+        if for_s is not None or not interactive:
+            tell_if_none(log)
 
 
 class Feed:

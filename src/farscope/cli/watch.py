@@ -17,6 +17,7 @@ from farscope.cli.interrupts import (
     unless_reader_gone,
     until,
 )
+from farscope.cli.log_exists import tell_if_none
 from farscope.cli.nothing_seen import Waiting
 from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
@@ -101,6 +102,7 @@ def watch(
             tell(account(scope, output.unshown))
         if for_s is not None or finite:
             check_opened(scope)
+            tell_if_none(log)
 
 
 def _follow(scope: Scope, show: Show, over: Over, output: Output, waiting: Waiting) -> None:

@@ -47,6 +47,9 @@ class ChartView:
     not known. Too low by the least time a batch takes from there. The clock of a chart heard in the past
     only is compared with that of the first one heard, and told if they differ by more than a second."""
 
+    ended_ns: int | None = None
+    """When it was stopped or its probe said goodbye, by the chart's clock; None where it did not end so."""
+
     unknown: Why | None = None
     """Why nothing is known of what it did after step ``last_number``, if that is so; ``lost`` does not count
     it."""

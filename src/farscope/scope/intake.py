@@ -152,11 +152,12 @@ class Intake:
         self._probes: dict[bytes, _Known] = {}
         self._forgotten = Totals()
         self._forgotten_probes = 0
+        self._mute = 0
 
     @property
     def probes(self) -> int:
-        """Probes heard so far."""
-        return len(self._probes) + self._forgotten_probes
+        """Probes heard so far, apart from those that only said goodbye, as ``farscope doctor`` does."""
+        return len(self._probes) + self._forgotten_probes - self._mute
 
     def totals(self) -> Totals:
         """Return the sums over all probes heard so far."""
@@ -184,7 +185,9 @@ class Intake:
         if not known.batches.take(header.number, header.number).new:
             return self._repeat(known, header, batch)
         self.accepted += 1
-        posted = known.ledger.post(batch, now_ns, goodbye=bool(header.flags & Flags.GOODBYE))
+        goodbye = bool(header.flags & Flags.GOODBYE)
+        self._mute += goodbye and header.number == batch.next_number == len(batch.charts) == 0
+        posted = known.ledger.post(batch, now_ns, goodbye=goodbye)
         return Accepted(header, batch, posted, known.ledger)
 
     def _new_probe(self, header: Header, batch: Batch) -> _Known:

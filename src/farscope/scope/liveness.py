@@ -138,6 +138,10 @@ class Pulse:
         stopped = MappingProxyType(dict(self._stopped))
         return Life(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
 
+    def ended_ns(self, serial: int) -> int | None:
+        """Return when a chart was stopped, or else when the probe said goodbye; None if neither."""
+        return self._stopped.get(serial, self._closed_ns)
+
     def forget(self) -> None:
         """Give back the room that it took; the probe is not followed any more."""
         self._room.taken -= self._counted

@@ -28,7 +28,10 @@ def since_ns(since: Since, now_ns: int) -> int | None:
     if isinstance(since, str):
         if since == START:
             return 0
-        return max(1, now_ns - parse_span_ns(since))
+        try:
+            return max(1, now_ns - parse_span_ns(since))
+        except UsageError as error:
+            raise UsageError(error.message, f"{error.hint}, or {START} for all there is") from error
     if isinstance(since, datetime):
         moment_ns = int(since.timestamp() * NANOSECONDS)
         if moment_ns <= 0:

@@ -483,6 +483,7 @@ class World:
             last_number=chart.number,
             last_ns=chart.last_ns,
             structure=chart.structure,
+            ended_ns=probe.pulse.ended_ns(chart.id.serial),
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
             unknown=None if chart.stopped else self._why_unknown(probe),
         )

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time, utc_time
 from farscope.records.weight import texts_bytes
@@ -40,6 +41,14 @@ _OUTCOMES = {
     StepKind.REFUSED: "refused",
     StepKind.FAILED: "failed",
 }
+_ASKED = {
+    FactKind.OFFER: "",
+    FactKind.ENTRY: "entering",
+    FactKind.EXIT: "leaving",
+    FactKind.INIT: "choosing the initial state of",
+}
+"""What a state is asked for, in words that tell where a step failed."""
+
 _UNDRAWN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
 )
@@ -85,7 +94,21 @@ def outcome_line(step: Step, label: str | None = None) -> str | None:
     if word is None:
         return None
     head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}, {word}]"
-    return f"{head} e->{escape(step.signal)}() in {escape(step.start)}"
+    return f"{head} e->{escape(step.signal)}() in {failed_where(step)}"
+
+
+def failed_where(step: Step) -> str:
+    """Return the state a failed step began in, and what was being done to which state when it failed.
+
+    Such as ``closed while entering open``; of an event that a handler was offered, the state alone.
+    """
+    place = escape(step.start)
+    if step.kind is not StepKind.FAILED or not step.facts or step.facts[-1].kind is not FactKind.FAILED:
+        return place
+    at = step.facts[-1].name
+    done = (fact.kind for fact in reversed(step.facts) if fact.kind in _ASKED and fact.name == at)
+    doing = _ASKED[next(done, FactKind.OFFER)]
+    return f"{place} while {doing} {escape(at)}" if doing else place
 
 
 def spy_lines(step: Step, label: str | None = None) -> Iterator[str]:

@@ -51,8 +51,8 @@ def test_the_whole_screen_line_by_line(rows, head):
         "",
         "lamp  12 steps received",
         "[2026-01-10 13:14:24.000000] [lamp] e->B() c1->c2",
-        "[2026-01-10 13:14:25.000000] [lamp] e->D() ignored in c2",
-        "[2026-01-10 13:14:25.500000] [lamp] e->B() failed in c2: OSError: bulb (lamp.py, line 7)",
+        "[2026-01-10 13:14:25.000000] [lamp, ignored] e->D() in c2",
+        "[2026-01-10 13:14:25.500000] [lamp, failed] e->B() in c2: OSError: bulb (lamp.py, line 7)",
         "",
         "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort",
     ]

@@ -39,6 +39,19 @@ def test_the_time_in_a_state_nobody_saw_entered_is_not_known(table, chart_view, 
     assert (row.state, row.in_state_ns, row.event, row.rate) == ("c9", None, "", 0.0)
 
 
+@pytest.mark.parametrize("status", ["closed", "stopped"])
+def test_the_time_in_a_state_ends_with_the_chart(table, step, chart_view, now_ns, status):
+    table.take([step(LAMP, 1, 5.0)], now_ns)
+    table.look([chart_view(LAMP, status=status, last_number=1, ended_ns=now_ns - 2 * 10**9)])
+    assert rows(table, now_ns + 60 * 10**9)["lamp"].in_state_ns == 3_000_000_000
+
+
+def test_how_long_a_silent_chart_is_in_its_state_is_not_known(table, step, chart_view, now_ns):
+    table.take([step(LAMP, 1, 5.0)], now_ns)
+    table.look([chart_view(LAMP, status="silent", last_number=1)])
+    assert rows(table, now_ns)["lamp"].in_state_ns is None
+
+
 def test_a_state_that_was_announced_is_newer_than_the_steps_that_wait(table, step, chart_view, now_ns):
     table.take([step(LAMP, 1)], now_ns)
     table.look([chart_view(LAMP, state="c9", last_number=5)])

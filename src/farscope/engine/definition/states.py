@@ -319,7 +319,7 @@ def is_top(fn: object) -> bool:
 
 
 def _not_a_state(target: object, asker: str) -> NotAState:
-    remedy = "a target is a state function, or what to_method() returned"
+    remedy = "a target is a state function, what to_method() returned, or the name of a state of the chart"
     if isinstance(target, int):
         remedy = "chart.trans takes a state; to stay, return a status itself: return return_status.HANDLED"
     elif target is None:

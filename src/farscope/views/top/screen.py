@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.remarks import remarks
+from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
 from farscope.records.traceback_text import error_line, error_place
 from farscope.views.humanize import count_text, number
 from farscope.views.terminal_width import width as cells_of
-from farscope.views.text import escape, trace_line
+from farscope.views.text import escape, outcome_line, trace_line
 from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, Column, Needs, laid_out, needs
 from farscope.views.top.controls import Controls
 from farscope.views.top.cutting import padded, padded_name, told_apart
@@ -254,18 +255,21 @@ def _fitting(texts: list[str], label: str, width: int, glyphs: Glyphs) -> list[s
 
 
 def _without_chart(text: str, label: str) -> str:
-    stamp, chart, rest = text.partition(f" [{escape(label)}]")
-    return f"[{stamp[len('[0000-00-00 ') :]}{rest}" if chart else text
+    stamp, chart, rest = text.partition(f" [{escape(label)}")
+    if not chart:
+        return text
+    # What became of an event stands behind the name, in its brackets.
+    word, end, rest = rest.partition("]")
+    kept = f" [{word.removeprefix(', ')}]" if word and end else ""
+    return f"[{stamp[len('[0000-00-00 ') :]}{kept}{rest}"
 
 
 def _step_text(step: Step, label: str) -> str:
-    trace = trace_line(step, label)
-    if trace is not None:
-        return trace + remarks(step)
-    kind = step.kind.name.lower()
-    error = _error_text(step.texts[-1]) if step.texts and kind == "failed" else ""
-    head = f"[{local_time(step.ended_ns)}] [{label}]"
-    return f"{head} e->{step.signal}() {kind} in {step.start}{error}{remarks(step)}"
+    line = trace_line(step, label)
+    if line is None:
+        line = outcome_line(step, label) or ""
+    error = _error_text(step.texts[-1]) if step.texts and step.kind is StepKind.FAILED else ""
+    return f"{line}{error}{remarks(step)}"
 
 
 def _error_text(traceback: str) -> str:

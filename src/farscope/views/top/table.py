@@ -52,7 +52,7 @@ class Row(NamedTuple):
     """The scope's word for it, or ``ENDED``."""
     state: str
     in_state_ns: int | None
-    """Time since the state was entered; None if that was not seen."""
+    """Time since the state was entered, or until the chart ended; None where that is not known."""
     rate: float
     """Steps a second."""
     spark: tuple[int, ...]
@@ -153,7 +153,7 @@ class _Chart:
             host=f"{self.id.host}:{self.id.pid}",
             status=ENDED if ends and status == "alive" else status,
             state=state,
-            in_state_ns=max(0, now_ns - self.since_ns) if self.since_ns else None,
+            in_state_ns=self._in_state_ns(status, now_ns),
             rate=sum(spark[-RATE_S:]) / RATE_S,
             spark=spark,
             event=last.event if last else "",
@@ -165,6 +165,14 @@ class _Chart:
             steps=self.steps,
             recent=tuple(self.recent),
         )
+
+    def _in_state_ns(self, status: str, now_ns: int) -> int | None:
+        """Return for how long it has been, or was until its end, in its state; None where nobody knows."""
+        if not self.since_ns or status == "silent":
+            return None
+        ended_ns = self.view.ended_ns if self.view else None
+        until_ns = now_ns if ended_ns is None else ended_ns - self.offset_ns
+        return max(0, until_ns - self.since_ns)
 
 
 class Table:
