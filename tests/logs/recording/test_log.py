@@ -49,6 +49,14 @@ def test_a_part_of_it_has_what_was_stored_then(path):
     assert part.end_ns() == 50
 
 
+def test_a_batch_whose_time_was_made_the_last_there_can_be_is_not_passed_over(path):
+    with RecordingWriter(path.with_name("altered.farscope")) as writer:
+        writer.append([Entry(b"1", (1 << 64) - 1), Entry(b"2", 5)])
+    altered = RecordingLog(path.with_name("altered.farscope"))
+    assert data_of(altered) == [1, 2]
+    assert not altered.goes_on()
+
+
 def test_it_says_when_it_ends(path, tmp_path):
     assert RecordingLog(path).end_ns() == 60
     RecordingWriter(tmp_path / "empty.farscope").close()

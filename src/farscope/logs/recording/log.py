@@ -22,7 +22,7 @@ IDLE_PAUSE_S: Final = 0.05
 READ_BYTES: Final = 8 * 1024 * 1024
 """A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""
 
-FOREVER_NS: Final = (1 << 64) - 1
+FOREVER_NS: Final = 1 << 64
 
 
 class RecordingLog:
