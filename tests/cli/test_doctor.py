@@ -19,7 +19,7 @@ from farscope.cli.doctor import examine
 from farscope.cli.main import farscope
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Log, LogReader, LogWriter
-from farscope.logs.diagnostics import Verdict, fail
+from farscope.logs.diagnostics import Check, Verdict, fail
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.url import open_log
 from farscope.probe.spool.directory import SpoolFolder, default_spool_root
@@ -29,8 +29,9 @@ from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
 from farscope.wire.keys import Keyring, new_key_file
 from farscope.wire.seal import Sealer
-from support.broker import Broker, free_port
+from support.broker import Broker
 from support.broker_fixtures import amqp_url, broker, fresh_log_url
+from support.held_port import HeldPort
 
 __all__ = ["amqp_url", "broker", "fresh_log_url"]
 
@@ -133,6 +134,9 @@ class Overheard:
         self.batches = batches
         self.url = log.url
 
+    def examine(self) -> Iterator[Check]:
+        return self.log.examine()
+
     def reader(self) -> LogReader:
         reader = self.log.reader()
         writer = self.writer("others")
@@ -167,6 +171,9 @@ class Full:
     shared = False
     url = "full:"
 
+    def examine(self) -> Iterator[Check]:
+        return iter(())
+
     def reader(self) -> LogReader:
         return open_log(f"memory:{uuid4()}").reader()
 
@@ -197,7 +204,8 @@ def test_a_log_that_takes_nothing_at_the_moment_is_no_question_of_rights(key: Pa
 
 
 def test_a_port_nobody_listens_on_is_found(key: Path):
-    result = doctor(f"amqp://127.0.0.1:{free_port()}", "--key", key)
+    with HeldPort() as port:
+        result = doctor(f"amqp://127.0.0.1:{port.number}", "--key", key)
     assert result.return_value == 1
     assert lines(result) == {"host": "ok", "port": "fail", "key": "ok", "spool": "ok"}
     assert remedied(result)

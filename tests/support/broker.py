@@ -20,6 +20,7 @@ from typing import NamedTuple, Self
 from urllib.parse import quote, urlencode
 
 from farscope.errors import FarscopeError, LogUnavailable
+from support.held_port import LOOPBACK, HeldPort
 from support.subprocess_guard import Keeper
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -34,7 +35,6 @@ CONTROL_TIMEOUT_S = 60.0
 """rabbitmqctl takes one to three seconds; beyond this it is taken for hanging."""
 
 PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
-LOOPBACK = "127.0.0.1"
 
 
 class TlsFiles(NamedTuple):
@@ -48,14 +48,6 @@ class TlsFiles(NamedTuple):
 def available() -> bool:
     """Whether a private broker can be started here."""
     return os.access(SERVER, os.X_OK) and os.access(CONTROL, os.X_OK)
-
-
-def free_port() -> int:
-    """Return a loopback port nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Broker:
@@ -81,14 +73,13 @@ class Broker:
     ) -> None:
         self.folder = folder
         self.address = address
-        self.port = free_port()
-        self.tls_port = free_port()
+        # Held until the end: the node listens on the first two, and on the same ones after a restart.
+        self._ports = [HeldPort(address), HeldPort(address), HeldPort(), HeldPort()]
+        self.port, self.tls_port, self._epmd_port, self._dist_port = (port.number for port in self._ports)
         self.user = "owner"
         self.password = secrets.token_urlsafe(12)
         self._tls = tls
         self._feature_flags = feature_flags
-        self._epmd_port = free_port()
-        self._dist_port = free_port()
         self._node = f"farscope{self.port}@localhost"
         self._keeper: Keeper | None = None
         self._pid = 0
@@ -142,6 +133,8 @@ class Broker:
         Raises:
             LogUnavailable: it ended or did not answer in time; the hint is the end of its log.
         """
+        for port in self._ports:
+            port.hold()
         self._configure()
         environment = self._environment()
         output = self.folder / "output.txt"
@@ -149,9 +142,12 @@ class Broker:
             self._keeper = Keeper()
             mapper = ["epmd", "-port", str(self._epmd_port), "-address", LOOPBACK]
             epmd = self._keeper.start(mapper, environment, output)
-            self._wait_for("the port mapper", epmd, lambda: _connects(self._epmd_port))
+            self._wait_for("the port mapper", epmd, lambda: _listens(LOOPBACK, self._epmd_port))
         self._pid = self._keeper.start([SERVER], environment, output)
         self._wait_for("the broker", self._pid, self.answers)
+        if self._tls is not None:
+            # The node greets its first clients before it listens for those with TLS.
+            self._wait_for("TLS", self._pid, lambda: _listens(self.address, self.tls_port))
 
     def answers(self) -> bool:
         """Whether the node greets a client at the moment."""
@@ -168,6 +164,8 @@ class Broker:
             self._end(orderly=True)
             self._keeper.close()
             self._keeper = None
+        for port in self._ports:
+            port.release()
 
     def kill(self) -> None:
         """End the node as a crash would (``kill -9``) and wait for its end; ``start`` brings it back."""
@@ -285,9 +283,9 @@ class Broker:
         return environment
 
 
-def _connects(port: int) -> bool:
+def _listens(address: str, port: int) -> bool:
     try:
-        with socket.create_connection((LOOPBACK, port), timeout=2):
+        with socket.create_connection((address, port), timeout=2):
             return True
     except OSError:
         return False

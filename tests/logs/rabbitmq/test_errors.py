@@ -20,8 +20,9 @@ from farscope.logs.rabbitmq.permissions import permissions
 from farscope.logs.rabbitmq.reader import RabbitReader
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.testing.waiting import eventually
-from support.broker import Broker, free_port
+from support.broker import Broker
 from support.certificates import make_certificates
+from support.held_port import HeldPort
 
 pytestmark = pytest.mark.broker
 
@@ -117,13 +118,12 @@ def test_who_names_no_virtual_host_is_told_which_one_that_is(users: Broker):
 
 
 def test_a_refused_port_is_unavailable_and_named():
-    port = free_port()
-    for error in (
-        append_error(open_rabbitmq(f"amqp://127.0.0.1:{port}")),
-        reader_error(open_rabbitmq(f"amqp://127.0.0.1:{port}")),
-    ):
+    with HeldPort() as port:
+        log = open_rabbitmq(f"amqp://127.0.0.1:{port.number}")
+        errors = append_error(log), reader_error(log)
+    for error in errors:
         assert isinstance(error, LogUnavailable)
-        assert f"nothing listens on 127.0.0.1:{port}" in error.message
+        assert f"nothing listens on 127.0.0.1:{port.number}" in error.message
         assert "amqp:// without a port is 5672" in error.hint
 
 

@@ -12,7 +12,7 @@ import pytest
 from farscope.logs.rabbitmq.pika_logging import _Lookup
 from farscope.testing.waiting import eventually
 from farscope.wire.keyring import new_key_text
-from support.broker import free_port
+from support.held_port import HeldPort
 
 PROGRAM = """
 import logging, socket, sys, time
@@ -60,7 +60,8 @@ def records(tmp_path: Path, host: str, port: int, level: str = "WARNING") -> lis
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "no-such-host.invalid"])
 def test_while_the_broker_is_away_pika_tells_of_the_programs_own_connections_only(tmp_path, host):
-    found = records(tmp_path, host, free_port())
+    with HeldPort() as port:
+        found = records(tmp_path, host, port.number)
     ours = [record for record in found if record[0] == "farscope"]
     assert len(ours) == 2  # steps wait in the spool; and so many were left in it
     pikas = {thread for logger, thread in found if logger.startswith("pika")}
@@ -68,7 +69,8 @@ def test_while_the_broker_is_away_pika_tells_of_the_programs_own_connections_onl
 
 
 def test_who_sets_our_logger_to_debug_gets_what_pika_says_about_our_connections(tmp_path):
-    found = records(tmp_path, "127.0.0.1", free_port(), "DEBUG")
+    with HeldPort() as port:
+        found = records(tmp_path, "127.0.0.1", port.number, "DEBUG")
     threads = {thread for logger, thread in found if logger.startswith("pika")}
     assert "MainThread" in threads
     assert any(thread.startswith("farscope-amqp-") for thread in threads)
