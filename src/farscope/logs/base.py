@@ -159,10 +159,6 @@ class NetworkLog(Log, Protocol):
     def destination(self) -> str:
         """Where batches go, whoever logs in and however: two logs of one destination are one log."""
 
-    @property
-    def former_destinations(self) -> tuple[str, ...]:
-        """What earlier releases took for the destination; batches may still wait under these."""
-
 
 @runtime_checkable
 class FiniteLog(Log, Protocol):

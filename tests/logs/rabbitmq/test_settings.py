@@ -184,8 +184,3 @@ def test_another_broker_virtual_host_exchange_or_stream_is_another_destination(u
     destination = Settings.from_url(url).destination
     assert destination != "amqp://broker.example/"
     assert Settings.from_url(destination).destination == destination
-
-
-def test_the_bare_address_has_the_settings_that_tell_where_batches_go():
-    settings = Settings.from_url("amqp://me@h/v?heartbeat=7&exchange=x&max_age=1d&stream=y")
-    assert settings.bare_url == "amqp://me@h:5672/v?exchange=x&stream=y"

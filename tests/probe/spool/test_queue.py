@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import resource
 import shutil
@@ -181,17 +180,6 @@ def test_each_address_has_a_folder_of_its_own_without_anything_unprintable_in_it
     assert all(
         name.isascii() and name.isprintable() and "/" not in name and len(name) < 100 for name in names
     )
-
-
-def test_what_was_left_under_a_destinations_earlier_names_is_found_and_sent_first(tmp_path):
-    former = (
-        tmp_path / f"amqp_me@there_5672_2F-{hashlib.sha256(b'amqp://me@there:5672/%2F').hexdigest()[:12]}"
-    )
-    for path in (former, SpoolFolder(tmp_path, "amqp://there/").path):
-        SpoolFile.make(path, path.name).leave()
-    folder = SpoolFolder(tmp_path, "amqp://there/", ("amqp://me@there:5672/%2F", "amqp://me@there:5672/%2F"))
-    assert [path.parent for path in folder.left_behind()] == [former, folder.path]
-    assert not SpoolFolder(tmp_path, "amqp://elsewhere/", ("amqp://me@elsewhere:5672/%2F",)).left_behind()
 
 
 @given(st.text(max_size=40))

@@ -30,7 +30,6 @@ class FickleLog:
 
     url = "fickle:"
     destination = "fickle:"
-    former_destinations = ()
     shared = True
 
     def __init__(self, keyring: Keyring) -> None:

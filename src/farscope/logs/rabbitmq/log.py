@@ -43,11 +43,6 @@ class RabbitLog:
         return self.settings.destination
 
     @property
-    def former_destinations(self) -> tuple[str, ...]:
-        """See ``NetworkLog``: the address as written, and without what tells only how to log in."""
-        return self.settings.url, self.settings.bare_url
-
-    @property
     def shared(self) -> bool:
         """Always: whoever may log in to the broker can read."""
         return True

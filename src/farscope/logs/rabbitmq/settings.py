@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlencode, urlsplit
@@ -48,9 +48,9 @@ MAX_PASSWORD_FILE: Final = 4096
 """A larger file holds no password, whatever it is."""
 
 _RETENTION: Final = ("max_bytes", "max_age", "segment_bytes")
-_WHERE: Final = ("exchange", "stream")
 _KEYS: Final = (
-    *_WHERE,
+    "exchange",
+    "stream",
     *_RETENTION,
     "heartbeat",
     "connect_timeout",
@@ -130,11 +130,6 @@ class Settings:
         """The address, without any password."""
         vhost = quote(self.vhost, safe="")
         return f"{self.scheme}://{quote(self.user, safe='')}@{self.place}/{vhost}{_written(self.query)}"
-
-    @property
-    def bare_url(self) -> str:
-        """The address without settings, but for those that tell where batches go."""
-        return replace(self, query=tuple(pair for pair in self.query if pair[0] in _WHERE)).url
 
     @property
     def destination(self) -> str:

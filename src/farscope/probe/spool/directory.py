@@ -5,10 +5,8 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import re
 import sqlite3
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, unquote
@@ -23,7 +21,6 @@ MAX_LEFT_BYTES: Final = 1024**3
 """1 GiB left by programs that are gone for one destination; beyond it the oldest files are removed."""
 
 _NAME_LENGTH: Final = 80
-_FORMER_NAME_LENGTH: Final = 60
 _HASH_LENGTH: Final = 12
 _LOGGER = logging.getLogger("farscope")
 
@@ -43,14 +40,10 @@ def default_spool_root() -> Path | None:
 class SpoolFolder:
     """The spool of one destination; may be used from any thread."""
 
-    def __init__(self, root: Path, destination: str, former: Sequence[str] = ()) -> None:
-        """``former``: what the destination was called earlier; what was left under those is there, too.
-
-        A later change of the working directory does not move the folder.
-        """
-        root = root.absolute()
-        self.path = root / f"{quote(destination, safe='@')[:_NAME_LENGTH]}-{_hash(destination)}"
-        self._former = [root / _former_name(url) for url in dict.fromkeys(former)]
+    def __init__(self, root: Path, destination: str) -> None:
+        # A later change of the working directory must not move the folder.
+        name = f"{quote(destination, safe='@')[:_NAME_LENGTH]}-{_hash(destination)}"
+        self.path = root.absolute() / name
 
     def make_file(self, name: str) -> SpoolFile:
         """Make a file of our own; raises ``OSError`` or ``sqlite3.Error``."""
@@ -58,11 +51,7 @@ class SpoolFolder:
 
     def left_behind(self) -> list[Path]:
         """Return the files whose owners are gone, oldest first."""
-        found = sorted(
-            (name.created_ns, path)
-            for folder in (*self._former, self.path)
-            for name, path in spool_files(folder)
-        )
+        found = sorted((name.created_ns, path) for name, path in spool_files(self.path))
         return [path for _, path in found if not writer_lives(path)]
 
     def keep_within(self, max_bytes: int = MAX_LEFT_BYTES) -> None:
@@ -110,11 +99,6 @@ def destination_of(folder: Path) -> str | None:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:_HASH_LENGTH]
-
-
-def _former_name(url: str) -> str:
-    readable = re.sub(r"[^A-Za-z0-9.@-]+", "_", url)[:_FORMER_NAME_LENGTH].strip("_.")
-    return f"{readable}-{_hash(url)}"
 
 
 def _size(path: Path) -> int:

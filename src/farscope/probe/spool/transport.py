@@ -214,7 +214,7 @@ class SpoolCarriers:
     def __init__(self, log: NetworkLog, keyring: Keyring, root: Path, bounds: Bounds | None = None) -> None:
         self._log = log
         self._keyring = keyring
-        self._folder = SpoolFolder(root, log.destination, log.former_destinations)
+        self._folder = SpoolFolder(root, log.destination)
         self._bounds = bounds
 
     def __call__(self, probe: bytes) -> SpoolCarrier:
