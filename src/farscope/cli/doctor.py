@@ -7,7 +7,6 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Iterator
-from importlib import import_module
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,6 @@ from farscope.cli.style import painted, say
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
-from farscope.logs.embedded.log import FolderLog
 from farscope.logs.url import open_log
 from farscope.probe.spool.checks import examine_spool, nothing_waits
 from farscope.probe.spool.directory import default_spool_root
@@ -83,7 +81,7 @@ def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | 
 def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
     """Look at the log, the key, a message's way there and back, and the clocks of those who send."""
     reachable = True
-    for check in _examine_place(log):
+    for check in log.examine():
         reachable = reachable and check.verdict is not Verdict.FAIL
         yield check
     keyring: Keyring | None = None
@@ -94,14 +92,6 @@ def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
         yield fail("key", error.message, error.hint or "farscope key new makes one")
     if reachable and keyring is not None:
         yield from _examine_use(log, keyring, listen_s)
-
-
-def _examine_place(log: Log) -> Iterator[Check]:
-    if isinstance(log, FolderLog):
-        yield from import_module("farscope.logs.embedded.checks").examine(log.folder)
-    elif log.shared:
-        # Loaded here because it needs pika, which is there if such a log could be opened.
-        yield from import_module("farscope.logs.rabbitmq.checks").examine_log(log)
 
 
 def _examine_spools(root: Path | None, *, expected: bool) -> Iterator[Check]:

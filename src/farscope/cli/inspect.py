@@ -10,7 +10,7 @@ from contextlib import closing
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, ending
-from farscope.cli.log_exists import check_place
+from farscope.cli.nothing_there import check_place
 from farscope.cli.outage import Patience
 from farscope.cli.progress import Progress
 from farscope.cli.style import say

@@ -12,14 +12,13 @@ from typing import Final
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, ending, until
-from farscope.cli.log_exists import check_place, why_no_log
+from farscope.cli.nothing_there import check_place
 from farscope.cli.options import for_option, since_option
 from farscope.cli.outage import GIVE_UP_S, NEVER_S, Patience
 from farscope.cli.progress import Progress
 from farscope.cli.style import tell
 from farscope.errors import LogUnavailable, UsageError
-from farscope.logs.base import Entry, FiniteLog, Log, LogReader
-from farscope.logs.embedded.log import FolderLog
+from farscope.logs.base import Entry, Log, LogReader, end_of
 from farscope.logs.recording.format import SUFFIX
 from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log, redacted
@@ -67,8 +66,9 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
             f"farscope record run{SUFFIX} {redacted(str(file))}",
         )
     log = open_log(url)
-    finite = isinstance(log, FiniteLog)
-    present_ns = log.end_ns() if isinstance(log, FiniteLog) else time.time_ns()
+    end_ns = end_of(log)
+    finite = end_ns is not None
+    present_ns = time.time_ns() if end_ns is None else end_ns
     start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
     if snapshot:
         check_place(log)
@@ -78,8 +78,8 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
         try:
             with writer:
                 tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
-                if isinstance(log, FolderLog) and (why := why_no_log(log.folder)):
-                    tell(f"nothing to record yet: {why}; waiting for it")
+                if not (found := log.exists()):
+                    tell(f"nothing to record yet: {found.what}; waiting for it")
                 copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
             # When it is closed it has its index, too: what is told is what the file takes.

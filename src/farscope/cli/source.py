@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import click
 
 from farscope.cli.interrupts import Over, check_opened
-from farscope.cli.log_exists import check_place
+from farscope.cli.nothing_there import check_place
 from farscope.cli.options import key_option
 from farscope.cli.outage import Heard
 from farscope.cli.style import tell

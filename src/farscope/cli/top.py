@@ -16,11 +16,11 @@ from rich.text import Text
 
 from farscope.cli.interrupts import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
-from farscope.cli.log_exists import tell_if_none
+from farscope.cli.nothing_there import tell_if_none
 from farscope.cli.options import WATCHING, for_option, key_option, since_option
 from farscope.cli.step_printer import ALARMING
 from farscope.cli.style import say, tell
-from farscope.logs.base import FiniteLog, Log
+from farscope.logs.base import Log, end_of
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
 from farscope.views.humanize import number
@@ -89,10 +89,11 @@ class Feed:
 
     def __init__(self, scope: Scope, log: Log) -> None:
         self.scope = scope
-        self.ends = isinstance(log, FiniteLog)
+        end_ns = end_of(log)
+        self.ends = end_ns is not None
         """Whether it is a recording, of which the end is shown."""
         self.table = Table(ends=self.ends)
-        self._end_ns = log.end_ns() if isinstance(log, FiniteLog) else 0
+        self._end_ns = end_ns or 0
         self._address = log.url
         self._trouble = ""
         self._live = False

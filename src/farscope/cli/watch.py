@@ -17,8 +17,7 @@ from farscope.cli.interrupts import (
     unless_reader_gone,
     until,
 )
-from farscope.cli.log_exists import tell_if_none
-from farscope.cli.nothing_seen import Waiting
+from farscope.cli.nothing_there import Waiting, tell_if_none
 from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
 from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
 from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps

@@ -11,12 +11,15 @@
 * Writers and readers are used by one thread at a time; ``interrupt`` alone may be called from another.
 * After ``close`` a writer or reader refuses to append or read, with ``LogRefused``.
 * Times of storing do not fall within a writer, and a position survives a round trip through JSON.
+* A log speaks for itself: ``exists`` and ``examine`` say in words what a command shows of it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol, runtime_checkable
+
+from farscope.logs.diagnostics import Check
 
 Position = Mapping[str, int]
 """Where a reader stands: an opaque, JSON-able mapping that another reader of the same log can start from."""
@@ -39,6 +42,19 @@ class Entry(NamedTuple):
     data: bytes
     stored_ns: int
     """When the log stored it, in nanoseconds since the epoch, by the clock of the writer or the broker."""
+
+
+class Presence(NamedTuple):
+    """Whether there is a log at an address; true where there is one."""
+
+    there: bool
+    where: str
+    """Where it was looked for, as messages name it: a folder, a file, a host and port."""
+    what: str = ""
+    """What was found, as a clause for people: why there is no log, or what is there; possibly empty."""
+
+    def __bool__(self) -> bool:
+        return self.there
 
 
 class LogWriter(Protocol):
@@ -150,6 +166,22 @@ class Log(Protocol):
             LogRefused: not like this.
         """
 
+    def exists(self) -> Presence:
+        """Look whether there is a log at the address, and why not if there is none; changes nothing.
+
+        Connects to nothing: a log on another machine counts as there, and making a reader tells the rest.
+
+        Raises:
+            LogUnavailable, LogRefused: nobody may or can look there.
+        """
+
+    def examine(self) -> Iterator[Check]:
+        """Examine what the use of the log depends on, such as its folder or its broker; ``doctor`` shows it.
+
+        What is missing on a broker is made, where the user may. If a check fails, the log cannot be used.
+        A log that depends on nothing yields nothing.
+        """
+
 
 @runtime_checkable
 class NetworkLog(Log, Protocol):
@@ -170,6 +202,15 @@ class FiniteLog(Log, Protocol):
         Raises:
             LogRefused: the log cannot be read.
         """
+
+
+def end_of(log: Log) -> int | None:
+    """Return the ``end_ns`` of a ``FiniteLog``; None for a log that goes on.
+
+    Raises:
+        LogRefused: the log cannot be read.
+    """
+    return log.end_ns() if isinstance(log, FiniteLog) else None
 
 
 def unread_of(reader: object) -> tuple[Unread, ...]:

@@ -6,13 +6,14 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import quote
 from uuid import uuid4
 
 from farscope.errors import LogRefused
-from farscope.logs.base import Entry, Position
+from farscope.logs.base import Entry, Position, Presence
+from farscope.logs.diagnostics import Check
 from farscope.records.fork_hooks import at_fork
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
@@ -133,6 +134,14 @@ class MemoryLog:
         if position is not None:
             return MemoryReader(store, position.get(store.token, first))
         return MemoryReader(store, end if since_ns is None else store.index_of(since_ns))
+
+    def exists(self) -> Presence:
+        """Always: a name is all it takes."""
+        return Presence(there=True, where=self.url)
+
+    def examine(self) -> Iterator[Check]:
+        """Yield nothing: it depends on nothing."""
+        return iter(())
 
 
 class MemoryWriter:

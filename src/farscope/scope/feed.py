@@ -7,7 +7,7 @@ import socket
 import time
 from typing import NamedTuple, TypeAlias
 
-from farscope.logs.base import FiniteLog, Log, LogReader
+from farscope.logs.base import Log, LogReader, end_of
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.intake import EntryIntake, Intake
@@ -58,8 +58,8 @@ def open_feed(
     log = open_log(url) if url is None or isinstance(url, str) else url
     opener = Opener(resolve_keyring(key, shared=log.shared))
     host = socket.gethostname()
-    if isinstance(log, FiniteLog):
-        until_ns = log.end_ns()
+    until_ns = end_of(log)
+    if until_ns is not None:
         reader = log.reader(since_ns(since, until_ns) or 0)
         # What came before the recorder did is not missing, and only batch 0 proves that nothing did.
         goes_on = isinstance(log, RecordingLog) and log.goes_on()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from farscope.logs.diagnostics import Verdict
 from farscope.testing.log_under_test import (
     APPEND_S,
     LogUnderTest,
@@ -25,6 +26,19 @@ def making_things_touches_nothing(subject: LogUnderTest) -> None:
     log.writer("a1").close()
     with reading(log, since_ns=0) as (_, reader):
         same(rest(reader), [], "an untouched log")
+
+
+def a_log_exists_once_something_was_stored(subject: LogUnderTest) -> None:
+    """A log that was written to exists, and no check of it fails; asking whether it exists makes none."""
+    log = subject.make_log()
+    before, again = log.exists(), log.exists()
+    require(before == again, "asking whether there is a log to change nothing", again)
+    require(bool(before) or bool(before.what), "words for why there is no log", before)
+    with writing(log) as writer:
+        writer.append([b"x"], APPEND_S)
+    require(bool(log.exists()), "a log that was written to to exist", log.exists())
+    failed = [check for check in log.examine() if check.verdict is Verdict.FAIL]
+    require(not failed, "an examination of a log in use to fail nothing", failed)
 
 
 def stored_batches_are_read_in_order(subject: LogUnderTest) -> None:

@@ -29,6 +29,7 @@ Check = Callable[[LogUnderTest], None]
 
 CHECKS: Final[tuple[Check, ...]] = (
     storing.making_things_touches_nothing,
+    storing.a_log_exists_once_something_was_stored,
     storing.stored_batches_are_read_in_order,
     storing.every_reader_gets_everything,
     reading.a_reader_from_now_on_skips_what_was_stored,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, until
-from farscope.cli.log_exists import check_place
+from farscope.cli.nothing_there import check_place
 from farscope.cli.otlp.sender import Sender
 from farscope.cli.outage import Heard
 from farscope.cli.selecting import tell_unmatched

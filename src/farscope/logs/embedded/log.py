@@ -6,11 +6,15 @@ that gives and costs.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from farscope.logs.base import Position
+from farscope.logs.base import Position, Presence
+from farscope.logs.diagnostics import Check
 from farscope.logs.embedded.access import OWNER, Access
+from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.file_name import SUFFIX
 from farscope.logs.embedded.reader import FolderReader
 from farscope.logs.embedded.retention import (
     DEFAULT_MAX_AGE_NS,
@@ -71,3 +75,25 @@ class FolderLog:
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> FolderReader:
         """Return a reader; see ``Log.reader``."""
         return FolderReader(self._folder, since_ns, position)
+
+    def exists(self) -> Presence:
+        """Look for files that hold batches; see ``Log.exists``."""
+        where = str(self._folder)
+        try:
+            files = sum(path.name.endswith(SUFFIX) for path in self._folder.iterdir())
+        except FileNotFoundError:
+            return Presence(there=False, where=where, what="the folder does not exist")
+        except OSError as error:
+            raise from_os(error, self._folder, reading=True) from error
+        if not files:
+            what = "no program has broadcast there, or what it left was removed"
+            return Presence(there=False, where=where, what=what)
+        count = f"{files:,} {'file' if files == 1 else 'files'}"
+        what = f"the folder holds {count} of programs that broadcast there"
+        return Presence(there=True, where=where, what=what)
+
+    def examine(self) -> Iterator[Check]:
+        """Examine the folder, its room and its files; see ``Log.examine``."""
+        from farscope.logs.embedded.checks import examine  # noqa: PLC0415 - no program that broadcasts needs it
+
+        return examine(self._folder)

@@ -12,7 +12,6 @@ from farscope.errors import LogError
 from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
 from farscope.logs.rabbitmq.connection import Link, Script, tls_context
 from farscope.logs.rabbitmq.errors import explain
-from farscope.logs.rabbitmq.log import RabbitLog
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.rabbitmq.topology import bind, compare, prepare
 
@@ -21,11 +20,6 @@ WAIT_S: Final = 10.0
 
 ENOUGH_SEGMENTS: Final = 4
 """Retention removes whole segments: with fewer, what is kept differs much from what was asked for."""
-
-
-def examine_log(log: RabbitLog) -> Iterator[Check]:
-    """Look at the broker of ``log``; see ``examine``."""
-    return examine(log.settings)
 
 
 def examine(settings: Settings) -> Iterator[Check]:

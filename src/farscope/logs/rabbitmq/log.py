@@ -7,7 +7,11 @@ how to set a broker up.
 
 from __future__ import annotations
 
-from farscope.logs.base import Position
+from collections.abc import Iterator
+
+from farscope.logs.base import Position, Presence
+from farscope.logs.diagnostics import Check
+from farscope.logs.rabbitmq.checks import examine
 from farscope.logs.rabbitmq.reader import RabbitReader
 from farscope.logs.rabbitmq.receive_buffer import Start
 from farscope.logs.rabbitmq.settings import Settings
@@ -59,3 +63,11 @@ class RabbitLog:
             LogRefused: not like this.
         """
         return RabbitReader(self.settings, Start.of(since_ns, position))
+
+    def exists(self) -> Presence:
+        """Take it to be there: only a connection could tell. See ``Log.exists``."""
+        return Presence(there=True, where=self.settings.place)
+
+    def examine(self) -> Iterator[Check]:
+        """Examine the way to the broker and what is on it; see ``Log.examine``."""
+        return examine(self.settings)

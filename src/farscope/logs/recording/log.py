@@ -7,14 +7,15 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 from farscope.errors import LogRefused
-from farscope.logs.base import Entry, LogWriter, Position, Unread
-from farscope.logs.recording.file import RecordingFile
+from farscope.logs.base import Entry, LogWriter, Position, Presence, Unread
+from farscope.logs.diagnostics import Check
+from farscope.logs.recording.file import RecordingFile, is_recording
 
 IDLE_PAUSE_S: Final = 0.05
 """How often a file that may still be growing is looked at by a reader that waits at its end."""
@@ -106,6 +107,21 @@ class RecordingLog:
             LogRefused: the file is not there, cannot be read, or is no recording.
         """
         return RecordingReader(RecordingFile(self._path), since_ns, position, self._from_ns, self._to_ns)
+
+    def exists(self) -> Presence:
+        """Look how the file begins; see ``Log.exists``.
+
+        Raises:
+            LogRefused: the file is not there, cannot be read, or is no recording.
+        """
+        if not is_recording(self._path):
+            # It says why, in the words of a reader.
+            RecordingFile(self._path).close()
+        return Presence(there=True, where=str(self._path))
+
+    def examine(self) -> Iterator[Check]:
+        """Yield nothing: a recording is read as it is, and ``farscope inspect`` looks at every batch."""
+        return iter(())
 
 
 class RecordingReader:

@@ -27,6 +27,8 @@ class Behind:
         self.shared = log.shared
         self.writer = log.writer
         self.end_ns = log.end_ns
+        self.exists = log.exists
+        self.examine = log.examine
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> LogReader:
         """Return a reader; see ``RecordingLog.reader``."""

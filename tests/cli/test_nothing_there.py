@@ -1,8 +1,9 @@
-"""Who watches and sees nothing is told so once, and what there is to check."""
+"""A mistyped address does not look like an empty log, and who watches and sees nothing is told so once."""
 
 from __future__ import annotations
 
 import fcntl
+import socket
 import subprocess
 import sys
 import termios
@@ -11,11 +12,63 @@ from typing import IO
 import pytest
 
 from farscope import Scope
-from farscope.cli.nothing_seen import QUIET_S, Waiting, folder_in_words
+from farscope.cli.nothing_there import QUIET_S, Waiting, check_place
+from farscope.errors import LogRefused
+from farscope.logs.memory import MemoryLog
 from farscope.logs.url import open_log
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
 from support.program import Program
+
+VERBS = {
+    "inspect": ["inspect", "{}"],
+    "record": ["record", "run.farscope", "{}", "--snapshot"],
+    "export": ["export", "{}", "--format", "csv"],
+    "sequence": ["sequence", "{}"],
+}
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_where_no_program_has_broadcast_the_verbs_of_the_past_say_so(verb, farscope, tmp_path):
+    done = farscope(*(part.format("sqlite:nowhere_at_all") for part in VERBS[verb]), folder=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr == (
+        f"error: there is no log in {tmp_path / 'nowhere_at_all'}: the folder does not exist\n"
+        "hint: check the address; a log is made by the first program that calls broadcast(chart, url=...) "
+        "with it\n"
+    )
+    assert list(tmp_path.glob("*.farscope")) == []
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_where_nothing_listens_the_verbs_of_the_past_end_and_say_so(verb, farscope, tmp_path, monkeypatch):
+    monkeypatch.setenv("FARSCOPE_KEY", "A" * 43)
+    with socket.socket() as taken:
+        # Bound, and not listening: nobody else can listen there meanwhile.
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        done = farscope(*(part.format(f"amqp://127.0.0.1:{port}/") for part in VERBS[verb]), folder=tmp_path)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert f"error: nothing listens on 127.0.0.1:{port}\nhint: " in done.stderr
+    assert list(tmp_path.glob("*.farscope")) == []
+
+
+def test_a_folder_with_other_things_in_it_holds_no_log(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(LogRefused, match=f"there is no log in {tmp_path}: no program has broadcast there"):
+        check_place(open_log(f"sqlite:{tmp_path}"))
+
+
+def test_what_is_no_folder_is_an_error_too(tmp_path):
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(LogRefused, match="cannot use the log folder"):
+        check_place(open_log(f"sqlite:{tmp_path / 'notes.txt'}"))
+
+
+def test_a_log_is_found(play, log_url):
+    play("lamp")
+    check_place(open_log(log_url))
+    check_place(MemoryLog("anything"))
 
 
 class Hours:
@@ -79,14 +132,36 @@ def test_a_past_that_was_asked_for_is_not_offered_again(log_url):
     assert "--since" not in told[1]
 
 
-def test_a_folder_is_told_by_what_it_holds(tmp_path, log_url, play):
-    assert "the folder does not exist" in folder_in_words(tmp_path / "log")
-    (tmp_path / "empty").mkdir()
-    assert "holds no log" in folder_in_words(tmp_path / "empty")
-    (tmp_path / "file").touch()
-    assert "cannot be looked at" in folder_in_words(tmp_path / "file")
+@pytest.mark.parametrize(
+    ("made", "found"),
+    [
+        (lambda _: None, "the folder does not exist"),
+        (lambda folder: folder.mkdir(), "no program has broadcast there, or what it left was removed"),
+        (lambda folder: folder.touch(), "cannot use the log folder {}: Not a directory"),
+    ],
+    ids=["nothing", "a folder", "a file"],
+)
+def test_a_watcher_who_sees_nothing_is_told_why_there_is_no_log(made, found, tmp_path):
+    told, hours, folder = [], Hours(), tmp_path / "log"
+    with Scope("memory:nothing-there") as scope:
+        looks = waiting(scope, f"sqlite:{folder}", told, hours)
+        made(folder)
+        hours.now_s += QUIET_S
+        looks.look()
+    assert told[0] == f"nothing seen yet in sqlite:{folder}: {found.format(folder)}"
+
+
+@pytest.mark.parametrize("scheme", ["sqlite", "memory", "amqp"])
+def test_a_watcher_who_sees_nothing_is_told_what_is_there(scheme, play, log_url):
     play("lamp")
-    assert "holds 1 file" in folder_in_words(tmp_path / "log")
+    url = {"sqlite": log_url, "memory": "memory:nothing-there", "amqp": "amqp://127.0.0.1:1/"}[scheme]
+    told, hours = [], Hours()
+    with Scope("memory:nothing-there") as scope:
+        looks = waiting(scope, url, told, hours)
+        hours.now_s += QUIET_S
+        looks.look()
+    holds = "the folder holds 1 file of programs that broadcast there, and " if scheme == "sqlite" else ""
+    assert told[0] == f"nothing seen yet in {url}: {holds}no program speaks at the moment"
 
 
 def test_it_is_on_standard_error_also_when_that_is_no_terminal_and_the_watching_goes_on(log_url, play):

@@ -1,22 +1,51 @@
-"""What a watcher says when there is nothing to see."""
+"""What verbs say where there is no log, or nothing to see in it."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-from farscope.logs.base import Log
-from farscope.logs.embedded.file_name import SUFFIX
-from farscope.logs.embedded.log import FolderLog
+from farscope.cli.style import tell
+from farscope.errors import LogError, LogRefused
+from farscope.logs.base import Log, Presence
 from farscope.scope.scope import Scope
-from farscope.views.humanize import number
 from farscope.views.text import escape
 
 QUIET_S = 2.5
 """After so long without anything, it is told; a program that broadcasts speaks every second."""
 
 _NOBODY = "no program speaks at the moment"
+_HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"
+
+
+def check_place(log: Log) -> None:
+    """Make sure that there is a log, for verbs that read what is there and end.
+
+    A mistyped address then does not look like a log that is empty.
+
+    Raises:
+        LogRefused: no program has broadcast there, or what it left was removed.
+        LogUnavailable: it cannot be reached.
+    """
+    if not (found := log.exists()):
+        raise LogRefused(_none(found), _HINT)
+    if log.shared:
+        # Who reads from a time on waits for a broker that is away; who reads from now on is told.
+        log.reader().close()
+
+
+def tell_if_none(log: Log | None) -> None:
+    """Say on standard error that there is no log, for verbs that waited for one as long as they were to.
+
+    Raises:
+        LogRefused, LogUnavailable: its place cannot be looked into.
+    """
+    if log is not None and not (found := log.exists()):
+        tell(escape(_none(found)), alarming=True)
+
+
+def _none(found: Presence) -> str:
+    return f"there is no log in {found.where}: {found.what}"
 
 
 class Waiting:
@@ -60,25 +89,22 @@ class Waiting:
             self._over = True
         elif self._clock() - self._since_s >= QUIET_S:
             self._over = True
-            found = folder_in_words(self._log.folder) if isinstance(self._log, FolderLog) else _NOBODY
-            self._say(f"nothing seen yet in {escape(self._address)}: {escape(found)}")
+            self._say(f"nothing seen yet in {escape(self._address)}: {escape(self._found())}")
             self._say(f"check that this is the address of the program, and that it runs and {self._calls()}")
+
+    def _found(self) -> str:
+        if self._log is None:
+            return _NOBODY
+        try:
+            found = self._log.exists()
+        except LogError as error:
+            return error.message
+        if not found:
+            return found.what
+        return f"{found.what}, and {_NOBODY}" if found.what else _NOBODY
 
     def _calls(self) -> str:
         if self._log is None:
             return 'calls broadcast(chart, url=..., wire="lines")'
         past = "--since start shows what was there before; " if self._from_now else ""
         return f"calls broadcast(chart, url=...); {past}farscope doctor examines an address"
-
-
-def folder_in_words(folder: Path) -> str:
-    """Return what is to be found in the folder of an embedded log."""
-    try:
-        files = [path for path in folder.iterdir() if path.name.endswith(SUFFIX)]
-    except FileNotFoundError:
-        return "the folder does not exist; the first program that broadcasts there creates it"
-    except OSError as error:
-        return f"the folder cannot be looked at: {error.strerror or error}"
-    if not files:
-        return "the folder holds no log: no program has broadcast there, or what it left was removed"
-    return f"the folder holds {number(len(files), 'file')} of programs that broadcast there, and {_NOBODY}"
