@@ -146,7 +146,7 @@ class Broker:
         self._pid = self._keeper.start([SERVER], environment, output)
         self._wait_for("the broker", self._pid, self.answers)
         if self._tls is not None:
-            # The node greets its first clients before it listens for those with TLS.
+            # The node listens for clients with TLS last.
             self._wait_for("TLS", self._pid, lambda: _listens(self.address, self.tls_port))
 
     def answers(self) -> bool:
