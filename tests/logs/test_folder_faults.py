@@ -148,8 +148,8 @@ def test_a_reader_lets_go_of_a_writer_that_was_killed(tmp_path, monkeypatch):
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )
-def test_who_may_read_but_not_write_the_folder_reads_all_of_it(tmp_path):
-    folder = tmp_path / "log"
+def test_who_may_read_but_not_write_the_folder_reads_all_of_it(open_folder):
+    folder = open_folder / "log"
     log = FolderLog(folder)
     closed = log.writer("closed")
     closed.append([b"closed:0 "], 1.0)
@@ -160,8 +160,7 @@ def test_who_may_read_but_not_write_the_folder_reads_all_of_it(tmp_path):
         killed.stdout.read()
     living = log.writer("living")
     living.append([b"living:0 "], 1.0)
-    for path in [folder, *tmp_path.parents[:-1], tmp_path]:
-        path.chmod(path.stat().st_mode | 0o055)
+    folder.chmod(0o755)
     for path in folder.iterdir():
         path.chmod(0o644)
     before = sorted(folder.iterdir())

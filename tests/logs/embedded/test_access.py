@@ -76,10 +76,8 @@ def run_as(user: int, groups: list[int], text: str, url: str) -> list[str]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    for parent in [tmp_path, *tmp_path.parents][:-1]:
-        parent.chmod(parent.stat().st_mode | 0o011)
-    return tmp_path / "log"
+def folder(open_folder: Path) -> Path:
+    return open_folder / "log"
 
 
 def prepare(folder: Path, group: int, mode: int) -> None:

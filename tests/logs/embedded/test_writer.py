@@ -181,15 +181,8 @@ def test_a_folder_on_a_read_only_file_system_is_refused():
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can become somebody else"
 )
-def test_a_folder_of_somebody_else_is_refused(tmp_path):
-    for folder in [tmp_path, *tmp_path.parents][:-1]:
-        if not folder.stat().st_mode & 0o001:
-            folder.chmod(0o711)
-    (tmp_path / "theirs").mkdir(mode=0o755)
-    done = run_child(
-        "import os; os.setuid(65534); append(b'x')",
-        tmp_path / "theirs",
-    )
+def test_a_folder_of_somebody_else_is_refused(open_folder):
+    done = run_child("import os; os.setuid(65534); append(b'x')", open_folder)
     assert "LogRefused" in done.stdout
     assert "give this user the right to write in it" in done.stdout
 
