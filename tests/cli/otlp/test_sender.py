@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from farscope.cli.otlp.sender import (
+    EVENTS_A_REQUEST,
     FIRST_WAIT_S,
     LONGEST_ASKED_WAIT_S,
     LONGEST_WAIT_S,
@@ -11,6 +12,7 @@ from farscope.cli.otlp.sender import (
     Verdict,
 )
 from farscope.errors import NotDelivered
+from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 
@@ -55,6 +57,20 @@ def steps(*numbers: int) -> list[Step]:
 def sender(collector: Scripted, waiting: Waiting | None = None) -> Sender:
     waiting = waiting or Waiting()
     return Sender(collector, waiting.over, waiting.wait)
+
+
+def test_steps_with_very_many_facts_go_in_requests_of_their_own_and_none_is_made_once_given_up():
+    facts = (Fact(FactKind.HOOK, "a"),) * (EVENTS_A_REQUEST // 2)
+    shape = Shape(StepKind.HOOK, "S", "a", "a", facts)
+    heavy = [step._replace(shape=shape) for step in steps(1, 2, 3)]
+    collector = Scripted()
+    sender(collector).send([*heavy, *steps(4, 5)])
+    assert collector.asked == [[1, 2], [3, 4, 5]]
+    dead = Scripted(LATER)
+    ended = sender(dead, Waiting(end_s=0.0))
+    ended.send([*heavy, *steps(4, 5)])
+    assert dead.asked == [[1, 2]]
+    assert ended.missing == 5
 
 
 def test_waits_between_attempts_double_up_to_the_longest():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
@@ -21,6 +21,11 @@ LONGEST_WAIT_S = 30.0
 """No wait is longer, unless the collector asks for it."""
 LONGEST_ASKED_WAIT_S = 300.0
 """A collector that asks to be left alone for longer is asked again after this all the same."""
+
+
+EVENTS_A_REQUEST = 16_384
+"""Events, one for each fact of a step, that go into one request unless a single step has more; at the limit
+another request begins. Making spans of more takes seconds in which nobody could end it."""
 
 
 class Verdict(Enum):
@@ -94,7 +99,13 @@ class Sender:
         Returns when all are delivered, refused or given up.
         """
         self._offered += len(steps)
-        pieces = [[span_of(step) for step in steps]] if steps else []
+        for part in _parts(steps):
+            if self.gave_up:
+                return
+            self._send_part(part)
+
+    def _send_part(self, steps: Sequence[Step]) -> None:
+        pieces = [[span_of(step) for step in steps]]
         while pieces and not self.gave_up:
             spans = pieces.pop()
             answer = self._insist(spans)
@@ -165,3 +176,16 @@ class Sender:
             self._refused += rejected
             self._reason = answer.reason
             tell_now(f"collector refused {number(rejected, 'span')}: {escape(answer.reason)}", alarming=True)
+
+
+def _parts(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:
+    """Yield steps in their order, in parts that are not too much for one request."""
+    begin = events = 0
+    for place, step in enumerate(steps):
+        more = len(step.shape.facts)
+        if place > begin and events + more > EVENTS_A_REQUEST:
+            yield steps[begin:place]
+            begin, events = place, 0
+        events += more
+    if steps:
+        yield steps[begin:]
