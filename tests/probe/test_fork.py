@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from farscope.logs.url import open_log
-from farscope.probe.outbox import LOOK_NS, Outbox
 from farscope.wire.envelope import Flags
 
 CHART = """
@@ -303,7 +302,7 @@ inside.wait()
 later()
 def work():
     chart.go(3)
-    assert len(probe._outbox._queue) + len(probe._outbox._moving) >= 3
+    assert probe._outbox.stats().emitted == 3
     registry.close_all(20)
     assert probe.id != before
 child = forked(work)
@@ -330,7 +329,7 @@ def test_a_child_that_python_was_not_told_of_goes_on_as_soon_as_it_uses_its_prob
         + f"""
 chart.go(1)
 assert probe.flush(20)
-while probe._outbox._due_ns:
+while probe._outbox._awake:
     pass
 later()
 def work():
@@ -346,12 +345,33 @@ print(child)
     assert len(numbers(stored[int(output)])) >= 2
 
 
-def test_a_step_looks_for_a_fork_when_the_pump_has_not_said_for_a_while_that_it_is_awake(chart):
-    looks, wakes = [], []
-    outbox = Outbox(lambda: wakes.append(1), look=lambda: looks.append(1))
-    outbox.offer(chart.step())
-    assert (looks, wakes) == ([], [])
-    step = list(chart.step())
-    step[3] += LOOK_NS
-    outbox.offer(tuple(step))
-    assert (looks, wakes) == ([1], [])
+def test_the_first_step_of_a_child_that_python_was_not_told_of_goes_on_its_way_although_the_pump_was_awake(
+    family,
+):
+    pid, output, stored = family(
+        BEHIND_PYTHONS_BACK
+        + """
+from farscope.testing.waiting import eventually
+carry, hold, inside = probe._carrier.carry, threading.Event(), threading.Event()
+def held(*args):
+    inside.set()
+    hold.wait()
+    return carry(*args)
+assert probe.flush(20)
+probe._carrier.carry = held
+chart.go(1)
+inside.wait()
+assert probe._outbox._awake
+later()
+def work():
+    chart.go(1)
+    eventually(lambda: probe._outbox.stats().stored == 1, timeout_s=20)
+    probe.close()
+child = forked(work)
+assert ended(child) == 0
+hold.set()
+print(child)
+"""
+    )
+    assert numbers(stored[pid]) == [0]
+    assert numbers(stored[int(output)]) == [0]

@@ -38,7 +38,7 @@ def test_where_nothing_forks_nothing_is_done(monkeypatch):
 def test_a_fork_that_python_was_not_told_of_is_put_right_once_when_it_is_noticed():
     program = (
         "import ctypes, os, threading, time\n"
-        "from farscope.records import forks\n"
+        "from farscope.records import fork_hooks as forks\n"
         "told, lock, began = [], threading.Lock(), time.time_ns()\n"
         "forks.at_fork(before=lock.acquire, in_parent=lock.release, in_child=lock.release)\n"
         "forks.at_fork(in_child=lambda: told.append(forks.noticed_late()))\n"
@@ -58,3 +58,40 @@ def test_a_fork_that_python_was_not_told_of_is_put_right_once_when_it_is_noticed
         "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the tests fork by Linux's C library")
+@pytest.mark.parametrize("made", ["forks.unset_by_forks()", "forks.ComparedFlag()"])
+@pytest.mark.parametrize("fork", ["os.fork()", "ctypes.PyDLL(None).fork()"])
+def test_a_flag_is_unset_in_every_forked_child_and_can_be_set_there(made, fork):
+    program = (
+        "import ctypes, os\n"
+        "from farscope.records import fork_hooks as forks\n"
+        f"flag = {made}\n"
+        "def looks_set(): return bool(flag), flag.value\n"
+        "assert looks_set() == (False, 0)\n"
+        "flag.value = 1\n"
+        "assert looks_set() == (True, 1)\n"
+        f"pid = {fork}\n"
+        "if not pid:\n"
+        "    seen = [looks_set()]\n"
+        "    flag.value = 1\n"
+        "    seen.append(looks_set())\n"
+        f"    pid = {fork}\n"
+        "    if not pid:\n"
+        "        os._exit(0 if looks_set() == (False, 0) else 1)\n"
+        "    seen.append(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n"
+        "    os._exit(0 if seen == [(False, 0), (True, 1), 0] else 1)\n"
+        "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
+        "assert looks_set() == (True, 1)\n"
+        "flag.value = 0\n"
+        "assert looks_set() == (False, 0)\n"
+    )
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_a_system_that_cannot_wipe_memory_on_a_fork_gets_a_flag_that_looks_where_it_is(monkeypatch):
+    monkeypatch.setattr(forks, "WIPED_ON_FORK", -1)
+    assert isinstance(forks.unset_by_forks(), forks.ComparedFlag)
+    monkeypatch.setattr(forks.sys, "platform", "darwin")
+    assert isinstance(forks.unset_by_forks(), forks.ComparedFlag)

@@ -131,7 +131,8 @@ class Hsm(Mailbox):
         if self._roots is None:
             raise self._not_ready()
         try:
-            item = e, cause, posted_ns = self._queue.popleft()
+            item = self._queue.popleft()
+            e, cause, posted_ns = item
         except IndexError:
             return False
         except AttributeError as error:

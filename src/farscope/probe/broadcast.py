@@ -66,7 +66,7 @@ class Probe:
         self._watched: dict[int, Watched] = {}
         self._closed = False
         self._reported = False
-        self._outbox = Outbox(self._wake, capacity, drop, registry.look_for_fork)
+        self._outbox = Outbox(self._wake, capacity, drop)
         self._roster = Roster()
         self._begin()
 

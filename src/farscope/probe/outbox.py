@@ -6,20 +6,16 @@ from collections import deque
 from collections.abc import Callable
 from itertools import repeat, starmap
 from threading import RLock
-from time import time_ns
 from typing import Any, Literal
 
 from farscope.probe.accounting import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
+from farscope.records.fork_hooks import unset_by_forks
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
 """Steps an outbox holds (some 30 MB); beyond, steps are dropped by policy, counted and declared."""
 OUTBOX_TEXT = 16_000_000
 """Characters of free text an outbox holds beside; a step whose text finds no room is one without room."""
-
-LOOK_NS = 1_000_000_000
-"""So long a step takes it for granted that a pump which was awake still is. In a process that was forked
-without Python's knowledge none is, and steps wait there as long."""
 
 DropPolicy = Literal["newest", "oldest"]
 """Which step a full outbox gives up: the one just offered, or the one that has waited longest."""
@@ -32,6 +28,9 @@ class Receipt:
 
     def __init__(self) -> None:
         self.given = False
+
+    def __bool__(self) -> bool:
+        return self.given
 
 
 class Outbox:
@@ -51,23 +50,18 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_capacity", "_due_ns", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
-        *("_refusal", "_room", "_taking", "_text", "_wake", "_look", "ledger", "lock"),
+        *("_awake", "_capacity", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
+        *("_refusal", "_room", "_taking", "_text", "_wake", "ledger", "lock"),
     )
 
     def __init__(
-        self,
-        wake: Callable[[], None],
-        capacity: int = OUTBOX_STEPS,
-        policy: DropPolicy = "newest",
-        look: Callable[[], object] = lambda: None,
+        self, wake: Callable[[], None], capacity: int = OUTBOX_STEPS, policy: DropPolicy = "newest"
     ) -> None:
-        """``wake`` is called on a chart's thread by a step that finds the pump asleep; it must not block.
-
-        ``look`` is called there by a step that finds a pump awake that has not said so for a while.
-        """
+        """``wake`` is called on a chart's thread by a step that finds the pump asleep; it must not block."""
         self._wake = wake
-        self._look = look
+        self._awake = unset_by_forks()
+        """Set while the pump needs no waking. In a forked child no pump is awake, and this is not set,
+        although perhaps nobody there knows of the fork: the first step finds out."""
         self._capacity = capacity
         self._policy = policy
         self.reset(asleep=False)
@@ -86,10 +80,7 @@ class Outbox:
         self._taking = False
         self._refusal: str | None = None
         self._room = self._capacity
-        self._due_ns = 0
-        """A step that begins then or later calls the pump: any step, if it is 0, which means asleep."""
-        if not asleep:
-            self.stay_awake()
+        self._awake.value = int(not asleep)
 
     def start_over(self, since_ns: int) -> None:
         """Begin anew with those waiting steps only that began at ``since_ns`` or later."""
@@ -101,20 +92,19 @@ class Outbox:
 
     def offer(self, step: RawStep) -> None:
         """Leave a step; never blocks. An error of the program's own that strikes meanwhile is raised then."""
-        receipt = None
-        left = False
+        taken: bool | Receipt = False
         try:
             queue = self._queue
             if len(queue) < self._room and not step[9]:
-                left = True
+                taken = True
                 queue.append(step)
             else:
-                receipt = Receipt()
-                self._offer_slowly(step, receipt)
-            if step[3] >= self._due_ns:
+                taken = Receipt()
+                self._offer_slowly(step, taken)
+            if not self._awake:
                 self.rouse()
         except BaseException:
-            if not (left or (receipt is not None and receipt.given)):
+            if not taken:
                 self.offer(step)
             raise
 
@@ -123,26 +113,23 @@ class Outbox:
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code is not Outbox.offer.__code__:
             trace = trace.tb_next
-        if trace is None or "receipt" not in trace.tb_frame.f_locals:
+        if trace is None or "taken" not in trace.tb_frame.f_locals:
             self.offer(step)
 
     def rouse(self) -> None:
-        """Wake the pump; if it is awake, see that it is in this process."""
-        asleep = self._due_ns == 0
-        self.stay_awake()
+        """Wake the pump."""
         try:
-            (self._wake if asleep else self._look)()
+            self.stay_awake()
+            self._wake()
         except BaseException:
             # Whatever struck, perhaps nobody was woken: the next step tries again.
-            self._due_ns = 0
+            self._awake.value = 0
             raise
 
     def rouse_sleeper(self) -> None:
-        """Wake the pump if it asked for it; see that it is in this process in any case."""
-        if self._due_ns == 0:
+        """Wake the pump if it asked for it, or is the parent's."""
+        if not self._awake:
             self.rouse()
-        else:
-            self._look()
 
     def fall_asleep(self) -> bool:
         """Ask to be woken by the next step; False if there is work already.
@@ -150,7 +137,7 @@ class Outbox:
         The request is made before the look at the queue, and a chart appends before it looks at the request:
         whatever the order, one of the two sees the other.
         """
-        self._due_ns = 0
+        self._awake.value = 0
         if self._queue or self.ledger.undeclared:
             self.stay_awake()
             return False
@@ -158,11 +145,11 @@ class Outbox:
 
     def ask_to_be_woken(self) -> None:
         """Have the next step wake the pump, whether there is work already or not."""
-        self._due_ns = 0
+        self._awake.value = 0
 
     def stay_awake(self) -> None:
-        """Ask for no waking for a while: the pump is, or is about to be, up, and says so again."""
-        self._due_ns = time_ns() + LOOK_NS
+        """Ask for no waking any more: the pump is, or is about to be, up."""
+        self._awake.value = 1
 
     def _offer_slowly(self, step: RawStep, receipt: Receipt) -> None:
         queue = self._queue

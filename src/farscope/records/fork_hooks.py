@@ -8,6 +8,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, cast
+
+WIPED_ON_FORK = 18
+"""Linux's ``MADV_WIPEONFORK``: a child finds such memory full of zeros. Python has no name for it."""
 
 _in_child: list[Callable[[], object]] = []
 _pid = os.getpid()
@@ -72,6 +76,53 @@ def began_ns() -> int:
             age_s = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
             return time.time_ns() - int(age_s * 1_000_000_000)
     return 0
+
+
+class Flag(Protocol):
+    """True while ``value`` is 1."""
+
+    value: int
+
+    def __bool__(self) -> bool:
+        """Return whether it is set."""
+
+
+class ComparedFlag:
+    """A flag that is set in one process only: it looks which one it is in, by a system call each time."""
+
+    __slots__ = ("_pid",)
+
+    def __init__(self) -> None:
+        self._pid = 0
+
+    @property
+    def value(self) -> int:
+        """1 if it is set, else 0."""
+        return int(self._pid == os.getpid())
+
+    @value.setter
+    def value(self, on: int) -> None:
+        self._pid = os.getpid() if on else 0
+
+    def __bool__(self) -> bool:
+        return self._pid == os.getpid()
+
+
+def unset_by_forks() -> Flag:
+    """Return a flag that is not set, and that every forked child finds not set, however it was forked.
+
+    On Linux since 4.14 it is a byte of memory that the system wipes in children, and looking at it costs
+    what looking at an attribute does; elsewhere it compares process ids.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(ImportError, OSError):
+            import ctypes  # noqa: PLC0415 - needed where something is broadcast only
+            import mmap  # noqa: PLC0415 - same
+
+            memory = mmap.mmap(-1, mmap.PAGESIZE, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+            memory.madvise(WIPED_ON_FORK)
+            return cast("Flag", ctypes.c_uint8.from_buffer(memory))
+    return ComparedFlag()
 
 
 def _take_note() -> None:

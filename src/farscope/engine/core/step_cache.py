@@ -61,10 +61,10 @@ Rest = tuple[Shape, State, dict[int, Any], int]
 """What a step comes to: its shape, the state the chart then rests in, the roots of the steps that begin
 there, and how many texts the shape's facts carry. Plain, like ``Node``, and for the same reason."""
 
-Node = tuple[Call | None, Any, Place | None]
-"""The handler to call, the inner event to call it with or None for the step's own, the place; or None,
-the ``Rest``, None. A plain tuple, because unpacking one is the cheapest way in Python to get at several
-things."""
+Node = tuple[Call | None, Any, Any]
+"""The handler to call, the inner event to call it with or None for the step's own, the ``Place``; or None,
+the ``Rest``, and the state of that as the user wrote it. A plain tuple, because unpacking one is the cheapest
+way in Python to get at several things."""
 
 
 class Memo:
@@ -97,7 +97,7 @@ class Memo:
         shape = self.interned(end.shape)
         texts = sum(fact.kind in TEXT_KINDS for fact in shape.facts)
         rest: Rest = (shape, end.leaf, end.leaf.roots, texts)
-        self._keep(branches, key, (None, rest, None))
+        self._keep(branches, key, (None, rest, end.leaf.fn))
         return rest
 
     def interned(self, shape: Shape) -> Shape:

@@ -64,26 +64,29 @@ class Stepper(Walker):
         self._roots = None
         cell.here = here
         here.outer = outer
-        after: Branches | None = None
         try:
             if self._refused:
                 self._note_refused()
-            shape, _, after, texts = self._follow(e, roots)
-            cell.here = outer
-            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+            shape, self._leaf, after, texts = self._follow(e, roots)
         except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer
-            posted = posted_ns, cause
+            blamed = error
             try:
-                if after is not None:
-                    blamed = unrecorded(self, e, error, begin_ns, posted)
-                elif self._is_over:
-                    blamed = error
-                else:
-                    blamed = failed(self, e, error, begin_ns, posted)
+                if not self._is_over:
+                    blamed = failed(self, e, error, begin_ns, (posted_ns, cause))
             finally:
-                self._be_ready(roots if after is None else after)
+                self._be_ready(roots)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
+        cell.here = outer
+        # Nor does anything come between the two.
+        try:
+            self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
+        except BaseException as error:  # noqa: BLE001 - it is raised further
+            try:
+                blamed = unrecorded(self, e, error, begin_ns, (posted_ns, cause))
+            finally:
+                self._be_ready(after)
+            raise blamed  # noqa: B904 - same
         self._roots = after
         if self._stopped:
             self._end()
@@ -96,14 +99,13 @@ class Stepper(Walker):
         if self._is_over:
             raise self._ended()
         try:
-            after = self._follow(e, roots)[2]
+            _, self._leaf, self._roots, _ = self._follow(e, roots)
         except BaseException as error:  # noqa: BLE001 - it is raised further
             try:
                 blamed = forgotten(self, error)
             finally:
                 self._be_ready(roots)
             raise blamed  # noqa: B904 - it is that error, or has it for its cause
-        self._roots = after
         if self._stopped:
             self._end()
 
@@ -120,11 +122,11 @@ class Stepper(Walker):
             self._end()
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
-        """Call what is to be called about ``e``, and rest where that leads; the caller sets ``_roots``."""
+        """Call what is to be called about ``e``; the caller has the chart rest where that leads."""
         temp = self._temp
         made = self._made
         rest: Any
-        status: Any = None
+        status: Any
         try:
             call, rest, place = roots[e.signal]
         except KeyError:
@@ -153,12 +155,11 @@ class Stepper(Walker):
         if rest is None:
             # Not inside the except: what a handler raises would be told as raised about the lookup.
             rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
-        end: Rest = rest
-        leaf = end[1]
-        self._leaf = leaf
+            place = rest[1].fn
         self._place = None
-        temp.fun = leaf.fn
-        return end
+        # Behind the last node this is the state in which the chart rests.
+        temp.fun = place
+        return rest  # type: ignore[no-any-return]
 
     def _start(self, target: Any) -> None:
         """Make the first step: enter ``target`` and rest where its initial transitions lead."""
@@ -177,7 +178,7 @@ class Stepper(Walker):
                 self._announce()
             if recorded and self._refused:
                 self._note_refused()
-            shape, _, after, texts = self._follow(START, self._states.starts_at(self._goal))
+            shape, self._leaf, after, texts = self._follow(START, self._states.starts_at(self._goal))
         except BaseException as error:  # noqa: BLE001 - it is raised further
             cell.here = outer
             blamed = self._fail_start(error, begin_ns if recorded else 0, cause)

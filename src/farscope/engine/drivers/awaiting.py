@@ -59,7 +59,7 @@ class AwaitingStepper(Chart):
         try:
             if recorded and e is START:
                 self._announce()
-            shape, _, after, texts = await self._follow_on(e, roots)
+            shape, self._leaf, after, texts = await self._follow_on(e, roots)
         except BaseException as error:
             if self._is_over:
                 # Those who watch were told that the chart has ended.
