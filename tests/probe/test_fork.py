@@ -375,3 +375,26 @@ print(child)
     )
     assert numbers(stored[pid]) == [0]
     assert numbers(stored[int(output)]) == [0]
+
+
+def test_a_child_that_python_was_not_told_of_sends_nothing_before_all_is_put_right_there(family):
+    _, output, stored = family(
+        BEHIND_PYTHONS_BACK
+        + """
+from farscope.records.fork_hooks import at_fork
+started = []
+at_fork(in_child=lambda: started.append(probe._pump.started))
+chart.go(1)
+assert probe.flush(20)
+later()
+def work():
+    chart.go(1)
+    assert started == [False]
+    assert probe.flush(20), probe.stats
+    probe.close()
+child = forked(work)
+assert ended(child) == 0
+print(child)
+"""
+    )
+    assert numbers(stored[int(output)]) == [0]

@@ -225,6 +225,11 @@ class Probe:
         else:
             self._outbox.start_over(since_ns)
 
+    def send_waiting(self) -> None:
+        """Wake the pump if steps wait that were made before a fork was noticed."""
+        if self._outbox.backlog:
+            self._outbox.rouse_sleeper()
+
     def start(self) -> None:
         """Start the pump; from here on the probe is kept until it is closed."""
         registry.enlist(self)

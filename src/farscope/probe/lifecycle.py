@@ -36,6 +36,9 @@ class Living(Protocol):
     def born_again(self, since_ns: int | None) -> None:
         """Go on in a forked child as a new probe, with steps from ``since_ns`` on if it is given."""
 
+    def send_waiting(self) -> None:
+        """Send what a child whose fork was noticed late had left by then."""
+
 
 EXIT_S = 2.0
 """How long all probes together may hold up the exit of a program."""
@@ -129,7 +132,10 @@ def is_about_to_fork() -> bool:
 
 def look_for_fork() -> None:
     """Let probes go on in this process if it was forked without Python's knowledge."""
-    notice_fork()
+    if notice_fork():
+        # Not before all else was put right: a log gives up the files that are open then, its parent's.
+        for probe in list(_living.values()):
+            probe.send_waiting()
 
 
 def _before_fork() -> None:

@@ -83,12 +83,13 @@ class Outbox:
         self._awake.value = int(not asleep)
 
     def start_over(self, since_ns: int) -> None:
-        """Begin anew with those waiting steps only that began at ``since_ns`` or later."""
+        """Begin anew with those waiting steps only that began at ``since_ns`` or later; they wake nobody."""
         waiting = self._queue
-        self.reset(asleep=True)
+        self.reset(asleep=False)
         for step in waiting.copy():
             if not isinstance(step, Loss) and step[3] >= since_ns:
                 self.offer(step)
+        self.ask_to_be_woken()
 
     def offer(self, step: RawStep) -> None:
         """Leave a step; never blocks. An error of the program's own that strikes meanwhile is raised then."""
