@@ -65,7 +65,7 @@ def test_the_place_told_is_the_users_own_whatever_called_it_or_was_called_by_it(
     assert failure.mine[0].function == "parse"
     assert failure.mine[0].source == 'return json.loads("{")'
     assert not any("/farscope/engine/" in frame.file for frame in failure.mine)
-    assert re.fullmatch(r"test_failure\.py, line \d+", error_place(text))
+    assert re.fullmatch(r"test_traceback_text\.py, line \d+", error_place(text))
 
 
 @pytest.mark.parametrize(
