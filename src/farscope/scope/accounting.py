@@ -1,4 +1,4 @@
-"""The account of one probe: every number it gave out is received, declared dropped, or missing."""
+"""Accounting for one probe: every step number it issued is received, declared dropped, or missing."""
 
 from __future__ import annotations
 
@@ -10,50 +10,50 @@ from farscope.scope.gaps import HoleRoom, Span, Spans
 from farscope.wire.batch import Batch
 
 PATIENCE_NS = 1_000_000_000
-"""How long a gap waits to be filled by a batch that comes late. It is counted as missing at once, but
-told only when it is older than this."""
+"""How long a gap waits to be filled by a late batch. It is counted as missing immediately, but reported only
+when it is older than this."""
 
 QUIET_NS = 500_000_000
-"""Two batches without steps, sent so far apart by the probe's clock, with no steps in between, prove that
-everything announced by the first had been sent: what is not there is missing. Closer together they may
-both have been packed while steps were waiting."""
+"""Two batches without steps, sent at least this far apart by the probe's clock and with no steps in between,
+prove that everything announced by the first had been sent: what has not arrived is missing. Closer together,
+both may have been packed while steps were waiting."""
 
 MAX_REASONS = 16
-"""Different reasons for drops kept apart for one probe; further ones are counted as ``OTHER_REASON``."""
+"""Drop reasons counted separately for one probe; further ones are counted as ``OTHER_REASON``."""
 
 MAX_REASON = 80
-"""Characters of a reason that are kept; a longer one is cut, and ends in an ellipsis."""
+"""Characters of a reason that are kept; a longer one is cut and ends in an ellipsis."""
 
 OTHER_REASON = "other"
 
 
 class Posted(NamedTuple):
-    """What a batch brought that the ledger did not have."""
+    """What was new to the ledger in a batch."""
 
     steps: Sequence[RawStep]
     """The new steps, in the order of the batch."""
     dropped: dict[str, int]
-    """How many numbers were newly declared as dropped, by reason."""
+    """Count of numbers newly declared as dropped, by reason."""
     found: tuple[Span, ...]
-    """Gaps told before that turn out to be none."""
+    """Gaps reported earlier that have now been filled."""
 
 
 class Ledger:
     """Accounts for the step numbers of one probe; not thread-safe.
 
-    A number at the end that a batch announces by ``next_number`` may still be on its way: it is owed,
-    not missing, until two heartbeats, the goodbye or the probe's silence show that it will not come.
+    Numbers at the end that a batch announces through ``next_number`` may still be in transit: they are owed,
+    not missing, until two heartbeats, the goodbye or the probe's silence show that they will not arrive.
     """
 
     def __init__(self, *, from_start: bool, room: HoleRoom | None = None) -> None:
-        """``from_start``: this scope could have seen the probe's first step, so numbers count from 0.
+        """``from_start`` means that this scope could see the probe's first step: numbers count from 0.
 
-        ``room`` is for the gaps of all ledgers together.
+        ``room`` is shared by the gaps of all ledgers.
         """
         self.received = 0
-        """Steps had, each counted once."""
+        """Steps received, each counted once."""
         self.duplicated = 0
-        """Steps that arrived again and were left out."""
+        """Steps received again and discarded."""
         self.dropped: dict[str, int] = {}
         """Numbers the probe declared as dropped, by reason."""
         self._numbers = Spans(0 if from_start else None, room)
@@ -62,26 +62,26 @@ class Ledger:
 
     @property
     def missing(self) -> int:
-        """Numbers that were neither received nor declared, and should have been."""
+        """Numbers that should have been received or declared dropped, but were not."""
         return self._numbers.missing
 
     @property
     def lost(self) -> int:
-        """Numbers that were not received, whether or not they were declared."""
+        """Numbers not received, whether or not they were declared dropped."""
         return self.missing + sum(self.dropped.values())
 
     @property
     def end(self) -> int:
-        """The number behind the last one accounted for."""
+        """The number after the last one accounted for."""
         return self._numbers.end
 
     @property
     def owed(self) -> int:
-        """Numbers announced that may still be on their way."""
+        """Count of announced numbers that may still be in transit."""
         return max(0, self._announced - self._numbers.end)
 
     def post(self, batch: Batch, now_ns: int, *, goodbye: bool = False) -> Posted:
-        """Enter a batch that was not entered before; ``now_ns`` is any clock that does not go back."""
+        """Enter a batch that was not entered before; ``now_ns`` may be from any monotonic clock."""
         posted = self._post_numbers(batch, now_ns)
         if self._numbers.first is None:
             self._numbers.expect(batch.next_number, now_ns)
@@ -96,15 +96,15 @@ class Ledger:
         self.duplicated += steps
 
     def expect_announced(self, now_ns: int) -> None:
-        """Take note that nothing is on its way any more: what is owed is missing."""
+        """Record that nothing is in transit any more: what is owed is missing."""
         self._numbers.expect(self._announced, now_ns)
 
     def tell(self, now_ns: int, *, patience_ns: int = PATIENCE_NS) -> list[Span]:
-        """Return the gaps that waited for ``patience_ns`` in vain, each exactly once."""
+        """Return gaps still open after ``patience_ns``, each exactly once over all calls."""
         return self._numbers.tell(now_ns - patience_ns)
 
     def gaps(self) -> list[Span]:
-        """Return the gaps there are now, lowest first, told or not."""
+        """Return the current gaps, lowest first, whether or not they were reported."""
         return self._numbers.holes()
 
     def _expect_what_quiet_proves(self, batch: Batch, now_ns: int) -> None:
@@ -147,7 +147,7 @@ class Ledger:
         return Posted(steps, dropped, tuple(found))
 
     def forget(self) -> None:
-        """Give the room back that the gaps took; the ledger is not used any more."""
+        """Give back the room the gaps took; the ledger must not be used afterwards."""
         self._numbers.forget()
 
     def _drop(self, dropped: dict[str, int], reason: str, count: int) -> None:
@@ -163,7 +163,7 @@ def _is_run(numbers: Sequence[int]) -> bool:
 
 
 def _runs(numbers: Sequence[int]) -> Iterable[Span]:
-    """Yield the runs of strictly rising numbers."""
+    """Yield the runs of consecutive numbers in a strictly rising sequence."""
     if not numbers:
         return
     if _is_run(numbers):
@@ -179,7 +179,7 @@ def _runs(numbers: Sequence[int]) -> Iterable[Span]:
 
 
 def _within(batch: Batch, spans: Sequence[Span]) -> Sequence[RawStep]:
-    """Return the batch's steps whose numbers lie in ``spans``, which rise."""
+    """Return the batch's steps whose numbers lie in ``spans``, which are in ascending order."""
     if sum(span.size for span in spans) == len(batch.steps):
         return batch.steps
     steps: list[RawStep] = []

@@ -1,4 +1,4 @@
-"""The thread that reads a log for a scope, and the one place where its knowledge changes."""
+"""The thread that reads a log for a scope; the only place where the scope's state changes."""
 
 from __future__ import annotations
 
@@ -30,39 +30,40 @@ from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import LATELY_NS, OVERDUE_NS, SETTLE_NS, World
 
 READ_WAIT_S = 0.25
-"""Longest wait for the next batch, and so the longest time between two looks at who fell silent."""
+"""Longest wait for the next batch, and so the longest interval between checks for silent probes."""
 
 READ_LIMIT = 64
-"""Batches read at a time; with a megabyte each at most this bounds what is in memory unopened."""
+"""Batches read at a time; at most a megabyte each, so this bounds the unopened data in memory."""
 
 HELD_UP_NS = 2_000_000_000
-"""Looking into the log is due every ``READ_WAIT_S``. Where it took so long, this machine was asleep or this
-process was stopped or too busy: what is in the log by then is a past, and is put in order like one."""
+"""The log is read every ``READ_WAIT_S``. After a pause this long, this machine was asleep, or this process
+was stopped or too busy: what is in the log by then is treated and ordered as the past."""
 
 FIRST_DELAY_S = 0.2
 MAX_DELAY_S = 1.0
-"""Pause before a log that could not be read is tried again: doubled each time up to this, and jittered. A log
-on a network has pauses of its own below it, and both together decide how soon one that is back is noticed."""
+"""Longest pause before retrying a log that could not be read: pauses double up to this, with jitter. A
+network log adds its own retry pauses; both determine how soon its return is noticed."""
 
 MAX_NOTICES = 4_096
-"""Notices that wait to be asked for; at the limit the oldest go, while every count stays."""
+"""Notices kept until they are fetched; at the limit the oldest are discarded, but all counts are kept."""
 
 LAST_LOOK_S = 0.5
-"""How long somebody who is stopped while reading what is new goes on to read what is there by then; a log to
-which more is added than that, or whose batches take long to take in, is not read to its end."""
+"""How long a collector stopped during live reading keeps reading what is already in the log; a log that grows
+faster than that, or whose batches take long to process, is not read to its end."""
 
 LATE_WAIT_S = (LATELY_NS - OVERDUE_NS) / NANOSECONDS
-"""How long somebody who is stopped waits at most for probes that are late; for healthy ones nobody waits."""
+"""Longest wait of a stopped collector for late probes; it does not wait for healthy ones."""
 
 LATE_LOOK_S = 0.1
-"""Longest time between two looks at whether they still are."""
+"""Longest interval between checks whether they are still late."""
 
 CLOSE_WAIT_S = 5.0
-"""How long closing waits for the thread; a log that holds it for longer loses it, as a daemon, at exit."""
+"""How long closing waits for the thread; if the log blocks it for longer, it ends as a daemon thread at
+exit."""
 
 
 class Collector:
-    """Reads, takes in, and answers questions about what is known; every public method is thread-safe."""
+    """Reads batches, processes them, and answers queries about the result; public methods are thread-safe."""
 
     def __init__(
         self,
@@ -77,18 +78,19 @@ class Collector:
         until_ns: int | None = None,
         goes_on: bool = False,
     ) -> None:
-        """Nothing is read yet.
+        """Store the arguments; nothing is read yet.
 
         Args:
-            until_ns: when the newest batch of a log that ends was stored; its end is this one's, too.
-            goes_on: what ends is a part of something, and what is owed at its end may be in the rest.
+            until_ns: for a log that ends, when its newest batch was stored; reading stops there.
+            goes_on: whether a log that ends is part of something longer, so that steps owed at its end may be
+                in the rest.
         """
         self.failure: Exception | None = None
-        """What ended the reading, if it was not ``stop``."""
+        """The error that ended the reading; None if ``stop`` did."""
         self.caught_up = False
-        """Whether all the log held when it was looked at last was taken in, or at the end of the reading."""
+        """Whether everything in the log at the last look, or at the end of the reading, was processed."""
         self.reached_end = False
-        """Whether the end of the log has been reached at least once: all it held before was taken in."""
+        """Whether the end of the log was reached at least once, with everything before it processed."""
         self._reader = reader
         self._intake = intake
         self._inbox = inbox
@@ -98,7 +100,7 @@ class Collector:
         self._lock = Lock()
         self._stopping = Event()
         self._take_until_s = math.inf
-        """When what was read is not taken any more, by the monotonic clock; set before ``_stopping`` is."""
+        """Monotonic time after which batches read are no longer processed; set before ``_stopping`` is."""
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._refusals = Refusals()
         self._listening_since_ns = steady_ns() if from_now else None
@@ -109,15 +111,15 @@ class Collector:
         self._failures = 0
         self._was_lost = False
         self._told: set[str] = set()
-        """What was told of the log since it was lost."""
+        """Error messages already reported since the log was lost."""
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
 
     def start(self) -> None:
-        """Begin reading."""
+        """Start the thread."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End the reading, and wait for its end within ``CLOSE_WAIT_S``; stopping twice changes nothing."""
+        """Stop reading and wait up to ``CLOSE_WAIT_S`` for the thread; stopping twice has no effect."""
         if not self._stopping.is_set():
             self._take_until_s = time.monotonic() + LAST_LOOK_S
         self._stopping.set()
@@ -125,11 +127,11 @@ class Collector:
         if self._thread is not current_thread():
             self._thread.join(CLOSE_WAIT_S)
             if self._thread.is_alive():
-                # The log holds it, so nobody knows what is in there.
+                # The thread is blocked in the log, so the rest of the log is unknown.
                 self._fall_behind()
 
     def charts(self) -> list[ChartView]:
-        """Return every chart followed."""
+        """Return every tracked chart."""
         with self._lock:
             return self._world.charts()
 
@@ -144,17 +146,17 @@ class Collector:
             return self._world.find(chart).foreign
 
     def label(self, chart: ChartId) -> str:
-        """Return a chart's label at present."""
+        """Return a chart's current label."""
         with self._lock:
             return self._world.label(chart)
 
     def correction_ns(self, chart: ChartId, number: int) -> int:
-        """Return what to take off the time of a step to have it by the scope's clock."""
+        """Return what to subtract from the time of a step to convert it to the scope's clock."""
         with self._lock:
             return self._ordering.correction_ns(chart, number)
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
-        """Tell whether a step was handed out while the one that caused it was still running."""
+        """Return whether a step was handed out while the one that caused it was still running."""
         with self._lock:
             return self._ordering.ran_ahead(chart, number)
 
@@ -166,12 +168,12 @@ class Collector:
             return notices
 
     def foreign_keys(self) -> list[str]:
-        """Return the fingerprints of keys we do not hold that sealed something here."""
+        """Return the fingerprints of keys that sealed batches here but that this scope does not hold."""
         with self._lock:
             return self._refusals.fingerprints
 
     def stats(self) -> ScopeStats:
-        """Return the account at this moment."""
+        """Return a snapshot of the account."""
         with self._lock:
             totals = self._intake.totals()
             return ScopeStats(
@@ -191,7 +193,7 @@ class Collector:
             )
 
     def _unknown(self) -> Iterable[Unknown]:
-        """Yield what nobody can know; with the lock held."""
+        """Yield what cannot be known; call with the lock held."""
         failure = self.failure
         if failure is not None and not isinstance(failure, LogRefused):
             yield Unknown(why=Why.FAILED, detail=f"{type(failure).__name__}: {failure}")
@@ -211,7 +213,7 @@ class Collector:
         except LogRefused as error:
             self.failure = error
             self._tell([Notice(kind=NoticeKind.LOG_REFUSED, detail=error.message)])
-        except Exception as error:  # noqa: BLE001 - handed to whoever takes steps or closes the scope
+        except Exception as error:  # noqa: BLE001 - raised where steps are taken or the scope is closed
             self.failure = error
         finally:
             if self.failure is not None:
@@ -246,9 +248,9 @@ class Collector:
         self._look_once_more()
 
     def _take_all(self, entries: Sequence[Entry]) -> bool:
-        """Take what was read; return False where the reading was stopped before all of it was taken.
+        """Process the entries read; return False if reading was stopped before all were processed.
 
-        One who has the key can make batches that take seconds each to account for.
+        Anyone who holds the key can make batches that each take seconds to account for.
         """
         for entry in entries:
             self._wait_for_room()
@@ -264,7 +266,7 @@ class Collector:
         return True
 
     def _look_once_more(self) -> None:
-        """Find out, once somebody has stopped the reading, whether it ends where the log does."""
+        """After a stop, find out whether the reading ends where the log does."""
         self._take_until_s = time.monotonic() + LAST_LOOK_S
         while self._until_ns is None and self._listening_since_ns is not None:
             try:
@@ -278,7 +280,7 @@ class Collector:
         self._wait_for_the_late()
 
     def _wait_for_the_late(self) -> None:
-        """Find out of probes that are late, once all there is was read, whether they are running."""
+        """After everything was read, find out whether late probes are still running."""
         deadline = time.monotonic() + LATE_WAIT_S
         self._take_until_s = deadline + LAST_LOOK_S
         while self.caught_up and self._until_ns is None and self._world.awaits(_now().steady_ns):
@@ -294,12 +296,12 @@ class Collector:
                 return
 
     def _fall_behind(self) -> None:
-        """Take note that the log holds more than was taken."""
+        """Record that the log holds more than was processed."""
         self.caught_up = self._world.at_end = False
 
     def _take(self, entry: Entry) -> None:
         now, live = _now(), self._listening_since_ns is not None
-        # In a log that ends, who spoke at its end is alive.
+        # In a log that ends, a probe heard at its end is alive.
         present_ns = now.wall_ns if self._until_ns is None else self._until_ns
         age_ns = 0 if live else max(0, present_ns - entry.stored_ns)
         with self._lock:
@@ -345,7 +347,7 @@ class Collector:
             with self._lock:
                 steps = self._ordering.reach_end(_now())
                 self._notices.extend(self._ordering.notices())
-                # Before anybody is told that we have caught up, and takes the account for complete.
+                # Before ``caught_up`` becomes true, since callers then take the account for complete.
                 self._count_owed(now_ns)
             self._hand_out(steps)
         self.caught_up = self._world.at_end = at_end
@@ -360,9 +362,9 @@ class Collector:
         self._inbox.touch()
 
     def _count_owed(self, now_ns: int) -> None:
-        """Count what silent probes owe, if all there is was read; with the lock held.
+        """Count what silent probes owe, if everything was read; call with the lock held.
 
-        A log that was away has kept its probes silent: they are given the time to speak again.
+        While a log is unavailable its probes cannot be heard, so they get time to speak again.
         """
         if self._listening_since_ns is None:
             return
@@ -381,7 +383,7 @@ class Collector:
         self._fall_behind()
         self._was_lost = True
         self._hand_out_all()
-        # Who waits for a broker to come back is told, once each, of what somebody has to mend there.
+        # While waiting for a broker to return, report each problem that needs fixing there once.
         if not self._failures or (error.refused and error.message not in self._told):
             self._told.add(error.message)
             self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
@@ -401,7 +403,7 @@ class Collector:
         self._inbox.touch()
 
     def _note(self, notices: list[Notice]) -> None:
-        """Take what there is to tell of the log, as it is at present; with the lock held."""
+        """Add notices about the log, dated now; call with the lock held."""
         at_ns, place = time.time_ns(), self._ordering.handed_out
         self._notices.extend(replace(notice, time_ns=at_ns, place=place) for notice in notices)
 

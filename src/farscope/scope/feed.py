@@ -1,4 +1,4 @@
-"""What a scope reads from and takes in with, by the form of what travels."""
+"""Opens the reader and intake of a scope for a wire format."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
 
 
 class Feed(NamedTuple):
-    """Where entries come from, and what makes steps of them."""
+    """A reader of entries and the intake that turns them into steps."""
 
     reader: LogReader
     intake: EntryIntake
     host: str
     """This machine's name."""
     from_now: bool
-    """Whether reading begins with what is stored from now on."""
+    """Whether reading starts now, without the past."""
     until_ns: int | None = None
-    """Of a log that ends, when its newest batch was stored, in nanoseconds since the epoch."""
+    """For a log that ends: when its newest batch was stored, in nanoseconds since the epoch."""
     goes_on: bool = False
-    """Of a log that ends: whether it is a part of something that holds more behind it."""
+    """For a log that ends: whether it is part of something that continues after it."""
     one_machine: bool = False
-    """Whether all that is read was made on this machine."""
+    """Whether everything read was made on this machine."""
 
 
 def open_feed(
@@ -42,15 +42,15 @@ def open_feed(
     since: Since,
     wire: str,
 ) -> Feed:
-    """Open what carries ``wire``, one of ``WIRES``, and begin to read.
+    """Open the log or exchanges for ``wire``, one of ``WIRES``, and start reading.
 
-    A log that ends, such as a recording, is read from its start unless ``since`` names another; spans
+    A log that ends, such as a recording, is read from its start unless ``since`` says otherwise; durations
     count back from its end.
 
     Raises:
         BadUrl, LogUnavailable, LogRefused: it cannot be read.
         KeyringError: there is no key to read it with.
-        UsageError: ``since`` cannot be understood, or what is read has no past.
+        UsageError: ``since`` is invalid, or the wire format has no past.
     """
     if wire != BATCHES:
         feed: Feed = load(wire, "feed").open_feed(url, key, since_ns(since, time.time_ns()))
@@ -61,7 +61,7 @@ def open_feed(
     until_ns = end_of(log)
     if until_ns is not None:
         reader = log.reader(since_ns(since, until_ns) or 0)
-        # What came before the recorder did is not missing, and only batch 0 proves that nothing did.
+        # Steps from before the recorder started are not missing; only batch 0 proves that there were none.
         goes_on = isinstance(log, RecordingLog) and log.goes_on()
         intake = Intake(opener, host=host)
         return Feed(reader, intake, host, from_now=False, until_ns=until_ns, goes_on=goes_on)
@@ -70,7 +70,7 @@ def open_feed(
     if start_ns is None:
         horizon: int | None = time.time_ns()
     else:
-        # A broker stamps by its own clock, which says nothing about when a probe began by this one's.
+        # A broker stamps by its own clock, which does not tell when a probe began by this machine's.
         horizon = None if start_ns and log.shared else start_ns
     intake = Intake(opener, since_ns=horizon, host=host)
     return Feed(reader, intake, host, start_ns is None, one_machine=not log.shared)

@@ -1,4 +1,4 @@
-"""Which numbers of a rising sequence were had and which were not, kept as the holes between them."""
+"""Tracks which numbers of a rising sequence have arrived, stored as the holes between them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections import deque
 from typing import NamedTuple
 
 MAX_HOLES = 1_024
-"""Holes kept for one sequence. At the limit the lowest is given up: it stays counted, and what should
-still arrive for it is taken for something had before. Of those given up without having been told, the
-newest this many can still be told."""
+"""Holes kept for one sequence. At the limit the lowest is given up: it stays counted, and anything that
+arrives for it later is treated as a repeat. Of the holes given up before being reported, this many of the
+newest can still be reported."""
 
 
 FEW_HOLES = 8
-"""Holes that a sequence may keep in any case."""
+"""Holes that a sequence may always keep."""
 
 ALL_HOLES = 65_536
-"""Holes that all sequences together keep, some 15 MB, besides those few of each; at the limit a sequence that
-gets another one gives up its lowest."""
+"""Holes kept by all sequences together, some 15 MB, in addition to the ``FEW_HOLES`` of each; at the limit a
+sequence that gets another hole gives up its lowest."""
 
 
 class Span(NamedTuple):
@@ -28,7 +28,7 @@ class Span(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many numbers that is."""
+        """How many numbers the span contains."""
         return self.last - self.first + 1
 
 
@@ -41,7 +41,7 @@ class _Hole(NamedTuple):
 
 
 class HoleRoom:
-    """Room for the holes of many sequences. Used by one thread at a time."""
+    """Shared budget for the holes of many sequences. Used by one thread at a time."""
 
     __slots__ = ("_limit", "_taken")
 
@@ -51,52 +51,52 @@ class HoleRoom:
 
     @property
     def full(self) -> bool:
-        """Whether there is no more room than what each sequence has in any case."""
+        """Whether only the room guaranteed to each sequence is left."""
         return self._taken > self._limit
 
     def take(self, count: int) -> None:
-        """Take room for so many holes more; give it back if it is less than nothing."""
+        """Take room for ``count`` more holes; a negative count gives room back."""
         self._taken += count
 
 
 class Taken(NamedTuple):
-    """What became of a span that was handed in."""
+    """Result of handing in a span."""
 
     new: tuple[Span, ...]
-    """The parts that were not had before."""
+    """The parts that had not arrived before."""
     found: tuple[Span, ...]
-    """Those of them that had been told as missing."""
+    """Parts of ``new`` that had been reported as missing."""
 
 
 class Spans:
-    """The numbers of one sequence, from ``first`` on and below ``end``; not thread-safe.
+    """The numbers of one sequence, from ``first`` up to but not including ``end``; not thread-safe.
 
-    Everything between the two was had, apart from the holes. What is below ``first`` was never
-    expected: a number from there moves ``first`` down.
+    Everything between the two has arrived, apart from the holes. Numbers below ``first`` were never expected:
+    if one arrives, ``first`` moves down.
     """
 
     __slots__ = ("_counted", "_given_up", "_holes", "_room", "end", "first", "missing")
 
     def __init__(self, first: int | None = None, room: HoleRoom | None = None) -> None:
-        """``first`` is the first number to expect; without it, the first one handed in is.
+        """``first`` is the first number to expect; the default is the first one handed in.
 
         ``room`` is shared with other sequences.
         """
         self.first = first
         self.end = 0 if first is None else first
         self.missing = 0
-        """How many numbers were expected and not had, those of holes given up included."""
+        """How many numbers were expected but have not arrived, including those of holes given up."""
         self._holes: list[_Hole] = []
         self._given_up: deque[Span] = deque(maxlen=MAX_HOLES)
         self._room = room or HoleRoom()
         self._counted = 0
 
     def holes(self) -> list[Span]:
-        """Return the missing spans, lowest first, without those given up at the limit."""
+        """Return the missing spans, lowest first, except those given up at the limit."""
         return [Span(hole.first, hole.last) for hole in self._holes]
 
     def take(self, first: int, last: int, now_ns: int = 0) -> Taken:
-        """Hand in the numbers ``first`` to ``last``; ``now_ns`` is noted on a hole this makes."""
+        """Hand in the numbers ``first`` to ``last``; ``now_ns`` becomes the time of any hole this creates."""
         if self.first is None:
             self.first = self.end = first
         if first >= self.end:
@@ -112,7 +112,7 @@ class Spans:
         return Taken(tuple(new), tuple(found))
 
     def expect(self, end: int, now_ns: int = 0) -> None:
-        """Take note that all numbers below ``end`` exist: those not had yet become a hole."""
+        """Record that all numbers below ``end`` exist: those that have not arrived become a hole."""
         if self.first is None:
             self.first = self.end = end
         if end > self.end:
@@ -122,7 +122,7 @@ class Spans:
             self._keep_bound()
 
     def tell(self, born_ns: int) -> list[Span]:
-        """Return the holes noticed at ``born_ns`` or before, each once."""
+        """Return the holes noticed at or before ``born_ns``, each only once over all calls."""
         told = list(self._given_up)
         self._given_up.clear()
         self._count()
@@ -133,7 +133,7 @@ class Spans:
         return told
 
     def _take_early(self, before: int, first: int, last: int, now_ns: int) -> Taken:
-        """Take a span that begins below ``before``, the first number expected up to now."""
+        """Take a span that begins below ``before``, the first number expected so far."""
         self.first = first
         early = Span(first, min(last, before - 1))
         if last < before - 1:
@@ -146,7 +146,7 @@ class Spans:
         return Taken((early, *rest.new), rest.found)
 
     def _fill(self, first: int, last: int) -> tuple[list[Span], list[Span]]:
-        """Take ``first`` to ``last`` out of the holes; return what was in them, and what of it was told."""
+        """Remove a span from the holes; return the parts removed, and those of them already reported."""
         index = bisect_right(self._holes, first, key=lambda hole: hole.last + 1)
         new: list[Span] = []
         found: list[Span] = []
@@ -168,7 +168,7 @@ class Spans:
         return new, found
 
     def forget(self) -> None:
-        """Give the room back that the holes took; the sequence is not used any more."""
+        """Give back the room the holes took; the sequence must not be used afterwards."""
         self._room.take(-self._counted)
         self._counted = 0
 
@@ -187,7 +187,7 @@ class Spans:
         return self._room.full and self._counted > FEW_HOLES
 
     def _count(self) -> None:
-        """Tell the room how much of it is taken."""
+        """Update the shared room with the number of holes held."""
         counted = len(self._holes) + len(self._given_up)
         self._room.take(counted - self._counted)
         self._counted = counted

@@ -1,4 +1,4 @@
-"""The scope: what every chart that broadcasts to a log is doing, live and from its past."""
+"""The scope: a live and historical view of every chart that broadcasts to a log."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ from farscope.wire.keys import Keyring
 from farscope.wire.registry import WIRES
 
 MAX_WINDOW_S = 60.0
-"""Beyond this a window holds more steps than fit, and people wait for what they came to see."""
+"""Largest window accepted: a longer one would hold more steps than the buffers can, and delay the display."""
 
 CHUNK = 1_024
-"""Steps an iteration takes from the buffer at a time; what it does not use goes back."""
+"""Steps an iteration takes from the buffer at a time; unused ones are put back."""
 
 _step = cast("Callable[[RawStep], Step]", partial(tuple.__new__, Step))  # half the price of Step._make
 
@@ -46,15 +46,16 @@ class Scope:
             for step in scope:
                 print(step.trace() or step.spy())
 
-    It collects in the background from entering on. Iterating and ``take`` hand out each step once, by time
-    over all machines, and a chart's own steps always in their order; ``charts``, ``scope["name"]``, ``stats``
-    and ``notices`` can be asked at any time, by any thread, also after the end.
+    It collects in the background from the moment the block is entered. Iterating and ``take`` hand out each
+    step once, ordered by time across all machines; the steps of one chart always keep their order.
+    ``charts``, ``scope["name"]``, ``stats`` and ``notices`` may be used at any time, from any thread, even
+    after the end.
 
-    Steps nobody has taken wait in a bounded buffer. When it is full, a scope somebody is taking from
-    stops reading until there is room: the log keeps the rest and nobody else is held up. One that is only
-    asked lets the oldest go; ``stats.unread`` counts them.
+    Steps that have not been taken wait in a bounded buffer. When it is full, a scope with an active taker
+    stops reading until there is room: the log keeps the rest and nobody else is held up. A scope without a
+    taker discards the oldest steps; ``stats.unread`` counts them.
 
-    A recording is read as any log, and ends: iterating ends by itself when all of it was handed out.
+    A recording is read like any log, but it ends: iteration stops once all of it has been handed out.
     """
 
     def __init__(
@@ -66,21 +67,24 @@ class Scope:
         wire: str = "batches",
         window_s: float = WINDOW_S,
     ) -> None:
-        """Nothing is touched before the ``with`` block is entered.
+        """Store the arguments; nothing is opened until the ``with`` block is entered.
 
         Args:
-            url: address of the log or recording, or a log; None is ``FARSCOPE_URL``, else the embedded log.
-            key: key or key file; None is what ``FARSCOPE_KEY_FILE`` or ``FARSCOPE_KEY`` say, else the
-                user's own key file.
-            since: None reads from now on; ``"start"`` from the oldest batch; ``"10m"``, a number of
-                seconds or a timedelta from that long ago; a datetime (local time if it has no zone). A
-                recording is read from its start where None is said, and spans count back from its end.
-            wire: form of what travels: ``batches``, or the miros example's ``lines``, which have no past.
-            window_s: how long a step waits for earlier ones of other machines, in seconds, so that iterating
-                goes by time over all charts; with one probe alive nothing waits. 0 is the order of the log.
+            url: address of the log or recording, or a log; None means ``FARSCOPE_URL``, or else the embedded
+                log.
+            key: key or key file; None means ``FARSCOPE_KEY_FILE`` or ``FARSCOPE_KEY``, or else the user's own
+                key file.
+            since: where to start reading: None is now; ``"start"`` is the oldest batch; ``"10m"``, a number
+                of seconds or a timedelta is that long ago; a datetime is that moment (local time if it has no
+                zone). A recording is read from its start if this is None, and durations count back from its
+                end.
+            wire: wire format: ``batches``, or ``lines`` as in the miros example, which has no past.
+            window_s: how long a step waits for earlier ones from other machines, in seconds, so that all
+                charts can be iterated in order of time; with only one live probe nothing waits. 0 keeps the
+                order of the log.
 
         Raises:
-            UsageError: a wire nobody knows, or a window that makes no sense.
+            UsageError: the wire format is unknown, or the window is out of range.
         """
         if not 0 <= window_s <= MAX_WINDOW_S:
             raise UsageError(
@@ -105,8 +109,8 @@ class Scope:
         Raises:
             BadUrl, LogUnavailable, LogRefused: the log cannot be read.
             KeyringError: there is no key to read it with.
-            UsageError: ``since`` cannot be understood, or lines have no past.
-            ScopeError: entered for the second time.
+            UsageError: ``since`` is invalid, or asks for the past of the lines format.
+            ScopeError: the scope was entered before.
         """
         if self._running is not None:
             raise ScopeError("a scope can be entered once only", "make another one")
@@ -131,7 +135,7 @@ class Scope:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close; an error that ended the collecting and that nobody has seen is raised."""
+        """Close the scope; raise the error that ended collecting, unless it was already raised."""
         self.close()
         if error is None and not self._failure_raised:
             self._raise_failure()
@@ -139,16 +143,16 @@ class Scope:
     def close(self) -> None:
         """Stop collecting. May be called from any thread, and twice.
 
-        Iterations elsewhere end after the steps that were already received.
+        Iterations in other threads end after the steps already received.
         """
         if self._running is not None:
             self._running.stop()
 
     def __iter__(self) -> Iterator[Step]:
-        """Yield steps as they come, until the scope is closed or a recording has ended.
+        """Yield steps as they arrive, until the scope is closed or the recording ends.
 
         Raises:
-            LogRefused: the log cannot be read any more; after the steps that were received before.
+            LogRefused: the log can no longer be read; raised after the steps already received.
         """
         self._collector()
         with self._inbox.iterating():
@@ -161,14 +165,14 @@ class Scope:
         self._raise_failure()
 
     def take(self, timeout_s: float, limit: int = CHUNK) -> list[Step]:
-        """Return the steps that wait, at most ``limit``; wait up to ``timeout_s`` seconds for the first one.
+        """Return at most ``limit`` waiting steps; wait up to ``timeout_s`` seconds for the first one.
 
-        It returns as soon as there are any, also while most of the past that ``since`` names is still unread:
-        call ``catch_up`` before where all of it is needed, and take again for what else waits.
-        Of steps with very long texts fewer are returned, so that they fit into memory.
+        Returns as soon as there are any, even while most of the past selected by ``since`` is still unread:
+        call ``catch_up`` first if you need all of it, and call ``take`` again for the remaining steps. Fewer
+        steps are returned if their texts are very long, so that they fit into memory.
 
         Raises:
-            LogRefused: the log cannot be read any more, and no steps wait.
+            LogRefused: the log can no longer be read, and no steps are waiting.
         """
         self._collector()
         taken = self._inbox.take(limit, timeout_s)
@@ -178,26 +182,26 @@ class Scope:
 
     @property
     def untaken(self) -> int:
-        """How many steps ``take`` could return at once; others may be received and still be put in order."""
+        """Steps ``take`` could return at once; others may have arrived and still be in ordering."""
         return len(self._inbox)
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Count as somebody who takes for as long as the block lasts, however long no ``take`` comes.
+        """Count as an active taker for the whole block, however long the pauses between calls of ``take``.
 
-        A full buffer then always makes the scope stop reading, and no step leaves it untaken.
+        While the block lasts, a full buffer makes the scope stop reading, and no step is discarded.
         """
         self._collector()
         with self._inbox.iterating():
             yield
 
     def wait_for(self, predicate: Callable[[Self], bool], timeout_s: float) -> bool:
-        """Wait until ``predicate(scope)`` holds; return whether it does. Takes no steps.
+        """Wait until ``predicate(scope)`` is true; return whether it became true. Takes no steps.
 
-        It is called on this thread, at first at once, then whenever something arrived.
+        The predicate is called on the calling thread: once immediately, then whenever something has arrived.
 
         Raises:
-            LogRefused: the log cannot be read any more, and the predicate does not hold.
+            LogRefused: the log can no longer be read, and the predicate is not true.
         """
         self._collector()
         deadline = time.monotonic() + timeout_s
@@ -214,24 +218,24 @@ class Scope:
             self._inbox.wait_beyond(version, min(SLICE_S, left))
 
     def catch_up(self, timeout_s: float) -> bool:
-        """Wait until all that the log held when the scope was entered was read; return whether it was.
+        """Wait until everything in the log when the scope was entered has been read; return whether it has.
 
-        From then on ``charts`` and ``scope["name"]`` know all of the past that ``since`` names. No steps
-        are taken.
+        After that, ``charts`` and ``scope["name"]`` cover all of the past selected by ``since``. No steps are
+        taken.
 
         Raises:
-            LogRefused: the log cannot be read any more, and its end was not reached.
+            LogRefused: the log can no longer be read, and its end was not reached.
         """
         return self.wait_for(lambda scope: scope.reached_end, timeout_s)
 
     @property
     def charts(self) -> list[ChartView]:
-        """Every chart seen, as it is at this moment."""
+        """Every chart seen so far, in its current state."""
         return self._collector().charts()
 
     @property
     def lives(self) -> dict[str, Life]:
-        """When each probe was heard and what became of it, by its id, as far as it was read."""
+        """Life of each probe by its id, as far as read: when it was heard and how it ended."""
         return self._collector().lives()
 
     @property
@@ -241,74 +245,76 @@ class Scope:
 
     @property
     def foreign_keys(self) -> list[str]:
-        """Fingerprints, in order, of the keys we do not hold that sealed batches in the log."""
+        """Sorted fingerprints of keys that sealed batches in the log but that this scope does not hold."""
         return self._collector().foreign_keys()
 
     @property
     def timeline(self) -> Timeline:
-        """The recent steps of all charts, whether or not they were taken."""
+        """The recent steps of all charts, whether or not they have been taken."""
         return self._timeline
 
     @property
     def caught_up(self) -> bool:
-        """Whether everything the log held when it was looked at last has been received.
+        """Whether everything in the log at the last look has been received.
 
-        False again while the scope is behind, or the log cannot be read, and for good if it was closed then:
-        it ended before the log's end. Received steps may still wait to be taken, ``stats.waiting`` of them.
-        What a probe that is silent by then had announced and the log does not hold is counted in
-        ``stats.missing``.
+        Becomes false again while the scope is behind or the log cannot be read, and stays false if the scope
+        is closed in that state, before the end of the log. Received steps may still be waiting to be taken;
+        ``stats.waiting`` counts them. Steps that a probe announced before it fell silent, but that are not in
+        the log, are counted in ``stats.missing``.
         """
         return self._collector().caught_up
 
     @property
     def reached_end(self) -> bool:
-        """Whether everything the log held when the scope was entered has been received; stays true."""
+        """Whether everything in the log when the scope was entered has been received; stays true."""
         return self._collector().reached_end
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more can be taken: the scope was closed or its log has ended, and all was taken."""
+        """Whether nothing is left to take: the scope was closed or its log ended, and all was taken."""
         self._collector()
         return self._inbox.ended and not len(self._inbox)
 
     def notices(self) -> list[Notice]:
-        """Return what there is to tell since the last call, oldest first: charts, gaps, refusals."""
+        """Return the notices since the last call, oldest first: charts, gaps, refusals."""
         return self._collector().notices()
 
     def label(self, chart: ChartId) -> str:
-        """Return what tells a chart from all others at present: its name, if nobody shares it."""
+        """Return the current unique label of a chart: its name, if no other chart shares it."""
         return self._collector().label(chart)
 
     def corrected_ns(self, step: Step) -> int:
-        """Return when a step began by this machine's clock, as that was known when it was handed out.
+        """Return when a step began by this machine's clock, as estimated when the step was handed out.
 
-        In nanoseconds since the epoch. It is ``step.time_ns`` where the chart's clock is taken as right. With
-        ``step.duration_ns`` added it is when the step ended, and steps come in the order of that, each behind
-        the one that caused it, except those counted in ``stats.late`` and those that ``ran_ahead``.
+        In nanoseconds since the epoch. Equal to ``step.time_ns`` if the chart's clock is considered right.
+        Adding ``step.duration_ns`` gives the time the step ended. Steps are handed out in order of that end
+        time, each after the step that caused it, except those counted in ``stats.late`` and those that
+        ``ran_ahead``.
         """
         return step.time_ns - self._collector().correction_ns(step.chart, step.number)
 
     def ran_ahead(self, step: Step) -> bool:
-        """Tell whether a step was handed out before the one that caused it, which was still running then.
+        """Return whether a step was handed out before the step that caused it, which was still running.
 
-        That is so where a handler posts an event and works on for longer than steps wait for each other.
+        This happens if a handler posts an event and then keeps working for longer than steps wait for each
+        other.
         """
         return step.cause is not None and self._collector().ran_ahead(step.chart, step.number)
 
     def __getitem__(self, chart: str | ChartId) -> ForeignHsm:
         """Return the spy and trace of a chart, by name, label, ``name@host`` or id.
 
-        Of several that share a name, the only one alive is meant, if there is just one; if none is alive
-        and they are successive runs on one host, the newest.
+        If several charts share the name, the only one alive is returned; if none is alive and they are
+        successive runs on one host, the newest is.
 
         Raises:
-            UnknownChart: none answers to it.
-            AmbiguousChart: several do; the error lists their labels.
+            UnknownChart: no chart matches.
+            AmbiguousChart: several charts match; the error lists their labels.
         """
         return self._collector().foreign(chart)
 
     def __contains__(self, chart: object) -> bool:
-        """Tell whether a chart of that name, label or id was seen."""
+        """Return whether a chart with that name, label or id was seen."""
         if not isinstance(chart, str | ChartId):
             return False
         try:

@@ -1,4 +1,4 @@
-"""From when on a scope reads: the words a person may say it in."""
+"""Where a scope starts reading: parsing of the ``since`` argument."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from farscope.logs.units import parse_span_ns
 from farscope.records.step import NANOSECONDS
 
 START = "start"
-"""The word for the oldest batch there is."""
+"""The value that means the oldest batch."""
 
 Since = str | datetime | timedelta | float | None
-"""None, ``"start"``, a time ago as text (``"10m"``), seconds or a timedelta, or a moment."""
+"""None, ``"start"``, a time ago (as text such as ``"10m"``, as seconds or as a timedelta), or a datetime."""
 
 
 def since_ns(since: Since, now_ns: int) -> int | None:
-    """Return the moment meant in nanoseconds since the epoch: 0 for the oldest batch, None for from now on.
+    """Return the moment in nanoseconds since the epoch: 0 for the oldest batch, None for now.
 
     A datetime without a zone is in local time.
 
     Raises:
-        UsageError: it cannot be understood, or lies before the epoch.
+        UsageError: the value is invalid, or lies before the epoch.
     """
     if since is None:
         return None

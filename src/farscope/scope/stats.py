@@ -1,4 +1,4 @@
-"""A scope's account of everything it read, at one moment."""
+"""Snapshot of a scope's account of everything it has read."""
 
 from __future__ import annotations
 
@@ -14,38 +14,39 @@ class ScopeStats:
     """Steps are counted once each: received, dropped at the source, or missing."""
 
     received: int
-    """Steps had."""
+    """Steps received."""
     duplicated: int
-    """Steps that came again and were left out."""
+    """Steps received again and discarded."""
     missing: int
-    """Steps made and neither received nor declared dropped."""
+    """Steps that were made but neither received nor declared dropped."""
     dropped: Mapping[str, int]
     """Steps the probes declared as dropped, by reason."""
     refused: Mapping[str, int]
-    """Batches not taken, by reason: wrong key, tampered, malformed, unsupported version, replayed."""
+    """Batches rejected, by reason: wrong key, tampered, malformed, unsupported version, replayed."""
     probes: int
-    """Probes heard."""
+    """Probes heard from."""
     batches: int
-    """Batches taken."""
+    """Batches accepted."""
     repeated: int
-    """Batches that came again."""
+    """Batches received again."""
     waiting: int
-    """Steps received that wait to be taken by iterating or ``take``, or for those that come before them."""
+    """Steps received that wait to be taken by iterating or ``take``, or wait for earlier steps to arrive."""
     unread: int
-    """Steps received that left the buffer because nobody took them."""
+    """Steps received but discarded from the full buffer because nobody took them."""
     cut: int
     """Batches retention removed from the log before they could be read."""
     late: int = 0
-    """Steps handed out behind one that ended after them, by corrected times: they came too late for their
-    place, or their clock was set back. All others came in order; no step is late because it took long."""
+    """Steps handed out after a step that ended later than they did, by corrected times: they arrived too late
+    for their place, or their clock was set back. All others were in order; a long duration does not make a
+    step late."""
 
     unknown: tuple[Unknown, ...] = ()
-    """Where knowledge ends: of what lies behind these it is not known whether there was anything to receive.
-    ``lost`` counts what is proven; it says nothing about these."""
+    """Where knowledge ends: whether anything followed after these points is not known. ``lost`` counts only
+    proven losses, so these are not included."""
 
     @property
     def lost(self) -> int:
-        """Steps that were made and never received, for whatever reason, as far as that is proven."""
+        """Steps proven to have been made but never received, for whatever reason."""
         return self.missing + sum(self.dropped.values())
 
     def as_dict(self) -> dict[str, Any]:

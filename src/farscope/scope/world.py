@@ -1,4 +1,4 @@
-"""The world as a scope knows it: probes, their charts, and what became of them. Pure: no I/O, no clock."""
+"""What a scope knows about probes, their charts and their fate. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -23,32 +23,32 @@ from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
 
 SETTLE_NS = 2_500_000_000
-"""How long a scope must have been reading what is new before it tells that a probe fell silent: while it
-reads the past, or just after an outage, a probe's next heartbeat may be about to come."""
+"""How long a scope must have been reading live before it reports that a probe fell silent: while it reads the
+past, or just after an outage, a probe's next heartbeat may be about to arrive."""
 
 LATELY_NS = 2_500_000_000
-"""A probe says something every second, or every two where its program has chosen so. One that was heard so
-lately when the reading ended was running then; of any other nobody knows."""
+"""A probe sends something every second, or every two seconds if its program says so. A probe heard within
+this time of the end of the reading was running then; for any other that is unknown."""
 
 OVERDUE_NS = 1_300_000_000
-"""One that has said nothing for so long is late, unless it is one of every two seconds: whoever ends the
-reading then waits for it until ``LATELY_NS`` tells."""
+"""A probe not heard for this long is late, unless it sends every two seconds: the end of the reading then
+waits for it until ``LATELY_NS`` is over."""
 
 LOOK_BACK_NS = 500_000_000
-"""How far the past is read from one look to the next for who has fallen silent in it."""
+"""How far the past is read between two checks for probes that fell silent in it."""
 
 MAX_GAPS_DATED = 256
-"""Newest gaps of a probe of which it is remembered when they showed; others are dated by its last batch."""
+"""Newest gaps of a probe whose time of appearance is kept; others are dated by its last batch."""
 
 MAX_CHARTS = 4_096
-"""Charts followed at a time. At the limit the one unheard for longest is forgotten."""
+"""Charts tracked at a time. At the limit the one unheard for longest is forgotten."""
 
 MAX_CHART_BYTES = 64 << 20
-"""Bytes that their names and structures take at most; the same happens at this limit."""
+"""Most bytes their names and structures may take; the same happens at this limit."""
 
 
 class Key(NamedTuple):
-    """Tells a chart from every other, whatever it is called."""
+    """Unique identity of a chart, whatever its name."""
 
     probe: str
     serial: int
@@ -58,63 +58,63 @@ class Key(NamedTuple):
 class _Probe:
     id: str
     place: str
-    """``host:pid``, which machines that were set up alike may share."""
+    """``host:pid``; identically configured machines may share it."""
     started_ns: int
-    """By its machine's clock."""
+    """When it started, by its machine's clock."""
     ledger: Ledger
     heard_ns: int
     closed: bool = False
     silent: bool = False
     silence_told: bool = False
     left: Why | None = None
-    """Why nothing is known of it behind the end of the reading, if it has not fallen silent before."""
+    """Why nothing is known about it after the end of the reading, unless it fell silent before that."""
     sent_ns: int = 0
-    """When it was last heard, or made its last step known, by its machine's clock."""
+    """When it was last heard, or its last reported step ended, by its machine's clock."""
     past_ns: int | None = None
-    """How far the past was read when it was heard in it, by the clock of the past."""
+    """How far the past had been read when it was last heard in it, by the clock of the past."""
     gaps: list[tuple[int, int]] = field(default_factory=list)
-    """The first number of each gap as it showed, and when that was, by its machine's clock."""
+    """First number of each gap when it appeared, and the time of that, by its machine's clock."""
     charts: dict[int, Key] = field(default_factory=dict)
     pulse: Pulse = field(default_factory=Pulse)
 
 
 class _News:
-    """When what a batch tells came to be so, by the clock of its machine."""
+    """Times of the changes a batch reports, by the clock of its machine."""
 
     def __init__(self, probe: str, batch: Batch) -> None:
         self.probe = probe
         self._batch = batch
         ended_ns = [step[3] + step[4] for step in (*batch.steps[:1], *batch.steps[-1:])]
         self.first_ns = min([batch.sent_ns, *ended_ns])
-        """Before its steps."""
+        """Time before its steps."""
         self.last_ns = max([batch.sent_ns, *ended_ns])
-        """Behind its steps."""
+        """Time after its steps."""
 
     def first_of(self, serial: int) -> int:
-        """Return when a chart's first step in it ended; if it made none, when the batch was sent."""
+        """Return when a chart's first step in the batch ended; if there is none, when the batch was sent."""
         first = self.first_step(serial)
         return self._batch.sent_ns if first is None else first[3] + first[4]
 
     def first_step(self, serial: int) -> RawStep | None:
-        """Return a chart's first step in it."""
+        """Return a chart's first step in the batch."""
         return next((step for step in self._batch.steps if step[0][3] == serial), None)
 
 
 class World:
-    """Follows every chart that was heard of. Used by one thread at a time.
+    """Tracks every chart heard of. Used by one thread at a time.
 
-    Times called ``now_ns`` are of any clock that does not go back.
+    ``now_ns`` may be from any monotonic clock.
     """
 
     def __init__(self, clocks: Clocks | None = None) -> None:
-        """``clocks``: what is known of the probes' clocks; somebody else keeps it up to date."""
+        """``clocks`` is what is known about the probes' clocks; the caller keeps it up to date."""
         self.forgotten = 0
-        """Charts forgotten at a limit."""
+        """Charts forgotten at one of the limits."""
         self._left_open = 0
-        """Those of them that were neither stopped nor closed, so that nobody knows what they did then; and
-        probes forgotten without having been closed that had no such chart."""
+        """Forgotten charts that were neither stopped nor closed, so that what they did afterwards is unknown,
+        plus forgotten probes that were not closed and had no such chart."""
         self.at_end = False
-        """Whether all there was to read was applied; somebody else keeps it up to date."""
+        """Whether everything readable was applied; the caller keeps it up to date."""
         self._clocks = clocks
         self._probes: dict[str, _Probe] = {}
         self._charts: dict[Key, Chart] = {}
@@ -124,21 +124,21 @@ class World:
         self._labels = Labels()
         self._places: Counter[str] = Counter()
         self._speaking: dict[str, _Probe] = {}
-        """Probes that are not known to have fallen silent in the past, the one unheard for longest first."""
+        """Probes not known to have fallen silent in the past, the one unheard for longest first."""
         self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
-        """How far the past was read; since when somebody was heard in it all the time; when that was last
-        used."""
+        """How far the past was read; since when probes were heard in it without interruption; the last
+        check."""
 
     def apply(
         self, accepted: Accepted, now_ns: int, age_ns: int = 0, past_ns: int | None = None
     ) -> list[Notice]:
-        """Take an accepted batch; return what there is to tell, dated by the clock of its machine.
+        """Apply an accepted batch; return the notices, dated by the clock of its machine.
 
         Args:
             accepted: from the intake.
             now_ns: when it was read.
-            age_ns: for how long it had been stored by then, when the past is read; 0 when it is new.
-            past_ns: how far the past was read, by a clock of its own; None when it is not read.
+            age_ns: how long it had been stored by then if the past is being read; 0 if it is new.
+            past_ns: how far the past was read, by the clock of the past; None if the past is not being read.
         """
         header, batch, posted = accepted.header, accepted.batch, accepted.posted
         probe = self._heard(accepted, now_ns - age_ns)
@@ -180,12 +180,12 @@ class World:
         return notices
 
     def tick(self, now_ns: int, listening_since_ns: int | None) -> list[Notice]:
-        """Tell what has become of probes that say nothing, and which gaps have waited in vain.
+        """Return notices about silent probes and about gaps that were not filled in time.
 
         Args:
             now_ns: the present.
-            listening_since_ns: since when everything that was stored was read at once; None while the
-                past is still being read or the log cannot be: then nobody is called silent.
+            listening_since_ns: since when batches have been read as soon as they were stored; None while the
+                past is still being read or the log is unavailable: no probe is called silent then.
         """
         notices: list[Notice] = []
         for probe in self._probes.values():
@@ -196,28 +196,28 @@ class World:
         return notices
 
     def reach_end(self, now_ns: int, *, for_good: bool) -> None:
-        """Take note that all there is was read: what a silent probe owes is missing from now on.
+        """Record that everything was read: what a silent probe owes is missing from now on.
 
         Args:
             now_ns: the present.
-            for_good: nothing will ever follow, as behind the end of a recording; then this goes for every
-                probe. Otherwise one heard lately may be between two batches, and still owes.
+            for_good: nothing will ever follow, as after the end of a recording; this then applies to every
+                probe. Otherwise a probe heard recently may be between two batches, and still owes.
         """
         for probe in self._probes.values():
             if for_good or now_ns - probe.heard_ns >= SILENT_AFTER_NS:
                 probe.ledger.expect_announced(now_ns)
 
     def settle(self, now_ns: int) -> list[Notice]:
-        """Tell every gap that was not told yet: nothing more will be read."""
+        """Return notices for all gaps not reported yet: nothing more will be read."""
         return [notice for probe in self._probes.values() for notice in self._missing(probe, now_ns, 0)]
 
     def end(self, now_ns: int, *, for_good: bool) -> None:
-        """Take note that the reading is over, once it is: who said no goodbye can have gone on.
+        """Record the end of the reading: probes that said no goodbye may have gone on.
 
         Args:
             now_ns: the present.
-            for_good: nothing will ever follow, as behind the end of a recording; otherwise a probe heard
-                within ``LATELY_NS`` is running, and what it does next is not of this account.
+            for_good: nothing will ever follow, as after the end of a recording; otherwise a probe heard
+                within ``LATELY_NS`` is running, and what it does next is not part of this account.
         """
         for probe in self._probes.values():
             if for_good or now_ns - probe.heard_ns >= LATELY_NS:
@@ -225,14 +225,14 @@ class World:
                 probe.left = Why.NO_GOODBYE if for_good and lately else Why.SILENT
 
     def awaits(self, now_ns: int) -> bool:
-        """Tell whether a probe is late and may be running: its next word tells, or its silence."""
+        """Return whether a late probe may still be running; its next batch, or further silence, decides."""
         return any(
             OVERDUE_NS <= now_ns - probe.heard_ns < LATELY_NS and not probe.closed
             for probe in self._probes.values()
         )
 
     def unknown(self) -> list[Unknown]:
-        """Return of whom nothing is known behind their last step: who fell silent, or was when all ended."""
+        """Return charts and probes of unknown fate after their last step: silent, or cut off by the end."""
         found: list[Unknown] = []
         for probe in self._probes.values():
             why = self._why_unknown(probe)
@@ -250,14 +250,14 @@ class World:
                 for chart in charts
             ]
             if not charts:
-                # Its next chart may have made steps that nobody had heard of.
+                # Its next chart may have made steps that were never announced.
                 found.append(Unknown(why=why, subject=self._label_of(probe), probe=probe.id))
         if self._left_open:
             found.append(Unknown(why=Why.FORGOTTEN, count=self._left_open))
         return found
 
     def several_speak(self, now_ns: int) -> bool:
-        """Tell whether more than one probe was heard lately and did not say goodbye."""
+        """Return whether more than one probe was heard recently and did not say goodbye."""
         speaking = 0
         for probe in reversed(self._probes.values()):
             if now_ns - probe.heard_ns >= SILENT_AFTER_NS:
@@ -268,28 +268,28 @@ class World:
         return False
 
     def charts(self) -> list[ChartView]:
-        """Return every chart, by name, host, process and serial."""
+        """Return every chart, sorted by name, host, process and serial."""
         return [self._view(chart) for chart in sorted(self._charts.values(), key=lambda chart: chart.id)]
 
     def lives(self) -> dict[str, Life]:
-        """Return the life of every probe that is followed, by its id."""
+        """Return the life of every tracked probe, by its id."""
         correct = self._clocks.correction_ns if self._clocks else lambda _: 0
         return {probe.id: probe.pulse.life(correct(probe.id)) for probe in self._probes.values()}
 
     def label(self, chart: ChartId) -> str:
-        """Return the label of a chart at present; of one never seen, or forgotten, the longest there is."""
+        """Return the current label of a chart; the longest form if it was never seen or is forgotten."""
         known = self._charts.get(Key(chart.probe, chart.serial))
         return self._labels.of(known.id) if known else spellings(chart)[-1]
 
     def find(self, chart: str | ChartId) -> Chart:
-        """Return the chart of that name, label, ``name@host``, or id.
+        """Return the chart with that name, label, ``name@host``, or id.
 
-        Of several that share the name, the only one alive is meant, if there is just one; if none is alive
-        and they are successive runs on one host, the newest.
+        If several charts share the name, the only one alive is returned; if none is alive and they are
+        successive runs on one host, the newest is.
 
         Raises:
-            UnknownChart: none answers to it.
-            AmbiguousChart: several do.
+            UnknownChart: no chart matches.
+            AmbiguousChart: several charts match.
         """
         if isinstance(chart, ChartId):
             known = self._charts.get(Key(chart.probe, chart.serial))
@@ -326,9 +326,9 @@ class World:
             yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN, news.first_ns)
 
     def _look_back(self, past_ns: int) -> Iterator[Notice]:
-        """Tell who has fallen silent in the past while others were heard all the time."""
+        """Yield notices about probes that fell silent in the past while others kept being heard."""
         if not 0 <= past_ns - self._past_ns < SETTLE_NS:
-            # Nobody was heard: then it was the log that was away, or nobody wrote to it.
+            # No probe was heard: the log was unavailable, or nothing was written to it.
             self._heard_since_ns = self._looked_back_ns = past_ns
         self._past_ns = past_ns
         if past_ns - self._looked_back_ns < LOOK_BACK_NS:
@@ -380,7 +380,7 @@ class World:
         )
 
     def _present(self, probe: _Probe, chart_id: ChartId, news: _News) -> Iterator[Notice]:
-        """Make sure the chart is known, by its present name, and counted as heard last."""
+        """Make sure the chart is known by its current name and marked as the most recently heard."""
         key = Key(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
         appeared = chart is None
@@ -435,7 +435,7 @@ class World:
             )
 
     def _date_gaps(self, probe: _Probe) -> None:
-        """Take note of when gaps showed that were not there before."""
+        """Record when new gaps appeared."""
         if not probe.ledger.missing:
             return
         last = probe.gaps[-1][0] if probe.gaps else -1
@@ -448,7 +448,7 @@ class World:
     def _why_unknown(self, probe: _Probe) -> Why | None:
         if probe.closed:
             return None
-        # In a past that is still being read, who has been silent by now may speak in what follows.
+        # While the past is still being read, a probe silent so far may be heard later in it.
         silent = probe.silence_told or (probe.silent and self.at_end)
         return Why.SILENT if silent else probe.left
 
@@ -478,7 +478,7 @@ class World:
             state=chart.state,
             status=self._status(chart),
             steps=chart.steps,
-            # A chart leaves numbers out while it is not broadcast: only what its probe lost is lost.
+            # A chart skips numbers while it is not broadcast: only what its probe lost counts as lost.
             lost=min(chart.lost, probe.ledger.lost),
             last_number=chart.number,
             last_ns=chart.last_ns,
