@@ -1,8 +1,8 @@
-"""Samek's algorithm: what a chart does about one event, or at its start.
+"""Samek's algorithm: the handling of one event, or of a chart's start.
 
-It is written once, as a generator that asks for one handler to be called, is told what came of it,
-and goes on. Nothing here calls a handler or knows a chart, so the same walk serves a step that runs
-for the first time, and one of which the beginning is already known and only has to be told again.
+It is written once, as a generator that asks for one handler to be called, receives the outcome, and
+continues. Nothing here calls a handler or depends on a chart, so the same walk serves both a step that runs
+for the first time and a step whose beginning is already known and only has to be replayed.
 """
 
 from __future__ import annotations
@@ -29,26 +29,26 @@ from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 
 MAX_FACTS = 250
-"""Facts kept of one step; of those beyond only the count is kept, in a fact of its own."""
+"""Maximum number of facts kept per step; the rest are only counted, in one additional fact."""
 
 START_SIGNAL = "start_at"
 TOP = "top"
 
 Made = tuple[int, str, str]
-"""A fact made by a handler, as plain values: kind, name, detail. Handlers make them while the chart
-works, and a plain tuple is made several times faster than a ``Fact``."""
+"""A fact recorded by a handler, as plain values: kind, name, detail. Handlers record facts on the hot path,
+and a plain tuple is created several times faster than a ``Fact``."""
 
 
 About = tuple[int, str]
-"""Number and name of the signal that a step is about; of a start, 0 and ``START_SIGNAL``."""
+"""Number and name of the signal that a step is about; for a start, 0 and ``START_SIGNAL``."""
 
 
 class Outcome(NamedTuple):
-    """What came of calling a handler."""
+    """The outcome of a handler call."""
 
     status: object
     target: object
-    """Where to, if the status is TRAN; else None."""
+    """Target of the transition if the status is TRAN; otherwise None."""
     made: tuple[Made, ...]
 
 
@@ -75,9 +75,9 @@ _Leaving = Generator[Asked, Outcome, None]
 
 
 class Walk:
-    """One walk: ``asked`` is the handler to call next, ``end`` is set when there is none.
+    """One walk: ``asked`` is the handler to call next; ``end`` is set when there are no more.
 
-    ``resolve`` turns a target into a state; its second argument names who asks for it.
+    ``resolve`` turns a target into a state; its second argument names the state that asks for it.
     """
 
     def __init__(self, resolve: Resolve, about: About, start: str) -> None:
@@ -96,32 +96,32 @@ class Walk:
         self._go(None)
 
     def begin_start(self, target: State) -> None:
-        """Begin with the start at ``target``."""
+        """Begin with a start in ``target``."""
         self._going = self._first(target)
         self._go(None)
 
     def tell(self, outcome: Outcome) -> None:
-        """Tell what came of the handler asked for, and go on to the next.
+        """Receive the outcome of the requested handler, and continue to the next one.
 
         Raises:
-            ChartError: that handler or the states make no sense.
+            ChartError: the handler's answer or the states are invalid.
         """
         self._go(outcome)
 
     def shape(self, kind: StepKind, end: str) -> Shape:
-        """Return the shape of all that happened so far."""
+        """Return the shape of everything that has happened so far."""
         return Shape(kind, self._signal_name, self._start, end, _kept(self.facts))
 
     def failed(self) -> Shape:
-        """Return the shape of all that happened until the handler asked for last failed."""
+        """Return the shape of everything that happened until the last requested handler failed."""
         at = self.asked.state.name if self.asked else TOP
         facts = (*_kept(self.facts), Fact(FactKind.FAILED, at))
         return Shape(StepKind.FAILED, self._signal_name, self._start, self._start, facts)
 
     def left_undone(self) -> str:
-        """Return a sentence about what a step had already left and entered when it failed; empty if nothing.
+        """Return a sentence about the states already left and entered when a step failed; empty if none.
 
-        The facts tell the same, but only the first ``MAX_FACTS`` of them are kept.
+        The facts say the same, but only the first ``MAX_FACTS`` of them are kept.
         """
         moves: dict[FactKind, list[str]] = {FactKind.EXIT: [], FactKind.ENTRY: []}
         for fact in self.facts:
@@ -130,7 +130,7 @@ class Walk:
         asked = self.asked
         doing = {ENTRY_SIGNAL: "entering", EXIT_SIGNAL: "leaving"}.get(asked.signal if asked else 0)
         if asked and doing:
-            # The last of its kind is the one that failed.
+            # The last fact of its kind is the one that failed.
             moves[FactKind.ENTRY if doing == "entering" else FactKind.EXIT].pop()
         if not (doing or any(moves.values())):
             return ""
@@ -140,11 +140,11 @@ class Walk:
         return f"{rests}; this step had left {left} and entered {entered}{at}"
 
     def give_up(self) -> None:
-        """End a walk that comes to no end, so that it no longer leads to the chart and back to itself."""
+        """End an unfinished walk, so that it no longer forms a reference cycle through the chart."""
         self._going = None
 
     def add(self, made: tuple[Made, ...]) -> None:
-        """Add what a handler made."""
+        """Add the facts that a handler recorded."""
         self.facts += [Fact(FactKind(kind), name, detail) for kind, name, detail in made]
 
     def _go(self, outcome: Outcome | None) -> None:
@@ -152,7 +152,7 @@ class Walk:
         if going is None:
             return
         try:
-            # Sending None to a generator that has not begun yet begins it.
+            # Sending None to a generator that has not started yet starts it.
             self.asked = going.send(outcome)  # type: ignore[arg-type]
         except StopIteration as stop:
             self.asked = None
@@ -202,7 +202,7 @@ class Walk:
             if status == UNHANDLED:
                 refused = True
                 if source.handlers is None:
-                    # A flat function has to be asked for its parent; of built states it is known.
+                    # A flat function has to be asked for its parent; the parent of a built state is known.
                     self._fact(FactKind.EMPTY, source)
             source = source.parent
         return End(self.shape(StepKind.REFUSED if refused else StepKind.IGNORED, leaf.name), leaf)
@@ -227,9 +227,9 @@ class Walk:
         return (yield from self._drill(target))
 
     def _cross(self, source: State, target: State) -> Generator[Asked, Outcome, list[State]]:
-        """Leave what must be left from the source on; return what to enter, innermost first.
+        """Leave the necessary states, starting at the source; return the states to enter, innermost first.
 
-        The cases and their order are Samek's; they decide which states are asked for their parents.
+        The cases and their order are Samek's; they determine which states are asked for their parents.
         """
         if source is target:
             yield from self._leave(source)
@@ -301,12 +301,12 @@ class Walk:
     def _leave_and_search(self, state: State) -> _Leaving:
         status = yield from self._leave(state)
         if status == HANDLED:
-            # Such an answer does not tell the parent, so the state is asked for it.
+            # Such an answer does not reveal the parent, so the state is asked for it.
             self._fact(FactKind.SEARCH, state)
 
 
 def _kept(facts: list[Fact]) -> tuple[Fact, ...]:
-    """Return the first ``MAX_FACTS`` facts, and one that counts the others if there are any."""
+    """Return the first ``MAX_FACTS`` facts, plus one that counts the rest, if any."""
     cut = sum(int(fact.detail) for fact in facts if fact.kind is FactKind.CUT)
     real = [fact for fact in facts if fact.kind is not FactKind.CUT]
     cut += max(0, len(real) - MAX_FACTS)

@@ -1,8 +1,8 @@
-"""Where the present thread is: inside which chart's step, if in any.
+"""The step context of the current thread: which chart's step it is running, if any.
 
-It decides which posts are a chart's own doing and leave a fact, and which step is the cause of an
-event. It is per thread, not per context: a context may be copied into another thread, where no step
-of the first one runs.
+It determines which posts come from the chart itself and leave a fact, and which step is the cause of an
+event. It is kept per thread, not per context, because a context may be copied into another thread, where no
+step of the first thread runs.
 """
 
 from __future__ import annotations
@@ -15,34 +15,35 @@ from farscope.records.step import Cause
 
 
 class Here:
-    """A chart's place in the process; belongs to one chart and does not keep it alive."""
+    """The step context of one chart; it does not keep the chart alive."""
 
     __slots__ = ("number", "outer", "serial")
 
     def __init__(self, serial: int) -> None:
         self.serial = serial
         self.number = 0
-        """Of the last step that was recorded; the next one, which may run now, has the number after it."""
+        """Number of the last recorded step; the next step, which may be running now, has the following
+        number."""
         self.outer: Here | None = None
-        """Whose step began the one that runs now, or the last one, on the same thread."""
+        """The context whose step began the running step, or the last one, on the same thread."""
 
     def cause(self) -> Cause:
-        """Name the step that runs now as the cause of a post."""
+        """Return the running step as the cause of a post."""
         return tuple.__new__(Cause, (self.serial, self.number + 1))
 
     def holds(self, inner: Here | None) -> bool:
-        """Tell whether this place's step is ``inner``'s, or began it: a region's, inside its chart's."""
+        """Return whether this step is ``inner``'s or encloses it, as a chart's step encloses a region's."""
         while inner is not None and inner is not self:
             inner = inner.outer
         return inner is not None
 
 
 class Cell:
-    """What one thread is doing: ``here`` is set while it runs a recorded step.
+    """The slot of one thread: ``here`` is set while the thread runs a recorded step.
 
-    A chart keeps at hand the cell of the thread that used it last, and asks its ``owner``, a lock that
-    this thread holds for ever, whether that is the present one: ``_is_owned``, as threading.Condition
-    does. Getting a thread's local attribute takes three times as long.
+    A chart caches the cell of the thread that used it last. To check that this is the current thread, it
+    calls ``_is_owned``, as threading.Condition does, on the cell's ``owner``, a lock that its thread holds
+    forever. Reading a thread-local attribute takes three times as long.
     """
 
     __slots__ = ("here", "owner")
@@ -57,11 +58,11 @@ class _PerThread(threading.local):
     cell: Cell
 
     def __getattr__(self, name: str) -> Any:
-        # Not made by ``__init__``: a finalizer that runs in the middle of it would find no cell.
+        # Not created in ``__init__``: a finalizer that runs in the middle of it would find no cell.
         if name != "cell":
             raise AttributeError(name)
-        # A thread that gets the number of one that is gone gets its cell as well: that is its own then,
-        # whoever has kept it.
+        # Thread ids are reused: a new thread inherits the cell of the dead thread with its id, even if a
+        # chart still caches that cell.
         self.cell = _cells.setdefault(threading.get_ident(), Cell())
         return self.cell
 
@@ -69,7 +70,7 @@ class _PerThread(threading.local):
 _cells: dict[int, Cell] = {}
 
 per_thread = _PerThread()
-"""Its ``cell`` belongs to the thread that asks."""
+"""Thread-local: ``cell`` is that of the calling thread."""
 
 
 def _forget_others() -> None:
@@ -78,5 +79,5 @@ def _forget_others() -> None:
             cell.here = None
 
 
-# What the parent's other threads were in the middle of, no thread of the child is.
+# The steps that the parent's other threads were running do not run in the child.
 at_fork(in_child=_forget_others)

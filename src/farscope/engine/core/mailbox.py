@@ -1,4 +1,4 @@
-"""The part of a chart that takes events: a queue, and those that were put aside."""
+"""The part of a chart that receives events: a queue, and the events that were deferred."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Mailbox(Stepper):
     """Queue and deferred events of a chart.
 
     Posting is safe at any moment: from any thread, and from a finalizer or a signal handler in the middle of
-    another post. Those who post in the same instant may each exceed the queue's size by one event.
+    another post. Concurrent posters may each exceed the queue's size by one event.
     """
 
     __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
@@ -54,24 +54,24 @@ class Mailbox(Stepper):
         )
         self._queue_size = checked_queue_size(options.get("queue_size", QUEUE_CAPACITY))
         self._capacity = self._queue_size
-        """As the queue's size, but negative once the chart was stopped: then nothing has room."""
+        """The queue's size, but negative once the chart has been stopped, so that nothing has room."""
         self._drops = drops(options.get("on_full", "raise"))
         self._rejected = Tally()
         self._fabric: Fabric = options.get("fabric", process_fabric)
         self._timed = TimedPosts(self, options.get("clock", process_clock))
         self._poster = per_thread.cell
-        """Of the thread that posted last."""
+        """The cell of the thread that posted last."""
         self._idle = False
-        """Whether a thread of the chart's own sleeps until something is posted, or is not there yet."""
+        """Whether the chart's own thread sleeps until something is posted, or does not exist yet."""
 
     @property
     def at_rest(self) -> bool:
-        """Whether no step runs and nothing waits; true as well before the start and after the end."""
+        """Whether no step runs and no event waits; also true before the start and after the end."""
         return self._stopped or self._leaf is None or (self._roots is not None and not self._queue)
 
     @gives_way
     def rejected(self) -> int:
-        """How many posts found no room, whether that was raised to their posters or not."""
+        """Number of posts that found no room, whether or not this was raised to their posters."""
         return self._rejected.value
 
     @overload
@@ -87,23 +87,23 @@ class Mailbox(Stepper):
         times: int | None = None,
         deferred: bool | None = None,
     ) -> int | None:
-        """Put ``e`` at the end of the queue: now, or in step with the clock if a period is given.
+        """Put ``e`` at the end of the queue: now, or periodically if a period is given.
 
         Args:
-            e: what is posted; each time the same object.
-            period: seconds from one post to the next; none is skipped, and lateness does not add up. With
-                ``times``, 0 means as soon as can be.
-            times: how many posts in all; 0 or None for ever. Without a period it means nothing.
-            deferred: whether the first post waits a period too, which it does unless this is False.
+            e: the event to post; the same object each time.
+            period: seconds between posts; no post is skipped, and lateness does not accumulate. With
+                ``times``, 0 means as soon as possible.
+            times: total number of posts; 0 or None for no limit. Has no meaning without a period.
+            deferred: whether the first post also waits one period; it does unless this is False.
 
         Returns:
-            Nothing for a post made now; for timed posts an id for ``cancel_event``.
+            None for an immediate post; for timed posts an id for ``cancel_event``.
 
         Raises:
             QueueFull: there is no room now, and the chart raises rather than drops.
             ChartStopped: after the end.
             ForeignProcess: in a forked child, while the chart's thread or loop is the parent's.
-            ChartError: it is no event, or the times make no sense.
+            ChartError: ``e`` is not an event, or the period or the number of posts is invalid.
         """
         if period is not None:
             return self._arm(e, period, times, deferred, lifo=False)
@@ -140,7 +140,7 @@ class Mailbox(Stepper):
         times: int | None = None,
         deferred: bool | None = None,
     ) -> int | None:
-        """Put ``e`` before everything else in the queue; all else is as with ``post_fifo``."""
+        """Put ``e`` at the front of the queue; otherwise the same as ``post_fifo``."""
         if period is not None:
             return self._arm(e, period, times, deferred, lifo=True)
         if e.__class__ is not Event:
@@ -164,7 +164,7 @@ class Mailbox(Stepper):
         return None
 
     def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
-        """Put ``e`` in the queue on behalf of a fabric; it leaves no fact of a post.
+        """Put ``e`` in the queue on behalf of a fabric, without recording a fact of a post.
 
         Raises:
             QueueFull: there is no room, and the chart raises rather than drops.
@@ -187,7 +187,7 @@ class Mailbox(Stepper):
             self._timed.redeem(claim)
 
     def _drop_cancelled(self) -> None:
-        """Take timed posts out of the queue whose claims were taken back: they hold no room."""
+        """Remove from the queue the timed posts whose claims were withdrawn, so that they free their room."""
         queue = self._queue
         item: Any
         for item in list(queue):
@@ -195,8 +195,8 @@ class Mailbox(Stepper):
                 try:
                     queue.remove(item)
                 except (ValueError, IndexError):
-                    # It was taken meanwhile, or the queue changed under the search: its step is not made
-                    # anyway.
+                    # It was taken in the meantime, or the queue changed during the search: its step will not
+                    # run anyway.
                     continue
 
     def _has_room_for(self, e: Event) -> bool:
@@ -214,18 +214,18 @@ class Mailbox(Stepper):
             self._wake()
 
     def _redeemed(self, item: Any) -> Posted | None:
-        """Return what was posted by a clock, without its claim; None if it was cancelled."""
+        """Return an item posted by a clock, without its claim; None if it was cancelled."""
         e, cause, posted_ns, claim = item
         return (e, cause, posted_ns) if self._timed.redeem(claim) else None
 
     def defer(self, e: Event) -> None:
-        """Put ``e`` aside until ``recall``.
+        """Set ``e`` aside until ``recall``.
 
-        An event of a timed post that is put aside was handled: cancelling no longer concerns it.
+        A deferred event of a timed post counts as handled: cancelling no longer affects it.
 
         Raises:
-            QueueFull: as many events as a queue holds were put aside already, and the chart raises
-                rather than drops.
+            QueueFull: the maximum number of events, the queue's size, is already deferred, and the chart
+                raises rather than drops.
         """
         checked(e)
         if len(self._deferred) >= self._queue_size:
@@ -236,9 +236,9 @@ class Mailbox(Stepper):
         self._deferred.append(e)
 
     def recall(self) -> Event | None:
-        """Post the event that was put aside first, and return it.
+        """Post the event that was deferred first, and return it.
 
-        None if there is none, or if a chart that drops has no room for it: then it stays put aside.
+        None if there is none, or if a chart that drops has no room for it; the event then stays deferred.
 
         Raises:
             QueueFull: there is no room, and the chart raises rather than drops.
@@ -256,14 +256,14 @@ class Mailbox(Stepper):
         return self._deferred.popleft()
 
     def cancel_event(self, uuid: int) -> bool:
-        """End the timed posts whose id is ``uuid``: none of their events is handled any more.
+        """Cancel the timed posts whose id is ``uuid``: no more of their events are handled.
 
-        That holds for events which wait in the queue already; they make room. What a handler has put aside
-        with ``defer`` was handled, and stays where it is.
+        This includes events already waiting in the queue, which free their room. An event that a handler has
+        set aside with ``defer`` counts as handled and stays deferred.
 
         Returns:
-            Whether anything was ended: a post still to come, or an event that waited in the queue. False
-            if the last event was handled, or its handler runs at this moment, or there is no such id.
+            Whether anything was cancelled: a future post, or an event waiting in the queue. False if the last
+            event was handled, or its handler is running, or there is no such id.
 
         Raises:
             ForeignProcess: in a forked child, while the chart runs in the parent.
@@ -272,7 +272,7 @@ class Mailbox(Stepper):
         return self._timed.cancel(uuid)
 
     def cancel_events(self, e: Event) -> int:
-        """End all timed posts of a signal, each as ``cancel_event`` does; return how many ids that were."""
+        """Cancel all timed posts of a signal, as ``cancel_event`` does; return the number of ids."""
         checked(e)
         self._refuse_elsewhere()
         return self._timed.cancel_signal(e.signal)
@@ -283,16 +283,16 @@ class Mailbox(Stepper):
         if self._stopped:
             raise self._ended()
         if period == 0 and times:
-            # A count of posts as soon as can be makes sense; without end it does not.
+            # A limited number of posts as soon as possible makes sense; an unlimited one does not.
             period = MIN_PERIOD_S
         number = self._timed.arm(e, period, times, deferred, lifo=lifo)
         if self._stopped:
-            # Another thread stopped the chart meanwhile, perhaps before this post was there to be cancelled.
+            # Another thread has stopped the chart, perhaps before this post could be cancelled with the rest.
             self._timed.cancel(number)  # type: ignore[unreachable]
         return number
 
     def _refuse(self, e: Event) -> None:
-        """Count a post that finds no room and leave a fact of it, then raise if that is the policy."""
+        """Count a post that finds no room and record it as a fact, then raise if that is the policy."""
         self._refuse_elsewhere()
         if self._stopped:
             raise self._ended()
@@ -301,7 +301,7 @@ class Mailbox(Stepper):
         if self._inside():
             self._note(*fact)
         else:
-            # One fact for all of a signal: a flood of them would bury what else the step did.
+            # One fact per signal: a flood of them would bury everything else the step did.
             self._refused[fact] = None
         if not self._drops:
             raise QueueFull(
@@ -315,10 +315,10 @@ class Mailbox(Stepper):
         """Wake the chart's own thread; a chart without one is never idle."""
 
     def _refuse_elsewhere(self) -> None:
-        """Raise ``ForeignProcess`` if another process runs the chart; a driven chart runs anywhere."""
+        """Raise ``ForeignProcess`` if another process runs the chart; never if its caller drives it."""
 
 
 def checked(e: object) -> None:
-    """Raise ``ChartError`` if ``e`` is no event."""
+    """Raise ``ChartError`` if ``e`` is not an event."""
     if not isinstance(e, Event):
         raise ChartError(f"{e!r} is not an event", "write Event(signal=signals.NAME)")

@@ -1,4 +1,4 @@
-"""What handlers write while they run, and the record that is made of it when the step is over."""
+"""The facts that handlers write while they run, and the record made from them at the end of the step."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from farscope.records.shape import Shape
 from farscope.records.step import Cause, RawStep
 
 MAX_TEXT = 4_000
-"""Characters kept of one free text or traceback; of a longer one a note says how much is missing."""
+"""Maximum number of characters kept of a free text or traceback; a note says how much of a longer one is
+missing."""
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
 _ASIDE: Made = (_SCRIBBLE, "", "")
-"""Stands among the refused posts for scribbles that were made outside a step."""
+"""Stands, among the refused posts, for scribbles made outside a step."""
 
 Posted = tuple[Event, Cause | None, int]
-"""An event in a queue: with the step that posted it, and when, in nanoseconds since the epoch.
-
-Those of timed posts have a claim behind that: see ``TimedPosts``. Taken for a plain one, such an item raises
-``ValueError``, so who takes a plain one from the queue pays nothing for that."""
+"""A queued event, the step that posted it, and the time of the post in nanoseconds since the epoch. Items of
+timed posts have a claim as a fourth field: see ``TimedPosts``. Unpacking such an item as a plain one raises
+``ValueError``, so taking plain items from the queue needs no check."""
 
 PLAIN_FIELDS = 3
-"""How many fields one without a claim has."""
+"""Number of fields of an item without a claim."""
 
 
 class Temp:
-    """What a handler writes where it wants to go: ``fun`` is a target, or the state around its own."""
+    """Where a handler writes where it leads: ``fun`` is a target, or the parent of the handler's state."""
 
     __slots__ = ("fun",)
 
@@ -48,8 +48,8 @@ class Notebook(Recorder):
     _is_over: bool
 
     temp: Any
-    """For flat state functions, which write where they lead or what is around them to ``temp.fun``. A chart
-    whose class or handlers call something else ``temp`` runs like any other, without flat functions."""
+    """For flat state functions, which write their target or their parent to ``temp.fun``. A chart whose class
+    or handlers use the name ``temp`` for something else works normally, but without flat functions."""
 
     __slots__ = (
         "_asides",
@@ -66,28 +66,29 @@ class Notebook(Recorder):
     def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._temp = Temp()
-        # Not assigned: that would hide what a class of the user's calls temp.
+        # Not assigned: that would hide an attribute that a user's class calls temp.
         vars(Notebook)["temp"].__set__(self, self._temp)
         self._made: list[Made] = []
         self._texts: list[str] = []
         self._queue: deque[Posted] = deque()
         self._deferred: deque[Event] = deque()
         self._refused: dict[Made, None] = {}
-        """Posts from outside that found no room since the last step, each kind once. Poster and chart both
-        change it by single operations, which nothing interrupts."""
+        """Posts from outside that found no room since the last step, each kind once. Both poster and chart
+        change it only by single operations, which cannot be interrupted."""
         self._asides: list[str] = []
         self._asides_cut = 0
-        """Scribbles since the last step, outside it, and how many beyond ``MAX_FACTS`` were not kept."""
+        """Scribbles made since the last step, outside a step, and the number beyond ``MAX_FACTS`` that were
+        dropped."""
 
     top = top
 
     def trans(self, state: Any) -> int:
-        """Make ``state`` the target of a transition; the handler returns what this returns."""
+        """Make ``state`` the target of a transition; the handler must return the result of this call."""
         self._temp.fun = state
         return TRAN
 
     def scribble(self, text: object) -> None:
-        """Leave a free text in the step that runs now; outside a step, in the next one that calls a handler.
+        """Add a free text to the running step; outside a step, to the next one that calls a handler.
 
         A chart that is not recorded keeps nothing.
         """
@@ -97,12 +98,12 @@ class Notebook(Recorder):
             self._texts.append(bounded(str(text)))
 
     def _inside(self) -> bool:
-        """Tell whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
+        """Return whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
         mine, here = self._here, per_thread.cell.here
         return here is mine or mine.holds(here)
 
     def _note(self, kind: int, name: str, detail: str = "") -> bool:
-        """Leave a fact made by the handler that runs now; return whether it was kept."""
+        """Record a fact made by the running handler; return whether it was kept."""
         made = self._made
         if len(made) < MAX_FACTS:
             made.append((kind, name, detail))
@@ -111,7 +112,7 @@ class Notebook(Recorder):
         return False
 
     def _cut(self, count: int) -> None:
-        """Leave the fact that so many were not kept."""
+        """Record the fact that ``count`` facts were not kept."""
         made = self._made
         if len(made) > MAX_FACTS:
             made[MAX_FACTS] = (_CUT, "", str(int(made[MAX_FACTS][2]) + count))
@@ -129,10 +130,10 @@ class Notebook(Recorder):
         self._refused[_ASIDE] = None
 
     def _note_refused(self) -> None:
-        """Leave the facts of posts that were refused since the last step, and of scribbles outside one."""
+        """Record facts for posts that were refused since the last step, and for scribbles outside a step."""
         refused = self._refused
         for fact in list(refused):
-            # Taken out first: if the same comes once more now, it is the next step's.
+            # Removed first: if the same post is refused again now, it belongs to the next step.
             refused.pop(fact, None)
             if fact is _ASIDE:
                 self._note_asides()
@@ -149,16 +150,16 @@ class Notebook(Recorder):
             self._asides_cut = 0
 
     def _take_made(self) -> tuple[Made, ...]:
-        """Take the facts that handlers have made so far."""
+        """Take the facts that handlers have recorded so far."""
         # ``tuple(made)`` would read freed memory if a finalizer that runs while it allocates (CPython 3.11)
-        # posts and so leaves another fact. This builds a list first, which nobody else knows.
+        # posts and so adds another fact. This first builds a list that nothing else refers to.
         made = (*self._made,)
         del self._made[: len(made)]
         return made
 
     def _take_texts(self, count: int) -> tuple[str, ...]:
         texts = (*self._texts[:count],)
-        # A fact that came since the last ones were taken is the next step's, and so is its text.
+        # A fact recorded after the last ones were taken belongs to the next step, and so does its text.
         later = sum(fact[0] == _SCRIBBLE for fact in self._made) if self._made else 0
         del self._texts[: len(self._texts) - later]
         return texts
@@ -166,7 +167,7 @@ class Notebook(Recorder):
     def _record(
         self, shape: Shape, begin_ns: int, posted_ns: int, cause: Cause | None, texts: tuple[str, ...]
     ) -> None:
-        """Append the step that is over now to the rings, and show it to those who watch."""
+        """Append the finished step to the rings, and show it to the watchers."""
         here = self._here
         number = here.number + 1
         observers = self._observers
@@ -175,7 +176,7 @@ class Notebook(Recorder):
             duration_ns = time_ns() - begin_ns
             waited_ns = begin_ns - posted_ns if posted_ns else 0
             if duration_ns < 0 or waited_ns < 0:
-                # The wall clock may be set back at any moment.
+                # The wall clock may be set back at any time.
                 duration_ns, waited_ns = max(0, duration_ns), max(0, waited_ns)
             kept = step = (
                 self._id,
@@ -202,7 +203,8 @@ class Notebook(Recorder):
                 texts,
             )
         try:
-            # Nothing comes between these two: an error that a signal handler raises leaves both or none.
+            # Nothing may come between these two: an error raised by a signal handler leaves both done or
+            # neither.
             here.number = number
             self._steps.append(kept)
             if shape.traced:
@@ -211,7 +213,7 @@ class Notebook(Recorder):
             if observers:
                 self._tell(step, observers)
         except BaseException as error:
-            # It is in the ring: what struck is the program's, or an observer's in a strict program.
+            # The step is in the ring: the error is the program's, or an observer's in a strict program.
             self._live.raised = id(error)
             if observers and self._was_not_told(error):
                 self._tell(step, observers)

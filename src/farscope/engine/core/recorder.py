@@ -1,4 +1,4 @@
-"""What a chart shows of itself: the rings behind spy and trace, and those who watch it live."""
+"""The recorder of a chart: the rings behind spy and trace, and the sinks that watch it live."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from farscope.records.structure import ChartStructure
 from farscope.records.text import print_line, spy_text, trace_text
 
 RING_STEPS = 500
-"""Steps kept for ``spy()``, steps with a transition kept for ``trace()``, and lines that ``spy()`` gives,
-unless a chart is given a ``ring_size``; beyond it the oldest go."""
+"""Default ``ring_size``: the number of steps kept for ``spy()``, of steps with a transition kept for
+``trace()``, and of lines that ``spy()`` returns. Beyond it the oldest are dropped."""
 
 STRICT = "FARSCOPE_STRICT"
-"""With this environment variable set to 1, an observer's error is raised after it was reported."""
+"""Environment variable; if it is set to 1, an observer's error is raised after it has been reported."""
 
 _log = logging.getLogger("farscope")
 _serials = itertools.count(1)
 
 Brief = tuple[int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]
-"""A step that nobody watched, as the rings keep it: number, shape, when its event was posted (0 if it was
-not), when it began and ended, events queued and deferred, cause, texts. The rest follows, and is worked out
-for those who look."""
+"""A step without watchers, as the rings keep it: number, shape, time its event was posted (0 if it was not),
+begin, end, events queued and deferred, cause, texts. The other fields of a step are derived when it is
+read."""
 
 LineCallback = Callable[[str], object]
 
 
 class Rings(NamedTuple):
-    """How much of a chart's history is kept, and how much has dropped out since it was last cleared."""
+    """How much of a chart's history is kept, and how much has been dropped since it was last cleared."""
 
     steps: int
     steps_dropped: int
@@ -50,14 +50,14 @@ class Rings(NamedTuple):
 
 
 class Recorder:
-    """The part of a chart that records and shows. Reading is safe from any thread."""
+    """The part of a chart that records its steps and shows them. Reading is safe from any thread."""
 
     _states: States
 
     live_spy_callback_default: LineCallback = staticmethod(print_line)
-    """Takes each spy line while no callback is registered; made for a class to override."""
+    """Receives each spy line while no callback is registered; intended to be overridden by subclasses."""
     live_trace_callback_default: LineCallback = staticmethod(print_line)
-    """Takes each trace line while no callback is registered; made for a class to override."""
+    """Receives each trace line while no callback is registered; intended to be overridden by subclasses."""
 
     __slots__ = (
         "__dict__",
@@ -98,20 +98,20 @@ class Recorder:
         self._traced: deque[Brief | RawStep] = deque(maxlen=ring_size)
         self._traces = 0
         self._sinks: dict[int, Sink] = {}
-        """By identity, in the order of attaching; changed by single operations: a finalizer may attach
-        or detach in the middle of another call."""
+        """The sinks by identity, in the order of attaching. Changed only by single operations, because a
+        finalizer may attach or detach in the middle of another call."""
         self._live = _Live(self.live_spy_callback_default, self.live_trace_callback_default)
         self._live_spy = False
         self._live_trace = False
         self._instrumented = instrumented is None or bool(instrumented)
         self._recording = False
         self._shown_end = False
-        """Whether sinks were shown that the chart was stopped; it holds none from then on."""
+        """Whether the sinks were notified that the chart was stopped; it holds none from then on."""
         self._observers: tuple[Sink, ...] = ()
         self._arrange()
 
     def _name_after(self, _goal: State) -> str:
-        """Return what a chart that was given no name is called from its start in that state on."""
+        """Return the name that a chart without one receives when it starts in that state."""
         return self._name
 
     def _make_id(self) -> ChartId:
@@ -119,7 +119,7 @@ class Recorder:
 
     @property
     def instrumented(self) -> bool:
-        """Whether the chart records its steps for ``spy`` and ``trace``; may be set at any time."""
+        """Whether the chart records its steps for ``spy`` and ``trace``; may be changed at any time."""
         return self._instrumented
 
     @instrumented.setter
@@ -129,7 +129,7 @@ class Recorder:
 
     @property
     def live_spy(self) -> bool:
-        """Whether each spy line goes to the live spy callback when its step is over."""
+        """Whether each spy line is passed to the live spy callback at the end of its step."""
         return self._live_spy
 
     @live_spy.setter
@@ -139,7 +139,7 @@ class Recorder:
 
     @property
     def live_trace(self) -> bool:
-        """Whether each trace line goes to the live trace callback when its step is over."""
+        """Whether each trace line is passed to the live trace callback at the end of its step."""
         return self._live_trace
 
     @live_trace.setter
@@ -148,22 +148,22 @@ class Recorder:
         self._arrange()
 
     def register_live_spy_callback(self, live_spy_callback: LineCallback) -> None:
-        """Have each spy line given to ``live_spy_callback`` on the chart's thread, instead of to print."""
+        """Pass each spy line to ``live_spy_callback`` on the chart's thread, instead of printing it."""
         self._live.spy_callback = live_spy_callback
 
     def register_live_trace_callback(self, live_trace_callback: LineCallback) -> None:
-        """Have each trace line given to ``live_trace_callback`` on the chart's thread, instead of to print.
+        """Pass each trace line to ``live_trace_callback`` on the chart's thread, instead of printing it.
 
-        The line comes without a newline.
+        The line has no trailing newline.
         """
         self._live.trace_callback = live_trace_callback
 
     def attach(self, sink: Sink) -> None:
-        """Hand every further step to ``sink``; attaching twice changes nothing.
+        """Pass every further step to ``sink``; attaching it again has no effect.
 
-        A running chart is announced at once, on the caller's thread. If the chart has its own
-        thread, a step may reach the sink at the same time: of two announcements, and of an
-        announcement and a step, the one with the higher number is the newer.
+        A running chart is announced immediately, on the caller's thread. If the chart has its own thread, a
+        step may reach the sink at the same time: of two announcements, or of an announcement and a step, the
+        one with the higher number is newer.
         """
         if self._shown_end:
             self._show_end_to(sink)
@@ -176,24 +176,24 @@ class Recorder:
         self._sinks[id(sink)] = sink
         self._arrange()
         if number is not None and self._standing()[1] != number:
-            # A step was made between announcing and attaching: the sink would not know its end.
+            # A step ran between announcing and attaching: the sink would not know the state it ended in.
             self._announce_to(sink)
         if self._shown_end:
-            # Another thread, or a signal handler, stopped the chart meanwhile.
+            # Another thread, or a signal handler, has stopped the chart in the meantime.
             self._show_end_to(sink)  # type: ignore[unreachable]
 
     def detach(self, sink: Sink) -> None:
-        """Stop handing steps to ``sink``; detaching what is not attached changes nothing."""
+        """Stop passing steps to ``sink``; no effect if it is not attached."""
         self._sinks.pop(id(sink), None)
         self._arrange()
 
     def spy(self) -> list[str]:
-        """Return the last spy lines, oldest first; not more lines than steps are kept."""
+        """Return the last spy lines, oldest first; at most as many lines as steps are kept."""
         size = self._steps.maxlen or 0
         return spy_text(map(self._as_step, self._steps.copy()))[-size:] if size else []
 
     def spy_full(self) -> list[str]:
-        """Return what ``spy`` returns."""
+        """Return the same as ``spy``."""
         return Recorder.spy(self)
 
     def spy_rtc(self) -> list[str]:
@@ -202,45 +202,45 @@ class Recorder:
         return self._as_step(last[-1]).spy() if last else []
 
     def print(self, content: object) -> None:
-        """Print ``content`` at once, on the caller's thread."""
+        """Print ``content`` immediately, on the caller's thread."""
         print_line(str(content))
 
     def trace(self) -> str:
-        """Return the last trace lines, one a line, behind a newline."""
+        """Return the last trace lines as one text that begins with a newline."""
         return trace_text(filter(None, (self._as_step(brief).trace() for brief in self._traced.copy())))
 
     def steps(self) -> list[Step]:
-        """Return the steps that are kept, oldest first."""
+        """Return the recorded steps that are kept, oldest first."""
         return [self._as_step(brief) for brief in self._steps.copy()]
 
     @gives_way
     def rings(self) -> Rings:
-        """How much of the history is kept, and how much has dropped out."""
+        """How much of the history is kept, and how much has been dropped."""
         kept, traced = len(self._steps), len(self._traced)
         return Rings(kept, self._here.number - self._steps_from - kept, traced, self._traces - traced)
 
     @property
     def steps_made(self) -> int:
-        """How many steps the chart has recorded since its start."""
+        """Number of steps the chart has recorded since its start."""
         return self._here.number
 
     def clear_spy(self) -> None:
-        """Forget the steps behind ``spy``."""
+        """Clear the steps kept for ``spy``."""
         self._steps.clear()
         self._steps_from = self._here.number
 
     def clear_trace(self) -> None:
-        """Forget the steps behind ``trace``."""
+        """Clear the steps kept for ``trace``."""
         self._traced.clear()
         self._traces = 0
 
     def _arrange(self) -> None:
-        """Work out anew who sees a step, after one of the things that decide it has changed."""
+        """Recompute which observers receive steps, after a setting that determines it has changed."""
         self._live.spy_on, self._live.trace_on = self._live_spy, self._live_trace
         while True:
             self._observers = observers = self._those_who_see()
             self._recording = self._instrumented or bool(self._sinks)
-            # If somebody else arranged it meanwhile, this may have undone what came of that.
+            # If another call ran in the meantime, this one may have undone its result.
             if observers == self._those_who_see():
                 return
 
@@ -265,7 +265,7 @@ class Recorder:
                 if not self._is_the_programs(error, observer):
                     self._remove(observer, error)
                     continue
-                # The program gets its own, after the step was shown to everybody.
+                # The program's own error is raised after every observer has received the step.
                 if isinstance(observer, LastingSink):
                     observer.step_again(step, error)
                 self._tell(step, observers[observers.index(observer) + 1 :])
@@ -273,7 +273,7 @@ class Recorder:
 
     @staticmethod
     def _was_not_told(error: BaseException) -> bool:
-        """Return whether ``error`` struck before ``_tell`` began; to be called by who has just caught it."""
+        """Return whether ``error`` came before ``_tell`` began; to be called right after catching it."""
         trace = error.__traceback__.tb_next if error.__traceback__ else None
         return (
             trace is None
@@ -283,7 +283,7 @@ class Recorder:
 
     @staticmethod
     def _is_the_programs(error: BaseException, observer: Sink) -> bool:
-        """Tell whether an error out of an observer is the program's own, which struck it in there."""
+        """Return whether an error raised inside an observer is the program's own, not the observer's."""
         lasting = not isinstance(error, Exception) or isinstance(observer, LastingSink)
         return lasting or raised_by_a_signal_handler(error)
 
@@ -291,7 +291,7 @@ class Recorder:
         self._show_all(self._announce_to)
 
     def _show_all(self, show: Callable[[Sink], object]) -> None:
-        """Call ``show`` for every sink; what is raised meanwhile is raised after the last."""
+        """Call ``show`` for every sink; an error is raised after the last one."""
         struck: BaseException | None = None
         for sink in list(self._sinks.values()):
             try:
@@ -302,7 +302,7 @@ class Recorder:
             raise struck
 
     def _announce_to(self, sink: Sink) -> int | None:
-        """Announce the chart; return the number it was announced with, or None if the sink broke."""
+        """Announce the chart; return the number it was announced with, or None if the sink failed."""
         state, number = self._standing()
         try:
             sink.announce(self._id, self._structure(), state, number)
@@ -315,9 +315,9 @@ class Recorder:
         return number
 
     def _standing(self) -> tuple[str, int]:
-        """Return the present state and the number of the last step.
+        """Return the current state and the number of the last step.
 
-        If the chart's own thread makes a step meanwhile, the state may be newer than the number.
+        If the chart's own thread runs a step at the same time, the state may be newer than the number.
         """
         number = self._here.number
         leaf = self._leaf
@@ -331,7 +331,7 @@ class Recorder:
         try:
             self._show_all(self._say_stopped_to)
         finally:
-            # A stopped chart that somebody still holds does not hold those who watched it.
+            # A stopped chart that is still referenced must not keep its sinks alive.
             self._sinks.clear()
             self._arrange()
 
@@ -345,7 +345,7 @@ class Recorder:
             self._remove(sink, error)
 
     def _show_end_to(self, sink: Sink) -> None:
-        """Show a sink that came after the chart's end what there was."""
+        """Show a sink that was attached after the chart's end the last state and the end."""
         self.detach(sink)
         if self._leaf is not None and self._announce_to(sink) is not None:
             self._say_stopped_to(sink)
@@ -368,7 +368,7 @@ class _Live:
         self.spy_on = False
         self.trace_on = False
         self.raised = 0
-        """Identity of an error that came after a step was recorded, and is raised further."""
+        """Identity of an error that was raised after a step was recorded, and is re-raised."""
         self.spy_callback = spy_callback
         self.trace_callback = trace_callback
 
@@ -384,7 +384,7 @@ class _Live:
                 self.spy_callback(line)
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Structure has no lines."""
+        """Do nothing: a structure has no lines."""
 
     def stopped(self, chart: ChartId) -> None:
-        """Neither has an end."""
+        """Do nothing: an end has no lines."""

@@ -1,7 +1,7 @@
-"""Names on a chart: which are the engine's own, which give way to a user's, and the one error about a clash.
+"""Reserved names: those the engine needs, those that users may take, and the error about a clash.
 
-A clash is found as early as it can be: when a class is defined, when an attribute is assigned, when a chart
-starts, or at the end of a step that took a name no assignment can be watched for.
+A clash is detected as early as possible: when a class is defined, when an attribute is assigned, when a chart
+starts, or, for names whose assignment cannot be intercepted, at the end of the step that took the name.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ WHY_FIXED: Final = {
     "take_turn": "",
     "trans": "declared transitions do not pass through it",
 }
-"""Public names that nothing of a user's may take, and why a method by such a name would not do what it seems
-to; empty if the engine itself calls what has the name."""
+"""Public names that users may not redefine, with the reason why an override would not do what it appears to
+do; empty if the engine itself uses the name."""
 
 EXTENSIBLE: Final = frozenset(
     {
@@ -55,11 +55,12 @@ EXTENSIBLE: Final = frozenset(
         "unsubscribe",
     }
 )
-"""Public names that only a method may take: only a chart's users call them, so an override is called."""
+"""Public names that may be overridden, but only by methods: only users of a chart call them, so an override
+takes effect."""
 
 _UNGUARDED: Final = frozenset({"dispatch", "next_rtc", "post_fifo", "post_lifo", "trans"})
-"""Looked up for every event. A guard would cost a step a tenth; so assigning one of them is not refused at
-once, but fails the step that does it, or the chart when it comes to rest."""
+"""Names looked up for every event. A guard would slow a step down by a tenth, so assigning to one of them is
+not refused immediately, but fails the step that does it, or the chart when it comes to rest."""
 
 AS_MADE: Final = {
     "_cell": "Cell",
@@ -85,7 +86,7 @@ AS_MADE: Final = {
     "_traces": "int",
     "_walk": "NoneType",
 }
-"""Attributes that a program could take for its own without an error, and what they hold until the start."""
+"""Attributes that a program could overwrite without an error, with the types they hold until the start."""
 
 _HELD: Final = (
     "_deferred",
@@ -103,11 +104,11 @@ _HELD: Final = (
     "_timed",
     "_traced",
 )
-"""Attributes that hold the same thing from a chart's start to its end."""
+"""Attributes that hold the same object from a chart's start to its end."""
 
 held_by: Final = attrgetter(*_HELD, *(f"{name}.__func__" for name in sorted(_UNGUARDED)))
-"""Returns what a chart's ``_HELD`` attributes hold, and the functions of its unguarded methods; kept at its
-start, and compared with later."""
+"""Returns the values of a chart's ``_HELD`` attributes and the functions of its unguarded methods; stored at
+its start for later comparison."""
 
 _ENGINE = "farscope.engine."
 _METHOD_OR_SLOT = (FunctionType, MemberDescriptorType, property)
@@ -117,7 +118,7 @@ if TYPE_CHECKING:
 else:
 
     class gives_way:  # noqa: N801 - used as a decorator, like the property it is
-        """A property that an attribute of the user's may hide, on a chart or in its class."""
+        """A property that a user's attribute may hide, on a chart or in its class."""
 
         def __init__(self, read: Callable[[Any], Any]) -> None:
             self._read = read
@@ -128,10 +129,10 @@ else:
 
 
 class Reserved(property):
-    """A method that nothing can be assigned over.
+    """A method that cannot be replaced by assignment.
 
-    It is a property because a chart's other attributes then cost what they do anywhere, and a property's own
-    lookup is made in C. From the class it can be called like the function it is made of.
+    It is a property because then access to a chart's other attributes costs nothing extra, and the lookup of
+    a property runs in C. Accessed through the class, it can be called like the function it wraps.
     """
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
@@ -145,7 +146,7 @@ class Reserved(property):
 
 
 def guard(cls: type) -> None:
-    """Have every assignment to a reserved name that ``cls`` defines refused, with the one error."""
+    """Make every assignment to a reserved name that ``cls`` defines raise the error about a clash."""
     for name, value in tuple(vars(cls).items()):
         if name in _UNGUARDED or not (name in WHY_FIXED or name in EXTENSIBLE):
             continue
@@ -156,10 +157,10 @@ def guard(cls: type) -> None:
 
 
 def refuse_taken_by(cls: type) -> None:
-    """See that a class of charts, and what it is made of, leaves the engine's names alone.
+    """Check that a class of charts and its bases do not use the engine's names.
 
     Raises:
-        ChartBuildError: it takes one; the hint says what to do.
+        ChartBuildError: one uses such a name; the hint says what to do.
     """
     private = _private_names(cls)
     for base in _foreign(cls):
@@ -175,18 +176,18 @@ def refuse_taken_by(cls: type) -> None:
 
 
 def is_reserved(cls: type, name: str) -> bool:
-    """Tell whether a chart of that class cannot do without what it has by that name."""
+    """Return whether charts of that class need that name for themselves."""
     return name in WHY_FIXED or name in EXTENSIBLE or name in _private_names(cls)
 
 
 def of_users(cls: type, name: str) -> bool:
-    """Tell whether a class has an attribute by that name that is not the engine's."""
+    """Return whether a class has an attribute of that name that is not the engine's."""
     found = next((base for base in cls.__mro__ if name in vars(base)), None)
     return found is not None and not _is_engine(found)
 
 
 def is_users(chart: Any, name: str) -> bool:
-    """Tell whether a chart has an attribute by that name that is not the engine's."""
+    """Return whether a chart has an attribute of that name that is not the engine's."""
     found = next((base for base in type(chart).__mro__ if name in vars(base)), None)
     if found is None:
         return hasattr(chart, name)
@@ -201,10 +202,10 @@ def is_users(chart: Any, name: str) -> bool:
 
 
 def refuse_taken_in(chart: Any) -> None:
-    """See that a chart which is about to start was given no attributes by names of the engine's.
+    """Check that no attributes with the engine's names were assigned to a chart that is about to start.
 
     Raises:
-        ChartBuildError: it was; the hint says what to do.
+        ChartBuildError: one was assigned; the hint says what to do.
     """
     cls = type(chart)
     replaced = (name for name, kind in AS_MADE.items() if not _is_a(getattr(chart, name), kind))
@@ -213,17 +214,17 @@ def refuse_taken_in(chart: Any) -> None:
 
 
 def is_intact(chart: Any) -> bool:
-    """Tell whether a chart still holds what it held at its start; much cheaper than ``mended``."""
+    """Return whether a chart still holds what it held at its start; much cheaper than ``mended``."""
     held = chart._held  # noqa: SLF001 - a chart's own
     try:
         return held is None or all(map(is_, held_by(chart), held))
     except AttributeError:
-        # What hides a method is no method, or a slot was emptied.
+        # A method is hidden by something that is not a method, or a slot was deleted.
         return False
 
 
 def mended(chart: Any) -> ChartBuildError | None:
-    """Give the engine its names back that a running chart's attributes took; return the error about them."""
+    """Restore the engine's names that a running chart's attributes took; return the error about them."""
     names = list(_hidden(chart, _shadowable(type(chart))))
     for name in names:
         delattr(chart, name)
@@ -235,24 +236,24 @@ def mended(chart: Any) -> ChartBuildError | None:
 
 
 def hiding(chart: Any) -> list[str]:
-    """Return the public names of charts that the chart's own attributes hide, or those of its class."""
+    """Return the public names of charts that attributes of the chart or of its class hide."""
     cls = type(chart)
     names = {name for base in cls.__mro__ if _is_engine(base) for name in vars(base) if name[0] != "_"}
     return sorted(name for name in names if is_users(chart, name))
 
 
 def taken(name: str, by: str) -> ChartBuildError:
-    """Return the error about a name of the engine's that something of the user's has."""
+    """Return the error about a name of the engine's that a user's class or attribute took."""
     return ChartBuildError(
         f"{by} has an attribute {name} of its own, which a chart needs for itself", _other_name(name)
     )
 
 
 def switched(chart: Any, name: str, to: object) -> bool:
-    """Return what a setting of a chart's that is on or off becomes by assigning ``to``.
+    """Return the new value of an on/off setting of a chart after ``to`` is assigned to it.
 
     Raises:
-        ChartBuildError: that is neither: somebody has taken the name for something of their own.
+        ChartBuildError: ``to`` is neither: the name was taken for something else.
     """
     if not isinstance(to, int | None) or to not in (None, False, True):
         _refuse(name, chart)
@@ -285,7 +286,7 @@ def _private_names(cls: type) -> frozenset[str]:
 
 @cache
 def _private(engine: type) -> frozenset[str]:
-    # What classes are to set themselves are plain values.
+    # Attributes that subclasses are meant to set are plain values.
     return frozenset(
         name
         for name, value in vars(engine).items()
@@ -316,9 +317,9 @@ _names_of: WeakKeyDictionary[type, tuple[str, ...]] = WeakKeyDictionary()
 
 
 def _hidden(chart: Any, names: Iterable[str]) -> Iterator[str]:
-    """Yield those of the names of class attributes that the chart has attributes of its own by."""
-    # Not by looking into the chart's __dict__: that makes the interpreter build one, and from then on it
-    # is slower to find the chart's methods, in every step.
+    """Yield those names of class attributes that attributes of the chart itself hide."""
+    # The chart's __dict__ is not used: accessing it makes the interpreter create one, which slows down method
+    # lookup in every later step.
     cls = type(chart)
     return (n for n in names if _function(getattr(chart, n, None)) is not getattr(cls, n, None))
 

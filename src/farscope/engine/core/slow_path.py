@@ -1,4 +1,4 @@
-"""The way off the beaten track: steps of which not all is remembered are walked, and then remembered."""
+"""The slow path: runs a step that is not fully cached, then caches it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from farscope.errors import Invariant, NoStatus
 
 
 class Walker(Notebook):
-    """The part of a chart that finds out what a step does. Only one thread at a time may make steps."""
+    """The part of a chart that works out what a step does. Only one thread at a time may run steps."""
 
     __slots__ = ("_asked", "_goal", "_held", "_memo", "_place", "_states", "_walk")
 
@@ -26,22 +26,22 @@ class Walker(Notebook):
         self._states = States()
         self._memo = Memo()
         self._asked: Any = None
-        """The state function that is asked for its parent at this moment."""
+        """The state function that is currently being asked for its parent."""
         self._goal: State | None = None
-        """Where the start leads, while it is made."""
+        """The target of the start, while the start runs."""
         self._place: Place | None = None
-        """Where in the memory the handler stands that runs now."""
+        """The position in the step cache of the handler that is running."""
         self._held: tuple[object, ...] | None = None
-        """What the chart held at its start and holds to its end: see ``reserved``."""
+        """The attribute values that the chart holds from its start to its end: see ``reserved``."""
         self._walk: Walk | None = None
-        """The walk of a step that leaves what is remembered."""
+        """The walk of a step that is not in the cache."""
 
     def _explore(self, e: Event, roots: Branches) -> Rest:
-        """Make a step of which nothing is remembered."""
+        """Run a step of which nothing is cached."""
         return self._walk_on(self._begun((e.signal, e.signal_name)), e, roots, e.signal, ())
 
     def _learn(self, e: Event, status: object) -> Rest:
-        """Go on with a step behind an answer that nobody gave so far at the present place."""
+        """Continue a step after an answer that has not been seen before at the current place."""
         outcome = self._outcome(status)
         place = self._place
         if place is None:
@@ -51,7 +51,7 @@ class Walker(Notebook):
         return self._walk_on(walk, e, *place.behind(outcome), (*place.outcomes, outcome))
 
     def _outcome(self, status: object) -> Outcome:
-        """Return what came of the handler that just gave this answer."""
+        """Return the outcome of the handler that just returned this status."""
         if type(status) is not int:
             if isawaitable(status):
                 self._pause(status)
@@ -60,9 +60,9 @@ class Walker(Notebook):
         return Outcome(status, self._temp.fun if status == TRAN else None, self._take_made())
 
     def _is_decided_later(self) -> bool:
-        """Tell whether a declared reaction returned what has to be awaited, rather than the state to go to.
+        """Return whether a declared reaction returned an awaitable rather than the target state.
 
-        A coroutine function that is decorated does not look like one before it is called.
+        A decorated coroutine function cannot be recognized as one before it is called.
         """
         place = self._place
         return place is not None and getattr(place.state.fn, "shared", False) and isawaitable(self._temp.fun)
@@ -74,7 +74,7 @@ class Walker(Notebook):
     def _walk_on(
         self, walk: Walk, e: Event, branches: Branches, key: Any, outcomes: tuple[Outcome, ...]
     ) -> Rest:
-        """Follow ``walk`` to its end with real calls, and remember what comes of them."""
+        """Follow ``walk`` to its end with real calls, and cache their outcomes."""
         self._walk = walk
         known = self._states.known
         while walk.asked is not None:
@@ -97,13 +97,13 @@ class Walker(Notebook):
         return rest
 
     def _bound_states(self, leaf: State | None) -> None:
-        """Between steps, if the chart has come to know too many states, keep those around ``leaf`` only."""
+        """Between steps, if the chart knows too many states, keep only ``leaf`` and the states around it."""
         if self._states.are_too_many():
             self._states.forget_all_but(leaf)
             self._memo.forget()
 
     def _begun(self, about: About) -> Walk:
-        """Return the walk of the step about a signal, begun."""
+        """Return the walk of the step about a signal, already begun."""
         leaf, goal = self._leaf, self._goal
         if leaf is not None:
             walk = Walk(self._resolve, about, leaf.name)
@@ -116,7 +116,7 @@ class Walker(Notebook):
         return walk
 
     def _pause(self, answer: Any) -> NoReturn:
-        """Leave the step for an answer that has to be awaited: here, where nobody can, it is an error."""
+        """Leave the step for an answer that must be awaited; an error here, where nothing can await it."""
         if iscoroutine(answer) or isinstance(answer, Settling):
             answer.close()
         name = self._place.state.name if self._place else TOP
@@ -129,13 +129,13 @@ class Walker(Notebook):
     def _resolve(self, target: object, asker: str) -> State:
         made, texts = len(self._made), len(self._texts)
         state = self._states.resolve(self, target, asker)
-        # What functions do when they are asked for their parents happens once: it is no part of a step.
+        # Whatever a function does when asked for its parent happens only once, so it is not part of a step.
         del self._made[made:]
         del self._texts[texts:]
         return state
 
     def _replayed(self, e: Event) -> Walk:
-        """Return the walk of the step that failed, as far as it came."""
+        """Return the walk of the step that failed, up to the failure."""
         if self._walk is not None:
             return self._walk
         if self._place is None:

@@ -1,13 +1,13 @@
-"""What a chart remembers of its steps: a tree of handlers called and what came of each.
+"""The step cache: a tree of the handlers that were called and the outcome of each.
 
-A step of a chart does the same as the last one of the same signal from the same state, as long as
-each handler answers the same. So the walk of such a step is kept: a node says which handler to call
-with which event, and its branches, by what comes of the call, lead to the next node or to the end,
-which holds the finished shape. A step that was seen before costs one lookup a handler.
+A step does the same as the previous step with the same signal from the same state, as long as each handler
+returns the same. So the walk of such a step is kept: a node says which handler to call with which event, and
+its branches, keyed by the outcome of the call, lead to the next node or to the end, which holds the finished
+shape. A step that has been seen before costs one lookup per handler.
 
-The key of a branch is the status; for a transition the target instead, in a table of its own, because
-a target that is no state may equal a status; and if the handler made facts, all three together. Free
-text is never in a key.
+The key of a branch is the status. For a transition it is the target, in a separate table, because a target
+that is not a state may equal a status. If the handler recorded facts, the key is all three together. Free
+text is never part of a key.
 """
 
 from __future__ import annotations
@@ -22,35 +22,36 @@ from farscope.records.facts import TEXT_KINDS
 from farscope.records.shape import Shape
 
 MAX_NODES = 10_000
-"""Nodes kept of one chart, some megabytes. A chart whose steps never repeat would grow without end;
-beyond this number, steps not seen before are walked each time: slower, and as right."""
+"""Maximum number of nodes kept per chart: some megabytes. The cache of a chart whose steps never repeat would
+grow without limit; beyond this number, steps not seen before are walked each time, which is slower but
+equally correct."""
 
 Branches = dict[Any, Any]
-"""From what came of a call, or from the signal at a root, to the next ``Node``."""
+"""Maps the outcome of a call, or at a root the signal, to the next ``Node``."""
 
 
 class Place:
-    """Where in the tree a node stands, and what is behind it."""
+    """The position of a node in the tree, and the branches that leave it."""
 
     __slots__ = ("about", "answers", "fn", "outcomes", "state", "targets", "told")
 
     def __init__(self, state: State, about: About, outcomes: tuple[Outcome, ...]) -> None:
         self.state = state
-        """Whose handler is called."""
+        """The state whose handler is called."""
         self.fn = state.fn
-        """That state as the user wrote it: what ``chart.temp.fun`` is when the handler begins."""
+        """That state as the user wrote it: the value of ``chart.temp.fun`` when the handler begins."""
         self.about = about
         self.outcomes = outcomes
-        """What came of the calls that led here from the root."""
+        """Outcomes of the calls that led here from the root."""
         self.targets: Branches = {}
-        """By target, of transitions whose handler made no facts."""
+        """Branches of transitions whose handler recorded no facts, by target."""
         self.answers: Branches = {}
-        """By status, of other answers without facts."""
+        """Branches of other answers without facts, by status."""
         self.told: Branches = {}
-        """By the whole outcome, of all answers with facts."""
+        """Branches of all answers with facts, by the whole outcome."""
 
     def behind(self, outcome: Outcome) -> tuple[Branches, Any]:
-        """Return the branch that an outcome takes: the table, and the key in it."""
+        """Return the branch that an outcome takes, as a table and the key in it."""
         status, target, made = outcome
         if made:
             return self.told, outcome
@@ -58,17 +59,17 @@ class Place:
 
 
 Rest = tuple[Shape, State, dict[int, Any], int]
-"""What a step comes to: its shape, the state the chart then rests in, the roots of the steps that begin
-there, and how many texts the shape's facts carry. Plain, like ``Node``, and for the same reason."""
+"""The result of a step: its shape, the state in which the chart then rests, the roots of the steps that begin
+there, and the number of texts carried by the shape's facts. A plain tuple for the same reason as ``Node``."""
 
 Node = tuple[Call | None, Any, Any]
-"""The handler to call, the inner event to call it with or None for the step's own, the ``Place``; or None,
-the ``Rest``, and the state of that as the user wrote it. A plain tuple, because unpacking one is the cheapest
-way in Python to get at several things."""
+"""The handler to call, the inner event to call it with (None for the step's own event), and the ``Place``;
+or, at the end of a step, None, the ``Rest``, and its state as the user wrote it. A plain tuple, because
+unpacking one is the cheapest way in Python to access several values."""
 
 
 class Memo:
-    """The tree of one chart; its roots are kept by the states, in ``State.roots``."""
+    """The tree of one chart; the states hold its roots, in ``State.roots``."""
 
     __slots__ = ("_limit", "_shapes", "nodes")
 
@@ -76,24 +77,24 @@ class Memo:
         self._limit = limit
         self._shapes: dict[Shape, Shape] = {}
         self.nodes = 0
-        """How many nodes are kept."""
+        """Number of nodes kept."""
 
     def forget(self) -> None:
-        """Forget all shapes, and count from nothing: those who keep the roots have let them go."""
+        """Forget all shapes and reset the node count; the holders of the roots have already dropped them."""
         self._shapes = {}
         self.nodes = 0
 
     def ask(
         self, branches: Branches, key: Any, asked: Asked, about: About, outcomes: tuple[Outcome, ...]
     ) -> tuple[Call, Event | None, Place]:
-        """Make the node that calls what a walk asks for, keep it behind ``key``, and return it."""
+        """Make the node that calls what a walk asks for, store it under ``key``, and return it."""
         inner = INNER_EVENTS[asked.signal] if asked.signal else None
         node = (asked.call, inner, Place(asked.state, about, outcomes))
         self._keep(branches, key, node)
         return node
 
     def rest(self, branches: Branches, key: Any, end: End) -> Rest:
-        """Make the end that a walk came to, and keep it behind ``key``."""
+        """Make the node for the end of a walk, store it under ``key``, and return its ``Rest``."""
         shape = self.interned(end.shape)
         texts = sum(fact.kind in TEXT_KINDS for fact in shape.facts)
         rest: Rest = (shape, end.leaf, end.leaf.roots, texts)
@@ -101,7 +102,7 @@ class Memo:
         return rest
 
     def interned(self, shape: Shape) -> Shape:
-        """Return the one shape that is kept of all that equal ``shape``."""
+        """Return the single stored shape that equals ``shape``."""
         known = self._shapes.get(shape)
         if known is not None:
             return known

@@ -1,4 +1,4 @@
-"""The run-to-completion step: follows what is remembered, learns what is not, and leaves one record."""
+"""The run-to-completion step: follows the step cache, extends it where needed, and leaves one record."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.step import Cause
 
 DIRECT = 0
-"""Stands for the time of posting of an event that never waited, or was posted unrecorded."""
+"""Stands for the posting time of an event that never waited, or whose post was not recorded."""
 
 REFUSED_BY_THE_END: Made = (0, "", "")
-"""Stands among the refused posts of a chart that has ended."""
+"""Marks a stopped chart, among its refused posts."""
 
 START = Event(START_SIGNAL)
 """The event of the first step."""
 
 
 class Stepper(Walker):
-    """The part of a chart that makes steps. Only one thread at a time may make steps of a chart."""
+    """The part of a chart that runs steps. Only one thread at a time may run steps of a chart."""
 
     __slots__ = ("_cell", "_is_over", "_roots", "_stopped", "_told_number")
 
     def __init__(self, name: str | None, *, instrumented: bool | None, ring_size: int = RING_STEPS) -> None:
         super().__init__(name, instrumented=instrumented, ring_size=ring_size)
         self._roots: Branches | None = None
-        """What is remembered of steps from the resting state. None when no step may begin: before
-        the start, while one runs, and after the end."""
+        """The cached steps from the resting state. None when no step may begin: before the start, while a
+        step runs, and after the end."""
         self._stopped = False
         self._is_over = False
-        """Whether it was told that the chart was stopped, perhaps while its last step was."""
+        """Whether watchers have been notified of the stop, possibly during the last step."""
         self._cell = per_thread.cell
-        """Of the thread that made the last step."""
+        """The cell of the thread that ran the last step."""
         self._told_number = 0
-        """Of the last step that was recorded as failed."""
+        """Number of the last step that was recorded as failed."""
 
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
-        """Make one step about ``e``."""
+        """Run one step about ``e``."""
         if not self._recording:
             self._run_unrecorded(e)
             return
@@ -60,7 +60,7 @@ class Stepper(Walker):
         roots = self._roots
         if roots is None:
             raise self._not_ready()
-        # Nothing comes between here and the try: whatever strikes, thread and chart are left as they were.
+        # Nothing may come between here and the try: whatever is raised, thread and chart are restored.
         self._roots = None
         cell.here = here
         here.outer = outer
@@ -68,7 +68,7 @@ class Stepper(Walker):
             if self._refused:
                 self._note_refused()
             shape, self._leaf, after, texts = self._follow(e, roots)
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+        except BaseException as error:  # noqa: BLE001 - re-raised
             cell.here = outer
             blamed = error
             try:
@@ -76,12 +76,12 @@ class Stepper(Walker):
                     blamed = failed(self, e, error, begin_ns, (posted_ns, cause))
             finally:
                 self._be_ready(roots)
-            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
         cell.here = outer
-        # Nor does anything come between the two.
+        # Nor may anything come between these two.
         try:
             self._record(shape, begin_ns, posted_ns, cause, self._take_texts(texts) if self._texts else ())
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+        except BaseException as error:  # noqa: BLE001 - re-raised
             try:
                 blamed = unrecorded(self, e, error, begin_ns, (posted_ns, cause))
             finally:
@@ -100,29 +100,29 @@ class Stepper(Walker):
             raise self._ended()
         try:
             _, self._leaf, self._roots, _ = self._follow(e, roots)
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+        except BaseException as error:  # noqa: BLE001 - re-raised
             try:
                 blamed = forgotten(self, error)
             finally:
                 self._be_ready(roots)
-            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
         if self._stopped:
             self._end()
 
     def _note_refused(self) -> None:
         if self._is_over:
-            # The end came when this step was about to begin.
+            # The chart was stopped when this step was about to begin.
             raise self._ended()
         super()._note_refused()
 
     def _be_ready(self, roots: Branches) -> None:
-        """Be ready for the next step, which begins at ``roots``, or for the end if the chart was stopped."""
+        """Get ready for the next step, which begins at ``roots``, or for the end if the chart was stopped."""
         self._roots = roots
         if self._stopped:
             self._end()
 
     def _follow(self, e: Event, roots: Branches) -> Rest:
-        """Call what is to be called about ``e``; the caller has the chart rest where that leads."""
+        """Call the handlers for ``e``; the caller sets the state in which the chart then rests."""
         temp = self._temp
         made = self._made
         rest: Any
@@ -133,9 +133,9 @@ class Stepper(Walker):
             call = rest = None
         while call is not None:
             self._place = place
-            # Else a handler that names no target would go where the one before it led.
+            # Otherwise a handler that names no target would reuse the target of the handler before it.
             temp.fun = place.fn
-            # Until the end is reached, ``rest`` is the inner event, or None for the step's own.
+            # Until the end is reached, ``rest`` is the inner event, or None for the step's own event.
             status = call(self, e if rest is None else rest)
             try:
                 if made:
@@ -143,7 +143,7 @@ class Stepper(Walker):
                     facts = (*made,)
                     key = status, temp.fun if status == TRAN else None, facts
                     call, rest, place = place.told[key]
-                    # Not all of them: a finalizer that posts may have left another one meanwhile.
+                    # Not all of them: a finalizer that posts may have added another one in the meantime.
                     del made[: len(facts)]
                 elif status is TRAN:
                     call, rest, place = place.targets[temp.fun]
@@ -153,16 +153,17 @@ class Stepper(Walker):
                 rest = None
                 break
         if rest is None:
-            # Not inside the except: what a handler raises would be told as raised about the lookup.
+            # Not inside the except: a handler's error would be reported as raised while handling the
+            # lookup's.
             rest = self._explore(e, roots) if self._place is None else self._learn(e, status)
             place = rest[1].fn
         self._place = None
-        # Behind the last node this is the state in which the chart rests.
+        # After the last node this is the state in which the chart rests.
         temp.fun = place
         return rest  # type: ignore[no-any-return]
 
     def _start(self, target: Any) -> None:
-        """Make the first step: enter ``target`` and rest where its initial transitions lead."""
+        """Run the first step: enter ``target`` and rest where its initial transitions lead."""
         self._prepare_start(target)
         here = self._here
         cell = per_thread.cell
@@ -179,16 +180,16 @@ class Stepper(Walker):
             if recorded and self._refused:
                 self._note_refused()
             shape, self._leaf, after, texts = self._follow(START, self._states.starts_at(self._goal))
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+        except BaseException as error:  # noqa: BLE001 - re-raised
             cell.here = outer
             blamed = self._fail_start(error, begin_ns if recorded else 0, cause)
-            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
         cell.here = outer
         roots: Branches | None = after
         try:
             if recorded:
                 self._record(shape, begin_ns, DIRECT, cause, self._take_texts(texts))
-        except BaseException as error:  # noqa: BLE001 - it is raised further
+        except BaseException as error:  # noqa: BLE001 - re-raised
             self._leaf = roots = None
             blamed = unrecorded(self, START, error, begin_ns, (DIRECT, cause))
             raise blamed  # noqa: B904 - same
@@ -210,7 +211,7 @@ class Stepper(Walker):
         self._held = held_by(self)
 
     def _fail_start(self, error: BaseException, begin_ns: int, cause: Cause | None) -> BaseException:
-        """Record, if ``begin_ns`` tells when it began, that the start failed; return what is to be raised."""
+        """Record that the start failed, if ``begin_ns`` says when it began; return the error to raise."""
         posted = (DIRECT, cause)
         blamed = failed(self, START, error, begin_ns, posted) if begin_ns else forgotten(self, error)
         self._roots = None
@@ -222,9 +223,9 @@ class Stepper(Walker):
     def _fail(
         self, walk: Walk, error: BaseException, begin_ns: int, posted: tuple[int, Cause | None]
     ) -> None:
-        """Record the step that ``error`` ended; the chart rests where it rested before.
+        """Record the step that ``error`` ended; the chart stays in the state in which it rested before.
 
-        What it had left and entered by then stays done. The record says so, and a note on the error.
+        Exits and entries already made are not undone; the record and a note on the error say so.
         """
         undone = walk.left_undone()
         if undone:
@@ -238,10 +239,10 @@ class Stepper(Walker):
         self._record(shape, begin_ns, *posted, texts)
 
     def _end(self) -> None:
-        """Tell those who watch that the chart was stopped, and let go of what only steps need.
+        """Notify watchers that the chart was stopped, and release what only steps need.
 
-        What a chart of methods remembers of its states leads back to the chart: if it stayed, only
-        the garbage collector could free the chart.
+        The cached states of a chart of methods refer back to the chart: if they stayed, only the garbage
+        collector could free the chart.
         """
         self._roots = None
         if self._is_over:
@@ -249,7 +250,7 @@ class Stepper(Walker):
         self._is_over = True
         self._held = None
         self._say_stopped()
-        # A step that was about to begin finds out there, without a test of its own.
+        # A step that was about to begin notices it there, without a separate check.
         self._refused[REFUSED_BY_THE_END] = None
         self._queue.clear()
         self._deferred.clear()
@@ -259,7 +260,7 @@ class Stepper(Walker):
             self._temp.fun = self._leaf.fn
 
     def _is_busy(self) -> bool:
-        """Tell whether a step runs, the first one included."""
+        """Return whether a step is running, including the first one."""
         return self._goal is not None or (self._leaf is not None and self._roots is None)
 
     def _ended(self) -> ChartStopped:

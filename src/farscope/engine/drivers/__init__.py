@@ -1,1 +1,1 @@
-"""What makes a chart run: its own thread, a pool of threads, or an event loop."""
+"""Drivers, which make charts run: a thread per chart, a pool of threads, or an event loop."""

@@ -1,4 +1,4 @@
-"""Charts that run by themselves: held until they end, and ended with the program."""
+"""The registry of charts that run by themselves: kept alive until they end, and ended at exit."""
 
 from __future__ import annotations
 
@@ -11,42 +11,42 @@ from farscope.errors import ForeignProcess
 from farscope.records.fork_hooks import at_fork
 
 EXIT_TIMEOUT_S = 1.0
-"""How long the interpreter's exit waits for all charts together to end the steps that run; a step that takes
-longer is cut off where it is."""
+"""How long the interpreter's exit waits, in total, for the running steps of all charts to end; a step that
+takes longer is cut off."""
 
 
 class Running(Protocol):
-    """A chart with a thread, a runner or an event loop."""
+    """A chart with its own thread, a runner or an event loop."""
 
     def halt(self) -> None:
-        """End after the step that runs."""
+        """End after the running step."""
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end; return whether it has come."""
+        """Wait for the chart's end; return whether it has ended."""
 
     def _leave_behind(self) -> None:
-        """Take note, in a forked child, that it runs in the parent."""
+        """Mark the chart, in a forked child, as running in the parent."""
 
 
 _running: set[Running] = set()
 
 
 def hold(chart: Running) -> None:
-    """Hold a chart that begins to run, whoever else does; an event loop, for one, holds its tasks weakly."""
+    """Keep a chart alive while it runs; an event loop, for example, holds its tasks only weakly."""
     _running.add(chart)
 
 
 def let_go(chart: Running) -> None:
-    """Hold a chart no longer: it has ended."""
+    """Release a chart that has ended."""
     _running.discard(chart)
 
 
 def _end_all() -> None:
-    # A daemon thread that is cut off while it holds a lock, say that of standard output, can hang or
-    # crash the interpreter's exit; so charts are let end their steps first.
+    # A daemon thread that is cut off while it holds a lock, such as that of standard output, can hang or
+    # crash the interpreter's exit, so charts may finish their steps first.
     charts = []
     for chart in list(_running):
-        # After a fork that nobody reported, charts of the parent are among them.
+        # After a fork without fork hooks, charts of the parent are among them.
         with contextlib.suppress(ForeignProcess):
             chart.halt()
             charts.append(chart)

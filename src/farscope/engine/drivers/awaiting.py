@@ -1,4 +1,4 @@
-"""The step of a chart whose handlers may have to be awaited: the same step, left and gone on with."""
+"""Steps of a chart whose handlers may be awaitable: ordinary steps that can pause and resume."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from farscope.records.step import Cause
 
 
 class Paused(BaseException):
-    """A handler's answer has to be awaited; the step then goes on from where it is."""
+    """A handler's answer must be awaited; the step then resumes from where it is."""
 
     def __init__(self, answer: Awaitable[Any], place: Place, target: object) -> None:
         super().__init__(answer, place, target)
         self.answer = answer
         self.place = place
         self.target = target
-        """What the handler wrote as its target before it gave the answer."""
+        """The target that the handler wrote before it returned the answer."""
 
 
 class AwaitingStepper(Chart):
-    """The part of an ``AsyncChart`` that makes steps.
+    """The part of an ``AsyncChart`` that runs steps.
 
-    ``Stepper`` follows a step until a handler gives an answer that is no status but has to be awaited.
-    There it leaves the step; when the answer is known, it follows it again from that place, as if the
-    handler had given the answer at once. What is remembered of steps is the same either way.
+    ``Stepper`` follows a step until a handler returns an awaitable instead of a status. There the step
+    pauses. When the answer is known, the step is followed again from that place, as if the handler had
+    returned the answer immediately. The cached steps are the same either way.
     """
 
     __slots__ = ("_going_on", "_recorded")
@@ -42,12 +42,12 @@ class AwaitingStepper(Chart):
     def __init__(self, name: str | None, instrumented: bool | None, **options: Any) -> None:
         super().__init__(name, instrumented, **options)
         self._going_on = False
-        """Whether one of the chart's own handlers runs at this moment, rather than waits."""
+        """Whether one of the chart's own handlers is running now, rather than waiting."""
         self._recorded = False
-        """Whether the step that runs now is recorded."""
+        """Whether the running step is recorded."""
 
     async def _make(self, e: Event, roots: Branches | None, cause: Cause | None, posted_ns: int) -> None:
-        """Make one step about ``e``, as ``Stepper`` does; wait where a handler does."""
+        """Run one step about ``e``, as ``Stepper`` does, and wait where a handler waits."""
         if roots is None:
             raise Invariant(f"chart {self._name} began a step while it could not")
         self._roots = None
@@ -62,37 +62,37 @@ class AwaitingStepper(Chart):
             shape, self._leaf, after, texts = await self._follow_on(e, roots)
         except BaseException as error:
             if self._is_over:
-                # Those who watch were told that the chart has ended.
+                # The watchers have been notified of the chart's end.
                 raise
-            # A start that failed leaves nothing from which a step could begin.
+            # After a failed start there is no state in which a step could begin.
             self._roots = None if self._leaf is None else roots
             blamed = failed(self, e, error, begin_ns, posted) if recorded else forgotten(self, error)
-            raise blamed  # noqa: B904 - it is that error, or has it for its cause
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
         self._roots = after
         if recorded:
             try:
                 self._record(shape, begin_ns, *posted, self._take_texts(texts) if self._texts else ())
-            except BaseException as error:  # noqa: BLE001 - it is raised further
+            except BaseException as error:  # noqa: BLE001 - re-raised
                 if e is START:
                     self._leaf = self._roots = None
                 blamed = unrecorded(self, e, error, begin_ns, posted)
                 raise blamed  # noqa: B904 - same
 
     async def _follow_on(self, e: Event, branches: Branches) -> Rest:
-        """Follow a step to its end, from each pause on as if the handler had answered at once."""
+        """Follow a step to its end, resuming after each pause as if the handler had answered immediately."""
         while True:
             try:
                 rest: Rest = self._slice(self._follow, e, branches)
             except Paused as paused:
-                # Not the error itself: its traceback leads to this frame, and so to the chart.
+                # The error itself is not kept: its traceback refers to this frame, and so to the chart.
                 given, place, target = paused.answer, paused.place, paused.target
             else:
                 return rest
-            # A step that is left forgets where it was; here it is only interrupted.
+            # Leaving a step clears its place; here the step is only paused.
             self._place, self._temp.fun = place, target
             answer = await self._within(given)
             if self._walk is not None:
-                # It is walked anew, from what is remembered of it by now.
+                # The step is walked again, using what has been cached of it so far.
                 self._walk.give_up()
                 self._walk = None
             branches = {e.signal: (_giving(answer, self._temp.fun), None, place)}
@@ -103,7 +103,7 @@ class AwaitingStepper(Chart):
         raise Paused(answer, self._place, self._temp.fun)
 
     def _slice(self, act: Any, *arguments: Any) -> Any:
-        """Call ``act`` as a part of the step that runs."""
+        """Call ``act`` as part of the running step."""
         cell = per_thread.cell
         outer = cell.here
         if self._recorded:
@@ -118,7 +118,7 @@ class AwaitingStepper(Chart):
 
     @coroutine
     def _within(self, answer: Awaitable[Any]) -> Generator[Any, Any, Any]:
-        """Await ``answer``; only what it does between its waits belongs to the step."""
+        """Await ``answer``; only the code that runs between its waits belongs to the step."""
         awaiting = _awaited(answer)
         act, argument = awaiting.send, None
         while True:
@@ -133,7 +133,7 @@ class AwaitingStepper(Chart):
 
 
 def _giving(answer: object, target: object) -> Call:
-    """Return a handler that gives ``answer`` at once."""
+    """Return a handler that returns ``answer`` immediately."""
 
     def give(chart: Any, _e: Event) -> Any:
         chart._temp.fun = target  # noqa: SLF001 - as handlers do

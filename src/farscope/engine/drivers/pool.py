@@ -1,4 +1,4 @@
-"""Threads that many charts share."""
+"""Thread pools shared by many charts."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from farscope.engine.latch import wait_for_end
 from farscope.errors import ChartError, ForeignProcess, UsageError
 
 TURN_STEPS = 32
-"""Steps a chart makes at most before the next chart has its turn."""
+"""Maximum number of steps a chart runs before the next chart has its turn."""
 
 CLOSE_TIMEOUT_S = 5.0
-"""How long ``close`` waits for the steps that run; a handler that takes longer goes on without the caller."""
+"""How long ``close`` waits for running steps; a handler that takes longer continues after ``close``
+returns."""
 
 _log = logging.getLogger("farscope")
 _numbers = itertools.count(1)
@@ -29,37 +30,37 @@ class Sharer(Protocol):
     """A chart, as its runner sees it."""
 
     def take_turn(self, steps: int) -> bool:
-        """Make at most so many steps; return whether another turn is wanted."""
+        """Run at most ``steps`` steps; return whether another turn is needed."""
 
     def halt(self) -> None:
-        """End after the step that runs."""
+        """End after the running step."""
 
     def _perish(self, error: BaseException) -> None:
-        """End because of an error in the engine."""
+        """End the chart because of an error in the engine."""
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the end; return whether it has come."""
+        """Wait for the chart's end; return whether it has ended."""
 
 
 _Ready = SimpleQueue[Sharer | None]
 
 
 class Runner:
-    """A few threads that run many charts: ``ActiveObject("door", runner=runner)``.
+    """A pool of threads that run many charts: ``ActiveObject("door", runner=runner)``.
 
-    A chart that has something to do waits for its turn, makes at most ``turn_steps`` steps, and lets
-    the others have theirs. Steps of one chart never run at once, though one may run on another
-    thread than the last. A handler that blocks holds up its thread, and so a share of all charts.
+    A chart with pending events waits for its turn, runs at most ``turn_steps`` steps, and then yields to the
+    others. Steps of one chart never run concurrently, but may run on different threads. A handler that blocks
+    occupies its thread and so slows down all charts.
 
-    All methods may be called from any thread. The threads are daemons; they begin with the first
-    chart and end with ``close``, with the block of a ``with``, or with the runner itself.
+    All methods may be called from any thread. The threads are daemons; they start with the first chart and
+    end with ``close``, at the end of a ``with`` block, or when the runner is freed.
 
     Args:
-        threads: how many threads there are.
-        turn_steps: steps a chart makes at most in a turn.
+        threads: number of threads.
+        turn_steps: maximum number of steps a chart runs in one turn.
 
     Raises:
-        UsageError: there would be no threads, or no steps.
+        UsageError: ``threads`` or ``turn_steps`` is less than 1.
     """
 
     def __init__(self, threads: int = 4, *, turn_steps: int = TURN_STEPS) -> None:
@@ -77,7 +78,7 @@ class Runner:
         self._ready: _Ready = SimpleQueue()
         self._threads = self._new_threads()
         self._begun = threading.Lock()
-        """Held from the moment on in which somebody begins the threads."""
+        """Held from the moment the threads begin to be started."""
 
     def __repr__(self) -> str:
         state = "closed" if self._closed else f"{self._count} threads, {len(self._charts)} charts"
@@ -85,17 +86,17 @@ class Runner:
 
     @property
     def threads(self) -> tuple[threading.Thread, ...]:
-        """The threads; none before the first chart."""
+        """The threads of the pool; empty before the first chart."""
         return self._threads if self._begun.locked() else ()
 
     @property
     def a_thread(self) -> threading.Thread:
-        """One of the threads, which may not have begun yet."""
+        """One of the threads, which may not have started yet."""
         return self._threads[0]
 
     @property
     def charts(self) -> int:
-        """How many charts run."""
+        """Number of running charts."""
         return len(self._charts)
 
     def adopt(self, chart: Sharer) -> None:
@@ -109,7 +110,8 @@ class Runner:
             self._pid, self._threads = os.getpid(), self._new_threads()
         self._refuse_elsewhere()
         self._charts.add(chart)
-        # Who closes says so before it looks at the charts: it sees this one, or is seen here.
+        # ``close`` sets its flag before it reads the charts: either it sees this chart, or its flag is seen
+        # here.
         if self._closed:
             self._charts.discard(chart)
             raise ChartError("the runner was closed", "make a new Runner, and close it after its charts")
@@ -123,27 +125,27 @@ class Runner:
                 thread.start()
                 begun += 1
         except BaseException:
-            # The system has no more threads.
+            # The system cannot start more threads.
             self._charts.discard(chart)
             _dismiss(self._ready, begun)
             self._ready, self._threads = SimpleQueue(), self._new_threads()
             self._begun.release()
             raise
-        # The threads hold the queue and not the runner, so that one nobody holds can end them.
+        # The threads refer to the queue, not to the runner, so that an unreferenced runner can end them.
         weakref.finalize(self, _dismiss, self._ready, self._count)
 
     def ready(self, chart: Sharer) -> None:
-        """Give ``chart`` a turn; only one may be wanted at a time."""
+        """Schedule a turn for ``chart``; at most one may be pending at a time."""
         self._ready.put(chart)
 
     def release(self, chart: Sharer) -> None:
-        """Take note of the end of a chart."""
+        """Release a chart that has ended."""
         self._charts.discard(chart)
 
     def close(self, timeout_s: float = CLOSE_TIMEOUT_S) -> bool:
-        """End all charts after the steps that run, then the threads; return whether that was in time.
+        """End all charts after their running steps, then the threads; return whether this was in time.
 
-        Closing twice changes nothing. From inside a handler it does not wait.
+        Closing again has no effect. From inside a handler it does not wait.
 
         Raises:
             ForeignProcess: in a forked child, while the runner's threads are the parent's; it does not wait
@@ -168,11 +170,11 @@ class Runner:
         return not late and not any(thread.is_alive() for thread in threads)
 
     def __enter__(self) -> Self:
-        """Begin a block that ends with ``close``."""
+        """Begin a block that calls ``close`` at its end."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A forked child that leaves the block too has nothing to end.
+        # A forked child that also leaves the block has nothing to end.
         with contextlib.suppress(ForeignProcess):
             self.close()
 
@@ -203,12 +205,12 @@ def _work(ready: _Ready, turn_steps: int) -> None:
             return
         try:
             again = chart.take_turn(turn_steps)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, all other charts need the thread
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the other charts need the thread
             again = False
             _end(chart, error)
         if again:
             ready.put(chart)
-        # A chart that waits for its next event must not be held by a thread that waits for work.
+        # A thread that waits for work must not keep alive a chart that waits for its next event.
         del chart
 
 
