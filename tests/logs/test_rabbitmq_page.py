@@ -38,7 +38,7 @@ def test_all_commands_and_addresses_of_the_page_are_for_the_virtual_host_it_make
 
 @pytest.mark.broker
 def test_the_three_users_may_do_just_what_the_page_says(broker: Broker):
-    commands = typed("Users with just the rights they need")
+    commands = typed("Users with only the permissions they need")
     assert len(commands) == 6
     names = [words[1] for words in commands if words[0] == "add_user"]
     passwords = [words[2] for words in commands if words[0] == "add_user"]

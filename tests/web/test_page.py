@@ -385,7 +385,7 @@ def test_search_finds(page, url):
         page.fill("#search", "lamp on")
         expect(rows.locator(".name")).to_have_text("lamp 7")
         page.fill("#search", "nothing like it")
-        expect(page.locator("#none")).to_contain_text("No chart fits")
+        expect(page.locator("#none")).to_contain_text("No chart matches the search.")
 
 
 def test_the_picture_is_saved_as_svg_and_png(page, url, tmp_path):

@@ -105,5 +105,5 @@ def test_the_page_names_the_constant(words):
 def test_the_threat_model_names_the_bounds_of_hostile_input():
     text = (DOCS / "threat-model.md").read_text()
     assert f"at most {layout.MAX_BODY_BYTES >> 20} MiB" in text
-    assert f"are {envelope.HEADER_BYTES} bytes" in text
+    assert f"only {envelope.HEADER_BYTES} bytes are examined" in text
     assert codec.MAX_COMPRESSED_BYTES == envelope.MAX_BATCH_BYTES - envelope.OVERHEAD_BYTES
