@@ -1,1 +1,1 @@
-"""The probe: sits beside the charts of one process and broadcasts their steps."""
+"""The probe: broadcasts the steps of the charts in one process."""

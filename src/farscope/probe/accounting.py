@@ -1,4 +1,4 @@
-"""What became of every step: the probe's half of the accounting."""
+"""Step accounting on the probe's side: the outcome of every step."""
 
 from __future__ import annotations
 
@@ -12,46 +12,46 @@ from farscope.records.step import RawStep
 from farscope.wire.batch import Drop
 
 OUTBOX_FULL = "outbox_full"
-"""The outbox had no room: the log was away or slower than the charts for too long."""
+"""The outbox was full: the log was unreachable, or slower than the charts, for too long."""
 TOO_LARGE = "too_large"
-"""The step alone is more than a batch may hold."""
+"""The step alone exceeds the size limit of a batch."""
 UNENCODABLE = "unencodable"
-"""The step holds something the wire format cannot carry."""
+"""The step contains something the wire format cannot represent."""
 CLOSING = "closing"
-"""Still pending when the time for closing was up, or offered after it."""
+"""The step was still pending when the closing timeout expired, or was offered after that."""
 PROBE_FAILED = "probe_failed"
-"""The pump ended by an error of its own; ``ProbeStats.last_error`` tells which."""
+"""The pump died of an internal error; ``ProbeStats.last_error`` describes it."""
 
 DROPS_AT_ONCE = 1_000
-"""Runs of lost numbers declared with one haul; further ones wait for the next."""
+"""Maximum number of loss runs declared with one haul; the rest wait for the next haul."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeStats:
-    """Where every step went; ``emitted == stored + sum(dropped.values()) + pending`` always holds."""
+    """Outcome of every step; ``emitted == stored + sum(dropped.values()) + pending`` always holds."""
 
     emitted: int
-    """Steps the charts offered to the probe."""
+    """Steps offered to the probe by the charts."""
     stored: int
-    """Steps in batches the log said it has stored."""
+    """Steps in batches that the log has confirmed as stored."""
     dropped: Mapping[str, int]
-    """Steps given up, by reason; the numbers of each are declared to every scope."""
+    """Dropped steps, by reason; their numbers are declared to every scope."""
     pending: int
-    """Steps waiting in the outbox or the spool, or under way and not yet known to be stored."""
+    """Steps waiting in the outbox or the spool, or sent but not yet confirmed as stored."""
     batches: int
-    """Batches stored, those without steps included."""
+    """Batches stored, including those without steps."""
     bytes: int
-    """Bytes stored, sealed as they are in the log."""
+    """Bytes stored, counted as sealed batches."""
     retries: int
-    """Attempts to store that failed and were, or will be, repeated."""
+    """Failed attempts to store that were, or will be, retried."""
     last_error: str | None
-    """The last thing that went wrong, in words; None if nothing ever did."""
+    """Description of the last error; None if there was none."""
     spooled: int = 0
-    """Of the pending ones, those that wait on the disk; after the end the next program sends them."""
+    """Pending steps that are on disk; if the program ends first, the next one sends them."""
 
 
 class Loss:
-    """A run of numbers given up for one reason. Grows in place."""
+    """A run of consecutive step numbers dropped for one reason. Grows in place."""
 
     __slots__ = ("count", "first", "reason")
 
@@ -62,7 +62,7 @@ class Loss:
 
 
 class Haul:
-    """Steps taken from the outbox together, and the losses to declare with them."""
+    """Steps taken from the outbox together, plus the losses to declare with them."""
 
     __slots__ = ("drops", "is_open", "numbers", "steps")
 
@@ -71,7 +71,7 @@ class Haul:
         self.steps = steps
         self.drops = drops
         self.is_open = False
-        """Whether its steps are counted as in hand: each haul is settled, kept or given up once."""
+        """Whether its steps count as in hand: each haul is settled, kept or given up exactly once."""
 
     @property
     def first(self) -> int:
@@ -80,7 +80,7 @@ class Haul:
 
 
 class _Kept:
-    """What a haul that the carrier keeps accounts for, without its steps."""
+    """Accounting data of a haul kept by the carrier, without the steps themselves."""
 
     __slots__ = ("count", "drops", "first", "is_open", "runs", "size")
 
@@ -94,11 +94,12 @@ class _Kept:
 
 
 class Ledger:
-    """Counts; has no lock of its own, whoever changes it holds the outbox's.
+    """Counts of all steps of a probe. Not thread-safe: callers that change it must hold the outbox's lock.
 
-    A finaliser or a signal handler may strike between any two calls, look at the counts, and raise. So
-    steps pass from one count to another in statements that call nothing, which CPython runs as one; and what
-    tells whether numbers are accounted for is entered in its new place before it leaves the old one.
+    A finaliser or a signal handler may run between any two calls, read the counts, and raise. Steps are
+    therefore moved from one count to another in statements that call nothing, which CPython runs without
+    interruption, and the records that account for step numbers are added to their new place before they are
+    removed from the old one.
     """
 
     def __init__(self) -> None:
@@ -108,10 +109,10 @@ class Ledger:
         self.retries = 0
         self.last_error: str | None = None
         self.in_hand = 0
-        """Steps taken from the outbox and neither stored nor given up."""
+        """Steps taken from the outbox that are neither stored nor given up yet."""
         self.spooled = 0
         self.changes = 0
-        """Grows with every change of a count: who reads several can tell whether they belong together."""
+        """Incremented with every change of a count, so that readers of several can check consistency."""
         self.dropped_by: defaultdict[str, int] = defaultdict(int)
         self._undeclared: list[Loss] = []
         self._declaring: list[Loss] = []
@@ -121,16 +122,16 @@ class Ledger:
 
     @property
     def dropped(self) -> Mapping[str, int]:
-        """A copy of the counts by reason."""
+        """A copy of the drop counts, by reason."""
         return dict(self.dropped_by)
 
     @property
     def undeclared(self) -> bool:
-        """Whether there are losses that no haul carries yet."""
+        """Whether any losses are not yet assigned to a haul."""
         return bool(self._undeclared or self._declaring)
 
     def open_from(self, head: int) -> int:
-        """Return the first number that is neither stored nor declared, if all below ``head`` was taken."""
+        """Return the first number that is neither stored nor declared, if all below ``head`` were taken."""
         firsts = [haul.first for haul in self._hand.copy() if haul.steps or haul.drops]
         firsts += [loss.first for loss in self._declaring + self._undeclared]
         firsts += [first for first, _ in self._kept_firsts[:1]]
@@ -143,7 +144,7 @@ class Ledger:
         self.dropped_by[reason] += count
 
     def declare(self, first: int, count: int, reason: str) -> None:
-        """Remember numbers of steps that were counted as dropped, until a batch declares them."""
+        """Remember the numbers of steps already counted as dropped until a batch declares them."""
         last = self._undeclared[-1] if self._undeclared else None
         if last is not None and last.reason == reason and last.first + last.count == first:
             last.count += count
@@ -152,13 +153,13 @@ class Ledger:
             self._undeclared.append(loss)
 
     def begin_loss(self, reason: str, head: int) -> Loss:
-        """Return a loss of nothing yet among those to declare: it can grow without a call."""
+        """Add an empty loss to those to declare and return it: it can grow without a function call."""
         loss = Loss(head, 0, reason)
         self._undeclared.append(loss)
         return loss
 
     def take(self, numbers: list[int], steps: list[RawStep]) -> Haul:
-        """Put steps in hand, together with the losses not declared so far."""
+        """Take steps in hand, together with all undeclared losses."""
         haul = self.begin_haul()
         count = len(steps)
         self.changes += 1
@@ -169,14 +170,14 @@ class Ledger:
         return haul
 
     def begin_haul(self) -> Haul:
-        """Return an empty haul in hand; who adds steps to it counts them as in hand in the same breath."""
+        """Return an empty haul in hand; the caller counts steps it adds as in hand without a gap."""
         haul = Haul([], [])
         haul.is_open = True
         self._hand.append(haul)
         return haul
 
     def declare_with(self, haul: Haul) -> None:
-        """Have a haul in hand declare the losses not declared so far."""
+        """Assign all undeclared losses to a haul in hand."""
         if self._undeclared:
             fresh = self._declaring
             self._declaring = self._undeclared
@@ -189,13 +190,13 @@ class Ledger:
         self._declaring = none
 
     def drop_haul(self, haul: Haul) -> None:
-        """Forget a haul that accounts for nothing."""
+        """Discard a haul that has neither steps nor losses."""
         if haul.is_open:
             haul.is_open = False
             self._hand.remove(haul)
 
     def split(self, haul: Haul) -> tuple[Haul, Haul]:
-        """Replace a haul in hand by its halves; losses go with the first."""
+        """Replace a haul in hand with its two halves; losses go with the first half."""
         if len(haul.steps) < 2:
             raise Invariant("a haul of fewer than two steps was split")
         middle = len(haul.steps) // 2
@@ -209,7 +210,7 @@ class Ledger:
         return first, second
 
     def settle(self, haul: Haul, size: int) -> None:
-        """Count a haul as stored, unless it was given up in the meantime."""
+        """Count a haul as stored, unless it has been given up in the meantime."""
         count = len(haul.steps)
         self.batches += 1
         self.bytes += size
@@ -222,11 +223,11 @@ class Ledger:
 
     @property
     def keeping(self) -> bool:
-        """Whether the carrier keeps anything, be it without steps."""
+        """Whether the carrier keeps anything, even batches without steps."""
         return bool(self._kept)
 
     def keep(self, haul: Haul, key: int, size: int) -> None:
-        """Take note that the carrier keeps a haul under ``key``, unless the haul was given up meanwhile."""
+        """Record that the carrier keeps a haul under ``key``, unless the haul has been given up meanwhile."""
         if not haul.is_open and (haul.steps or haul.drops):
             return
         kept = self._kept[key] = _Kept(haul, size)
@@ -241,7 +242,7 @@ class Ledger:
             self._hand.remove(haul)
 
     def settle_kept(self, key: int) -> None:
-        """Count as stored what was kept under ``key``."""
+        """Count the haul kept under ``key`` as stored."""
         kept = self._kept.get(key)
         self.changes += 1
         if kept is not None and not kept.count:
@@ -256,7 +257,7 @@ class Ledger:
         self._release(key)
 
     def give_up_kept(self, key: int, reason: str) -> None:
-        """Count as dropped what was kept under ``key``; its losses, and these, wait to be declared."""
+        """Count the haul kept under ``key`` as dropped; its steps and its losses must be declared again."""
         kept = self._kept.get(key)
         if kept is None:
             return
@@ -275,7 +276,7 @@ class Ledger:
             heappop(self._kept_firsts)
 
     def give_up(self, haul: Haul, reason: str) -> None:
-        """Count a haul's steps as dropped; its losses, and these, wait to be declared."""
+        """Count a haul's steps as dropped; its steps and its losses must be declared again."""
         if not haul.is_open:
             return
         count = len(haul.steps)
@@ -301,7 +302,7 @@ class Ledger:
 
 
 def _merged(losses: Iterable[Loss]) -> list[Loss]:
-    """Return losses in rising order, neighbours of one reason as one."""
+    """Return losses in ascending order, merging adjacent ones with the same reason."""
     merged: list[Loss] = []
     for loss in sorted((loss for loss in losses if loss.count), key=lambda loss: loss.first):
         last = merged[-1] if merged else None
@@ -313,7 +314,7 @@ def _merged(losses: Iterable[Loss]) -> list[Loss]:
 
 
 def runs_of(numbers: list[int]) -> list[tuple[int, int]]:
-    """Return rising numbers as first numbers and counts."""
+    """Return ascending numbers as runs: pairs of first number and count."""
     if not numbers:
         return []
     if numbers[-1] - numbers[0] == len(numbers) - 1:

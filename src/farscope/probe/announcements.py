@@ -1,4 +1,4 @@
-"""What a probe knows of its charts, so that any batch can introduce them."""
+"""A probe's registry of its charts, from which any batch can introduce them."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from farscope.records.structure import ChartStructure
 from farscope.wire.batch import ChartEntry
 
 STOPPED_KEPT = 256
-"""Stopped charts a probe goes on introducing to late joiners; beyond, it forgets the one stopped first."""
+"""Stopped charts that a probe still introduces to late joiners; beyond this, the first is forgotten."""
 UNSAID_KEPT = 4_096
-"""Stopped charts whose stop waits to be sent, as while the log is away; beyond, the first never is."""
+"""Stops waiting to be sent, as while the log is unreachable; beyond this, the oldest is never sent."""
 NEWS_KEPT = 100_000
-"""Starts and stops that the pump has not seen, as while a log hangs; beyond, the first are forgotten: such a
-chart is known by its steps alone, without its structure."""
+"""Starts and stops the pump has not processed yet, for example while a log hangs. Beyond this, the oldest are
+forgotten: such a chart is known only by its steps, without its structure."""
 
 
 class _News(NamedTuple):
-    """Something that became known of a chart."""
+    """A change reported for a chart."""
 
     serial: int
     name: str
@@ -39,14 +39,14 @@ class _Known:
     number: int = 0
     stopped_at: int | None = None
     dormant: bool = False
-    """Known from before a fork, and not seen to live in this process."""
+    """Known from before a fork, with no sign of life in this process yet."""
 
 
 class Roster:
     """The charts of one probe by serial.
 
-    ``announce`` and ``stopped`` may be called from anywhere, a finaliser in the middle of any other method
-    included: they add to a queue, which is atomic. All else belongs to the pump's thread.
+    ``announce`` and ``stopped`` may be called from any thread, and from a finaliser that interrupts any other
+    method: they only append to a queue, which is atomic. All other methods belong to the pump's thread.
     """
 
     def __init__(self) -> None:
@@ -54,25 +54,25 @@ class Roster:
         self._known: dict[int, _Known] = {}
         self._changed: set[int] = set()
         self._passing: OrderedDict[int, None] = OrderedDict()
-        """Charts that are forgotten in the end, first those that come first: stopped, or never announced."""
+        """Charts to be forgotten eventually, oldest first: stopped, or never announced."""
 
     def reset(self) -> None:
-        """Keep what is known of the charts but announce none before it shows life; for a forked child."""
+        """Keep all known charts, but announce each only after it shows a sign of life; for a forked child."""
         self.hear()
         self._changed = set()
         for known in self._known.values():
             known.dormant = True
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Take a chart's structure, present state and last step number; it lives (again)."""
+        """Record a chart's structure, current state and last step number, and mark it as alive (again)."""
         self._news.append(_News(chart.serial, chart.name, structure, state, number))
 
     def stopped(self, chart: ChartId, next_number: int) -> None:
-        """Take note that a chart was stopped when the probe's next number was ``next_number``."""
+        """Record that a chart was stopped when the probe's next number was ``next_number``."""
         self._news.append(_News(chart.serial, chart.name, stopped_at=next_number))
 
     def hear(self) -> None:
-        """Enter what is new; it stays new until it is entered whole, since a fork may come at any moment."""
+        """Apply queued changes; each stays queued until fully applied, since a fork may happen any time."""
         news = self._news
         while news:
             self._enter(news[0])
@@ -94,7 +94,7 @@ class Roster:
             known.state, known.number = news.state, news.number
 
     def _pass(self, serial: int) -> None:
-        """Let a chart be forgotten when its turn comes."""
+        """Queue a chart to be forgotten."""
         self._passing[serial] = None
         self._trim()
 
@@ -111,7 +111,7 @@ class Roster:
         self._changed.discard(serial)
 
     def follow(self, steps: Iterable[RawStep]) -> set[int]:
-        """Bring states and numbers up to the last of ``steps``; return the serials of their charts."""
+        """Update states and step numbers from ``steps``; return the serials of their charts."""
         self.hear()
         last = {step[0][3]: step for step in steps}
         for serial, (chart, number, shape, *_) in last.items():
@@ -128,20 +128,20 @@ class Roster:
         return set(last)
 
     def mentioned(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
-        """Return short entries, without structures, of the charts given."""
+        """Return short entries, without structures, for the given charts."""
         return [self._entry(serial, head)._replace(structure=None) for serial in sorted(serials)]
 
     def everything(self, head: int) -> list[ChartEntry]:
-        """Return an entry, with its structure, of every chart that shows life; all changes are in them."""
+        """Return an entry with structure for every live chart; this includes all pending changes."""
         self.hear()
         entries = [self._entry(serial, head) for serial in sorted(self._known) if self._lives(serial)]
         self._said([serial for serial in self._changed if self._ready(serial, head)])
         return entries
 
     def changes(self, head: int) -> list[ChartEntry]:
-        """Return entries of charts announced or stopped since these were last asked for.
+        """Return entries of charts announced or stopped since the last call.
 
-        ``head`` is the number below which every step was sent: a stop waits for the chart's last step.
+        All steps with numbers below ``head`` were sent: a stop is held back until the chart's last step was.
         """
         self.hear()
         ready = sorted(serial for serial in self._changed if self._ready(serial, head))
@@ -154,7 +154,7 @@ class Roster:
         self._trim()
 
     def has_changes(self) -> bool:
-        """Whether there are changes nobody asked for yet."""
+        """Whether there are changes not yet returned by ``changes``."""
         return bool(self._news or self._changed)
 
     def _lives(self, serial: int) -> bool:

@@ -1,4 +1,4 @@
-"""A log that does not store: when to try again, and what to say about it."""
+"""Retries while a log does not store: when to try again, and what to log about it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,26 @@ from farscope.probe.clock import Clock
 LOGGER = logging.getLogger("farscope")
 
 FIRST_BACK_OFF_S = 0.1
-"""Upper end of the first wait; doubled by every failure that follows."""
+"""Upper bound of the first wait; doubled after each further failure."""
 LONGEST_BACK_OFF_S = 2.0
-"""No wait is longer, however long a log has been away: one that is back is soon noticed, and with the
-seconds that an attempt under way may take, within ten."""
+"""Upper bound of any wait, however long the log has been unreachable. Its return is therefore noticed soon:
+within ten seconds, including the time that an attempt in progress may take."""
 REFUSED_BACK_OFF_S = 5.0
-"""Least upper end of the wait after a refusal, which mends itself only when a person does something."""
+"""Minimum upper bound of the wait after a refusal, which only ends when somebody intervenes."""
 LEAST_BACK_OFF_S = 0.01
-"""No wait is shorter, so that even the luckiest jitter is no busy loop."""
+"""Lower bound of any wait, so that jitter never leads to a busy loop."""
 
 
 class Trouble:
-    """One probe's trouble with its log; used by the pump's thread alone.
+    """Retry state of one probe whose log fails; used only by the pump's thread.
 
-    Waits are drawn evenly from zero to the present upper end ("full jitter"): a hundred probes that
-    lost one broker do not come back at one instant. The start and the end of a loss are logged once each.
+    Waits are drawn uniformly between zero and the current upper bound ("full jitter"), so that a hundred
+    probes that lost the same broker do not all return at once. The start and the end of a loss are logged
+    once each.
     """
 
     def __init__(self, clock: Clock, who: str) -> None:
-        """``who`` names probe and log in what is logged; no password in it."""
+        """``who`` names the probe and its log in log messages; it contains no password."""
         self._clock = clock
         self._who = who
         self._failures = 0
@@ -39,9 +40,9 @@ class Trouble:
         self._losing = False
 
     def failed(self, error: Exception, dropped: int) -> float:
-        """Take note of a failed attempt; return how many seconds to wait before the next.
+        """Record a failed attempt; return the number of seconds to wait before the next one.
 
-        ``dropped`` is how many steps the probe has dropped so far.
+        ``dropped`` is the number of steps the probe has dropped so far.
         """
         if not self._failures:
             self._since_s = self._clock.monotonic_s()
@@ -54,7 +55,7 @@ class Trouble:
         return max(LEAST_BACK_OFF_S, upper * self._clock.chance())
 
     def over(self, dropped: int) -> None:
-        """Take note that the log has stored."""
+        """Record that the log has stored a batch."""
         if not self._failures:
             return
         LOGGER.warning(
@@ -67,7 +68,7 @@ class Trouble:
         self._failures = 0
 
     def watch(self, dropped: int) -> None:
-        """Tell when steps begin to be dropped, and when that is over; ``dropped`` is how many were so far."""
+        """Log when the probe starts and stops dropping steps; ``dropped`` is the total so far."""
         if dropped > self._dropped and not self._losing:
             self._losing = True
             self._dropped_at_start = self._dropped

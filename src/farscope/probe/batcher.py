@@ -1,4 +1,4 @@
-"""From steps in the outbox and charts in the roster to cargo: batches of a size that travels."""
+"""Turns steps from the outbox and charts from the roster into cargo: batches within the size limit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from farscope.wire.envelope import Flags
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a probe is; new in every process."""
+    """Identity and location of a probe; new in every process."""
 
     probe: bytes
     host: str
@@ -30,19 +30,19 @@ class Origin:
 
     @classmethod
     def here(cls, clock: Clock) -> Origin:
-        """Return a new origin in this process, now."""
+        """Return a new origin for this process, starting now."""
         return cls(os.urandom(16), socket.gethostname(), os.getpid(), clock.wall_ns())
 
 
 class Parcel(NamedTuple):
-    """What one batch accounts for, and what of it travels."""
+    """The steps and losses that one batch accounts for, and the data that is sent."""
 
     haul: Haul
     cargo: Any
 
 
 class Packer:
-    """Makes batches; used by the pump's thread alone."""
+    """Makes batches; used only by the pump's thread."""
 
     def __init__(
         self, origin: Origin, outbox: Outbox, roster: Roster, carrier: AnyCarrier, clock: Clock
@@ -55,10 +55,10 @@ class Packer:
         self._unencodable = False
 
     def steps(self, limit: int) -> list[Parcel]:
-        """Take up to ``limit`` steps out of the outbox and pack them; no parcels if there is nothing to say.
+        """Take up to ``limit`` steps from the outbox and pack them; an empty list means nothing to send.
 
-        What is too large is cut into halves until it travels. A step that does not travel even alone
-        is dropped, counted and declared with the next steps.
+        A batch that is too large is halved until it fits. A step that does not fit even alone is dropped,
+        counted, and declared with the next steps.
         """
         haul = self._outbox.take(limit)
         if haul is None:
@@ -69,7 +69,7 @@ class Packer:
             haul = waiting.pop()
             try:
                 parcels.append(Parcel(haul, self._load_steps(haul)))
-            # Whatever is wrong with one step must not hold up all others behind it.
+            # One faulty step must not block all the steps after it.
             except Exception as error:
                 if not haul.steps:
                     raise
@@ -97,7 +97,7 @@ class Packer:
         return []
 
     def announcement(self, entries: Sequence[ChartEntry], flags: Flags) -> list[Parcel]:
-        """Pack entries of charts, in as many batches as it takes."""
+        """Pack chart entries into as many batches as needed."""
         parcels: list[Parcel] = []
         waiting = [list(entries)]
         while waiting:
@@ -117,7 +117,7 @@ class Packer:
         return parcels
 
     def farewell(self) -> list[Parcel]:
-        """Pack the probe's last words: all charts, and every loss not declared so far."""
+        """Pack the probe's final batches: all charts, and every loss not declared yet."""
         with self._outbox.lock:
             haul = self._outbox.ledger.take([], [])
         flags = Flags.GOODBYE | Flags.HEARTBEAT

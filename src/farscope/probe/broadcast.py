@@ -1,4 +1,4 @@
-"""Make charts visible elsewhere."""
+"""``broadcast`` and ``Probe``: make charts visible to other processes."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ from farscope.records.structure import ChartStructure
 from farscope.wire.registry import Wire
 
 CLOSE_S = 2.0
-"""How long leaving may take; what is not stored by then is dropped and counted under ``closing``."""
+"""Default timeout of ``close``; steps not stored by then are dropped and counted under ``closing``."""
 FLUSH_S = 5.0
-"""How long ``flush`` waits unless told otherwise."""
+"""Default timeout of ``flush``."""
 
 _parents_carriers: list[AnyCarrier] = []
-"""In a forked child: what the parent goes on using. Closing or freeing it here could disturb the parent."""
+"""In a forked child: carriers the parent still uses. Closing or freeing them could disturb the parent."""
 
 
 class Probe:
     """Broadcasts the steps of charts; made by ``broadcast``.
 
-    All methods may be called from any thread. A probe lives until it is closed, or the program ends,
-    whether or not somebody holds it. It does not hold its charts: one that runs by itself lives until it
-    ends, one that its caller drives as long as somebody holds it to drive it. A chart that is stopped,
-    removed or gone is let go of, and watchers see it as stopped.
+    All methods may be called from any thread. A probe lives until it is closed or the program ends, whether
+    or not the program keeps a reference to it. It keeps no charts alive: a chart that runs by itself lives
+    until it ends, one driven by its caller lives as long as the caller keeps a reference. A chart that is
+    stopped, removed or garbage-collected is released, and watchers see it as stopped.
 
-    In a forked child a probe goes on as a new one, with a new id and all counts at zero; what was
-    pending stays with the parent.
+    In a forked child a probe continues as a new one, with a new id and all counts at zero; pending steps
+    stay with the parent.
     """
 
     def __init__(
@@ -87,21 +87,21 @@ class Probe:
 
     @property
     def id(self) -> str:
-        """Hex of the 16 random bytes that tell this probe from every other."""
+        """Hex of 16 random bytes that identify this probe uniquely."""
         registry.look_for_fork()
         return self._origin.probe.hex()
 
     @property
     def stats(self) -> ProbeStats:
-        """Where every step went, at one instant."""
+        """A consistent snapshot of the outcome of every step."""
         registry.look_for_fork()
         return self._outbox.stats()
 
     def add(self, *charts: Observable) -> None:
-        """Broadcast these charts as well; what is broadcast already stays as it is.
+        """Broadcast these charts as well; charts that are already broadcast are left alone.
 
         Raises:
-            UsageError: the probe is closed, or something given is no chart.
+            UsageError: the probe is closed, or an argument is not a chart.
         """
         _check_charts(charts)
         for chart in charts:
@@ -116,29 +116,29 @@ class Probe:
             sink = ProbeSink(self._outbox, self._roster, partial(self._watched.pop, key, None))
             self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
         try:
-            # Once more for a chart that is there already: an error may have struck before it was attached.
+            # Repeated for a chart already listed: an error may have struck before it was attached.
             chart.attach(watched.sink)
         except BaseException:
             self.remove(chart)
             raise
         if self._closed:
-            # By another thread or a signal handler, perhaps before the chart was there to be detached.
+            # Closed by another thread or a signal handler, perhaps before the chart could be detached.
             self.remove(chart)
 
     def _gone(self, key: int, chart: object) -> None:
-        """Take note that a chart was collected; called wherever that happens."""
+        """Handle the garbage collection of a chart; may be called on any thread at any time."""
         watched = self._watched.get(key)
         if watched is not None and watched.chart is chart:
             self._watched.pop(key, None)
             watched.sink.end()
 
     def remove(self, *charts: Observable) -> None:
-        """Broadcast these charts no more; watchers see them as stopped. What is not broadcast stays as it is.
+        """Stop broadcasting these charts; watchers see them as stopped. Charts not broadcast are left alone.
 
-        Stopped charts, and those that nobody holds any more, need no removing. A chart may be added again.
+        Stopped charts, and those with no other references, need not be removed. A chart may be added again.
 
         Raises:
-            UsageError: something given is no chart.
+            UsageError: an argument is not a chart.
         """
         _check_charts(charts)
         for chart in charts:
@@ -151,16 +151,16 @@ class Probe:
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
         """Wait until all steps offered before this call are stored, or dropped and declared.
 
-        Returns whether it was so within ``timeout_s`` seconds. Never raises for a log in trouble.
+        Returns whether this happened within ``timeout_s`` seconds. Never raises because the log fails.
         """
         registry.look_for_fork()
         return self._pump.flush(timeout_s)
 
     def close(self, timeout_s: float = CLOSE_S) -> None:
-        """Stop broadcasting: store what is pending, say goodbye, and end within ``timeout_s`` seconds.
+        """Stop broadcasting: store pending steps, say goodbye, and end within ``timeout_s`` seconds.
 
-        What is still pending then is dropped, counted under ``closing``; what is in the spool stays there for
-        the next program. Both are reported through the logger ``farscope``. Closing twice changes nothing.
+        Steps still pending then are dropped and counted under ``closing``; those in the spool stay there for
+        the next program. Both are reported through the logger ``farscope``. Closing twice has no effect.
         """
         first, self._reported = not self._reported, True
         began_s = time.monotonic()
@@ -182,7 +182,7 @@ class Probe:
             LOGGER.warning("%s: the log hangs; no steps were pending", self)
 
     def begin_closing(self, timeout_s: float = CLOSE_S) -> None:
-        """Detach from all charts and let the pump leave, without waiting for it; ``close`` does both."""
+        """Detach from all charts and ask the pump to leave, without waiting for it as ``close`` does."""
         registry.look_for_fork()
         self._closed = True
         for key, watched in self._watched.copy().items():
@@ -194,26 +194,26 @@ class Probe:
             self._pump.begin_closing(timeout_s * (1 - GOODBYE_SHARE), timeout_s * GOODBYE_SHARE)
 
     def ended(self, timeout_s: float) -> bool:
-        """Wait until the pump has left, at most ``timeout_s`` seconds; return whether it has."""
+        """Wait up to ``timeout_s`` seconds for the pump to leave; return whether it has."""
         return not self._pump.started or self._pump.ended(timeout_s)
 
     def interrupt(self) -> None:
-        """Make the log end what it is at."""
+        """Interrupt the log's current operation."""
         self._pump.interrupt()
 
     def hold_still(self, timeout_s: float) -> bool:
-        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
+        """Keep the pump out of log and sealing code; return False if it did not leave that code in time."""
         return self._pump.hold_still(timeout_s)
 
     def go_on(self) -> None:
-        """Undo one ``hold_still`` that returned True; on the same thread."""
+        """Undo one ``hold_still`` that returned True; must be called on the same thread."""
         self._pump.go_on()
 
     def born_again(self, since_ns: int | None) -> None:
-        """Go on as a new probe in a forked child.
+        """Continue as a new probe in a forked child.
 
-        Called before anything else runs there; or, if the fork was noticed late, as soon as it was, with the
-        time from which on steps are the child's.
+        Called before anything else runs there. If the fork was noticed late, called as soon as it is noticed;
+        steps that began at ``since_ns`` or later are then the child's.
         """
         if self._closed:
             return
@@ -226,12 +226,12 @@ class Probe:
             self._outbox.start_over(since_ns)
 
     def send_waiting(self) -> None:
-        """Wake the pump if steps wait that were made before a fork was noticed."""
+        """Wake the pump if there are waiting steps made before the fork was noticed."""
         if self._outbox.backlog:
             self._outbox.rouse_sleeper()
 
     def start(self) -> None:
-        """Start the pump; from here on the probe is kept until it is closed."""
+        """Start the pump; from now on the probe is kept alive until it is closed."""
         registry.enlist(self)
         if registry.is_about_to_fork():
             self._outbox.ask_to_be_woken()
@@ -251,15 +251,15 @@ class Probe:
 
 
 class ProbeSink:
-    """What a chart hands its steps to; ``step`` is the outbox's own method, so that no call is in between.
+    """The sink attached to a chart; ``step`` is the outbox's own method, to save a call.
 
-    A ``LastingSink``: nothing in here can fail by itself, and whatever strikes leaves it whole.
+    A ``LastingSink``: it cannot fail by itself, and an error raised from outside leaves it intact.
     """
 
     __slots__ = ("_announced", "_outbox", "_release", "_roster", "step")
 
     def __init__(self, outbox: Outbox, roster: Roster, release: Callable[[], object]) -> None:
-        """``release`` is called when the chart was stopped."""
+        """``release`` is called after the chart was stopped."""
         self._outbox = outbox
         self._roster = roster
         self._release = release
@@ -267,30 +267,30 @@ class ProbeSink:
         self.step = outbox.offer
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
-        """Take a step once more, unless it had been taken when ``error`` struck."""
+        """Receive a step again, unless it had been accepted when ``error`` struck."""
         self._outbox.offer_again(step, error)
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Take a chart's structure, present state and last step's number."""
+        """Record a chart's structure, current state and last step number."""
         self._announced = chart
         self._roster.announce(chart, structure, state, number)
         self._outbox.rouse_sleeper()
 
     def stopped(self, chart: ChartId) -> None:
-        """Take note that the chart was stopped."""
+        """Record that the chart was stopped."""
         self._announced = chart
         self.end()
         self._release()
 
     def end(self) -> None:
-        """Say of a chart that watchers know that it makes no more steps here."""
+        """Report a chart known to watchers as making no more steps here."""
         if self._announced is not None:
             self._roster.stopped(self._announced, self._outbox.next_number)
             self._outbox.rouse_sleeper()
 
 
 class Watched(NamedTuple):
-    """A chart that is broadcast, held weakly, and its sink."""
+    """A broadcast chart, held weakly, and its sink."""
 
     chart: Callable[[], Observable | None]
     sink: ProbeSink
@@ -300,7 +300,7 @@ def _held_weakly(chart: Observable, gone: Callable[[object], None]) -> Callable[
     try:
         return weakref.ref(chart, gone)
     except TypeError:
-        # Of a class with slots that allow no weak references: the probe holds it until it is stopped.
+        # Its class has slots without __weakref__: the probe keeps it alive until it is stopped.
         return lambda: chart
 
 
@@ -317,34 +317,34 @@ def broadcast(
     handle_sigterm: bool = True,
     clock: Clock | None = None,
 ) -> Probe:
-    """Broadcast every step of ``charts`` from now on, with a ``with`` block or without.
+    """Broadcast every step of ``charts`` from now on; the returned probe may be used in a ``with`` block.
 
-    A chart never waits for it: its steps are left in a bounded outbox and go on their way on another
-    thread. A log that cannot be reached is retried for ever; ``Probe.stats`` tells what became of every step.
+    A chart never waits: its steps go into a bounded outbox, and another thread sends them. An unreachable
+    log is retried indefinitely; ``Probe.stats`` reports the outcome of every step.
 
     Args:
-        charts: what to broadcast; more can be added later.
-        url: where to; None is ``FARSCOPE_URL``, else the embedded log in the user's state folder.
-        key: what to seal with: a keyring, a key in base64, the path of a key file; None is
-            ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file. A file is followed when
+        charts: the charts to broadcast; more can be added later.
+        url: the destination; None means ``FARSCOPE_URL``, else the embedded log in the user's state folder.
+        key: the key to seal with: a keyring, a key in base64, or the path of a key file; None means
+            ``FARSCOPE_KEY_FILE``, else ``FARSCOPE_KEY``, else the user's key file. A file is reloaded when
             it changes.
-        wire: how steps travel: ``batches`` are sealed batches; ``lines`` are the miros Fernet lines.
-        spool: the folder in which sealed batches wait while a log on a network is away; True is one in
-            the user's state folder, False or None do without: then steps wait in memory only.
-        capacity: steps the outbox holds at most.
-        drop: what a full outbox gives up: the ``newest`` step or the ``oldest``.
-        linger_s: how long steps gather behind others before they go on their way: 0 to 2 seconds.
-        heartbeat_s: after how many seconds without a step the probe says that it lives: more than 0, at most
-            2. A longer one would make scopes call a healthy chart silent.
-        handle_sigterm: whether SIGTERM and SIGHUP close all probes of the program before they end it, within
-            2 seconds. Where somebody handles or ignores them, and on other threads than the main one, nothing
-            is changed.
-        clock: the time and chance it goes by; None is the machine's.
+        wire: the format of the steps: ``batches`` for sealed batches, ``lines`` for the miros Fernet lines.
+        spool: the folder where sealed batches wait while a network log is unreachable. True means one in
+            the user's state folder; False or None means no spool: steps then wait in memory only.
+        capacity: the maximum number of steps in the outbox.
+        drop: which step a full outbox drops: the ``newest`` or the ``oldest``.
+        linger_s: how long steps accumulate before they are sent: 0 to 2 seconds.
+        heartbeat_s: the number of seconds without a step after which the probe sends a heartbeat: more than
+            0, at most 2. With a longer interval, scopes would report a healthy chart as silent.
+        handle_sigterm: whether SIGTERM and SIGHUP close all probes of the program, within 2 seconds, before
+            they end it. Has no effect on a signal that is already handled or ignored, or when called on a
+            thread other than the main one.
+        clock: the source of time and randomness; None means the machine's.
 
     Raises:
-        BadUrl, LogRefused: the address is no good.
-        KeyringError: no key, or one that may not be used.
-        UsageError: something given is no chart, or an option has no such value.
+        BadUrl, LogRefused: the address is invalid or unusable.
+        KeyringError: there is no key, or it may not be used.
+        UsageError: an argument is not a chart, or an option has an invalid value.
     """
     _check_charts(charts)
     if drop not in ("newest", "oldest"):
@@ -373,7 +373,7 @@ def broadcast(
 
 
 def _check_pace(linger_s: float, heartbeat_s: float) -> None:
-    """Refuse times with which scopes would take a healthy probe for one that fell silent."""
+    """Reject times that would make scopes report a healthy probe as silent."""
     if not 0 < heartbeat_s <= MAX_SILENCE_S:
         raise UsageError(
             f"a heartbeat every {heartbeat_s:g} seconds: scopes call a chart silent after 5 without one",
@@ -389,7 +389,7 @@ def _check_pace(linger_s: float, heartbeat_s: float) -> None:
 def _check_charts(charts: tuple[object, ...]) -> None:
     for chart in charts:
         if isinstance(chart, type) or not (hasattr(chart, "attach") and hasattr(chart, "detach")):
-            # What was given is not shown: an address or a key may be a secret.
+            # The value itself is not shown: an address or a key may be a secret.
             raise UsageError(
                 f"a {type(chart).__name__} is not a chart that can be broadcast",
                 'give charts first and the address by name: broadcast(chart, url="sqlite:x")',

@@ -1,4 +1,4 @@
-"""Time and chance as the probe sees them, in one place so that tests may bring their own."""
+"""The probe's sources of time and randomness, in one place so that tests can replace them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Protocol
 
 
 class Bell:
-    """Wakes the one thread that waits for it.
+    """Wakes the single thread that waits for it.
 
-    Ringing is two atomic calls into C and takes no lock of ours, so that it may be done from any
-    thread, from a signal handler and from a finaliser that interrupts another ringing. Rings
-    that nobody has heard yet count as one.
+    Ringing consists of two atomic calls into C and takes no Python-level lock, so it is safe from any
+    thread, from a signal handler, and from a finaliser that interrupts another ring. Rings that have not
+    been received yet count as one.
     """
 
     __slots__ = ("_closed",)
@@ -24,21 +24,21 @@ class Bell:
         self._closed.acquire()
 
     def ring(self) -> None:
-        """Let the present or the next ``wait`` return at once."""
+        """Make the current or the next ``wait`` return at once."""
         try:
             self._closed.release()
         except RuntimeError:
             return  # rung already and not heard yet
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for a ring, at most ``timeout_s``; return whether there was one."""
+        """Wait up to ``timeout_s`` for a ring; return whether there was one."""
         return self._closed.acquire(timeout=max(0.0, timeout_s))
 
 
 class Bells:
-    """Wakes any number of threads that wait for something to become true.
+    """Wakes any number of threads that wait for a condition.
 
-    Unlike a ``Condition`` it has no lock that an error raised by a signal handler could leave taken.
+    Unlike a ``Condition``, it has no lock that an error raised by a signal handler could leave locked.
     """
 
     __slots__ = ("_bells",)
@@ -47,12 +47,12 @@ class Bells:
         self._bells: dict[Bell, None] = {}
 
     def ring(self) -> None:
-        """Let all who wait look again."""
+        """Make all waiting threads check their condition again."""
         for bell in self._bells.copy():
             bell.ring()
 
     def wait_for(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
-        """Wait until ``is_so`` returns True, at most ``timeout_s``; return whether it did."""
+        """Wait up to ``timeout_s`` until ``is_so`` returns True; return whether it did."""
         until_s = time.monotonic() + timeout_s
         bell = Bell()
         try:
@@ -68,16 +68,16 @@ class Bells:
 
 
 class Clock(Protocol):
-    """What the probe asks of its surroundings."""
+    """Time, waiting and randomness as used by the probe."""
 
     def wall_ns(self) -> int:
-        """Return nanoseconds since the epoch by this machine's clock; may jump."""
+        """Return nanoseconds since the epoch by the machine's clock, which may jump."""
 
     def monotonic_s(self) -> float:
-        """Return seconds that only ever grow."""
+        """Return seconds that never decrease."""
 
     def wait(self, bell: Bell, timeout_s: float) -> bool:
-        """Wait for ``bell``, at most ``timeout_s``; return whether it rang."""
+        """Wait up to ``timeout_s`` for ``bell``; return whether it rang."""
 
     def chance(self) -> float:
         """Return a random number from 0 up to 1."""
@@ -87,17 +87,17 @@ class SystemClock:
     """The clock of the machine."""
 
     def wall_ns(self) -> int:
-        """Return nanoseconds since the epoch by this machine's clock; may jump."""
+        """Return nanoseconds since the epoch by the machine's clock, which may jump."""
         return time.time_ns()
 
     def monotonic_s(self) -> float:
-        """Return seconds that only ever grow."""
+        """Return seconds that never decrease."""
         return time.monotonic()
 
     def wait(self, bell: Bell, timeout_s: float) -> bool:
-        """Wait for ``bell``, at most ``timeout_s``; return whether it rang."""
+        """Wait up to ``timeout_s`` for ``bell``; return whether it rang."""
         return bell.wait(timeout_s)
 
     def chance(self) -> float:
-        """Return a random number from 0 up to 1; spreads retries, keeps no secret."""
+        """Return a random number from 0 up to 1; used to spread retries, not for secrets."""
         return random.random()  # noqa: S311 - no secret

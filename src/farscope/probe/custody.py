@@ -1,4 +1,4 @@
-"""The pump's half of a spool: what the carrier keeps, and what becomes of it."""
+"""The pump's side of a spool: tracks batches kept by the carrier and their outcome."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from farscope.probe.outbox import Outbox
 from farscope.probe.transport import AnyCarrier
 
 LOOK_S = 0.05
-"""How often the pump asks what became of what is kept; so much later ``flush`` and ``stats`` hear of it."""
+"""How often the pump asks about kept batches; ``flush`` and ``stats`` see the outcome with this delay."""
 LINGER_S = 0.25
-"""How long steps gather at least while batches are kept: nobody sees them yet, and fewer batches result."""
+"""Minimum time steps accumulate while batches are kept: nobody sees them yet, and it makes fewer batches."""
 
 
 class Custody:
-    """Enters into the outbox's ledger what a carrier keeps; used by the pump's thread alone."""
+    """Records batches kept by a carrier in the outbox's ledger; used only by the pump's thread."""
 
     def __init__(self, outbox: Outbox, carrier: AnyCarrier) -> None:
         self._outbox = outbox
@@ -28,13 +28,13 @@ class Custody:
         return self._outbox.ledger.keeping
 
     def hold(self, parcels: Sequence[Parcel], first_key: int) -> None:
-        """Take note that the carrier keeps ``parcels``, the first under ``first_key``."""
+        """Record that the carrier keeps ``parcels``, the first under ``first_key``."""
         with self._outbox.lock:
             for key, parcel in enumerate(parcels, first_key):
                 self._outbox.ledger.keep(parcel.haul, key, self._carrier.size(parcel.cargo))
 
     def look(self) -> bool:
-        """Enter what has become of what was kept; return whether anything has."""
+        """Record the outcome of kept batches; return whether there was any news."""
         if not self.holding:
             return False
         news = self._carrier.news()
@@ -49,7 +49,7 @@ class Custody:
         return bool(news.stored or news.lost)
 
     def wait(self, clock: Clock, bell: Bell, until_s: float) -> bool:
-        """Wait for a moment if anything is kept and there is time; return whether that is so."""
+        """Wait briefly if anything is kept and time is left; return whether both were true."""
         left_s = until_s - clock.monotonic_s()
         if not self.holding or left_s <= 0:
             return False
@@ -57,9 +57,9 @@ class Custody:
         return True
 
     def shorter(self, due_s: float) -> float:
-        """Return how long to sleep at most instead of ``due_s``: news ring no bell."""
+        """Return the maximum sleep, given ``due_s``: news about kept batches does not ring the bell."""
         return LOOK_S if self.holding else due_s
 
     def longer(self, linger_s: float) -> float:
-        """Return how long to let steps gather instead of ``linger_s``."""
+        """Return how long to let steps accumulate, given ``linger_s``."""
         return max(linger_s, LINGER_S) if self.holding else linger_s

@@ -1,4 +1,4 @@
-"""The probes that live in this process: what happens to them at its exit and at a fork."""
+"""The registry of live probes in this process: handles exit and forks."""
 
 from __future__ import annotations
 
@@ -13,68 +13,68 @@ from farscope.records.fork_hooks import at_fork, began_ns, notice_fork, noticed_
 
 
 class Living(Protocol):
-    """What the registry asks of a probe."""
+    """The interface of a probe that the registry uses."""
 
     def begin_closing(self, timeout_s: float) -> None:
-        """Start to close, without waiting."""
+        """Start closing, without waiting."""
 
     def ended(self, timeout_s: float) -> bool:
-        """Wait until all is stored and goodbye is said."""
+        """Wait up to ``timeout_s`` until all is stored and goodbye is said; return whether it is."""
 
     def interrupt(self) -> None:
-        """Make the log end what it is at."""
+        """Interrupt the log's current operation."""
 
     def close(self, timeout_s: float) -> None:
         """Close within ``timeout_s``."""
 
     def hold_still(self, timeout_s: float) -> bool:
-        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
+        """Keep the pump out of log and sealing code; return False if it did not leave that code in time."""
 
     def go_on(self) -> None:
         """Undo one ``hold_still`` that returned True."""
 
     def born_again(self, since_ns: int | None) -> None:
-        """Go on in a forked child as a new probe, with steps from ``since_ns`` on if it is given."""
+        """Continue in a forked child as a new probe, keeping steps from ``since_ns`` on if it is given."""
 
     def send_waiting(self) -> None:
-        """Send what a child whose fork was noticed late had left by then."""
+        """Send the steps a child made before its fork was noticed."""
 
 
 EXIT_S = 2.0
-"""How long all probes together may hold up the exit of a program."""
+"""Maximum delay of a program's exit, for all probes together."""
 GOODBYE_SHARE = 0.25
-"""The part of any time for closing that is kept for ending a hanging attempt and saying goodbye."""
+"""Share of a closing timeout reserved for interrupting a hanging attempt and saying goodbye."""
 FORK_S = 0.5
-"""How long all probes together may hold up a fork; a log that hangs for longer does not stop the fork."""
+"""Maximum delay of a fork, for all probes together; a log that hangs for longer does not stop the fork."""
 LAST = -100
-"""Priority among what ends a child of multiprocessing: after the user's own."""
+"""Finalizer priority in multiprocessing children: run after the user's finalizers."""
 
-# Keeps probes alive that nobody else holds; a dict because its single operations need no lock.
+# Keeps otherwise unreferenced probes alive; a dict because its single operations need no lock.
 _living: dict[int, Living] = {}
-# By thread, since two may fork at once.
+# Keyed by thread, since two may fork at once.
 _held: dict[int, list[Living]] = {}
 _hooked_pid = 0
 
 
 def enlist(probe: Living) -> None:
-    """Keep a probe until it is closed, closed at the latest by the end of the process."""
+    """Keep a probe alive until it is closed, at the latest when the process ends."""
     look_for_fork()
     _living[id(probe)] = probe
     hook_children()
 
 
 def dismiss(probe: Living) -> None:
-    """Let go of a probe that was closed."""
+    """Release a closed probe."""
     _living.pop(id(probe), None)
 
 
 def any_lives() -> bool:
-    """Return whether there is a probe that is not closed."""
+    """Return whether any probe is still open."""
     return bool(_living)
 
 
 def close_all(timeout_s: float = EXIT_S) -> None:
-    """Close every probe, all of them within ``timeout_s``: they flush, and are interrupted, side by side."""
+    """Close all probes within ``timeout_s`` in total: they are flushed, and interrupted, in parallel."""
     look_for_fork()
     probes = list(_living.values())
     flushed_s = time.monotonic() + timeout_s * (1 - GOODBYE_SHARE)
@@ -89,12 +89,12 @@ def close_all(timeout_s: float = EXIT_S) -> None:
 
 
 def hook_children() -> None:
-    """See to it that a process which ends without ``atexit`` closes its probes too, once in each process."""
+    """Make a process that ends without ``atexit`` close its probes too; takes effect once per process."""
     global _hooked_pid  # noqa: PLW0603 - what was done once in this process
     if _hooked_pid == os.getpid():
         return
     for package in ("multiprocessing", "billiard"):
-        # The second is what Celery has instead of the first.
+        # Celery uses the second in place of the first.
         process, util = (sys.modules.get(f"{package}.{name}") for name in ("process", "util"))
         if process is not None and util is not None and _is_child(process):
             _hooked_pid = os.getpid()
@@ -111,7 +111,7 @@ def _is_child(process: Any) -> bool:
 
 
 def _close_before(worker: Any) -> None:
-    """Close probes before a worker of billiard's pool ends by ``os._exit``, which skips finalizers."""
+    """Close probes before a worker of a billiard pool ends with ``os._exit``, which skips finalizers."""
     end = worker._do_exit  # noqa: SLF001 - there is nothing public on this way out
 
     def close_and_end(*args: Any, **kwargs: Any) -> None:
@@ -122,25 +122,25 @@ def _close_before(worker: Any) -> None:
 
 
 def is_about_to_fork() -> bool:
-    """Return whether this process is that of uWSGI which loads a program and then forks its workers.
+    """Return whether this is the uWSGI master process, which loads a program and then forks its workers.
 
-    Nothing keeps libraries still during such a fork, so a probe rather has none in use before its first step.
+    Nothing keeps libraries idle during such a fork, so a probe avoids using any before its first step.
     """
     number = getattr(sys.modules.get("uwsgi"), "worker_id", None)
     return number is not None and number() == 0
 
 
 def look_for_fork() -> None:
-    """Let probes go on in this process if it was forked without Python's knowledge."""
+    """Let probes continue in this process if it was forked without Python's knowledge."""
     if notice_fork():
-        # Not before all else was put right: a log gives up the files that are open then, its parent's.
+        # Only after all other fork hooks: a log then gives up the open files, which are its parent's.
         for probe in list(_living.values()):
             probe.send_waiting()
 
 
 def _before_fork() -> None:
-    # Libraries below a log or a seal, as SQLite and OpenSSL, have locks nobody renews in a child: forked
-    # while a pump is in there, the child would wait for ever at its own first use of the library.
+    # Libraries used by a log or a seal, such as SQLite and OpenSSL, have locks that are not reset in a
+    # child: if forked while a pump is inside one, the child would hang at its own first use of it.
     end_s = time.monotonic() + FORK_S
     _held[get_ident()] = [
         probe for probe in list(_living.values()) if probe.hold_still(max(0.0, end_s - time.monotonic()))
@@ -159,7 +159,7 @@ def _after_fork_in_child() -> None:
         probe.born_again(since_ns)
 
 
-# Registered when this module is loaded, which is early: the last registered runs first, and the program's
-# own handlers may still make steps. By then threads that are no daemons have ended; the pumps have not.
+# Registered when this module is loaded, which is early: handlers run in reverse order, and the program's
+# own may still make steps. By then all non-daemon threads have ended; the pumps, being daemons, have not.
 atexit.register(close_all)
 at_fork(before=_before_fork, in_parent=_after_fork_in_parent, in_child=_after_fork_in_child)

@@ -1,4 +1,4 @@
-"""Where charts leave their steps and go on: bounded, numbered, never in anybody's way."""
+"""The outbox: a bounded, numbered queue where charts leave their steps without ever blocking."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from farscope.records.fork_hooks import unset_by_forks
 from farscope.records.step import RawStep
 
 OUTBOX_STEPS = 100_000
-"""Steps an outbox holds (some 30 MB); beyond, steps are dropped by policy, counted and declared."""
+"""Steps an outbox holds (about 30 MB); beyond this, steps are dropped by policy, counted and declared."""
 OUTBOX_TEXT = 16_000_000
-"""Characters of free text an outbox holds beside; a step whose text finds no room is one without room."""
+"""Characters of free text an outbox holds; a step whose text exceeds this is treated as finding it full."""
 
 DropPolicy = Literal["newest", "oldest"]
-"""Which step a full outbox gives up: the one just offered, or the one that has waited longest."""
+"""Which step a full outbox drops: the one just offered, or the one that has waited longest."""
 
 
 class Receipt:
-    """Whether a step was taken, be it to be counted as dropped."""
+    """Whether a step was accepted, even if only to be counted as dropped."""
 
     __slots__ = ("given",)
 
@@ -34,19 +34,19 @@ class Receipt:
 
 
 class Outbox:
-    """Takes steps from any number of chart threads, and hands them to one pump.
+    """A queue of steps from any number of chart threads to one pump.
 
     ``offer`` is the hot path. Appending to a deque is atomic, and a step's number is its place in
     the deque, so a chart takes no lock, whether there is room or not; threads that offer in the same instant
     may exceed the capacity by one step each. A step that finds no room leaves a ``Loss`` in
-    its place (a run of them leaves one), so that numbers need no counter of their own.
+    its place (one for a whole run of them), so that numbering needs no separate counter.
 
-    A finaliser or a signal handler may strike between any two calls, offer steps itself, ask for the counts,
-    close the probe, or raise an error that the program waits for. So whatever changes several things does so
+    A finaliser or a signal handler may run between any two calls, offer steps itself, read the counts, close
+    the probe, or raise an error that the program expects. Code that changes several things therefore does so
     in statements that call nothing, or in a last one that makes a single call into C: between those, CPython
-    runs neither of them, and no other thread. What such statements go by is looked at in them again.
+    runs no handler, no finaliser and no other thread. Conditions are checked again in those statements.
 
-    Pump and whoever closes hold ``lock`` for what they do one after the other; nobody else takes it.
+    The pump and a closing thread serialise their work with ``lock``; nobody else takes it.
     """
 
     __slots__ = (
@@ -57,24 +57,24 @@ class Outbox:
     def __init__(
         self, wake: Callable[[], None], capacity: int = OUTBOX_STEPS, policy: DropPolicy = "newest"
     ) -> None:
-        """``wake`` is called on a chart's thread by a step that finds the pump asleep; it must not block."""
+        """``wake`` is called on a chart's thread when a step finds the pump asleep; it must not block."""
         self._wake = wake
         self._awake = unset_by_forks()
-        """Set while the pump needs no waking. In a forked child no pump is awake, and this is not set,
-        although perhaps nobody there knows of the fork: the first step finds out."""
+        """Set while the pump needs no waking. Not set in a new forked child, where no pump is awake, even if
+        the fork has not been noticed there yet: the first step notices it."""
         self._capacity = capacity
         self._policy = policy
         self.reset(asleep=False)
 
     def reset(self, *, asleep: bool) -> None:
-        """Begin anew with nothing in it, number 0 and a fresh lock; ``asleep``: the first step wakes."""
+        """Reset to empty, with number 0 and a new lock; if ``asleep``, the first step wakes the pump."""
         self.lock = RLock()
         self.ledger = Ledger()
         self._queue: deque[RawStep | Loss] = deque()
-        self._head = 0  # the number of what stands first in the queue, or of the first of those that move
+        self._head = 0  # number of the first item in the queue, or of the first one being moved
         self._losses = 0  # Loss objects in the queue
-        self._lost = 0  # steps they stand for
-        self._gap = 0  # numbers right before the head that were dropped there and are in no list yet
+        self._lost = 0  # steps they represent
+        self._gap = 0  # numbers right before the head that were dropped and are in no list yet
         self._text = 0  # characters of free text in the queue
         self._moving: list[RawStep] = []  # steps on their way from the queue into a haul
         self._taking = False
@@ -83,7 +83,7 @@ class Outbox:
         self._awake.value = int(not asleep)
 
     def start_over(self, since_ns: int) -> None:
-        """Begin anew with those waiting steps only that began at ``since_ns`` or later; they wake nobody."""
+        """Reset, keeping only waiting steps begun at ``since_ns`` or later; these do not wake the pump."""
         waiting = self._queue
         self.reset(asleep=False)
         for step in waiting.copy():
@@ -92,7 +92,7 @@ class Outbox:
         self.ask_to_be_woken()
 
     def offer(self, step: RawStep) -> None:
-        """Leave a step; never blocks. An error of the program's own that strikes meanwhile is raised then."""
+        """Add a step; never blocks. An error raised meanwhile by the program's own code is re-raised."""
         taken: bool | Receipt = False
         try:
             queue = self._queue
@@ -110,7 +110,7 @@ class Outbox:
             raise
 
     def offer_again(self, step: RawStep, error: BaseException) -> None:
-        """Leave a step unless it was when ``error`` struck: ``offer`` sees to all but its own beginning."""
+        """Add a step unless ``offer`` had begun when ``error`` struck: it then adds the step itself."""
         trace = error.__traceback__
         while trace is not None and trace.tb_frame.f_code is not Outbox.offer.__code__:
             trace = trace.tb_next
@@ -123,20 +123,20 @@ class Outbox:
             self.stay_awake()
             self._wake()
         except BaseException:
-            # Whatever struck, perhaps nobody was woken: the next step tries again.
+            # Whatever struck, the pump may not have been woken: the next step tries again.
             self._awake.value = 0
             raise
 
     def rouse_sleeper(self) -> None:
-        """Wake the pump if it asked for it, or is the parent's."""
+        """Wake the pump if it asked to be woken, or belongs to the parent process."""
         if not self._awake:
             self.rouse()
 
     def fall_asleep(self) -> bool:
-        """Ask to be woken by the next step; False if there is work already.
+        """Ask to be woken by the next step; return False if there is work already.
 
-        The request is made before the look at the queue, and a chart appends before it looks at the request:
-        whatever the order, one of the two sees the other.
+        The pump sets the request before it checks the queue, and a chart appends before it checks the
+        request: whatever the order, one of the two sees the other.
         """
         self._awake.value = 0
         if self._queue or self.ledger.undeclared:
@@ -145,11 +145,11 @@ class Outbox:
         return True
 
     def ask_to_be_woken(self) -> None:
-        """Have the next step wake the pump, whether there is work already or not."""
+        """Make the next step wake the pump, whether or not there is work already."""
         self._awake.value = 0
 
     def stay_awake(self) -> None:
-        """Ask for no waking any more: the pump is, or is about to be, up."""
+        """Withdraw the request to be woken: the pump is, or is about to be, awake."""
         self._awake.value = 1
 
     def _offer_slowly(self, step: RawStep, receipt: Receipt) -> None:
@@ -171,9 +171,9 @@ class Outbox:
         return len(self._queue) < self._room and self._text + size <= OUTBOX_TEXT
 
     def _drop_newest(self, loss: Loss, receipt: Receipt) -> None:
-        """Count a step as dropped in its place; ``loss`` is put there unless one stands there already."""
+        """Count a step as dropped at its position; queue ``loss`` there unless one is there already."""
         queue, ledger, reason = self._queue, self.ledger, self._refusal or OUTBOX_FULL
-        # From here on nothing is called but the last line.
+        # From here on only the last line makes a call.
         last: Any = queue[-1] if queue else None
         receipt.given = True
         ledger.changes += 1
@@ -188,7 +188,7 @@ class Outbox:
             queue.append(loss)
 
     def _drop_head(self) -> bool:
-        """Give up what has waited longest; False if that must not be at the moment."""
+        """Drop the step that has waited longest; return False if that is not allowed at the moment."""
         queue, ledger = self._queue, self.ledger
         item = queue[0] if queue else None
         if item is None:
@@ -196,7 +196,7 @@ class Outbox:
         count, size = (item.count, 0) if isinstance(item, Loss) else (0, _text_in(item))
         if self._taking or self._refusal is not None:
             return False
-        # From here on nothing is called but the last line: another may have dropped it meanwhile.
+        # From here on only the last line makes a call: another thread may have dropped it meanwhile.
         if queue and queue[0] is item:
             ledger.changes += 1
             if count:
@@ -213,7 +213,7 @@ class Outbox:
         return True
 
     def take(self, limit: int) -> Haul | None:
-        """Take up to ``limit`` steps and all losses on the way; None if there is neither."""
+        """Take up to ``limit`` steps and all losses among them; return None if there is neither."""
         with self.lock:
             haul = self.ledger.begin_haul()
             self._move(limit, haul)
@@ -224,7 +224,7 @@ class Outbox:
             return haul
 
     def _move(self, limit: int, haul: Haul) -> None:
-        """Move up to ``limit`` steps from the queue into ``haul``, and losses to what is to be declared."""
+        """Move up to ``limit`` steps from the queue into ``haul``, and losses to those to be declared."""
         queue = self._queue
         self._taking = True
         try:
@@ -257,7 +257,7 @@ class Outbox:
         self._queue.popleft()
 
     def _run(self, limit: int) -> int:
-        """Return how many steps stand first in the queue before a loss does, at most ``limit``."""
+        """Return the number of steps at the head of the queue before the first loss, at most ``limit``."""
         queue = self._queue
         limit = min(limit, len(queue))
         if not self._losses:
@@ -282,7 +282,7 @@ class Outbox:
         self._text -= size
 
     def retire(self, reason: str) -> None:
-        """Give up all that is pending, and from now on every step that is offered."""
+        """Drop all pending steps, and every step offered from now on."""
         with self.lock:
             self._refusal = self._refusal or reason
             self._room = 0
@@ -291,22 +291,22 @@ class Outbox:
 
     @property
     def retired(self) -> bool:
-        """Whether the outbox has given up."""
+        """Whether the outbox has been retired."""
         return self._refusal is not None
 
     @property
     def next_number(self) -> int:
-        """The number the next step will get."""
+        """The number that the next step will get."""
         return self.stats().emitted
 
     @property
     def head(self) -> int:
-        """The number of the first step that waits: all below were taken."""
+        """The number of the first waiting step: all below it were taken."""
         return self._head
 
     @property
     def backlog(self) -> int:
-        """Steps that wait, roughly; takes no lock."""
+        """Approximate number of waiting steps; takes no lock."""
         return len(self._queue)
 
     def accounted(self, number: int) -> bool:
@@ -319,7 +319,7 @@ class Outbox:
                 return reached >= number
 
     def stats(self) -> ProbeStats:
-        """Return a consistent picture of one instant; takes no lock."""
+        """Return a consistent snapshot; takes no lock."""
         ledger = self.ledger
         while True:
             changes = ledger.changes
@@ -332,7 +332,7 @@ class Outbox:
                 break
         waiting -= losses
         if refusal is not None and waiting:
-            # A chart that had looked before the outbox retired has left its step after that.
+            # A chart that checked before the outbox was retired may have added its step afterwards.
             dropped = {**dropped, refusal: dropped.get(refusal, 0) + waiting}
         return ProbeStats(
             emitted=head + moving + waiting + lost,

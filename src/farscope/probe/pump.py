@@ -1,4 +1,4 @@
-"""The one thread of a probe: takes steps out of the outbox and does not rest before they are stored."""
+"""The pump, a probe's only thread: moves steps from the outbox to the log, retrying until they are stored."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from farscope.records.outside import raised_by_a_signal_handler
 from farscope.wire.envelope import Flags
 
 THREAD_RETRY_S = 0.5
-"""How often a thread is asked for while the system has none to spare; meanwhile steps wait in the outbox."""
+"""Retry interval while the system cannot start another thread; meanwhile steps wait in the outbox."""
 
 
 class Pump:
-    """Moves steps from the outbox to the log. ``turn`` and ``rest`` are its thread's loop.
+    """Moves steps from the outbox to the log. ``turn`` and ``rest`` form its thread's loop.
 
-    A turn does not end before the log has stored everything the turn took: batches once loaded wait
-    and keep their numbers, and the outbox is what fills, and drops, behind them.
+    A turn ends only after the log has stored everything the turn took: loaded batches wait and keep their
+    numbers, while the outbox behind them fills up and, when full, drops steps.
     """
 
     def __init__(
@@ -54,9 +54,9 @@ class Pump:
         self._trouble = Trouble(clock, who)
         self._bell = Bell()
         self._claim = Lock()
-        """Taken for good by the first thread that runs the pump: two may have been started at one time."""
+        """Acquired permanently by the first thread that runs the pump: two may have been started at once."""
         self._in_libraries = RLock()
-        """Held while SQLite, OpenSSL or a broker's client may hold locks of their own: see ``registry``."""
+        """Held while SQLite, OpenSSL or a broker's client may hold internal locks: see ``lifecycle``."""
         self._thread: Thread | None = None
         self._wanted = False
         self._retry_s = -math.inf
@@ -71,7 +71,7 @@ class Pump:
         self._sent_s = self._introduced_s = -math.inf
 
     def wake(self) -> None:
-        """Make the pump look at the outbox now; starts its thread if none ever was. Never blocks for long."""
+        """Make the pump check the outbox now; start its thread if it never ran. Never blocks for long."""
         self._wanted = True
         if self._thread is None:
             self._start()
@@ -85,7 +85,7 @@ class Pump:
         try:
             thread.start()
         except RuntimeError as error:
-            # The system has no thread left, or the interpreter is ending: whoever comes next tries again.
+            # No thread available, or the interpreter is shutting down: the next caller tries again.
             first = self._retry_s == -math.inf
             self._retry_s = time.monotonic() + THREAD_RETRY_S
             self._outbox.ask_to_be_woken()
@@ -100,11 +100,11 @@ class Pump:
 
     @property
     def started(self) -> bool:
-        """Whether there is or was a thread."""
+        """Whether the thread has ever been started."""
         return self._thread is not None
 
     def run(self) -> None:
-        """Work until told to leave; the body of the thread."""
+        """Work until asked to leave; the body of the thread."""
         if not self._claim.acquire(blocking=False):
             return
         self._thread = current_thread()
@@ -124,15 +124,15 @@ class Pump:
             self._finish()
 
     def hold_still(self, timeout_s: float) -> bool:
-        """Keep the pump out of the code of its log and its seals; False if it did not come out in time."""
+        """Keep the pump out of log and sealing code; return False if it did not leave that code in time."""
         return self._in_libraries.acquire(timeout=timeout_s)
 
     def go_on(self) -> None:
-        """Undo one ``hold_still`` that returned True; on the same thread."""
+        """Undo one ``hold_still`` that returned True; must be called on the same thread."""
         self._in_libraries.release()
 
     def turn(self) -> bool:
-        """Send what is due and what waits, once; False if it had to be given up because time is up."""
+        """Send due announcements and waiting steps once; return False if it ran out of time and gave up."""
         self._hear_of_kept()
         with self._in_libraries:
             parcels = self._introductions()
@@ -149,7 +149,7 @@ class Pump:
     def _introductions(self) -> list[Parcel]:
         now_s = self._clock.monotonic_s()
         head = self._outbox.head
-        # What only says that the probe lives says nothing once it has waited on a disk.
+        # A mere heartbeat is meaningless once it has waited on a disk.
         if not self._custody.holding and (
             now_s - self._sent_s >= self._pace.heartbeat_s
             or now_s - self._introduced_s >= self._pace.structures_s
@@ -160,27 +160,27 @@ class Pump:
         return self._packer.announcement(changes, Flags.HEARTBEAT) if changes else []
 
     def rest(self) -> None:
-        """Let steps gather behind those just sent; else sleep until one comes, or a heartbeat is due."""
+        """Let steps accumulate after those just sent, or sleep until a step arrives or a heartbeat is due."""
         if self._pressed() or self._outbox.backlog >= self._pace.batch_steps:
             if self._custody.holding:
                 self._clock.wait(self._bell, LOOK_S)
             return
         if not self._busy and not self._roster.has_changes() and self._outbox.fall_asleep():
             due_s = self._custody.shorter(self._sent_s + self._pace.heartbeat_s - self._clock.monotonic_s())
-            # A change that came before the sleeping flag went up rang no bell.
+            # A change made before the sleeping flag was set did not ring the bell.
             rang = self._roster.has_changes() or self._clock.wait(self._bell, due_s)
             self._outbox.stay_awake()
             if not rang or self._pressed() or not self._custody.holding:
-                # What ends a silence goes on its way at once; what follows it gathers.
+                # The first step after a silence is sent at once; those after it accumulate.
                 return
         self._clock.wait(self._bell, self._custody.longer(self._pace.linger_s))
 
     def _pressed(self) -> bool:
-        """Whether somebody waits for the pump: to flush, or to close."""
+        """Whether a caller is waiting for the pump, to flush or to close."""
         return self._until_s is not None or not self._outbox.accounted(self._hurry_to)
 
     def _carry(self, parcels: list[Parcel]) -> bool:
-        """Store parcels, however long it takes; False if the time for closing ran out first."""
+        """Store parcels, however long it takes; return False if the closing timeout expired first."""
         while not self._abandoned:
             self._roster.hear()
             error = self._attempt(parcels)
@@ -199,7 +199,7 @@ class Pump:
         return False
 
     def _attempt(self, parcels: list[Parcel]) -> Exception | None:
-        """Hand parcels to the log once; return what went wrong."""
+        """Pass parcels to the log once; return the error, if any."""
         try:
             with self._in_libraries:
                 kept = self._carrier.carry([parcel.cargo for parcel in parcels], self._patience_s())
@@ -236,9 +236,9 @@ class Pump:
         return sum(self._outbox.stats().dropped.values())
 
     def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was offered before this call is stored, or dropped and declared.
+        """Wait until all steps offered before this call are stored, or dropped and declared.
 
-        Returns whether it was so within ``timeout_s``. On the pump's own thread it does not wait.
+        Returns whether this happened within ``timeout_s``. On the pump's own thread it does not wait.
         """
         number = self._outbox.next_number
         if self._wanted and current_thread() is not self._thread and not self._outbox.accounted(number):
@@ -247,7 +247,7 @@ class Pump:
         return self._outbox.accounted(number)
 
     def _press_on(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
-        """Have the pump work at once, and wait until ``is_so``; as long as it has no thread, ask for one."""
+        """Make the pump work at once, and wait until ``is_so``; retry to start a missing thread."""
         until_s = time.monotonic() + timeout_s
         while True:
             self.wake()
@@ -259,10 +259,10 @@ class Pump:
                 return is_so()
 
     def close(self, flush_s: float, goodbye_s: float) -> bool:
-        """Send what waits for at most ``flush_s`` more, say goodbye within ``goodbye_s`` more, and end.
+        """Send waiting steps for up to ``flush_s``, say goodbye within a further ``goodbye_s``, and end.
 
-        Returns whether the thread has ended by itself. A thread that hangs in its log is abandoned:
-        what it held is dropped, and counted so even if the log stores it after all.
+        Returns whether the thread ended by itself. A thread that hangs in its log is abandoned: the steps
+        it held are dropped, and counted as dropped even if the log stores them after all.
         """
         if self._thread is None and not self._wanted:
             self._outbox.retire(CLOSING)
@@ -270,7 +270,7 @@ class Pump:
         end_s = time.monotonic() + flush_s + goodbye_s
         self.begin_closing(flush_s, goodbye_s)
         if self._thread is None:
-            # Whoever closes has a thread, and waits for this anyway.
+            # The closing caller has a thread, and waits for this anyway.
             self.run()
         thread = self._thread
         if thread is None or thread is current_thread():
@@ -286,16 +286,16 @@ class Pump:
         return self._done
 
     def ended(self, timeout_s: float) -> bool:
-        """Wait for the thread to end, at most ``timeout_s``; return whether it has, or is given up."""
+        """Wait up to ``timeout_s`` for the thread to end; return whether it has ended or been abandoned."""
         return self._progress.wait_for(lambda: self._done or self._abandoned, timeout_s)
 
     def interrupt(self) -> None:
-        """Make the log end what it is at, if the thread has not ended; returns at once."""
+        """Interrupt the log's current operation if the thread has not ended; return immediately."""
         if not self._done:
             self._guarded(self._carrier.interrupt, "the log could not be interrupted")
 
     def begin_closing(self, flush_s: float, goodbye_s: float) -> None:
-        """Let the thread leave as ``close`` says; does not wait for it."""
+        """Ask the thread to leave as described for ``close``, without waiting for it."""
         if self._until_s is None:
             self._goodbye_s = goodbye_s
             self._until_s = self._clock.monotonic_s() + flush_s
@@ -306,7 +306,7 @@ class Pump:
         self._bell.ring()
 
     def leave(self) -> None:
-        """Send what waits, as long as there is time; give up the rest; say goodbye."""
+        """Send waiting steps while there is time, give up the rest, and say goodbye."""
         until_s = self._until_s if self._until_s is not None else self._clock.monotonic_s()
         while not self._given_up and not self._outbox.accounted(self._outbox.next_number):
             self.turn()
@@ -316,7 +316,7 @@ class Pump:
         self._outbox.retire(CLOSING)
         if self._abandoned:
             return
-        # There is no later in which to try again: without goodbye, scopes say that the probe fell silent.
+        # Last chance: without a goodbye, scopes report that the probe fell silent.
         with self._in_libraries:
             error = self._attempt(self._packer.farewell())
         if error is not None:
@@ -325,7 +325,7 @@ class Pump:
             self._hear_of_kept()
 
     def _guarded(self, call: Callable[[], object], what: str) -> None:
-        """Leave in order whatever the log does."""
+        """Call ``call`` so that the pump ends in order whatever the log does."""
         try:
             call()
         except Exception as error:  # noqa: BLE001 - everything is accounted for; nothing of ours depends on it

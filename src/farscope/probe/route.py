@@ -1,4 +1,4 @@
-"""From what a program says to ``broadcast`` to the carrier that does it."""
+"""Maps the arguments of ``broadcast`` to the carrier that sends the batches."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from farscope.wire.registry import BATCHES, WIRES, load
 
 AnyKey: TypeAlias = Keyring | str | bytes | os.PathLike[str] | None
 SpoolPlace: TypeAlias = str | os.PathLike[str] | bool | None
-"""Where batches wait while a network log is away: a folder, True for the user's own, False for nowhere."""
+"""Where batches wait while a network log is unreachable: a folder, True for the user's, False for none."""
 
 
 class Route(NamedTuple):
-    """How steps get where they are to go."""
+    """How steps reach their destination."""
 
     make_carrier: CarrierMaker
     address: str
-    """Where to, without a password."""
+    """The destination, without a password."""
 
 
 def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
-    """Return the way to ``url``; touches nothing but the key file.
+    """Return the route to ``url``; touches nothing but the key file.
 
     Raises:
-        BadUrl, LogRefused: the address is no good.
-        KeyringError: no key, or one that may not be used.
-        UsageError: there is no such wire, or no home folder for the spool's path.
+        BadUrl, LogRefused: the address is invalid or unusable.
+        KeyringError: there is no key, or it may not be used.
+        UsageError: the wire is unknown, or there is no home folder for the spool's path.
     """
     if wire not in WIRES:
         known = " or ".join(f'wire="{name}"' for name in WIRES)

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP, which end a program without a word, turned into an orderly end."""
+"""Orderly shutdown on SIGTERM and SIGHUP, which would otherwise end a program without cleanup."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from farscope.probe.lifecycle import close_all
 from farscope.records.fork_hooks import at_fork
 
 SIGNALS: Final = ("SIGTERM", "SIGHUP")
-"""By name, since not every system has both. SIGINT needs nothing: it becomes a KeyboardInterrupt."""
+"""Names, since not every system has both. SIGINT needs no handling: it becomes a KeyboardInterrupt."""
 
 EXIT_BASE: Final = 128
-"""A process that its own death signal does not end, as the first one of a container, exits with this more."""
+"""Plus the signal's number: exit code of a process the signal cannot kill, such as a container's first."""
 
 _pid = 0
 
 
 def end_in_order() -> None:
-    """Have probes closed when one of ``SIGNALS`` ends the program; it still dies of the signal.
+    """Close all probes when one of ``SIGNALS`` ends the program, which still dies of the signal.
 
-    Does something only on the main thread, and only about a signal that nobody handles or ignores. Who
-    installs a handler later replaces this one.
+    Takes effect only on the main thread, and only for a signal that is neither handled nor ignored. A
+    handler installed later replaces this one.
     """
     global _pid  # noqa: PLW0603 - whose handlers they are
     if threading.current_thread() is not threading.main_thread():
@@ -40,7 +40,7 @@ def end_in_order() -> None:
 
 
 def _is_default(number: int) -> bool:
-    """Return whether nobody handles a signal, also not in C: Python knows what was so when it started."""
+    """Return whether a signal has no handler, not even one set in C, known to Python only as of its start."""
     if signal.getsignal(number) is not signal.SIG_DFL:
         return False
     if sys.platform == "linux":
@@ -54,18 +54,18 @@ def _is_default(number: int) -> bool:
 
 
 def _close_and_die(number: int, frame: FrameType | None) -> None:
-    """Close all probes, then die as without this: a second signal ends the process at once."""
+    """Close all probes, then die as usual; a second signal ends the process at once."""
     del frame
     signal.signal(number, signal.SIG_DFL)
     if os.getpid() == _pid:
         close_all()
     os.kill(os.getpid(), number)
-    # Still here: the first process of a container, to which default actions do not apply.
+    # Still alive: the first process of a container, to which default actions do not apply.
     os._exit(EXIT_BASE + number)
 
 
 def give_back() -> None:
-    """Undo ``end_in_order``, on the main thread; elsewhere the handlers stay, and find nothing to close."""
+    """Undo ``end_in_order`` on the main thread; elsewhere the handlers stay, with nothing to close."""
     if threading.current_thread() is not threading.main_thread():
         return
     for name in SIGNALS:
@@ -75,5 +75,5 @@ def give_back() -> None:
 
 
 if sys.platform != "win32":
-    # A child dies as it always did, unless it broadcasts by itself.
+    # A child dies as usual, unless it broadcasts itself.
     at_fork(in_child=give_back)

@@ -1,8 +1,8 @@
-"""Between pump and log: how batches travel.
+"""Carriers: the transport of batches between pump and log.
 
-The pump counts, cuts and repeats; a carrier knows what a batch becomes on its way. Sealed batches
-into a log are one carrier; the miros Fernet lines into two exchanges are another. A carrier may keep what
-it was given, as a spool does, and tell later what became of it.
+The pump counts, splits and retries; a carrier defines what is actually sent. One carrier appends sealed
+batches to a log; another publishes the miros Fernet lines to two exchanges. A carrier may keep batches, as a
+spool does, and report their outcome later.
 """
 
 from __future__ import annotations
@@ -22,65 +22,65 @@ CargoT = TypeVar("CargoT")
 
 
 class News(NamedTuple):
-    """What became of cargo that a carrier had kept, since it was last asked."""
+    """The outcome of cargo kept by a carrier, since the last call."""
 
     stored: Sequence[int] = ()
-    """Keys of what was stored."""
+    """Keys of stored cargo."""
     lost: Sequence[tuple[int, str]] = ()
-    """Keys of what was given up, and the reasons."""
+    """Keys of cargo that was given up, with the reasons."""
     failures: int = 0
-    """Attempts to store that failed."""
+    """Number of failed attempts to store."""
     last_error: str | None = None
-    """What went wrong with the last of them."""
+    """Description of the last failure."""
 
 
 NO_NEWS = News()
 
 
 class Carrier(Protocol[CargoT]):
-    """Takes batches to where scopes find them.
+    """Delivers batches to where scopes find them.
 
-    Used by the pump's thread alone, except ``interrupt``.
+    Used only by the pump's thread, except ``interrupt``.
     """
 
     def load(self, batch: Batch, flags: Flags) -> CargoT:
-        """Turn a batch into what travels; from here on it is repeated as it is and never made again.
+        """Turn a batch into cargo; retries send this cargo unchanged, it is never made again.
 
         Raises:
-            BatchTooLarge: the pump cuts the batch into smaller ones.
+            BatchTooLarge: the batch is too large; the pump splits it.
         """
 
     def size(self, cargo: CargoT) -> int:
-        """Return how many bytes travel."""
+        """Return the number of bytes sent."""
 
     def carry(self, cargo: Sequence[CargoT], timeout_s: float) -> int | None:
-        """Return when all of it is stored, in order; or when the carrier keeps it and will see to it.
+        """Deliver cargo in order; return once all of it is stored, or kept by the carrier for later delivery.
 
-        None means stored. Otherwise the first one's key is returned, the others' keys follow it,
-        and ``news`` tells later what became of each.
+        None means stored. Otherwise the key of the first item is returned, the others have the keys that
+        follow, and ``news`` reports the outcome of each later.
 
         Raises:
-            LogUnavailable: not now; the pump comes again with the same cargo.
-            LogRefused: not like this; the pump comes again later.
+            LogUnavailable: the log is unavailable; the pump retries with the same cargo.
+            LogRefused: the log refuses the cargo; the pump retries later.
         """
 
     def news(self) -> News:
-        """Return what became of cargo that was kept, since this was last asked; each key comes once."""
+        """Return the outcome of kept cargo since the last call; each key is reported once."""
 
     def interrupt(self) -> None:
         """Make a waiting ``carry`` raise soon; callable from any thread."""
 
     def close(self, timeout_s: float) -> None:
-        """Give everything back within ``timeout_s``."""
+        """Release all resources within ``timeout_s``."""
 
 
 AnyCarrier: TypeAlias = Carrier[Any]
 CarrierMaker: TypeAlias = Callable[[bytes], AnyCarrier]
-"""Makes the carrier of the probe whose id is given; called again, with a new id, after every fork."""
+"""Makes the carrier for a probe id; called again, with a new id, after every fork."""
 
 
 class SealedCarrier:
-    """Encodes and seals each batch, and appends it to a log."""
+    """A carrier that encodes and seals each batch, and appends it to a log."""
 
     def __init__(self, writer: LogWriter, keyring: Keyring, probe: bytes) -> None:
         self._writer = writer
@@ -88,7 +88,7 @@ class SealedCarrier:
         self._next = 0
 
     def load(self, batch: Batch, flags: Flags) -> bytes:
-        """Return the sealed batch; a batch number is used up only by one that has the right size."""
+        """Return the sealed batch; a batch that is too large does not use up a batch number."""
         body = encode_body(batch)
         if len(body) + OVERHEAD_BYTES > MAX_BATCH_BYTES:
             raise BatchTooLarge(f"a body of {len(body)} bytes, sealed, is over {MAX_BATCH_BYTES}")
@@ -105,7 +105,7 @@ class SealedCarrier:
         self._writer.append(cargo, timeout_s)
 
     def news(self) -> News:
-        """Return that there are none: nothing is kept here."""
+        """Return empty news: this carrier keeps nothing."""
         return NO_NEWS
 
     def interrupt(self) -> None:

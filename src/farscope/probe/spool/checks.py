@@ -1,4 +1,4 @@
-"""Examining what waits in a spool: how much, for where, and who is to send it."""
+"""Checks on a spool: how much is waiting, for which destination, and which program will send it."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from farscope.probe.spool.sqlite import connect_reading, writer_lives
 
 
 class Amount(NamedTuple):
-    """What waits of some programs for one destination."""
+    """Amount of data left by some programs that is waiting for one destination."""
 
     probes: frozenset[str] = frozenset()
     batches: int = 0
     bytes: int = 0
     unreadable: int = 0
-    """Files that could not be read; what is in them is not counted."""
+    """Number of unreadable files, whose contents are not counted."""
 
     def __add__(self, other: object) -> Amount:
         if not isinstance(other, Amount):
@@ -39,7 +39,7 @@ class Amount(NamedTuple):
 
 
 def examine_spool(root: Path) -> Iterator[Check]:
-    """Look at all destinations' folders under ``root``; changes nothing. Yields nothing if nothing waits."""
+    """Check the folders of all destinations under ``root``, read-only. Yields nothing if none is waiting."""
     try:
         folders = sorted(path for path in root.iterdir() if path.is_dir())
     except FileNotFoundError:
@@ -52,7 +52,7 @@ def examine_spool(root: Path) -> Iterator[Check]:
 
 
 def nothing_waits(root: Path) -> Check:
-    """Tell that there is nothing to look at."""
+    """Return the check result for an empty spool."""
     return ok("spool", f"nothing waits in {root}")
 
 
@@ -85,7 +85,7 @@ def _amount(probe: str, path: Path, *, lives: bool) -> Amount:
         with closing(connect_reading(path, lives=lives)) as connection:
             row = connection.execute("SELECT count(*), coalesce(sum(length(data)), 0) FROM batch").fetchone()
     except (sqlite3.Error, OSError):
-        # It may also have been sent and removed just now.
+        # It may also have just been sent and removed.
         return Amount(frozenset({probe}), unreadable=1) if path.exists() else Amount()
     batches, size = row
     return Amount(frozenset({probe}), batches, size) if batches else Amount()

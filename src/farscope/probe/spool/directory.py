@@ -1,4 +1,4 @@
-"""Where spools lie: a folder for each destination, a file in it for each probe in trouble."""
+"""Layout of spools on disk: a folder per destination, with a file for each probe whose log fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from farscope.probe.spool.file import SpoolFile
 from farscope.probe.spool.sqlite import wal_bytes, writer_lives
 
 MAX_LEFT_BYTES: Final = 1024**3
-"""1 GiB left by programs that are gone for one destination; beyond it the oldest files are removed."""
+"""1 GiB left by ended programs per destination; beyond this, the oldest files are removed."""
 
 _NAME_LENGTH: Final = 80
 _HASH_LENGTH: Final = 12
@@ -26,10 +26,10 @@ _LOGGER = logging.getLogger("farscope")
 
 
 def default_spool_root() -> Path | None:
-    """Return where a user's spools lie: beside the embedded log in the user's state folder.
+    """Return the folder of a user's spools: next to the embedded log in the user's state folder.
 
-    None where the user has no home folder, as in a container with an unnamed user: nothing asked for a spool
-    there, so its lack is not an error.
+    None if the user has no home folder, as in a container with an unnamed user: a spool was not requested
+    explicitly, so its absence is not an error.
     """
     try:
         return state_folder(os.environ, sys.platform).parent / "spool"
@@ -38,7 +38,7 @@ def default_spool_root() -> Path | None:
 
 
 class SpoolFolder:
-    """The spool of one destination; may be used from any thread."""
+    """The spool folder of one destination. Thread-safe."""
 
     def __init__(self, root: Path, destination: str) -> None:
         # A later change of the working directory must not move the folder.
@@ -46,16 +46,16 @@ class SpoolFolder:
         self.path = root.absolute() / name
 
     def make_file(self, name: str) -> SpoolFile:
-        """Make a file of our own; raises ``OSError`` or ``sqlite3.Error``."""
+        """Create a file owned by this process; raises ``OSError`` or ``sqlite3.Error``."""
         return SpoolFile.make(self.path, name)
 
     def left_behind(self) -> list[Path]:
-        """Return the files whose owners are gone, oldest first."""
+        """Return the files whose owners have ended, oldest first."""
         found = sorted((name.created_ns, path) for name, path in spool_files(self.path))
         return [path for _, path in found if not writer_lives(path)]
 
     def keep_within(self, max_bytes: int = MAX_LEFT_BYTES) -> None:
-        """Remove the oldest files of owners that are gone while all of them are more than ``max_bytes``."""
+        """Remove the oldest files of ended owners until the rest take no more than ``max_bytes``."""
         left = [(path, _size(path)) for path in self.left_behind()]
         excess = sum(size for _, size in left) - max_bytes
         for path, size in left:
@@ -75,10 +75,10 @@ class SpoolFolder:
 
 
 def spool_files(folder: Path) -> list[tuple[FileName, Path]]:
-    """Return the spool's files in ``folder``, none if it is not there or may not be read."""
+    """Return the spool files in ``folder``; none if it does not exist or may not be read."""
     try:
         with os.scandir(folder) as entries:
-            # A pipe or a device is never opened: it would hold up who reads it.
+            # A pipe or a device is never opened: it would block the reader.
             paths = [
                 folder / entry.name
                 for entry in entries
@@ -91,7 +91,7 @@ def spool_files(folder: Path) -> list[tuple[FileName, Path]]:
 
 
 def destination_of(folder: Path) -> str | None:
-    """Return whose spool ``folder`` is; None if its name does not tell all of it."""
+    """Return the destination of a spool folder; None if the folder's name does not contain all of it."""
     quoted, _, hashed = folder.name.rpartition("-")
     destination = unquote(quoted)
     return destination if _hash(destination) == hashed else None

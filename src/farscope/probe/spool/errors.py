@@ -1,4 +1,4 @@
-"""What goes wrong with SQLite, in the words of a log: unavailable now, or refused."""
+"""SQLite errors translated to log errors: unavailable for now, or refused."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ _CODE_MASK: Final = 0xFF
 """SQLite's extended error codes carry the plain one in their low byte."""
 
 UNREADABLE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
-"""The file itself is at fault."""
+"""Error codes that mean the file itself is at fault."""
 
 
 def code_of(error: sqlite3.Error) -> int:
-    """Return SQLite's plain error code, or 0 where the error is Python's own."""
+    """Return SQLite's plain error code, or 0 if the error was raised by Python itself."""
     return getattr(error, "sqlite_errorcode", 0) & _CODE_MASK
 
 
 def from_sqlite(error: sqlite3.Error, folder: Path) -> LogError:
-    """Return what ``error``, met with a file in ``folder``, means for the log."""
+    """Return the log error for ``error``, which was raised for a file in ``folder``."""
     what = f"cannot write to the log folder {folder}: {error}"
     match code_of(error):
         case sqlite3.SQLITE_FULL:

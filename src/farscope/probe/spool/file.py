@@ -1,7 +1,7 @@
-"""One file of the spool: an embedded log's file whose rows are taken out again.
+"""One file of the spool: an embedded log's file whose rows are removed once sent.
 
-The format is that of the embedded log, the file's owner is whoever holds its lock: the probe that made
-it, or, once that is gone, a process that took it over.
+Its format is that of the embedded log. The owner of a file is the holder of its lock: the probe that made it
+or, after that has ended, a process that took the file over.
 """
 
 from __future__ import annotations
@@ -29,52 +29,52 @@ from farscope.records.folders import make_folder
 from farscope.records.fork_hooks import at_fork
 
 CHECKPOINT_PAGES: Final = 4 * 1024 * 1024 // PAGE_BYTES
-"""4 MiB of WAL, then it goes into the file."""
+"""A WAL of 4 MiB is checkpointed into the file."""
 
 SALVAGED_KEYS: Final = 1_000_000
-"""So many rows between two readable ones of a spoilt file are tried one by one; further ones are lost."""
+"""Maximum number of rows tried one by one between two readable ones of a damaged file; the rest are lost."""
 
 _SPOILT: Final = UNREADABLE | {sqlite3.SQLITE_ERROR}
-"""The file is at fault; the last one is an empty file, or one with other tables than ours."""
+"""Error codes of a faulty file; the last means an empty file, or one without the expected tables."""
 
 _LOGGER = logging.getLogger("farscope")
 
 
 class Waiting(NamedTuple):
-    """A sealed batch that waits, and the key it is known by."""
+    """A waiting sealed batch and its key."""
 
     key: int
     data: bytes
 
 
 class SpoolFile:
-    """Batches on disk under rising keys; every method may be called from any thread.
+    """Batches on disk under ascending keys. Thread-safe.
 
-    After ``leave`` or ``destroy`` it holds nothing any more. Methods raise ``OSError`` and
-    ``sqlite3.Error`` where the disk fails; a spoilt row is no error but ``lost``.
+    After ``leave`` or ``destroy`` it is empty. Methods raise ``OSError`` and ``sqlite3.Error`` if the disk
+    fails; a damaged row is not an error but counts as ``lost``.
     """
 
     def __init__(
         self, path: Path, lock: AliveLock, connection: sqlite3.Connection, sizes: dict[int, int]
     ) -> None:
-        """``make`` and ``take_over`` do it."""
+        """Called by ``make`` and ``take_over`` only."""
         self.path = path
         self.bytes = sum(sizes.values())
         self.lost = 0
-        """Rows found to be unreadable since the last look at this number by its owner."""
+        """Number of rows found unreadable, since the owner last read this number."""
         self.guard = RLock()
         self._lock = lock
         self._connection: sqlite3.Connection | None = connection
         self._sizes = sizes
         self._to_delete: list[int] = []
-        """Keys of rows that were removed and that the disk still has, as when it was full."""
+        """Keys of removed rows that are still on disk, for example because it was full."""
         stat = path.stat()
         self._identity = (stat.st_dev, stat.st_ino)
         _open_files.add(self)
 
     @classmethod
     def make(cls, folder: Path, name: str) -> SpoolFile:
-        """Make an empty file of our own in ``folder``, which is made as well, readable by its owner only."""
+        """Create an empty file, and ``folder`` if missing, both readable only by their owner."""
         make_folder(folder)
         path = folder / str(FileName(stream_name(name), time.time_ns()))
         lock = AliveLock(path)
@@ -88,9 +88,9 @@ class SpoolFile:
 
     @classmethod
     def take_over(cls, path: Path) -> SpoolFile | None:
-        """Take the file of an owner that is gone; None if somebody owns it.
+        """Take over the file of an ended owner; None if it has an owner.
 
-        A file of which not a single row can be read comes out empty, with one row ``lost``.
+        A file without a single readable row is treated as empty, with one row ``lost``.
         """
         lock = take_over(path)
         if lock is None:
@@ -117,7 +117,7 @@ class SpoolFile:
 
     @property
     def in_place(self) -> bool:
-        """Whether the file lies where the next process will look for it."""
+        """Whether the file is still where the next process will look for it."""
         try:
             stat = self.path.stat()
         except OSError:
@@ -125,7 +125,7 @@ class SpoolFile:
         return (stat.st_dev, stat.st_ino) == self._identity
 
     def store(self, first_key: int, batches: Sequence[bytes]) -> None:
-        """Store all of ``batches`` or none, under ``first_key`` and those that follow it."""
+        """Store all of ``batches`` or none, under consecutive keys from ``first_key`` on."""
         now_ns = time.time_ns()
         rows = [(first_key + offset, now_ns, batch) for offset, batch in enumerate(batches)]
         with self.guard:
@@ -147,7 +147,7 @@ class SpoolFile:
     def head(self, limit: int, max_bytes: int) -> tuple[list[Waiting], list[int]]:
         """Return the oldest rows, at most ``limit`` and about ``max_bytes``, and the keys of unreadable ones.
 
-        Rows stay until ``remove``; unreadable ones are removed at once.
+        Rows stay until ``remove`` is called; unreadable ones are removed at once.
         """
         found: list[Waiting] = []
         spoilt: list[int] = []
@@ -167,10 +167,10 @@ class SpoolFile:
         return found, spoilt
 
     def remove(self, keys: Iterable[int]) -> list[int]:
-        """Remove rows; return the keys of those that were there.
+        """Remove rows; return the keys of those that existed.
 
-        A disk that does not let them be deleted, as a full one, is asked again with the next ones. Rows that
-        it keeps until the end come again from the next owner, and scopes leave out what they had.
+        If the disk does not allow deletion, for example because it is full, it is retried with the next
+        rows. Rows still there at the end are sent again by the next owner, and scopes skip duplicates.
         """
         with self.guard:
             present = [key for key in keys if key in self._sizes]
@@ -193,17 +193,17 @@ class SpoolFile:
             self._to_delete = []
 
     def oldest(self, beyond: int) -> Iterator[tuple[int, int]]:
-        """Yield key and size of the rows with keys over ``beyond``, oldest first."""
+        """Yield key and size of all rows with keys above ``beyond``, oldest first."""
         with self.guard:
             yield from [(key, size) for key, size in self._sizes.items() if key > beyond]
 
     def leave(self) -> None:
-        """Close the file and give it up to whoever comes next."""
+        """Close the file and leave it to the next owner."""
         with self.guard:
             connection, self._connection = self._connection, None
             self._sizes = {}
             _open_files.discard(self)
-            # The lock's file stays: removing it could part those who wait for it from those who come later.
+            # The lock file stays: without it, processes waiting for it and later ones would use two locks.
             _close(connection, self._lock)
 
     def destroy(self) -> None:
@@ -219,7 +219,7 @@ class SpoolFile:
                 _close(connection, self._lock)
 
     def leave_to_parent(self) -> None:
-        """In a forked child: take our hands off without touching what the parent writes."""
+        """In a forked child: let go of the file without touching what the parent writes."""
         self.guard = RLock()
         if self._connection is not None:
             _parents_connections.append(self._connection)
@@ -236,7 +236,7 @@ def _close(connection: sqlite3.Connection | None, lock: AliveLock) -> None:
 
 
 def _fetch(connection: sqlite3.Connection, key: int) -> bytes | None:
-    """Return a row's batch; None if it cannot be read."""
+    """Return a row's batch; None if it is unreadable."""
     try:
         row = connection.execute("SELECT data FROM batch WHERE id = ?", (key,)).fetchone()
     except sqlite3.Error as error:
@@ -247,14 +247,14 @@ def _fetch(connection: sqlite3.Connection, key: int) -> bytes | None:
 
 
 def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
-    """Return the sizes of all readable rows by key, and how many are not readable."""
+    """Return the sizes of all readable rows by key, and the number of unreadable rows."""
     sizes, whole = _scan(connection, "ASC")
     if whole:
         return sizes, 0
     from_end, _ = _scan(connection, "DESC")
     if not sizes and not from_end:
         return {}, 1
-    # Keys are given without gaps, so that what is missing between the two readable ends was there.
+    # Keys are assigned without gaps, so rows missing between the two readable ends did exist.
     first = max(sizes, default=min(from_end, default=0) - 1)
     last = min((key for key in from_end if key > first), default=first + 1)
     for key in range(first + 1, min(last, first + SALVAGED_KEYS)):
@@ -267,7 +267,7 @@ def _rows(connection: sqlite3.Connection) -> tuple[dict[int, int], int]:
 def _scan(connection: sqlite3.Connection, order: str) -> tuple[dict[int, int], bool]:
     sizes: dict[int, int] = {}
     try:
-        # Row by row: what came before the spoilt place is good. A row that was cut short may have no data.
+        # Row by row: rows before the damage are good. A truncated row may have no data.
         for key, size in connection.execute(f"SELECT id, length(data) FROM batch ORDER BY id {order}"):  # noqa: S608 - ASC or DESC
             if size is None:
                 return sizes, False
@@ -282,11 +282,11 @@ def _scan(connection: sqlite3.Connection, order: str) -> tuple[dict[int, int], b
 _open_files: weakref.WeakSet[SpoolFile] = weakref.WeakSet()
 _held: list[SpoolFile] = []
 _parents_connections: list[sqlite3.Connection] = []
-"""Closing them in a child could write into what is the parent's."""
+"""Closing these in a child could write to the parent's files."""
 
 
 def _before_fork() -> None:
-    # Nobody may be inside SQLite while the process is copied, or its own locks would stay taken in the child.
+    # No thread may be inside SQLite during a fork, or SQLite's locks would stay locked in the child.
     _held.extend(_open_files)
     for file in _held:
         file.guard.acquire()

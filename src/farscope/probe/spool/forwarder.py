@@ -1,4 +1,4 @@
-"""The thread that brings what waits on disk to the log."""
+"""The thread that sends batches waiting on disk to the log."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from farscope.wire.seal import Opener
 
 FORWARD_BATCHES: Final = 32
 FORWARD_BYTES: Final = 4 * 1024**2
-"""What is sent at a time is held in memory: at most so many batches, about so many bytes."""
+"""Limits of what is sent, and so held in memory, at a time: this many batches, about this many bytes."""
 FORWARD_TIMEOUT_S: Final = 10.0
-"""How long the log may take to store them before it is handed the same again."""
+"""How long the log may take to store batches before they are passed to it again."""
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
-"""Pauses between attempts double up to this, each shortened at random: a log that is back is soon noticed,
-and many probes do not come at once."""
+"""Pauses between attempts double up to this, each shortened at random: the return of a log is soon noticed,
+and many probes do not come back at once."""
 REFUSED_PAUSE_S: Final = 5.0
-"""Least upper end of the pause after a refusal, which mends itself only when a person does something, and of
-which each costs the broker a connection and a report in its log."""
+"""Minimum upper bound of the pause after a refusal, which only ends when somebody intervenes; each attempt
+costs the broker a connection and a log entry."""
 LEAST_PAUSE_S: Final = 0.01
 INTERRUPTING_S: Final = 0.02
-"""An interrupt may come a moment too early, so it is repeated after this until the thread has ended."""
+"""An interrupt may come a moment too early, so it is repeated at this interval until the thread has ended."""
 
 _LOGGER = logging.getLogger("farscope")
 
 
 class Source(Protocol):
-    """Where batches wait."""
+    """A place where batches wait."""
 
     def head(self, limit: int, max_bytes: int) -> list[Waiting]:
-        """Return the oldest batches, which stay; raises when the disk cannot be read at the moment."""
+        """Return the oldest batches, which stay; raises if the disk cannot be read at the moment."""
 
     def sent(self, keys: Iterable[int]) -> None:
-        """Take out what was stored."""
+        """Remove batches that were stored."""
 
     def spoilt(self, keys: Iterable[int]) -> None:
-        """Take out what is not as it was sealed."""
+        """Remove batches that are damaged since they were sealed."""
 
     def failed(self, error: Exception) -> None:
-        """Take note of a failed attempt."""
+        """Record a failed attempt."""
 
     def next(self) -> bool:
-        """Nothing is left at the head: whether to look again; False ends the thread."""
+        """Called when nothing is left at the head; return whether to look again. False ends the thread."""
 
 
 class Forwarder:
-    """Sends from ``source`` to ``writer``, in order, until all is sent or it is stopped.
+    """Sends batches from ``source`` to ``writer``, in order, until all are sent or it is stopped.
 
-    The writer is the thread's own while it runs.
+    While it runs, only its thread uses the writer.
     """
 
     def __init__(self, source: Source, writer: LogWriter, keyring: Keyring, who: str) -> None:
@@ -69,21 +69,21 @@ class Forwarder:
         self._thread = Thread(target=self._run, name=f"farscope spool of {who}", daemon=True)
 
     def start(self, then: Callable[[], None] = lambda: None) -> None:
-        """Begin; ``then`` is called on the thread at its end.
+        """Start the thread, which calls ``then`` at its end.
 
         Raises:
-            RuntimeError: there is no thread to be had.
+            RuntimeError: no thread can be started.
         """
         self._then = then
         self._thread.start()
 
     @property
     def running(self) -> bool:
-        """Whether the thread has begun and not ended."""
+        """Whether the thread has started and not ended yet."""
         return self._thread.is_alive()
 
     def stop(self, timeout_s: float) -> bool:
-        """Let it end; return whether it has within ``timeout_s``. A hanging log may keep it longer."""
+        """Ask it to end; return whether it did within ``timeout_s``. A hanging log may keep it longer."""
         self._stopping.set()
         if self._thread is current_thread():
             return False
@@ -127,7 +127,7 @@ class Forwarder:
         except (Malformed, Tampered):
             return False
         except WireError:
-            # Sealed with a key that was rotated away, or by another release: not ours to judge.
+            # Sealed with a key that was rotated out, or by another release: it may be valid.
             return True
         return True
 

@@ -1,4 +1,4 @@
-"""What programs that are gone have left in the spool, as one thing to forward."""
+"""Batches left in the spool by ended programs, as a single source to forward from."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _LOGGER = logging.getLogger("farscope")
 
 
 class Inheritance:
-    """The files in a folder whose owners are gone, one after the other; a forwarder's ``Source``.
+    """A forwarder's ``Source`` that goes through the files in a folder whose owners have ended.
 
-    Each is taken over under its lock, so that of several heirs one sends it. Used by one thread, except
-    that ``leave`` comes after that thread's end.
+    Each file is taken over under its lock, so that only one of several heirs sends it. Used by one thread,
+    except that ``leave`` is called after that thread's end.
     """
 
     def __init__(self, folder: SpoolFolder) -> None:
@@ -30,7 +30,7 @@ class Inheritance:
         self._sent = 0
 
     def head(self, limit: int, max_bytes: int) -> list[Waiting]:
-        """Return the oldest batches of the file at hand.
+        """Return the oldest batches of the current file.
 
         Raises:
             LogUnavailable, LogRefused: the disk cannot be read at the moment.
@@ -44,22 +44,22 @@ class Inheritance:
         return found
 
     def sent(self, keys: Iterable[int]) -> None:
-        """Take out what was stored."""
+        """Remove batches that were stored."""
         if self._file is not None:
             self._sent += len(self._file.remove(keys))
 
     def spoilt(self, keys: Iterable[int]) -> None:
-        """Take out what is not as it was sealed."""
+        """Remove batches that are damaged since they were sealed."""
         if self._file is not None:
             self._file.lost += len(self._file.remove(keys))
 
     def failed(self, error: Exception) -> None:
-        """Nothing: the forwarder has logged it."""
+        """Do nothing: the forwarder has logged the error."""
 
     def begin(self, known: set[Path]) -> bool:
-        """Look what was left besides ``known``; return whether there is anything. Reads only the folder.
+        """Look for files other than ``known``; return whether there are any. Reads only the folder.
 
-        Afterwards ``known`` is what is there: a file that cannot be taken over is not tried at every look.
+        Updates ``known`` to the files found, so that one that cannot be taken over is not tried every time.
         """
         left = self._folder.left_behind()
         self._paths = deque(path for path in left if path not in known)
@@ -68,7 +68,7 @@ class Inheritance:
         return bool(self._paths)
 
     def next(self) -> bool:
-        """Be done with the file at hand and take over the next; False when there is none.
+        """Finish the current file and take over the next; return False if there is none.
 
         Raises:
             LogUnavailable, LogRefused: the disk cannot be read at the moment; the file's turn is over.
@@ -102,7 +102,7 @@ class Inheritance:
         file.destroy()
 
     def leave(self) -> None:
-        """Leave what was not sent to the next heir."""
+        """Leave unsent batches to the next heir."""
         file = self._file
         if file is not None and not len(file):
             self._finish()

@@ -1,4 +1,4 @@
-"""The spool: sealed batches of one probe that wait on disk, in order and within a bound."""
+"""The spool: a bounded on-disk queue of one probe's sealed batches."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ from farscope.probe.spool.file import SpoolFile, Waiting
 from farscope.probe.transport import News
 
 MAX_BYTES: Final = 256 * 1024**2
-"""Bytes a probe's spool holds; beyond it the oldest batches are dropped, counted and declared."""
+"""Maximum size of a probe's spool; beyond this, the oldest batches are dropped, counted and declared."""
 MAX_BATCHES: Final = 100_000
-"""Batches a probe's spool holds, seven hours of four in a second; beyond it the oldest are dropped, too."""
+"""Maximum batches in a probe's spool, seven hours at four per second; beyond this, the oldest are dropped."""
 LEAST_BATCHES: Final = 16
-"""A smaller bound is taken as this one: the declaration of what was dropped needs a place, too."""
+"""Minimum bound, used in place of a smaller one: the declaration of losses needs room, too."""
 ROOM: Final = 0.9
-"""A full spool is emptied to this part of its bound, so that not every batch costs another one."""
+"""A full spool is emptied to this fraction of its bound, so that not every new batch drops another."""
 
 SPOOL_FULL: Final = "spool_full"
-"""The log was away for so long that the spool had no room left."""
+"""The log was unreachable for so long that the spool was full."""
 SPOOL_SPOILT: Final = "spool_spoilt"
-"""The disk did not give back what the spool had stored."""
+"""The disk did not return a batch as the spool had stored it."""
 
 _LOGGER = logging.getLogger("farscope")
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much may wait."""
+    """Limits of a spool."""
 
     max_bytes: int = MAX_BYTES
     max_batches: int = MAX_BATCHES
 
 
 class Spool:
-    """Batches in order of storing, in one file as long as the disk is well; may be used from any thread.
+    """Batches in storage order, in a single file as long as the disk works. Thread-safe.
 
-    Takes a file only when there is something to store, and gives it back when all was sent.
+    Creates a file only when there is something to store, and removes it once all batches are sent.
     """
 
     def __init__(self, folder: SpoolFolder, name: str, bounds: Bounds | None = None) -> None:
@@ -66,10 +66,10 @@ class Spool:
             return sum(map(len, self._files))
 
     def store(self, batches: Sequence[bytes]) -> int:
-        """Put ``batches`` behind what waits; return the key of the first, the others' keys follow it.
+        """Append ``batches``; return the key of the first, the others have the keys that follow.
 
         Raises:
-            LogUnavailable, LogRefused: the disk does not take them; none was stored.
+            LogUnavailable, LogRefused: the disk does not accept them; none was stored.
         """
         with self._lock:
             if self._left:
@@ -95,7 +95,7 @@ class Spool:
                 _LOGGER.warning("the spool file %s is spoilt; going on in a new one", self._files[-1].path)
             else:
                 return
-        # What an older file still gives back goes first; nothing is added to it any more.
+        # Readable batches of an older file are sent first; nothing is added to it any more.
         file = self._folder.make_file(self._name)
         try:
             file.store(first, batches)
@@ -120,7 +120,7 @@ class Spool:
             self._lost += [(key, SPOOL_FULL) for key in file.remove(dropped)]
 
     def head(self, limit: int, max_bytes: int) -> list[Waiting]:
-        """Return the oldest batches; they stay until ``sent``.
+        """Return the oldest batches; they stay until ``sent`` is called.
 
         Raises:
             LogUnavailable, LogRefused: the disk cannot be read at the moment.
@@ -140,27 +140,27 @@ class Spool:
             return []
 
     def sent(self, keys: Iterable[int]) -> None:
-        """Take out what the log has stored."""
+        """Remove batches that the log has stored."""
         with self._lock:
             wanted = list(keys)
             for file in self._files:
                 self._stored += file.remove(wanted)
 
     def spoilt(self, keys: Iterable[int]) -> None:
-        """Take out what was given back other than it was stored."""
+        """Remove batches that are damaged since they were stored."""
         with self._lock:
             wanted = list(keys)
             for file in self._files:
                 self._lost += [(key, SPOOL_SPOILT) for key in file.remove(wanted)]
 
     def failed(self, error: Exception) -> None:
-        """Take note of a failed attempt to send."""
+        """Record a failed attempt to send."""
         with self._lock:
             self._failures += 1
             self._last_error = f"{type(error).__name__}: {error}"
 
     def news(self) -> News:
-        """Return what became of batches since this was last asked, each key once."""
+        """Return the outcome of batches since the last call; each key is reported once."""
         with self._lock:
             news = News(tuple(self._stored), tuple(self._lost), self._failures, self._last_error)
             self._stored, self._lost = [], []
@@ -168,7 +168,7 @@ class Spool:
             return news
 
     def give_back(self) -> bool:
-        """Remove the files if nothing waits in them; return whether that is so."""
+        """Remove the files if they hold no waiting batches; return whether that was the case."""
         with self._lock:
             if any(self._files):
                 return False
@@ -182,7 +182,7 @@ class Spool:
             return True
 
     def leave(self) -> None:
-        """Leave what waits to the next program; what is stored later is refused."""
+        """Leave waiting batches to the next program; ``store`` is refused from now on."""
         if self.give_back():
             self._left = True
             return

@@ -1,11 +1,11 @@
-"""A file of the spool as an SQLite database: its making, and whether its owner still lives.
+"""A spool file as an SQLite database: creation, connections, and detection of live owners.
 
-A file has one writer at a time. Beside ``X.fslog`` lie SQLite's ``-wal`` and ``-shm`` and ``X.fslog.alive``,
-on which the writer holds an advisory lock for as long as it lives: the operating system gives it back however
-the process ends, and a process that is merely suspended keeps it.
+A file has one writer at a time. Next to ``X.fslog`` are SQLite's ``-wal`` and ``-shm`` files and
+``X.fslog.alive``, on which the writer holds an advisory lock while it lives: the operating system releases
+the lock however the process ends, and a process that is merely suspended keeps it.
 
-No file here is ever opened other than by SQLite: closing any descriptor of a file would drop the locks
-that SQLite holds on it elsewhere in the process.
+Database files are opened only through SQLite: closing any descriptor of a file would drop the locks that
+SQLite holds on it elsewhere in the process.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from farscope.logs.embedded.format import MAX_BATCH_BYTES, ForeignFormat
 
 ALIVE: Final = ".alive"
 MAKING: Final = ".new"
-"""Appended to the name of a file while it is made; nobody looks at those."""
+"""Suffix of a file while it is being made; such files are ignored."""
 
 COMPANIONS: Final = ("-wal", "-shm", "-journal", ALIVE)
 
 FORMAT: Final = 1
 APPLICATION_ID: Final = 0x4653_4C47
-"""'FSLG' in SQLite's application id, so that ``file`` and we know the file."""
+"""'FSLG' as SQLite's application id, so that ``file`` and farscope recognise the file."""
 
 PAGE_BYTES: Final = 4096
 
 BUSY_S: Final = 1.0
-"""How long SQLite waits for a lock; others hold one for moments only, to mend the index of a WAL."""
+"""How long SQLite waits for a lock; others hold one only briefly, to repair the index of a WAL."""
 
 TABLES: Final = {
     "meta": "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL)",
@@ -41,10 +41,10 @@ TABLES: Final = {
 
 
 def make_file(path: Path) -> None:
-    """Make a complete, empty file at ``path``, readable by its owner only; nobody sees it half made.
+    """Create a complete, empty file at ``path``, readable only by its owner; it is never visible half made.
 
     Raises:
-        OSError: the folder does not take it.
+        OSError: it cannot be created in the folder.
         sqlite3.Error: SQLite cannot write it.
     """
     draft = path.with_name(path.name + MAKING)
@@ -68,7 +68,7 @@ def make_file(path: Path) -> None:
 
 
 def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
-    """Open ``path`` as its only writer; every checkpoint is this connection's."""
+    """Open ``path`` as its only writer, which makes all checkpoints."""
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?mode=rw",
         uri=True,
@@ -90,11 +90,11 @@ def connect_writing(path: Path, checkpoint_pages: int) -> sqlite3.Connection:
 
 
 def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
-    """Open ``path`` for reading only; ``lives`` tells whether its writer may still write."""
+    """Open ``path`` read-only; ``lives`` tells whether its writer may still write."""
     query = "mode=ro"
     if not lives and not wal_bytes(path):
-        # Nothing will change any more: without locks and index, SQLite leaves nothing beside the
-        # file, and a folder we may not write in is no obstacle.
+        # The file no longer changes: without locks and index, SQLite creates no companion files, and
+        # works in a read-only folder.
         query += "&immutable=1"
     connection = sqlite3.connect(
         f"{path.absolute().as_uri()}?{query}",
@@ -114,12 +114,12 @@ def connect_reading(path: Path, *, lives: bool) -> sqlite3.Connection:
 
 
 def _limit(connection: sqlite3.Connection) -> None:
-    # A row has a few bytes beside the batch.
+    # A row has a few bytes in addition to the batch.
     connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, MAX_BATCH_BYTES + 64)
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file nobody writes, with what lies beside it; others may do so at the same time."""
+    """Remove a file without a writer, and its companions; other processes may do so at the same time."""
     path.unlink(missing_ok=True)
     for companion in COMPANIONS:
         path.with_name(path.name + companion).unlink(missing_ok=True)
@@ -134,12 +134,12 @@ def wal_bytes(path: Path) -> int:
 
 
 class AliveLock:
-    """The lock a writer holds while it lives."""
+    """The lock held by a writer while it lives."""
 
     def __init__(self, path: Path, *, anew: bool = True) -> None:
-        """Take the lock of the file at ``path``; raises ``OSError``, also when somebody holds it.
+        """Take the lock of the file at ``path``; raises ``OSError``, also if the lock is held elsewhere.
 
-        ``anew``: neither file nor lock exist yet. Otherwise it is taken over from a writer that is gone.
+        ``anew``: neither file nor lock exists yet. Otherwise the lock is taken over from an ended writer.
         """
         self._path = path.with_name(path.name + ALIVE)
         self._fd = open_regular(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0))
@@ -153,7 +153,7 @@ class AliveLock:
 
     @property
     def in_place(self) -> bool:
-        """Whether the lock is the one that others would ask for: somebody may have removed its file."""
+        """Whether other processes would use this same lock: its file may have been removed."""
         try:
             found, held = self._path.stat(), os.fstat(self._fd)
         except FileNotFoundError:
@@ -161,22 +161,22 @@ class AliveLock:
         return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
     def release(self) -> None:
-        """Give the lock back and remove its file."""
+        """Release the lock and remove its file."""
         self.drop()
         self._path.unlink(missing_ok=True)
 
     def drop(self) -> None:
-        """Close our end only, as a forked child must, whose parent still holds the lock."""
+        """Close only this process's descriptor, as in a forked child, whose parent still holds the lock."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
 
 
 def take_over(path: Path) -> AliveLock | None:
-    """Take the lock of the file at ``path`` whose writer is gone; None if that is not so, or the file is.
+    """Take over the lock of a file whose writer has ended; None if the writer lives or the file is gone.
 
     Raises:
-        OSError: the folder does not let us.
+        OSError: the folder does not allow it.
     """
     if writer_lives(path):
         return None
@@ -193,7 +193,7 @@ def take_over(path: Path) -> AliveLock | None:
 
 
 def writer_lives(path: Path) -> bool:
-    """Whether the writer of the file at ``path`` still lives; in doubt it does."""
+    """Return whether the writer of the file at ``path`` is alive; True if in doubt."""
     try:
         fd = open_regular(path.with_name(path.name + ALIVE))
     except (FileNotFoundError, NotADirectoryError):
@@ -214,7 +214,7 @@ if sys.platform == "win32":
     import msvcrt
 
     def _lock(fd: int, *, exclusive: bool) -> None:
-        """Lock at once or raise ``OSError``; Windows knows exclusive locks only."""
+        """Lock without waiting or raise ``OSError``; Windows has exclusive locks only."""
         del exclusive
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
 
@@ -222,5 +222,5 @@ else:
     import fcntl
 
     def _lock(fd: int, *, exclusive: bool) -> None:
-        """Lock at once or raise ``OSError``; lookers share, so that they never see one another."""
+        """Lock without waiting or raise ``OSError``; observers share it, so they do not detect each other."""
         fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)

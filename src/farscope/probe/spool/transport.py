@@ -1,4 +1,4 @@
-"""Sealed batches into a log that may be away: straight while it stores, else through the spool."""
+"""A carrier for unreliable logs: sends batches directly, or through the spool while the log fails."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from farscope.wire.envelope import Flags
 from farscope.wire.keys import Keyring
 
 OVERDUE_S: Final = 2.0
-"""A log that has not stored after so long is taken for away; from then on batches go through the spool."""
+"""A log that has not stored within this time counts as unreachable; from then on batches are spooled."""
 
 LOOK_AGAIN_S: Final = 10.0
-"""So often a program looks for what others left: one that it replaces may still be on its way out then."""
+"""How often a program looks for orphaned files: the program it replaces may still be shutting down."""
 
 HEIR: Final = "heir"
 
@@ -35,9 +35,9 @@ _LOGGER = logging.getLogger("farscope")
 class SpoolCarrier:
     """A ``Carrier`` of sealed batches with a spool.
 
-    While the log stores, nothing is written to disk. When an append fails or is overdue, that one and all
-    that follow go to the disk, and a thread of its own forwards them in order; when all is sent,
-    batches go straight again. What processes that are gone have left is forwarded beside it.
+    While the log stores, nothing is written to disk. When an append fails or is overdue, those batches and
+    all later ones go to disk, and a separate thread forwards them in order; once all are sent, batches are
+    sent directly again. Batches left by ended processes are forwarded in parallel.
     """
 
     def __init__(
@@ -48,14 +48,14 @@ class SpoolCarrier:
         heir: Callable[[set[Path]], Heir | None],
         who: str,
     ) -> None:
-        """Say where batches go.
+        """Initialise the carrier.
 
         Args:
-            sealed: seals, and stores in the log.
-            spool: where batches wait meanwhile.
-            forwarder: makes one that uses the same writer.
-            heir: starts one if any file was left that is not in the set, and adds those that were.
-            who: names the probe in the log of the program.
+            sealed: the carrier that seals batches and stores them in the log.
+            spool: where batches wait while the log fails.
+            forwarder: makes a forwarder that uses the same writer.
+            heir: starts an heir if there are orphaned files that are not in the set, and adds these to it.
+            who: the probe's name in the program's log messages.
         """
         self._sealed = sealed
         self._spool = spool
@@ -72,7 +72,7 @@ class SpoolCarrier:
         self._closed = False
 
     def load(self, batch: Batch, flags: Flags) -> bytes:
-        """Return the sealed batch."""
+        """Return the sealed batch, encoded."""
         return self._sealed.load(batch, flags)
 
     def size(self, cargo: bytes) -> int:
@@ -80,7 +80,7 @@ class SpoolCarrier:
         return self._sealed.size(cargo)
 
     def carry(self, cargo: Sequence[bytes], timeout_s: float) -> int | None:
-        """Store sealed batches, in the log (None) or on the disk (the first one's key)."""
+        """Store sealed batches in the log (returns None) or on disk (returns the key of the first)."""
         with self._lock:
             self._look_for_what_was_left()
             if self._spooling:
@@ -93,7 +93,7 @@ class SpoolCarrier:
         return None
 
     def _look_for_what_was_left(self, *, also_again: bool = False) -> None:
-        """Start an heir if there is need of one; ``also_again`` for what an earlier one could not take."""
+        """Start an heir if one is needed; ``also_again`` retries files an earlier one could not take over."""
         now_s = time.monotonic()
         if self._closed or (now_s < self._look_s and not also_again):
             return
@@ -109,7 +109,7 @@ class SpoolCarrier:
                 key = self._spool.store(cargo)
             except LogError as trouble:
                 if not self._disk_fails:
-                    # Once for each time the log is away: the pump tries again and again.
+                    # Once per outage: the pump keeps retrying.
                     _LOGGER.warning("%s: nothing can be put into the spool: %s", self._who, trouble)
                 self._disk_fails = True
                 raise error from trouble
@@ -121,23 +121,23 @@ class SpoolCarrier:
             try:
                 self._forwarder.start()
             except RuntimeError as ending:
-                # The interpreter is on its way out: what waits stays for the next program.
+                # The interpreter is shutting down: waiting batches stay for the next program.
                 _LOGGER.debug("no thread to forward the spool: %s", ending)
             return key
 
     def _drained(self) -> bool:
-        """Go straight again if nothing waits; whether there is something left to forward."""
+        """Resume direct sending if nothing is waiting; return whether there is anything left to forward."""
         with self._lock:
             if not self._spool.give_back():
                 return True
             self._spooling = False
             _LOGGER.warning("%s: stores again, and what waited in the spool was sent", self._who)
-            # The log is back for all: others may have ended while it was away.
+            # The log is back for everybody: other programs may have ended during the outage.
             self._look_for_what_was_left(also_again=True)
             return False
 
     def news(self) -> News:
-        """Return what became of batches on the disk."""
+        """Return the outcome of spooled batches."""
         return self._spool.news()
 
     def interrupt(self) -> None:
@@ -145,7 +145,7 @@ class SpoolCarrier:
         self._sealed.interrupt()
 
     def close(self, timeout_s: float) -> None:
-        """Leave what waits to the next program, and close the writer."""
+        """Leave waiting batches to the next program, and close the writer."""
         end_s = time.monotonic() + timeout_s
         with self._lock:
             self._closed = True
@@ -159,7 +159,7 @@ class SpoolCarrier:
 
 
 class Source:
-    """A spool as its forwarder sees it."""
+    """A spool as a forwarder's source."""
 
     def __init__(self, spool: Spool, drained: Callable[[], bool]) -> None:
         self._spool = spool
@@ -170,20 +170,20 @@ class Source:
         return self._spool.head(limit, max_bytes)
 
     def sent(self, keys: Iterable[int]) -> None:
-        """Take out what was stored."""
+        """Remove batches that were stored."""
         self._spool.sent(keys)
 
     def spoilt(self, keys: Iterable[int]) -> None:
-        """Take out what is not as it was sealed."""
+        """Remove batches that are damaged since they were sealed."""
         self._spool.spoilt(keys)
 
     def failed(self, error: Exception) -> None:
-        """Take note of a failed attempt."""
+        """Record a failed attempt."""
         self._spool.failed(error)
 
 
 class Heir:
-    """Forwards what processes that are gone have left, on a connection of its own."""
+    """Forwards batches left by ended processes, on a separate connection."""
 
     def __init__(self, inheritance: Inheritance, writer: LogWriter, keyring: Keyring) -> None:
         self._inheritance = inheritance
@@ -193,11 +193,11 @@ class Heir:
 
     @property
     def running(self) -> bool:
-        """Whether it is still at it."""
+        """Whether it is still running."""
         return self._forwarder.running
 
     def stop(self, timeout_s: float) -> None:
-        """End it, and leave what was not sent to the next heir."""
+        """Stop it, and leave unsent batches to the next heir."""
         self._forwarder.stop(timeout_s)
 
     def _ended(self) -> None:
@@ -209,7 +209,7 @@ class Heir:
 
 
 class SpoolCarriers:
-    """Makes the carriers of one ``broadcast``: one for the probe, another after every fork."""
+    """Makes the carriers of one ``broadcast`` call: one for the probe, another after every fork."""
 
     def __init__(self, log: NetworkLog, keyring: Keyring, root: Path, bounds: Bounds | None = None) -> None:
         self._log = log
@@ -218,7 +218,7 @@ class SpoolCarriers:
         self._bounds = bounds
 
     def __call__(self, probe: bytes) -> SpoolCarrier:
-        """Return the carrier of the probe with this id."""
+        """Return a carrier for the probe with this id."""
         name = probe.hex()
         writer = self._log.writer(name)
         who = f"probe {name[:8]} to {self._log.url}"
