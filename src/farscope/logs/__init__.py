@@ -1,1 +1,1 @@
-"""Logs: append-only sequences of opaque, sealed batches. A log knows no record and no key."""
+"""Logs: append-only sequences of opaque, sealed batches. A log has no access to records or keys."""

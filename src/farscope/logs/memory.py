@@ -1,4 +1,4 @@
-"""The log in memory: one process, gone with it. For tests, and the reference for what a log promises."""
+"""The in-memory log, limited to one process. For tests, and as the reference implementation of a log."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from farscope.logs.diagnostics import Check
 from farscope.records.fork_hooks import at_fork
 
 DEFAULT_MAX_BYTES: Final = 256 * 1024 * 1024
-"""Beyond it the oldest batches are removed; readers that had not read them count them as cut."""
+"""Above this size, the oldest batches are removed; readers that have not read them count them as cut."""
 
 Clock = Callable[[], int]
 
 
 class _Store:
-    """What is stored under one name; ``changed`` guards everything in it."""
+    """The content of the log with one name; ``changed`` guards all of it."""
 
     def __init__(self, max_bytes: int, max_age_ns: int | None) -> None:
         self.token = uuid4().hex
@@ -70,13 +70,13 @@ _registry = threading.Lock()
 
 
 def forget(name: str) -> None:
-    """Let the log of that name start empty for whoever asks next; its present users keep the old one."""
+    """Make the log with this name start empty for new users; existing users keep the old one."""
     with _registry:
         _stores.pop(name, None)
 
 
 def _start_empty() -> None:
-    """A forked child gets logs of its own: another thread may have held the old ones' locks at the fork."""
+    """Give a forked child separate logs: the old ones' locks may have been held during the fork."""
     global _registry  # noqa: PLW0603 (the lock itself is what has to be replaced)
     _registry = threading.Lock()
     _stores.clear()
@@ -86,9 +86,9 @@ at_fork(in_child=_start_empty)
 
 
 class MemoryLog:
-    """A log that lives in this process under ``name``; safe to use from several threads.
+    """A log that exists in this process under ``name``; safe to use from several threads.
 
-    ``max_bytes`` and ``max_age_ns`` count for a name from its first use on.
+    The first use of a name sets its ``max_bytes`` and ``max_age_ns``.
     """
 
     def __init__(
@@ -111,7 +111,7 @@ class MemoryLog:
 
     @property
     def shared(self) -> bool:
-        """Never: it does not even leave the process."""
+        """Always false: the log is confined to this process."""
         return False
 
     def _store(self) -> _Store:
@@ -122,7 +122,7 @@ class MemoryLog:
             return store
 
     def writer(self, name: str) -> MemoryWriter:
-        """Return a writer; ``name`` is not kept."""
+        """Return a writer; ``name`` is ignored."""
         del name
         return MemoryWriter(self._store, self._clock)
 
@@ -136,7 +136,7 @@ class MemoryLog:
         return MemoryReader(store, end if since_ns is None else store.index_of(since_ns))
 
     def exists(self) -> Presence:
-        """Always: a name is all it takes."""
+        """Return a positive answer: any name denotes a log."""
         return Presence(there=True, where=self.url)
 
     def examine(self) -> Iterator[Check]:
@@ -208,7 +208,7 @@ class MemoryReader:
 
     @property
     def position(self) -> Position:
-        """Behind the last entry returned."""
+        """The position after the last entry returned."""
         return {self._store.token: self._next}
 
     @property

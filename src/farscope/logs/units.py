@@ -13,7 +13,7 @@ _SPAN = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[a-zµ]+)\s*")
 _PLAIN = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 
 MAX_TEXT: Final = 40
-"""Longer texts are refused unread: they come from addresses and command lines, where nobody means them."""
+"""Longer texts are rejected unparsed: no valid size or duration is this long."""
 
 _SIZE_UNITS: Final = {
     "": 1,
@@ -42,7 +42,7 @@ def parse_size(text: str) -> int:
     k, M, G, T are powers of 1000, Ki, Mi, Gi, Ti of 1024; case does not matter.
 
     Raises:
-        UsageError: no size.
+        UsageError: ``text`` is not a valid size.
     """
     match = _SIZE.fullmatch(text.strip().lower()) if len(text) <= MAX_TEXT else None
     factor = _SIZE_UNITS.get(match["unit"]) if match else None
@@ -55,7 +55,7 @@ def parse_span_ns(text: str) -> int:
     """Return the nanoseconds meant by ``10m``, ``1h30m``, ``7d``, ``500ms`` or ``90`` (seconds).
 
     Raises:
-        UsageError: no span of time.
+        UsageError: ``text`` is not a valid time span.
     """
     clean = text.strip().lower() if len(text) <= MAX_TEXT else ""
     if _PLAIN.fullmatch(clean):

@@ -1,4 +1,4 @@
-"""From an address to a log.
+"""Opens the log at an address.
 
 ::
 
@@ -49,13 +49,14 @@ _SECRET_PARAMETER = re.compile(r"((?:^|[?&])[^=&]*(?:pass|secret|token)[^=&]*=)[
 
 
 def open_log(url: str | None = None) -> Log:
-    """Return the log at ``url``, touching nothing yet; None means ``default_url()``.
+    """Return the log at ``url`` without accessing it; None means ``default_url()``.
 
-    What is no address is the name of a recording, if it ends in ``.farscope`` or one of that name is there.
+    Text that is not an address is taken as the name of a recording if it ends in ``.farscope`` or names an
+    existing recording.
 
     Raises:
-        BadUrl: the address cannot be understood.
-        LogRefused: what the address needs is not installed.
+        BadUrl: the address is invalid.
+        LogRefused: a package that the address needs is not installed.
     """
     address = default_url() if url is None else url.strip()
     match = _SCHEME.match(address)
@@ -81,7 +82,7 @@ def default_url() -> str:
 
 
 def state_folder(environ: Mapping[str, str], platform: str) -> Path:
-    """Return where a user's embedded log lies on ``platform`` (as in ``sys.platform``).
+    """Return the default folder of a user's embedded log on ``platform`` (as in ``sys.platform``).
 
     Raises:
         BadUrl: the user has no home folder, as in a container with an unnamed user.
@@ -105,7 +106,7 @@ def state_folder(environ: Mapping[str, str], platform: str) -> Path:
 
 
 def redacted(url: str) -> str:
-    """Return ``url`` without its password, fit to be shown; any text is taken."""
+    """Return ``url`` without its password, so that it can be shown; accepts any text."""
     scheme, _, rest = url.partition(":")
     if "://" not in url and "@" in rest and scheme.lower() not in {"memory", "sqlite"}:
         url = f"***@{url.rpartition('@')[2]}"
@@ -113,15 +114,15 @@ def redacted(url: str) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """Return any text without the passwords of addresses in it."""
+    """Return ``text`` with the passwords of the addresses in it removed."""
     return _USER_INFO_IN_TEXT.sub(r"\g<user>:***@", text) if "://" in text else text
 
 
 def is_cut_in_password(url: str) -> bool:
-    """Tell whether an address may end its host in the middle of a password.
+    """Return whether the host part of an address may end in the middle of an unescaped password.
 
-    A ``/``, ``?`` or ``#`` ends the host, so that what comes behind it in a password that was not written
-    with escapes is taken for a path, which is shown, and what stands in front of it for a host or a port.
+    A ``/``, ``?`` or ``#`` ends the host. In a password written without escapes, the text after such a
+    character is therefore taken for a path, which is shown, and the text before it for a host or a port.
     """
     found = _AUTHORITY.match(url)
     if found is None:
@@ -175,26 +176,26 @@ SCHEMES: Final[dict[str, Callable[[str, str], Log]]] = {
     "amqps": _open_rabbitmq,
     "file": _open_file,
 }
-"""What makes the log of each scheme, from the address and from the part of it behind the colon.
+"""Maps each scheme to the function that opens its log from the address and the part of it after the colon.
 
-A log of another kind has its own row here, and nothing else outside its module knows it.
+To add a kind of log, add a row here; nothing else outside its module needs to change.
 """
 
 
 def folder_of(path: str, *, windows: bool) -> Path:
-    """Return the folder that the path of a ``sqlite:`` address names.
+    """Return the folder named by the path of a ``sqlite:`` address.
 
     Raises:
-        BadUrl: it names none, or another host.
+        BadUrl: the path names no folder, or names another host.
     """
     return _local(path, "sqlite", "an embedded log is a folder", "DIR", windows=windows)
 
 
 def file_of(path: str, *, windows: bool) -> Path:
-    """Return the file that the path of a ``file:`` address names.
+    """Return the file named by the path of a ``file:`` address.
 
     Raises:
-        BadUrl: it names none, or another host.
+        BadUrl: the path names no file, or names another host.
     """
     return _local(path, "file", "a recording is a file", "run.farscope", windows=windows)
 

@@ -1,1 +1,1 @@
-"""The embedded log: a folder with files of frames, one writer each."""
+"""The embedded log: a folder of files made of frames, each file written by one writer."""

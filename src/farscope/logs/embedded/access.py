@@ -1,4 +1,4 @@
-"""Who besides the owner may read an embedded log: nobody, unless the address says so."""
+"""Read access to an embedded log: only the owner, unless the address grants more."""
 
 from __future__ import annotations
 
@@ -23,36 +23,36 @@ ALL: Final = "all"
 class Access(NamedTuple):
     """``readers=`` of an address: ``owner``, ``group`` (the folder's), ``all``, or the name of a group.
 
-    Nobody but the owner of a file ever gets the right to write it.
+    Only the owner of a file may ever write to it.
     """
 
     readers: str = OWNER
 
     @property
     def file_mode(self) -> int:
-        """Rights of a file."""
+        """Permission bits of a file."""
         return {OWNER: 0o600, ALL: 0o644}.get(self.readers, 0o640)
 
     @property
     def folder_mode(self) -> int:
-        """Rights of the folder where the log makes it."""
+        """Permission bits of the folder, if the log creates it."""
         return {OWNER: PRIVATE, ALL: 0o755}.get(self.readers, 0o750 | stat.S_ISGID)
 
     def make_folder(self, folder: Path) -> None:
-        """Make ``folder`` unless it is there.
+        """Create ``folder`` unless it exists.
 
         Raises:
-            OSError: it cannot be made.
-            LogRefused: it cannot have the readers it should.
+            OSError: it cannot be created.
+            LogRefused: the requested readers cannot be given access.
         """
         group = self._group()
         made = make_folder(folder, self.folder_mode, PRIVATE if self.readers == OWNER else 0o755)
         if made and group is not None and sys.platform != "win32":
             self._give(lambda: os.chown(folder, -1, group))
-            folder.chmod(self.folder_mode)  # a change of owner takes the set-group-id bit away
+            folder.chmod(self.folder_mode)  # a change of owner clears the set-group-id bit
 
     def apply(self, descriptor: int) -> None:
-        """Give a file that was just made its rights; raises like ``make_folder``."""
+        """Set the permissions of a newly created file; raises like ``make_folder``."""
         if sys.platform != "win32" and self.readers != OWNER:
             group = self._group()
             if group is not None:
@@ -69,7 +69,7 @@ class Access(NamedTuple):
             ) from error
 
     def _group(self) -> int | None:
-        """Return the number of the group that was named, None if none was."""
+        """Return the id of the group named in ``readers``, or None if it names none."""
         if sys.platform != "win32" and self.readers not in {OWNER, GROUP, ALL}:
             try:
                 return grp.getgrnam(self.readers).gr_gid

@@ -1,9 +1,10 @@
-"""What time it is where ages are judged: a clock that was just set is not believed.
+"""The clock for retention by age, which does not trust a wall clock that was recently set.
 
-A clock that jumps makes everything seem old, and what retention removes then does not come back when the
-clock is right again. So all programs that use a folder keep one note in it: what the wall clock said at some
-time of the machine's steady clock, which nobody can set. Where both have gone on by the same span since, the
-wall clock is believed; otherwise nothing is removed for its age until it has run evenly for a day.
+A clock that jumps forward makes everything look old, and files that retention removes because of that are
+lost even if the clock is corrected later. All programs that use a folder therefore share a note in it: the
+wall clock time at some time of the machine's steady clock, which cannot be set. If both clocks have advanced
+equally since then, the wall clock is trusted; otherwise nothing is removed by age until the wall clock has
+run steadily for a day.
 """
 
 from __future__ import annotations
@@ -26,17 +27,17 @@ NOTE: Final = ".retention"
 """The name of the note in the folder."""
 
 STARTED_NS: Final = 3_600 * 10**9
-"""So long after a start of the machine its clock is believed: until then it may not have been set."""
+"""How long after the machine starts its wall clock is trusted: until then it may not have been set."""
 
 SET_NS: Final = 24 * 3_600 * 10**9
-"""So long after it was set a clock is believed again."""
+"""How long after it was set a wall clock is trusted again."""
 
 TOLERANCE_NS: Final = 60 * 10**9
 DRIFT: Final = 1000
-"""Clocks that differ by a minute and a thousandth of the time passed still run evenly."""
+"""Clocks that differ by up to a minute plus a thousandth of the elapsed time count as running steadily."""
 
 RENEW_NS: Final = 3_600 * 10**9
-"""A note older than this is written anew, so that slow drift does not add up."""
+"""A note older than this is renewed, so that slow drift does not accumulate."""
 
 Clock = Callable[[], int]
 _NOTE: Final = struct.Struct(">16sQQQQ")
@@ -44,20 +45,20 @@ _CRC: Final = struct.Struct(">I")
 
 
 class Note(NamedTuple):
-    """What the programs that use a folder know together."""
+    """The state shared by the programs that use a folder."""
 
     boot: bytes
-    """Which run of the machine it is: the steady clock begins anew with each."""
+    """Identifies the boot of the machine: the steady clock restarts with each."""
     wall_ns: int
     steady_ns: int
     believed_ns: int
-    """From when on, by the steady clock, the wall clock is believed."""
+    """Steady clock time from which the wall clock is trusted."""
     looked_ns: int
-    """When somebody last looked after the folder, by the steady clock."""
+    """Steady clock time of the last retention check of the folder by any program."""
 
 
 class Ages:
-    """Tells the time for judging ages in ``folder``. Not thread-safe."""
+    """Provides the time by which ages in ``folder`` are judged. Not thread-safe."""
 
     def __init__(self, folder: Path, wall: Clock = time.time_ns, steady: Clock = steady_ns) -> None:
         self._path = folder / NOTE
@@ -67,14 +68,14 @@ class Ages:
         self._note: Note | None = None
 
     def looked_within(self, span_ns: int) -> bool:
-        """Whether any program has looked after the folder within the last ``span_ns``."""
+        """Return whether any program has checked retention in the folder within the last ``span_ns``."""
         note = self._read()
         return (
             note is not None and note.boot == self._boot and 0 <= self.steady_ns() - note.looked_ns < span_ns
         )
 
     def look(self) -> int | None:
-        """Take note that somebody looks; return the time, or None while the clock is not believed."""
+        """Record a retention check; return the time, or None while the clock is not trusted."""
         wall_ns, now_ns = self._wall(), self.steady_ns()
         note = self._read()
         if note is None or note.boot != self._boot or note.steady_ns > now_ns:
@@ -89,7 +90,7 @@ class Ages:
         return wall_ns if now_ns >= note.believed_ns else None
 
     def _read(self) -> Note | None:
-        """Return the folder's note, else our own; None if there is neither."""
+        """Return the note in the folder, or else the one in memory; None if there is neither."""
         with suppress(OSError, ForeignFormat):
             descriptor = open_regular(self._path)
             try:
@@ -103,7 +104,7 @@ class Ages:
         return self._note
 
     def _write(self, note: Note) -> None:
-        """Write in place: a new file each time would have every reader look through the folder."""
+        """Write the note in place: a new file each time would make every reader scan the folder."""
         self._note = note
         data = _NOTE.pack(*note)
         with suppress(OSError, ForeignFormat):
@@ -115,7 +116,7 @@ class Ages:
 
 
 def _boot() -> bytes:
-    """Return which run of the machine this is; where that is not known, another one in each process."""
+    """Return an identifier of the current boot; if unknown, one that differs in each process."""
     with suppress(OSError):
         return sha256(Path("/proc/sys/kernel/random/boot_id").read_bytes()).digest()[:16]
     return _OF_THIS_PROCESS

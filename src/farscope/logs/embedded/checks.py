@@ -1,4 +1,4 @@
-"""Examining an embedded log: its folder, its room, and whether all of it can be read."""
+"""Checks of an embedded log: its folder, free disk space, and whether all files can be read."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from farscope.logs.embedded.file_reader import in_words
 from farscope.logs.embedded.format import HEAD_BYTES, ForeignFormat, parse_head
 
 LITTLE_BYTES: Final = 500_000_000
-"""With less free on the disk than this, a log may not find the room it is allowed."""
+"""With less free disk space than this, a log may not be able to grow to its limit."""
 
 
 def examine(folder: Path) -> Iterator[Check]:
-    """Look at the folder of an embedded log; changes nothing."""
+    """Check the folder of an embedded log; changes nothing."""
     place = folder
     while not place.exists() and place != place.parent:
         place = place.parent
@@ -44,7 +44,7 @@ def examine(folder: Path) -> Iterator[Check]:
 
 
 def _examine_files(folder: Path) -> Check:
-    """Begin to read every file, and tell of those that do not let us."""
+    """Read the start of every file and report those that cannot be read."""
     names = [name for name in os.listdir(folder) if FileName.parse(name) is not None]  # noqa: PTH208 - names
     bad = sorted((name, why) for name in names if (why := _why_unreadable(folder / name)))
     if not bad:

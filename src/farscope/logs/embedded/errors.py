@@ -1,4 +1,4 @@
-"""What goes wrong with a log's folder and files, in the words of a log: unavailable now, or refused."""
+"""Converts operating system errors of a log's folder and files to log errors: unavailable or refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RIGHTS: Final = frozenset((errno.EACCES, errno.EPERM))
 
 
 def from_os(error: OSError, folder: Path, *, reading: bool = False) -> LogError:
-    """Return what ``error``, met in ``folder``, means for the log; ``reading``: to who only reads."""
+    """Convert ``error``, raised in ``folder``, to a log error; ``reading`` is true for readers."""
     what = f"cannot use the log folder {folder}: {error.strerror or error}"
     if reading and error.errno in _RIGHTS:
         return LogRefused(what, RIGHT_TO_READ)

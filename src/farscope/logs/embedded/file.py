@@ -1,11 +1,11 @@
-"""One file of the embedded log: its making, and whether its writer still lives.
+"""One file of the embedded log: creating it, and finding out whether its writer is still alive.
 
-A file belongs to the one writer that made it and is never written by another, nor again once that writer is
-gone. The writer holds an advisory lock on it for as long as it lives: the operating system gives it back
+A file belongs to the writer that created it; no other writer ever writes to it, not even after that writer is
+gone. The writer holds an advisory lock on the file while it is alive: the operating system releases the lock
 however the process ends, and a process that is merely suspended keeps it.
 
-Files are read and never mapped, and only regular files are opened: nothing that somebody else does to a file,
-or puts in its place, may stop or kill who reads or writes here.
+Files are read, never memory-mapped, and only regular files are opened: nothing that another process does to a
+file, or puts in its place, may block or kill a reader or writer.
 """
 
 from __future__ import annotations
@@ -32,35 +32,35 @@ from farscope.logs.embedded.format import (
 from farscope.records.fork_hooks import at_fork
 
 MAKING: Final = ".new"
-"""Appended to the name of a file while it is made; nobody reads those."""
+"""Suffix of the name of a file that is being created; readers ignore such files."""
 
 SYNC_BYTES: Final = 4 * 1024 * 1024
 SYNC_S: Final = 5.0
-"""After so much or so long, whichever comes first, an append makes sure that the disk has it: a power failure
-loses about as much. The end of the process, however sudden, loses nothing."""
+"""After this many bytes or seconds, whichever comes first, an append flushes the file to disk: a power
+failure loses about that much. The end of the process, however sudden, loses nothing."""
 
 _BINARY: Final = getattr(os, "O_BINARY", 0)
 _CAREFUL: Final = _BINARY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-"""A pipe is not waited for, a link not followed."""
+"""Flags that avoid blocking on pipes and following symbolic links."""
 
 Identity = tuple[int, int]
-"""Device and inode: which file this is, whatever it is called."""
+"""Device and inode, which identify a file regardless of its name."""
 
 
 def identity_of(found: os.stat_result) -> Identity:
-    """Return which file was found."""
+    """Return the identity of the file described by ``found``."""
     return found.st_dev, found.st_ino
 
 
 def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
-    """Return a descriptor of the regular file at ``path``; made, if ``flags`` say so, for its owner only.
+    """Open the regular file at ``path`` and return its descriptor; a file created by ``flags`` is private.
 
     Raises:
         OSError: it cannot be opened.
         ForeignFormat: something other than a regular file is there.
     """
     try:
-        # Looked at first: to open a device may already do something.
+        # Check the type first: merely opening a device may have side effects.
         with suppress(FileNotFoundError):
             _require_regular(os.lstat(path))
         descriptor = os.open(path, flags | _CAREFUL, 0o600)
@@ -82,7 +82,7 @@ def _require_regular(found: os.stat_result) -> None:
 
 
 def writer_lives(path: Path) -> bool:
-    """Whether the writer of the file at ``path`` still lives; in doubt it does."""
+    """Return whether the writer of the file at ``path`` is still alive; True if in doubt."""
     try:
         descriptor = open_regular(path)
     except (FileNotFoundError, NotADirectoryError, ForeignFormat):
@@ -100,7 +100,7 @@ def writer_lives(path: Path) -> bool:
 
 
 def read_at(descriptor: int, offset: int, count: int) -> bytes:
-    """Return ``count`` bytes from ``offset`` on, fewer only where the file ends; raises ``OSError``."""
+    """Return ``count`` bytes from ``offset`` on, fewer only at the end of the file; raises ``OSError``."""
     parts: list[bytes] = []
     while count > 0:
         part = _read_once(descriptor, offset, count)
@@ -113,7 +113,7 @@ def read_at(descriptor: int, offset: int, count: int) -> bytes:
 
 
 def next_data(descriptor: int, offset: int) -> int:
-    """Return where the next bytes from ``offset`` on are that are not a hole; ``offset`` if unknown."""
+    """Return the offset of the next bytes at or after ``offset`` outside a hole; ``offset`` if unknown."""
     seek = getattr(os, "SEEK_DATA", None)
     if seek is None:
         return offset
@@ -125,20 +125,20 @@ def next_data(descriptor: int, offset: int) -> int:
 
 
 class OwnFile:
-    """A file this process writes. Not thread-safe. Methods raise ``OSError`` where the disk fails."""
+    """A file written by this process. Not thread-safe. Methods raise ``OSError`` if the disk fails."""
 
     def __init__(self, folder: Path, name: FileName, first: int, access: Access) -> None:
-        """Make it, with ``first`` as the number of its first batch; nobody sees it half made.
+        """Create the file atomically, with ``first`` as the number of its first batch.
 
         Raises:
-            OSError: the folder does not take it; nothing is left behind.
-            LogRefused: it cannot have the readers it should.
+            OSError: it cannot be created in the folder; nothing is left behind.
+            LogRefused: the requested readers cannot be given access.
         """
         self.path = folder / str(name)
         self.next_number = first
         self.size = 0
         self.newest_ns = 0
-        """When the last batch was stored."""
+        """Storage time of the last batch."""
         self._clean_size = 0
         self._clean_s = time.monotonic()
         draft = self.path.with_name(self.path.name + MAKING)
@@ -167,7 +167,7 @@ class OwnFile:
             draft.replace(self.path)
 
     def store(self, batches: Sequence[bytes], now_ns: int) -> None:
-        """Append ``batches``; where that fails, those that were written whole stay, and no others."""
+        """Append ``batches``; if that fails, only batches that were written completely remain."""
         first = self.next_number
         frames = [pack_frame(batch, first + offset, now_ns) for offset, batch in enumerate(batches)]
         self._write(b"".join(frames), [len(frame) for frame in frames])
@@ -205,7 +205,7 @@ class OwnFile:
         self._clean_size, self._clean_s = self.size, time.monotonic()
 
     def in_place(self) -> bool:
-        """Whether the file still lies where readers look for it, with all that was written."""
+        """Return whether the file is still where readers look for it and has not been truncated."""
         try:
             found = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 (once an append; a third of Path's time)
         except OSError:
@@ -213,7 +213,7 @@ class OwnFile:
         return identity_of(found) == self._identity and found.st_size == self.size
 
     def finish(self, mark: bytes = END_MARK) -> None:
-        """Mark the file as complete and close it, also where marking it fails."""
+        """Mark the file as complete and close it, even if marking it fails."""
         try:
             self._write(pack_frame(b"", self.next_number, self.newest_ns, mark), [])
             self._sync()
@@ -221,7 +221,7 @@ class OwnFile:
             self.give_up()
 
     def give_up(self) -> None:
-        """Close the file without another word in it; closing twice changes nothing."""
+        """Close the file without marking it; closing twice has no further effect."""
         descriptor, self._fd = self._fd, -1
         _own_files.discard(self)
         if descriptor >= 0:
@@ -244,10 +244,10 @@ if sys.platform == "win32":
     import msvcrt
 
     _LOCK_AT: Final = 1 << 40
-    """Windows keeps others from reading what is locked: a place where nothing ever is."""
+    """Offset of the lock, beyond any data: Windows prevents other processes from reading locked bytes."""
 
     def _lock(fd: int, *, exclusive: bool) -> None:
-        """Lock at once or raise ``OSError``; Windows knows exclusive locks only."""
+        """Lock without waiting or raise ``OSError``; on Windows, all locks are exclusive."""
         del exclusive
         os.lseek(fd, _LOCK_AT, os.SEEK_SET)
         msvcrt.locking(fd, msvcrt.LK_NBLCK, 1)
@@ -260,7 +260,7 @@ else:
     import fcntl
 
     def _lock(fd: int, *, exclusive: bool) -> None:
-        """Lock at once or raise ``OSError``; lookers share, so that they never see one another."""
+        """Lock without waiting or raise ``OSError``; liveness checks use shared locks, so never conflict."""
         fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
 
     def _read_once(descriptor: int, offset: int, count: int) -> bytes:

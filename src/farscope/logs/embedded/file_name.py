@@ -1,4 +1,4 @@
-"""The names of files that hold batches: whose a file is and when it was made."""
+"""The names of files that hold batches: they contain the writer and the creation time."""
 
 from __future__ import annotations
 
@@ -13,23 +13,23 @@ _NAME: Final = re.compile(r"(?P<stream>.+-[0-9a-f]{8})-(?P<created>[0-9a-f]{16})
 
 
 class FileName(NamedTuple):
-    """What a file's name says: whose it is and when it was made."""
+    """The content of a file name: the writer and the creation time."""
 
     stream: str
-    """The writer, by the name it was given and a random part; a writer may go through several files."""
+    """The writer: its name and a random part; one writer may write several files in succession."""
     created_ns: int
-    """Rises within a stream: a writer has left all earlier files for good."""
+    """Increases within a stream: a writer never returns to an earlier file."""
 
     def __str__(self) -> str:
         return f"{self.stream}-{self.created_ns:016x}{SUFFIX}"
 
     @classmethod
     def parse(cls, text: str) -> FileName | None:
-        """Return what ``text`` says, or None if it is no such name."""
+        """Parse ``text``; return None if it is not the name of a file that holds batches."""
         match = _NAME.fullmatch(text)
         return cls(match["stream"], int(match["created"], 16)) if match else None
 
 
 def stream_name(name: str) -> str:
-    """Return a stream name for the writer ``name``, another one with every call."""
+    """Return a stream name for the writer ``name``; each call returns a different one."""
     return f"{quote(name, safe='').replace('.', '%2E')}-{os.urandom(4).hex()}"

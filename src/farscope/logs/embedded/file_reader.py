@@ -1,4 +1,4 @@
-"""Reading one file of the embedded log from a batch on, for as long as somebody writes it."""
+"""Reads one file of the embedded log from a given batch, while it is being written."""
 
 from __future__ import annotations
 
@@ -33,23 +33,23 @@ from farscope.logs.embedded.format import (
 from farscope.logs.embedded.open_files import Shelf
 
 ALL_READ: Final = -1
-"""In a position: everything in this file, whose writer is gone or has left it, was read or passed over."""
+"""Position value: the writer is done with this file, and everything in it was read or skipped."""
 
 CHUNK_ROWS: Final = 256
 CHUNK_BYTES: Final = 64 * 1024
-"""Batches fetched from a file at a time stop at either; a reader of many files holds one chunk for each."""
+"""Limits on the batches fetched from a file at a time; a reader of many files holds one chunk for each."""
 
 WALK_CHUNKS: Final = 64
-"""So many chunks without a batch to return are looked through in one read, in a damaged file or before the
-starting point; then other files have their turn."""
+"""Maximum number of chunks searched in one read without finding a batch to return, in a damaged file or
+before the starting point; after that, other files get their turn."""
 
 END_REACH: Final = 2 * (FRAME_HEAD_BYTES + MAX_BATCH_BYTES)
-"""So far back from its end the last whole frame of a file is looked for: behind it, there may be one in the
-making. A file without one there is damaged; then what was stored since is looked for from its head on."""
+"""How far back from the end of a file its last complete frame is searched for: a frame that is still being
+written may follow it. A file without one in this range is damaged, and is searched from its start instead."""
 
 FIRST_RETRY_S: Final = 0.25
 MAX_RETRY_S: Final = 5.0
-"""A file that cannot be read is tried again for ever, at pauses that double up to this."""
+"""Reading an unreadable file is retried indefinitely, at intervals that double up to this many seconds."""
 
 
 class Row(NamedTuple):
@@ -60,45 +60,45 @@ class Row(NamedTuple):
 
 
 class Start(NamedTuple):
-    """Where to begin in a file: behind batch ``after``, or at time ``since_ns``, or at its present end."""
+    """Where to start in a file: after batch ``after``, at time ``since_ns``, or else at its current end."""
 
     after: int | None = None
     since_ns: int | None = None
 
     @property
     def position(self) -> int:
-        """As it stands in a position: the number, or the time as a negative one."""
+        """The value stored in a reader's position: the batch number, or the time as a negative number."""
         return self.after if self.after is not None else ALL_READ - 1 - (self.since_ns or 0)
 
     @classmethod
     def at(cls, position: int) -> Start:
-        """Return the start that stands as ``position``."""
+        """Return the start that ``position`` encodes."""
         return cls(after=position) if position >= 0 else cls(since_ns=ALL_READ - 1 - position)
 
 
 BEGINNING: Final = Start(after=0)
-"""From the first batch ever: those that retention has removed already count as cut."""
+"""Start at the first batch ever written: batches that retention has already removed count as cut."""
 WHAT_IS_THERE: Final = Start(since_ns=0)
-"""From the first batch in the file."""
+"""Start at the first batch in the file."""
 END: Final = Start()
 
 
 class Tail:
-    """One file and how far it has been read. What is wrong with it is an ``OSError`` or ``ForeignFormat``."""
+    """One file and how far it has been read. Problems are ``OSError`` or ``ForeignFormat``."""
 
     def __init__(self, path: Path, name: FileName, start: Start, shelf: Shelf) -> None:
         self.path = path
         self.name = name
         self.cut = 0
-        """Batches that were removed, with the files they were in, before they could be read."""
+        """Number of batches that were removed with their files before they could be read."""
         self.lost = 0
-        """Batches of this file that are damaged or not there any more, as far as their number is known."""
+        """Number of batches of this file that are damaged or missing, as far as it is known."""
         self.finished = False
-        """Everything was read and no more will come."""
+        """Whether everything has been read and nothing more will be written."""
         self.busy = False
-        """Whether more of the file is to be looked through, for which the last look had no time."""
+        """Whether the last search stopped at its limit, so that more of the file must be searched."""
         self.stuck = False
-        """Whether it cannot be read, and could not for a while."""
+        """Whether the file has been unreadable for a while."""
         self._start = start
         self._shelf = shelf
         self._lives = True
@@ -122,29 +122,29 @@ class Tail:
 
     @property
     def position(self) -> int:
-        """The batch behind which reading goes on, or ``ALL_READ``."""
+        """The batch after which reading continues, or ``ALL_READ``."""
         if self.finished and not self._trouble:
             return ALL_READ
         return self._number if self._begun and self._since_ns is None else self._start.position
 
     @property
     def last(self) -> int | None:
-        """The number of the last batch the file is known to have had; None if that is not known."""
+        """The number of the last batch known to have been in the file; None if unknown."""
         return None if self._trouble or not self._begun else self._fetched
 
     @property
     def goes_on(self) -> bool:
-        """Whether the writer may have another file behind this one."""
+        """Whether the writer may have another file after this one."""
         return self._end != END_MARK
 
     @property
     def next_ns(self) -> int:
-        """When the next batch was stored, or a time not later than that while none is at hand."""
+        """Storage time of the next batch; a lower bound of it while no batch has been fetched."""
         return self._buffer[0].entry.stored_ns if self._buffer else self.name.created_ns
 
     @property
     def begun(self) -> bool:
-        """Whether the file has been looked into."""
+        """Whether reading of the file has started."""
         return self._begun
 
     @property
@@ -154,14 +154,14 @@ class Tail:
 
     @property
     def owes(self) -> bool:
-        """Whether the file has, or may have, something that was not read."""
+        """Whether the file contains, or may contain, unread batches."""
         if self._passed_over:
             return False
         return not self._begun or bool(self._buffer) or self._size > self._offset
 
     @property
     def unread(self) -> Unread | None:
-        """What could not be read of this file; None where all of it was."""
+        """The part of this file that could not be read; None if there is none."""
         if self._trouble:
             return Unread(self.path.name, self._trouble, opened=self._begun)
         if self.lost:
@@ -173,25 +173,25 @@ class Tail:
     # -- what others found out -----------------------------------------------------------------
 
     def follow(self, number: int | None) -> None:
-        """Begin behind batch ``number``, the last of the writer's file before this one, if that is known."""
+        """Start after batch ``number``, the last one in the writer's previous file, if known."""
         if not self._begun:
             self._start = Start(
                 number, self._start.since_ns if number is not None else self._start.since_ns or 0
             )
 
     def no_more(self) -> None:
-        """Take note that the writer has left the file: what is in it now is all there will be."""
+        """Record that the writer is done with the file, so that nothing more will be added to it."""
         self._lives = False
 
     def check_writer(self) -> None:
-        """Find out whether the writer still lives; costs a few system calls."""
+        """Check whether the writer is still alive; costs a few system calls."""
         if self._lives and self._begun and not self._trouble:
             self._lives = writer_lives(self.path)
 
     def fail(self, reason: ForeignFormat | OSError) -> None:
-        """Take note that the file cannot be read, and try again later.
+        """Record that the file cannot be read, and schedule a retry.
 
-        What is not a file of the log will not become one: it is never tried again.
+        A file that is not part of the log will not become one, so it is never retried.
         """
         self._trouble = in_words(reason)
         self.stuck = self._pause_s >= MAX_RETRY_S
@@ -203,20 +203,20 @@ class Tail:
             self._shelf.drop(self.path)
 
     def pass_over(self) -> None:
-        """Read nothing of this file."""
+        """Skip this file entirely."""
         self._passed_over = True
         self._finish()
 
     # -- reading -------------------------------------------------------------------------------
 
     def take(self) -> Entry:
-        """Return the next batch; ``fill`` said there is one."""
+        """Return the next batch; call only after ``fill`` returned True."""
         row = self._buffer.popleft()
         self._number = row.number
         return row.entry
 
     def fill(self) -> bool:
-        """Fetch batches if none are at hand; whether some are now."""
+        """Fetch batches if none are available; return whether some are now."""
         if self._buffer or self.finished:
             return bool(self._buffer)
         if self._trouble and time.monotonic() < self._retry_s:
@@ -246,7 +246,7 @@ class Tail:
         return False
 
     def _measure(self) -> bool:
-        """Find out which file is there and how large it is; False if it is gone and nothing of it is open."""
+        """Determine the file's identity and size; return False if it is gone and not open either."""
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
@@ -263,13 +263,13 @@ class Tail:
         return True
 
     def _begin_again(self, damage: str) -> None:
-        """Read a file that is not the one it was from its head on; the numbers tell what was had already."""
+        """Restart at the head of a file that was replaced; batch numbers tell what was already read."""
         self._shelf.drop(self.path)
         self._damage = damage
         self._offset, self._searching, self._again, self._seen = 0, False, True, None
 
     def _fetch(self) -> bool:
-        """Read on; whether batches are at hand now."""
+        """Continue reading; return whether batches are available now."""
         descriptor = self._shelf.get(self.path)
         if not self._offset:
             self._read_head(descriptor)
@@ -301,7 +301,7 @@ class Tail:
         self._begun = self._again = True
 
     def _read_chunk(self, descriptor: int) -> bool:
-        """Read a chunk from the offset on, and move that; whether there may be more to be read at once."""
+        """Read a chunk and advance the offset; return whether more may be available at once."""
         if self._searching:
             self._offset = next_data(descriptor, self._offset)
         data = read_at(descriptor, self._offset, CHUNK_BYTES)
@@ -332,7 +332,7 @@ class Tail:
         return at > 0
 
     def _take_run(self, data: bytes) -> int:
-        """Take the frames at the beginning of ``data`` that are as they should be; return where they end."""
+        """Take the valid frames at the start of ``data``; return the offset where they end."""
         if self._since_ns is not None:
             return 0
         run, at = sound_run(data, 0, self._fetched + 1, CHUNK_ROWS - len(self._buffer))
@@ -343,7 +343,7 @@ class Tail:
         return at
 
     def _accept(self, head: FrameHead, batch: bytes) -> bool:
-        """Take a frame; False if it only looks like one, which is possible while one is searched for."""
+        """Take a frame; return False if it only looks like one, which can happen during a search."""
         sound = is_sound(head, batch)
         if self._searching and not sound:
             return False
@@ -377,7 +377,7 @@ class Tail:
 
 
 def in_words(reason: ForeignFormat | OSError) -> str:
-    """Return why a file cannot be read, as one line."""
+    """Return the reason why a file cannot be read, as one line of text."""
     if isinstance(reason, ForeignFormat):
         return reason.message
     if isinstance(reason, PermissionError):
@@ -386,10 +386,10 @@ def in_words(reason: ForeignFormat | OSError) -> str:
 
 
 def _end_of(descriptor: int, size: int, first: int) -> tuple[int, int] | None:
-    """Return where the last whole frame of a file of ``size`` bytes ends, and the number of its batch.
+    """Return the end offset of the last complete frame in a file of ``size`` bytes, and its batch number.
 
-    Looked for from the end, chunk by chunk, so that to begin at the end of a large file costs little; None if
-    there is none within ``END_REACH``.
+    The search runs backwards from the end, chunk by chunk, so that starting at the end of a large file is
+    cheap. Returns None if there is no such frame within ``END_REACH``.
     """
     begin = size
     lowest = max(HEAD_BYTES, size - END_REACH)

@@ -1,4 +1,4 @@
-"""The bytes of a file of the embedded log: a head, then frames that each hold one sealed batch, then an end.
+"""The binary format of an embedded log file: a header, frames that each hold one sealed batch, and an end.
 
 ::
 
@@ -6,9 +6,9 @@
     frame   mark 4, length 4, number 8, stored_ns 8, crc of the batch 4, crc of these 4, the batch
     end     a frame without a batch; its number is that of the batch that would follow
 
-Numbers are unsigned and big-endian, a crc is the CRC-32 of zlib. Batches are numbered without gaps through
-all files of a writer, so that a reader knows exactly how many are missing wherever some are. Everything here
-works on bytes that somebody else reads and writes.
+Numbers are unsigned and big-endian; a crc is zlib's CRC-32. Batches are numbered without gaps across
+all files of a writer, so that a reader always knows exactly how many are missing. This module does no I/O:
+callers read and write the bytes.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from zlib import crc32
 from farscope.errors import LogRefused
 
 MAGIC: Final = b"\x89FSLOG\r\n"
-"""Not text, and spoilt by whatever changes line ends."""
+"""Not valid text, and corrupted by any tool that converts line endings."""
 
 VERSION: Final = 2
 
 MAX_BATCH_BYTES: Final = 64 * 1024 * 1024
-"""A larger batch is refused by writers and readers alike: no file can make a reader fetch without bound."""
+"""Writers and readers reject larger batches, so that no file can make a reader use unbounded memory."""
 
 BATCH_MARK: Final = b"\xf5bat"
 NEXT_MARK: Final = b"\xf5nxt"
-"""The end of a file whose writer goes on in another one."""
+"""Marks the end of a file whose writer continues in another one."""
 END_MARK: Final = b"\xf5end"
-"""The end of a file whose writer was closed."""
+"""Marks the end of a file whose writer was closed."""
 
 _MARKS: Final = frozenset((BATCH_MARK, NEXT_MARK, END_MARK))
 _ANY_MARK: Final = re.compile(b"\xf5(?:bat|nxt|end)")
@@ -50,14 +50,14 @@ class ForeignFormat(LogRefused):
 
 
 class FrameHead(NamedTuple):
-    """What stands before a batch."""
+    """The header of a batch."""
 
     mark: bytes
     length: int
     number: int
     stored_ns: int
     crc: int
-    """Of the batch."""
+    """CRC-32 of the batch."""
 
     @property
     def is_end(self) -> bool:
@@ -66,7 +66,7 @@ class FrameHead(NamedTuple):
 
     @property
     def bytes(self) -> int:
-        """How much the frame takes, its head included."""
+        """Size of the frame, including its header."""
         return FRAME_HEAD_BYTES + self.length
 
 
@@ -76,10 +76,10 @@ def pack_head(first: int) -> bytes:
 
 
 def parse_head(data: bytes) -> int:
-    """Return the number of the first batch of the file that ``data`` begins.
+    """Return the number of the first batch of the file whose first bytes are ``data``.
 
     Raises:
-        ForeignFormat: it is none of ours, its head is damaged, or it is one of another version.
+        ForeignFormat: it is not a log file, its header is damaged, or it has another version.
     """
     if data.startswith(b"SQLite format 3"):
         raise ForeignFormat("it is an SQLite database", "read it with the release that wrote it")
@@ -102,7 +102,7 @@ def pack_frame(data: bytes, number: int, stored_ns: int, mark: bytes = BATCH_MAR
 
 
 def parse_frame_head(data: bytes, at: int) -> FrameHead | None:
-    """Return the head of the frame at ``at`` in ``data``, or None if there is none."""
+    """Return the header of the frame at ``at`` in ``data``, or None if there is none."""
     if len(data) < at + FRAME_HEAD_BYTES:
         return None
     if _CRC.unpack_from(data, at + _FRAME.size)[0] != crc32(data[at : at + _FRAME.size]):
@@ -112,10 +112,10 @@ def parse_frame_head(data: bytes, at: int) -> FrameHead | None:
 
 
 def sound_run(data: bytes, at: int, number: int, limit: int) -> tuple[list[tuple[int, bytes, int]], int]:
-    """Return number, batch and time of the sound frames from ``at`` on, and where they end.
+    """Return number, batch and time of the valid frames starting at ``at``, and the offset where they end.
 
-    They are those that are whole in ``data`` and numbered from ``number`` on without gaps, at most ``limit``.
-    Nearly every frame is one; what is special about a frame is left to ``parse_frame_head``.
+    These are the frames that are complete in ``data`` and numbered consecutively from ``number``, at most
+    ``limit``. Nearly all frames qualify; the exceptions are left to ``parse_frame_head``.
     """
     run: list[tuple[int, bytes, int]] = []
     size = len(data)
@@ -134,7 +134,7 @@ def sound_run(data: bytes, at: int, number: int, limit: int) -> tuple[list[tuple
 
 
 def find_frame_head(data: bytes, at: int) -> int:
-    """Return where the first frame head at or after ``at`` in ``data`` begins; -1 if none does."""
+    """Return the offset of the first frame header at or after ``at`` in ``data``, or -1 if there is none."""
     for match in _ANY_MARK.finditer(data, at):
         if parse_frame_head(data, match.start()) is not None:
             return match.start()
@@ -142,7 +142,7 @@ def find_frame_head(data: bytes, at: int) -> int:
 
 
 def is_sound(head: FrameHead, batch: bytes) -> bool:
-    """Whether ``batch`` is what stood there when ``head`` was written."""
+    """Return whether ``batch`` matches the checksum in ``head``."""
     return len(batch) == head.length and crc32(batch) == head.crc
 
 

@@ -1,7 +1,7 @@
-"""The embedded log: a folder in which every writer has files of its own, read by any number of readers.
+"""The embedded log: a folder in which every writer has separate files, read by any number of readers.
 
-No server, one machine. Files only ever grow, and are read, never mapped. ``docs/embedded-log.md`` tells what
-that gives and costs.
+It needs no server and is limited to one machine. Files only ever grow, and are read, never memory-mapped.
+``docs/embedded-log.md`` describes the benefits and costs.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ from farscope.logs.embedded.writer import FolderWriter
 class FolderLog:
     """The embedded log in ``folder``; safe to use from several threads.
 
-    Writers keep the folder within ``max_bytes`` and remove what was stored longer than ``max_age_ns``
-    ago. The folder is made by the first append; ``readers`` says who besides its owner may read it.
+    Writers keep the folder within ``max_bytes`` and remove batches stored more than ``max_age_ns``
+    ago. The first append creates the folder; ``readers`` sets which other users may read it.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class FolderLog:
 
     @property
     def folder(self) -> Path:
-        """Where its files lie."""
+        """The folder of its files."""
         return self._folder
 
     @property
     def url(self) -> str:
-        """The address, with an absolute path, and what is set otherwise than usual."""
+        """The address, with an absolute path and all settings that differ from the defaults."""
         settings: dict[str, str] = {}
         if self._keep.max_bytes != DEFAULT_MAX_BYTES:
             settings["max_bytes"] = str(self._keep.max_bytes)
@@ -65,11 +65,11 @@ class FolderLog:
 
     @property
     def shared(self) -> bool:
-        """Never: it is a folder of this machine."""
+        """Always false: it is a local folder."""
         return False
 
     def writer(self, name: str) -> FolderWriter:
-        """Return a writer with files of its own; see ``Log.writer``."""
+        """Return a writer, which writes separate files; see ``Log.writer``."""
         return FolderWriter(self._folder, name, self._keep, self._access)
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> FolderReader:
@@ -93,7 +93,7 @@ class FolderLog:
         return Presence(there=True, where=where, what=what)
 
     def examine(self) -> Iterator[Check]:
-        """Examine the folder, its room and its files; see ``Log.examine``."""
+        """Check the folder, the free disk space and the files; see ``Log.examine``."""
         from farscope.logs.embedded.checks import examine  # noqa: PLC0415 - no program that broadcasts needs it
 
         return examine(self._folder)

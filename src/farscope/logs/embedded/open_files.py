@@ -1,4 +1,4 @@
-"""The files a reader keeps open: few, however many there are."""
+"""A bounded cache of a reader's open files."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if sys.platform != "win32":
     import resource
 
 MAX_OPEN: Final = 32
-"""Files a reader keeps open, if that is no more than a quarter of what the process may have; the one not used
-for longest is closed for another. However many programs write, a reader needs no more descriptors."""
+"""Maximum number of files a reader keeps open, or a quarter of the process limit if that is lower; the least
+recently used one is closed to make room. The number of writers therefore does not affect descriptor use."""
 
 Result = TypeVar("Result")
 
 
 class Shelf:
-    """Files open for reading, by their paths. Not thread-safe."""
+    """Files open for reading, keyed by path. Not thread-safe."""
 
     def __init__(self) -> None:
         self._open: OrderedDict[Path, int] = OrderedDict()
@@ -47,7 +47,7 @@ class Shelf:
         return descriptor
 
     def make_room(self, use: Callable[[], Result]) -> Result:
-        """Return what ``use`` does; where no descriptor is left for that, all files are closed first."""
+        """Return the result of ``use``; if it runs out of descriptors, close all files and try again."""
         try:
             return use()
         except OSError as error:

@@ -1,4 +1,4 @@
-"""Reading the embedded log: all files of a folder as one sequence, as they come and go."""
+"""Reads the embedded log: all files of a folder as one sequence, while files are added and removed."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ _log = logging.getLogger("farscope")
 FIRST_PAUSE_S: Final = 0.002
 IDLE_PAUSE_S: Final = 0.05
 PAUSE_GROWTH: Final = 1.3
-"""Files are looked at 2 ms after something was read, then ever more seldom, at last 20 times a second."""
+"""Files are polled 2 ms after the last successful read, then at growing intervals of up to 50 ms."""
 
 READ_BYTES: Final = 8 * 1024 * 1024
-"""A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""
+"""A read stops at this many bytes even below its batch limit, so that large batches do not accumulate."""
 
 WRITER_CHECK_S: Final = 2.0
-"""How often a file nobody adds to is asked whether its writer still lives; when not, it is closed."""
+"""How often, in seconds, an idle file is checked for a live writer; without one, the file is closed."""
 
 COARSE_NS: Final = 2 * 10**9
-"""The coarsest times of change a file system keeps (FAT): within it things may change again unseen."""
+"""The coarsest file system time stamps (FAT): further changes within this span can go unnoticed."""
 
 SINCE_SLACK_NS: Final = COARSE_NS
-"""A file last changed so long before a starting time holds nothing for it."""
+"""A file last changed this long before the starting time contains nothing to read."""
 
 MAX_FORMER: Final = 1024
-"""Writers whose files are all gone, of which the last number is remembered in case they come back: their
-folder may have been removed under them. Beyond it, what such a writer lost is not counted as cut."""
+"""Number of writers without any remaining file whose last batch number is remembered in case they return:
+their folder may have been removed while they ran. Beyond this limit, their lost batches are not counted as cut."""
 
 MAX_FORMER_UNREAD: Final = 64
-"""Files that are gone and of which something could not be read; at the limit the oldest are forgotten."""
+"""Maximum number of removed files with unreadable parts to remember; the oldest are forgotten first."""
 
 
 class Turn(NamedTuple):
-    """A file's place among those that are merged."""
+    """A file's position in the merge order."""
 
     next_ns: int
     order: int
-    """Differs from file to file: files themselves have no order."""
+    """Unique tie-breaker: the files themselves cannot be ordered."""
     tail: Tail
 
 
@@ -113,9 +113,9 @@ class FolderReader:
 
     @property
     def position(self) -> Position:
-        """Behind the last entry returned: for each file the last batch, or -1 when all of it was read.
+        """The position after the last entry returned: each file's last batch, or -1 if all of it was read.
 
-        For a writer between two files, its last batch.
+        For a writer that is between two files, its last batch.
         """
         files = {name: tail.position for name, tail in self._tails.items()}
         between = {
@@ -132,15 +132,15 @@ class FolderReader:
 
     @property
     def cut(self) -> int:
-        """Batches known to have been removed before this reader could read them.
+        """Number of batches known to have been removed before this reader could read them.
 
-        Where a writer has no file after one that was removed, their number is not known, and counts as one.
+        If a writer has no file after the removed one, the number is unknown and counts as one.
         """
         return self._cut + len(self._owed) + sum(tail.cut for tail in self._tails.values())
 
     @property
     def unread(self) -> Sequence[Unread]:
-        """Files of which something could not be read; see ``PartedReader``."""
+        """Files that could not be read completely; see ``PartedReader``."""
         present = (tail.unread for tail in self._tails.values())
         return [*self._former_unread, *(unread for unread in present if unread is not None)]
 
@@ -156,7 +156,7 @@ class FolderReader:
     # -- the folder ----------------------------------------------------------------------------
 
     def _scan_again(self) -> None:
-        """Look for changes in a folder that could be read before: whatever keeps us from it now may pass."""
+        """Rescan a folder that was readable before; errors are tolerated because they may be temporary."""
         try:
             self._scan_if_changed()
         except LogError as error:
@@ -178,7 +178,7 @@ class FolderReader:
         self._scan()
 
     def _scan(self) -> None:
-        """Take up new files and let go of removed ones."""
+        """Add new files and drop removed ones."""
         try:
             present = set(self._shelf.make_room(lambda: os.listdir(self._folder)))  # noqa: PTH208 - names only
         except FileNotFoundError:
@@ -211,7 +211,7 @@ class FolderReader:
         self._streams[name.stream].add(tail)
 
     def _settled(self, tail: Tail) -> Tail:
-        """Return ``tail`` with its end found; one that cannot be read begins at our beginning once it can."""
+        """Return ``tail`` with its end found; an unreadable file will start at this reader's start time."""
         self._fill(tail)
         if tail.begun or tail.finished:
             return tail
@@ -230,7 +230,7 @@ class FolderReader:
 
     @staticmethod
     def _new_start(name: FileName, position: Position) -> Start:
-        """Return where to begin in a file made after ``position`` was taken."""
+        """Return where to start in a file created after ``position`` was taken."""
         if name.stream in position:
             return Start(after=position[name.stream])
         before = [
@@ -244,7 +244,7 @@ class FolderReader:
         return Start(after=max(numbers)) if numbers else WHAT_IS_THERE
 
     def _passed_over(self, name: FileName, path: Path) -> bool:
-        """Whether a file holds nothing for us, as far as can be told without opening it."""
+        """Return whether a file contains nothing to read, as far as is known without opening it."""
         if self._position is not None:
             return self._position.get(str(name)) == ALL_READ
         if not self._settling or writer_lives(path):
@@ -280,7 +280,7 @@ class FolderReader:
     # -- the files -----------------------------------------------------------------------------
 
     def _fill(self, tail: Tail) -> bool:
-        """Fill ``tail``; that a file cannot be read is reported once, and it will be retried."""
+        """Fill ``tail``; a file that cannot be read is reported once and will be retried."""
         filled = False
         was_whole = tail.unread is None
         try:
@@ -294,7 +294,7 @@ class FolderReader:
         return filled
 
     def _note_end(self, tail: Tail) -> None:
-        """Remember how far a writer's files were read: it tells what is cut when the next one begins."""
+        """Remember how far a writer's files were read, to detect cut batches when its next file appears."""
         stream = tail.name.stream
         if not tail.goes_on:
             self._last.pop(stream, None)
@@ -303,7 +303,7 @@ class FolderReader:
             self._last.move_to_end(stream)
 
     def _gather(self, limit: int) -> list[Entry]:
-        """Return what is there, by time of storing over all files and in order within each."""
+        """Return the available entries, by storage time across files and in order within each file."""
         self._check_writers()
         found: list[Entry] = []
         heap, waiting = self._ready()
@@ -314,9 +314,9 @@ class FolderReader:
     def _merge(
         self, heap: list[Turn], waiting: dict[str, deque[Turn]], found: list[Entry], limit: int
     ) -> None:
-        """Move entries from the files in ``heap`` to ``found``; a file with no more leaves the heap.
+        """Move entries from the files in ``heap`` to ``found``; an exhausted file leaves the heap.
 
-        A file read to its end makes room for the one that waits for it.
+        Once a file has been read to its end, the next file of its writer takes its place.
         """
         size = 0
         while heap and len(found) < limit and size < READ_BYTES:
@@ -337,13 +337,13 @@ class FolderReader:
                 heapq.heappop(heap)
 
     def _ready(self) -> tuple[list[Turn], dict[str, deque[Turn]]]:
-        """Return a heap of the files with something to read, and by stream those that wait for another."""
+        """Return a heap of the files with entries to read, and per stream the files that wait for these."""
         self._active = [tail for tail in self._active if not tail.finished]
         heap: list[Turn] = []
         unfinished: set[str] = set()
         waiting: dict[str, deque[Turn]] = {}
         for order, tail in enumerate(self._active):
-            # A writer's next file waits for the one before: their order is the writer's.
+            # A writer's next file waits for the previous one, to preserve the writer's order.
             stream = tail.name.stream
             if stream in unfinished:
                 waiting.setdefault(stream, deque()).append(Turn(tail.next_ns, order, tail))

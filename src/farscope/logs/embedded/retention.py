@@ -1,9 +1,9 @@
-"""What the embedded log removes: by age, and by the size of the whole folder.
+"""Retention in the embedded log: by age, and by the size of the whole folder.
 
-Every writer looks after the folder now and then, in its own append. It removes whole files, oldest first:
-those of writers that are gone, and its own earlier ones; never anything of another writer that lives, which
-does the same for its own. So the folder stays within ``max_bytes`` without anybody in charge, with one
-exception: a writer that is suspended keeps its share until it goes on.
+Every writer checks the folder from time to time during an append. It removes whole files, oldest first:
+those of writers that are gone, and its own earlier files, but never files of another live writer, which
+removes them itself. The folder thus stays within ``max_bytes`` without any coordinator, with one
+exception: a suspended writer keeps its share until it resumes.
 """
 
 from __future__ import annotations
@@ -24,37 +24,37 @@ from farscope.logs.embedded.file_name import SUFFIX, FileName
 _log = logging.getLogger("farscope")
 
 DEFAULT_MAX_BYTES: Final = 1024**3
-"""1 GiB for the whole folder; beyond it the oldest batches are removed."""
+"""1 GiB for the whole folder; above this size, the oldest batches are removed."""
 
 DEFAULT_MAX_AGE_NS: Final = 7 * 86_400 * 10**9
-"""Seven days; what was stored earlier is removed."""
+"""Seven days; older batches are removed."""
 
 MIN_MAX_BYTES: Final = 256 * 1024
-"""A smaller bound is taken as this one: a writer's newest file alone would fill it."""
+"""Smaller limits are raised to this one: a writer's newest file alone would exceed them."""
 
 HEADROOM: Final = 0.8
-"""Removing starts at this part of ``max_bytes``; what comes meanwhile needs the rest."""
+"""Removal starts at this fraction of ``max_bytes``; the rest is room for batches that arrive meanwhile."""
 
 MAX_CHECK_BYTES: Final = 8 * 1024 * 1024
 CHECK_NS: Final = 10 * 10**9
-"""A writer looks after the folder after so many bytes of its own, or when nobody has done so for so long."""
+"""A writer checks the folder after storing this many bytes, or when no program has done so for this long."""
 
 STRAY_NS: Final = 3_600 * 10**9
-"""What a writer left that was killed while it made its file goes after an hour."""
+"""A file left half-created by a writer that was killed is removed after an hour."""
 
 FILES_PER_SHARE: Final = 16
 MIN_FILE_BYTES: Final = 16 * 1024
 MAX_FILE_BYTES: Final = 8 * 1024 * 1024
-"""A writer goes on in a new file when the one it writes has this part of its share of the folder, within
-these bounds: removing the oldest file then costs a small part of what the writer has stored."""
+"""A writer starts a new file when the current one reaches this fraction of its share of the folder, within
+these bounds, so that removing the oldest file loses only a small part of what the writer has stored."""
 
 FILES_PER_AGE: Final = 16
-"""A writer goes on in a new file after this part of ``max_age``, too: by as much may what is too old stay."""
+"""A writer also starts a new file after this fraction of ``max_age``; batches may outlive it by as much."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeepWithin:
-    """The bounds of a folder."""
+    """The size and age limits of a folder."""
 
     max_bytes: int = DEFAULT_MAX_BYTES
     max_age_ns: int = DEFAULT_MAX_AGE_NS
@@ -62,22 +62,22 @@ class KeepWithin:
 
     @property
     def check_bytes(self) -> int:
-        """After how many bytes of its own a writer looks after the folder."""
+        """Number of bytes stored by a writer after which it checks the folder."""
         return min(MAX_CHECK_BYTES, self.max_bytes // 128)
 
     @property
     def file_age_ns(self) -> int:
-        """For how long a writer stays with one file."""
+        """How long a writer uses one file, in nanoseconds."""
         return self.max_age_ns // FILES_PER_AGE
 
     def file_bytes(self, living: int) -> int:
-        """Return how large a file gets before its writer, one of ``living``, goes on in a new one."""
+        """Return the file size at which a writer, one of ``living`` writers, starts a new file."""
         share = int(self.max_bytes * HEADROOM) // living
         return min(MAX_FILE_BYTES, max(MIN_FILE_BYTES, share // FILES_PER_SHARE))
 
 
 class OwnPast(NamedTuple):
-    """A complete file of the writer that looks after the folder."""
+    """A complete file of the writer that checks the folder."""
 
     path: Path
     bytes: int
@@ -93,7 +93,7 @@ class GoneFile(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to remove: whole files, and so many bytes of our own oldest files."""
+    """What to remove: whole files of others, and a number of bytes from the writer's own oldest files."""
 
     files: tuple[GoneFile, ...]
     own_excess: int
@@ -108,11 +108,11 @@ def plan(
     keep: KeepWithin,
     now_ns: int | None,
 ) -> Plan:
-    """Decide what to remove; the oldest goes first, whoever wrote it.
+    """Decide what to remove; the oldest files go first, regardless of their writer.
 
-    ``others_bytes`` are what other living writers have. Each living writer may keep an equal share of the
-    folder, however much the others have, and more while nobody needs it. Without ``now_ns`` nothing goes for
-    its age.
+    ``others_bytes`` are the sizes held by other live writers. Each live writer may keep an equal share of
+    the folder, however much the others hold, and more while space is free. Without ``now_ns``, nothing is
+    removed by age.
     """
     allowed = int(keep.max_bytes * HEADROOM)
     share = allowed // (1 + len(others_bytes))
@@ -122,8 +122,8 @@ def plan(
     ]
     left = oldest_first[len(removed) :]
     excess = sum(file.bytes for file in left) + own_bytes + sum(others_bytes) - allowed
-    # Files of the gone that are more recent than our oldest may push us down to half our share:
-    # a short run must not lose all of its history to one that goes on and on.
+    # Files of dead writers that are newer than our oldest file may reduce us to half our share:
+    # a short run must not lose its whole history to one that runs indefinitely.
     spare = max(0, own_bytes - share // 2)
     for file in left:
         if excess <= 0 or (file.newest_ns >= own_oldest_ns and excess <= spare):
@@ -136,29 +136,29 @@ def plan(
 
 
 class Found(NamedTuple):
-    """What lies in a folder."""
+    """The log files found in a folder."""
 
     files: dict[str, list[GoneFile]]
-    """By stream, oldest first."""
+    """Files by stream, oldest first."""
     strays: list[Path]
-    """Half-made files, and what lies beside a file that is gone."""
+    """Half-created files, and companion files whose log file is gone."""
 
     @property
     def bytes(self) -> int:
-        """All files together."""
+        """Total size of all files."""
         return sum(file.bytes for files in self.files.values() for file in files)
 
     def any_older_than(self, time_ns: int) -> bool:
-        """Whether anything was last written before ``time_ns``."""
+        """Return whether any file was last written before ``time_ns``."""
         return any(files[0].newest_ns < time_ns for files in self.files.values())
 
 
 class Keeper:
-    """Looks after a folder for one writer of it. Not thread-safe."""
+    """Applies retention to a folder on behalf of one of its writers. Not thread-safe."""
 
     def __init__(self, folder: Path, stream: str, keep: KeepWithin, ages: Ages) -> None:
         self.file_bytes = keep.file_bytes(1)
-        """How large the writer's files should get; follows the number of writers."""
+        """Target size of the writer's files; depends on the number of writers."""
         self._folder = folder
         self._stream = stream
         self._keep = keep
@@ -167,9 +167,9 @@ class Keeper:
         self._asked_ns: int | None = None
 
     def is_due(self, stored: int) -> bool:
-        """Note that so many bytes were stored; return whether the folder is to be looked after.
+        """Record that ``stored`` bytes were stored; return whether a retention check is due.
 
-        All programs of a folder do so in turn: one that begins costs no look at every file.
+        All programs that use a folder share these checks, so that starting one does not scan every file.
         """
         self._stored += stored
         if self._stored >= self._keep.check_bytes:
@@ -181,11 +181,11 @@ class Keeper:
         return not self._ages.looked_within(self._keep.check_ns)
 
     def look_after(self, past: Sequence[OwnPast], current: Path) -> list[OwnPast]:
-        """Remove what is too old or too much; return what is left of ``past``. Raises ``OSError``.
+        """Remove files that are too old or exceed the limit; return the rest of ``past``. Raises ``OSError``.
 
         Args:
             past: the writer's complete files, oldest first.
-            current: the file it writes.
+            current: the file being written.
         """
         self._stored = 0
         now_ns = self._ages.look()
@@ -214,7 +214,7 @@ class Keeper:
 
 
 def survey(folder: Path) -> Found:
-    """Return what lies in ``folder``, by its directory alone; raises ``OSError``."""
+    """List the log files in ``folder`` without opening them; raises ``OSError``."""
     with os.scandir(folder) as entries:
         names = {entry.name: entry for entry in entries}
     files: dict[str, list[tuple[FileName, GoneFile]]] = {}
@@ -239,7 +239,7 @@ def survey(folder: Path) -> Found:
 
 
 def _is_left_over(path: Path) -> bool:
-    """Whether nobody is at work on a half-made file any more; one just made may not be locked yet."""
+    """Return whether a half-created file is abandoned; a very recent one may not be locked yet."""
     try:
         changed_ns = path.lstat().st_mtime_ns
     except OSError:
@@ -248,7 +248,7 @@ def _is_left_over(path: Path) -> bool:
 
 
 def _apart(found: Found) -> tuple[list[GoneFile], list[int]]:
-    """Return the files of writers that are gone, and the sizes of what others have that live."""
+    """Return the files of dead writers, and the total size of the files of each other live writer."""
     gone: list[GoneFile] = []
     others: list[int] = []
     for files in found.files.values():
@@ -260,7 +260,7 @@ def _apart(found: Found) -> tuple[list[GoneFile], list[int]]:
 
 
 def _remove_oldest(past: list[OwnPast], excess: int, current: Path) -> list[OwnPast]:
-    """Remove the oldest of ``past`` until ``excess`` bytes are gone; return the rest."""
+    """Remove the oldest files of ``past`` until ``excess`` bytes are freed; return the rest."""
     at = 0
     while excess > 0 and at < len(past) and past[at].path != current:
         if not _remove(past[at].path):
@@ -271,7 +271,7 @@ def _remove_oldest(past: list[OwnPast], excess: int, current: Path) -> list[OwnP
 
 
 def _remove(path: Path) -> bool:
-    """Remove a file, unless it is another user's in a folder that does not allow it."""
+    """Remove a file and return True, or False if it belongs to another user and may not be removed."""
     try:
         path.unlink(missing_ok=True)
     except PermissionError as error:

@@ -1,4 +1,4 @@
-"""Writing the embedded log: one writer, one file at a time."""
+"""The writer of the embedded log, which writes one file at a time."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from farscope.records.boot_time import steady_ns
 _log = logging.getLogger("farscope")
 
 ATTEMPTS: Final = 3
-"""Files an append may lose (somebody removes them under it) before it gives up for now."""
+"""Number of files an append may lose (to removal by others) before it fails."""
 
 MAX_NAME: Final = 100
-"""Characters of a writer's name as written in its file's; longer ones are refused."""
+"""Maximum number of characters of a writer's name in a file name; longer names are rejected."""
 
 Clock = Callable[[], int]
 
@@ -71,11 +71,11 @@ class FolderWriter:
         self._stored_ns = 0
 
     def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
-        """Store ``batches``; nobody else writes the file, so ``timeout_s`` is not needed.
+        """Store ``batches``; ``timeout_s`` is not used, because no other writer shares the file.
 
         Raises:
-            LogUnavailable: a full or failing disk; appending again may help.
-            LogRefused: no right to write, a file where the folder should be, closed.
+            LogUnavailable: the disk is full or failed; appending again may help.
+            LogRefused: write permission is missing, a file is in the folder's place, or the writer is closed.
         """
         del timeout_s
         if self._closed:
@@ -98,8 +98,8 @@ class FolderWriter:
         )
 
     def _store(self, batches: Sequence[bytes]) -> bool:
-        """Store ``batches`` where readers will find them; False when the file is gone or cut short."""
-        # Readers merge files by these times, and search in them: they never fall.
+        """Store ``batches`` and return True, or False if the file was removed or truncated."""
+        # These times never decrease: readers merge files by them and search by them.
         self._stored_ns = max(self._stored_ns, self._clock())
         first = self._next_number
         try:
@@ -122,7 +122,7 @@ class FolderWriter:
             try:
                 self._file = self._new_file()
             except OSError as error:
-                # What there is takes more; the disk may have room for a file later.
+                # The current file can still grow; a new one may be possible later.
                 _log.debug("no new log file in %s: %s", self._folder, error)
                 return file
             self._past.append(OwnPast(file.path, file.size, file.newest_ns))
@@ -131,7 +131,7 @@ class FolderWriter:
         return file
 
     def _is_complete(self, file: OwnFile) -> bool:
-        """Whether the next batch goes into another file: only whole files can be removed."""
+        """Return whether the next batch goes into a new file: retention removes only whole files."""
         age_ns = self._steady() - self._created_steady_ns
         return file.size >= self._keeper.file_bytes or age_ns >= self._keep.file_age_ns
 
@@ -143,7 +143,7 @@ class FolderWriter:
         return OwnFile(self._folder, name, self._next_number, self._access)
 
     def _drop_lost_file(self) -> bool:
-        """Leave a file for good that readers do not find as it was written; return whether it was so."""
+        """Abandon the current file if it was removed or truncated; return whether it was."""
         file = self._file
         if file is None or file.in_place():
             return False
@@ -154,7 +154,7 @@ class FolderWriter:
         return True
 
     def _leave_full_file(self) -> bool:
-        """Leave a file that the system does not let grow, as by a limit; False if it is empty."""
+        """Abandon a file that the system does not let grow (a size limit); return False if it is empty."""
         file = self._file
         if file is None or file.size <= HEAD_BYTES:
             return False
@@ -176,14 +176,14 @@ class FolderWriter:
         try:
             self._past = self._keeper.look_after(self._past, file.path)
         except OSError as error:
-            # What was appended is stored; the next look may fare better.
+            # The batches are stored; the next retention check may succeed.
             _log.warning("retention in the log folder %s failed: %s", self._folder, error)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Mark the file as complete and close it; later appends are refused.
 
         Raises:
-            LogUnavailable: the mark could not be written; the file is closed all the same.
+            LogUnavailable: the mark could not be written; the file is closed regardless.
         """
         del timeout_s
         if self._closed:
@@ -202,4 +202,4 @@ class FolderWriter:
             raise from_os(error, self._folder) from error
 
     def interrupt(self) -> None:
-        """Do nothing: an append here never waits for anybody."""
+        """Do nothing: an append to this log never waits."""

@@ -1,1 +1,1 @@
-"""Recordings: a run in one sealed file."""
+"""Recordings: a run stored in one sealed file."""

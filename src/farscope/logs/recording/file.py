@@ -1,4 +1,4 @@
-"""A recording as a file: opened, looked through, read frame by frame. Bytes only; nothing is opened here."""
+"""Opens a recording file, finds its frames and reads them one by one. Batches stay sealed."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ from farscope.logs.recording.format import (
 )
 
 _READING: Final = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-"""Without waiting: a pipe would keep whoever opens it until somebody writes into it."""
+"""Non-blocking: opening a pipe would otherwise block until somebody writes to it."""
 
 _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 
 
 def is_recording(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file begins as a recording does, whatever it is called; False if it cannot be read."""
+    """Return whether a file starts like a recording, whatever its name; False if it cannot be read."""
     try:
         # Opening a pipe would wait for somebody who writes into it.
         if not Path(path).is_file():
@@ -44,14 +44,14 @@ def is_recording(path: str | os.PathLike[str]) -> bool:
 class RecordingFile:
     """An open recording. Used by one thread at a time.
 
-    The file is read, not mapped: a map of a file that somebody cuts off kills the program.
+    The file is read, not memory-mapped: if a mapped file is truncated, accessing it kills the program.
     """
 
     def __init__(self, path: Path) -> None:
-        """Open it and find its frames, by the index where there is one.
+        """Open the file and find its frames, using the index if there is one.
 
         Raises:
-            LogRefused: there is no such file, it cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         self.path = path
         try:
@@ -64,7 +64,7 @@ class RecordingFile:
             self.size = self._measure()
             found = read_index(self._read, self.size)
             self.indexed = found is not None
-            """Whether it was closed in order, so that the frames did not have to be looked for."""
+            """Whether the recording was closed properly, so that the file did not have to be scanned."""
             self.frames = found or Frames()
             if found is None:
                 self._look_for_frames()
@@ -74,12 +74,12 @@ class RecordingFile:
 
     @property
     def torn(self) -> int:
-        """Bytes behind the last frame that are no whole frame."""
+        """Bytes after the last frame that do not form a complete frame."""
         return 0 if self.indexed else self.size - self.frames.end
 
     @property
     def end_ns(self) -> int:
-        """When the newest batch in it was stored, in nanoseconds since the epoch; 0 if there is none."""
+        """Storage time of the newest batch, in nanoseconds since the epoch; 0 if there are none."""
         return max(self.frames.stored_ns, default=0)
 
     def grow(self) -> bool:
@@ -93,9 +93,9 @@ class RecordingFile:
         return len(self.frames) > before
 
     def entry(self, number: int) -> Entry | None:
-        """Return the batch in frame ``number``, or None if it is not there any more.
+        """Return the batch in frame ``number``, or None if it is no longer there.
 
-        Its checksum is not looked at: whether it was changed is for those to tell who hold the key.
+        The checksum is not verified: a holder of the key can tell whether the batch was changed.
         """
         offset = self.frames.offsets[number]
         head = parse_frame_head(self._read(offset, FRAME_HEAD_BYTES))
@@ -105,17 +105,17 @@ class RecordingFile:
         return Entry(data, head.stored_ns) if len(data) == head.length else None
 
     def beginning(self, number: int, count: int) -> bytes:
-        """Return the first ``count`` bytes of the batch in frame ``number``, fewer where there are fewer."""
+        """Return the first ``count`` bytes of the batch in frame ``number``, or all if there are fewer."""
         return self._read(self.frames.offsets[number] + FRAME_HEAD_BYTES, count)
 
     def is_sound(self, number: int) -> bool:
-        """Tell whether the batch in frame ``number`` is there with its checksum."""
+        """Return whether the batch in frame ``number`` is present and matches its checksum."""
         offset = self.frames.offsets[number]
         head = parse_frame_head(self._read(offset, FRAME_HEAD_BYTES))
         return head is not None and crc32(self._read(offset + FRAME_HEAD_BYTES, head.length)) == head.crc
 
     def close(self) -> None:
-        """Close the file; closing twice changes nothing."""
+        """Close the file; closing twice has no further effect."""
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
@@ -128,29 +128,29 @@ class RecordingFile:
 
     def _look_for_frames(self) -> None:
         scan(self._read, self.size, self.frames, self._after_hole)
-        # What was written last may have a length and no content, after a power failure.
+        # After a power failure, the last frame may have a length but no content.
         while self.frames and not self.is_sound(len(self.frames) - 1):
             self.frames.drop_last()
 
     def _after_hole(self, offset: int) -> int:
-        """Return where the next bytes are that were ever written: a file may have large holes."""
+        """Return the offset of the next bytes that were actually written: a file may have large holes."""
         if sys.platform != "linux":
             return offset
         else:  # noqa: RET505 - what is of one system only is checked for that one
             try:
                 return os.lseek(self._descriptor, offset, os.SEEK_DATA)
             except OSError as error:
-                # Behind the last of them there is nothing but a hole; other file systems cannot tell.
+                # ENXIO: only a hole follows. With other errors, the file system cannot tell.
                 return self.size if error.errno == errno.ENXIO else offset
 
     def _measure(self) -> int:
         return os.fstat(self._descriptor).st_size
 
     def _read(self, offset: int, count: int) -> bytes:
-        """Return ``count`` bytes, fewer only where the file ends.
+        """Return ``count`` bytes, fewer only at the end of the file.
 
         Raises:
-            LogUnavailable: the disk fails.
+            LogUnavailable: the disk failed.
         """
         parts: list[bytes] = []
         try:
@@ -179,7 +179,7 @@ def _require_file(descriptor: int, path: Path) -> None:
 
 
 def in_words(error: OSError, path: Path) -> LogError:
-    """Return what ``error``, met with the recording ``path``, means for it."""
+    """Convert ``error``, raised while using the recording ``path``, to a ``LogError``."""
     what = f"cannot use the recording {path}: {error.strerror or error}"
     if isinstance(error, FileNotFoundError):
         return LogRefused(what, "check the spelling, and that the folder exists")

@@ -1,6 +1,6 @@
-"""The bytes of a recording: a head, frames that each hold one sealed batch, and an index behind the last.
+"""The binary format of a recording: a header, frames that each hold one sealed batch, and a final index.
 
-``docs/recording-format.md`` is normative. Everything here works on bytes somebody else reads and writes.
+``docs/recording-format.md`` is normative. This module does no I/O: callers read and write the bytes.
 """
 
 from __future__ import annotations
@@ -15,18 +15,18 @@ from zlib import crc32
 from farscope.errors import LogRefused
 
 SUFFIX: Final = ".farscope"
-"""What the name of a recording ends in, so that every verb knows one when it sees it."""
+"""File name extension of recordings, by which every command recognizes them."""
 
 MAGIC: Final = b"\x89FSREC\r\n"
-"""Not text, and spoilt by whatever changes line ends."""
+"""Not valid text, and corrupted by any tool that converts line endings."""
 
 VERSION: Final = 1
 
 MAX_FRAME_BYTES: Final = 64 * 1024 * 1024
-"""Bytes a frame holds at most; batches have a megabyte, so a longer one is no frame at all."""
+"""Maximum number of bytes in a frame; batches have at most 1 MB, so anything longer is not a frame."""
 
 SEARCH_BYTES: Final = 1024 * 1024
-"""How much is looked through at a time for the next frame behind a spoilt one."""
+"""Bytes searched at a time for the next frame after a damaged one."""
 
 FRAME_MARK: Final = b"\xf5frm"
 INDEX_MARK: Final = b"\xf5idx"
@@ -42,46 +42,46 @@ FRAME_HEAD_BYTES: Final = _FRAME.size + _CRC.size
 END_BYTES: Final = _END.size + _CRC.size
 
 Read = Callable[[int, int], bytes]
-"""Returns so many bytes from an offset on; fewer where the file ends."""
+"""Takes an offset and a count; returns that many bytes from the offset, fewer at the end of the file."""
 
 
 AfterHole = Callable[[int], int]
-"""Returns where the next bytes lie that were written, at an offset or behind it."""
+"""Takes an offset; returns the offset of the next written bytes at or after it."""
 
 
 class FrameHead(NamedTuple):
-    """What stands before the bytes of a frame."""
+    """The header of a frame."""
 
     mark: bytes
     length: int
-    """Of the bytes behind it."""
+    """Length of the bytes after the header."""
     stored_ns: int
     crc: int
-    """Of the bytes behind it."""
+    """CRC-32 of the bytes after the header."""
 
 
 class Frames:
-    """Where the frames of a recording are, in their order; grows while the file does."""
+    """The offsets of a recording's frames, in file order; grows with the file."""
 
     def __init__(self) -> None:
         self.offsets = array("Q")
         self.stored_ns = array("Q")
         self.end = HEAD_BYTES
-        """Behind the last frame."""
+        """Offset after the last frame."""
         self.damaged = 0
-        """Bytes between frames that are none."""
+        """Bytes between frames that do not belong to any frame."""
 
     def __len__(self) -> int:
         return len(self.offsets)
 
     def add(self, offset: int, head: FrameHead) -> None:
-        """Add a frame behind the others."""
+        """Add a frame at the end."""
         self.offsets.append(offset)
         self.stored_ns.append(head.stored_ns)
         self.end = offset + FRAME_HEAD_BYTES + head.length
 
     def drop_last(self) -> None:
-        """Take the last frame away again."""
+        """Remove the last frame."""
         self.end = self.offsets.pop()
         self.stored_ns.pop()
 
@@ -92,10 +92,10 @@ def pack_head() -> bytes:
 
 
 def check_head(data: bytes, name: str) -> None:
-    """Make sure that ``data``, the first bytes of the file ``name``, begin a recording.
+    """Check that ``data``, the first bytes of the file ``name``, are the header of a recording.
 
     Raises:
-        LogRefused: they do not, or one of another version.
+        LogRefused: they are not, or the recording has another version.
     """
     if data[: len(MAGIC)] != MAGIC:
         raise LogRefused(f"{name} is not a recording", "`farscope record FILE` makes one")
@@ -117,7 +117,7 @@ def pack_frame(data: bytes, stored_ns: int, mark: bytes = FRAME_MARK) -> bytes:
 
 
 def parse_frame_head(data: bytes, mark: bytes = FRAME_MARK) -> FrameHead | None:
-    """Return the head of a frame, or None if this is none."""
+    """Return the header of a frame, or None if ``data`` does not start with one."""
     if len(data) < FRAME_HEAD_BYTES or not data.startswith(mark):
         return None
     if _CRC.unpack_from(data, _FRAME.size)[0] != crc32(data[: _FRAME.size]):
@@ -127,19 +127,19 @@ def parse_frame_head(data: bytes, mark: bytes = FRAME_MARK) -> FrameHead | None:
 
 
 def pack_index(frames: Frames) -> bytes:
-    """Return the index and the end that go behind the last frame."""
+    """Return the index and the end record that follow the last frame."""
     index = pack_frame(_big_endian(frames.offsets) + _big_endian(frames.stored_ns), 0, INDEX_MARK)
     return index + _with_crc(_END.pack(END_MARK, frames.end))
 
 
 def read_index(read: Read, size: int) -> Frames | None:
-    """Return the frames as the index tells them, or None if no sound index ends the file."""
+    """Return the frames listed in the index, or None if the file does not end with a valid index."""
     end = read(size - END_BYTES, END_BYTES) if size >= HEAD_BYTES + END_BYTES else b""
     if not end.startswith(END_MARK) or _CRC.unpack_from(end, _END.size)[0] != crc32(end[: _END.size]):
         return None
     at = _END.unpack_from(end)[1]
     head = parse_frame_head(read(at, FRAME_HEAD_BYTES), INDEX_MARK) if HEAD_BYTES <= at < size else None
-    # The length is compared with the file's before anything of that length is read.
+    # Compare the length with the file's size before reading that many bytes.
     if head is None or head.length % 16 or at + FRAME_HEAD_BYTES + head.length + END_BYTES != size:
         return None
     data = read(at + FRAME_HEAD_BYTES, head.length)
@@ -148,15 +148,15 @@ def read_index(read: Read, size: int) -> Frames | None:
     frames = Frames()
     frames.offsets, frames.stored_ns = _numbers(data[: head.length // 2]), _numbers(data[head.length // 2 :])
     frames.end = at
-    # An index that tells of places outside of the file was made up: the frames are looked for.
+    # An index with offsets outside the file was forged: the caller scans for the frames instead.
     return frames if all(HEAD_BYTES <= offset < at for offset in frames.offsets) else None
 
 
 def scan(read: Read, size: int, frames: Frames, after_hole: AfterHole = lambda offset: offset) -> None:
-    """Find the frames behind those known already, up to ``size``, passing over whatever is none.
+    """Find the frames after those already known, up to ``size``, skipping anything that is not a frame.
 
-    Bytes behind the last frame are left for the next time: they may be one that is being written.
-    ``after_hole`` spares reading the holes of a file, which may be far larger than what it holds.
+    Bytes after the last frame are left for the next scan: they may be a frame that is still being written.
+    ``after_hole`` avoids reading the holes of a sparse file, which may be far larger than its content.
     """
     at = frames.end
     skipped = 0
@@ -176,9 +176,9 @@ def scan(read: Read, size: int, frames: Frames, after_hole: AfterHole = lambda o
 
 
 def _candidates(read: Read, at: int, size: int, after_hole: AfterHole) -> Iterator[int]:
-    """Yield where whole frames begin, from ``at`` on."""
+    """Yield the offsets of complete frames, starting at ``at``."""
     while (at := after_hole(at)) + FRAME_HEAD_BYTES <= size:
-        # Windows overlap, so that a mark across two of them is found.
+        # Windows overlap, so that a mark that spans two of them is found.
         window = read(at, SEARCH_BYTES + len(FRAME_MARK) - 1)
         place = -1
         while (place := window.find(FRAME_MARK, place + 1)) >= 0:

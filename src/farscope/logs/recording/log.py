@@ -1,6 +1,6 @@
-"""A recording as a log: one file of sealed batches, read like any other log, and written to by nobody.
+"""A recording as a read-only log: one file of sealed batches, read like any other log.
 
-``farscope.logs.recording.writer`` makes recordings; ``docs/recording-format.md`` tells their bytes.
+``farscope.logs.recording.writer`` makes recordings; ``docs/recording-format.md`` specifies their format.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from farscope.logs.diagnostics import Check
 from farscope.logs.recording.file import RecordingFile, is_recording
 
 IDLE_PAUSE_S: Final = 0.05
-"""How often a file that may still be growing is looked at by a reader that waits at its end."""
+"""How often a reader waiting at the end of the file checks whether it has grown, in seconds."""
 
 READ_BYTES: Final = 8 * 1024 * 1024
-"""A read stops at this many bytes even below its limit of batches, so that large batches do not pile up."""
+"""A read stops at this many bytes even below its batch limit, so that large batches do not accumulate."""
 
 FOREVER_NS: Final = 1 << 64
 
@@ -29,8 +29,8 @@ FOREVER_NS: Final = 1 << 64
 class RecordingLog:
     """The recording in the file ``path``; safe to use from several threads. A ``FiniteLog``.
 
-    ``from_ns`` and ``to_ns`` leave a part of it: batches stored at ``from_ns`` or later and before
-    ``to_ns``, in nanoseconds since the epoch. What lies outside is passed over unread.
+    ``from_ns`` and ``to_ns`` select a part of it: batches stored at ``from_ns`` or later and before
+    ``to_ns``, in nanoseconds since the epoch. Batches outside are skipped without being read.
     """
 
     def __init__(self, path: Path, *, from_ns: int = 0, to_ns: int = FOREVER_NS) -> None:
@@ -41,7 +41,7 @@ class RecordingLog:
 
     @property
     def path(self) -> Path:
-        """Where it lies."""
+        """The path of the file."""
         return self._path
 
     @property
@@ -51,45 +51,45 @@ class RecordingLog:
 
     @property
     def shared(self) -> bool:
-        """Never: it is a file of this machine, and opens with whatever key it was sealed with."""
+        """Always false: a recording is a local file, and needs only the key it was sealed with."""
         return False
 
     def part(self, from_ns: int = 0, to_ns: int = FOREVER_NS) -> RecordingLog:
-        """Return the part of it that was stored from ``from_ns`` on and before ``to_ns``."""
+        """Return the part of the recording that was stored at ``from_ns`` or later and before ``to_ns``."""
         return RecordingLog(self._path, from_ns=max(from_ns, self._from_ns), to_ns=min(to_ns, self._to_ns))
 
     def end_ns(self) -> int:
-        """Return when the newest batch in it was stored, in nanoseconds since the epoch; 0 if there is none.
+        """Return the storage time of the newest batch, in nanoseconds since the epoch; 0 if there are none.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         with RecordingFile(self._path) as file:
             return min(file.end_ns, self._to_ns)
 
     def span_ns(self) -> tuple[int, int]:
-        """Return when its oldest and its newest batch were stored, in nanoseconds since the epoch; else 0, 0.
+        """Return the storage times of the oldest and the newest batch; 0 where there are none.
 
-        The second is ``end_ns``; the file is read once for both.
+        In nanoseconds since the epoch. The second is ``end_ns``; the file is read once for both.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         with RecordingFile(self._path) as file:
             begin_ns = max(min(file.frames.stored_ns, default=0), self._from_ns)
             return begin_ns, min(file.end_ns, self._to_ns)
 
     def goes_on(self) -> bool:
-        """Tell whether the recording holds batches that were stored behind the end of this part of it.
+        """Return whether the recording holds batches that were stored after the end of this part.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         with RecordingFile(self._path) as file:
             return file.end_ns >= self._to_ns
 
     def writer(self, name: str) -> LogWriter:
-        """Refuse: nothing is added to a recording.
+        """Raise ``LogRefused``: a recording cannot be written to.
 
         Raises:
             LogRefused: always.
@@ -101,34 +101,34 @@ class RecordingLog:
         )
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> RecordingReader:
-        """Return a reader; see ``Log.reader``. It also reads what a recorder at work still adds.
+        """Return a reader; see ``Log.reader``. It also reads batches that a running recorder adds.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         return RecordingReader(RecordingFile(self._path), since_ns, position, self._from_ns, self._to_ns)
 
     def exists(self) -> Presence:
-        """Look how the file begins; see ``Log.exists``.
+        """Check that the file starts like a recording; see ``Log.exists``.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
         """
         if not is_recording(self._path):
-            # It says why, in the words of a reader.
+            # Raises an error that says why, with the same text as for a reader.
             RecordingFile(self._path).close()
         return Presence(there=True, where=str(self._path))
 
     def examine(self) -> Iterator[Check]:
-        """Yield nothing: a recording is read as it is, and ``farscope inspect`` looks at every batch."""
+        """Yield nothing: a recording has no dependencies, and ``farscope inspect`` checks every batch."""
         return iter(())
 
 
 class RecordingReader:
     """Reads a recording, one frame at a time; see ``LogReader``.
 
-    Batches stand in a recording as they were read from their log, so that those of different writers
-    need not be in the order of their times: each is asked for its own.
+    A recording holds batches in the order they were read from their log, so those of different writers
+    need not be in time order: each batch is selected by its own time.
     """
 
     def __init__(
@@ -171,17 +171,17 @@ class RecordingReader:
 
     @property
     def position(self) -> Position:
-        """Behind the last batch returned."""
+        """The position after the last batch returned."""
         return {"frame": self._next, "since_ns": self._from_ns}
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last read left nothing behind that is in the recording at present."""
+        """Whether the last read returned everything that is in the recording at present."""
         return self._caught_up
 
     @property
     def unread(self) -> Sequence[Unread]:
-        """The recording itself, where a part of it is no batch any more, or may be missing at its end."""
+        """The recording itself, if part of it is damaged or its end may be missing."""
         faults = (
             (self._file.torn, "bytes at its end are not a whole batch"),
             (self._file.frames.damaged, "bytes between batches are damaged"),
@@ -194,7 +194,7 @@ class RecordingReader:
 
     @property
     def cut(self) -> int:
-        """Never any: nothing is removed from a recording."""
+        """Always 0: nothing is removed from a recording."""
         return 0
 
     def close(self) -> None:
@@ -221,7 +221,7 @@ class RecordingReader:
         return found
 
     def _seek(self) -> bool:
-        """Go to the next frame that is wanted; return whether there is one."""
+        """Move to the next frame in the selected part; return whether there is one."""
         while True:
             stored_ns = self._file.frames.stored_ns
             for number in range(self._next, len(stored_ns)):

@@ -1,4 +1,4 @@
-"""Writing a recording: frames only ever go behind the others, so that what is cut off stays readable."""
+"""Writes a recording: frames are only appended, so that a recording that was cut off stays readable."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from farscope.logs.recording.format import (
 )
 
 SYNC_S: Final = 5.0
-"""A power failure loses about so much at most. The end of the recorder, however sudden, loses nothing."""
+"""A power failure loses at most about this many seconds; a crash of the recorder loses nothing."""
 
 
 class RecordingWriter:
-    """Makes a recording and adds to it. Used by one thread at a time.
+    """Creates a recording and appends to it. Used by one thread at a time.
 
-    Memory grows by 16 bytes a batch, for the index.
+    Memory use grows by 16 bytes per batch, for the index.
     """
 
     def __init__(self, path: Path) -> None:
-        """Make the file, readable by its owner only.
+        """Create the file, readable only by its owner.
 
         Raises:
-            UsageError: there is something of that name already.
-            LogRefused, LogUnavailable: it cannot be made.
+            UsageError: something with that name already exists.
+            LogRefused, LogUnavailable: the file cannot be created.
         """
         self.path = path
         self.left_out = 0
-        """Batches longer than any batch can be, which were not taken."""
+        """Number of batches that were skipped because they exceed the maximum frame size."""
         self._frames = Frames()
         self._index_bytes = 0
         self._synced_s = time.monotonic()
@@ -61,17 +61,17 @@ class RecordingWriter:
 
     @property
     def size(self) -> int:
-        """Bytes it takes so far; the index, which comes last, is among them once it is closed."""
+        """Size of the recording so far, in bytes; includes the index once the recording is closed."""
         return self._frames.end + self._index_bytes
 
     def __len__(self) -> int:
         return len(self._frames)
 
     def append(self, entries: Sequence[Entry]) -> None:
-        """Add batches in order; when this returns, the end of this program does not lose them.
+        """Append batches in order; once this returns, they survive the end of this program.
 
         Raises:
-            LogUnavailable: the disk is full or fails; nothing of ``entries`` is in the recording.
+            LogUnavailable: the disk is full or failed; none of ``entries`` is in the recording.
             LogRefused: the recording was closed.
         """
         self._check_open()
@@ -90,10 +90,10 @@ class RecordingWriter:
             self._sync()
 
     def close(self) -> None:
-        """Write the index and close the file; closing twice changes nothing.
+        """Write the index and close the file; closing twice has no further effect.
 
         Raises:
-            LogUnavailable: the disk is full or fails; the recording is whole, and has no index.
+            LogUnavailable: the disk is full or failed; the recording is complete but has no index.
         """
         if self._descriptor < 0:
             return
@@ -112,7 +112,7 @@ class RecordingWriter:
         self.close()
 
     def _write(self, data: bytes, at: int) -> None:
-        """Write ``data`` behind what is there; where that fails, cut off the part that was written."""
+        """Append ``data``; if that fails, truncate the file to remove what was written."""
         try:
             view = memoryview(data)
             while view:
