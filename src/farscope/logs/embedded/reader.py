@@ -42,7 +42,7 @@ SINCE_SLACK_NS: Final = COARSE_NS
 
 MAX_FORMER: Final = 1024
 """Number of writers without any remaining file whose last batch number is remembered in case they return:
-their folder may have been removed while they ran. Beyond this limit, their lost batches are not counted as cut."""
+their folder may have been removed while they ran. Beyond this limit, their losses are not counted as cut."""
 
 MAX_FORMER_UNREAD: Final = 64
 """Maximum number of removed files with unreadable parts to remember; the oldest are forgotten first."""

@@ -1,4 +1,4 @@
-"""Examining a log in RabbitMQ from the outside in: name, port, TLS, login, streams, settings."""
+"""Checks of a log in RabbitMQ, from the outside in: host name, port, TLS, login, streams, settings."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.rabbitmq.topology import bind, compare, prepare
 
 WAIT_S: Final = 10.0
-"""How long each step of the examination may take."""
+"""Time limit of each check, in seconds."""
 
 ENOUGH_SEGMENTS: Final = 4
-"""Retention removes whole segments: with fewer, what is kept differs much from what was asked for."""
+"""Retention removes whole segments: with fewer than this, it is much coarser than the requested limit."""
 
 
 def examine(settings: Settings) -> Iterator[Check]:
-    """Look at one thing after another, and stop at what makes the next ones pointless.
+    """Run the checks in order, and stop at a failure that makes the remaining ones pointless.
 
-    What is missing on the broker is made, where the user may: exchange, stream and binding.
+    An exchange, stream or binding missing on the broker is created if the user has permission.
     """
     for step in (_resolves, _answers, _speaks_tls):
         check = step(settings)
@@ -53,7 +53,7 @@ def _resolves(settings: Settings) -> Check:
         else:
             found.extend(dict.fromkeys(str(address[4][0]) for address in addresses))
 
-    # A name service that never answers cannot be interrupted, only left behind.
+    # A name lookup that never returns cannot be interrupted, only abandoned.
     thread = threading.Thread(target=look_up, name="farscope-doctor-lookup", daemon=True)
     thread.start()
     thread.join(WAIT_S)
@@ -91,12 +91,12 @@ def _speaks_tls(settings: Settings) -> Check | None:
 def _plain(settings: Settings) -> Check | None:
     if settings.host in ("localhost", "127.0.0.1", "::1"):
         return None
-    # What it says is sealed, but the password travels in clear: worth a word, no reason to stop.
+    # Batches are sealed, but the password is sent in clear text: worth a warning, not a failure.
     return warn("TLS", "not used: the password can be read on the way", "write amqps://")
 
 
 class _Examination:
-    """Logs in and sets up what is missing; an owner of a link that says how far it came."""
+    """Link owner that logs in, sets up anything missing, and reports how far it got."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -105,7 +105,7 @@ class _Examination:
         self._error: LogError | None = None
         self._bound = False
         self.differs: str | None = "not looked at"
-        """How the stream's settings differ from the address's; None where this user may not know."""
+        """How the stream's settings differ from the address; None if this user has no permission to see."""
         self._done = threading.Event()
 
     def run(self) -> Iterator[Check]:
@@ -123,7 +123,7 @@ class _Examination:
             yield self._set_up()
 
     def converse(self, link: Link) -> Script:
-        """Log in, then look for the log, setting up what is missing."""
+        """Log in, then look for the log and set up anything missing."""
         self._product = link.product
         self._stage = "log"
         channel = yield from prepare(link, thorough=False)
@@ -131,11 +131,11 @@ class _Examination:
         self.differs = yield from compare(link, channel)
 
     def opened(self) -> None:
-        """All was found."""
+        """Record success."""
         self._done.set()
 
     def lost(self, error: LogError) -> None:
-        """Something was not."""
+        """Record the first error."""
         if not self._done.is_set():
             self._error = error
             self._done.set()

@@ -1,8 +1,8 @@
 """One connection to RabbitMQ and the thread that owns it.
 
-Nothing else touches the connection: other threads hand work over with ``Link.post``, which runs it
-on the link's thread. A link connects once; when the connection is lost it has ended, and whoever
-needs another makes another. See ``docs/decisions/0006-one-thread-per-rabbitmq-connection.md``.
+No other thread touches the connection: other threads hand over work with ``Link.post``, which runs it
+on the link's thread. A link connects once and ends when the connection is lost; to reconnect, create
+another link. See ``docs/decisions/0006-one-thread-per-rabbitmq-connection.md``.
 """
 
 from __future__ import annotations
@@ -24,47 +24,47 @@ from farscope.logs.rabbitmq.pika_logging import Services, hushed
 from farscope.logs.rabbitmq.settings import Settings
 
 BLOCKED_TIMEOUT_S: Final = 120.0
-"""A connection that the broker blocks for longer is made anew; whoever waits on it times out earlier."""
+"""A connection blocked by the broker for longer is replaced; callers waiting on it time out earlier."""
 
 JOIN_TIMEOUT_S: Final = 0.5
-"""How long an ended link's thread may take over its last steps before it is left to end by itself."""
+"""How long to wait for the thread of an ended link, in seconds, before leaving it to end by itself."""
 
 Request = Callable[[Callable[..., None]], object]
-"""Asks the broker, or a timer, for something; the answer comes through the callback it is given."""
+"""Sends a request to the broker or a timer; the answer is passed to the given callback."""
 
 Script = Generator[Request, Any, None]
-"""A conversation with the broker: yields requests and gets their answers; runs on the link's thread."""
+"""A conversation with the broker: yields requests and receives their answers; runs on the link's thread."""
 
 
 class Owner(Protocol):
-    """Whom a link tells what happens; every call comes on the link's thread."""
+    """Receives the events of a link; all methods are called on the link's thread."""
 
     def converse(self, link: Link) -> Script:
-        """Set up what the link is for; when it returns, the link is open."""
+        """Set up the link for its purpose; when this returns, the link is open."""
 
     def opened(self) -> None:
-        """The conversation is over, work can begin."""
+        """Called when the conversation is over and work can begin."""
 
     def lost(self, error: LogError) -> None:
-        """Called once, at the end, however it came."""
+        """Called once when the link ends, for whatever reason."""
 
 
 class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika ships no types
-    """A connection that can also be cut short."""
+    """A connection that can also be aborted."""
 
     def abort(self) -> None:
-        """End now, without the goodbyes that a dead peer would never answer."""
+        """End now, without a closing handshake, which a dead peer would never answer."""
         if not self.is_closed:
             self._terminate_stream(ConnectionClosedByClient(320, "given up"))
 
 
 class Link:
-    """A connection with a thread of its own; ``start`` it, ``post`` work to it, ``close`` it.
+    """A connection with a dedicated thread; ``start`` it, ``post`` work to it, ``close`` it.
 
     Args:
         settings: where to connect.
-        role: what for; the thread's and the connection's name say it.
-        owner: sets the connection up and hears of its end.
+        role: the purpose, which appears in the names of the thread and the connection.
+        owner: sets up the connection and is notified when it ends.
     """
 
     def __init__(self, settings: Settings, role: str, owner: Owner) -> None:
@@ -84,18 +84,18 @@ class Link:
         self._thread = threading.Thread(target=self._run, name=f"farscope-amqp-{role}", daemon=True)
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Start connecting; returns at once."""
         self._thread.start()
 
     @property
     def ended(self) -> bool:
-        """Whether the connection is gone, or never came about."""
+        """Whether the connection was lost or could not be established."""
         return self._ended
 
     def post(self, work: Callable[[], None]) -> bool:
-        """Run ``work`` on the link's thread, in the order posted; from any thread.
+        """Run ``work`` on the link's thread, in the order posted; callable from any thread.
 
-        Returns False, and runs nothing, once the link has ended. What was posted before runs in any case.
+        Once the link has ended, returns False and does not run ``work``. Work posted earlier always runs.
         """
         with self._lock:
             if self._ended:
@@ -107,7 +107,7 @@ class Link:
         return True
 
     def close(self, timeout_s: float) -> None:
-        """Say goodbye to the broker, or cut the connection when that takes longer than ``timeout_s``."""
+        """Close the connection cleanly, or abort it if that takes longer than ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
         if self.post(self._say_goodbye):
             self._thread.join(max(0.0, deadline - time.monotonic()))
@@ -116,17 +116,17 @@ class Link:
         else:
             self._thread.join(JOIN_TIMEOUT_S)
 
-    # From here on: on the link's thread only.
+    # The methods below run only on the link's thread.
 
     def open_channel(self, answer: Callable[..., None]) -> object:
-        """Ask for a channel (a ``Request``)."""
+        """Request a channel (a ``Request``)."""
         channel = self._live().channel(on_open_callback=answer)
         channel.add_on_close_callback(self._channel_closed)
         return channel
 
     @property
     def product(self) -> str:
-        """What the broker calls itself, such as ``RabbitMQ 3.10.8``."""
+        """The broker's product name and version, such as ``RabbitMQ 3.10.8``."""
         said = self._live().server_properties or {}
         return plain(f"{said.get('product', 'a broker')} {said.get('version', '')}".strip())
 
@@ -135,12 +135,12 @@ class Link:
         self._live().ioloop.call_later(seconds, work)
 
     def fail(self, error: LogError) -> None:
-        """End the link; the owner hears ``error``."""
+        """End the link and report ``error`` to the owner."""
         self._error = self._error or error
         self.abort()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Abort the connection."""
         self._closing = True
         if self._connection is not None:
             self._connection.abort()
@@ -272,7 +272,7 @@ class Link:
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:
-    """Return what the settings say about TLS; the peer is always verified.
+    """Return the TLS context for the settings; the peer is always verified.
 
     Raises:
         LogRefused: the certificates cannot be used.

@@ -1,4 +1,4 @@
-"""The consumer through which a reader of RabbitMQ receives."""
+"""The consumer through which a RabbitMQ reader receives batches."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from farscope.logs.rabbitmq.stream_end import LAST_PATIENCE_S, OFFSET, End, Look
 from farscope.logs.rabbitmq.topology import prepare
 
 SINCE_SLACK_S: Final = 60
-"""A reader with a starting time begins so much earlier by the broker's clock, and leaves out what is older
-by the writers': while the clocks differ by less, nothing is missed."""
+"""A reader with a starting time starts this many seconds earlier by the broker's clock, and drops batches
+that are older by the writers' clocks: as long as the clocks differ by less, nothing is missed."""
 
 LAST_SECOND: Final = int(datetime.max.replace(tzinfo=UTC).timestamp()) - 1
-"""The end of what a date can be; later starting times mean the same."""
+"""The latest representable date; later starting times are treated as this one."""
 
 
 class Subscription:
-    """One consumer of the stream; lives on its link's thread and ends with the link."""
+    """One consumer of the stream; runs on its link's thread and ends with the link."""
 
     def __init__(self, settings: Settings, shelf: Shelf) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Subscription:
         self._over = False
 
     def converse(self, link: Link) -> Script:
-        """Find out where the stream ends, and attach to it where the shelf needs it to go on."""
+        """Find the end of the stream, and attach at the offset the shelf needs next."""
         self._link = link
         channel = self._channel = yield from prepare(link, thorough=False)
         channel.add_on_cancel_callback(self._cancelled)
@@ -62,11 +62,11 @@ class Subscription:
         lookout.close()
 
     def opened(self) -> None:
-        """Let the reader know."""
+        """Notify the reader."""
         self._shelf.tell(attached=True)
 
     def lost(self, error: LogError) -> None:
-        """Let the reader know, and why."""
+        """Notify the reader, with the reason."""
         if isinstance(error, LogRefused) and self._shelf.found:
             if isinstance(error, LogMissing) and error.begins_anew:
                 self._shelf.begin_at(0)
@@ -74,20 +74,20 @@ class Subscription:
         self._shelf.tell(attached=False, error=error)
 
     def acknowledge(self, tag: int) -> None:
-        """Let the broker send as many more as were delivered up to ``tag``."""
+        """Acknowledge all deliveries up to ``tag``, so that the broker sends as many more."""
         if self._channel.is_open:
             self._channel.basic_ack(tag, multiple=True)
 
     def check(self, arrivals: int) -> None:
-        """Find out whether the broker has more at the moment; the shelf's ``checked`` tells.
+        """Ask the broker whether it has more at the moment; the result is the shelf's ``checked``.
 
-        Whatever was to be acknowledged was, and ``arrivals`` says how many had come by then.
+        Call this after all due acknowledgements; ``arrivals`` is the number of deliveries at that time.
         """
         if self._channel.is_open:
             self._round_trip(lambda *_: self._shelf.nothing_since(arrivals))
 
     def _round_trip(self, answer: Callable[..., None]) -> object:
-        # The broker answers it behind everything it had to deliver; and it needs no permission.
+        # The broker answers this after everything it had to deliver, and it requires no permission.
         return self._channel.basic_qos(prefetch_count=self._settings.prefetch, callback=answer)
 
     def _consume(self, offset: int | str | datetime) -> Request:
@@ -150,6 +150,6 @@ class Subscription:
 
 
 def _begin(since_ns: int) -> datetime | str:
-    """Return the offset to ask for so that nothing stored at ``since_ns`` or later is missed."""
+    """Return the offset to request so that nothing stored at ``since_ns`` or later is missed."""
     seconds = since_ns // 1_000_000_000 - SINCE_SLACK_S
     return datetime.fromtimestamp(min(seconds, LAST_SECOND), UTC) if seconds > 0 else "first"

@@ -1,4 +1,4 @@
-"""What went wrong with RabbitMQ, in one line, and what to do about it."""
+"""Converts RabbitMQ errors to log errors: one line about the problem, and a hint on how to fix it."""
 
 from __future__ import annotations
 
@@ -39,26 +39,26 @@ NOT_IMPLEMENTED: Final = 540
 INTERNAL_ERROR: Final = 541
 
 MAX_REASON: Final = 300
-"""A broker's own words are cut here: they come from the network and may be anything."""
+"""Text from a broker is truncated to this length: it comes from the network and may be anything."""
 
 _NO_REPLICA_YET: Final = re.compile("does not have a (running )?replica")
-"""So RabbitMQ 3 and 4 (with "running") say that a stream is still being made or its node starts."""
+"""Reported by RabbitMQ 3 and 4 (with "running") while a stream is being created or its node is starting."""
 
 _WRONG_ARGUMENTS: Final = ("inequivalent arg", "x-queue-type", "x-stream-offset")
-"""Whatever else a broker calls a failed precondition is no word about our arguments, and may pass."""
+"""Any other failed precondition is not about our arguments, and may be temporary."""
 
 DOCTOR: Final = "farscope doctor tells what is missing"
 
 
 class Collision(LogUnavailable):
-    """Several made the same log at once, and the broker failed over it: connecting again soon helps."""
+    """The broker failed because several clients created the same log at once; reconnecting soon helps."""
 
 
 def explain(error: BaseException, settings: Settings, *, established: bool = False) -> LogError:
-    """Turn what pika raised into one of our errors.
+    """Convert an exception raised by pika to a ``LogError``.
 
-    ``established`` says that the connection had worked before: then whatever the broker says about a
-    channel is its present state, not a refusal, and trying again is right.
+    ``established`` means that the connection had worked before: an error the broker then reports for a
+    channel reflects a temporary state, not a refusal, so retrying is correct.
     """
     for cause in _causes(error):
         if isinstance(cause, LogError):
@@ -76,13 +76,13 @@ def explain(error: BaseException, settings: Settings, *, established: bool = Fal
 
 
 def plain(error: BaseException | str) -> str:
-    """Return an error's text on one line, without control characters and not endless."""
+    """Return an error's text on one line, truncated and without control characters."""
     text = error if isinstance(error, str) else str(error) or type(error).__name__
     return "".join(mark if mark.isprintable() else " " for mark in text)[:MAX_REASON]
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Go through what pika wrapped, outermost first."""
+    """Iterate over the exceptions that pika wrapped, outermost first."""
     yield error
     inner: list[object] = list(error.args)
     if isinstance(error, AMQPConnectionWorkflowFailed):
@@ -95,7 +95,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def _connecting(error: BaseException, settings: Settings) -> LogError | None:
-    """Explain an error of connecting; None if it is no such error."""
+    """Convert a connection error; return None if ``error`` is not one."""
     if isinstance(error, ssl.SSLError):
         return _tls(error, settings)
     if isinstance(error, OSError):
@@ -156,7 +156,7 @@ def _no_greeting(text: str, settings: Settings) -> LogError:
 
 
 def silent(settings: Settings) -> LogUnavailable:
-    """No answer while connecting."""
+    """Return the error for a broker that does not answer during connecting."""
     return LogUnavailable(
         f"{settings.place} did not answer in time",
         "is it the right host, and does a firewall let the port through? farscope doctor tells",
@@ -164,7 +164,7 @@ def silent(settings: Settings) -> LogUnavailable:
 
 
 def blocked(settings: Settings) -> LogUnavailable:
-    """The broker takes nothing at the moment."""
+    """Return the error for a broker that is blocking publishers."""
     return LogUnavailable(
         f"{settings.place} is short of memory or disk and takes nothing from publishers",
         "free some on the broker, or raise its limits; rabbitmqctl list_connections state shows 'blocked'",
@@ -238,19 +238,19 @@ def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: b
 
 
 def _lasts(error: ChannelClosedByBroker) -> bool:
-    """Whether a broker would say the same again until somebody changes something."""
+    """Return whether the broker would repeat this error until somebody changes something."""
     if error.reply_code == PRECONDITION_FAILED:
         return any(word in str(error.reply_text) for word in _WRONG_ARGUMENTS)
     return error.reply_code == NOT_IMPLEMENTED or (error.reply_code == NOT_FOUND and absent(error))
 
 
 def absent(error: ChannelClosedByBroker) -> bool:
-    """Whether something does not exist; while a broker starts, what it has not found *yet* is called down."""
+    """Return whether something does not exist; a starting broker says "down" for what it cannot find yet."""
     return str(error.reply_text).startswith(("NOT_FOUND - no exchange", "NOT_FOUND - no queue"))
 
 
 def no_stream(settings: Settings, reason: str) -> LogRefused:
-    """The broker has no streams, or the name belongs to a queue of another kind."""
+    """Return the error for a broker without streams, or a name used by a queue of another type."""
     return LogRefused(
         f"{settings.stream!r} on {settings.place} cannot be a stream: {reason}",
         "streams need RabbitMQ 3.9 or later with the feature flag stream_queue enabled; "
@@ -259,5 +259,5 @@ def no_stream(settings: Settings, reason: str) -> LogRefused:
 
 
 def _after_dash(text: str) -> str:
-    """Leave the code's name out: ``ACCESS_REFUSED - access to ...``."""
+    """Strip the name of the reply code, as in ``ACCESS_REFUSED - access to ...``."""
     return text.partition(" - ")[2] or text

@@ -1,8 +1,8 @@
 """The log in RabbitMQ: a durable fanout exchange with one durable stream bound to it.
 
-A publisher confirm means "stored" because the stream is bound, and every reader reads the stream
-from an offset of its own: live, late and after a disconnect are the same. ``docs/rabbitmq.md`` tells
-how to set a broker up.
+A publisher confirm means "stored" because the stream is bound. Every reader reads the stream
+independently from a given offset: reading live, late or after a disconnect works the same way.
+``docs/rabbitmq.md`` describes how to set up a broker.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from farscope.logs.rabbitmq.writer import RabbitWriter
 
 
 def open(url: str) -> RabbitLog:  # noqa: A001 - the module is asked for by name: rabbitmq.open(url)
-    """Return the log at an ``amqp://`` or ``amqps://`` address; connects to nothing.
+    """Return the log at an ``amqp://`` or ``amqps://`` address without connecting.
 
     Raises:
-        BadUrl: the address cannot be understood.
+        BadUrl: the address is invalid.
     """
     return RabbitLog(Settings.from_url(url))
 
 
 class RabbitLog:
-    """A log in RabbitMQ; may be used from several threads."""
+    """A log in RabbitMQ; safe to use from several threads."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -48,26 +48,26 @@ class RabbitLog:
 
     @property
     def shared(self) -> bool:
-        """Always: whoever may log in to the broker can read."""
+        """Always true: anyone who can log in to the broker can read."""
         return True
 
     def writer(self, name: str) -> RabbitWriter:
-        """Return a writer; ``name`` shows in the broker's list of connections."""
+        """Return a writer; ``name`` appears in the broker's list of connections."""
         return RabbitWriter(self.settings, name)
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> RabbitReader:
         """Return a reader; see ``Log.reader``.
 
         Raises:
-            LogUnavailable: from now on, or ``position`` is not given, and the broker cannot be reached.
-            LogRefused: not like this.
+            LogUnavailable: the reader starts from now on, and the broker cannot be reached.
+            LogRefused: the log cannot be read until something is changed.
         """
         return RabbitReader(self.settings, Start.of(since_ns, position))
 
     def exists(self) -> Presence:
-        """Take it to be there: only a connection could tell. See ``Log.exists``."""
+        """Assume that the log is there: only connecting could tell. See ``Log.exists``."""
         return Presence(there=True, where=self.settings.place)
 
     def examine(self) -> Iterator[Check]:
-        """Examine the way to the broker and what is on it; see ``Log.examine``."""
+        """Check the connection to the broker and the log on it; see ``Log.examine``."""
         return examine(self.settings)

@@ -1,4 +1,4 @@
-"""What a user may not do on a broker or does not find there, and the commands that mend it."""
+"""Errors about permissions or objects missing on a broker, with the commands that fix them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ AGAIN: Final = "it will be retried"
 
 
 def permissions(settings: Settings) -> str:
-    """The administrator's commands for a user who may write and read, or only one of these."""
+    """Return the administrator commands that grant a user write access, read access, or both."""
     start = f"rabbitmqctl set_permissions -p {shlex.quote(settings.vhost)} {shlex.quote(settings.user)} '^$'"
     write, read, nothing = _exactly(settings.exchange), _exactly(settings.stream), "^$"
     return (
@@ -23,7 +23,7 @@ def permissions(settings: Settings) -> str:
 
 
 def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissing:
-    """Exchange or stream is not there, and this user may not make it; ``stream``: it is the stream."""
+    """Return the error for a missing exchange (or ``stream``) that this user may not create."""
     return LogMissing(
         f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
         "run farscope doctor once with the address of a user who may configure, write and read",
@@ -32,10 +32,10 @@ def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissin
 
 
 def awaited(error: LogRefused) -> LogUnavailable:
-    """Return what a refusal is to somebody who was let in before: whoever mends it need not start them anew.
+    """Convert a refusal of a client that was admitted before to a temporary error, so that it keeps retrying.
 
-    So it is while a broker is rebuilt: it comes up without the user, then without the virtual host, then
-    without the stream, or with another certificate.
+    This happens while a broker is rebuilt: it comes up first without the user, then without the virtual host,
+    then without the stream, or with another certificate. Clients need not be restarted after the repair.
     """
     waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}", refused=True)
     waiting.__cause__ = error
@@ -43,7 +43,7 @@ def awaited(error: LogRefused) -> LogUnavailable:
 
 
 def unbound(settings: Settings) -> LogMissing:
-    """What was published went nowhere."""
+    """Return the error for a published batch that was not routed to any queue."""
     return LogMissing(
         f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
         "run farscope doctor once with the address of a user who may configure, write and read",

@@ -1,8 +1,8 @@
-"""What pika logs about our connections is left out; what it logs about anybody else's stays.
+"""Suppresses pika's log messages about farscope's connections, but not those about other connections.
 
-While a broker is away pika logs some ten lines for every attempt to connect, as errors and with
-tracebacks. Ours come as errors of our own, one line each, so pika's say nothing new. They are told by
-the thread they come from: see ``hushed``. Who wants them sets the logger ``farscope`` to ``DEBUG``.
+While a broker is down, pika logs about ten lines per connection attempt, as errors with tracebacks.
+Farscope raises its own one-line errors, so pika's messages add nothing. They are identified by the
+thread that logs them: see ``hushed``. To see them, set the logger ``farscope`` to ``DEBUG``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _thread = threading.local()
 
 @contextmanager
 def hushed() -> Iterator[None]:
-    """Leave out what pika logs on this thread inside the block."""
+    """Suppress pika's log messages from this thread inside the block."""
     _thread.hushed = True
     try:
         yield
@@ -54,7 +54,7 @@ _install()
 
 
 class Services(SelectorIOServicesAdapter):  # type: ignore[misc] # pika ships no types
-    """pika's own, but names are looked up on a thread that is hushed as well."""
+    """pika's services, but name lookups run on a thread that is hushed as well."""
 
     def getaddrinfo(  # noqa: PLR0917 - the interface is pika's
         self,
@@ -66,7 +66,7 @@ class Services(SelectorIOServicesAdapter):  # type: ignore[misc] # pika ships no
         proto: int = 0,
         flags: int = 0,
     ) -> AbstractIOReference:
-        """Look ``host`` up; ``on_done`` gets what was found, or an exception, on the connection's thread."""
+        """Look up ``host``; ``on_done`` receives the result or an exception on the connection's thread."""
 
         def look_up() -> object:
             return socket.getaddrinfo(
@@ -77,7 +77,7 @@ class Services(SelectorIOServicesAdapter):  # type: ignore[misc] # pika ships no
 
 
 class _Lookup(AbstractIOReference):  # type: ignore[misc] # pika ships no types
-    """A look-up under way; all but the looking up itself is on the connection's thread."""
+    """A lookup in progress; everything except the lookup itself runs on the connection's thread."""
 
     def __init__(
         self, services: Services, look_up: Callable[[], object], tell: Callable[[Any], None]
@@ -89,7 +89,7 @@ class _Lookup(AbstractIOReference):  # type: ignore[misc] # pika ships no types
         threading.Thread(target=self._run, name=LOOKUP_THREAD, daemon=True).start()
 
     def cancel(self) -> bool:
-        """Leave what is found untold; returns whether it would still have been told."""
+        """Suppress the result; return whether it was still pending."""
         tell, self._tell = self._tell, None
         return tell is not None
 

@@ -1,4 +1,4 @@
-"""Reading a log in RabbitMQ from an offset on, over as many connections as it takes."""
+"""Reads a log in RabbitMQ from a given offset, reconnecting as often as necessary."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from farscope.logs.rabbitmq.settings import Settings
 
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 2.0
-"""Pauses between attempts to connect double up to this, each shortened at random: many readers spread out."""
+"""Pauses between connection attempts double up to this many seconds; jitter spreads out many readers."""
 
 QUIET_CONNECT_S: Final = 4.0
-"""An attempt to connect that has gone on for longer is reported instead of waited for in silence."""
+"""A connection attempt that takes longer, in seconds, is reported instead of silently waited for."""
 
 CLOSE_TIMEOUT_S: Final = 2.0
-"""How long the broker may take over a goodbye before the connection is cut."""
+"""How long the broker may take to close the connection, in seconds, before it is aborted."""
 
 CHECK_TIMEOUT_S: Final = 1.0
-"""How long ``caught_up`` waits for the broker; without an answer it says no."""
+"""How long ``caught_up`` waits for the broker, in seconds; without an answer it is false."""
 
 
 class RabbitReader:
     """Reads a RabbitMQ log; ``interrupt`` may be called from any thread, all else from one at a time.
 
-    Raises on construction, when it starts from now on: ``LogUnavailable``, ``LogRefused``.
+    If it starts from now on, construction may raise ``LogUnavailable`` or ``LogRefused``.
     """
 
     def __init__(self, settings: Settings, start: Start) -> None:
@@ -54,7 +54,7 @@ class RabbitReader:
         """Return the next stored batches; see ``LogReader.read``.
 
         Raises:
-            LogUnavailable: no connection, and nothing received that was not returned yet.
+            LogUnavailable: there is no connection, and all received batches have been returned.
             LogRefused: wrong password, missing permission, no such stream, closed reader.
         """
         if self._closed:
@@ -74,7 +74,7 @@ class RabbitReader:
 
     @property
     def position(self) -> Position:
-        """Behind the last entry returned."""
+        """The position after the last entry returned."""
         start = self._shelf.start
         if self._returned is not None:
             return {"offset": self._returned}
@@ -84,9 +84,9 @@ class RabbitReader:
 
     @property
     def caught_up(self) -> bool:
-        """Whether all there was has been returned, and nothing more is there; see ``LogReader.caught_up``.
+        """Whether everything has been returned and nothing more is there; see ``LogReader.caught_up``.
 
-        Asks the broker, for up to a second.
+        Queries the broker, for up to a second.
         """
         shelf, link, subscription = self._shelf, self._link, self._subscription
         if link is None or subscription is None:
@@ -109,7 +109,7 @@ class RabbitReader:
         return self._shelf.cut
 
     def close(self) -> None:
-        """Give the connection back within about two seconds, whatever the broker does."""
+        """Release the connection within about two seconds, whatever the broker does."""
         self._closed = True
         self._drop_link(CLOSE_TIMEOUT_S)
 
@@ -120,7 +120,7 @@ class RabbitReader:
             self._shelf.changed.notify_all()
 
     def _attach(self) -> None:
-        """Connect now, and return when it is settled where the reader begins."""
+        """Connect now, and return once the reader's starting point is fixed."""
         deadline = time.monotonic() + self._settings.connect_timeout_s
         error = self._attempt(deadline)
         while isinstance(error, Collision) and time.monotonic() < deadline:
@@ -166,7 +166,7 @@ class RabbitReader:
             link.close(timeout_s)
 
     def _wait(self, deadline: float) -> None:
-        """Wait until something changes, the time is over, or the next attempt to connect is due."""
+        """Wait until something changes, the deadline passes, or the next connection attempt is due."""
         shelf, link = self._shelf, self._link
         until = deadline if link is not None else min(deadline, self._retry_at)
         with shelf.changed:

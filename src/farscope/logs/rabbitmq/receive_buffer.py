@@ -1,4 +1,4 @@
-"""What a reader of RabbitMQ has received and not returned yet."""
+"""Buffer of the batches that a RabbitMQ reader has received but not yet returned."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Entry, Position
 
 BOOKKEEPING: Final = 1
-"""Offsets that RabbitMQ uses for a record of its own now and then, mostly one at the begin of a segment."""
+"""Offsets that RabbitMQ occasionally uses for an internal record, mostly at the start of a segment."""
 
 
 class Start(NamedTuple):
-    """Where a reader begins: at an offset, at a time, or (with neither) from now on."""
+    """A reader's starting point: an offset, a time, or (with neither) now."""
 
     offset: int | None = None
     since_ns: int | None = None
 
     @classmethod
     def of(cls, since_ns: int | None, position: Position | None) -> Start:
-        """Understand the arguments of ``Log.reader``.
+        """Create a starting point from the arguments of ``Log.reader``.
 
         Raises:
-            LogRefused: ``position`` is none of a RabbitMQ log's.
+            LogRefused: ``position`` is not from a RabbitMQ log.
         """
         if position is None:
             return cls(since_ns=since_ns)
@@ -36,19 +36,19 @@ class Start(NamedTuple):
 
 
 class Parcel(NamedTuple):
-    """A received batch with what its acknowledgement needs."""
+    """A received batch with the data needed to acknowledge it."""
 
     offset: int
     entry: Entry
     tag: int
     source: object
-    """The subscription it came through."""
+    """The subscription that received it."""
 
 
 class Shelf:
-    """Received and not yet read: filled by a link's thread, emptied by the reader's.
+    """Received but unread batches: filled by the link's thread, emptied by the reader's thread.
 
-    ``changed`` guards all of it and is notified whenever a waiting reader should look again.
+    ``changed`` guards all attributes and is notified whenever a waiting reader should check again.
     """
 
     def __init__(self, start: Start) -> None:
@@ -56,23 +56,23 @@ class Shelf:
         self.parcels: deque[Parcel] = deque()
         self.start = start
         self.next_offset = start.offset
-        """Of the next batch to receive; None until it is known."""
+        """Offset of the next batch to receive; None until it is known."""
         self._doubtful = False
         self._newest: bytes | None = None
         self.cut = 0
         self.attached = False
         self.found = False
-        """Whether a subscription ever began, so that there was a log."""
+        """Whether a subscription ever started, which proves that the log existed."""
         self.error: LogError | None = None
         self._end = -1
         self.arrivals = 0
-        """Deliveries so far, also of what the reader does not want."""
+        """Number of deliveries so far, including those the reader does not want."""
         self.checked = False
-        """Whether the broker had nothing more when it was last asked, and nothing came since."""
+        """Whether the broker had nothing more at the last query and nothing has arrived since."""
         self.interrupted = False
 
     def put(self, parcel: Parcel) -> bool:
-        """Take a delivery; False if the reader does not want it."""
+        """Take a delivery; return False if the reader does not want it."""
         with self.changed:
             self.arrivals += 1
             self.checked = False
@@ -94,56 +94,56 @@ class Shelf:
             return True
 
     def begin_at(self, offset: int) -> None:
-        """Settle what the next batch to receive is."""
+        """Set the offset of the next batch to receive."""
         with self.changed:
             self.next_offset = offset
             self._newest = None
 
     @property
     def remembers(self) -> int:
-        """How many batches before the next one are remembered: 1, or 0 where none was received yet."""
+        """Number of remembered batches before the next one: 1, or 0 if none has been received yet."""
         return int(self._newest is not None)
 
     def is_of_another_stream(self, parcel: Parcel) -> bool:
-        """Whether something else came at the offset of the newest batch than that batch.
+        """Return whether ``parcel`` differs from the newest batch at the same offset.
 
-        A broker that was rebuilt has a new stream of the same name, which may be longer than the old one was
-        when somebody who was not let in for a while comes back.
+        A rebuilt broker has a new stream with the same name. By the time a client that was locked out
+        reconnects, it may be longer than the old one.
         """
         with self.changed:
             known = self._newest is not None and parcel.offset + 1 == self.next_offset
             return known and parcel.entry.data != self._newest
 
     def end_at(self, offset: int) -> None:
-        """Settle up to where everything must have come before the end can be said to be reached."""
+        """Set the offset up to which everything must have arrived before the end counts as reached."""
         with self.changed:
             self._end = offset
 
     @property
     def may_be_at_end(self) -> bool:
-        """Whether everything has come that was there when the subscription began, and was returned."""
+        """Return whether everything that existed when the subscription started was received and returned."""
         return self.attached and not self.parcels and (self.next_offset or 0) > self._end
 
     def has_answer(self, arrivals: int) -> bool:
-        """Whether there is an answer to what was asked when so many had come, or none is needed any more."""
+        """Return whether the query made after ``arrivals`` deliveries is answered or no longer needed."""
         return self.checked or self.arrivals != arrivals or not self.attached
 
     def nothing_since(self, arrivals: int) -> None:
-        """Note the broker's answer that it has nothing more, given when so many had come.
+        """Record the broker's answer that it had nothing more after ``arrivals`` deliveries.
 
-        Where others have come meanwhile it says nothing: the window may have been full.
+        If more have arrived since, the answer is inconclusive: the window may have been full.
         """
         with self.changed:
             self.checked = self.checked or arrivals == self.arrivals
             self.changed.notify_all()
 
     def doubt(self) -> None:
-        """The stream ended before what is expected next: if a lower offset comes, it was made anew."""
+        """Record that the stream ends before the expected offset: a lower one means it was recreated."""
         with self.changed:
             self._doubtful = True
 
     def tell(self, *, attached: bool, error: LogError | None = None) -> None:
-        """Note that a subscription began or ended."""
+        """Record that a subscription started or ended."""
         with self.changed:
             self.attached = attached
             self.found = self.found or attached

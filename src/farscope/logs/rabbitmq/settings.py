@@ -1,4 +1,4 @@
-"""What an ``amqp://`` or ``amqps://`` address says."""
+"""The settings in an ``amqp://`` or ``amqps://`` address."""
 
 from __future__ import annotations
 
@@ -21,31 +21,31 @@ EXCHANGE: Final = "farscope"
 STREAM: Final = "farscope.stream"
 
 MAX_BYTES: Final = 1024**3
-"""Size a stream is declared with; beyond it the broker removes the oldest segments."""
+"""Maximum size with which a stream is declared; above it, the broker removes the oldest segments."""
 
 MAX_AGE_S: Final = 7 * 24 * 3600
-"""Age a stream is declared with; older segments are removed."""
+"""Maximum age with which a stream is declared, in seconds; older segments are removed."""
 
 SEGMENT_BYTES: Final = 16 * 1024**2
-"""Retention removes whole segments and never the last one: small ones keep it close to what was asked for."""
+"""Retention removes whole segments and never the last one: small segments keep it close to the limit."""
 
 SMALLEST_SEGMENT: Final = 4096
 LARGEST_SEGMENT: Final = 3_000_000_000
-"""RabbitMQ's own limit."""
+"""RabbitMQ's limit for the segment size."""
 
 HEARTBEAT_S: Final = 5
-"""Seconds between signs of life; a peer silent for twice as long plus ten seconds is taken for dead."""
+"""Seconds between heartbeats; a peer that is silent for twice as long plus ten seconds is considered dead."""
 
 CONNECT_TIMEOUT_S: Final = 10.0
-"""An attempt to connect, from the name's look-up to the last declaration, is given up after this."""
+"""Time limit of a connection attempt, from the name lookup to the last declaration, in seconds."""
 
 PREFETCH: Final = 128
-"""Batches the broker sends a reader ahead; this many of the largest is what a slow reader holds in memory."""
+"""Number of batches the broker sends ahead; a slow reader holds at most this many in memory."""
 
 PASSWORD_VARIABLE: Final = "FARSCOPE_AMQP_PASSWORD"  # noqa: S105 - the variable's name, not a password
 
 MAX_PASSWORD_FILE: Final = 4096
-"""A larger file holds no password, whatever it is."""
+"""A larger file is not accepted as a password file, in bytes."""
 
 _RETENTION: Final = ("max_bytes", "max_age", "segment_bytes")
 _KEYS: Final = (
@@ -64,7 +64,7 @@ _KEYS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """An address taken apart; its ``repr`` shows no password."""
+    """A parsed address; its ``repr`` does not show the password."""
 
     host: str
     port: int = PORT
@@ -79,7 +79,7 @@ class Settings:
     max_age_s: int = MAX_AGE_S
     segment_bytes: int = SEGMENT_BYTES
     retention_asked: bool = False
-    """Whether the address names any retention; if not, a stream that exists with another one is fine."""
+    """Whether the address sets retention; if not, an existing stream with different retention is accepted."""
     heartbeat_s: int = HEARTBEAT_S
     connect_timeout_s: float = CONNECT_TIMEOUT_S
     prefetch: int = PREFETCH
@@ -90,10 +90,10 @@ class Settings:
 
     @classmethod
     def from_url(cls, url: str) -> Settings:
-        """Take ``url`` apart; touches nothing.
+        """Parse ``url`` without accessing anything.
 
         Raises:
-            BadUrl: it cannot be understood; the message names the part, never the password.
+            BadUrl: the address is invalid; the message names the invalid part, never the password.
         """
         parts = _split(url)
         tls = parts.scheme == "amqps"
@@ -133,9 +133,9 @@ class Settings:
 
     @property
     def destination(self) -> str:
-        """Where batches go: broker, virtual host, exchange and stream, however one logs in or tunes.
+        """Where batches go: broker, virtual host, exchange and stream, regardless of login or tuning.
 
-        Each has one spelling. A broker's two usual ports, with TLS and without, are one place.
+        The spelling is canonical. The broker's two default ports, with and without TLS, count as the same.
         """
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == (TLS_PORT if self.tls else PORT) else f":{self.port}"
@@ -156,7 +156,7 @@ class Settings:
 
     @property
     def stream_arguments(self) -> dict[str, str | int]:
-        """What the stream is declared with."""
+        """The arguments with which the stream is declared."""
         return {
             "x-queue-type": "stream",
             "x-max-length-bytes": self.max_bytes,
@@ -165,12 +165,12 @@ class Settings:
         }
 
     def password(self) -> str:
-        """Return the password: the address's, the file's, the environment's, or guest's well-known one.
+        """Return the password from the address, the file or the environment, or guest's default password.
 
-        Reads the file anew each time, so that a changed password is found at the next connection.
+        The file is read on every call, so that the next connection uses a changed password.
 
         Raises:
-            LogRefused: the file cannot be used, or there is none at all.
+            LogRefused: the file cannot be used, or there is no password at all.
         """
         if self.url_password is not None:
             return self.url_password

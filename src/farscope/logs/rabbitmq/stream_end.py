@@ -1,11 +1,11 @@
-"""Where a stream in RabbitMQ ends: asked, and never guessed from silence.
+"""Finds the end of a RabbitMQ stream by querying the broker, never by inferring it from silence.
 
-Nothing in AMQP tells the last offset of a stream. But a consumer that begins at ``last`` is sent the last
-chunk, and what follows it, and each message names its offset. A channel sends what it has to deliver before
-it answers the next request, so an answer marks the end of it, however slow the line is.
+AMQP does not report the last offset of a stream. However, a consumer that starts at ``last`` receives the
+last chunk and whatever follows it, and each message carries its offset. A channel sends all pending
+deliveries before it answers the next request, so an answer marks their end, however slow the connection is.
 
-The one thing a channel does not know at once is where a new consumer begins: it asks the stream's own
-process, which answers in turn. Another consumer made behind it has its answer behind it, too.
+Only the start of a new consumer is not known to the channel at once: it asks the stream's process, which
+answers requests in order. The answer for a consumer created later therefore arrives later, too.
 """
 
 from __future__ import annotations
@@ -23,32 +23,32 @@ from farscope.logs.rabbitmq.errors import no_stream
 from farscope.logs.rabbitmq.writer import STORED_AT
 
 OFFSET: Final = "x-stream-offset"
-"""Where a consumer begins, and the header in which each message has its place."""
+"""Argument for a consumer's starting point, and header with the offset of each message."""
 
 WHOLE_CHUNK: Final = 65_535
-"""Messages a looking consumer may be sent without acknowledging any: no chunk of a stream holds more."""
+"""Prefetch of the consumer that finds the end, which does not acknowledge: no chunk holds more messages."""
 
 EMPTY_PATIENCE_S: Final = 0.1
-"""A stream that says it holds nothing is asked once more after this: its own count is seconds old."""
+"""A stream that reports no messages is queried again after this many seconds: its count may be outdated."""
 
 LAST_PATIENCE_S: Final = 2.0
-"""A stream that says it holds something, and sends nothing, is asked once more after this. It then holds no
-message, such as when retention has left only the broker's own records."""
+"""A stream that reports messages but sends none is queried again after this many seconds. After that, it
+counts as empty, as when retention has left only the broker's internal records."""
 
 
 class End(NamedTuple):
     """The newest message of a stream."""
 
     offset: int = -1
-    """-1 where there is none."""
+    """-1 if there is none."""
 
     stored_ns: int = 0
 
 
 class Lookout:
-    """A channel of its own, on the link of a reader, through which it is looked where the stream ends.
+    """A dedicated channel on a reader's link, used to find the end of the stream.
 
-    Everything is a part of the link's script, and runs on the link's thread.
+    All methods are part of the link's script and run on the link's thread.
     """
 
     def __init__(self, link: Link) -> None:
@@ -58,17 +58,17 @@ class Lookout:
         self._on_delivery: Callable[[], None] | None = None
 
     def open(self) -> Script:
-        """Open the channel; needs no other permission than reading does."""
+        """Open the channel; requires only the permissions needed for reading."""
         self._channel = yield self._link.open_channel
         yield self._round_trip
 
     def close(self) -> None:
-        """Give the channel back."""
+        """Close the channel."""
         if self._channel.is_open:
             self._channel.close()
 
     def find_end(self) -> Generator[Request, Any, End]:
-        """Return the newest message there was when this began, or one that came since."""
+        """Return the newest message at the time of the call, or one that arrived since."""
         self._end = End()
         yield self._consume("last", self._delivered)
         yield from self.pass_by()
@@ -80,7 +80,7 @@ class Lookout:
         return self._end
 
     def pass_by(self) -> Script:
-        """Go on when the stream has told every consumer made before, on any channel, where it begins."""
+        """Wait until the stream has reported the start of every consumer created before, on any channel."""
         yield self._consume("next", lambda *_: None)
         # Answered behind what the stream's process had to say to us, which may still wait to be handled ...
         yield self._round_trip
@@ -116,13 +116,13 @@ class Lookout:
 
 
 def offset_of(properties: BasicProperties) -> int | None:
-    """Return a message's place in its stream; None if it came from no stream."""
+    """Return a message's offset in its stream; None if it did not come from a stream."""
     offset = (properties.headers or {}).get(OFFSET)
     return int(offset) if isinstance(offset, int) else None  # pika marks 64-bit numbers by a class of its own
 
 
 def stored_ns_of(properties: BasicProperties) -> int:
-    """Return when a batch was published; what others published has at most AMQP's own timestamp."""
+    """Return when a batch was published; foreign messages carry at most AMQP's own timestamp."""
     exact = (properties.headers or {}).get(STORED_AT)
     if isinstance(exact, int):
         return int(exact)

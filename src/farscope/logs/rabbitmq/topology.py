@@ -1,4 +1,4 @@
-"""The exchange, the stream and their binding: looked for, and made where the user may."""
+"""Finds the exchange, the stream and their binding, and creates them if the user has permission."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from farscope.logs.rabbitmq.permissions import missing
 from farscope.logs.rabbitmq.settings import Settings
 
 LOOK_AGAIN_S: Final = 0.3
-"""While somebody else sets the log up, we look for it again after at most this, at random."""
+"""Maximum random delay, in seconds, before looking again for a log that another client is setting up."""
 
 Ask = Callable[[Channel, Settings], Request]
 Talk = Generator[Request, Any, Channel]
@@ -31,15 +31,15 @@ Talk = Generator[Request, Any, Channel]
 def prepare(link: Link, *, thorough: bool) -> Talk:
     """Make sure that the log exists, and return an open channel.
 
-    What exists is left as it is. A user without the right to make things can use a log that an
-    administrator made, and leaves no refusals in the broker's log while everything is in place.
+    Existing objects are left unchanged. A user without permission to create objects can use a log made by an
+    administrator, and causes no access errors in the broker's log while everything is in place.
 
     Args:
-        link: an open one.
-        thorough: bind the stream even if it was there already.
+        link: an open link.
+        thorough: bind the stream even if it already exists.
 
     Raises:
-        LogRefused: something is missing and may not be made, or exists with other settings.
+        LogRefused: something is missing and may not be created, or exists with other settings.
     """
     channel: Channel = yield link.open_channel
     channel, there = yield from _look(link, channel)
@@ -56,7 +56,7 @@ def prepare(link: Link, *, thorough: bool) -> Talk:
 
 
 def bind(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
-    """Bind the stream to the exchange; return a channel to go on with, and whether this user may do that."""
+    """Bind the stream to the exchange; return a usable channel, and whether the user has permission."""
     channel, failure = yield from _try(link, channel, _bind)
     if failure is not None and failure.reply_code != ACCESS_REFUSED:
         raise failure
@@ -64,9 +64,9 @@ def bind(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel,
 
 
 def compare(link: Link, channel: Channel) -> Generator[Request, Any, str | None]:
-    """Return how the stream's settings differ from ours, in the broker's words; empty if they do not.
+    """Return how the stream's settings differ from ours, as described by the broker; empty if they do not.
 
-    None where this user may not know.
+    None if this user has no permission to compare them.
     """
     _, failure = yield from _try(link, channel, _make_stream)
     if failure is None:
@@ -79,7 +79,7 @@ def compare(link: Link, channel: Channel) -> Generator[Request, Any, str | None]
 
 
 def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
-    """Find out whether the log is there; the exchange is made last, so it is looked for first."""
+    """Check whether the log exists; the exchange is created last, so it is checked first."""
     for find in (_find_exchange, _find_stream):
         channel, failure = yield from _try(link, channel, find)
         if failure is not None:
@@ -90,10 +90,9 @@ def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel
 
 
 def _set_up_alone(link: Link, channel: Channel) -> Talk:
-    """Make the log while nobody else does: RabbitMQ 3.10 breaks a stream that several make at once.
+    """Create the log under a lock: RabbitMQ 3.10 breaks a stream that several clients create at once.
 
-    A queue that only one connection can have serves as the lock. A user who may not make that one
-    goes on without.
+    An exclusive queue serves as the lock. A user without permission to create it proceeds without.
     """
     channel, failure = yield from _try(link, channel, _lock)
     while failure is not None and failure.reply_code == RESOURCE_LOCKED:
@@ -130,7 +129,7 @@ def _set_up(link: Link, channel: Channel) -> Talk:
 def _try(
     link: Link, channel: Channel, ask: Ask
 ) -> Generator[Request, Any, tuple[Channel, ChannelClosedByBroker | None]]:
-    """Ask for something; a broker that refuses closes the channel, so return one to go on with."""
+    """Send a request; a broker that refuses closes the channel, so return a usable one."""
     try:
         yield ask(channel, link.settings)
     except ChannelClosedByBroker as failure:

@@ -1,4 +1,4 @@
-"""Appending to RabbitMQ: published persistent and mandatory, done when the broker has confirmed."""
+"""The RabbitMQ writer: publishes persistent, mandatory messages and waits for the broker's confirms."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.rabbitmq.topology import prepare
 
 WINDOW_BYTES: Final = 8 * 1024 * 1024
-"""So much may be published and not yet confirmed; the rest of an append waits for confirms."""
+"""Maximum number of published but unconfirmed bytes; the rest of an append waits for confirms."""
 
 STORED_AT: Final = "x-farscope-stored-ns"
-"""The header with the time of publishing by the publisher's clock: AMQP's own timestamp counts seconds."""
+"""Header with the publishing time by the publisher's clock: AMQP's own timestamp is in seconds."""
 
 
 COLLISION_PAUSE_S: Final = 0.5
-"""Before a log that others were making, too, is looked for again, at most this passes, at random."""
+"""Maximum random delay, in seconds, before retrying after several clients created the log at once."""
 
 
 class _Flight:
-    """A batch on its way to the broker."""
+    """A batch that has been published."""
 
     __slots__ = ("append", "confirmed", "data")
 
@@ -58,19 +58,19 @@ class _Append:
         self._finished = threading.Event()
 
     def finish(self, error: LogError | None = None) -> None:
-        """Let the caller go on; whatever comes first counts."""
+        """Release the caller; only the first call has an effect."""
         with self._lock:
             if not self._finished.is_set():
                 self.error = error
                 self._finished.set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; False if it did not come in time."""
+        """Wait until the append is finished; return False on timeout."""
         return self._finished.wait(timeout_s)
 
 
 class _Publisher:
-    """The half of a writer that lives on its link's thread."""
+    """The part of a writer that runs on its link's thread."""
 
     def __init__(self, settings: Settings, *, thorough: bool) -> None:
         self._settings = settings
@@ -86,26 +86,26 @@ class _Publisher:
         self.unbound = False
 
     def converse(self, link: Link) -> Script:
-        """Prepare the log and switch confirms on."""
+        """Prepare the log and enable publisher confirms."""
         self._link = link
         channel = self._channel = yield from prepare(link, thorough=self._thorough)
         channel.add_on_return_callback(self._returned)
         yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
 
     def opened(self) -> None:
-        """Publish what waits."""
+        """Publish the waiting batches."""
         self.ready = True
         self._publish()
 
     def lost(self, error: LogError) -> None:
-        """Fail what waits, and all that comes."""
+        """Fail the current append and all later ones."""
         self._error = error
         if self._current is not None:
             self._current.finish(error)
             self._current = None
 
     def begin(self, append: _Append) -> None:
-        """Take up an append; one that repeats what an earlier one left unconfirmed waits for that."""
+        """Start an append; batches that an earlier append left unconfirmed are not sent again."""
         if self._error is not None:
             append.finish(self._error)
             return
@@ -117,10 +117,10 @@ class _Publisher:
         self._publish()
 
     def give_up(self, append: _Append) -> None:
-        """The caller no longer waits: publish no more of it, but remember what is on its way."""
+        """Stop publishing an append whose caller no longer waits, but remember what was published."""
         if self._current is append:
             self._current = None
-        # Also if its last confirm came after all, too late for the caller: it will append the same again.
+        # Even if the last confirm came too late for the caller: it will append the same batches again.
         self._left.extend(append.flights)
 
     def _adopt(self, append: _Append, flight: _Flight) -> None:
@@ -133,7 +133,7 @@ class _Publisher:
         if append is None or channel is None or self._error is not None or not self.ready:
             return
         if not channel.is_open:
-            # The broker has just ended it: whoever waits will hear of that in its own words.
+            # The broker has just closed it: waiting callers will receive the broker's reason.
             return
         while append.waiting and (
             not self._unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
@@ -153,7 +153,7 @@ class _Publisher:
     def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
         method = frame.method
         if isinstance(method, Basic.Nack):
-            # The connection is given up: what else it still carries would be stored out of order.
+            # Abandon the connection: later messages on it would be stored out of order.
             self._link.fail(
                 LogUnavailable("the broker could not store what it was sent", "it will be retried")
             )
@@ -175,7 +175,7 @@ class _Publisher:
         self._give_up_link(unbound(self._settings))
 
     def _give_up_link(self, error: LogError) -> None:
-        # At once: what was returned is confirmed as well, and that confirm may be here already.
+        # At once: a returned message is also confirmed, and that confirm may have arrived already.
         self.lost(error)
         self._link.fail(error)
 
@@ -192,8 +192,8 @@ def _properties(now_ns: int) -> pika.BasicProperties:
 class RabbitWriter:
     """Appends to a RabbitMQ log; ``interrupt`` may be called from any thread, all else from one at a time.
 
-    The first ``append`` connects; a lost connection is made anew by the next one. While nothing is
-    appended the link's thread keeps the connection alive.
+    The first ``append`` connects; after a lost connection, the next one reconnects. While nothing is
+    appended, the link's thread keeps the connection alive.
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
@@ -208,12 +208,12 @@ class RabbitWriter:
     def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
         """Store ``batches``; see ``LogWriter.append``.
 
-        What was published when the time ran out stays on its way: appending the same batches again
-        waits for it instead of sending it twice, so that a slow line still gets on.
+        Batches published before a timeout remain in flight: appending the same batches again waits for
+        their confirms instead of sending them twice, so that a slow connection still makes progress.
 
         Raises:
-            LogUnavailable: no connection, or no confirm in time, or the broker blocks publishers.
-            LogRefused: wrong password, missing permission, no stream, closed writer.
+            LogUnavailable: no connection, no confirm in time, or the broker blocks publishers.
+            LogRefused: wrong password, missing permission, no stream, or closed writer.
         """
         if self._closed:
             raise LogRefused("this writer was closed", "make another with log.writer(name)")
@@ -225,14 +225,14 @@ class RabbitWriter:
             time.sleep(random.uniform(0, COLLISION_PAUSE_S))  # noqa: S311 - spreads load, guards nothing
             error = self._attempt(batches, deadline)
         if error is not None and self._publisher.unbound:
-            # Somebody removed the stream or its binding: put it back if we may, and send again.
+            # The stream or its binding was removed: restore it if permitted, and send again.
             self._drop_link(0.0)
             error = self._attempt(batches, deadline, thorough=True)
         if error is not None:
             raise error
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Give the connection back within ``timeout_s``, whatever the broker does."""
+        """Release the connection within ``timeout_s``, whatever the broker does."""
         self._closed = True
         self._drop_link(timeout_s)
 
@@ -265,7 +265,7 @@ class RabbitWriter:
 
     def _post(self, work: Callable[[_Publisher], None], *, thorough: bool) -> Link:
         if self._pid != os.getpid():
-            # A forked child: the connection is its parent's, and the thread stayed there.
+            # In a forked child: the connection and its thread belong to the parent.
             self._pid, self._link = os.getpid(), None
         while self._link is None or not self._link.post(partial(work, self._publisher)):
             self._drop_link(0.0)
