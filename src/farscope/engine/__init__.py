@@ -1,6 +1,6 @@
-"""Statecharts: events, synchronous and active charts; declared, built by parts, or of flat functions.
+"""Statecharts: events, and synchronous and active charts, declared, built by parts, or of flat functions.
 
-``AsyncChart`` is loaded when it is first used: a program without an event loop never loads asyncio.
+``AsyncChart`` is loaded on first use, so a program without an event loop never imports asyncio.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Load ``AsyncChart`` at its first use and keep it."""
+    """Load ``AsyncChart`` on first use and keep it."""
     if name != "AsyncChart":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     globals()[name] = value = import_module("farscope.engine.drivers.event_loop").AsyncChart

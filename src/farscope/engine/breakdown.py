@@ -1,6 +1,6 @@
-"""Errors inside the engine: watchers see them as a failed step, like a handler's, whatever it was that broke.
+"""Errors inside the engine, which watchers see as a failed step, like a handler's error.
 
-The functions here call as little of a chart as can be, because what they would call may be what broke.
+The functions here use as little of a chart as possible, because the part they use may be the one that failed.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ from farscope.records.step import Cause
 _log = logging.getLogger("farscope")
 
 Posted = tuple[int, Cause | None]
-"""When the step's event was posted, and the step that posted it."""
+"""Time at which the step's event was posted, and the step that posted it."""
 
 UNPOSTED: Posted = (0, None)
 
-# ruff: noqa: SLF001 - this is a part of the chart that stands beside it, so that a user's names cannot reach it
+# ruff: noqa: SLF001 - a part of the chart kept outside its class, so that a user's names cannot affect it
 
 
 class Breakdown(Event):
-    """Stands in a chart's queue for an event that could not be put there: the chart fails about it."""
+    """A placeholder for an event that could not be queued: the chart fails when it takes it."""
 
     __slots__ = ("error",)
 
@@ -41,12 +41,12 @@ class Breakdown(Event):
 
     @property
     def signal(self) -> int:  # type: ignore[override]
-        """Raise what went wrong, on the chart's own thread and in its turn."""
+        """Raise the error, on the chart's own thread and in the order of the queue."""
         raise self.error
 
 
 def failed(chart: Any, e: Event, error: BaseException, begin_ns: int, posted: Posted) -> BaseException:
-    """Record that the step about ``e`` failed; return what is to be raised about it."""
+    """Record that the step about ``e`` failed; return the error to raise."""
     blamed = _blamed(chart, error)
     number = chart._here.number
     try:
@@ -60,9 +60,9 @@ def failed(chart: Any, e: Event, error: BaseException, begin_ns: int, posted: Po
 
 
 def unrecorded(chart: Any, e: Event, error: BaseException, begin_ns: int, posted: Posted) -> BaseException:
-    """Record that the step about ``e`` was made and could not be recorded; return what is to be raised."""
+    """Record that the step about ``e`` ran but could not be recorded; return the error to raise."""
     if chart._live.raised == id(error):
-        # It was recorded: what struck while it was shown comes here, too, and so does an observer's error.
+        # The step was recorded: errors raised while it was shown, including an observer's, also end up here.
         chart._live.raised = 0
     else:
         error = _blamed(chart, error)
@@ -72,14 +72,14 @@ def unrecorded(chart: Any, e: Event, error: BaseException, begin_ns: int, posted
 
 
 def forgotten(chart: Any, error: BaseException) -> BaseException:
-    """Have a chart that records nothing forget a step that failed; return what is to be raised about it."""
+    """Have an unrecorded chart forget a step that failed; return the error to raise."""
     blamed = _blamed(chart, error)
     _forget(chart)
     return blamed
 
 
 def goes_on(chart: Any, e: Event, error: BaseException) -> bool:
-    """Tell whether a chart that runs by itself goes on after a step that failed; see that it was told."""
+    """Return whether a self-running chart continues after a failed step; ensure that this is reported."""
     try:
         tell_once(chart, e.signal_name, error)
         goes: bool = chart._goes_on(e, error)
@@ -90,7 +90,7 @@ def goes_on(chart: Any, e: Event, error: BaseException) -> bool:
 
 
 def broke_down(chart: Any, error: BaseException) -> None:
-    """Record an error between steps as a failed step, and as what ended the chart."""
+    """Record an error between steps as a failed step and as the cause of the chart's end."""
     blamed = _blamed(chart, error)
     _log.error("chart %s stops: its engine failed", chart._name, exc_info=blamed)
     chart._failure = chart._failure or blamed
@@ -99,39 +99,39 @@ def broke_down(chart: Any, error: BaseException) -> None:
 
 
 def end_plainly(chart: Any) -> None:
-    """Tell those who watch that the chart has ended, unless they were told."""
+    """Notify watchers that the chart has ended, unless they have been notified already."""
     if chart._shown_end:
         return
     chart._shown_end = True
     for sink in list(chart._sinks.values()):
         try:
             sink.stopped(chart._id)
-        except Exception as deaf:  # noqa: BLE001 - the others are told all the same
+        except Exception as deaf:  # noqa: BLE001 - the others are notified regardless
             _log.error("%r of chart %s raised", sink, chart._name, exc_info=deaf)
     chart._sinks.clear()
-    # Nothing comes behind the end.
+    # Nothing is reported after the end.
     chart._observers = ()
     chart._recording = False
 
 
 def tell_once(chart: Any, signal: str, error: BaseException, *, always: bool = False) -> None:
-    """Record a failed step about ``error``, unless the last step that was recorded is that one."""
+    """Record a failed step about ``error``, unless that is already the last recorded step."""
     if chart._recording and (always or chart._told_number != chart._here.number):
         _record_plainly(chart, signal, error, time_ns(), UNPOSTED)
         chart._told_number = chart._here.number
 
 
 def undelivered(chart: Any, e: Event, error: BaseException) -> None:
-    """Have a chart fail, in its turn, about an event that could not be put in its queue."""
+    """Make a chart fail, in the order of its queue, about an event that could not be queued."""
     if not hasattr(chart, "_told_number"):
-        # Something else that takes events.
+        # Another receiver of events that is not a chart.
         raise error
     chart._queue.append((Breakdown(e, error), None, 0))
     chart._wake()
 
 
 def _blamed(chart: Any, error: BaseException) -> BaseException:
-    """Return what is to be told about ``error``: that a user's attribute took a name, if it did."""
+    """Return the error to report: that a user's attribute took a name, if one did, otherwise ``error``."""
     clash: BaseException | None = None
     with contextlib.suppress(Exception):
         clash = mended(chart)
@@ -153,7 +153,7 @@ def _note_hidden(chart: Any, error: BaseException) -> None:
 
 
 def _record_plainly(chart: Any, signal: str, error: BaseException, begin_ns: int, posted: Posted) -> None:
-    """Record a failed step with nothing but what it was about and what went wrong."""
+    """Record a failed step with only its signal and the error."""
     at = chart._leaf.name if chart._leaf else TOP
     shape = Shape(StepKind.FAILED, signal, at, at, (Fact(FactKind.FAILED, at),))
     texts = (bounded("".join(traceback.format_exception(error)), tail=True),)
@@ -162,7 +162,7 @@ def _record_plainly(chart: Any, signal: str, error: BaseException, begin_ns: int
     number = here.number
     try:
         Notebook._record(chart, shape, begin_ns, *posted, texts)
-    except BaseException as broken:  # noqa: BLE001 - whatever it is, those who watch are told
+    except BaseException as broken:  # noqa: BLE001 - whatever it is, watchers are notified
         _log.error("chart %s could not record a step", chart._name, exc_info=broken)
         here.number = number + 1
         waited_ns = max(0, begin_ns - posted[0]) if posted[0] else 0
@@ -171,14 +171,14 @@ def _record_plainly(chart: Any, signal: str, error: BaseException, begin_ns: int
         for sink in list(chart._sinks.values()):
             try:
                 sink.step(step)
-            except Exception as deaf:  # noqa: BLE001 - the others are told all the same
+            except Exception as deaf:  # noqa: BLE001 - the others are notified regardless
                 _log.error("%r of chart %s raised", sink, chart._name, exc_info=deaf)
 
 
 def _forget(chart: Any) -> None:
     try:
         chart._forget_failed()
-    except BaseException as broken:  # noqa: BLE001 - what it clears is cleared here
+    except BaseException as broken:  # noqa: BLE001 - what it would clear is cleared here
         _log.error("chart %s could not forget a failed step", chart._name, exc_info=broken)
         chart._walk = chart._place = None
         chart._made.clear()

@@ -22,7 +22,7 @@ INNER_SIGNALS = (
     "SUBSCRIBE_META_SIGNAL",
     "PUBLISH_META_SIGNAL",
 )
-"""Names of the signals that belong to the engine, numbered from 1 in this order."""
+"""Names of the engine's own signals, numbered from 1 in this order."""
 
 _Default = TypeVar("_Default")
 
@@ -30,10 +30,10 @@ LAST_INNER_SIGNAL = len(INNER_SIGNALS)
 
 
 class Signals:
-    """Gives every signal name a number; one for the process, safe from any thread.
+    """The signal registry of the process, which gives every signal name a number; thread-safe.
 
-    ``signals.B`` is the number of ``B`` and makes it at first use. Numbers hold for one process only:
-    between processes a signal is its name.
+    ``signals.B`` is the number of ``B``, which is assigned at first use. Numbers are valid in one process
+    only: between processes a signal is identified by its name.
     """
 
     ENTRY_SIGNAL: int
@@ -51,7 +51,7 @@ class Signals:
             self.append(name)
 
     def append(self, name: str) -> int:
-        """Return the number of ``name``, which is made if it is new."""
+        """Return the number of ``name``, which is created if it is new."""
         number = self._numbers.get(name)
         if number is not None:
             return number
@@ -59,16 +59,16 @@ class Signals:
             raise ChartError(
                 f"{name!r} is not a name for a signal", "name it by a string, or write signals.NAME"
             )
-        # No lock: a finalizer or a signal handler may make a signal in the middle of this. Each step below is
-        # whole, and a number has its name before anybody is given it.
+        # No lock: a finalizer or a signal handler may create a signal in the middle of this. Each operation
+        # below is atomic, and a number has its name before it is returned to any caller.
         mine = next(self._next)
         self._names[mine] = name
         number = self._numbers.setdefault(name, mine)
         if number != mine:
-            # Somebody else was first, and this number is nobody's.
+            # Another call was first, and this number stays unused.
             del self._names[mine]
         if not hasattr(type(self), name):
-            # An instance attribute: from now on looking it up never comes to __getattr__.
+            # An instance attribute: from now on its lookup never reaches __getattr__.
             self.__dict__[name] = number
         return number
 
@@ -87,12 +87,12 @@ class Signals:
             ) from None
 
     def get(self, name: str, default: _Default | None = None) -> int | _Default | None:
-        """Return the number of ``name``, or ``default`` if there is no such signal."""
+        """Return the number of ``name``, or ``default`` if the signal does not exist."""
         return self._numbers.get(name, default)
 
     @property
     def highest_inner_signal(self) -> int:
-        """The last number that belongs to the engine itself."""
+        """The highest number of the engine's own signals."""
         return LAST_INNER_SIGNAL
 
     def __contains__(self, name: object) -> bool:
@@ -105,19 +105,19 @@ class Signals:
         return len(self._numbers)
 
     def keys(self) -> list[str]:
-        """Return the names of all signals there are by now, in the order of their numbers."""
+        """Return the names of all existing signals, in the order of their numbers."""
         return [name for name, _ in self.items()]
 
     def values(self) -> list[int]:
-        """Return the numbers of all signals there are by now."""
+        """Return the numbers of all existing signals."""
         return [number for _, number in self.items()]
 
     def items(self) -> list[tuple[str, int]]:
-        """Return name and number of all signals there are by now, in the order of their numbers."""
+        """Return name and number of all existing signals, in the order of their numbers."""
         return sorted(self._numbers.copy().items(), key=itemgetter(1))
 
     def name_for_signal(self, signal: int) -> str:
-        """Return the name behind a number.
+        """Return the name of the signal with this number.
 
         Raises:
             ChartError: no signal has that number.
@@ -128,7 +128,7 @@ class Signals:
             raise _no_signal(signal) from None
 
     def is_inner_signal(self, other: int | str) -> bool:
-        """Tell whether a number or name belongs to the engine itself, like ``ENTRY_SIGNAL``."""
+        """Return whether a number or name is one of the engine's own signals, like ``ENTRY_SIGNAL``."""
         number = self._numbers.get(other, 0) if isinstance(other, str) else other
         return 0 < number <= len(INNER_SIGNALS)
 
@@ -144,26 +144,26 @@ signals = Signals()
 
 
 class ReturnStatus:
-    """What a handler says about an event. Statuses are plain numbers, for speed."""
+    """The statuses that handlers return about an event. They are plain numbers, for speed."""
 
     def __init__(self) -> None:
         self.SUPER = SUPER
-        """Not mine; ask the state around me (flat functions also set ``chart.temp.fun`` to it)."""
+        """Not handled here: ask the parent state (flat functions also set ``chart.temp.fun`` to it)."""
         self.UNHANDLED = UNHANDLED
-        """A guard refused; ask the state around me."""
+        """Refused by a guard: ask the parent state."""
         self.HANDLED = HANDLED
-        """Done; no transition."""
+        """Handled, without a transition."""
         self.IGNORED = IGNORED
-        """Nobody is to handle it."""
+        """Ignored: no state is to handle the event."""
         self.TRAN = TRAN
-        """A transition; what ``chart.trans`` returns."""
+        """A transition; the value that ``chart.trans`` returns."""
         self.TRAN_INIT = self.TRAN_HIST = self.TRAN_EP = self.TRAN_XP = TRAN
-        """The same: there is one kind of transition."""
+        """Same as ``TRAN``: there is only one kind of transition."""
         self.SUPER_SUB, self.ENTRY, self.EXIT, self.NULL = _UNUSED
-        """Names of statuses that miros has and no handler may return."""
+        """Statuses that exist in miros but that no handler may return."""
 
 
-# None is 0 or 1: else the answers False and True would count as one.
+# No status is 0 or 1: otherwise the answers False and True would count as statuses.
 SUPER = 2
 UNHANDLED = 3
 HANDLED = 4
@@ -177,7 +177,7 @@ _STATUSES = frozenset({SUPER, UNHANDLED, HANDLED, IGNORED, TRAN})
 
 
 def is_status(answer: object) -> bool:
-    """Tell whether ``answer`` equals a status: a memory of answers cannot tell apart what is equal either."""
+    """Return whether ``answer`` equals a status; the step cache also distinguishes answers by equality."""
     try:
         return answer in _STATUSES
     except TypeError:
@@ -188,7 +188,7 @@ _signal_names = signals._names  # noqa: SLF001 - making an event is hot; a metho
 
 
 class Event:
-    """A signal, and a payload for the handlers.
+    """An event: a signal and a payload for the handlers.
 
     ``signal`` is given as a number or a name and read as a number; ``signal_name`` is its name.
     """
@@ -212,7 +212,7 @@ class Event:
         self.payload = payload
 
     def has_payload(self) -> bool:
-        """Tell whether the payload is anything but None."""
+        """Return whether the payload is not None."""
         return self.payload is not None
 
     def __str__(self) -> str:
@@ -227,15 +227,15 @@ class Event:
 
     @staticmethod
     def dumps(event: Event) -> str:
-        """Return the event as JSON: its signal's name and its payload, which JSON must be able to tell."""
+        """Return the event as JSON: its signal's name and its payload, which must be serializable as JSON."""
         return json.dumps({"signal_name": event.signal_name, "payload": event.payload})
 
     @staticmethod
     def loads(text: str) -> Event:
-        """Make the event that ``dumps`` wrote, here or in another process.
+        """Return the event that ``dumps`` wrote, in this or another process.
 
         Raises:
-            Malformed: the text is no event.
+            Malformed: the text is not an event.
         """
         try:
             fields = json.loads(text)
@@ -264,4 +264,4 @@ INIT_SIGNAL = signals.INIT_SIGNAL
 SEARCH_SIGNAL = signals.SEARCH_FOR_SUPER_SIGNAL
 
 INNER_EVENTS = {number: Event(number) for number in (ENTRY_SIGNAL, EXIT_SIGNAL, INIT_SIGNAL, SEARCH_SIGNAL)}
-"""The events that states get from the engine; they carry nothing, so one of each is enough."""
+"""The events that states receive from the engine; they carry nothing, so one of each is enough."""

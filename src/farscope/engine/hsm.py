@@ -28,7 +28,8 @@ from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, Foreign
 from farscope.records.facts import FactKind
 
 STOP_TIMEOUT_S = 5.0
-"""How long ``stop`` waits for the step that runs; a handler that takes longer goes on without the caller."""
+"""How long ``stop`` waits for the running step; a handler that takes longer continues after ``stop``
+returns."""
 
 _SUBSCRIBE = int(FactKind.SUBSCRIBE)
 _PUBLISH = int(FactKind.PUBLISH)
@@ -37,7 +38,7 @@ QueueType = Literal["fifo", "lifo"]
 
 
 class Resting:
-    """Where a chart rests: ``fun`` is the state as the user wrote it."""
+    """The state in which a chart rests: ``fun`` is the state as the user wrote it."""
 
     __slots__ = ("fun",)
 
@@ -46,12 +47,12 @@ class Resting:
 
 
 class Hsm(Mailbox):
-    """A chart whose caller makes it run: ``dispatch`` an event, or post some and ``complete_circuit``.
+    """A chart driven by its caller: ``dispatch`` an event, or post events and call ``complete_circuit``.
 
-    Posting is safe from any thread; everything that makes a step belongs to one thread at a time.
+    Posting is safe from any thread; methods that run steps may only be used by one thread at a time.
 
     Args:
-        name: what the chart is called in traces; if it is None, its class's name and a number.
+        name: name of the chart in traces; if None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
         options: see ``ChartOptions``.
     """
@@ -74,7 +75,7 @@ class Hsm(Mailbox):
 
     @property
     def name(self) -> str:
-        """The chart's name: it may be set until the start."""
+        """The chart's name, which may be set until the start."""
         return self._name
 
     @name.setter
@@ -98,16 +99,15 @@ class Hsm(Mailbox):
 
         Raises:
             AlreadyStarted: it was started before.
-            ChartError: the states make no sense.
+            ChartError: the states are invalid.
         """
         self._start(initial_state)
 
     def dispatch(self, e: Event) -> None:
-        """Have the chart react to ``e`` now, before anything that waits in its queue.
+        """Make the chart react to ``e`` now, before any event in its queue.
 
-        What a handler raises is recorded in the step, leaves the chart in the state it rested in,
-        and is raised here. Exits and entries that were made by then stay made: a note on the error names
-        them.
+        A handler's error is recorded in the step and raised here, and the chart stays in the state in which
+        it rested. Exits and entries already made are not undone; a note on the error names them.
 
         Raises:
             NotStarted: before the start.
@@ -122,9 +122,9 @@ class Hsm(Mailbox):
         self._run(e, None if here is None else here.cause(), DIRECT)
 
     def next_rtc(self) -> bool:
-        """Make one step about the first event of the queue; return whether there was one.
+        """Run one step about the first event in the queue; return whether there was one.
 
-        It raises what ``dispatch`` raises.
+        Raises the same errors as ``dispatch``.
         """
         if self._thread is not None:
             raise self._self_driven()
@@ -146,7 +146,7 @@ class Hsm(Mailbox):
         return True
 
     def complete_circuit(self) -> bool:
-        """Make steps until the queue is empty; return whether there was anything to do."""
+        """Run steps until the queue is empty; return whether there was anything to do."""
         step = self.next_rtc
         done = False
         while step():
@@ -155,14 +155,14 @@ class Hsm(Mailbox):
 
     @gives_way
     def threaded(self) -> bool:
-        """Whether the chart makes its steps on its own thread, rather than when its caller says so."""
+        """Whether the chart runs its steps on its own thread, rather than when its caller says so."""
         return self._thread is not None
 
     def subscribe(self, event_or_signal: Event | int | str, queue_type: QueueType = "fifo") -> None:
-        """Have every event of a signal that is published put in the queue: at its end, or before all else.
+        """Subscribe to a signal: published events are put at the end of the queue, or at its front.
 
-        Subscribing again changes the end. Works before and after the start, from any thread; the
-        chart's end ends it.
+        Subscribing again changes which end is used. Works before and after the start, from any thread. The
+        subscription ends with the chart.
 
         Raises:
             ChartStopped: after the end.
@@ -180,29 +180,29 @@ class Hsm(Mailbox):
             self._note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
         self._fabric.subscribe(self, signal, lifo=lifo)
         if self._stopped:
-            # Another thread stopped the chart meanwhile.
+            # Another thread has stopped the chart in the meantime.
             self._fabric.forget(self)  # type: ignore[unreachable]
 
     def subscribed(self, event_or_signal: Event | int | str, queue_type: QueueType | None = None) -> bool:
-        """Tell whether the chart takes published events of a signal, at the given end if one is given."""
+        """Return whether the chart is subscribed to a signal, with this ``queue_type`` if one is given."""
         lifo = None if queue_type is None else queue_type == "lifo"
         return self._fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
 
     def unsubscribe(self, event_or_signal: Event | int | str) -> bool:
-        """Take no more published events of a signal; return whether the chart took them so far."""
+        """End the subscription to a signal; return whether the chart was subscribed."""
         return self._fabric.unsubscribe(self, signal_of(event_or_signal))
 
     def publish(self, event: Event, priority: int = PRIORITY) -> None:
         """Put ``event`` in the queues of all charts that subscribed to its signal, before this returns.
 
-        A full queue keeps nobody else from getting it. Nothing waits between charts, so there is nothing
-        for ``priority`` to overtake: it is told in the spy and changes no order.
+        A full queue does not keep other subscribers from receiving it. No events wait between charts, so
+        ``priority`` has nothing to reorder: it is shown in the spy and does not change the order.
 
         Raises:
-            QueueFull: subscribers that raise rather than drop had no room; all others have got it.
+            QueueFull: subscribers that raise rather than drop had no room; all others have received it.
             ChartStopped: after the end.
             ForeignProcess: in a forked child, while the chart or a subscriber runs in the parent; all others
-                have got it.
+                have received it.
         """
         checked(event)
         self._refuse_elsewhere()
@@ -214,28 +214,28 @@ class Hsm(Mailbox):
         self._fabric.publish(event, None if here is None else here.cause())
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:  # noqa: ARG002 - for charts with a thread
-        """End the chart: it makes no more steps, and those who watch it are told. Twice changes nothing.
+        """End the chart: it runs no more steps, and watchers are notified. Stopping again has no effect.
 
         Returns:
-            What a handler raised and so ended the chart before; always None for a chart that its
-            caller drives, because there it was raised to the caller.
+            The handler's error that ended the chart earlier; always None for a chart driven by its caller,
+            because there it was raised to the caller.
         """
         if not self._stopped:
             self._stopped = True
             self._capacity = -1
             self._timed.cancel_all()
             self._fabric.forget(self)
-            # A step that runs goes on to its end; if it is recorded, watchers are told behind it.
+            # A running step continues to its end; if it is recorded, watchers are notified after it.
             if not self._is_busy():
                 self._end()
         return None
 
     def __enter__(self) -> Self:
-        """Begin a block that ends with the chart's end."""
+        """Begin a block at whose end the chart is stopped."""
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A forked child that leaves the block too has nothing to end: the chart is the parent's.
+        # A forked child that also leaves the block has nothing to end: the chart is the parent's.
         with contextlib.suppress(ForeignProcess):
             self.stop()
 
@@ -246,7 +246,7 @@ class Hsm(Mailbox):
         )
 
     def is_in(self, state: Any) -> bool:
-        """Tell whether the chart rests in ``state`` or in a state inside it."""
+        """Return whether the chart rests in ``state`` or in a state inside it."""
         here: State | None = self._resting()
         while here is not None:
             if here.is_called(state):
@@ -255,9 +255,9 @@ class Hsm(Mailbox):
         return False
 
     def child_state(self, state: Any) -> Any:
-        """Return the state inside ``state`` on the way to where the chart rests.
+        """Return the child of ``state`` that leads to the state in which the chart rests.
 
-        That is ``state`` itself if the chart rests right there.
+        If the chart rests in ``state`` itself, return ``state``.
 
         Raises:
             ChartError: the chart is not in ``state``.
@@ -275,28 +275,29 @@ class Hsm(Mailbox):
         )
 
     def current_state(self) -> str:
-        """Return the name of the state the chart rests in."""
+        """Return the name of the state in which the chart rests."""
         return self._resting().name
 
     @gives_way
     def state_name(self) -> str:
-        """Name of the state whose code runs now; between steps, of the one the chart rests in."""
+        """Name of the state whose code is running; between steps, of the one in which the chart rests."""
         return self._acting()[0]
 
     @gives_way
     def state_fn(self) -> Any:
-        """The state whose code runs now, as the user wrote it; between steps, the one it rests in."""
+        """The state whose code is running, as the user wrote it; between steps, the resting state."""
         return self._acting()[1]
 
     @gives_way
     def state(self) -> Resting:
-        """The state the chart rests in, as ``state.fun``."""
+        """The state in which the chart rests, as ``state.fun``."""
         return Resting(self._resting().fn)
 
     def augment(self, *, other: Any, name: str, relationship: str | None = None) -> None:
-        """Give the chart an attribute ``name`` that is ``other``, unless the user gave it one of that name.
+        """Set the attribute ``name`` of the chart to ``other``, unless the user already set one of that name.
 
-        With ``relationship="mutual"`` the other chart also gets this one under this one's name.
+        With ``relationship="mutual"``, this chart is also set as an attribute of the other, under this
+        chart's name.
 
         Raises:
             ChartBuildError: the engine needs the name for itself.
@@ -311,22 +312,22 @@ class Hsm(Mailbox):
     def register_signal_callback(
         self, state_method: BuiltState, signal: int | str, fn: Callable[..., Any]
     ) -> None:
-        """Have ``fn`` called for ``signal`` in a state that ``state_method_template`` or ``create`` made.
+        """Register ``fn`` for ``signal`` in a state made by ``state_method_template`` or ``create``.
 
         Raises:
             AlreadyStarted: the chart was started.
-            ChartBuildError: it is no such state, or ``fn`` cannot be called with a chart and an event.
+            ChartBuildError: it is not such a state, or ``fn`` cannot be called with a chart and an event.
         """
         state = self._registered(state_method)
         adapted(fn, self, state.__name__)
         state.handlers_for(self)[signal_of(signal)] = fn
 
     def register_parent(self, state_method: BuiltState, parent_method: Any) -> None:
-        """Put a state that ``state_method_template`` or ``create`` made inside another, or outermost.
+        """Nest a state made by ``state_method_template`` or ``create`` in another, or make it outermost.
 
         Raises:
             AlreadyStarted: the chart was started.
-            ChartBuildError: it is no such state.
+            ChartBuildError: it is not such a state.
         """
         state = self._registered(state_method)
         self._states.moved[state] = None if parent_method is None or is_top(parent_method) else parent_method
@@ -344,7 +345,7 @@ class Hsm(Mailbox):
         return state
 
     def _acting(self) -> tuple[str, Any]:
-        """Return name and function of the state whose code runs, or in which the chart rests."""
+        """Return name and function of the state whose code is running, or in which the chart rests."""
         asked = self._asked
         if asked is not None:
             return name_of(asked), asked

@@ -1,4 +1,4 @@
-"""Something that is awaited by threads and happens once."""
+"""A one-time event that threads can wait for."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ import threading
 import time
 
 SHORTEST_LOOK_S = 0.0001
-"""The first pause between two looks at a thread that is to end; each is twice as long as the one before."""
+"""First pause between two checks of a thread that is to end; each further pause is twice as long."""
 
 LONGEST_LOOK_S = 0.01
-"""The longest one."""
+"""Longest pause between two checks."""
 
 LAST_BREATH_S = 0.5
-"""How long is waited for a thread that has nothing more to do. It is in vain only for a signal handler that
+"""How long to wait for a thread that has nothing left to do. The wait times out only in a signal handler that
 interrupts another such wait at a certain instruction, and then nothing depends on it."""
 
 
 class Latch:
-    """Closed until ``open`` is called, for good; threads wait for that.
+    """A latch that is closed until ``open`` is called and then stays open; threads can wait for it.
 
-    Every method may be called at any moment, also by a finalizer or a signal handler in the middle of the
-    same method: each who waits has a lock of its own, which nobody else ever waits for. A ``threading.Event``
-    has one lock for all, and a thread that sets the event while it is about to wait for it would wait for
-    itself.
+    Every method may be called at any moment, even by a finalizer or a signal handler in the middle of the
+    same method: each waiter has its own lock, which only this waiter acquires. A ``threading.Event`` has a
+    single lock, and a thread that sets the event while it is about to wait for it would deadlock with itself.
     """
 
     __slots__ = ("_waiting", "is_open")
@@ -33,10 +32,10 @@ class Latch:
         self._waiting: list[threading.Lock] = []
 
     def open(self) -> None:
-        """Let everybody go who waits or ever will; twice changes nothing."""
+        """Release all current and future waiters; opening it again has no effect."""
         self.is_open = True
-        # Who waits puts its lock in the list before it looks at the flag once more: it is seen here, or
-        # sees it.
+        # A waiter adds its lock to the list before it checks the flag once more: either its lock is seen
+        # here, or it sees the flag.
         while self._waiting:
             try:
                 self._waiting.pop().release()
@@ -44,7 +43,7 @@ class Latch:
                 return
 
     def wait(self, timeout_s: float | None = None) -> bool:
-        """Wait until it is open, at most ``timeout_s`` seconds; return whether it is."""
+        """Wait up to ``timeout_s`` seconds until it is open; return whether it is."""
         if self.is_open:
             return True
         mine = threading.Lock()
@@ -52,16 +51,16 @@ class Latch:
         self._waiting.append(mine)
         if not self.is_open:
             mine.acquire(timeout=-1 if timeout_s is None else min(max(0.0, timeout_s), threading.TIMEOUT_MAX))
-        # If it is not in the list any more, it was let go.
+        # If it is no longer in the list, it was released.
         with contextlib.suppress(ValueError):
             self._waiting.remove(mine)
         return self.is_open
 
 
 def wait_for_end(thread: threading.Thread, deadline: float) -> bool:
-    """Wait until a thread has ended, at most to a time of the monotonic clock; return whether it has.
+    """Wait until a thread has ended, or until a monotonic deadline; return whether it has ended.
 
-    It does not use ``Thread.join``, which can wait for ever for a lock that a call which it interrupts holds.
+    It does not use ``Thread.join``, which can wait forever for a lock held by the call it interrupts.
     """
     pause_s = SHORTEST_LOOK_S
     while thread.is_alive():

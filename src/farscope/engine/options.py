@@ -1,4 +1,4 @@
-"""What a chart may be given at its making."""
+"""Constructor options of charts."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from farscope.engine.timers.schedule import Clock
 from farscope.errors import UsageError
 
 QUEUE_CAPACITY = 500
-"""Events a chart's queue holds, and events it may have put aside, unless it is given a ``queue_size``; what
-becomes of a post beyond it, ``on_full`` says."""
+"""Default ``queue_size``: the maximum number of events in a chart's queue, and of deferred events.
+``on_full`` determines what happens to further posts."""
 
 OnFull = Literal["raise", "drop"]
 
@@ -27,26 +27,26 @@ class ChartOptions(TypedDict, total=False):
     """The options of every chart, given by keyword."""
 
     queue_size: int
-    """Events the queue holds, and events the chart may put aside; 500 unless given."""
+    """Maximum number of events in the queue, and of deferred events; 500 by default."""
     ring_size: int
-    """Steps kept for ``spy``, steps with a transition kept for ``trace``, and lines that ``spy`` gives;
-    500 unless given."""
+    """Maximum number of steps kept for ``spy``, of steps with a transition kept for ``trace``, and of lines
+    that ``spy`` returns; 500 by default."""
     on_full: OnFull
-    """What comes of a post that finds no room: ``"raise"``, which raises ``QueueFull`` to the poster, or
-    ``"drop"``, which loses the event. Either way ``chart.rejected`` counts it and watchers see it."""
+    """What happens to a post that finds no room: ``"raise"`` raises ``QueueFull`` to the poster; ``"drop"``
+    discards the event. Either way ``chart.rejected`` counts it and watchers see it."""
     fabric: Fabric
-    """Through what the chart publishes and subscribes, if not through that of the process."""
+    """The fabric through which the chart publishes and subscribes; by default that of the process."""
     clock: Clock
-    """What makes the chart's timed posts, if not the clock of the process."""
+    """The clock that makes the chart's timed posts; by default that of the process."""
 
 
 class ActiveOptions(ChartOptions, total=False):
     """The options of a chart that runs by itself, given by keyword."""
 
     on_error: OnError
-    """What comes of the chart when a handler raises; see ``ActiveObject``."""
+    """What happens to the chart when a handler raises; see ``ActiveObject``."""
     runner: Runner | None
-    """Whose threads run the chart, together with other charts."""
+    """The thread pool that runs the chart, together with other charts."""
 
 
 _OF_EVERY_CHART: Final = frozenset(ChartOptions.__annotations__)
@@ -57,11 +57,11 @@ _OF_MIROS: Final = {
     "maxlen": "queue_size= says how many events its queue holds",
     "priority": "leave it out: it has no effect in miros either",
 }
-"""Options of other libraries' charts, and what to do about them."""
+"""Options of charts in other libraries, such as miros, and what to use instead."""
 
 
 def refuse_unknown(options: Iterable[str]) -> None:
-    """Raise ``UsageError`` if one of the names is no option of every chart."""
+    """Raise ``UsageError`` if one of the names is not an option that every chart has."""
     for name in options:
         if name in _OF_ACTIVE_CHARTS:
             raise UsageError(
@@ -79,7 +79,7 @@ def checked_on_error(on_error: OnError) -> OnError:
     """Return ``on_error``.
 
     Raises:
-        UsageError: it is neither a policy nor callable, or it would have to be awaited.
+        UsageError: it is neither a policy nor callable, or it is a coroutine function.
     """
     if on_error in ("stop", "continue") or (callable(on_error) and not iscoroutinefunction(on_error)):
         return on_error
@@ -93,7 +93,7 @@ def checked_queue_size(size: int) -> int:
     """Return ``size``.
 
     Raises:
-        UsageError: it is no size of a queue.
+        UsageError: it is not a valid queue size.
     """
     if size < 1:
         raise UsageError(f"a queue cannot hold {size!r} events", "give a queue_size of at least 1")
@@ -104,7 +104,7 @@ def checked_ring_size(size: int) -> int:
     """Return ``size``.
 
     Raises:
-        UsageError: it is no size of a ring.
+        UsageError: it is not a valid ring size.
     """
     if size < 0:
         raise UsageError(f"a ring cannot hold {size!r} steps", "give a ring_size of 0 or more")

@@ -24,10 +24,11 @@ from farscope.errors import AlreadyStarted, ChartError, ChartStopped, Invariant,
 from farscope.records.step import Cause
 
 TURN_STEPS = 64
-"""Steps a chart makes before others on the loop have a turn, if its handlers never wait themselves."""
+"""Steps a chart runs before others on the loop have a turn, if its handlers never wait themselves."""
 
 _GOES_OUTWARDS = (asyncio.CancelledError, GeneratorExit, KeyboardInterrupt, SystemExit)
-"""What ends a chart at once: raised by a handler, it also leaves the task; raised in a block, also that."""
+"""Errors that end a chart immediately, whether raised by a handler or in a ``with`` block; raised by a
+handler, they also leave the task."""
 
 _log = logging.getLogger("farscope")
 
@@ -42,11 +43,11 @@ class AsyncChart(AwaitingStepper):
             await chart.settled()
 
     It is declared like a ``Chart``, built by parts like a ``Factory``, or of flat functions. While a
-    handler waits, other tasks run, but no other step of the chart begins. Events may be posted from
-    any thread. Timed posts are made by the loop's time.
+    handler waits, other tasks run, but no other step of the chart begins. Events may be posted from any
+    thread. Timed posts follow the loop's clock.
 
     Args:
-        name: what the chart is called in traces; if it is None, its class's name and a number.
+        name: name of the chart in traces; if None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
         options: see ``ActiveOptions``.
     """
@@ -65,22 +66,22 @@ class AsyncChart(AwaitingStepper):
         self._event_loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._ring = asyncio.Event()
-        """Set when something was posted to a chart that waits for that."""
+        """Set when something is posted to a chart that waits for events."""
         self._started = asyncio.Event()
-        """Set when the start is over, well or not."""
+        """Set when the start has finished, whether it succeeded or failed."""
         self._room = Waiters()
-        """Those who wait for room in the queue."""
+        """Coroutines that wait for room in the queue."""
         self._settling = Waiters()
-        """Those who wait until the chart is at rest."""
+        """Coroutines that wait until the chart is at rest."""
         self._idle = True
 
     def start_at(self, initial_state: Any = None) -> None:
         """Start the chart on the running loop, in ``initial_state`` or where its class says.
 
-        It returns at once; ``await chart.started()`` tells what came of it.
+        Returns immediately; ``await chart.started()`` waits for the result.
 
         Raises:
-            ChartError: no loop runs here.
+            ChartError: no event loop is running.
             AlreadyStarted: it was started before.
             ForeignProcess: it was started in the process that this one was forked from.
         """
@@ -103,7 +104,7 @@ class AsyncChart(AwaitingStepper):
         hold(self)
 
     async def started(self) -> None:
-        """Wait until the start is over; raise what it raised, or ``ChartError`` in a handler of its own."""
+        """Wait for the end of the start; raise its error, or ``ChartError`` in one of its own handlers."""
         self._refuse_elsewhere()
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
@@ -113,9 +114,9 @@ class AsyncChart(AwaitingStepper):
             raise self._failure
 
     async def post(self, e: Event) -> None:
-        """Put ``e`` at the end of the queue; while there is no room, wait for it.
+        """Put ``e`` at the end of the queue, waiting for room if necessary.
 
-        A chart's own handler cannot wait for its own queue: to it this is ``post_fifo``.
+        A handler cannot wait for its own chart's queue: there this is the same as ``post_fifo``.
 
         Raises:
             ChartStopped: after the end.
@@ -128,18 +129,18 @@ class AsyncChart(AwaitingStepper):
         self.post_fifo(e)
 
     async def settled(self) -> None:
-        """Wait until no step runs and no event waits, or for the end; ``ChartError`` in its own handler."""
+        """Wait until no step runs and no event waits, or until the end; ``ChartError`` in its own handler."""
         self._refuse_elsewhere()
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
 
     async def aclose(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
-        """End the chart after the step that runs, and wait for that; after ``timeout_s`` cancel the step.
+        """End the chart after the running step, and wait for it; after ``timeout_s`` cancel the step.
 
-        If this call is cancelled, so is the step.
+        If this call is cancelled, the step is cancelled too.
 
         Returns:
-            What a handler raised and so ended the chart before, or None.
+            The handler's error that ended the chart earlier, or None.
 
         Raises:
             ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
@@ -163,13 +164,13 @@ class AsyncChart(AwaitingStepper):
         return self._failure
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
-        """End the chart after the step that runs; on the loop's thread this does not wait for it.
+        """End the chart after the running step; on the loop's thread, without waiting for it.
 
-        From another thread it returns when the chart has ended, or after ``timeout_s``. If the loop was
-        closed and left the chart behind, that ends here.
+        From another thread it returns when the chart has ended, or after ``timeout_s`` seconds. If the loop
+        was closed without ending the chart, the chart ends here.
 
         Returns:
-            What a handler raised and so ended the chart before, or None.
+            The handler's error that ended the chart earlier, or None.
 
         Raises:
             ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
@@ -186,13 +187,13 @@ class AsyncChart(AwaitingStepper):
         return self._failure
 
     def halt(self) -> None:
-        """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
-        # That its loop is closed ends it as well.
+        """End the chart after the running step, like ``stop``, but without waiting for it."""
+        # A closed loop also ends the chart.
         with contextlib.suppress(ChartStopped):
             super().halt()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
+        """Wait up to ``timeout_s`` seconds until the chart has ended; return whether it has.
 
         On the loop's thread it returns at once: there, ``await chart.aclose()``.
 
@@ -205,9 +206,10 @@ class AsyncChart(AwaitingStepper):
         return self._over.wait(timeout_s)
 
     async def __aenter__(self) -> Self:
-        """Start the chart where its class says, unless it was started, and wait for the start's end.
+        """Start the chart where its class says, unless already started, and wait for the start to finish.
 
-        If that is cancelled, so is the start: no block follows whose end could end the chart.
+        If this is cancelled, the start is cancelled too, because no block follows whose end could end the
+        chart.
         """
         if self._task is None:
             self.start_at()
@@ -227,7 +229,7 @@ class AsyncChart(AwaitingStepper):
             await self.aclose()
 
     async def _give_up(self) -> None:
-        """End the chart and cancel its step: what is cancelled has no time to wait for it."""
+        """End the chart and cancel its step, because a cancelled caller cannot wait for it."""
         self.stop()
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
@@ -243,15 +245,15 @@ class AsyncChart(AwaitingStepper):
         except _GOES_OUTWARDS as error:
             self._failure = error if self._leaf is None else self._failure
             raise
-        except BaseException as error:  # noqa: BLE001 - it is raised to those who wait for the start
+        except BaseException as error:  # noqa: BLE001 - raised to the callers that wait for the start
             if self._leaf is not None and not self._is_over:
                 broke_down(self, error)
             self._failure = self._failure or error
 
     def _finish(self, task: asyncio.Task[None]) -> None:
-        """End the chart with its task, which may have been cancelled before it even began."""
+        """End the chart together with its task, which may have been cancelled before it even began."""
         if not task.cancelled():
-            # Asked for, so that asyncio does not tell a second time of what has left the loop by now.
+            # Retrieved so that asyncio does not report an error again that has already left the loop.
             task.exception()
         elif self._leaf is None and self._failure is None:
             self._failure = asyncio.CancelledError()
@@ -268,7 +270,7 @@ class AsyncChart(AwaitingStepper):
         made = 0
         while not self._stopping:
             if made == TURN_STEPS:
-                # Before an event is taken: until its step begins it may be cancelled.
+                # Before an event is taken, because it can be cancelled until its step begins.
                 made = 0
                 await asyncio.sleep(0)
                 continue
@@ -290,7 +292,7 @@ class AsyncChart(AwaitingStepper):
                 await self._make(e, self._roots, cause, posted_ns)
             except BaseException as error:
                 if self._is_over:
-                    # The chart ended without its loop; what is left of a step is thrown away.
+                    # The chart ended without its loop; an unfinished step is discarded.
                     raise
                 if not goes_on(self, e, error):
                     self._failure = error
@@ -299,7 +301,7 @@ class AsyncChart(AwaitingStepper):
                     return
 
     async def _sleep(self) -> None:
-        """Wait until something is posted, or the chart is to end."""
+        """Wait until something is posted or the chart must end."""
         if not is_intact(self):
             raise mended(self) or Invariant("a chart's queue is not its own")
         self._ring.clear()
@@ -328,7 +330,7 @@ class AsyncChart(AwaitingStepper):
         try:
             loop.call_soon_threadsafe(self._ring.set)
         except RuntimeError as error:
-            # It was left behind, and nobody will go on with its step.
+            # The loop abandoned the chart, and its step will never be resumed.
             self._stopping = True
             self._leave()
             self._end()

@@ -1,4 +1,4 @@
-"""The active object: a chart with a thread of its own that takes events from its queue."""
+"""The active object: a chart whose own thread takes events from its queue."""
 
 from __future__ import annotations
 
@@ -22,28 +22,32 @@ from farscope.engine.options import ChartOptions, OnError, checked_on_error
 from farscope.errors import ChartStopped, Invariant
 
 MADE_UP_CHARACTERS: Final = 5
-"""Length of the name that a chart without one gets from its first state; charts that start alike share it."""
+"""Length of the name generated from the first state for a chart without a name; charts that start in the same
+state share it."""
 
 _log = logging.getLogger("farscope")
 
 
 class ActiveObject(Startable):
-    """A chart that runs on its own thread: post events to it, from anywhere.
+    """A chart that runs on its own thread; events may be posted to it from anywhere.
 
-    The start itself runs on the caller's thread, so that its errors reach the caller; every step
-    after it runs on the chart's thread, which is a daemon named after the chart.
+    The start itself runs on the caller's thread, so that its errors reach the caller; all later steps run on
+    the chart's thread, which is a daemon named after the chart.
 
-    Events may be posted before the start and wait for it; that it never came is logged when the chart goes.
+    Events posted before the start wait for it; if the chart is freed without having been started, this is
+    logged.
 
     Args:
-        name: what the chart is called in traces; if it is None, five characters made from the name of the
-            state it is started at, the same ones every time.
+        name: name of the chart in traces; if None, five characters derived from the name of the initial
+            state, always the same ones.
         instrumented: whether it records its steps; may be changed at any time.
-        on_error: what comes of the chart when a handler raises: ``"stop"`` ends it; ``"continue"`` lets it go
-            on in the state it rested in; or a function that is called with the chart, the event and the
-            error, on the chart's thread, and returns one of the two. The failed step is recorded either way,
-            with its traceback. What is no ``Exception``, like ``SystemExit``, always ends the chart.
-        runner: whose threads run the chart, together with other charts; a thread of its own if it is None.
+        on_error: what happens to the chart when a handler raises: ``"stop"`` ends it; ``"continue"`` lets it
+            continue in the state in which it rested; or a function that is called with the chart, the event
+            and the error, on the chart's thread, and returns one of the two. In all cases the failed step is
+            recorded, with its traceback. An error that is not an ``Exception``, such as ``SystemExit``,
+            always ends the chart.
+        runner: the thread pool that runs the chart, together with other charts; if None, the chart has its
+            own thread.
         options: see ``ChartOptions``.
     """
 
@@ -65,8 +69,8 @@ class ActiveObject(Startable):
         self._stopping = False
         self._failure: BaseException | None = None
         self._bell = threading.Lock()
-        """With a thread of its own: free while it rings for that. With a runner: held while a turn is wanted
-        or taken."""
+        """With an own thread: unlocked to wake that thread. With a runner: held while a turn is pending or
+        running."""
         self._bell.acquire()
 
     def _name_after(self, goal: State) -> str:
@@ -82,12 +86,12 @@ class ActiveObject(Startable):
 
     @gives_way
     def failure(self) -> BaseException | None:
-        """What a handler raised and so ended the chart; None if nothing did."""
+        """The handler's error that ended the chart; None if there was none."""
         return self._failure
 
     @property
     def at_rest(self) -> bool:
-        """Whether no step runs and nothing waits; true as well before the start and after the end."""
+        """Whether no step runs and no event waits; also true before the start and after the end."""
         if self._thread is None or self._stopped:
             return super().at_rest
         self._refuse_elsewhere()
@@ -95,14 +99,14 @@ class ActiveObject(Startable):
 
     @gives_way
     def thread(self) -> threading.Thread | None:
-        """The chart's own thread, or the one of its runner that ran it last.
+        """The chart's own thread, or the thread of its runner that ran it last.
 
         None before the start, and for a chart driven by its caller.
         """
         return self._thread
 
     def start_at(self, initial_state: Any) -> None:
-        """Start the chart in ``initial_state``, then its thread; raises what ``Hsm.start_at`` raises."""
+        """Start the chart in ``initial_state``, then its thread; raises the errors of ``Hsm.start_at``."""
         self._refuse_elsewhere()
         if self._runner is not None:
             self._start_shared(initial_state, self._runner)
@@ -115,19 +119,19 @@ class ActiveObject(Startable):
             try:
                 thread.start()
             except BaseException:
-                # The system has no thread for it: nobody would react to anything.
+                # The system cannot start a thread: no event would ever be handled.
                 self._stopping = True
                 self._leave()
                 raise
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
-        """End the chart after the step that runs; events that still wait are not reacted to.
+        """End the chart after the running step; events still waiting are not handled.
 
-        From outside it returns when the chart has ended, or after ``timeout_s``; from inside one of its
-        handlers, or of any chart of the same runner, at once. Stopping twice changes nothing.
+        Returns when the chart has ended, or after ``timeout_s`` seconds; when called from a handler of this
+        chart, or of any chart of the same runner, returns immediately. Stopping again has no effect.
 
         Returns:
-            What a handler raised and so ended the chart before, or None.
+            The handler's error that ended the chart earlier, or None.
 
         Raises:
             ForeignProcess: in a forked child, while the chart runs in the parent; it does not wait there.
@@ -143,7 +147,7 @@ class ActiveObject(Startable):
         return self._failure
 
     def halt(self) -> None:
-        """End the chart after the step that runs, as ``stop`` does, without waiting for it."""
+        """End the chart after the running step, like ``stop``, but without waiting for it."""
         self._refuse_elsewhere()
         self._stopping = True
         self._timed.cancel_all()
@@ -151,10 +155,10 @@ class ActiveObject(Startable):
         self._wake()
 
     def join(self, timeout_s: float | None = None) -> bool:
-        """Wait until the chart has ended, at most ``timeout_s`` seconds; return whether it has.
+        """Wait up to ``timeout_s`` seconds until the chart has ended; return whether it has.
 
-        From inside one of its handlers, or of any chart of the same runner, it does not wait.
-        ``failure`` tells whether a handler's error ended it.
+        When called from a handler of this chart, or of any chart of the same runner, it does not wait.
+        ``failure`` shows whether a handler's error ended the chart.
 
         Raises:
             ForeignProcess: in a forked child, while the chart runs in the parent.
@@ -168,7 +172,7 @@ class ActiveObject(Startable):
         if not self._over.wait(timeout_s):
             return False
         if self._runner is None:
-            # The chart has ended, and its own thread is at its last instructions.
+            # The chart has ended, and its own thread is executing its last instructions.
             wait_for_end(thread, time.monotonic() + LAST_BREATH_S)
         return True
 
@@ -187,7 +191,7 @@ class ActiveObject(Startable):
             runner.ready(self)
 
     def take_turn(self, steps: int) -> bool:
-        """Make at most so many steps of those that wait, for the runner; return whether more wait."""
+        """Run at most ``steps`` waiting steps, for the runner; return whether more are waiting."""
         self._thread = threading.current_thread()
         self._idle = False
         queue = self._queue
@@ -217,8 +221,8 @@ class ActiveObject(Startable):
         return True
 
     def _is_wanted_again(self) -> bool:
-        """Let go of the chart between turns; take hold of it again if there is something to do already."""
-        # Nothing is lost: a poster puts its event in the queue before it asks whether the chart is idle.
+        """Release the chart between turns; acquire it again if there is already something to do."""
+        # No event is missed: a poster puts its event in the queue before it checks whether the chart is idle.
         self._idle = True
         self._bell.release()
         return bool(self._queue or self._stopping) and self._bell.acquire(blocking=False)
@@ -228,16 +232,16 @@ class ActiveObject(Startable):
         return here is self._thread or (self._runner is not None and here in self._runner.threads)
 
     def _leave_behind(self) -> None:
-        """Take note, in a forked child, that the chart goes on in the parent: here it refuses to be used."""
-        # If it was a handler of this chart that forked, this ends it with that handler.
+        """Mark the chart, in a forked child, as running in the parent: here it refuses to be used."""
+        # If a handler of this chart forked, this ends the child's copy with that handler.
         self._stopping = True
         super()._leave_behind()
 
     def _leave(self) -> None:
-        """End, whatever fails meanwhile: nobody is to wait for a chart that runs no more."""
+        """End the chart even if something fails, so that nothing waits for a chart that no longer runs."""
         try:
             super().stop()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it is told
+        except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
             broke_down(self, error)
             self._stopped = True
             if not self._is_over:
@@ -251,12 +255,12 @@ class ActiveObject(Startable):
             self._over.open()
 
     def _perish(self, error: BaseException) -> None:
-        """End because of an error in the engine, outside any step."""
+        """End the chart because of an error in the engine, outside any step."""
         broke_down(self, error)
         self._leave()
 
     def _goes_on(self, e: Event, error: BaseException) -> bool:
-        """Decide, after a handler raised and its step was recorded, whether the chart goes on."""
+        """Decide whether the chart continues after a handler raised and its step was recorded."""
         policy = self._on_error
         if callable(policy) and isinstance(error, Exception):
             try:
@@ -274,27 +278,27 @@ class ActiveObject(Startable):
     def _live_on(self) -> None:
         try:
             self._loop()
-        except BaseException as error:  # noqa: BLE001 - whatever it is, those who watch are told
+        except BaseException as error:  # noqa: BLE001 - whatever it is, watchers are notified
             broke_down(self, error)
         try:
             self._leave()
         except BaseException:  # noqa: BLE001 - same
             _log.exception("chart %s could not end in order", self._name)
         finally:
-            # The frames of a traceback lead to this one, whose locals nobody else can clear.
+            # The frames of a traceback refer to this one, whose locals can only be cleared here.
             del self
 
     @staticmethod
     def _free(error: BaseException | None) -> None:
-        """Take from an error what the frames of its traceback hold: they hold the chart."""
+        """Clear the frames of an error's traceback, which keep the chart alive."""
         while error is not None:
             traceback.clear_frames(error.__traceback__)
             error = error.__cause__ or error.__context__
 
     def _loop(self) -> None:
-        # No wake-up is lost: this thread says that it is idle before it looks at the queue once
-        # more, and a poster puts its event there before it asks whether anybody is idle. So either
-        # this thread sees the event, or the poster sees an idle thread and rings.
+        # No wake-up is lost: this thread sets the idle flag before it checks the queue once more, and a
+        # poster queues its event before it checks the idle flag. So either this thread sees the event, or the
+        # poster sees an idle thread and wakes it.
         queue = self._queue
         while not self._stopping:
             try:
@@ -332,5 +336,5 @@ class ActiveObject(Startable):
         try:
             self._bell.release()
         except RuntimeError:
-            # It rings already, and the thread has not heard it yet: one ring is enough.
+            # A wake-up is already pending: one is enough.
             return

@@ -1,4 +1,4 @@
-"""Charts that run by themselves: posts that wait for the start, and copies of charts in a forked child."""
+"""Charts that run by themselves: posts before the start, and copies of charts in a forked child."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _log = logging.getLogger("farscope")
 
 
 class Startable(Hsm):
-    """The part of a chart with a thread, a runner or a loop that minds what is posted before its start.
+    """The part of a self-running chart that warns about posts never handled because it was not started.
 
-    What runs the chart stays in the process that started it: a copy in a forked child refuses to be used.
+    The chart runs only in the process that started it: a copy in a forked child refuses to be used.
     """
 
     _run_by: ClassVar[str] = "a thread"
@@ -34,17 +34,17 @@ class Startable(Hsm):
     def __init__(self, name: str | None, instrumented: bool | None, **options: Unpack[ChartOptions]) -> None:
         super().__init__(name, instrumented, **options)
         self._home_pid = 0
-        """The process that the chart was started in."""
+        """Id of the process in which the chart was started."""
         self._over = Latch()
         """Opened when the chart has ended."""
         self._unstarted: list[weakref.finalize[..., Any]] = []
-        """Report posts to a chart that is never started; one is made with the first of them, and a finalizer
-        that posts in that moment makes another one."""
+        """Finalizers that report posts to a chart that is never started. One is created at the first post; a
+        finalizer that posts at that moment creates another."""
         self._idle = True
 
     @property
     def at_rest(self) -> bool:
-        """Whether no step runs and nothing waits; true as well before the start and after the end.
+        """Whether no step runs and no event waits; also true before the start and after the end.
 
         Raises:
             ForeignProcess: in a forked child, while the chart runs in the parent.
@@ -53,7 +53,7 @@ class Startable(Hsm):
         return super().at_rest
 
     def attach(self, sink: Sink) -> None:
-        """Hand every further step to ``sink``; attaching twice changes nothing.
+        """Pass every further step to ``sink``; attaching it again has no effect.
 
         Raises:
             ForeignProcess: in a forked child, while the chart runs in the parent.
@@ -62,8 +62,9 @@ class Startable(Hsm):
         super().attach(sink)
 
     def _leave_behind(self) -> None:
-        """Take note, in a forked child, that the chart goes on in the parent: here it refuses to be used."""
-        # Nothing has room, so that a post comes to where it is refused; there is no test for it on the way.
+        """Mark the chart, in a forked child, as running in the parent: here it refuses to be used."""
+        # Nothing has room, so that every post reaches the place where it is refused, without a check on the
+        # hot path.
         self._capacity = -1
         self._idle = False
         self._queue.clear()
@@ -78,11 +79,12 @@ class Startable(Hsm):
         if not self._unstarted:
             self._unstarted.append(weakref.finalize(self, _tell, self._name, os.getpid()))
         if self._thread or self._stopped:
-            # Another thread did that meanwhile, perhaps before there was anything to let off.
+            # Another thread started or stopped it in the meantime, perhaps before there was a warning to
+            # cancel.
             self._let_off()
 
     def _let_off(self) -> None:
-        """Report nothing: the chart was started, or stopped."""
+        """Cancel the warning: the chart was started or stopped."""
         for teller in list(self._unstarted):
             teller.detach()
 
@@ -91,7 +93,7 @@ class Startable(Hsm):
 
     def _refuse_elsewhere(self) -> None:
         if self._is_elsewhere():
-            # Perhaps the fork was one that does not say so.
+            # The fork may have been one that does not run fork hooks.
             self._leave_behind()
             raise ForeignProcess(
                 f"chart {self._name} is run by {self._run_by} of process {self._home_pid}, "
@@ -102,7 +104,7 @@ class Startable(Hsm):
 
 
 def _tell(name: str, pid: int) -> None:
-    # A forked child has copies of its parent's charts; they are the parent's to tell of.
+    # A forked child has copies of its parent's charts, which only the parent reports.
     if pid == os.getpid():
         _log.warning(
             "chart %s was never started: nobody reacted to what was posted to it (call chart.start_at)", name

@@ -1,4 +1,4 @@
-"""Coroutines that wait, each on its own event loop, for something to come about in a chart."""
+"""Coroutines that wait, each on its own event loop, for a condition in a chart."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from farscope.errors import ChartError
 
 
 class Waiters:
-    """Those who wait for one thing; they may be on any loops, and be let go from any thread.
+    """The coroutines that wait for one condition; they may be on any loop, and released from any thread.
 
-    Who waits says so before it looks once more, and who brings the thing about lets go of all behind
-    that: so nobody waits for what has come already.
+    A waiter registers before it checks the condition once more, and waiters are released after the condition
+    has changed, so no waiter misses a change.
     """
 
     __slots__ = ("futures",)
 
     def __init__(self) -> None:
         self.futures: deque[asyncio.Future[None]] = deque()
-        """One for each who waits, the first first."""
+        """One future per waiter, oldest first."""
 
     async def wait_while(self, holds: Callable[[], bool]) -> None:
-        """Wait until ``holds`` says no; it is asked anew each time all are let go."""
+        """Wait until ``holds`` returns false; it is called again whenever the waiters are released."""
         while holds():
             future = asyncio.get_running_loop().create_future()
             self.futures.append(future)
@@ -32,24 +32,24 @@ class Waiters:
                 if holds():
                     await future
             finally:
-                # If it is not there any more, it was let go.
+                # If it is no longer in the queue, it was released.
                 with contextlib.suppress(ValueError):
                     self.futures.remove(future)
 
     def release(self) -> None:
-        """Let all go who wait now."""
+        """Release all current waiters."""
         while self.futures:
             try:
                 future = self.futures.popleft()
             except IndexError:
                 return
-            # Those who waited on a loop that is closed by now wait no more.
+            # Waiters on a loop that has been closed no longer wait.
             with contextlib.suppress(RuntimeError):
                 future.get_loop().call_soon_threadsafe(_finish, future)
 
 
 def refuse_waiting_for_itself(task: asyncio.Task[None] | None, name: str) -> None:
-    """Raise ``ChartError`` in the task of the chart called ``name``: it would wait for itself for ever."""
+    """Raise ``ChartError`` in the task of the chart called ``name``: it would wait for itself forever."""
     if task is not None and asyncio.current_task() is task:
         raise ChartError(
             f"a handler of chart {name} would wait for the end of its own step",
