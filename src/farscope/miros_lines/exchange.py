@@ -1,7 +1,6 @@
 """The two RabbitMQ exchanges that lines travel through, ``spy`` and ``trace``.
 
-They are not a log: nothing is stored, so there is no past, and what is published while nobody listens is
-gone.
+They are not a log: nothing is stored, so there is no past, and lines published while nobody listens are lost.
 """
 
 from __future__ import annotations
@@ -21,25 +20,25 @@ class LineWriter(Protocol):
     """Publishes lines, each at most once. Used by one thread at a time, except ``interrupt``."""
 
     def publish(self, lines: Sequence[Line], timeout_s: float) -> bool:
-        """Publish all lines in order; return whether the broker confirmed every one.
+        """Publish all lines in order; return whether the broker confirmed all of them.
 
-        False: some went out and nobody knows what became of them; publishing them again could show
-        them twice. A confirm means that the broker took the line, not that anybody got it.
+        False means that some were sent but their fate is unknown; publishing them again could show them
+        twice. A confirm means that the broker accepted the line, not that anyone received it.
 
         Raises:
-            LogUnavailable: not now; none of them went out.
-            LogRefused: not like this; none of them went out.
+            LogUnavailable: the broker is unavailable for now; no line was sent.
+            LogRefused: the broker refuses; no line was sent.
         """
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Give the connection back within ``timeout_s``."""
+        """Close the connection within ``timeout_s`` seconds."""
 
     def interrupt(self) -> None:
         """Make a waiting ``publish`` return or raise soon; callable from any thread."""
 
 
 class LineExchanges:
-    """The two exchanges on one broker; making one touches nothing. May be used from several threads."""
+    """The two exchanges on one broker; creating one does not connect. May be used from several threads."""
 
     def __init__(
         self,
@@ -56,28 +55,28 @@ class LineExchanges:
 
     @property
     def url(self) -> str:
-        """The address, without any password."""
+        """The address, without the password."""
         return self._settings.url
 
     def writer(self, name: str) -> LineWriter:
-        """Return a writer; ``name`` shows in the broker's list of connections."""
+        """Return a writer; ``name`` appears in the broker's list of connections."""
         return self._make_writer(self._settings, name)
 
     def reader(self) -> LogReader:
-        """Return a reader of all lines from now on, as ``marked`` makes entries of them.
+        """Return a reader of all lines from now on, as entries encoded by ``marked``.
 
         Raises:
             LogUnavailable: the broker cannot be reached.
-            LogRefused: not like this.
+            LogRefused: the broker refuses.
         """
         return self._make_reader(self._settings)
 
 
 def open_lines(url: str | None = None) -> LineExchanges:
-    """Return the exchanges at an ``amqp://`` or ``amqps://`` address; None is ``FARSCOPE_URL``.
+    """Return the exchanges at an ``amqp://`` or ``amqps://`` address; None means ``FARSCOPE_URL``.
 
     Raises:
-        BadUrl: the address cannot be understood, or is not RabbitMQ's.
+        BadUrl: the address is invalid, or not that of a RabbitMQ broker.
         LogRefused: pika is not installed.
     """
     address = default_url() if url is None else url.strip()

@@ -1,4 +1,4 @@
-"""What a scope reads lines from, and takes them in with."""
+"""Opens the reader and intake of a scope for lines."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from farscope.scope.playback.reader_wrapper import ReaderAround
 from farscope.wire.keys import resolve_keyring
 
 TICK_S = 0.1
-"""How often lines that wait for others are looked at while nothing comes."""
+"""Interval, in seconds, at which lines waiting for others are checked while none arrive."""
 
 
 def open_feed(url: str | Log | None, key: AnyKey, start_ns: int | None) -> Feed:
-    """Open the exchanges and begin to read, from now on.
+    """Open the exchanges and start reading from now on.
 
     Raises:
         BadUrl, LogUnavailable, LogRefused: they cannot be read.
@@ -36,14 +36,14 @@ def open_feed(url: str | Log | None, key: AnyKey, start_ns: int | None) -> Feed:
 
 
 class _TickingReader(ReaderAround):
-    """Lets an intake that has lines waiting look at them now and then."""
+    """A reader that regularly makes an intake check its waiting lines."""
 
     def __init__(self, reader: LogReader, intake: LinesIntake) -> None:
         super().__init__(reader)
         self._intake = intake
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
-        """Return the next lines, and a tick for each one that waits for another."""
+        """Return the next lines, and one tick for each line that waits for another."""
         waiting = self._intake.waiting
         entries = super().read(min(timeout_s, TICK_S) if waiting else timeout_s, limit)
         return entries + [Entry(TICK, time.time_ns())] * waiting

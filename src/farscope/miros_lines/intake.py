@@ -1,8 +1,9 @@
-"""The intake of the miros lines: tokens in, steps out, as far as lines can tell. Pure, like the other one.
+"""The intake for miros lines: tokens in, steps out, as far as lines allow. Pure, like ``scope.intake``.
 
-A trace line names its chart, a spy line does not. While one chart is around, all spy lines are its own, and
-its steps are put together again from trace and spy. With several around, nobody can tell whose a spy line
-is: trace lines make steps of their charts without facts, and spy lines those of a chart ``UNKNOWN``.
+A trace line names its chart, a spy line does not. While only one chart is active, all spy lines belong to it,
+and its steps are reassembled from trace and spy. With several active charts, spy lines cannot be attributed:
+trace lines become steps of their charts without facts, and spy lines become steps of a chart named
+``UNKNOWN``.
 """
 
 from __future__ import annotations
@@ -25,34 +26,36 @@ from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import KEY_ID_BYTES, PROBE_BYTES, Flags, Header
 
 UNKNOWN = "lines"
-"""Name of the chart that spy lines nobody can attribute are shown under."""
+"""Name of the chart under which spy lines that cannot be attributed are shown."""
 HOST = "lines"
-"""Stands for the machine of every chart: the format does not tell it."""
+"""Host name used for every chart, since the format does not include one."""
 
 HOLD_NS = 300_000_000
-"""How long a trace line waits for its spy lines, and they for it: they come through different queues."""
+"""How long a trace line and its spy lines wait for each other: they arrive through different queues."""
 SET_BACK_NS = 2_000_000_000
-"""Times that fall by more than lines wait and seconds are rounded by are of a clock that was set back."""
+"""A time this much earlier than the previous one, more than waiting and rounding to seconds explain, shows
+that the clock was set back."""
 AROUND_NS = 600_000_000_000
-"""A chart counts as around for ten minutes after its last trace line."""
+"""A chart counts as active for ten minutes after its last trace line."""
 MAX_GROUP = 10_000
-"""Spy lines without a queue line are taken for a step at this many."""
+"""Most spy lines without a queue line; at this many they are treated as a step."""
 MAX_GROUP_BYTES = 4 << 20
-"""The same at so many bytes of them."""
+"""Most bytes of such lines; the same happens at this limit."""
 MAX_HELD = 1_000
-"""Trace lines, and steps without theirs, that wait at most; beyond it the oldest go as they are."""
+"""Most trace lines, and steps without a trace line, that wait; beyond it the oldest are passed on as they
+are."""
 MAX_HELD_BYTES = 16 << 20
-"""Bytes that they take at most; the same happens at this limit."""
+"""Most bytes they may take; the same happens at this limit."""
 LOOK_EVERY = 8
-"""After so many more that wait it is looked how much they take."""
+"""How many more must be waiting before their size is measured again."""
 MAX_SHAPE_BYTES = 16 << 20
-"""Bytes that kept shapes take at most; see ``MAX_SHAPES``."""
+"""Most bytes the kept shapes may take; see ``MAX_SHAPES``."""
 MAX_CHARTS = 1_024
-"""Charts told apart; the lines of further ones are shown under ``UNKNOWN``."""
+"""Most charts that are told apart; the lines of further ones are shown under ``UNKNOWN``."""
 TICK = b""
-"""Taken in place of a line, it asks for the step of a line that has waited for another one in vain."""
+"""Passed in place of a line, it requests the step of a line whose other half has not arrived in time."""
 MAX_SHAPES = 4_096
-"""Shapes kept so that steps of a kind share one; at the limit they are forgotten and kept anew."""
+"""Shapes kept so that equal steps share one; at the limit all are forgotten and collected again."""
 
 
 @dataclass(slots=True)
@@ -64,7 +67,7 @@ class _Chart:
     state: str = ""
     last_ns: int = 0
     sent_ns: int = 0
-    """Falls only where the clock was set back, not where lines overtook each other."""
+    """Decreases only if the clock was set back, not if lines overtook each other."""
     traced_ns: int | None = None
 
 
@@ -79,7 +82,7 @@ class _Held:
 
     @property
     def bytes(self) -> int:
-        """What it takes, from above."""
+        """Upper bound of its memory use."""
         lines = 0 if self.trace is None else self.trace.shape.size
         if self.group is not None:
             lines += sum(map(getsizeof, (name for fact in self.group.facts for name in fact[1:])))
@@ -88,20 +91,20 @@ class _Held:
 
 
 class LinesIntake:
-    """Opens lines and makes steps of them; used by one thread at a time.
+    """Opens lines and turns them into steps; used by one thread at a time.
 
-    ``accepted`` counts steps; nothing can be known as missing or repeated.
+    ``accepted`` counts steps; missing or repeated lines cannot be detected.
     """
 
     numbered = False
 
     def __init__(self, opener: LineOpener) -> None:
         self.accepted = 0
-        """Steps made."""
+        """Steps made from lines."""
         self.repeated = 0
-        """Always none: the format does not tell."""
+        """Always 0: the format cannot show repetition."""
         self.refused: Counter[Refusal] = Counter()
-        """Lines not taken, by reason."""
+        """Lines rejected, by reason."""
         self._opener = opener
         self._reader = TraceReader()
         self._charts: dict[str, _Chart] = {}
@@ -115,7 +118,7 @@ class LinesIntake:
 
     @property
     def probes(self) -> int:
-        """Charts heard so far: each stands for a probe of its own."""
+        """Charts heard so far: each counts as a separate probe."""
         return len(self._charts)
 
     def totals(self) -> Totals:
@@ -126,9 +129,9 @@ class LinesIntake:
         return totals
 
     def take(self, data: bytes, now_ns: int) -> Accepted | Refused | None:
-        """Take a line as ``marked`` made it; return what it completes, if anything.
+        """Process a line encoded by ``marked``; return what it completes, if anything.
 
-        Bytes that cannot be taken are an outcome, never an exception.
+        Bytes that cannot be processed are an outcome, never an exception.
         """
         if data == TICK:
             return self._overdue(now_ns)
@@ -143,7 +146,7 @@ class LinesIntake:
 
     @property
     def waiting(self) -> int:
-        """How many trace lines, and steps without theirs, wait."""
+        """Number of waiting trace lines and steps without a trace line."""
         return len(self._traces) + len(self._groups)
 
     def _overdue(self, now_ns: int) -> Accepted | None:
@@ -192,7 +195,7 @@ class LinesIntake:
         return self._step(held, held.since_ns)
 
     def _step_of_too_many(self, held: deque[_Held], now_ns: int) -> Accepted | None:
-        """Return the step of the oldest that waits if all together take too much; looked at now and then."""
+        """Return the step of the oldest waiting line if all take too much memory; checked periodically."""
         if len(held) % LOOK_EVERY == 0 and sum(each.bytes for each in held) > MAX_HELD_BYTES:
             return self._step(held.popleft(), now_ns)
         return None
@@ -208,7 +211,7 @@ class LinesIntake:
         return len(self._around(now_ns)) > 1
 
     def _alone(self, now_ns: int) -> _Chart | None:
-        """Return the only chart around; None if there are several, or none."""
+        """Return the only active chart; None if there are several or none."""
         around = self._around(now_ns)
         return around[0] if len(around) == 1 else None
 
@@ -222,7 +225,7 @@ class LinesIntake:
         return chart
 
     def _step(self, held: _Held, now_ns: int) -> Accepted:
-        """Make a step of what is at hand of it."""
+        """Make a step from the parts that have arrived."""
         trace, group = held.trace, held.group
         if trace is not None:
             chart = self._chart(trace.chart.name)

@@ -1,4 +1,4 @@
-"""Receiving lines from RabbitMQ: two queues of our own, gone with the connection."""
+"""Receiving lines from RabbitMQ through two exclusive queues that are deleted with the connection."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from farscope.miros_lines.tokens import SPY, TRACE, Line, marked
 from farscope.miros_lines.topology import declare
 
 MAX_WAITING: Final = 1_000_000
-"""Lines the broker keeps for a reader that is slower than what comes; beyond it the oldest are gone."""
+"""Lines the broker keeps for a reader that falls behind; beyond it the oldest are lost."""
 
 PREFETCH: Final = 4_096
-"""Lines the broker sends ahead; so many are held in memory for a slow reader."""
+"""Lines the broker sends ahead; up to this many are held in memory for a slow reader."""
 
 
 class LineSubscription(Subscription):
-    """A consumer of both exchanges; lives on its link's thread and ends with the link."""
+    """A consumer of both exchanges; runs on its link's thread and ends with the link."""
 
     def converse(self, link: Link) -> Script:
-        """Make two queues nobody else sees, bind them, and consume."""
+        """Declare two exclusive queues, bind them, and consume."""
         self._link = link
         channel = self._channel = yield from declare(link)
         channel.add_on_cancel_callback(self._cancelled)
@@ -72,7 +72,7 @@ def _consume(channel: Channel, queue: str, deliver: Callable[..., None], answer:
 
 
 class RabbitLineReader(RabbitReader):
-    """Reads lines from now on; after a loss it connects again, and what came meanwhile is gone.
+    """Reads lines from now on; reconnects after a connection loss, but lines sent meanwhile are lost.
 
     Raises on construction: ``LogUnavailable``, ``LogRefused``.
     """

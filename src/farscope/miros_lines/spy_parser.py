@@ -1,4 +1,4 @@
-"""The spy lines of one step, back into facts."""
+"""Parses the spy lines of one step back into facts."""
 
 from __future__ import annotations
 
@@ -29,25 +29,26 @@ _HOOK = ":HOOK"
 
 
 class Closing(NamedTuple):
-    """What the last line of a step's spy says."""
+    """Content of the last spy line of a step."""
 
     queued: int
     deferred: int
 
 
 def closing(line: str) -> Closing | None:
-    """Return what a queue line says, with which every step ends; None for any other line."""
+    """Parse a queue line, which ends every step; return None for any other line."""
     found = _QUEUE.fullmatch(line)
     return Closing(int(found[1]), int(found[2])) if found else None
 
 
 class SpyGroup(NamedTuple):
-    """All spy lines of a step, or what is taken for them; ``facts`` render to the very same lines."""
+    """All spy lines of a step, or what is treated as such; ``facts`` render to exactly the same lines."""
 
     signal: str
-    """Of the event, as far as the lines tell."""
+    """Signal of the event, as far as the lines show it."""
     state: str
-    """The state the event was offered to first: where the chart rested; empty if the lines do not tell."""
+    """The state the event was offered to first, which is the chart's resting state; empty if the lines do not
+    show it."""
     facts: tuple[Fact, ...]
     texts: tuple[str, ...]
     queued: int
@@ -55,7 +56,7 @@ class SpyGroup(NamedTuple):
 
     @classmethod
     def of(cls, lines: Sequence[str], end: Closing) -> SpyGroup:
-        """Return the group of the lines before a queue line."""
+        """Return the group formed by the lines before a queue line."""
         signal, state = _opening(lines[0]) if lines else ("", "")
         facts: list[Fact] = []
         texts: list[str] = []
@@ -68,15 +69,15 @@ class SpyGroup(NamedTuple):
 
     @property
     def moves(self) -> bool:
-        """Whether the step went somewhere, so that a trace line belongs to it."""
+        """Whether the step changed state, so that a trace line belongs to it."""
         return any(fact.kind in _MOVING for fact in self.facts)
 
     def fits(self, trace: Step) -> bool:
-        """Whether a trace line can be this step's."""
+        """Return whether a trace line can belong to this step."""
         return self.signal == trace.signal and self.state in ("", trace.start)
 
     def shape(self, trace: Step | None, resting: str) -> Shape:
-        """Return the step's shape; without a trace line the chart stays where it rests."""
+        """Return the step's shape; without a trace line the chart stays in its resting state."""
         if trace is not None:
             return Shape(trace.kind, trace.signal, trace.start, trace.end, self.facts)
         state = self.state or resting
@@ -90,7 +91,7 @@ class SpyGroup(NamedTuple):
 
 
 def _opening(line: str) -> tuple[str, str]:
-    """Return signal and state of a step's first line."""
+    """Return the signal and state in a step's first line."""
     if line == "START":
         return "start_at", ""
     signal, colon, state = line.partition(":")

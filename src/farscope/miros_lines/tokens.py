@@ -1,7 +1,7 @@
 """The miros format: one Fernet token for each line of text.
 
-A token proves that somebody with the key made it, and when, to the second. It says nothing about order,
-repetition or gaps: what ``docs/howto/miros-programs.md`` tells of this format's accounting follows from that.
+A token proves that a holder of the key made it, and when, to the second. It says nothing about order,
+repetition or gaps: the limits on accounting that ``docs/howto/miros-programs.md`` describes follow from that.
 """
 
 from __future__ import annotations
@@ -19,39 +19,39 @@ from farscope.wire.keyring import Keyring
 
 SPY: Final = "spy"
 TRACE: Final = "trace"
-"""The exchanges; also what ``marked`` turns into a byte."""
+"""Names of the exchanges; ``marked`` encodes each as one byte."""
 
 _MARKS: Final = {SPY: b"S", TRACE: b"T"}
 _EXCHANGES: Final = {mark: exchange for exchange, mark in _MARKS.items()}
 
 MAX_TOKEN_BYTES = 256 * 1024
-"""A longer token is ``Malformed``: no line comes near it."""
+"""Longest token accepted; a longer one is ``Malformed``. Real lines are far shorter."""
 
 VERSION = 0x80
 """The first byte of every Fernet token."""
 LEAST_BYTES = 1 + 8 + 16 + 16 + 32
-"""Version, time, initial vector, one block, and the seal."""
+"""Length of the shortest token: version, time, initialization vector, one block and the seal."""
 
 
 class Line(NamedTuple):
-    """A message and the exchange it goes to or comes from."""
+    """A message and the exchange it is sent to or received from."""
 
     exchange: str
     token: bytes
 
 
 def marked(line: Line) -> bytes:
-    """Return a line as one entry of a reader: a byte for the exchange, then the message."""
+    """Encode a line as a reader's entry: one byte for the exchange, then the message."""
     return _MARKS[line.exchange] + line.token
 
 
 def unmarked(data: bytes) -> Line:
-    """Return the line that ``marked`` made an entry of."""
+    """Decode an entry made by ``marked``."""
     return Line(_EXCHANGES[data[:1]], data[1:])
 
 
 class OpenedLine(NamedTuple):
-    """A line and when it was sealed."""
+    """A line and the time it was sealed."""
 
     text: str
     sealed_s: int
@@ -59,32 +59,33 @@ class OpenedLine(NamedTuple):
 
 
 class LineSealer:
-    """Makes tokens with a keyring's first key, whose file is followed. Used by one thread at a time."""
+    """Makes tokens with a keyring's first key, following its file. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._watch = KeyWatch(keyring)
         self._fernet = Fernet(keyring.sealing.reveal())
 
     def seal(self, text: str) -> bytes:
-        """Return the token of a line."""
+        """Return the token for a line."""
         if self._watch.look():
             self._fernet = Fernet(self._watch.keyring.sealing.reveal())
         return self._fernet.encrypt(text.encode("utf-8", "backslashreplace"))
 
 
 class LineOpener:
-    """Opens tokens made with any key of a keyring, whose file is followed. Used by one thread at a time."""
+    """Opens tokens made with any key of a keyring, following its file. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
         self._watch = KeyWatch(keyring)
         self._take_keys()
 
     def open(self, token: bytes) -> OpenedLine:
-        """Return the line of a token.
+        """Return the line in a token.
 
         Raises:
-            Malformed: no Fernet token, too long, or not text inside.
-            WrongKey: sealed with a key we do not hold, or changed on its way; a token does not tell which.
+            Malformed: not a Fernet token, too long, or the content is not text.
+            WrongKey: sealed with a key that is not in the keyring, or altered in transit; a token does not
+                tell which.
         """
         sealed_s = _sealed_s(token)
         if self._watch.look():

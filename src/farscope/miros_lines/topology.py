@@ -1,4 +1,4 @@
-"""Declaring what the miros format needs on the broker."""
+"""Declares the exchanges that the miros format needs on the broker."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ RIGHTS: Final = "'^(spy|trace|amq\\.gen.*)$'"
 
 
 def declare(link: Link) -> Generator[Request, Any, Channel]:
-    """Declare both exchanges as the miros example does, not durable, and return an open channel.
+    """Declare both exchanges as not durable, like the miros example, and return an open channel.
 
     Raises:
-        LogRefused: the user may not, or there are other exchanges of these names.
+        LogRefused: the user lacks permission, or different exchanges with these names exist.
     """
     settings = link.settings
     channel: Channel = yield link.open_channel
@@ -39,7 +39,7 @@ def _declare(channel: Channel, exchange: str, answer: Any) -> object:
 
 
 def refused(error: ChannelClosedByBroker, settings: Settings, what: str) -> LogRefused:
-    """Say why the broker does not let us, and what helps."""
+    """Return an error that says why the broker refused, and the remedy."""
     if error.reply_code == PRECONDITION_FAILED:
         return LogRefused(
             f"{settings.place} has another exchange {what!r}: {plain(error.reply_text)}",

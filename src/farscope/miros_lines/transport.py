@@ -1,4 +1,4 @@
-"""Steps as the miros lines: a trace line, then the spy lines, each a token of its own."""
+"""Steps as miros lines: a trace line, then the spy lines, each in a separate token."""
 
 from __future__ import annotations
 
@@ -15,24 +15,25 @@ from farscope.wire.envelope import Flags
 from farscope.wire.keyring import Keyring
 
 UNCONFIRMED: Final = "unconfirmed"
-"""Published, and the broker did not confirm all of its lines: somebody may have seen them. Never repeated."""
+"""Drop reason for the steps of a batch whose lines were published but not all confirmed: they may have been
+seen, so they are never sent again."""
 
 
 class Sheet:
-    """The lines of one batch, and whether they went out."""
+    """The lines of one batch, and whether they were sent."""
 
     def __init__(self, lines: list[Line]) -> None:
         self.lines = lines
         self.confirmed: bool | None = None
-        """None before they went out."""
+        """None until they were sent."""
 
 
 class LinesCarrier:
     """Publishes each line at most once.
 
-    The format has no numbers: nobody can tell a line sent twice from two lines, nor a line that is
-    missing from one that never was. So what went out and was not confirmed counts as dropped, and is not
-    repeated; what could not go out waits. Heartbeats, structures and the goodbye have no lines.
+    The format has no numbers: a line sent twice looks like two lines, and a missing line like one that never
+    existed. So lines that were sent but not confirmed count as dropped and are not repeated; lines that could
+    not be sent wait. Heartbeats, structures and the goodbye have no lines.
     """
 
     def __init__(self, writer: LineWriter, keyring: Keyring) -> None:
@@ -54,11 +55,11 @@ class LinesCarrier:
         return traced + [Line(SPY, seal(text)) for text in step.spy()]
 
     def size(self, cargo: Sheet) -> int:
-        """Return how many bytes the tokens have."""
+        """Return the total size of the tokens in bytes."""
         return sum(len(line.token) for line in cargo.lines)
 
     def carry(self, cargo: Sequence[Sheet], timeout_s: float) -> int | None:
-        """Publish what did not go out yet; return when the broker has confirmed it, or will not."""
+        """Publish what was not sent yet; return once the broker has confirmed it or will not."""
         for sheet in cargo:
             if sheet.confirmed is None:
                 sheet.confirmed = self._writer.publish(sheet.lines, timeout_s)
@@ -72,12 +73,12 @@ class LinesCarrier:
         return first
 
     def news(self) -> News:
-        """Return what became of batches of which not every line was confirmed."""
+        """Return the outcome of batches in which not every line was confirmed."""
         news, self._news = self._news, News()
         return news
 
     def interrupt(self) -> None:
-        """Make waiting for confirms end soon."""
+        """End a wait for confirms soon."""
         self._writer.interrupt()
 
     def close(self, timeout_s: float) -> None:
@@ -86,10 +87,10 @@ class LinesCarrier:
 
 
 def route(url: str | None, keyring: Keyring) -> Route:
-    """Return the way of lines to ``url``; touches nothing.
+    """Return the route for lines to ``url``; does not connect.
 
     Raises:
-        BadUrl, LogRefused: the address is no good.
+        BadUrl, LogRefused: the address cannot be used.
     """
     exchanges = open_lines(url)
     return Route(lambda probe: LinesCarrier(exchanges.writer(probe.hex()), keyring), exchanges.url)

@@ -23,10 +23,10 @@ from farscope.miros_lines.tokens import Line
 from farscope.miros_lines.topology import declare
 
 WINDOW_LINES: Final = 4_096
-"""So many lines may be published and not yet confirmed; the rest of a call waits for confirms."""
+"""Most lines published but not yet confirmed; the rest of a call waits for confirms."""
 
 SETTLE_S: Final = 1.0
-"""How long an ended call waits for the link's thread, which never takes long over anything."""
+"""How long an ended call waits for the link's thread, which never blocks for long."""
 
 
 class _Call:
@@ -41,7 +41,7 @@ class _Call:
         self._lock = threading.Lock()
 
     def finish(self, error: LogError | None = None) -> None:
-        """Let the caller go on; whatever comes first counts."""
+        """Release the caller; only the first call counts."""
         with self._lock:
             if not self.finished.is_set():
                 self.error = error
@@ -53,7 +53,7 @@ class _Call:
 
 
 class _Publisher:
-    """The half of a writer that lives on its link's thread."""
+    """The part of a writer that runs on its link's thread."""
 
     def __init__(self) -> None:
         self._link: Link | None = None
@@ -65,18 +65,18 @@ class _Publisher:
         self._next_tag = 1
 
     def converse(self, link: Link) -> Script:
-        """Declare the exchanges and switch confirms on."""
+        """Declare the exchanges and enable publisher confirms."""
         self._link = link
         channel = self._channel = yield from declare(link)
         yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
 
     def opened(self) -> None:
-        """Publish what waits."""
+        """Publish the waiting lines."""
         self._ready = True
         self._publish()
 
     def lost(self, error: LogError) -> None:
-        """Fail what waits, and all that comes."""
+        """Fail all waiting and future calls."""
         self._error = error
         self._ready = False
         if self._call is not None:
@@ -84,7 +84,7 @@ class _Publisher:
             self._call = None
 
     def begin(self, call: _Call) -> None:
-        """Take up a call."""
+        """Start processing a call."""
         if self._error is not None:
             call.finish(self._error)
         elif self._link is not None and self._link.blocked:
@@ -94,7 +94,7 @@ class _Publisher:
             self._publish()
 
     def give_up(self, call: _Call) -> None:
-        """The caller no longer waits: publish no more of it."""
+        """Stop publishing the lines of a call whose caller no longer waits."""
         if self._call is call:
             self._call = None
 
@@ -130,7 +130,7 @@ class _Publisher:
 
 
 class RabbitLineWriter:
-    """A ``LineWriter``; the first ``publish`` connects, and one after a loss connects anew."""
+    """A ``LineWriter``; the first ``publish`` connects, and the first after a connection loss reconnects."""
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
@@ -162,7 +162,7 @@ class RabbitLineWriter:
         return call.error is None
 
     def _settle(self, link: Link, call: _Call) -> None:
-        """See to it that nothing more of a call goes out, and that ``begun`` is the last word."""
+        """Make sure that no more lines of a call are sent, so that ``begun`` is final."""
         settled = threading.Event()
 
         def give_up() -> None:
@@ -173,7 +173,7 @@ class RabbitLineWriter:
             settled.wait(SETTLE_S)
 
     def close(self, timeout_s: float = 2.0) -> None:
-        """Give the connection back within ``timeout_s``, whatever the broker does."""
+        """Close the connection within ``timeout_s`` seconds, whatever the broker does."""
         self._closed = True
         link, self._link = self._link, None
         if link is not None and self._pid == os.getpid():
@@ -187,7 +187,7 @@ class RabbitLineWriter:
 
     def _post(self, call: _Call) -> Link:
         if self._pid != os.getpid():
-            # A forked child: the connection is its parent's, and the thread stayed there.
+            # In a forked child: the connection belongs to the parent, and so does the thread.
             self._pid, self._link = os.getpid(), None
         while self._link is None or not self._link.post(partial(self._publisher.begin, call)):
             if self._link is not None:

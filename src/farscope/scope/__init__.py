@@ -1,1 +1,1 @@
-"""Reads logs, opens batches, accounts for every step, keeps a foreign chart for each one it sees."""
+"""Reads logs, opens batches, accounts for every step, and keeps a foreign chart for each chart it sees."""

@@ -1,4 +1,4 @@
-"""A chart that runs elsewhere, seen through the spy and trace it left."""
+"""A chart that runs elsewhere, seen through its spy and trace."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from farscope.records.text import trace_text
 from farscope.records.weight import own_bytes
 
 SPY_LINES = 500
-"""Spy lines a foreign chart shows; at the limit the oldest go."""
+"""Spy lines a foreign chart keeps; at the limit the oldest are forgotten."""
 
 TRACE_LINES = 500
-"""Trace lines a foreign chart shows; at the limit the oldest go."""
+"""Trace lines a foreign chart keeps; at the limit the oldest are forgotten."""
 
 
 class ForeignHsm:
-    """Looks like a chart to whoever reads ``spy()`` and ``trace()``, and holds no event processor.
+    """Has the ``spy()`` and ``trace()`` of a chart, but no event processor.
 
-    Filled line by line with ``append_to_spy`` and ``append_to_trace``, or by a scope with whole steps,
-    which become text when somebody reads them. Every method may be called from any thread.
+    It is filled line by line with ``append_to_spy`` and ``append_to_trace``, or by a scope with whole steps,
+    which are rendered as text when read. Every method may be called from any thread.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
-        # A step leaves at least one line, so that many steps hold at least that many lines.
+        # Each step has at least one line, so this many steps hold at least this many lines.
         self._spy: deque[RawStep | str] = deque(maxlen=SPY_LINES)
         self._trace: deque[RawStep | str] = deque(maxlen=TRACE_LINES)
 
@@ -36,12 +36,12 @@ class ForeignHsm:
             self._spy.append(line)
 
     def append_to_trace(self, line: str) -> None:
-        """Add one trace line, given without a newline."""
+        """Add one trace line, without its newline."""
         with self._lock:
             self._trace.append(line)
 
     def append_steps(self, steps: Sequence[RawStep]) -> int:
-        """Add the spy and trace of whole steps, in order; return by how many more it holds now."""
+        """Add the spy and trace of whole steps, in order; return how many more it holds now."""
         traced = [_without_texts(step) for step in steps if step[2].traced]
         with self._lock:
             before = len(self._spy) + len(self._trace)
@@ -50,16 +50,16 @@ class ForeignHsm:
             return len(self._spy) + len(self._trace) - before
 
     def held(self) -> list[RawStep]:
-        """Return the steps it holds; one that is in the spy and in the trace comes twice."""
+        """Return the steps held; a step that is in both spy and trace appears twice."""
         with self._lock:
             return [item for item in (*self._spy, *self._trace) if not isinstance(item, str)]
 
     def own_bytes(self) -> int:
-        """Return what it holds by itself, in bytes: all but small shapes, which charts of a kind share."""
+        """Return its own memory use in bytes, without small shapes, which charts of the same kind share."""
         return sum(map(own_bytes, self.held()))
 
     def shrink(self, limit_bytes: int) -> None:
-        """Forget the oldest steps, so that spy and trace take no more than half of ``limit_bytes`` each."""
+        """Forget the oldest steps until spy and trace each take at most half of ``limit_bytes``."""
         with self._lock:
             for ring in (self._spy, self._trace):
                 left = limit_bytes // 2
@@ -84,7 +84,7 @@ class ForeignHsm:
         return newest_first[SPY_LINES - 1 :: -1]
 
     def trace(self) -> str:
-        """Return the newest trace lines as ``chart.trace()`` shows them: a newline first, and behind each."""
+        """Return the newest trace lines as ``chart.trace()`` does: a newline first and after each line."""
         with self._lock:
             items = list(self._trace)
         return trace_text(_trace_lines(items))
@@ -101,7 +101,7 @@ class ForeignHsm:
 
 
 def _without_texts(step: RawStep) -> RawStep:
-    """Return what a trace line needs of a step."""
+    """Return only the parts of a step that a trace line needs."""
     return (*step[:9], ()) if step[9] else step
 
 

@@ -1,4 +1,4 @@
-"""What can be told of sealed batches without a key: who sent them, when, how many, which are not there."""
+"""What headers tell about sealed batches without a key: senders, times, counts, and missing batches."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header
 
 MAX_PROBES = 4_096
-"""Probes told one by one. Batches of further ones are only counted: anybody can make up a probe."""
+"""Probes listed individually. Batches of further ones are only counted: anyone can invent a probe."""
 
 MAX_KEYS = 16
-"""Different keys remembered of one probe, which has one."""
+"""Different keys remembered per probe; a genuine probe has one."""
 
 
 @dataclass(slots=True)
 class ProbeSurvey:
-    """One probe, by the headers of its batches, which nothing proves."""
+    """One probe according to the headers of its batches, which are not authenticated."""
 
     id: str
-    """Hex of its 16 bytes."""
+    """Its 16 bytes in hex."""
     keys: list[str] = field(default_factory=list)
     """Fingerprints of the keys its batches name, in hex."""
     batches: int = 0
@@ -38,20 +38,20 @@ class ProbeSurvey:
     announcements: int = 0
     """Batches with structures of charts."""
     goodbye: bool = False
-    """Whether its last batch of all is there."""
+    """Whether its goodbye, the last batch of all, is present."""
     numbers: Spans = field(default_factory=Spans)
-    """Numbers of its batches, from the first that is there."""
+    """Numbers of its batches, from the first one present."""
     repeated: int = 0
-    """Batches whose number was there before."""
+    """Batches whose number was seen before."""
 
     @property
     def missing(self) -> int:
-        """Batches between the first and the last that are not there."""
+        """Batches missing between the first and the last."""
         return self.numbers.missing
 
 
 class Survey:
-    """Looks at batches one by one. Used by one thread at a time; memory is bounded, whatever comes."""
+    """Examines batches one by one. Used by one thread at a time; memory is bounded for any input."""
 
     def __init__(self) -> None:
         self._room = HoleRoom()
@@ -65,11 +65,11 @@ class Survey:
         self.further = 0
         """Batches of probes beyond ``MAX_PROBES``."""
         self.cut = 0
-        """Batches that retention removed before they could be looked at."""
+        """Batches that retention removed before they could be examined."""
         self.unread: tuple[Unread, ...] = ()
         """Parts of the log that could not be read."""
         self.strangers: Counter[str] = Counter()
-        """Entries that are no batches, or of another version, by what they are."""
+        """Entries that are not batches, or have another version, by what they are."""
 
     @property
     def keys(self) -> list[str]:
@@ -78,15 +78,15 @@ class Survey:
 
     @property
     def missing(self) -> int:
-        """Batches of all probes that are not there and should be."""
+        """Batches of all probes that should be present but are missing."""
         return sum(probe.missing for probe in self.probes.values())
 
     def unknown(self, present_ns: int | None = None) -> list[Unknown]:
-        """Return of whom nothing is known behind their last batch: the probes that said no goodbye.
+        """Return the probes of unknown fate after their last batch: those that said no goodbye.
 
         Args:
-            present_ns: of a log that goes on, the present in nanoseconds since the epoch: a probe of which
-                something was stored lately is running. None: nothing comes behind what was looked at.
+            present_ns: for a log that goes on, the present in nanoseconds since the epoch: a probe with a
+                recently stored batch is running. None means that nothing follows the batches examined.
         """
         found: list[Unknown] = []
         for probe in self.probes.values():
@@ -102,11 +102,11 @@ class Survey:
         return found + [of_part(part) for part in self.unread]
 
     def note(self, reader: LogReader) -> None:
-        """Take note of what a reader has not returned and will not return."""
+        """Record what a reader has not returned and will not return."""
         self.cut, self.unread = reader.cut, unread_of(reader)
 
     def take(self, data: bytes, stored_ns: int) -> None:
-        """Look at an entry of a log."""
+        """Examine an entry of a log."""
         self.bytes += len(data)
         self.first_ns = min(self.first_ns or stored_ns, stored_ns)
         self.last_ns = max(self.last_ns, stored_ns)

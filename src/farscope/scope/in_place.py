@@ -1,4 +1,4 @@
-"""The notices of a scope between the steps they belong between."""
+"""Merges the notices of a scope into its steps."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from farscope.scope.notice import Notice
 
 
 class InPlace:
-    """Puts notices among steps. Used by one thread, which takes every step of the scope from the first on."""
+    """Places notices among steps. Used by one thread, which must take all steps of the scope."""
 
     def __init__(self, ask: Callable[[], list[Notice]]) -> None:
-        """``ask`` returns the notices since it was last called, as ``Scope.notices`` does."""
+        """``ask`` returns the notices since its last call, as ``Scope.notices`` does."""
         self._ask = ask
         self._held: deque[Notice] = deque()
         self._taken = 0
 
     def among(self, steps: Iterable[Step]) -> Iterator[Step | Notice]:
-        """Yield the next steps, all that were taken, and each notice where it belongs."""
+        """Yield the next steps, which must be all that were taken, with each notice in its place."""
         self._held.extend(self._ask())
         for step in steps:
             yield from self._due()

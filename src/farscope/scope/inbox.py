@@ -1,4 +1,4 @@
-"""Where received steps wait to be taken: bounded, whether or not anybody takes them."""
+"""A bounded buffer for received steps that wait to be taken."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from farscope.records.step import RawStep
 from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 131_072
-"""Steps that wait at most, about 40 MB, give or take one batch. At the limit a scope somebody takes from
-stops reading, and the log keeps the rest; otherwise the oldest steps leave, and are counted."""
+"""Most steps that wait, about 40 MB, give or take one batch. At the limit a scope with an active taker stops
+reading, and the log keeps the rest; otherwise the oldest steps are discarded and counted."""
 
 DEFAULT_BYTES = 64 << 20
-"""Bytes that they take at most, with their texts; the same happens at this limit."""
+"""Most bytes the steps may take, including their texts; the same happens at this limit."""
 
 TAKEN_BYTES = 4 << 20
-"""Steps that take more together are handed out in several parts; a larger step is a part by itself."""
+"""Most bytes handed out by one ``take``; more is split into several parts, and a larger step is returned
+alone."""
 
 TAKER_PATIENCE_S = 10.0
-"""How long after a ``take`` the next one is expected. After that nobody counts as taking."""
+"""How long a thread counts as an active taker after a ``take``."""
 
 SLICE_S = 0.25
-"""Longest single wait, so that Ctrl-C and the end of a taker's patience are noticed soon."""
+"""Longest single wait, so that Ctrl-C and the expiry of ``TAKER_PATIENCE_S`` are noticed soon."""
 
 
 class Inbox:
-    """Steps between the thread that receives and the threads that take; every method is thread-safe."""
+    """Passes steps from the receiving thread to the taking threads; every method is thread-safe."""
 
     def __init__(self, limit: int = DEFAULT_STEPS, limit_bytes: int = DEFAULT_BYTES) -> None:
         self._changed = Condition()
@@ -48,7 +49,7 @@ class Inbox:
 
     @property
     def unread(self) -> int:
-        """Steps that left because nobody took them."""
+        """Steps discarded because nobody took them."""
         return self._unread
 
     @property
@@ -58,11 +59,11 @@ class Inbox:
 
     @property
     def version(self) -> int:
-        """Rises with every change; for ``wait_beyond``."""
+        """Increases with every change; for ``wait_beyond``."""
         return self._version
 
     def put(self, steps: Sequence[RawStep]) -> None:
-        """Add steps behind the others; without a taker the oldest leave at the limit."""
+        """Append steps; at the limit, the oldest are discarded if there is no taker."""
         with self._changed:
             self._steps.extend(steps)
             for count, each in runs_of(steps):
@@ -73,24 +74,24 @@ class Inbox:
             self._notify()
 
     def touch(self) -> None:
-        """Wake everybody who waits for something else than steps."""
+        """Wake all threads that wait for something other than steps."""
         with self._changed:
             self._notify()
 
     def end(self) -> None:
-        """Take note that nothing more comes; what waits can still be taken."""
+        """Mark the end: nothing more will arrive; waiting steps can still be taken."""
         with self._changed:
             self._ended = True
             self._notify()
 
     def wait_for_room(self, timeout_s: float) -> bool:
-        """Wait until a taker has made room, or nobody takes any more; return whether that is so."""
+        """Wait until a taker has made room or there is no taker left; return whether that happened."""
         with self._changed:
             return self._changed.wait_for(lambda: self._has_room() or not self._is_taken(), timeout_s)
 
     @contextmanager
     def iterating(self) -> Iterator[None]:
-        """Count as a taker for as long as the block lasts."""
+        """Count as an active taker for the whole block."""
         with self._changed:
             self._iterating += 1
         try:
@@ -103,7 +104,7 @@ class Inbox:
     def take(self, limit: int, timeout_s: float | None) -> deque[RawStep]:
         """Return up to ``limit`` steps, or ``TAKEN_BYTES`` of them.
 
-        Empty if none came in time, or none will come any more.
+        Empty if none arrived in time, or none will arrive any more.
         """
         deadline = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
@@ -119,7 +120,7 @@ class Inbox:
             return taken
 
     def put_back(self, steps: deque[RawStep]) -> None:
-        """Return what was taken and not used to the front."""
+        """Put steps that were taken but not used back at the front."""
         if steps:
             with self._changed:
                 self._steps.extendleft(reversed(steps))
@@ -128,12 +129,12 @@ class Inbox:
                 self._notify()
 
     def wait_beyond(self, version: int, timeout_s: float) -> bool:
-        """Wait for a change after ``version``; return whether there was one, or the end has come."""
+        """Wait for a change after ``version``; return whether there was one or the end was reached."""
         with self._changed:
             return self._changed.wait_for(lambda: self._version != version or self._ended, timeout_s)
 
     def _first(self, count: int) -> deque[RawStep]:
-        """Take the first so many steps away."""
+        """Remove and return the first ``count`` steps."""
         count = max(0, count)
         self._charges.remove(count)
         return deque(self._steps.popleft() for _ in range(count))

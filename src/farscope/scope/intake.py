@@ -16,20 +16,20 @@ from farscope.wire.envelope import Flags, Header
 from farscope.wire.seal import Opener
 
 MAX_PROBES = 4_096
-"""Probes whose numbers are known at a time. At the limit the one unheard for longest is forgotten: its
-counts stay in the totals, and should it speak again it is taken for a probe heard for the first time."""
+"""Probes whose numbers are tracked at a time. At the limit the one unheard for longest is forgotten: its
+counts stay in the totals, and if it is heard again it is treated as a new probe."""
 
 MAX_ALL_REASONS = 256
-"""Different reasons for drops kept apart for all probes; further ones are counted as ``OTHER_REASON``."""
+"""Drop reasons counted separately over all probes; further ones are counted as ``OTHER_REASON``."""
 
 REPLAY_DISTANCE = 1_024
-"""A batch had before that lies this far behind the newest of its probe is refused as replayed: a probe
-that sends again what it could not be sure of is never that far back."""
+"""A repeated batch this far behind the newest of its probe is refused as replayed: a probe that resends
+unconfirmed batches never goes back that far."""
 
 
 @unique
 class Refusal(StrEnum):
-    """Why bytes from a log were not taken."""
+    """Why bytes from a log were rejected."""
 
     WRONG_KEY = "wrong key"
     TAMPERED = "tampered"
@@ -40,19 +40,19 @@ class Refusal(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A batch that is seen for the first time."""
+    """A batch seen for the first time."""
 
     header: Header
     batch: Batch
     posted: Posted
-    """What of it is new."""
+    """The new content of the batch."""
     ledger: Ledger
-    """The account of its probe, which lives on."""
+    """The live account of its probe; later batches change it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Repeated:
-    """A batch that was had before; nothing of it is handed on."""
+    """A batch received before; nothing of it is passed on."""
 
     header: Header
     steps: int
@@ -60,12 +60,12 @@ class Repeated:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """Bytes that were not taken; ``detail`` is one line for people."""
+    """Rejected bytes; ``detail`` is a one-line explanation for users."""
 
     reason: Refusal
     detail: str
     fingerprint: str = ""
-    """Of the key it was sealed with, if that is the reason."""
+    """Fingerprint of the key it was sealed with, if the key is the reason."""
 
 
 Outcome = Accepted | Repeated | Refused
@@ -79,7 +79,7 @@ class _Known:
 
 @dataclass(slots=True)
 class Totals:
-    """Sums over all probes, those forgotten at the limit included."""
+    """Sums over all probes, including those forgotten at the limit."""
 
     received: int = 0
     duplicated: int = 0
@@ -87,7 +87,7 @@ class Totals:
     dropped: Counter[str] = field(default_factory=Counter)
 
     def add(self, ledger: Ledger) -> None:
-        """Add one probe's account."""
+        """Add the account of one probe."""
         self.received += ledger.received
         self.duplicated += ledger.duplicated
         self.missing += ledger.missing
@@ -97,16 +97,16 @@ class Totals:
 
 
 class EntryIntake(Protocol):
-    """What makes steps of a log's entries, and keeps account of them. Used by one thread at a time."""
+    """Turns the entries of a log into steps and accounts for them. Used by one thread at a time."""
 
     numbered: bool
     """Whether what is read carries numbers, so that what is missing shows."""
     accepted: int
-    """Entries or steps taken."""
+    """Entries or steps accepted."""
     repeated: int
-    """Entries had before."""
+    """Entries received before."""
     refused: Counter[Refusal]
-    """Entries not taken, by reason."""
+    """Entries rejected, by reason."""
 
     @property
     def probes(self) -> int:
@@ -116,7 +116,7 @@ class EntryIntake(Protocol):
         """Return the sums over all probes heard so far."""
 
     def take(self, data: bytes, now_ns: int) -> Outcome | None:
-        """Take an entry; None where it completes nothing.
+        """Process an entry; return None if it completes nothing.
 
         Bytes that cannot be taken are an outcome, never an exception.
         """
@@ -129,21 +129,21 @@ class Intake:
     """Whether what is read carries numbers, so that what is missing shows."""
 
     def __init__(self, opener: Opener, *, since_ns: int | None = None, host: str = "") -> None:
-        """Whether the first steps of a probe could be seen decides whether they can be missing.
+        """``since_ns`` and ``host`` decide whether a probe's first steps could be seen, and so be missing.
 
         Args:
             opener: holds the keys.
-            since_ns: from when on the log is read; 0 is from its oldest batch; None is unknown, and then
-                a probe's numbers count from the first batch of it that arrives.
-            host: this machine's name. Only probes of the same machine go by the clock that ``since_ns``
-                is of, so only theirs can be known to have begun after it.
+            since_ns: where reading of the log starts; 0 is its oldest batch; None is unknown, so that a
+                probe's numbers count from the first of its batches to arrive.
+            host: this machine's name. Only probes on the same machine use the clock of ``since_ns``, so only
+                they can be known to have started after it.
         """
         self.accepted = 0
-        """Batches taken."""
+        """Batches accepted."""
         self.repeated = 0
-        """Batches had before."""
+        """Batches received before."""
         self.refused: Counter[Refusal] = Counter()
-        """Batches not taken, by reason."""
+        """Batches rejected, by reason."""
         self._opener = opener
         self._decoder = Decoder()
         self._since_ns = since_ns
@@ -169,7 +169,7 @@ class Intake:
         return totals
 
     def take(self, data: bytes, now_ns: int) -> Outcome:
-        """Take what a log returned; ``now_ns`` is any clock that does not go back.
+        """Process an entry of a log; ``now_ns`` may be from any monotonic clock.
 
         Bytes that cannot be taken are an outcome, never an exception.
         """

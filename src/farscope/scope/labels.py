@@ -1,4 +1,4 @@
-"""Names people can tell charts apart by: as short as possible, and never the same for two charts."""
+"""Unique labels for charts, as short as possible."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from farscope.records.step import ChartId
 class Labels:
     """Labels for a changing set of charts; not thread-safe.
 
-    A name nobody shares is the label. Otherwise it is ``name@host:pid``, then ``name@host:pid#serial``,
-    then that with ``/probe``. A name that looks like a longer label always gets the longest, so that no
-    chart can take another's label by its name.
+    A name that no other chart shares is the label. Otherwise it is ``name@host:pid``, then
+    ``name@host:pid#serial``, then that with ``/probe``. A name that looks like a longer label always gets the
+    longest, so that no chart can take another's label by its name.
     """
 
     def __init__(self) -> None:
@@ -21,7 +21,7 @@ class Labels:
         self._serials: Counter[str] = Counter()
 
     def add(self, chart: ChartId) -> None:
-        """Take note of a chart."""
+        """Add a chart."""
         self._names[chart.name] += 1
         self._places[chart.label] += 1
         self._serials[_with_serial(chart)] += 1
@@ -51,7 +51,7 @@ class Labels:
 
 
 def spellings(chart: ChartId) -> tuple[str, ...]:
-    """Return every way a chart may be asked for besides its name alone."""
+    """Return every way to refer to a chart other than by its bare name."""
     return f"{chart.name}@{chart.host}", chart.label, _with_serial(chart), _with_probe(chart)
 
 

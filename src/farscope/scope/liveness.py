@@ -1,6 +1,6 @@
-"""When a probe was heard and what became of it, for views that look back. Pure: no I/O, no clock.
+"""The life of a probe: when it was heard and how it ended, for views of the past. Pure: no I/O, no clock.
 
-All times are by the probe's own clock, as it stamped its batches, in nanoseconds since the epoch.
+All times are by the probe's own clock, as stamped on its batches, in nanoseconds since the epoch.
 """
 
 from __future__ import annotations
@@ -14,47 +14,48 @@ from typing import NamedTuple
 from farscope.scope.chart import Status
 
 SILENT_AFTER_NS = 5_000_000_000
-"""A probe says something every second. When it has not for this long, its charts are silent."""
+"""A probe sends something every second. After this long without a batch, its charts are silent."""
 
 MAX_SPANS = 128
-"""Spans kept of one probe; at the limit the two oldest become one, and the silence between is forgotten."""
+"""Spans kept per probe; at the limit the two oldest are merged, and the silence between them is forgotten."""
 
 MAX_STOPS = 4_096
-"""Charts of one probe whose stop is kept; at the limit the one stopped first is taken for running."""
+"""Stopped charts remembered per probe; at the limit the one stopped first is treated as running."""
 
 FEW = 8
-"""Spans and stops that a probe may keep in any case."""
+"""Spans and stops that a probe may always keep."""
 
 ALL_KEPT = 65_536
-"""Spans and stops that all probes together keep, some 15 MB, besides those few of each; at the limit a probe
-that gets another one is treated as at its own limit."""
+"""Spans and stops kept by all probes together, some 15 MB, in addition to the ``FEW`` of each; at the limit a
+probe that gets another one is treated as if at its own limit."""
 
 MAX_JUMPS = 8
-"""Newest jumps of a clock kept."""
+"""Newest clock jumps kept per probe."""
 
 BACK_NS = 500_000_000
-"""A stamp this much before the one in front of it shows that the clock was set back."""
+"""A stamp this much earlier than its predecessor shows that the clock was set back."""
 
 AHEAD_NS = 2_500_000_000
-"""One this much behind the one in front of it may show that the clock was set forward."""
+"""A stamp this much later than its predecessor may show that the clock was set forward."""
 
 
 class Life(NamedTuple):
-    """What is known of a probe at one moment; does not change any more."""
+    """Immutable snapshot of what is known about a probe."""
 
     heard: tuple[tuple[int, int], ...]
-    """First and last batch of each span in which it was never silent, oldest first."""
+    """Times of the first and last batch of each span without silence, oldest first."""
     closed_ns: int | None
     """When it said goodbye; None if it did not."""
     stopped: Mapping[int, int]
-    """When each chart that was stopped was told to be, by the chart's serial."""
+    """When each stopped chart was reported as stopped, by the chart's serial."""
     jumps: tuple[int, ...]
-    """From one stamp to the next, where that is more or less than time alone makes likely; the newest."""
+    """Newest differences between successive stamps that are too large or too small to be explained by time
+    alone."""
     correction_ns: int
-    """What to take off its times to have them by the scope's clock."""
+    """What to subtract from its times to convert them to the scope's clock."""
 
     def status(self, serial: int, time_ns: int) -> Status | None:
-        """Return what a chart was at a moment, by the probe's clock; None before the probe was heard."""
+        """Return the status of a chart at a moment of the probe's clock; None before it was heard."""
         if self.stopped.get(serial, time_ns + 1) <= time_ns:
             return "stopped"
         if self.closed_ns is not None and self.closed_ns <= time_ns:
@@ -65,9 +66,9 @@ class Life(NamedTuple):
         return "alive" if time_ns - self.heard[place][1] < SILENT_AFTER_NS else "silent"
 
     def was_set(self, change_ns: int) -> bool:
-        """Tell whether a correction that has changed by so much did because the clock was set.
+        """Return whether a correction changed by ``change_ns`` because the clock was set.
 
-        Otherwise it has only become better known, and was as far off before.
+        Otherwise the estimate has merely improved, and the clock was just as far off before.
         """
         if abs(change_ns) <= AHEAD_NS:
             return False
@@ -75,22 +76,22 @@ class Life(NamedTuple):
 
 
 class PulseRoom:
-    """Room for what is kept of all probes. Used by one thread at a time."""
+    """Shared budget for what is kept of all probes. Used by one thread at a time."""
 
     __slots__ = ("taken",)
 
     def __init__(self) -> None:
         self.taken = 0
-        """Spans and stops that are kept."""
+        """Number of spans and stops kept."""
 
     @property
     def full(self) -> bool:
-        """Whether there is no more room than what each probe has in any case."""
+        """Whether only the room guaranteed to each probe is left."""
         return self.taken > ALL_KEPT
 
 
 class Pulse:
-    """Follows one probe, batch by batch. Not thread-safe."""
+    """Tracks one probe, batch by batch. Not thread-safe."""
 
     __slots__ = ("_closed_ns", "_counted", "_heard", "_jumps", "_last_ns", "_room", "_stopped")
 
@@ -105,7 +106,7 @@ class Pulse:
         self._last_ns = 0
 
     def hear(self, sent_ns: int, *, goodbye: bool) -> None:
-        """Take the time of a batch, in the order the probe sent them."""
+        """Record the time of a batch; call in the order the probe sent them."""
         if self._heard:
             jump_ns = sent_ns - self._last_ns
             if not -BACK_NS <= jump_ns <= AHEAD_NS:
@@ -121,7 +122,7 @@ class Pulse:
             self._closed_ns = sent_ns
 
     def stop(self, serial: int, sent_ns: int) -> None:
-        """Take note that a chart was told to be stopped; only the first time counts."""
+        """Record that a chart was reported as stopped; only the first time counts."""
         self._stopped.setdefault(serial, sent_ns)
         self._count()
         while len(self._stopped) > (FEW if self._room.full else MAX_STOPS):
@@ -129,12 +130,12 @@ class Pulse:
             self._count()
 
     def go_on(self, serial: int) -> None:
-        """Take note that a chart that was stopped lives again; it is taken for running all the time."""
+        """Record that a stopped chart runs again; it is then treated as having run all the time."""
         self._stopped.pop(serial, None)
         self._count()
 
     def life(self, correction_ns: int) -> Life:
-        """Return what is known at this moment."""
+        """Return a snapshot of what is known."""
         stopped = MappingProxyType(dict(self._stopped))
         return Life(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
 
@@ -143,7 +144,7 @@ class Pulse:
         return self._stopped.get(serial, self._closed_ns)
 
     def forget(self) -> None:
-        """Give back the room that it took; the probe is not followed any more."""
+        """Give back the room it took; the probe is no longer tracked."""
         self._room.taken -= self._counted
         self._counted = 0
 
@@ -155,7 +156,7 @@ class Pulse:
     def _join_oldest(self) -> None:
         self._count()
         limit = FEW if self._room.full else MAX_SPANS
-        # A span that grew to the past may have reached the one before it.
+        # A span that was extended backwards may have reached the one before it.
         while len(self._heard) > 1 and (len(self._heard) > limit or self._heard[-1][0] < self._heard[-2][0]):
             place = 0 if len(self._heard) > limit else len(self._heard) - 2
             one, other = self._heard[place : place + 2]

@@ -1,4 +1,4 @@
-"""Which chart is meant by a name that several may share. Pure: no I/O, no clock."""
+"""Resolves a name that several charts may share. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from farscope.scope.chart import Chart
 from farscope.scope.labels import spellings
 
 LISTED = 10
-"""Labels a message lists at most."""
+"""Most labels listed in a message."""
 
 
 def candidates(name: str, charts: Iterable[Chart]) -> list[Chart]:
-    """Return the charts called ``name``; if there are none, those with such a label or ``name@host``."""
+    """Return the charts called ``name``, or else those with that label or ``name@host``."""
     known = list(charts)
     return [one for one in known if one.id.name == name] or [
         one for one in known if name in spellings(one.id)
@@ -24,14 +24,15 @@ def candidates(name: str, charts: Iterable[Chart]) -> list[Chart]:
 def meant(
     found: list[Chart], *, alive: Callable[[Chart], bool], began_ns: Callable[[Chart], int]
 ) -> list[Chart]:
-    """Narrow down charts that answer to one name, to one if there is a reason to prefer it.
+    """Narrow down charts that match one name, to a single one if there is a reason to prefer it.
 
     The only one alive is preferred; if none is alive, the newest of successive runs of one program.
 
     Args:
         found: the charts.
-        alive: whether a chart is heard at present.
-        began_ns: when a chart's probe began, by the clock of its machine, since the epoch; 0 is unknown.
+        alive: returns whether a chart is currently heard.
+        began_ns: returns when a chart's probe began, in nanoseconds since the epoch by the clock of its
+            machine; 0 if unknown.
     """
     if len(found) < 2:
         return found
@@ -43,22 +44,22 @@ def meant(
 
 
 def ambiguous(name: str, labels: tuple[str, ...]) -> AmbiguousChart:
-    """Return the error for a name that several charts answer to, which ``labels`` tell apart."""
+    """Return the error for a name that several charts match; ``labels`` distinguish them."""
     return AmbiguousChart(
         f"{len(labels)} charts answer to {name!r}", f"choose one: {_listed(labels)}", labels=labels
     )
 
 
 def unknown(name: str, labels: tuple[str, ...]) -> UnknownChart:
-    """Return the error for a name nobody answers to; ``labels`` are those of the charts there are."""
+    """Return the error for a name that no chart matches; ``labels`` are those of the existing charts."""
     hint = f"seen so far: {_listed(labels)}" if labels else "no chart was seen yet"
     return UnknownChart(f"no chart {name!r} was seen", hint, name=name)
 
 
 def _successive(runs: list[Chart], began_ns: Callable[[Chart], int]) -> bool:
-    """Tell whether each run made its last step before the next one began.
+    """Return whether each run made its last step before the next one began.
 
-    Times of one host only can be compared. A run without a step tells nothing of when it ended.
+    Only times of one host can be compared. A run without a step does not show when it ended.
     """
     if len({run.id.host for run in runs}) > 1 or not began_ns(runs[0]):
         return False

@@ -1,4 +1,4 @@
-"""Notices on their way to their place among the steps. Pure: no I/O, no clock."""
+"""Ordering of notices among the steps. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -13,32 +13,32 @@ from farscope.scope.ordering.clock_offsets import FAR_NS
 from farscope.scope.ordering.run_queue import NEVER_NS
 
 MAX_WAITING = 4_096
-"""Notices that wait for their place at most; at the limit the earliest do not wait any longer."""
+"""Most notices that wait for their place; at the limit the earliest are placed at once."""
 
 Correction = Callable[[str], int]
-"""Tells what to take off the times of a probe."""
+"""Returns what to subtract from the times of a probe, by its id."""
 
 
 class _Waiting(NamedTuple):
     arrived_ns: int
     key_ns: int
-    """When it is due: just before the steps of that time or, if it introduces nothing, just after them."""
+    """When it is due: just before the steps of that time, or just after them if it introduces nothing."""
     later: bool
     notice: Notice
 
 
 class Noting:
-    """Holds notices until the steps before them were handed out; not thread-safe."""
+    """Holds notices until the steps before them have been handed out; not thread-safe."""
 
     def __init__(self, correction_ns: Correction) -> None:
         self.placed: list[Notice] = []
-        """What has found its place and was not asked for yet."""
+        """Notices that have been placed but not fetched yet."""
         self._correction_ns = correction_ns
-        # By number, and so by when they came.
+        # By number, and so in order of arrival.
         self._waiting: dict[int, _Waiting] = {}
-        # When each is due, whether behind the steps of that time, and its number; also of some that moved.
+        # Due time, whether after the steps of that time, and number; may hold stale entries of moved notices.
         self._due: list[tuple[int, bool, int]] = []
-        # Charts that are introduced by one that waits, and made no step yet, by probe and serial.
+        # Charts introduced by a waiting notice that have made no step yet, by probe and serial.
         self._introduced: dict[tuple[str, int], int] = {}
         self._number = 0
 
@@ -54,11 +54,11 @@ class Noting:
 
     @property
     def oldest_arrival_ns(self) -> int | None:
-        """When the notice came that has waited for longest; None if none waits."""
+        """When the longest-waiting notice arrived; None if none waits."""
         return next((waiting.arrived_ns for waiting in self._waiting.values()), None)
 
     def add(self, notice: Notice, arrived_ns: int) -> None:
-        """Take a notice that came at ``arrived_ns``, by a clock that does not go back."""
+        """Add a notice that arrived at ``arrived_ns``, by a monotonic clock."""
         self._number += 1
         later = notice.kind not in INTRODUCING
         if notice.chart is not None and not later:
@@ -66,7 +66,7 @@ class Noting:
         self._put(self._number, _Waiting(arrived_ns, self._key_ns(notice), later, notice))
 
     def introduce(self, probe: str, steps: Sequence[RawStep]) -> None:
-        """Let no chart be introduced later than by the first of its steps: those are sent after it was."""
+        """Make sure that each chart is introduced no later than its first step."""
         if not self._introduced:
             return
         for serial, ended_ns in {step[0][3]: step[3] + step[4] for step in reversed(steps)}.items():
@@ -76,7 +76,7 @@ class Noting:
                 self._put(number, waiting._replace(notice=notice, key_ns=self._key_ns(notice)))
 
     def correct(self, probe: str | None = None) -> None:
-        """Go by what is known by now of the clock of a probe, or of all."""
+        """Apply the current clock correction of a probe, or of all probes."""
         corrections: dict[str, int] = {}
         for number, waiting in list(self._waiting.items()):
             notice = waiting.notice
@@ -85,12 +85,12 @@ class Noting:
             if notice.probe not in corrections:
                 corrections[notice.probe] = self._correction_ns(notice.probe)
             key_ns = notice.time_ns - corrections[notice.probe]
-            # Mostly nothing has changed, and who moves all each time is busy with that alone.
+            # Usually nothing has changed, and moving all notices each time would take too long.
             if key_ns != waiting.key_ns:
                 self._put(number, waiting._replace(key_ns=key_ns))
 
     def due_ns(self, until_ns: int, arrived_ns: int) -> int:
-        """Return until when notices are due if those that came until ``arrived_ns`` are, or are too many."""
+        """Return up to when notices are due: those that arrived by ``arrived_ns``, or are too many."""
         for place, waiting in enumerate(self._waiting.values()):
             if waiting.arrived_ns > arrived_ns and place >= len(self._waiting) - MAX_WAITING:
                 break
@@ -98,7 +98,7 @@ class Noting:
         return until_ns
 
     def before(self, until_ns: int) -> int | None:
-        """Return up to which time steps come before the next notice; None if none is due until then."""
+        """Return up to what time steps precede the next notice; None if none is due by ``until_ns``."""
         number = self._next()
         if number is None:
             return None
@@ -108,7 +108,7 @@ class Noting:
         return waiting.key_ns if waiting.later else waiting.key_ns - 1
 
     def place(self, steps: int) -> None:
-        """Let the next notice have its place after so many steps that were handed out."""
+        """Place the next notice after the first ``steps`` steps handed out."""
         number = self._next()
         if number is None:
             return
@@ -119,7 +119,7 @@ class Noting:
         self.placed.append(replace(notice, time_ns=self._shown_ns(notice), place=steps))
 
     def take(self) -> list[Notice]:
-        """Return what has found its place since this was last asked."""
+        """Return the notices placed since the last call."""
         placed, self.placed = self.placed, []
         return placed
 
@@ -128,7 +128,7 @@ class Noting:
         heapq.heappush(self._due, (waiting.key_ns, waiting.later, number))
 
     def _next(self) -> int | None:
-        """Return the number of the notice that is due next; None if none waits."""
+        """Return the number of the next notice due; None if none waits."""
         while self._due:
             key_ns, _, number = self._due[0]
             waiting = self._waiting.get(number)
@@ -143,7 +143,7 @@ class Noting:
         return notice.time_ns - (self._correction_ns(notice.probe) if notice.probe else 0)
 
     def _shown_ns(self, notice: Notice) -> int | None:
-        """Return the time to show, by the rule by which steps are shown: corrected where that is far off."""
+        """Return the time to show, by the same rule as for steps: corrected if the clock is far off."""
         if notice.time_ns is None or not notice.probe:
             return notice.time_ns
         correction_ns = self._correction_ns(notice.probe)

@@ -1,4 +1,4 @@
-"""What to tell people of batches that were refused: enough to act on, however many there are."""
+"""Notices about refused batches: enough to act on, however many batches are refused."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from farscope.scope.intake import Refused
 from farscope.scope.notice import Notice, NoticeKind
 
 MAX_FINGERPRINTS = 256
-"""Foreign keys told one by one; what is sealed with further ones is only counted."""
+"""Foreign keys reported individually; batches sealed with further ones are only counted."""
 
 
 class Refusals:
-    """Tells each foreign key once, any other reason the 1st, 10th, 100th time; not thread-safe."""
+    """Reports each foreign key once, any other reason the 1st, 10th, 100th time; not thread-safe."""
 
     def __init__(self) -> None:
         self._fingerprints: set[str] = set()
 
     @property
     def fingerprints(self) -> list[str]:
-        """Those of the foreign keys, sorted."""
+        """Fingerprints of the foreign keys, sorted."""
         return sorted(self._fingerprints)
 
     def tell(self, refused: Refused, count: int) -> list[Notice]:
-        """Return what there is to tell of a batch, the ``count``-th of its reason."""
+        """Return the notices for a refused batch, the ``count``-th for its reason."""
         if refused.fingerprint:
             if refused.fingerprint in self._fingerprints or len(self._fingerprints) >= MAX_FINGERPRINTS:
                 return []

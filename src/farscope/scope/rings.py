@@ -1,4 +1,4 @@
-"""What all foreign charts together remember of their spy and trace, within a number of bytes."""
+"""A memory limit for the spy and trace of all foreign charts together."""
 
 from __future__ import annotations
 
@@ -10,46 +10,46 @@ from farscope.records.step import RawStep
 from farscope.records.weight import STEP_BYTES, together_bytes
 
 MAX_RING_BYTES: Final = 48 << 20
-"""Bytes that the spy and trace of all foreign charts take at most, give or take what one batch brings. At the
-limit the charts that remember most forget their oldest steps, which were received and stay counted."""
+"""Most bytes the spy and trace of all foreign charts may take, give or take one batch. At the limit the
+charts that remember most forget their oldest steps, which still count as received."""
 
 KEPT_PARTS: Final = 4
-"""Of so many parts one is freed at the limit, so that the counting is not begun anew with every batch."""
+"""At the limit one of this many parts is freed, so that counting does not start over with every batch."""
 
 
 class Ring(Protocol):
-    """What remembers the newest steps of one chart."""
+    """Holds the newest steps of one chart."""
 
     def held(self) -> Iterable[RawStep]:
         """Return the steps it remembers."""
 
     def own_bytes(self) -> int:
-        """Return what it takes by itself, without small shapes that charts of a kind share."""
+        """Return its own memory use in bytes, without small shapes that charts of the same kind share."""
 
     def shrink(self, limit_bytes: int) -> None:
-        """Forget the oldest steps, so that it takes no more than that by itself."""
+        """Forget the oldest steps until its own memory use is at most ``limit_bytes``."""
 
 
 class Rings:
-    """Sees to it that rings take no more memory than there is for them together; not thread-safe.
+    """Keeps the total memory of all rings within a limit; not thread-safe.
 
-    What they take is guessed from above while steps come, and counted when the guess reaches the limit.
+    While steps arrive, the total is estimated from above; it is counted when the estimate reaches the limit.
     """
 
     def __init__(self, rings: Callable[[], Iterable[Ring]], limit_bytes: int = MAX_RING_BYTES) -> None:
-        """``rings`` returns all of them at the moment of asking."""
+        """``rings`` returns all rings there are when called."""
         self._rings = rings
         self._limit_bytes = limit_bytes
         self._guess_bytes = 0
         self._renewed = 0
 
     def note(self, more: int, extra_bytes: int, renewed: int) -> None:
-        """Take note of what a batch brought.
+        """Account for the steps of a batch.
 
         Args:
-            more: by how many steps the rings have grown.
-            extra_bytes: what its steps take besides themselves.
-            renewed: how often shapes were forgotten that older steps may still hold.
+            more: how many steps the rings have gained.
+            extra_bytes: what its steps take in addition to their own size.
+            renewed: how often shapes were forgotten that older steps may still refer to.
         """
         self._guess_bytes += more * STEP_BYTES + extra_bytes
         if self._guess_bytes > self._limit_bytes or renewed != self._renewed:
@@ -72,7 +72,7 @@ class Rings:
 
 
 def level_of(sizes: Sequence[int], room: int) -> int:
-    """Return to what size the larger ones have to shrink, so that all together fit into ``room``."""
+    """Return the size to which the larger ones must shrink so that all together fit into ``room``."""
     left, remaining = room, len(sizes)
     for size in sorted(sizes):
         if size * remaining > left:

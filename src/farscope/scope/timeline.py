@@ -10,14 +10,15 @@ from farscope.records.step import ChartId, RawStep, Step
 from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 50_000
-"""Steps of all charts together that are kept to look back on, some 15 MB; at the limit the oldest go."""
+"""Steps of all charts together that are kept for looking back, some 15 MB; at the limit the oldest are
+forgotten."""
 
 DEFAULT_BYTES = 32 << 20
-"""Bytes that they take at most, with their texts; the same happens at this limit."""
+"""Most bytes the steps may take, including their texts; the same happens at this limit."""
 
 
 class Timeline:
-    """Bounded history in the order the steps were taken in; every method may be called from any thread."""
+    """Bounded history in the order the steps were added; every method may be called from any thread."""
 
     def __init__(self, limit: int = DEFAULT_STEPS, limit_bytes: int = DEFAULT_BYTES) -> None:
         self._lock = Lock()
@@ -32,12 +33,12 @@ class Timeline:
 
     @property
     def forgotten(self) -> int:
-        """Steps that were here once and are no more."""
+        """Steps that were added and have since been forgotten."""
         with self._lock:
             return self._taken - len(self._steps)
 
     def extend(self, steps: Sequence[RawStep]) -> None:
-        """Add steps behind the others."""
+        """Append steps."""
         with self._lock:
             self._steps.extend(steps)
             self._taken += len(steps)
@@ -60,10 +61,10 @@ class Timeline:
         """Return steps, oldest first.
 
         Args:
-            chart: only of this chart.
+            chart: only steps of this chart.
             since_ns: only steps that ended then or later, in nanoseconds since the epoch.
             until_ns: only steps that ended before that.
-            limit: only the newest so many of those.
+            limit: only this many of the newest of those.
         """
         with self._lock:
             steps = list(self._steps)

@@ -1,1 +1,1 @@
-"""One order over many clocks: offsets, bounds, and the reorder buffer."""
+"""A single order for steps from many clocks: offsets, bounds, and the reorder buffer."""

@@ -1,4 +1,4 @@
-"""By what clock each step was put in its place, for whoever asks later. Pure: no I/O, no clock."""
+"""Clock corrections that were applied to steps, for later queries. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -9,29 +9,30 @@ from farscope.records.step import ChartId, RawStep
 from farscope.scope.intake import MAX_PROBES
 
 KEPT = 256
-"""Corrections kept for a chart; of steps from before them the first one kept is told."""
+"""Corrections kept per chart; for older steps the first correction kept is returned."""
 
 KEPT_CHARTS = 16_384
 """Charts of all probes together for which corrections are kept, some 5 MB; at the limit those of the probe
-that was corrected first are forgotten, and its steps shown at their own times."""
+corrected first are forgotten, and its steps are shown at their own times."""
 
 ALL_KEPT = 131_072
 """Corrections kept for all charts together, some 20 MB; the same happens at this limit."""
 
 
 class Corrections:
-    """What was taken off the times of steps when they were handed out; not thread-safe.
+    """Amounts subtracted from the times of steps when they were handed out; not thread-safe.
 
-    Estimates improve, so that the present one would show steps in another order than the one they came in.
+    Estimates improve over time, so the current one could show steps in a different order from the one they
+    were handed out in.
     """
 
     def __init__(self) -> None:
-        # By probe and chart, from which number on: for probes only that were ever corrected.
+        # By probe and chart, with the number each applies from; only for probes that were ever corrected.
         self._probes: dict[str, dict[int, list[tuple[int, int]]]] = {}
         self._charts = self._changes = 0
 
     def note(self, probe: str, steps: Iterable[RawStep], correction_ns: int) -> None:
-        """Take note of steps that are handed out; a chart's own in the order of their numbers."""
+        """Record steps that are handed out; those of a chart in the order of their numbers."""
         charts = self._probes.get(probe)
         if charts is None:
             if not correction_ns:
@@ -62,7 +63,7 @@ class Corrections:
         self._changes -= sum(map(len, charts.values()))
 
     def of(self, chart: ChartId, number: int) -> int:
-        """Return what was taken off the time of a step that was handed out, in nanoseconds."""
+        """Return what was subtracted from the time of a step that was handed out, in nanoseconds."""
         changes = self._probes.get(chart.probe, {}).get(chart.serial, [])
         index = bisect_right(changes, number, key=lambda change: change[0])
         if index:

@@ -1,7 +1,7 @@
 """Effects that arrived before the steps that caused them. Pure: no I/O, no clock.
 
-A step is sent when it ends. A handler that posts an event and then works on ends after the step about that
-event may have ended, so the effect is sent first.
+A step is sent when it ends. If a handler posts an event and keeps working, the step for that event may end
+first, so the effect is sent before its cause.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from farscope.records.weight import alone_bytes
 from farscope.wire.batch import ChartEntry
 
 MAX_CHARTS = 4_096
-"""Charts of a probe whose last step is remembered; at the limit the oldest is forgotten, and until it makes
-another step nothing waits for it."""
+"""Charts per probe whose last step is remembered; at the limit the oldest is forgotten, and nothing waits for
+it until it makes another step."""
 
 MAX_HELD_CHARTS = 256
-"""Charts of a probe that wait for a cause at most; the steps of further ones do not wait for theirs."""
+"""Most charts of a probe that wait for a cause; the steps of further ones do not wait for theirs."""
 
 
 _CAUSE = itemgetter(8)
@@ -33,27 +33,28 @@ class _Held(NamedTuple):
 
 
 class Causes:
-    """Brings the steps of one probe into an order in which each comes after its cause; not thread-safe.
+    """Orders the steps of one probe so that each comes after its cause; not thread-safe.
 
-    A step waits while the step that caused it was not passed on, and with it the later steps of its chart.
-    Nothing waits for a chart that was never heard of, nor for a step that others of its chart have passed.
+    A step, and with it the later steps of its chart, waits until the step that caused it has been passed on.
+    Nothing waits for a chart that was never heard of, nor for a step that later steps of its chart have
+    overtaken.
     """
 
     def __init__(self) -> None:
         self._passed: dict[int, int] = {}
-        """Number of each chart's last step that was passed on, by the chart's serial."""
+        """Number of the last step of each chart that was passed on, by the chart's serial."""
         self._told: dict[int, int] = {}
-        """Number of each chart's last step by what batches say of it as a whole."""
+        """Number of each chart's last step according to the chart entries of batches."""
         self._held: dict[int, deque[_Held]] = {}
-        """Steps that wait, by the serial of their chart; the first of them waits for its cause."""
+        """Waiting steps by the serial of their chart; the first of each chart waits for its cause."""
         self._waiting: defaultdict[int, set[int]] = defaultdict(set)
-        """Charts that wait for a step of a chart, both by their serials."""
+        """For each chart, the charts that wait for one of its steps, by serial."""
         self.bytes = 0
-        """What the steps that wait take in memory, each as if it shared nothing with others."""
+        """Memory use of the waiting steps, as if they shared nothing."""
 
     @property
     def charts(self) -> int:
-        """Of how many charts something is known."""
+        """Number of charts about which anything is known."""
         return len(self._passed) + len(self._told)
 
     def __len__(self) -> int:
@@ -62,19 +63,19 @@ class Causes:
 
     @property
     def heads(self) -> Iterator[tuple[int, int]]:
-        """When what waits for a step to arrive did so itself, and when it ended by its own clock."""
+        """Yield arrival time and end time by its own clock for each step waiting for one not yet received."""
         for head in self._heads().values():
             yield head.arrived_ns, _ended_ns(head.step)
 
     def admit(
         self, steps: Sequence[RawStep], entries: Sequence[ChartEntry], arrived_ns: int
     ) -> Sequence[RawStep]:
-        """Take the steps of a batch in their order; return what is to be passed on, in an order of causes.
+        """Add the steps of a batch in order; return the steps to pass on, each after its cause.
 
         Args:
-            steps: of the batch.
-            entries: what the batch says of its charts.
-            arrived_ns: when it arrived, by a clock that does not go back.
+            steps: steps of the batch.
+            entries: the batch's entries about its charts.
+            arrived_ns: when it arrived, by a monotonic clock.
         """
         for entry in entries:
             self._told[entry.serial] = max(entry.number, self._told.get(entry.serial, 0))
@@ -93,7 +94,7 @@ class Causes:
         return passed
 
     def _in_order(self, steps: Sequence[RawStep]) -> int:
-        """Pass steps on as they came, up to the first one whose cause is to come; return how many."""
+        """Pass steps on as received, up to the first whose cause is still to come; return how many."""
         passed = self._passed
         for place, step in enumerate(steps):
             serial, number, cause = step[0][3], step[1], step[8]
@@ -104,14 +105,14 @@ class Causes:
         return len(steps)
 
     def _note_first(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
-        """Take note of where charts begin that were not heard of before."""
+        """Record where charts that are new to us begin."""
         if entries and all(entry.serial in self._passed for entry in entries):
             return
         for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
             self._passed.setdefault(serial, number - 1)
 
     def _note_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
-        """Take note of steps that are passed on as they came; every chart of theirs has an entry."""
+        """Record steps passed on in the order received; each of their charts has an entry."""
         charts = {entry.serial for entry in entries}
         for step in reversed(steps):
             serial = step[0][3]
@@ -123,17 +124,17 @@ class Causes:
                 return
 
     def overdue(self, ended_ns: int) -> tuple[list[RawStep], list[tuple[int, int]]]:
-        """Stop waiting for the causes of what ended until then, by its own clock.
+        """Stop waiting for the causes of steps that ended by ``ended_ns``, by their own clock.
 
         Returns:
-            The steps to pass on, and chart and number of those of them whose cause is still running.
+            The steps to pass on, and the chart and number of those whose cause is still running.
         """
         passed: list[RawStep] = []
         running: list[tuple[int, int]] = []
         while due := {
             serial: head for serial, head in self._heads().items() if _ended_ns(head.step) <= ended_ns
         }:
-            # One at a time: it may release others.
+            # One at a time, since each may release others.
             first = min(due, key=lambda serial: _ended_ns(due[serial].step))
             _, number, *_, cause, _ = due[first].step
             if cause is not None and cause[1] > self._told.get(cause[0], 0):
@@ -142,7 +143,7 @@ class Causes:
         return passed, running
 
     def _heads(self) -> dict[int, _Held]:
-        """Return the first waiting step of each chart, but for those whose cause waits here as well."""
+        """Return the first waiting step of each chart, except those whose cause is waiting here as well."""
         heads = {serial: queue[0] for serial, queue in self._held.items()}
         free = {serial: head for serial, head in heads.items() if not self._is_held(head.step[8])}
         # Numbers that make no sense may wait for each other.
@@ -154,7 +155,7 @@ class Causes:
         return self._held[cause[0]][-1].step[1] >= cause[1]
 
     def _hear_of(self, entries: Sequence[ChartEntry]) -> None:
-        """Take note of charts that did nothing while anybody watched."""
+        """Record charts that did nothing while they were watched."""
         for entry in entries:
             self._passed.setdefault(entry.serial, entry.number)
         for known in (self._passed, self._told):
@@ -175,11 +176,11 @@ class Causes:
             self._go_on(self._pass(step, passed), passed)
 
     def _is_to_come(self, cause: Cause, serial: int) -> bool:
-        # A chart's own earlier step was passed on, or is lost.
+        # An earlier step of the same chart was passed on or is lost.
         return cause[0] != serial and cause[1] > self._passed.get(cause[0], cause[1])
 
     def _pass(self, step: RawStep, passed: list[RawStep]) -> list[int]:
-        """Pass a step on; return the charts that have waited for it."""
+        """Pass a step on; return the charts that were waiting for it."""
         serial = step[0][3]
         passed.append(step)
         self._passed[serial] = number = max(step[1], self._passed.get(serial, 0))
@@ -191,7 +192,7 @@ class Causes:
         return free
 
     def _go_on(self, charts: list[int], passed: list[RawStep]) -> None:
-        """Pass on what charts have held, up to what waits for another cause: what ended first is next."""
+        """Pass on the held steps of charts, earliest end first, up to those that wait for another cause."""
         ready = [(_ended_ns(self._held[serial][0].step), serial) for serial in charts]
         heapq.heapify(ready)
         while ready:
@@ -220,9 +221,10 @@ class Causes:
 
 
 def in_order_of_causes(steps: Iterable[Step]) -> list[Step]:
-    """Return some steps of any charts in the order in which a scope hands them out that knows them all.
+    """Return steps of any charts in the order in which a scope that knows them all hands them out.
 
-    That is by when they ended, each behind the one that caused it. Those of a chart are given in their order.
+    The order is by end time, with each step after the one that caused it. The steps of each chart must be
+    given in order.
     """
     given = list(steps)
     places = {_key(step): place for place, step in enumerate(given)}

@@ -1,1 +1,1 @@
-"""Going to any moment of a recording."""
+"""Access to any moment of a recording."""

@@ -1,6 +1,7 @@
-"""Which batches of a recording are whose, and where in time: by their headers, in a small part of a second.
+"""Index of a recording's batches by probe and time, built from their headers in milliseconds.
 
-No key is needed, and nothing here is proven: it tells where to look, and what is found there is opened.
+No key is needed, and headers are not authenticated: the index shows where to look, and the batches found
+there are then opened.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.wire.envelope import OVERHEAD_BYTES, Flags, peek_header
 
 LATEST_NS: Final = 1 << 62
-"""Times beyond it, which nobody can mean, are taken as this."""
+"""Latest time represented; implausible later times are clipped to it."""
 
 
 class ProbeFrames:
@@ -28,13 +29,13 @@ class ProbeFrames:
 
     def __init__(self) -> None:
         self.numbers = array("Q")
-        """Where they are in the recording."""
+        """Frame numbers in the recording."""
         self.reached_ns = array("q")
-        """When each was stored, by the probe's own clock; never falling."""
+        """When each was stored, by the probe's own clock; never decreasing."""
         self.announcing = array("I")
-        """Places of those that present every chart, or a part of all; rising."""
+        """Places of the frames that announce all charts, or a part of all of them; ascending."""
         self.busy = array("I")
-        """Places of those with steps; rising."""
+        """Places of the frames with steps; ascending."""
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -50,35 +51,35 @@ class ProbeFrames:
             self.busy.append(place)
 
     def place(self, time_ns: int) -> int:
-        """Return the place of the first frame stored at ``time_ns`` or later; their number if none was."""
+        """Return the place of the first frame stored at ``time_ns`` or later; the frame count if none was."""
         return bisect_left(self.reached_ns, time_ns)
 
     def announced_before(self, place: int) -> int | None:
-        """Return where the last announcement in front of a place begins, or None if there is none."""
+        """Return where the last announcement before a place begins, or None if there is none."""
         last = bisect_left(self.announcing, place) - 1
         if last < 0:
             return None
-        # One announcement may take several batches, which lie side by side.
+        # One announcement may span several adjacent batches.
         while last and self.announcing[last - 1] == self.announcing[last] - 1:
             last -= 1
         return self.announcing[last]
 
     def busy_from(self, place: int) -> int | None:
-        """Return the place of the first frame with steps at ``place`` or behind it."""
+        """Return the place of the first frame with steps at or after ``place``, or None."""
         found = bisect_left(self.busy, place)
         return self.busy[found] if found < len(self.busy) else None
 
     def busy_until(self, place: int) -> int | None:
-        """Return the place of the last frame with steps at ``place`` or before it."""
+        """Return the place of the last frame with steps at or before ``place``, or None."""
         found = bisect_right(self.busy, place) - 1
         return self.busy[found] if found >= 0 else None
 
 
 class Skim:
-    """The frames of a recording by probe, and how far the probes' clocks are from the first one's.
+    """The frames of a recording by probe, and the offsets of the probes' clocks from the first one's.
 
-    What the whole recording tells of clocks is known from the beginning, so no time has to be changed later.
-    A clock that was set while it was recorded is taken as it was at the end.
+    Offsets are computed from the whole recording in advance, so no time has to be changed later. A clock that
+    was set during the recording is treated as it was at the end.
     """
 
     def __init__(
@@ -87,16 +88,16 @@ class Skim:
         from_ns: int = 0,
         going_on: Callable[[Iterable[tuple[int, int]]], Iterable[tuple[int, int]]] = iter,
     ) -> None:
-        """Look at every header, at some hundred thousand a second.
+        """Read every header, at some hundred thousand a second.
 
         Args:
             file: the recording.
-            from_ns: leave out what was stored before, in nanoseconds since the epoch.
-            going_on: returns as much of what there is to look at as there is time for.
+            from_ns: leave out batches stored before this time, in nanoseconds since the epoch.
+            going_on: passes on items to examine for as long as there is time.
         """
         self.probes: dict[str, ProbeFrames] = {}
-        """By id, in the order of their first batches. Beyond ``MAX_PROBES`` they are left out: anybody can
-        make up a probe."""
+        """Probes by id, in the order of their first batches. Those beyond ``MAX_PROBES`` are left out: anyone
+        can invent a probe."""
         clocks = Clocks("", delay_ns=int(WINDOW_S * NANOSECONDS))
         for number, stored_ns in going_on(enumerate(file.frames.stored_ns)):
             if stored_ns < from_ns:
@@ -117,15 +118,15 @@ class Skim:
         self.corrections = {
             probe: offset_ns if abs(offset_ns) > FAR_NS else 0 for probe, offset_ns in offsets.items()
         }
-        """What to take off the times of each probe, to have them by the first one's clock; nothing where it
-        is off by no more than ``FAR_NS``."""
+        """What to subtract from the times of each probe to convert them to the first one's clock; 0 if its
+        clock is off by no more than ``FAR_NS``."""
         self.begin_ns = min(
             (frames.reached_ns[0] - self.corrections[probe] for probe, frames in self.probes.items()),
             default=0,
         )
-        """When the first batch was stored, by that clock; 0 if there is none."""
+        """When the first batch was stored, by the first probe's clock; 0 if there is none."""
         self.end_ns = max(
             (frames.reached_ns[-1] - self.corrections[probe] for probe, frames in self.probes.items()),
             default=0,
         )
-        """When the last one was."""
+        """When the last batch was stored, by the same clock."""

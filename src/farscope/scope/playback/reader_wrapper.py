@@ -1,4 +1,4 @@
-"""A reader around a reader, for those that change how one reads and nothing else."""
+"""Base class for readers that wrap another reader and change only how it reads."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from farscope.logs.base import Entry, LogReader, Position, Unread, unread_of
 
 
 class ReaderAround:
-    """A ``LogReader`` that passes everything on; see there."""
+    """A ``LogReader`` that delegates everything to another one; see ``LogReader``."""
 
     def __init__(self, reader: LogReader) -> None:
         self._reader = reader
@@ -21,12 +21,12 @@ class ReaderAround:
 
     @property
     def position(self) -> Position:
-        """Behind the last entry returned."""
+        """The position after the last entry returned."""
         return self._reader.position
 
     @property
     def caught_up(self) -> bool:
-        """Whether the last read left nothing behind."""
+        """Whether the last read reached the end."""
         return self._reader.caught_up
 
     @property
@@ -36,5 +36,5 @@ class ReaderAround:
 
     @property
     def cut(self) -> int:
-        """How many batches were gone before they could be read."""
+        """How many batches were removed before they could be read."""
         return self._reader.cut

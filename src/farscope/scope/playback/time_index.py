@@ -1,4 +1,4 @@
-"""Any moment of a recording, without reading what lies before it: the batches around it tell."""
+"""Random access to a recording: any moment is reconstructed from the batches around it."""
 
 from __future__ import annotations
 
@@ -30,29 +30,29 @@ from farscope.wire.keys import resolve_keyring
 from farscope.wire.seal import Opener
 
 AHEAD_NS: Final = 1_000_000_000
-"""How far behind a moment is read as well: a step is sent some time after it ended."""
+"""How far after a moment batches are read as well, because a step is sent some time after it ended."""
 
 BACK_FRAMES: Final = 1_024
-"""Batches read at most to find a probe's last announcement of all its charts, five seconds back when it is
-busy. Beyond it, charts that did nothing since are not told."""
+"""Most batches read to find a probe's last announcement of all its charts, five seconds back for a busy one.
+Beyond it, charts that have done nothing since are left out."""
 
 UNANNOUNCED_FRAMES: Final = 16
-"""Batches read where there is no announcement, as at the beginning of a recording."""
+"""Batches read if there is no announcement, as at the beginning of a recording."""
 
 MAX_STEPS: Final = 150_000
-"""Steps around a moment at most; of probes that are looked at beyond it, only the last batch is read."""
+"""Most steps around a moment; for probes examined after this limit, only the last batch is read."""
 
 KEPT_STEPS: Final = 60_000
-"""Steps of opened batches that are kept for the next moment, some 20 MB: it is often a near one."""
+"""Steps of opened batches cached for the next moment, some 20 MB, since it is often close by."""
 
 AROUND_BYTES: Final = 24 << 20
-"""Bytes that the steps around a moment take at most; where they do not fit, states alone are told."""
+"""Most bytes the steps around a moment may take; if they do not fit, only states are returned."""
 
 KEPT_BYTES: Final = 16 << 20
-"""Bytes that kept batches take at most."""
+"""Most bytes the cached batches may take."""
 
 HEARTBEAT_STEPS: Final = 10
-"""What a batch without steps counts as among these."""
+"""How many steps a batch without steps counts as in these limits."""
 
 EVER_NS: Final = 1 << 62
 
@@ -60,29 +60,29 @@ T = TypeVar("T")
 
 
 class Rest(NamedTuple):
-    """A chart as a batch near the moment presents it."""
+    """A chart as announced by a batch near the moment."""
 
     chart: ChartId
     state: str
     number: int
-    """Of its last step."""
+    """Number of its last step."""
 
 
 @dataclass(slots=True)
 class Around:
-    """What a recording tells of the time around a moment."""
+    """What a recording contains for the time around a moment."""
 
     from_ns: int = -EVER_NS
     to_ns: int = EVER_NS
-    """Between these everything is here; by the clock that the corrections lead to."""
+    """Everything between ``from_ns`` and ``to_ns`` is included; both are corrected times."""
     rests: dict[Key, Rest] = field(default_factory=dict)
-    """Every chart heard by then, as it was somewhere between the two; steps tell where it was when."""
+    """Every chart heard by then, as it was at some point in this interval; steps give its exact states."""
     steps: dict[Key, list[RawStep]] = field(default_factory=dict)
-    """Of each chart, in their order, by its own clock."""
+    """Steps of each chart, in order, by its own clock."""
     lives: dict[str, Life] = field(default_factory=dict)
-    """Of each probe, as far as the batches here tell."""
+    """Life of each probe, as far as these batches show it."""
     bytes: int = 0
-    """What the steps take."""
+    """Memory use of the steps."""
 
 
 class _Opened(NamedTuple):
@@ -92,7 +92,7 @@ class _Opened(NamedTuple):
 
 
 class Seek:
-    """Goes to any moment of a recording. Use it in a ``with`` block; every method is thread-safe."""
+    """Gives access to any moment of a recording. Use it in a ``with`` block; every method is thread-safe."""
 
     def __init__(
         self,
@@ -100,7 +100,7 @@ class Seek:
         key: Keyring | str | bytes | os.PathLike[str] | None = None,
         since: Since = None,
     ) -> None:
-        """Nothing is read yet; see ``Scope`` for the arguments.
+        """Store the arguments, which are those of ``Scope``; nothing is read yet.
 
         Raises:
             KeyringError: there is no key to read it with.
@@ -111,7 +111,7 @@ class Seek:
         self._opener, self._intake = Opener(keyring), Intake(Opener(keyring))
         self._decoder = Decoder()
         self.turn = RLock()
-        """Held by whoever asks; see ``Behind``."""
+        """Held during a query; see ``Behind``."""
         self._skim: Skim | None = None
         self._kept: OrderedDict[int, _Opened] = OrderedDict()
         self._kept_steps = self._kept_bytes = 0
@@ -123,7 +123,7 @@ class Seek:
 
         Raises:
             LogRefused: the file is not there, cannot be read, or is no recording.
-            UsageError: ``since`` cannot be understood.
+            UsageError: ``since`` is invalid.
         """
         self._file = RecordingFile(self._log.path)
         try:
@@ -140,10 +140,10 @@ class Seek:
             self._file.close()
 
     def give_up(self) -> None:
-        """End what anybody is looking for, and give whoever asks from now on what is found at once.
+        """End running queries, and let later ones return only what is found immediately.
 
-        For those who are about to leave the block: a large recording of many probes takes minutes to look
-        through, and leaving waits for who asks.
+        Call it before leaving the block: a large recording of many probes takes minutes to search, and
+        leaving waits for running queries.
         """
         self._given_up = True
 
@@ -152,7 +152,7 @@ class Seek:
 
     @property
     def skim(self) -> Skim:
-        """What the headers tell; whoever asks first waits until they were looked through.
+        """The index of all headers; the first access waits until they have been read.
 
         Raises:
             LogUnavailable: the disk fails.
@@ -163,7 +163,7 @@ class Seek:
             return self._skim
 
     def charts(self) -> list[ChartView]:
-        """Return every chart as its probe last presented all of them.
+        """Return every chart as last announced by its probe.
 
         Raises:
             LogUnavailable: the disk fails.
@@ -182,7 +182,7 @@ class Seek:
         return world.charts()
 
     def around(self, time_ns: int) -> Around:
-        """Return what there is to know about a moment, by the clock that the corrections lead to.
+        """Return what is known about a moment, given as a corrected time.
 
         Raises:
             LogUnavailable: the disk fails.
@@ -194,7 +194,7 @@ class Seek:
         return found
 
     def next_busy(self, probes: Iterable[str], time_ns: int, *, forward: bool) -> int | None:
-        """Return when the next batch with steps was stored, at a moment or later, or else before it."""
+        """Return when the next batch with steps at or after a moment was stored, or the last before it."""
         found, skim = [], self.skim
         for probe in probes:
             frames = skim.probes.get(probe)
@@ -208,7 +208,7 @@ class Seek:
         return (min if forward else max)(found, default=None)
 
     def _add(self, found: Around, probe: str, frames: ProbeFrames, moment: tuple[int, int]) -> None:
-        """Add what one probe tells; ``moment`` is a time, and what the probe's clock is ahead of it by."""
+        """Add the data of one probe; ``moment`` is a time and how far the probe's clock is ahead of it."""
         time_ns, correction_ns = moment
         own_ns = time_ns + correction_ns
         if frames.reached_ns[0] > own_ns + AHEAD_NS:
@@ -232,7 +232,7 @@ class Seek:
             self._ended[probe] = Around(rests=part.rests, lives=part.lives)
 
     def _places(self, found: Around, frames: ProbeFrames, target: int, own_ns: int) -> Iterator[int]:
-        """Yield the frames to read: from the last announcement of all charts to just behind the moment."""
+        """Yield the frames to read: from the last announcement of all charts to just after the moment."""
         begin = frames.announced_before(target)
         if begin is None:
             begin = target - UNANNOUNCED_FRAMES
@@ -255,7 +255,7 @@ class Seek:
         size, place = 0, -1
         for place in self._unless_given_up(places):
             opened = self._opened(frames.numbers[place])
-            # A probe sends again what it could not be sure of.
+            # A probe resends unconfirmed batches.
             if opened is None or opened.number in seen:
                 continue
             batch = opened.batch
@@ -287,9 +287,9 @@ class Seek:
         return part
 
     def _target(self, frames: ProbeFrames, own_ns: int) -> int:
-        """Return the place of the first frame that was sent at a time or later; their number if none was.
+        """Return the place of the first frame sent at a time or later; the frame count if none was.
 
-        That is where it would be by when it was stored, or behind, if batches had to wait for their log.
+        This is its place by time of storing, or a later one if batches had to wait for their log.
         """
         low, count = frames.place(own_ns), len(frames)
         if low == count or self._sent_ns(frames, low) >= own_ns:
@@ -312,7 +312,7 @@ class Seek:
         return frames.reached_ns[place] if opened is None else opened.batch.sent_ns
 
     def _opened(self, frame: int) -> _Opened | None:
-        """Return the batch in a frame, or None if it is none of ours."""
+        """Return the batch in a frame, or None if it cannot be opened."""
         kept = self._kept.get(frame)
         if kept is not None:
             self._kept.move_to_end(frame)
@@ -324,7 +324,7 @@ class Seek:
             header, body = self._opener.open(entry.data)
             batch = self._decoder.decode(body, header.probe)
         except WireError:
-            # Whoever reads the recording through counts it and tells why.
+            # The sequential reader counts it and reports why.
             return None
         opened = self._kept[frame] = _Opened(header.flags, header.number, batch)
         self._kept_steps += len(batch.steps) + HEARTBEAT_STEPS

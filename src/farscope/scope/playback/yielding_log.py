@@ -1,4 +1,4 @@
-"""Reading a recording through behind somebody who goes to moments of it: who asks comes first."""
+"""Background reader of a recording that yields to queries for single moments."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from farscope.scope.playback.reader_wrapper import ReaderAround
 from farscope.scope.playback.time_index import Seek
 
 AT_ONCE: Final = 4
-"""Batches read at a time, some hundredths of a second: so long somebody who asks shares the processor."""
+"""Batches read at a time, some hundredths of a second; a query shares the processor for that long."""
 
 WAIT_S: Final = 0.05
-"""How long a read waits at most while somebody asks, so that whoever closes is not kept waiting."""
+"""Longest wait of a read during a query, so that closing is not held up."""
 
 
 class Behind:
-    """A recording whose readers stand still while a ``Seek`` is asked. A ``FiniteLog``."""
+    """A recording whose readers pause while a ``Seek`` answers a query. A ``FiniteLog``."""
 
     def __init__(self, log: RecordingLog, seek: Seek) -> None:
-        """``seek`` is of the same recording."""
+        """``seek`` must be for the same recording."""
         self._log = log
         self._seek = seek
         self.url = log.url
@@ -36,14 +36,14 @@ class Behind:
 
 
 class _Reader(ReaderAround):
-    """Gives way."""
+    """A reader that yields to queries."""
 
     def __init__(self, reader: LogReader, seek: Seek) -> None:
         super().__init__(reader)
         self._seek = seek
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
-        """Return the next batches; none while somebody asks."""
+        """Return the next batches; none during a query."""
         if not self._seek.turn.acquire(timeout=WAIT_S):
             return []
         self._seek.turn.release()
