@@ -1,4 +1,4 @@
-"""The clocks of all probes: what to correct times by, and what to tell people. Pure: no I/O, no clock."""
+"""The clocks of all probes: corrections to apply and notices to report. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -12,37 +12,37 @@ from farscope.scope.ordering.offset_estimator import SETTLE_NS, SETTLE_SAMPLES, 
 from farscope.scope.ordering.order_bounds import LogOrder
 
 FAR_NS = 1_000_000_000
-"""A clock off by more than this is told to people, and views show its steps by corrected times."""
+"""A clock off by more than this is reported, and views show its steps by corrected times."""
 
 NEAR_AGAIN_NS = 500_000_000
-"""A clock told as off is told as right again when it is off by less than this, so that none flickers; one
-that has moved by more than this since it was told is told again."""
+"""A clock reported as off is reported as right again once it is off by less than this, which avoids flicker;
+one that has moved by more than this since the report is reported again."""
 
 SAME_CLOCK_NS = 5_000_000
-"""A clock ahead by less than this is taken as right: the two readings compared are never of one instant."""
+"""A clock ahead by less than this is considered right: the two readings compared are never simultaneous."""
 
 SET_NS = 50_000_000
-"""The scope's own clock was set when it moved by more than this against the one that does not go back.
-Slewing moves it by half a thousandth at most."""
+"""The scope's own clock was set if it moved by more than this relative to the monotonic clock. Slewing
+changes its rate by at most half a thousandth."""
 
 QUIET_NS = 4_000_000_000
-"""A probe that has said nothing for so long may be gone: every probe speaks every second."""
+"""A probe not heard for this long may be gone: every probe sends something every second."""
 
 BEHIND_NS = 600_000_000_000
-"""In a log of many machines, a probe that seems to have said nothing for as long as this may still be one
-whose clock is behind. Further behind, nobody waits to see whether it is."""
+"""In a log of many machines, a probe that seems to have been silent for up to this long may just have a clock
+that is behind. Beyond that, nothing waits to find out."""
 
 OLD_NS = 10_800_000_000_000
-"""What comes in as new and was made longer ago than three hours, by its machine's clock, is shown at its own
-times: it may be an old run that somebody stores once more, and nothing but its times would tell. Of a program
-of this machine ``FAR_NS`` is enough where the log is of one machine, since there is one clock only."""
+"""Steps that arrive as new but were made more than three hours ago, by their machine's clock, are shown at
+their own times: they may be an old run that is being stored again, which only its times reveal. In a log of
+one machine ``FAR_NS`` is enough for a program of this machine, since there is only one clock."""
 
 REFINED_NS = 1_000_000
-"""Times go on being corrected by what they were while the better estimate differs by less than this."""
+"""A correction in use is kept while the better estimate differs by less than this."""
 
 
 def off_text(offset_ns: int) -> str:
-    """Return an offset in words, such as ``40.0 s ahead of``; one that fits in front of a clock."""
+    """Return an offset in words, such as ``40.0 s ahead of``, to be followed by the name of a clock."""
     seconds = abs(offset_ns) / NANOSECONDS
     return f"{seconds:,.1f} s {'ahead of' if offset_ns > 0 else 'behind'}"
 
@@ -54,39 +54,39 @@ class _Probe:
     live: ClockEstimate = field(default_factory=ClockEstimate)
     told_ns: int | None = None
     number: int = -1
-    """Of its newest batch."""
+    """Number of its newest batch."""
     sent_ns: int = 0
-    """When that was sent, by its clock."""
+    """When its newest batch was sent, by its clock."""
     was_set_back: bool = False
     told_old: bool = False
     new: int = 0
-    """Batches of it that were new."""
+    """Number of its batches read live."""
     new_since_ns: int = 0
-    """When the first of them arrived, by a clock that does not go back."""
+    """When the first of those arrived, by a monotonic clock."""
     correction_ns: int = 0
-    """In use while new batches are read."""
+    """Correction in use while batches are read live."""
 
 
 class Clocks:
-    """Every probe's clock against the scope's; not thread-safe.
+    """Every probe's clock relative to the scope's; not thread-safe.
 
-    While new batches are read, the time they arrive at tells. Of the past only their order in the log does,
-    which shows how clocks differ from each other; by how much all of them differ from the scope's is known
-    as soon as one of those probes sends something new.
+    While batches are read live, offsets follow from their times of arrival. For the past only the order of
+    batches in the log is available, which shows how clocks differ from each other; by how much all of them
+    differ from the scope's is known once one of those probes sends something new.
     """
 
     def __init__(self, host: str, delay_ns: int, *, one_machine: bool = False) -> None:
-        """Say what a clock is compared with.
+        """Set what clocks are compared with.
 
         Args:
-            host: this machine's name; probes of the same name are taken to go by its clock unless
-                they are off by more than a second.
-            delay_ns: a clock that seems to be behind by no more than this is taken as right, and its
-                batches as having been on their way for so long.
-            one_machine: all probes are of this machine, so that no clock is expected to be off.
+            host: this machine's name; probes with the same name are assumed to use its clock unless they are
+                off by more than a second.
+            delay_ns: a clock that seems to be behind by no more than this is considered right, and the
+                difference is attributed to the delay of its batches.
+            one_machine: all probes run on this machine, so no clock is expected to be off.
         """
         self.past_ahead_ns: int | None = None
-        """How far the clock that the past was compared with is ahead of the scope's; None if unknown."""
+        """How far the reference clock of the past is ahead of the scope's; None if unknown."""
         self._host = host
         self._one_machine = one_machine
         self._delay_ns = delay_ns
@@ -95,9 +95,9 @@ class Clocks:
         self._own_ns: int | None = None
 
     def set_back(self, probe_id: str, host: str, number: int, sent_ns: int) -> bool:
-        """Tell whether a probe's clock was set back before its batch ``number``; call before taking that.
+        """Return whether a probe's clock was set back before batch ``number``; call before taking it.
 
-        Batches are numbered in the order they are sent in, so one sent before its predecessor is proof.
+        Batches are numbered in the order they are sent, so one sent before its predecessor is proof.
         """
         probe = self._probe(probe_id, host)
         if number <= probe.number:
@@ -114,7 +114,7 @@ class Clocks:
     def take_new(
         self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int
     ) -> Iterator[Notice]:
-        """Take a batch that was read as soon as it was stored; see ``ClockEstimate.take``."""
+        """Add a batch that was read as soon as it was stored; see ``ClockEstimate.take``."""
         self._look_at_own(received_ns - now_ns)
         probe = self._probe(probe_id, host)
         first = probe.live.offset_ns is None
@@ -135,7 +135,7 @@ class Clocks:
     def take_past(
         self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None
     ) -> Iterator[Notice]:
-        """Take a batch from the past, in the order of the log; both times by the probe's clock."""
+        """Add a batch from the past, in the order of the log; both times are by the probe's clock."""
         probe = self._probe(probe_id, host)
         # What waited in a spool was sent long before it was stored, and its place tells of the storing; but
         # times of storing stand still while a clock that was set back catches up with itself.
@@ -146,30 +146,30 @@ class Clocks:
 
     @property
     def past_ns(self) -> int:
-        """How far the past was read, by the clock it was compared with."""
+        """How far the past was read, by its reference clock."""
         return self._order.reached_ns
 
     def may_be_present(self, wall_ns: int) -> bool:
-        """Whether the past may have been read up to now, by the scope's clock, as far as anybody can tell."""
+        """Return whether the past may have been read up to now, by the scope's clock, as far as known."""
         return wall_ns - self.past_ns < (QUIET_NS if self._one_machine else QUIET_NS + BEHIND_NS)
 
     def heard_new(self, probe_id: str) -> bool:
-        """Whether a probe was compared with the scope's own clock."""
+        """Return whether a probe was compared with the scope's own clock."""
         probe = self._probes.get(probe_id)
         return probe is not None and probe.live.offset_ns is not None
 
     def settled(self, probe_id: str) -> bool:
-        """Whether a probe of the past can be merged with others already."""
+        """Return whether a probe of the past can already be merged with others."""
         return self.heard_new(probe_id) or self._order.settled(probe_id)
 
     def correction_ns(self, probe_id: str) -> int:
-        """Return what to take off a probe's times, so that all probes go by one clock."""
+        """Return what to subtract from a probe's times so that all probes use one clock."""
         if self.heard_new(probe_id):
             return self._probes[probe_id].correction_ns
         return self._order.offset_ns(probe_id) + (self.past_ahead_ns or 0)
 
     def offset_ns(self, probe_id: str) -> int | None:
-        """Return how far a probe's clock is ahead, as far as it is known well enough to be told."""
+        """Return how far a probe's clock is ahead; None unless it is known well enough to report."""
         probe = self._probes.get(probe_id)
         if probe is None:
             return None
@@ -181,7 +181,7 @@ class Clocks:
         return probe.live.offset_ns if probe.live.settled else probe.told_ns
 
     def _look_at_own(self, own_ns: int) -> None:
-        """Notice when the scope's own clock was set: ``own_ns`` is it less the one that does not go back."""
+        """Detect that the scope's own clock was set; ``own_ns`` is that clock minus the monotonic clock."""
         moved_ns = 0 if self._own_ns is None else own_ns - self._own_ns
         self._own_ns = own_ns
         if abs(moved_ns) >= SET_NS:
@@ -190,7 +190,7 @@ class Clocks:
                 probe.correction_ns = self._correction_ns(probe, probe.live.offset_ns or 0)
 
     def _correction_ns(self, probe: _Probe, offset_ns: int) -> int:
-        """Return what of an offset is a clock that is off, rather than the way of the batches."""
+        """Return the part of an offset due to a wrong clock rather than to the delay of batches."""
         if self._is_old(probe, offset_ns):
             return 0
         if probe.host == self._host:
@@ -200,14 +200,15 @@ class Clocks:
         return 0 if -near_ns <= offset_ns <= SAME_CLOCK_NS else offset_ns
 
     def _is_old(self, probe: _Probe, offset_ns: int) -> bool:
-        """Whether what comes in is so far behind that it may be of long ago."""
+        """Return whether arriving batches are so far behind that they may be from long ago."""
         return offset_ns < -(FAR_NS if self._has_our_clock(probe) else OLD_NS)
 
     def _is_sure(self, probe: _Probe, now_ns: int) -> bool:
-        """Whether what seems to be old is.
+        """Return whether batches that seem old certainly are.
 
-        A run that is stored once more at twice its speed comes nearer with every batch, as does what had
-        waited in a spool. A log of one machine has no spool, so there what has been old for long enough is.
+        A run that is stored again at twice its speed comes closer with every batch, as do batches that waited
+        in a spool. A log of one machine has no spool, so batches that have been old for long enough really
+        are.
         """
         if probe.live.settled or not self._has_our_clock(probe):
             return probe.live.settled
@@ -245,14 +246,14 @@ class Clocks:
                 yield Notice(kind=NoticeKind.CLOCK_OFF, subject=self._machine(probe), detail=detail)
 
     def _machine(self, probe: _Probe) -> str:
-        """Return the machine's name, with the probe's if another machine, by another clock, has the same."""
+        """Return the machine's name, plus the probe's if a machine with another clock has the same name."""
         own_ns = self.offset_ns(probe.id) or 0
         offsets = [self.offset_ns(other.id) for other in self._probes.values() if other.host == probe.host]
         shared = any(abs(other_ns - own_ns) > NEAR_AGAIN_NS for other_ns in offsets if other_ns is not None)
         return f"{probe.host}/{probe.id[:8]}" if shared else probe.host
 
     def _told_of_machine(self, probe: _Probe, offset_ns: int) -> bool:
-        """Whether the same was told already, by way of another probe of the machine."""
+        """Return whether this was already reported for another probe of the machine."""
         return any(
             other.host == probe.host
             and other.told_ns is not None

@@ -1,4 +1,4 @@
-"""The steps of all probes in the order of one clock, through a small window. Pure: no I/O, no clock."""
+"""Merges the steps of all probes in the order of one clock, using a small window. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -16,33 +16,33 @@ from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS, Lane, Run
 from farscope.wire.batch import ChartEntry
 
 HELD_STEPS = 65_536
-"""Steps held at most; at the limit the earliest are handed out too soon, and others may then be late."""
+"""Most steps held; at the limit the earliest are handed out too soon, and others may then be late."""
 
 HELD_BYTES = 64 << 20
-"""Bytes that held steps take at most; the same happens at this limit."""
+"""Most bytes the held steps may take; the same happens at this limit."""
 
 KNOWN_CHARTS = 131_072
-"""Charts of all probes together of which it is known how far they were passed on; at the limit those of the
-probe unheard for longest are forgotten, and nothing waits for them until they make another step."""
+"""Charts of all probes together whose last passed-on step is known; at the limit those of the probe unheard
+for longest are forgotten, and nothing waits for them until they make another step."""
 
 MARKS_KEPT = 65_536
-"""Steps remembered that were handed out while their cause was running; at the limit the oldest are
-forgotten."""
+"""Steps remembered as handed out while their cause was running; at the limit the oldest are forgotten."""
 
 
 class Merge:
     """Holds steps until those that happened before them have had time to arrive; not thread-safe.
 
-    Times are when the steps ended, less their probe's offset. Of those whose cause and whose chart's step
-    before were handed out, the one that ended first is next. A chart's own steps keep their order, also where
-    its clock goes back. Steps go in and come out in runs, so that a probe alone costs one look at each step.
+    Steps are ordered by end time minus their probe's offset. The next step is the one that ended first, among
+    those whose cause and whose chart's previous step were handed out. The steps of one chart keep their
+    order, even if its clock goes back. Steps go in and come out in runs, so that a single probe costs only
+    one comparison per step.
     """
 
     def __init__(self, limit: int = HELD_STEPS, limit_bytes: int = HELD_BYTES) -> None:
         self.late = 0
-        """Steps handed out behind one that was due later. All others are in order."""
+        """Steps handed out after one that was due later. All others are in order."""
         self.corrections = Corrections()
-        """What was taken off the times of the steps that were handed out."""
+        """Amounts subtracted from the times of the steps handed out."""
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._bytes = 0
@@ -56,7 +56,7 @@ class Merge:
         self._now_ns = NEVER_NS
         self._causes: OrderedDict[str, Causes] = OrderedDict()
         self._offsets: dict[str, int] = {}
-        """Of the probes with effects that wait for their cause."""
+        """Offsets of the probes with effects that wait for their cause."""
         self._running: OrderedDict[tuple[str, int, int], None] = OrderedDict()
 
     def __len__(self) -> int:
@@ -64,12 +64,12 @@ class Merge:
 
     @property
     def effects(self) -> int:
-        """Steps that wait for the one that caused them, and those behind these."""
+        """Number of steps that wait for their cause, including the later steps of their charts."""
         return sum(len(self._causes[probe]) for probe in self._offsets)
 
     @property
     def next_ns(self) -> int | None:
-        """The time, corrected, of the step that is next; None if none is held."""
+        """Corrected time of the next step; None if none is held."""
         times = [ended_ns for _, ended_ns in self._heads()]
         if self._heap:
             times.append(self._heap[0][0])
@@ -77,7 +77,7 @@ class Merge:
 
     @property
     def oldest_arrival_ns(self) -> int | None:
-        """When the first of the batches arrived of which something is held; None if nothing is."""
+        """When the oldest batch of which something is held arrived; None if nothing is held."""
         self._forget_finished()
         arrivals = [arrived_ns for arrived_ns, _ in self._heads()]
         if self._arrivals:
@@ -86,11 +86,11 @@ class Merge:
 
     @property
     def probes(self) -> list[str]:
-        """The probes of which something is held."""
+        """The probes with held steps."""
         return list({**self._lanes, **self._offsets})
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
-        """Tell whether a step was handed out while the one that caused it was still running."""
+        """Return whether a step was handed out while the one that caused it was still running."""
         return (chart.probe, chart.serial, number) in self._running
 
     def put(
@@ -103,15 +103,15 @@ class Merge:
         *,
         each: int | None = None,
     ) -> None:
-        """Take the steps of a batch.
+        """Add the steps of a batch.
 
         Args:
-            probe: whose they are.
+            probe: id of the probe.
             steps: in the order of the batch.
             offset_ns: how far the probe's clock is ahead.
-            now_ns: the present, by a clock that does not go back.
-            entries: what the batch says of its charts.
-            each: bytes that each of the steps takes; None has them weighed.
+            now_ns: the present, by a monotonic clock.
+            entries: the batch's entries about its charts.
+            each: size of each step in bytes; None to have them measured.
         """
         causes = self._causes_of(probe)
         self._now_ns = now_ns
@@ -138,7 +138,7 @@ class Merge:
         return causes
 
     def _heads(self) -> list[tuple[int, int]]:
-        """When what waits for a step that has not arrived did so itself, and when it ended, corrected."""
+        """Return arrival time and corrected end time of each step waiting for one not yet received."""
         return [
             (arrived_ns, ended_ns - offset_ns)
             for probe, offset_ns in self._offsets.items()
@@ -146,7 +146,7 @@ class Merge:
         ]
 
     def _release(self, until_ns: int) -> None:
-        """Let effects that ended until then, corrected, wait no longer for what caused them."""
+        """Release effects whose corrected end time is at most ``until_ns`` from waiting for their cause."""
         for probe, offset_ns in list(self._offsets.items()):
             causes = self._causes[probe]
             held = causes.bytes
@@ -172,7 +172,7 @@ class Merge:
         self._arrivals.append((self._now_ns, run))
 
     def correct(self, probe: str, offset_ns: int) -> None:
-        """Go by another offset, also for what is held of the probe."""
+        """Use another offset, also for the held steps of the probe."""
         if probe in self._offsets:
             self._offsets[probe] = offset_ns
         lane = self._lanes.get(probe)
@@ -181,25 +181,25 @@ class Merge:
             heapq.heapify(self._heap)
 
     def fix(self, probe: str) -> None:
-        """Let what is held of the probe keep its offset from now on: its clock was set since."""
+        """Freeze the offset of the probe's held steps, because its clock was set since."""
         if probe in self._offsets:
-            # Times by two clocks cannot be compared: what waits for its cause waits no longer.
+            # Times of two clocks cannot be compared, so steps that wait for their cause are released.
             self._release(EVER_NS)
         lane = self._lanes.get(probe)
         if lane is not None:
             lane.fixed = self._order
 
     def forget_reached(self) -> None:
-        """Count nothing as late against what was handed out so far."""
+        """Count no step as late relative to those handed out so far."""
         self._reached_ns = NEVER_NS
 
     def take(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Weighed:
-        """Return, in order, what happened until then or has waited for long enough, and what is too much.
+        """Return, in order, the steps that are due, have waited long enough, or exceed the limits.
 
         Args:
             until_ns: up to this corrected time, included.
-            arrived_ns: whatever arrived until then is not held any more, nor what is before it.
-            effects: whether this is also so for what waits for the step that caused it.
+            arrived_ns: steps that arrived by then are released, as are those before them.
+            effects: whether this also applies to steps waiting for their cause.
         """
         if until_ns == EVER_NS:
             return self.take_all(effects=effects)
@@ -217,7 +217,7 @@ class Merge:
         return taken
 
     def due_ns(self, until_ns: int, arrived_ns: int) -> int:
-        """Return up to which corrected time ``take`` hands out what is held."""
+        """Return up to what corrected time ``take`` hands out steps."""
         for arrived, run in self._arrivals:
             if arrived > arrived_ns:
                 break
@@ -229,7 +229,7 @@ class Merge:
         return until_ns
 
     def take_all(self, *, effects: bool = True) -> Weighed:
-        """Return all that is held, in order; without ``effects``, but for what waits for its cause."""
+        """Return all held steps in order; without ``effects``, except those that wait for their cause."""
         if effects:
             self._release(EVER_NS)
         taken = Weighed()
@@ -239,7 +239,7 @@ class Merge:
         return taken
 
     def _take_some(self, taken: Weighed, until_ns: int) -> None:
-        """Move the next steps that lie before those of every other run."""
+        """Move the next steps that come before those of every other run."""
         _, order, run = heapq.heappop(self._heap)
         end = bisect_right(run.times, until_ns, run.first)
         if self._heap:

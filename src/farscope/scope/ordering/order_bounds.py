@@ -1,9 +1,9 @@
-"""How far clocks are from each other, by the order of their batches in a log. Pure: no I/O, no clock.
+"""Bounds on clock offsets, from the order of batches in a log. Pure: no I/O, no clock.
 
-Of batches read from the past the time of receiving says nothing, and every log's stamp of storing is by the
-clock of the machine that sent the batch. What remains is the order: what lies behind another machine's batch
-was stored after it. Each such pair bounds how far one clock can be ahead of the other, up to the delays of
-the two batches; the offset in use is the one that contradicts the fewest pairs.
+For batches read from the past the time of receipt is meaningless, and every log stamps a batch by the clock
+of the machine that sent it. What remains is the order: a batch that follows another machine's batch was
+stored after it. Each such pair bounds how far one clock can be ahead of the other, up to the delays of the
+two batches; the offset in use is the one that contradicts the fewest pairs.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 SAMPLES = 64
-"""Newest bounds from either side that tell the offset: seconds of busy probes, a minute of idle ones."""
+"""Newest bounds used on either side: they cover seconds of busy probes, or a minute of idle ones."""
 
 SPARED = 32
-"""One pair in so many may contradict clocks that agree, since a batch was held up now and then."""
+"""One pair in this many may contradict clocks that agree, since batches are sometimes held up."""
 
 SETTLE_SAMPLES = 3
 SETTLED_SAMPLES = 8
-"""Bounds from either side to begin with, and how many are enough before ``SPELL_NS`` is over."""
+"""Bounds used on either side at first, and how many are enough before ``SPELL_NS`` is over."""
 
 SPELL_NS = 2_500_000_000
-"""Every probe speaks every second. One heard for so long, few as its batches were, has told what it can; one
-that was heard for so long with no other in between has nothing to be compared with at present."""
+"""Every probe sends something every second. After being heard for this long, even a probe with few batches
+has yielded what it can; a probe heard for this long with no other in between currently has nothing to be
+compared with."""
 
 REFINED_NS = 20_000_000
-"""An offset in use is kept while the better one differs by no more than this."""
+"""An offset in use is kept while the better estimate differs by no more than this."""
 
 
 class _Mark(NamedTuple):
-    """A batch to compare with."""
+    """A batch to compare others with."""
 
     position: int
     probe: str
@@ -54,12 +55,12 @@ class _Probe:
     settled: bool = False
     offset_ns: int = 0
     least: deque[int] = field(default_factory=_newest)
-    """Its stamps less those of the batches behind them: the offset is not below these."""
+    """Its stamps minus those of the batches after them: lower bounds of the offset."""
     most: deque[int] = field(default_factory=_newest)
-    """Its stamps less those of the batches in front of them: the offset is not above these."""
+    """Its stamps minus those of the batches before them: upper bounds of the offset."""
 
     def begin(self, stamp_ns: int) -> None:
-        """Know nothing but the offset so far."""
+        """Start over, keeping only the current offset."""
         self.position = -1
         self.first_ns = self.alone_since_ns = stamp_ns
         self.settled = self.anchor
@@ -71,11 +72,11 @@ class LogOrder:
     """Offsets of any number of probes relative to the first one heard; not thread-safe."""
 
     def __init__(self, limit: int, delay_ns: int) -> None:
-        """Say what is remembered, and what is not taken for a clock that is off.
+        """Set the limit of memory and the tolerance.
 
         Args:
             limit: probes remembered at a time; the one unheard for longest is forgotten.
-            delay_ns: clocks agree where batches that were on their way for so long explain the order.
+            delay_ns: clocks agree if batch delays of up to this long explain the order.
         """
         self._limit = limit
         self._delay_ns = delay_ns
@@ -83,10 +84,10 @@ class LogOrder:
         self._position = 0
         self._last = self._last_of_another = _Mark(-1, "", 0)
         self._unbounded: set[str] = set()
-        """Probes whose newest batch has none of another behind it yet."""
+        """Probes whose newest batch is not yet followed by one of another probe."""
 
     def take(self, probe_id: str, stamp_ns: int) -> None:
-        """Take the next batch of the log; ``stamp_ns`` is when it was stored, by its probe's clock."""
+        """Add the next batch of the log; ``stamp_ns`` is when it was stored, by its probe's clock."""
         probe = self._probes.pop(probe_id, None)
         if probe is None:
             probe = _Probe(anchor=self._position == 0)
@@ -106,7 +107,7 @@ class LogOrder:
         self._position += 1
 
     def set_back(self, probe_id: str, by_ns: int) -> None:
-        """Take note that a probe's clock was set back by at least so much, which its next batch will show."""
+        """Record that a probe's clock was set back by at least ``by_ns``, as its next batch will show."""
         probe = self._probes.get(probe_id)
         if probe is not None:
             probe.anchor = False
@@ -120,17 +121,17 @@ class LogOrder:
         return self._last.corrected_ns
 
     def offset_ns(self, probe_id: str) -> int:
-        """Return how far a probe's clock is ahead of the first probe's; 0 if they agree or nobody knows."""
+        """Return how far a probe's clock is ahead of the first probe's; 0 if they agree or if unknown."""
         probe = self._probes.get(probe_id)
         return probe.offset_ns if probe else 0
 
     def settled(self, probe_id: str) -> bool:
-        """Whether a probe can be put in order with others, as far as that can be told at present."""
+        """Return whether a probe can be ordered relative to others, as far as currently known."""
         probe = self._probes.get(probe_id)
         return probe is not None and probe.settled
 
     def _mark(self, mark: _Mark) -> None:
-        """Compare later batches with this one, and the newest earlier one of every other probe."""
+        """Compare this batch with the newest earlier one of every other probe, and later ones with it."""
         self._unbounded.discard(mark.probe)
         for probe_id in self._unbounded:
             probe = self._probes[probe_id]
@@ -155,20 +156,20 @@ class LogOrder:
 
 
 def offset_between(least: Sequence[int], most: Sequence[int], delay_ns: int) -> int:
-    """Return the offset that the bounds leave, or 0 where they allow for clocks that agree.
+    """Return the offset that the bounds leave, or 0 if they are consistent with clocks that agree.
 
-    Where bounds contradict each other, the furthest of either side are left out, as many as it takes: such
-    are batches that were held up, and one probe's are as likely to be so as another's.
+    If bounds contradict each other, the most extreme ones of both sides are dropped until they agree: those
+    come from batches that were held up, which is equally likely for either probe.
 
     Args:
-        least: the offset is not below these; at least one.
-        most: the offset is not above these; at least one.
-        delay_ns: by how much a bound may be wrong where clocks agree.
+        least: lower bounds of the offset; at least one.
+        most: upper bounds of the offset; at least one.
+        delay_ns: by how much a bound may be wrong if clocks agree.
     """
     least, most = sorted(least, reverse=True), sorted(most)
     count = min(len(least), len(most))
     wrong = sum(low > high for low, high in zip(least, most, strict=False))
-    # Where all are wrong, the mildest contradiction is split.
+    # If all contradict, the smallest contradiction is split in half.
     rest = min(wrong, count - 1)
     low, high = sorted((least[rest], most[rest]))
     spared = count // SPARED

@@ -1,4 +1,4 @@
-"""When a received step is handed out: by whose time, and how long it waits. Pure: no I/O, no clock."""
+"""The reorder buffer: decides when each received step is handed out. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
 from farscope.wire.envelope import Flags
 
 WINDOW_S = 0.1
-"""How long a step that has just happened waits for earlier ones of other probes. What takes longer to arrive
-is handed out at once and counted as late."""
+"""How long a step that has just happened waits for earlier ones of other probes. Steps that take longer to
+arrive are handed out at once and counted as late."""
 
 COMPANY_NS = 1_500_000_000
-"""How long steps wait though their probe is alone, from when it was first heard: programs are often started
-together, every probe speaks every second, and so the others are about to be heard, too."""
+"""How long after a probe is first heard its steps wait even if it is alone: programs are often started
+together and every probe sends something every second, so others may be about to be heard."""
 
 PAST_HOLD_NS = 3_000_000_000
-"""How long a step from the past waits for all of the past to be read, at most: the more of it is known, the
-better are clocks that are off. After that, or with ``HELD_STEPS`` in hand, the earliest are handed out."""
+"""Longest wait of a step from the past for all of the past to be read: the more is known, the better the
+estimates of wrong clocks. After that, or once ``HELD_STEPS`` are held, the earliest are handed out."""
 
 END_HOLD_NS = QUIET_NS
-"""How long what is held at the end of the past waits for the next batch of probes that may be alive: it shows
+"""How long steps held at the end of the past wait for the next batch of probes that may be alive, which shows
 how far their clocks are off."""
 
 
@@ -39,7 +39,7 @@ class Now(NamedTuple):
     wall_ns: int
     """Since the epoch."""
     steady_ns: int
-    """By a clock that does not go back."""
+    """By a monotonic clock."""
 
 
 class Ordering:
@@ -52,8 +52,8 @@ class Ordering:
         self._merge = Merge()
         self._noting = Noting(clocks.correction_ns)
         self.handed_out = 0
-        """How many steps were handed out."""
-        # When each probe that did not say goodbye was heard last in the past, by the clock of the log.
+        """Number of steps handed out."""
+        # When each probe without a goodbye was last heard in the past, by the clock of the log.
         self._open: dict[str, int] = {}
         self._unsettled: set[str] = set()
         self._awaited: set[str] = set()
@@ -67,30 +67,30 @@ class Ordering:
 
     @property
     def late(self) -> int:
-        """Steps that came too late for their place: all others came in order."""
+        """Steps that arrived too late for their place; all others were in order."""
         return self._merge.late
 
     @property
     def past_ns(self) -> int:
-        """How far the past was read, by the clock it is compared with."""
+        """How far the past was read, by its reference clock."""
         return self._clocks.past_ns
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
-        """Tell whether a step was handed out while the one that caused it was still running."""
+        """Return whether a step was handed out while the one that caused it was still running."""
         return self._merge.ran_ahead(chart, number)
 
     def correction_ns(self, chart: ChartId, number: int) -> int:
-        """Return what was taken off the time of a step that was handed out."""
+        """Return what was subtracted from the time of a step that was handed out."""
         return self._merge.corrections.of(chart, number)
 
     def put(self, accepted: Accepted, stored_ns: int, now: Now, *, live: bool) -> Iterable[Notice]:
-        """Take a batch; return what there is to tell about its machine's clock.
+        """Add a batch; return the notices about its machine's clock.
 
         Args:
             accepted: from the intake.
             stored_ns: when the log stored it, by its machine's clock.
             now: when it was read.
-            live: whether that was as soon as it could be.
+            live: whether it was read as soon as it was stored.
         """
         batch, header, probe = accepted.batch, accepted.header, accepted.header.probe.hex()
         set_back = self._clocks.set_back(probe, batch.host, header.number, batch.sent_ns)
@@ -106,7 +106,7 @@ class Ordering:
             told = list(self._clocks.take_past(probe, batch.host, stored_ns, batch.sent_ns))
         self._keep_open(accepted, probe)
         correction_ns = self._clocks.correction_ns(probe)
-        # An estimate of the past that moves later on is of a clock that moved.
+        # If an estimate for the past changes later, the clock itself has changed.
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
             self._noting.correct(probe)
@@ -118,12 +118,12 @@ class Ordering:
         return [replace(notice, probe=probe, time_ns=batch.sent_ns) for notice in told]
 
     def note(self, notices: Iterable[Notice], now: Now) -> None:
-        """Take what there is to tell; it is handed out with ``notices`` when its place has come."""
+        """Add notices; ``notices`` returns each one once its place has come."""
         for notice in notices:
             self._noting.add(notice, now.steady_ns)
 
     def notices(self) -> list[Notice]:
-        """Return what has found its place among the steps that were handed out, since this was last asked."""
+        """Return the notices placed among the steps handed out since the last call."""
         return self._noting.take()
 
     def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
@@ -131,8 +131,9 @@ class Ordering:
 
         Args:
             now: the present.
-            live: whether all there is in the log was read.
-            several: whether more than one probe speaks at present; one alone soon waits for nobody.
+            live: whether everything in the log was read.
+            several: whether more than one probe is currently heard; the steps of a single one soon stop
+                waiting.
         """
         if not len(self._merge) and not len(self._noting):
             return ()
@@ -147,13 +148,13 @@ class Ordering:
         return self._out(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
 
     def reach_end(self, now: Now) -> Sequence[RawStep]:
-        """Return what waits when all of the past was read, unless the next batches tell more about it."""
+        """Return the waiting steps at the end of the past, unless the next batches may reorder them."""
         if (len(self._merge) or len(self._noting)) and self._window_ns:
             self._await(now)
         if self._awaited:
             return ()
         if self._was_live:
-            # The reader had fallen behind. All goes by the scope's clock, and so on as while it was live.
+            # The reader had fallen behind. Everything uses the scope's clock, so continue as when live.
             self._correct_all()
             return ()
         self._correct_all()
@@ -162,12 +163,12 @@ class Ordering:
         return steps
 
     def take_all(self) -> Sequence[RawStep]:
-        """Return all steps that wait: nothing comes that could be in front of them."""
+        """Return all waiting steps: nothing will arrive that could precede them."""
         self._correct_all()
         return self._out(EVER_NS, EVER_NS)
 
     def wait_s(self, now: Now, *, live: bool) -> float | None:
-        """Return in how many seconds the next step's time has come; None if no step waits."""
+        """Return the number of seconds until the next step is due; None if no step waits."""
         next_ns = _earlier(self._merge.next_ns, self._noting.next_ns)
         arrived_ns = _earlier(self._merge.oldest_arrival_ns, self._noting.oldest_arrival_ns)
         if next_ns is None or arrived_ns is None:
@@ -182,7 +183,7 @@ class Ordering:
         return max(0, left_ns) / 1e9
 
     def _out(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Sequence[RawStep]:
-        """Return the steps that are due or came until then, and let notices find their place among them."""
+        """Return the steps due or arrived by then, and place the notices among them."""
         if not len(self._noting):
             steps = self._merge.take(until_ns, arrived_ns, effects=effects)
             self.handed_out += len(steps)
@@ -216,7 +217,7 @@ class Ordering:
             self._unsettled.add(probe)
 
     def _await(self, now: Now) -> None:
-        """Find out who is to be waited for: those heard just before the end of the past, if that is now."""
+        """Determine the probes to wait for: those heard just before the end of the past, if that is now."""
         end_ns = self._clocks.past_ns
         lately = {
             probe
@@ -228,22 +229,22 @@ class Ordering:
             self._await_until_ns = now.steady_ns + END_HOLD_NS
 
     def _awaiting(self, now: Now) -> bool:
-        """Whether some of the past still waits to be put in order though its end was reached."""
+        """Return whether some of the past still waits to be ordered although its end was reached."""
         if self._awaited and now.steady_ns >= self._await_until_ns:
             self._awaited.clear()
             self._end_past()
         return bool(self._awaited)
 
     def _end_past(self) -> None:
-        """Go by the scope's clock from now on."""
+        """Switch to the scope's clock."""
         self._unsettled.clear()
         self._correct_all()
         if self._clocks.past_ahead_ns != 0:
-            # What was handed out went by another clock, perhaps.
+            # Steps already handed out may have used another clock.
             self._merge.forget_reached()
 
     def _correct_all(self) -> None:
-        """Go by what is known by now, also for what is held."""
+        """Apply the current corrections, also to held steps."""
         for probe in self._merge.probes:
             self._merge.correct(probe, self._clocks.correction_ns(probe))
         self._noting.correct()

@@ -1,4 +1,4 @@
-"""What is held of one probe, in the order it will be handed out. Pure: no I/O, no clock."""
+"""The held steps of one probe, in the order they will be handed out. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -11,34 +11,34 @@ from farscope.records.step import RawStep
 from farscope.records.weight import STEP_BYTES
 
 NEVER_NS = -(1 << 70)
-"""Earlier than any time there is."""
+"""Earlier than any real time."""
 EVER_NS = 1 << 70
-"""Later than any time there is."""
+"""Later than any real time."""
 
 
 @dataclass(slots=True, eq=False)
 class Run:
-    """The rest of one batch."""
+    """The remaining steps of one batch."""
 
     probe: str
     order: int
-    """Of arrival, over all probes."""
+    """Order of arrival, over all probes."""
     steps: Sequence[RawStep]
     offset_ns: int
     """How far the probe's clock was ahead."""
     times: list[int] = field(default_factory=list)
-    """When the steps ended, corrected: never falling, and never in front of an earlier step of the same
-    chart, or of the cause, that is held."""
+    """Corrected end times of the steps: never decreasing, and never before a held cause or a held earlier
+    step of the same chart."""
     due: list[int] | None = None
-    """When each should come, where that is not ``times``: a chart whose clock was set back is behind its
-    time."""
+    """When each step is due, if that differs from ``times``: a chart whose clock was set back is placed later
+    than its own times say."""
     first: int = 0
     reached_ns: int = NEVER_NS
-    """The latest time of this run and those of its lane in front of it."""
+    """The latest time in this run and the earlier runs of its lane."""
     each: int = STEP_BYTES
-    """Bytes that each step takes."""
+    """Size of each step in bytes."""
     bytes: int = field(init=False)
-    """What it takes, with those of its steps that were handed out and not let go of yet."""
+    """Memory use, including steps that were handed out but not released yet."""
 
     def __post_init__(self) -> None:
         self.bytes = len(self.steps) * self.each
@@ -55,22 +55,22 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Whether all of it was handed out."""
+        """Whether all steps were handed out."""
         return self.first == len(self.times)
 
     def let_go(self) -> int:
-        """Let go of the steps that were handed out, once they are half of all; return what they took."""
+        """Release the steps handed out, once they are half of all; return the bytes freed."""
         if 2 * self.first < len(self.times):
             return 0
         freed, self.bytes = self.bytes, (len(self.times) - self.first) * self.each
-        # Also once it is finished: others that arrived before it may be held for longer.
+        # Also when finished, because runs that arrived earlier may be held for longer.
         self.steps, self.times = self.steps[self.first :], self.times[self.first :]
         self.due = None if self.due is None else self.due[self.first :]
         self.first = 0
         return freed - self.bytes
 
     def due_times(self) -> Sequence[int]:
-        """Return when each step should come: when it ended, or the one that caused it if that was later."""
+        """Return when each step is due: at its end, or at that of its cause if that was later."""
         return self.times if self.due is None else self.due
 
 
@@ -79,17 +79,17 @@ class Lane:
     """The runs of one probe."""
 
     runs: dict[int, Run] = field(default_factory=dict)
-    """By their order."""
+    """Runs by their order."""
     fixed: int = -1
-    """The order of the last run that keeps its offset whatever becomes known."""
+    """Order of the last run whose offset is frozen."""
 
     def add(self, run: Run) -> None:
-        """Put a run behind the others."""
+        """Append a run."""
         self._place(run, reversed(self.runs.values()))
         self.runs[run.order] = run
 
     def correct(self, offset_ns: int) -> bool:
-        """Go by another offset, also for what is held; return whether anything moved."""
+        """Use another offset, also for held steps; return whether anything moved."""
         moving = [run for run in self.runs.values() if run.order > self.fixed]
         if all(run.offset_ns == offset_ns for run in moving):
             return False
@@ -102,7 +102,7 @@ class Lane:
         return True
 
     def _place(self, run: Run, before: Iterable[Run]) -> None:
-        """Give a run its times; ``before`` are those in front of it, the nearest first."""
+        """Compute the times of a run; ``before`` holds the runs before it, the nearest first."""
         times = [step[3] + step[4] - run.offset_ns for step in run.steps]
         reached_ns = NEVER_NS
         sorted_already = all(map(le, times, islice(times, 1, None)))
@@ -123,28 +123,28 @@ class Lane:
 
 
 class _Places:
-    """Finds the times of steps behind their causes and the earlier steps of their charts.
+    """Computes times that place steps after their causes and after earlier steps of their charts.
 
-    A step is due when it ended, or when its cause or the step before it is due if that is later: an effect
-    stands behind its cause, and what its chart did next behind the effect.
+    A step is due when it ended, or when its cause or the previous step is due if that is later: an effect
+    follows its cause, and the next steps of its chart follow the effect.
     """
 
     def __init__(self) -> None:
         self._floors: dict[int, int] = {}
-        """Where the last step of each chart stands, by the chart's serial."""
+        """Time of each chart's last step, by the chart's serial."""
         self._delays: dict[int, int] = {}
-        """When that was due, where it had to wait for a cause."""
+        """When that step was due, if it had to wait for a cause."""
         self._steps: dict[tuple[int, int], tuple[int, int]] = {}
-        """Where each step stands and when it was due, by chart and number."""
+        """Time of each step and when it was due, by chart and number."""
 
     def remember(self, run: Run) -> None:
-        """Take note of what is left of a run that has its times."""
+        """Record the remaining steps of a run whose times are computed."""
         dues = run.due_times()
         for place in range(run.first, len(run.times)):
             self._note(run.steps[place], run.offset_ns, run.times[place], dues[place])
 
     def give(self, run: Run) -> None:
-        """Give a run its times, and put its steps in their order."""
+        """Compute the times of a run, and sort its steps accordingly."""
         times: list[int] = []
         dues: list[int] = []
         for step in run.steps:
