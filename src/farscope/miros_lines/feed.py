@@ -23,7 +23,7 @@ def open_feed(url: str | Log | None, key: AnyKey, start_ns: int | None) -> Feed:
 
     Raises:
         BadUrl, LogUnavailable, LogRefused: they cannot be read.
-        KeyringError: there is no key to read them with.
+        KeyringError: there is no key to open the lines with.
         UsageError: ``start_ns`` names a past, or ``url`` is a log.
     """
     if start_ns is not None:

@@ -91,7 +91,7 @@ class Chart:
 
     @property
     def lost(self) -> int:
-        """Steps not received since it was first heard of; those after the last only after a goodbye."""
+        """Steps made since it was first heard of but not received; the final ones only after a goodbye."""
         if self._before < 0:
             return 0
         end = max(self._last, self.number) if self._ended else self._last

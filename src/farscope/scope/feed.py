@@ -49,7 +49,7 @@ def open_feed(
 
     Raises:
         BadUrl, LogUnavailable, LogRefused: it cannot be read.
-        KeyringError: there is no key to read it with.
+        KeyringError: there is no key to open the batches with.
         UsageError: ``since`` is invalid, or the wire format has no past.
     """
     if wire != BATCHES:

@@ -22,7 +22,7 @@ MAX_KEYS = 16
 
 @dataclass(slots=True)
 class ProbeSurvey:
-    """One probe according to the headers of its batches, which are not authenticated."""
+    """One probe according to the headers of its batches, which are not verified."""
 
     id: str
     """Its 16 bytes in hex."""

@@ -1,4 +1,4 @@
-"""The intake: sealed bytes in, new steps and accounts out. Pure: no I/O, and no clock of its own."""
+"""The intake: sealed bytes in, new steps and accounts out. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 

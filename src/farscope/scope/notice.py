@@ -56,7 +56,7 @@ INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
 ABOUT_THE_LOG = frozenset(
     {NoticeKind.LOG_UNAVAILABLE, NoticeKind.LOG_AVAILABLE, NoticeKind.LOG_REFUSED, NoticeKind.LOG_CUT}
 )
-"""Kinds of notice about the reading itself, dated by the moment it got there."""
+"""Kinds of notice about the reading itself, dated by the moment the scope noticed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,7 @@ class Scope:
 
         Raises:
             BadUrl, LogUnavailable, LogRefused: the log cannot be read.
-            KeyringError: there is no key to read it with.
+            KeyringError: there is no key to open the batches with.
             UsageError: ``since`` is invalid, or asks for the past of the lines format.
             ScopeError: the scope was entered before.
         """
@@ -182,7 +182,7 @@ class Scope:
 
     @property
     def untaken(self) -> int:
-        """Steps ``take`` could return at once; others may have arrived and still be in ordering."""
+        """Steps ``take`` could return at once; others may have arrived but are not in order yet."""
         return len(self._inbox)
 
     @contextmanager

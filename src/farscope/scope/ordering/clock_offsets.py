@@ -137,8 +137,8 @@ class Clocks:
     ) -> Iterator[Notice]:
         """Add a batch from the past, in the order of the log; both times are by the probe's clock."""
         probe = self._probe(probe_id, host)
-        # What waited in a spool was sent long before it was stored, and its place tells of the storing; but
-        # times of storing stand still while a clock that was set back catches up with itself.
+        # Batches from a spool were sent long before they were stored, and their place reflects the storing;
+        # but times of storing stand still while a clock that was set back catches up with itself.
         stamp_ns = stored_ns if sent_ns is None else max(sent_ns, stored_ns)
         self._order.take(probe_id, sent_ns if sent_ns is not None and probe.was_set_back else stamp_ns)
         if probe.live.offset_ns is None and self._order.settled(probe_id):

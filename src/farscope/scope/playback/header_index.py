@@ -1,6 +1,6 @@
 """Index of a recording's batches by probe and time, built from their headers in milliseconds.
 
-No key is needed, and headers are not authenticated: the index shows where to look, and the batches found
+No key is needed, and headers are not verified: the index shows where to look, and the batches found
 there are then opened.
 """
 

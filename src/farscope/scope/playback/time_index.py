@@ -103,7 +103,7 @@ class Seek:
         """Store the arguments, which are those of ``Scope``; nothing is read yet.
 
         Raises:
-            KeyringError: there is no key to read it with.
+            KeyringError: there is no key to open the batches with.
         """
         self._log = log
         self._since = since
@@ -122,7 +122,7 @@ class Seek:
         """Open the recording.
 
         Raises:
-            LogRefused: the file is not there, cannot be read, or is no recording.
+            LogRefused: the file does not exist, cannot be read, or is not a recording.
             UsageError: ``since`` is invalid.
         """
         self._file = RecordingFile(self._log.path)
@@ -247,7 +247,7 @@ class Seek:
     def _read(
         self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int, room: int
     ) -> Around:
-        """Return what frames of a probe tell, between which of its own times, in ``room`` bytes."""
+        """Read frames of a probe within ``room`` bytes; return their content and the own times it spans."""
         part, pulse = Around(), Pulse()
         steps: defaultdict[int, list[RawStep]] = defaultdict(list)
         seen: set[int] = set()
