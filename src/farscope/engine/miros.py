@@ -1,4 +1,4 @@
-"""Names that programs written for miros import, and that have another name here or are not needed."""
+"""Compatibility names for programs written for miros, which have another name here or are not needed."""
 
 from __future__ import annotations
 
@@ -20,27 +20,27 @@ __all__ = [
 HsmWithQueues = InstrumentedHsmEventProcessor = Hsm
 
 HsmTopologyException = ChartError
-"""What is raised about states that make no sense, among other things."""
+"""Raised for invalid states, among other errors."""
 
 
 class ActiveFabric:
-    """The fabric of the process, which nobody has to start: every instance stands for the same one."""
+    """The fabric of the process, which does not have to be started; all instances stand for the same one."""
 
     def start(self) -> None:
-        """Do nothing: a fabric has no threads of its own."""
+        """Do nothing: a fabric has no threads."""
 
     def is_alive(self) -> bool:
-        """Return that events can be published, which is always so."""
+        """Return True: events can always be published."""
         return True
 
     def stop(self) -> None:
-        """End all charts of the process that run by themselves; wait a second for the steps that run."""
-        running._end_all()  # noqa: SLF001 - what the end of the program does
+        """End all charts of the process that run by themselves; wait one second for running steps."""
+        running._end_all()  # noqa: SLF001 - same as at the end of the program
 
     def clear(self) -> None:
         """End all subscriptions."""
         process_fabric.clear()
 
-    def publish(self, event: Event, priority: int = PRIORITY) -> None:  # noqa: ARG002 - it changes no order
+    def publish(self, event: Event, priority: int = PRIORITY) -> None:  # noqa: ARG002 - it does not change the order
         """Put ``event`` in the queues of all charts that subscribed to its signal."""
         process_fabric.publish(event)

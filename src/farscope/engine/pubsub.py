@@ -11,68 +11,68 @@ from farscope.errors import ChartStopped, ForeignProcess, QueueFull
 from farscope.records.step import Cause
 
 PRIORITY = 1000
-"""The priority of an event that is published without one."""
+"""Default priority of a published event."""
 
 
 class Subscriber(Protocol):
-    """What a fabric delivers to."""
+    """A chart, as a fabric sees it."""
 
     @property
     def name(self) -> str:
         """Name of the chart, for messages."""
 
     def deliver(self, e: Event, cause: Cause | None, *, lifo: bool) -> None:
-        """Take an event; raises ``QueueFull`` or ``ChartStopped``."""
+        """Receive an event; raises ``QueueFull`` or ``ChartStopped``."""
 
 
 class Subscription(NamedTuple):
-    """One chart's wish for one signal."""
+    """The subscription of one chart to one signal."""
 
     subscriber: weakref.ref[Subscriber]
     lifo: bool
 
 
 Subscriptions = dict[int, Subscription]
-"""By the identity of the chart, in the order in which they subscribed; a chart that is freed takes its own
-out."""
+"""Subscriptions by the identity of the chart, in the order of subscribing; those of a chart that is freed are
+removed."""
 
 _NOBODY: Subscriptions = {}
 
 
 class Fabric:
-    """Knows who subscribed to what, and delivers what is published, on the publisher's thread.
+    """The publish/subscribe registry: delivers published events on the publisher's thread.
 
-    Charts use one fabric of the process unless they are given another, so that two assemblies in
-    one process, or two tests, need not hear each other. Charts are held weakly, and a chart that
-    stops is forgotten: a fabric has nothing to reset.
+    Charts use a shared fabric of the process unless they are given another, which keeps two assemblies in one
+    process, or two tests, separate. Charts are held weakly, and a stopped chart is removed, so a fabric never
+    has to be reset.
 
     All methods may be called at any moment: from any thread, and by a finalizer or a signal handler in the
-    middle of any of them. Every change is a single operation on a dict, and whoever reads one copies it in
-    one go.
+    middle of any of them. Every change is a single operation on a dict, and every reader copies the dict in a
+    single operation.
     """
 
     def __init__(self) -> None:
         self._by_signal: dict[int, Subscriptions] = {}
-        """A signal that was subscribed to once keeps its place here, possibly with nothing in it."""
+        """Subscriptions by signal; a signal that once had a subscription keeps its entry, possibly empty."""
 
     @property
     def subscriptions(self) -> int:
-        """How many there are: one for each chart and signal."""
+        """Number of subscriptions: one for each chart and signal."""
         return sum(map(len, list(self._by_signal.values())))
 
     def subscribe(self, subscriber: Subscriber, signal: int, *, lifo: bool = False) -> None:
         """Deliver events of ``signal`` to ``subscriber`` from now on.
 
-        Subscribing again changes to which end of the queue they go, and keeps the place in the order.
+        Subscribing again changes the end of the queue to which they go, and keeps the position in the order.
         """
         table = self._by_signal.setdefault(signal, {})
         key = id(subscriber)
-        # It is called before the identity can be another chart's.
+        # The callback runs before the identity can be reused by another chart.
         reference = weakref.ref(subscriber, lambda _: table.pop(key, None))
         table[key] = Subscription(reference, lifo)
 
     def unsubscribe(self, subscriber: Subscriber, signal: int) -> bool:
-        """Deliver no more events of ``signal``; return whether there was a subscription."""
+        """End the subscription to ``signal``; return whether there was one."""
         return self._by_signal.get(signal, {}).pop(id(subscriber), None) is not None
 
     def forget(self, subscriber: Subscriber) -> None:
@@ -82,7 +82,7 @@ class Fabric:
             table.pop(key, None)
 
     def subscribed(self, subscriber: Subscriber, signal: int, *, lifo: bool | None = None) -> bool:
-        """Tell whether ``subscriber`` gets events of ``signal``, at the given end if one is given."""
+        """Return whether ``subscriber`` receives events of ``signal``, at the given end if one is given."""
         known = self._by_signal.get(signal, _NOBODY).get(id(subscriber))
         return known is not None and lifo in (None, known.lifo)
 
@@ -92,12 +92,12 @@ class Fabric:
             table.clear()
 
     def publish(self, e: Event, cause: Cause | None = None) -> None:
-        """Deliver ``e`` to all who subscribed to its signal, in the order in which they subscribed.
+        """Deliver ``e`` to all subscribers of its signal, in the order in which they subscribed.
 
         Raises:
-            QueueFull: those subscribers whose policy is to raise had no room; all others have got it.
+            QueueFull: subscribers whose policy is to raise had no room; all others have received it.
             ForeignProcess: subscribers run in the process that this one was forked from; all others have
-            got it.
+                received it.
         """
         refused: list[QueueFull] = []
         foreign: list[ForeignProcess] = []
@@ -114,9 +114,9 @@ class Fabric:
             except ForeignProcess as error:
                 foreign.append(error)
             except ChartStopped:
-                # It ends at this moment, and with it its subscriptions.
+                # The chart is just ending, and its subscriptions end with it.
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever it is, all others get the event
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others receive the event
                 undelivered(subscriber, e, error)
         if foreign:
             raise foreign[0]
@@ -129,4 +129,4 @@ class Fabric:
 
 
 process_fabric = Fabric()
-"""The fabric of every chart that is given no other."""
+"""The fabric of every chart that is not given another one."""

@@ -1,4 +1,4 @@
-"""Attributes that several threads read and change: a chart's own, its caller's, other charts'."""
+"""Attributes shared between threads: a chart's own, its caller's and those of other charts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _lock_name = _LOCK
 
 
 class Shared(Generic[_Value]):
-    """Make an attribute of a class safe to use from any thread.
+    """A class attribute that is safe to use from any thread.
 
     ::
 
@@ -25,16 +25,17 @@ class Shared(Generic[_Value]):
             hits = Shared(int)
             names = Shared(list[str])
 
-        counter.hits = 5             # one read or one write needs nothing more
-        with locked(counter):        # what belongs together is put in a block
+        counter.hits = 5             # a single read or write needs nothing more
+        with locked(counter):        # operations that belong together go in a block
             counter.hits += 1
             counter.names.append("x")
 
-    While one thread is in such a block, all others that read or write any shared attribute of the same
-    object wait for its end. What is inside a value, like the items of a list, is only safe in a block.
+    While one thread is in such a block, other threads that read or write any shared attribute of the same
+    object wait until the block ends. The contents of a value, such as the items of a list, are only safe
+    inside a block.
 
     Args:
-        make: called without arguments for the value of each new object, at its first use.
+        make: called without arguments, at the first use in each object, to create the value.
     """
 
     def __init__(self, make: Callable[[], _Value]) -> None:
@@ -54,7 +55,7 @@ class Shared(Generic[_Value]):
         with locked(owner):
             values = owner.__dict__
             if self._name not in values:
-                # A finalizer that runs while the value is made may have made one, which then stays.
+                # A finalizer that runs while the value is created may have created one, which is then kept.
                 values.setdefault(self._name, self._make())
             value: _Value = values[self._name]
             return value
@@ -65,22 +66,22 @@ class Shared(Generic[_Value]):
 
 
 def locked(owner: Any) -> AbstractContextManager[Any]:
-    """Return the lock of an object's shared attributes, for a ``with`` block; a thread may nest such blocks.
+    """Return the reentrant lock of an object's shared attributes, for use in a ``with`` block.
 
-    Posting inside the block is safe: it never waits for another chart. Waiting for one is not.
+    Posting inside the block is safe, because it never waits for another chart. Waiting for a chart is not.
 
-    A finalizer or a signal handler runs on whatever thread it interrupts, which may be one that is in such a
-    block: it must leave what the block is about alone, and post an event instead.
+    A finalizer or a signal handler runs on the thread it interrupts, which may be inside such a block: it
+    must not touch the data that the block protects, and should post an event instead.
     """
     lock: AbstractContextManager[Any] | None = owner.__dict__.get(_lock_name)
     if lock is None:
-        # Of two threads that come here first, both get the lock that is kept.
+        # If two threads get here first at the same time, both receive the lock that is kept.
         lock = owner.__dict__.setdefault(_lock_name, threading.RLock())
     return lock
 
 
 def _use_other_locks() -> None:
-    # The parent's may be held by a thread that is not here to let go.
+    # The parent's locks may be held by a thread that does not exist here and cannot release them.
     global _lock_name  # noqa: PLW0603 - of all locks of this process
     _lock_name = f"{_LOCK}_{os.getpid()}"
 

@@ -1,4 +1,4 @@
-"""A count that needs no lock."""
+"""A lock-free counter."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from operator import length_hint
 
 
 class Tally:
-    """Counts what any thread, finalizer or signal handler may add at any moment, exactly.
+    """An exact counter that any thread, finalizer or signal handler may increment at any moment.
 
-    An addition takes one item from an iterator and a reading asks how many are left: each is a single call
-    that nothing can interrupt. A number that is read, increased and written back can be interrupted in
-    between, and a lock that guards it can be asked for twice by one thread.
+    An increment takes one item from an iterator, and a read asks how many are left: each is a single call
+    that cannot be interrupted. Reading, incrementing and writing back a number can be interrupted in between,
+    and a lock that guards it could be requested twice by one thread.
     """
 
     __slots__ = ("_left",)
@@ -20,10 +20,10 @@ class Tally:
         self._left = iter(range(sys.maxsize))
 
     def add(self) -> None:
-        """Count one more."""
+        """Increment the count by one."""
         next(self._left)
 
     @property
     def value(self) -> int:
-        """How many were counted."""
+        """The current count."""
         return sys.maxsize - length_hint(self._left)

@@ -1,1 +1,1 @@
-"""How charts are written down: states, handlers, declared classes and parts."""
+"""Chart definitions: states, handlers, declared classes, and charts built by parts."""

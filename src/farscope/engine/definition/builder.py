@@ -1,4 +1,4 @@
-"""Charts built by parts: states made of handlers, nested into one another."""
+"""Charts built by parts: states made of handlers and nested in one another."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
 
 
 class Blueprint:
-    """A state in the making."""
+    """A state under construction."""
 
     def __init__(self, factory: Factory, state: BuiltState) -> None:
         self._factory = factory
         self._state = state
 
     def catch(self, signal: int | str, handler: Callable[..., Any]) -> Self:
-        """Have ``handler`` called for ``signal``, with the chart and the event; return the blueprint.
+        """Register ``handler`` for ``signal``, called with the chart and the event; return the blueprint.
 
-        If the state catches the signal already, this handler takes the place of that one.
+        If the state already catches the signal, this handler replaces the previous one.
 
         Raises:
-            AlreadyStarted: the chart runs.
-            ChartBuildError: the handler cannot be called so, or there is no such signal.
+            AlreadyStarted: the chart was started.
+            ChartBuildError: the handler cannot be called with these arguments, or the signal does not exist.
         """
         Factory.refuse_change(self._factory)
         number = signal_of(signal)
@@ -37,7 +37,7 @@ class Blueprint:
         return self
 
     def to_method(self) -> BuiltState:
-        """Return the state: a target for transitions, and a parent for other states."""
+        """Return the state, which can be a target of transitions and a parent of other states."""
         return self._state
 
 
@@ -45,13 +45,13 @@ class Factory(ActiveObject):
     """A chart built by parts: ``create`` states that ``catch`` signals, and ``nest`` them.
 
     Args:
-        name: what the chart is called in traces; if it is None, one is made as for an ``ActiveObject``.
+        name: name of the chart in traces; if None, it is generated as for an ``ActiveObject``.
         instrumented: whether it records its steps; may be changed at any time.
-        threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
+        threaded: whether the chart runs on its own thread; otherwise its caller drives it like an ``Hsm``.
         options: see ``ActiveOptions``.
 
     Raises:
-        UsageError: the options make no sense, together or at all.
+        UsageError: an option or a combination of options is invalid.
     """
 
     __slots__ = ()
@@ -73,12 +73,12 @@ class Factory(ActiveObject):
         self._threaded = self._idle = threaded
 
     def create(self, state: str) -> Blueprint:
-        """Begin a state named ``state``, or go on with the one that was created by that name.
+        """Create a state named ``state``, or reopen the one already created under that name.
 
-        So a subclass redefines some of the states that its base class created, and leaves the rest.
+        This lets a subclass redefine some of the states that its base class created and keep the rest.
 
         Raises:
-            AlreadyStarted: the chart runs.
+            AlreadyStarted: the chart was started.
             ChartBuildError: the chart's class declares a state of that name.
         """
         Factory.refuse_change(self)
@@ -90,14 +90,14 @@ class Factory(ActiveObject):
         return Blueprint(self, built)
 
     def nest(self, state: Any, parent: Any) -> Self:
-        """Put ``state`` inside ``parent``, or outermost if that is None; return the chart.
+        """Nest ``state`` in ``parent``, or make it outermost if that is None; return the chart.
 
-        Both are what ``to_method`` returned, or names; the parent may also be a flat state function. A state
-        that was nested before lies where it is nested last.
+        Both are states returned by ``to_method``, or names; the parent may also be a flat state function. If
+        a state is nested more than once, the last call applies.
 
         Raises:
-            AlreadyStarted: the chart runs.
-            ChartBuildError: one is unknown, the state is declared inside another, or a loop would form.
+            AlreadyStarted: the chart was started.
+            ChartBuildError: one is unknown, the state is declared inside another, or a cycle would result.
         """
         Factory.refuse_change(self)
         built = self._built(state)
@@ -125,14 +125,14 @@ class Factory(ActiveObject):
         return self
 
     def to_code(self, state: Any) -> str:
-        """Return the text of a flat state function that does what ``state`` does, with the same spy lines.
+        """Return the source of a flat state function equivalent to ``state``, with the same spy lines.
 
-        It calls the handlers by their names; a lambda, or one of several handlers of one name in the state,
-        is called ``STATE_SIGNAL``. Besides them it uses ``spy_on``, ``return_status``, ``signals`` and the
-        state around it.
+        It calls the handlers by their names; a lambda, or one of several handlers with the same name in the
+        state, is called ``STATE_SIGNAL``. It also uses ``spy_on``, ``return_status``, ``signals`` and the
+        parent state.
 
         Raises:
-            ChartBuildError: the chart has no such state, or it was not nested yet.
+            ChartBuildError: the chart has no such state, or it has not been nested yet.
         """
         built = self._built(state)
         name = built.__name__
@@ -145,7 +145,7 @@ class Factory(ActiveObject):
         """Start the chart in ``initial_state``, given as a state or by name.
 
         Raises:
-            ChartBuildError: a state was created and never nested.
+            ChartBuildError: a state was created but never nested.
             AlreadyStarted: it was started before.
         """
         super().start_at(initial_state)
@@ -161,12 +161,12 @@ class Factory(ActiveObject):
         super()._prepare_start(target)
 
     def refuse_change(self) -> None:
-        """Raise ``AlreadyStarted`` if the chart was started: what it is made of is then fixed."""
+        """Raise ``AlreadyStarted`` if the chart was started: its states are then fixed."""
         if self._leaf is not None:
             raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
 
     def _take(self, outermost: BuiltState) -> None:
-        """Have states of a definition as this chart's own."""
+        """Add the states of a definition to this chart."""
         named = self._states.named
         for state in outermost.tree():
             name = state.__name__

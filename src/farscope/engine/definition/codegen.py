@@ -1,4 +1,4 @@
-"""The text of a flat state function that does what a state built by parts does."""
+"""Generates the source of a flat state function equivalent to a state built by parts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Handlers = Mapping[int, Callable[..., Any]]
 
 
 def flat_code(name: str, parent: str | None, handlers: Handlers, chart: object) -> str:
-    """Return the text of a state function named ``name``, inside ``parent`` or outermost if that is None.
+    """Return the source of a state function named ``name``, in ``parent`` or outermost if that is None.
 
-    It uses ``spy_on``, ``return_status``, ``signals``, the parent and the handlers by their names.
-    ``chart`` is the one whose own methods are called as such.
+    It refers to ``spy_on``, ``return_status``, ``signals``, the parent and the handlers by their names.
+    Handlers that are methods of ``chart`` are called as methods.
     """
     function = _identifier(name)
     branches: list[str] = []
-    # What is done about all other signals is asked last.
+    # The handler of all other signals is checked last.
     for signal in sorted(handlers, key=lambda signal: signal == OTHERWISE):
         branches.append(f"    {'elif' if branches else 'if'} {_condition(signal)}:")
         branches.append(f"        status = {_call(function, signal, handlers, chart)}")
@@ -49,7 +49,7 @@ def _condition(signal: int) -> str:
 
 
 def _member(name: str) -> str:
-    """Return how to get a signal by its name: as an attribute if that can be written."""
+    """Return the lookup of a signal on ``signals``: an attribute access where possible."""
     hidden = name.startswith("_") or hasattr(Signals, name)
     return f".{name}" if _can_be_written(name) and not hidden else f".append({name!r})"
 
@@ -65,7 +65,7 @@ def _call(function: str, signal: int, handlers: Handlers, chart: object) -> str:
         arguments = "chart, e"
     alike = [other for other in handlers.values() if getattr(other, "__name__", "") == name]
     if not _can_be_written(name) or any(other != handler for other in alike):
-        # A lambda, or one of several of one name: called after what it is for.
+        # A lambda, or one of several handlers with the same name: named after its state and signal.
         what = "otherwise" if signal == OTHERWISE else signals.name_for_signal(signal)
         name = _identifier(f"{function}_{what}")
     return f"{name}({arguments})"
@@ -76,7 +76,7 @@ def _can_be_written(name: str) -> bool:
 
 
 def _identifier(name: str) -> str:
-    """Return ``name``, or something like it that can be the name of a function."""
+    """Return ``name``, or something similar that is a valid function name."""
     if _can_be_written(name):
         return name
     word = re.sub(r"\W", "_", name)

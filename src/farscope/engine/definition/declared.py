@@ -1,4 +1,4 @@
-"""Charts by declaration: a class that names its states and what they do about signals."""
+"""Declared charts: classes that name their states and the reactions to signals."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from farscope.errors import ChartBuildError, NotAState
 
 
 class Chart(Factory):
-    """A chart declared by its class: every instance is a chart of its own.
+    """A chart declared by its class; every instance is a separate chart.
 
     ::
 
@@ -34,20 +34,20 @@ class Chart(Factory):
                 self.scribble(f"again with {e.payload}")
                 return self.outer
 
-    Reactions are methods, also to a subclass that overrides them. What the class declares is checked
-    when it is defined. Instances share what they learn of their steps, and nothing else.
+    Reactions are methods, and a subclass may override them. The declarations of a class are checked when it
+    is defined. Instances share only their cached steps.
 
     Args:
-        name: what the chart is called in traces; if it is None, its class's name and a number.
+        name: name of the chart in traces; if None, its class's name and a number.
         instrumented: whether it records its steps; may be changed at any time.
-        threaded: whether the chart runs on its own thread; if not, its caller drives it like an ``Hsm``.
+        threaded: whether the chart runs on its own thread; otherwise its caller drives it like an ``Hsm``.
         options: see ``ActiveObject`` and ``ChartOptions``.
     """
 
     _outermost: ClassVar[tuple[State, ...]] = ()
-    """The declared states that are in no other, in their order."""
+    """The declared states that are not nested in another, in their order."""
     _learnt: ClassVar[tuple[States, Memo] | None] = None
-    """States and runs as all charts of this very class know them."""
+    """The states and the step cache shared by all charts of exactly this class."""
     _may_await: ClassVar[bool] = False
     """Whether reactions may be coroutine functions."""
 
@@ -63,7 +63,7 @@ class Chart(Factory):
                     f"rename the attribute: {name}_ = State({name!r})",
                     state=name,
                 )
-        # All classes it is made of, so that one may be made of several declared ones.
+        # All base classes, so that a class may inherit from several declared ones.
         inherited = (value for base in reversed(cls.__mro__) for value in vars(base).values())
         cls._outermost = tuple(
             dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
@@ -76,18 +76,18 @@ class Chart(Factory):
         """Start the chart in ``initial_state``, or where its class says.
 
         Raises:
-            ChartBuildError: none is given, and the class does not say; or what ``Factory.start_at`` raises.
+            ChartBuildError: none is given, and the class does not declare one; or as ``Factory.start_at``.
             AlreadyStarted: it was started before.
         """
         super().start_at(initial_state)
 
     def create(self, state: str) -> Blueprint:
-        """Begin a state that only this chart has; it raises what ``Factory.create`` raises."""
+        """Create a state that only this chart has; raises the same errors as ``Factory.create``."""
         self._have_own_states()
         return super().create(state)
 
     def nest(self, state: Any, parent: Any) -> Self:
-        """Put a state into this chart only; it raises what ``Factory.nest`` raises."""
+        """Nest a state in this chart only; raises the same errors as ``Factory.nest``."""
         self._have_own_states()
         return super().nest(state, parent)
 
@@ -98,7 +98,7 @@ class Chart(Factory):
         super()._prepare_start(self._initial() if target is None else target)
 
     def _name_after(self, _goal: KnownState) -> str:
-        # Its class has a name of its own, which tells more than a state's.
+        # The name of its class says more than that of a state.
         return self._name
 
     def _have_own_states(self) -> None:
@@ -119,7 +119,7 @@ class Chart(Factory):
 
 
 class DeclaredStates(States):
-    """The states of all charts of a class, known from the beginning; safe in any thread."""
+    """The states shared by all charts of a class, known from the beginning; thread-safe."""
 
     def __init__(self, cls: type[Chart], states: dict[str, State]) -> None:
         super().__init__()
@@ -137,7 +137,7 @@ class DeclaredStates(States):
         return self._whole
 
     def starts_at(self, goal: KnownState | None) -> dict[int, Any]:
-        """Return what was learned about starts in a state."""
+        """Return the cached starts in a state."""
         return self._starts.setdefault(goal, {})
 
     def release(self, chart: Any) -> None:
@@ -161,7 +161,7 @@ def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
     """Return all states by name.
 
     Raises:
-        ChartBuildError: what is declared about one of them makes no sense.
+        ChartBuildError: the declaration of one of them is invalid.
     """
     states: dict[str, State] = {}
     for state in (state for root in roots for state in root.tree()):
@@ -181,10 +181,10 @@ def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
 
 
 def _check_starts(cls: type[Chart]) -> None:
-    """Make sure that a class says one place where its charts start, or none.
+    """Check that a class declares at most one state in which its charts start.
 
     Raises:
-        ChartBuildError: it says several.
+        ChartBuildError: it declares several.
     """
     starts = [state for state in cls._outermost if state.starts]
     if len(starts) > 1:

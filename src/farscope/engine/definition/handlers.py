@@ -1,4 +1,4 @@
-"""How the engine calls what users write: every handler as a function of the chart and the event."""
+"""Adapters for user functions: the engine calls every handler with the chart and the event."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from farscope.engine.event import Event
 from farscope.errors import ChartBuildError
 
 Call = Callable[[Any, Event], Any]
-"""A handler in the one way the engine calls it: with the chart and the event; returns a status."""
+"""A handler as the engine calls it: with the chart and the event; returns a status."""
 
 
 class Settling:
-    """An answer that has to be awaited, and what to make of it then.
+    """An answer that must be awaited, and the function that processes it.
 
-    It begins nothing by itself, so where nobody can await it, it can be closed like a coroutine.
+    It starts nothing by itself, so where it cannot be awaited, it can be closed like a coroutine.
     """
 
     __slots__ = ("_answer", "_then")
@@ -26,28 +26,28 @@ class Settling:
         self._then = then
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        """Wait for the answer; return what is made of it."""
+        """Wait for the answer; return the processed result."""
         return self._then((yield from self._answer.__await__()))
 
     def close(self) -> None:
-        """Give up an answer that nobody is going to await."""
+        """Discard an answer that will not be awaited."""
         if inspect.iscoroutine(self._answer):
             self._answer.close()
 
 
 def unbound(fn: Any, chart: Any) -> Any:
-    """Return ``fn``, but the function behind it if it is a method of ``chart``."""
+    """Return ``fn``, or its underlying function if it is a bound method of ``chart``."""
     return fn.__func__ if inspect.ismethod(fn) and fn.__self__ is chart else fn
 
 
 def name_of(fn: Any) -> str:
-    """Return the name a state shows."""
+    """Return the display name of a state."""
     name = getattr(fn, "__name__", None)
     return name if isinstance(name, str) else repr(fn)
 
 
 def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
-    """Return ``fn`` so that it can be called with the chart and the event.
+    """Return ``fn`` adapted to be called with the chart and the event.
 
     Functions take both; bound methods take the event alone, or both.
 
@@ -62,7 +62,7 @@ def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
         )
     if inspect.ismethod(fn) and takes(fn, 1):
         if fn.__self__ is chart:
-            # Kept unbound, so that what a chart remembers does not keep the chart alive.
+            # Kept unbound, so that the step cache does not keep the chart alive.
             return fn.__func__
         return lambda _chart, e: fn(e)
     if takes(fn, 2):
@@ -75,17 +75,17 @@ def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
 
 
 def wants_event(fn: Callable[..., Any]) -> bool:
-    """Tell whether ``fn`` is to be called with the chart and the event, rather than with the chart alone."""
+    """Return whether to call ``fn`` with the chart and the event, rather than with the chart alone."""
     code = getattr(fn, "__code__", None)
     behind = getattr(fn, "__wrapped__", None)
     if code is not None and code.co_flags & inspect.CO_VARARGS and callable(behind):
-        # A decorator's function takes anything; what it hands on, the one behind it has to take.
+        # A decorator's wrapper accepts anything; the wrapped function has to accept what it passes on.
         return wants_event(behind) or not takes(behind, 1)
     return takes(fn, 2)
 
 
 def takes(fn: Callable[..., Any], count: int) -> bool:
-    """Tell whether ``fn`` can be called with that many arguments."""
+    """Return whether ``fn`` can be called with that many arguments."""
     code = getattr(fn, "__code__", None)
     if code is not None and not inspect.ismethod(fn):
         few = code.co_argcount - len(fn.__defaults__ or ())
@@ -97,6 +97,6 @@ def takes(fn: Callable[..., Any], count: int) -> bool:
     except TypeError:
         return False
     except ValueError:
-        # A callable written in C that does not tell its arguments: only calling it can show.
+        # A callable written in C without a signature: only calling it can show.
         return count == 2
     return True

@@ -1,4 +1,4 @@
-"""Declared reactions, made into the handlers that the engine calls: one plain function for each."""
+"""Compiles declared reactions into the handlers that the engine calls: one plain function each."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
 
 ANONYMOUS = "_"
-"""The name of functions that are not to be called or overridden by name; a class may have many."""
+"""Name of functions that cannot be called or overridden by name; a class may have many."""
 
 
 class Clause(NamedTuple):
-    """One way in which a state may answer a signal."""
+    """One declared reaction of a state to a signal."""
 
     function: Callable[..., Any] | None = None
-    """The user's, of the chart, or of the chart and the event; None for an arrow alone."""
+    """The user's function of the chart, or of the chart and the event; None for a bare transition."""
     to: Any = None
-    """Where it leads whatever the function does; None if the function's result tells."""
+    """The target, whatever the function does; None if the function's result determines it."""
     guard: Callable[[Any, Event], object] | None = None
 
     @property
@@ -30,7 +30,7 @@ class Clause(NamedTuple):
         return self.function is not None and inspect.iscoroutinefunction(self.function)
 
     def for_chart(self, kind: type) -> Clause:
-        """Return the clause as charts of a class have it, which may override the function as a method."""
+        """Return the clause for charts of a class, which may override the function as a method."""
         function = self.function
         name = getattr(function, "__name__", ANONYMOUS)
         if name == ANONYMOUS or not any(vars(base).get(name) is function for base in kind.__mro__):
@@ -57,7 +57,7 @@ def checked_guard(function: Any, state: str) -> Call:
     """Return ``function`` as a guard: a function of the chart and the event.
 
     Raises:
-        ChartBuildError: it takes neither the chart alone nor the chart and the event, or has to be awaited.
+        ChartBuildError: it takes neither the chart alone nor the chart and the event, or must be awaited.
     """
     if inspect.iscoroutinefunction(function):
         raise _guard_awaits(function, state)
@@ -65,12 +65,12 @@ def checked_guard(function: Any, state: str) -> Call:
 
 
 def of_two(function: Callable[..., Any]) -> Call:
-    """Return ``function``, of the chart or of the chart and the event, as one of both."""
+    """Return ``function``, of the chart or of the chart and the event, as a function of both."""
     return function if wants_event(function) else lambda chart, _e: function(chart)
 
 
 def handler_of(clauses: Sequence[Clause], state: str) -> Call:
-    """Return the handler that asks ``clauses`` in their order; the event is refused if all of them refuse."""
+    """Return the handler that tries ``clauses`` in order; the event is refused if all of them refuse."""
     asked = [(clause.guard, _unguarded(clause, state)) for clause in clauses]
     guard, handler = asked[0]
     if len(asked) > 1:
@@ -102,7 +102,7 @@ def _guarded(guard: Callable[[Any, Event], object], handler: Call, state: str) -
 
 
 def _is_yes(answer: object, guard: Callable[..., Any], state: str) -> bool:
-    """Whether an answer that counts as true is one: a coroutine is true whatever it would have said."""
+    """Return whether a truthy answer is valid: a coroutine is truthy whatever it would return."""
     if not inspect.isawaitable(answer):
         return True
     if inspect.iscoroutine(answer):
@@ -170,7 +170,7 @@ def _deciding(function: Call, state: str) -> Call:
 
 
 def _deciding_alone(function: Callable[[Any], Any], state: str) -> Call:
-    # Written out again rather than wrapped: a call more would be a tenth of the whole step.
+    # Duplicated rather than wrapped: an additional call would cost a tenth of the whole step.
     def decide(chart: Any, _e: Event) -> int:
         target = function(chart)
         if target is None:

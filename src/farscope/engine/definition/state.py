@@ -1,4 +1,4 @@
-"""States declared where a chart is defined: nested as they are drawn, reactions as decorated functions."""
+"""Declared states: nested with ``with`` blocks, with decorated functions as reactions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from farscope.engine.event import (
 from farscope.errors import ChartBuildError
 
 Target = BuiltState | None
-"""What a reaction returns: where to go, or None to stay, which is a hook."""
+"""The result of a reaction: the target state, or None to stay (a hook)."""
 
 Reacting = (
     Callable[[Any], Target]
@@ -41,7 +41,7 @@ Choosing = (
     | Callable[[Any, Event], Awaitable[BuiltState]]
 )
 Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
-"""Says whether the reaction may have the event."""
+"""A function that decides whether a reaction handles the event."""
 
 _Reacting = TypeVar("_Reacting", bound=Reacting)
 _Acting = TypeVar("_Acting", bound=Acting)
@@ -55,19 +55,19 @@ class _Drawing(threading.local):
 
 
 _drawing = _Drawing()
-"""The states whose ``with`` blocks this thread is in, the innermost last."""
+"""The states whose ``with`` blocks this thread is inside, innermost last."""
 
 
 class State(BuiltState):
-    """A state that belongs to a definition, and so to every chart of that definition.
+    """A state of a definition, shared by every chart of that definition.
 
-    States made inside the ``with`` block of a state are nested in it. The class body of a ``Chart``
-    gives each the name of its attribute; elsewhere a state is given a name.
+    States created inside the ``with`` block of a state are nested in it. In the class body of a ``Chart``
+    each is named after its attribute; elsewhere a state must be given a name.
 
     Args:
-        name: what it shows, if not the name of its attribute.
-        initial: whether the state around it leads here at once, or, of an outermost state, whether
-            the chart starts here.
+        name: display name; by default the name of its attribute.
+        initial: whether this is the initial state of its parent or, for an outermost state, whether the chart
+            starts here.
 
     """
 
@@ -80,15 +80,15 @@ class State(BuiltState):
         self.nested = True
         self.children: list[State] = []
         self.clauses: dict[int, list[Clause]] = {}
-        """What was declared, by signal; ``handlers`` is made of it."""
+        """The declared clauses by signal, from which ``handlers`` is built."""
         self.initials: list[Any] = []
-        """Initial states and initial functions declared in it; more than one makes no sense."""
+        """Initial states and initial functions declared in it; more than one is an error."""
         self.starts = initial
-        """Whether a chart of which this is an outermost state starts here."""
+        """Whether a chart starts here, if this is one of its outermost states."""
         self.unfinished = 0
-        """How often ``on`` was called without a target and did not decorate a function."""
+        """Number of calls of ``on`` without a target that have not decorated a function."""
         self.definition = ""
-        """The finished class it belongs to; nothing can be added to it then."""
+        """Name of the finished class it belongs to; nothing can be added to the state after that."""
         if _drawing.around:
             outer = _drawing.around[-1]
             self.parent = outer
@@ -118,17 +118,18 @@ class State(BuiltState):
     ) -> Callable[[Any], Any]:
         """React to signals, given as ``signals.NAME`` or by name.
 
-        It decorates the reaction: a function of the chart and the event, or of the chart alone, that
-        returns the state to go to, or None to stay. With ``to`` the way is known and drawn, the
-        function only acts and returns nothing, and there need be none: ``a.on("GO", to=b)``.
+        It decorates the reaction: a function of the chart and the event, or of the chart alone, that returns
+        the target state, or None to stay. With ``to`` the target is fixed and drawn in diagrams; the function
+        only acts and returns nothing, and may be omitted: ``a.on("GO", to=b)``.
 
-        With ``guard`` the reaction has the event only if that function, of the chart or of the chart and
-        the event, says so. Several guarded reactions to one signal are asked in the order in which they
-        are written; if all refuse, the event goes to the state around this one.
+        With ``guard`` the reaction handles the event only if that function, of the chart or of the chart and
+        the event, returns true. Several guarded reactions to one signal are tried in the order in which they
+        are written; if all refuse, the event goes to the parent state.
 
         Raises:
-            ChartBuildError: the signal belongs to the engine, the function cannot be called so, it
-                can never be asked because one before it has no guard, or the guard has to be awaited.
+            ChartBuildError: the signal is one of the engine's own, the function cannot be called with these
+                arguments, it can never be reached because one before it has no guard, or the guard must be
+                awaited.
         """
         numbers = tuple(_signal(name, self._called) for name in names)
         if not numbers:
@@ -158,21 +159,21 @@ class State(BuiltState):
         return react
 
     def otherwise(self, function: _Reacting) -> _Reacting:
-        """React to all signals to which neither this state nor one inside reacts; decorates like ``on``."""
+        """React to all signals not handled by this state or one inside it; a decorator like ``on``."""
         return self._declare(OTHERWISE, function)
 
     def entry(self, function: _Acting) -> _Acting:
-        """Act when the state is entered; decorates a function of the chart, or of chart and event."""
+        """Act when the state is entered; decorates a function of the chart, or of the chart and the event."""
         return self._declare(ENTRY_SIGNAL, function)
 
     def exit(self, function: _Acting) -> _Acting:
-        """Act when the state is left; decorates a function of the chart, or of chart and event."""
+        """Act when the state is exited; decorates a function of the chart, or of the chart and the event."""
         return self._declare(EXIT_SIGNAL, function)
 
     def initial(self, function: _Choosing) -> _Choosing:
-        """Decide at each entry which state inside to go to; decorates a function that returns that state.
+        """Choose the initial state at each entry; decorates a function that returns a state inside this one.
 
-        Where it is always the same one, write ``State(initial=True)`` there.
+        If it is always the same state, declare that one with ``State(initial=True)``.
         """
         self._add_initial(function, Clause(checked_function(function, self._called)))
         return function
@@ -184,7 +185,7 @@ class State(BuiltState):
             yield from child.tree()
 
     def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:
-        """Return the handlers by signal, with the reactions that the class of ``chart`` overrides."""
+        """Return the handlers by signal, including the reactions that the class of ``chart`` overrides."""
         kind = chart if isinstance(chart, type) else type(chart)
         name = self.__name__
         return {
@@ -193,13 +194,13 @@ class State(BuiltState):
         }
 
     def targets_of(self, signal: int) -> tuple[str, ...]:
-        """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` tell."""
+        """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` say."""
         known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
         return tuple(to if isinstance(to, str) else name_of(to) for to in known)
 
     @property
     def _called(self) -> str:
-        # In a class body the attribute, and with it the name, comes after all reactions.
+        # In a class body the attribute, and so the name, is assigned after all reactions.
         return self.__name__ or "without a name so far"
 
     def _declare(self, number: int, function: _Any) -> _Any:
@@ -207,7 +208,7 @@ class State(BuiltState):
         return function
 
     def _add_initial(self, initial: Any, clause: Clause) -> None:
-        """Add where to go from here; a second one is refused with the whole class, when all have names."""
+        """Add an initial transition; a second one is rejected with the whole class, once all have names."""
         if not self.initials or self.definition:
             self._add((INIT_SIGNAL,), clause)
         self.initials.append(initial)

@@ -1,4 +1,4 @@
-"""States: what a chart knows about its own, whether written as flat functions or built by parts."""
+"""A chart's knowledge of its states, whether written as flat functions or built by parts."""
 
 from __future__ import annotations
 
@@ -20,41 +20,42 @@ from farscope.errors import ChartBuildError, NoStatus, NotAState
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 
 MAX_DEPTH = 1_000
-"""States inside one another; more than this is taken for a chain of parents that never ends."""
+"""Maximum nesting depth; anything deeper is treated as an endless chain of parents."""
 
 MAX_STATES = 1_000
-"""States that a chart knows beside those it was built of. At one more, as in a chart whose handlers make a
-new function for each transition, it forgets all that it does not rest in and all that was learned of steps;
-what comes by again is asked for its parent once more. From then on watchers are told of no more states."""
+"""Maximum number of states that a chart knows in addition to those it was built from. Beyond it, as in a
+chart whose handlers create a new function for each transition, the chart forgets all states in which it does
+not rest and all cached steps; a state that is used again is asked for its parent once more. From then on no
+more states are reported to watchers."""
 
 OTHERWISE = 0
-"""Stands among a built state's handlers for every signal of the user's that has none of its own."""
+"""Key, in a built state's handlers, of the handler for all user signals without a specific one."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def spy_on(state: _Function) -> _Function:
-    """Mark a function or method as a state function, and return that very function.
+    """Mark a function or method as a state function, and return it unchanged.
 
-    Every state is seen whether or not it is marked; the mark says so to the reader.
+    Every state is recorded whether or not it is marked; the mark is for the reader.
     """
     state.__dict__["is_state"] = True
     return state
 
 
 def top(_chart: Any, *_: Any) -> int:
-    """The outside of all states: what an outermost state function names as its parent."""
+    """The root of all states: an outermost state function names it as its parent."""
     return IGNORED
 
 
 class BuiltState:
-    """A state made of parts: a name, handlers by signal, and the state around it.
+    """A state made of parts: a name, handlers by signal, and a parent state.
 
-    It can be called like a flat state function, and be a target or a parent like one.
+    Like a flat state function, it can be called, and used as a target or a parent.
     """
 
     shared = False
-    """Whether many charts have the state, so that no chart may change it."""
+    """Whether the state is shared by many charts, so that no chart may change it."""
 
     __slots__ = ("__name__", "__weakref__", "handlers", "nested", "parent")
 
@@ -62,7 +63,7 @@ class BuiltState:
         self.__name__ = name
         self.handlers: dict[int, Callable[..., Any]] = {}
         self.parent: object = None
-        """The state around it, or None for an outermost one; known once ``nested`` is true."""
+        """The parent state, or None for an outermost one; valid once ``nested`` is true."""
         self.nested = False
 
     def __repr__(self) -> str:
@@ -86,12 +87,12 @@ class BuiltState:
         yield self
 
     def targets_of(self, signal: int) -> tuple[str, ...]:  # noqa: ARG002 - a handler's code does not tell
-        """Return the names of the states that ``signal`` leads to, as far as they are known beforehand."""
+        """Return the names of the states that ``signal`` leads to, as far as they are known in advance."""
         return ()
 
 
 class Template(BuiltState):
-    """A state of many charts, to which each chart gives handlers and a parent of its own."""
+    """A state shared by many charts, each of which supplies its handlers and parent."""
 
     shared = True
 
@@ -104,7 +105,7 @@ class Template(BuiltState):
 
 
 def state_method_template(name: str) -> Template:
-    """Make a state for ``register_signal_callback`` and ``register_parent``; outermost without the latter."""
+    """Make a state for ``register_signal_callback`` and ``register_parent``; outermost by default."""
     return Template(name)
 
 
@@ -117,7 +118,7 @@ class State:
         self, fn: Any, name: str, parent: State | None, call: Call, handlers: dict[int, Call] | None
     ) -> None:
         self.fn = fn
-        """What the user calls the state: target of transitions."""
+        """The state as the user refers to it, for example as a target of transitions."""
         self.name = name
         self.parent = parent
         """None for an outermost state."""
@@ -125,14 +126,14 @@ class State:
         self.handlers = handlers
         """Handlers by signal; None for a flat function, which may act on any signal."""
         self.roots: dict[int, Any] = {}
-        """What was learned about steps that begin in this state, by signal: see ``memo``."""
+        """The cached steps that begin in this state, by signal: see ``step_cache``."""
 
     def is_called(self, state: object) -> bool:
-        """Tell whether a user means this state by ``state``: its function or its name."""
+        """Return whether ``state``, a function or a name given by a user, refers to this state."""
         return state in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn
 
     def call_for(self, signal: int) -> Call | None:
-        """Return what to call with an event of ``signal``; None if the state cannot act on it."""
+        """Return the handler for an event of ``signal``; None if the state does not react to it."""
         if self.handlers is None:
             return self.call
         call = self.handlers.get(signal)
@@ -142,28 +143,28 @@ class State:
 
 
 class States:
-    """The states of one chart, as far as they came by; a step asks here for targets and parents."""
+    """The states of one chart discovered so far; steps look up targets and parents here."""
 
     def __init__(self) -> None:
         self._by_key: dict[Hashable, State] = {}
         self.known = 0
-        """How many states were found so far: it grows as a chart of flat functions comes by."""
+        """Number of states found so far: it grows as a chart of flat functions reaches new states."""
         self.named: dict[str, BuiltState] = {}
-        """Built states that may be named by a string."""
+        """Built states that can be referred to by name."""
         self.moved: dict[BuiltState, Any] = {}
-        """Shared states that this chart nests somewhere, and where."""
+        """Shared states that this chart nests itself, with their parents."""
         self.forgot = False
-        """Whether there came to be so many that some were forgotten."""
+        """Whether the number of states grew so large that some were forgotten."""
         self.caught: dict[str, dict[int, Callable[..., Any]]] = {}
-        """Handlers that this chart gives to states that are made for many, by state and signal."""
+        """Handlers that this chart supplies for states shared by many charts, by state and signal."""
 
     def resolve(self, chart: Any, target: Any, asker: str) -> State:
-        """Return the state that ``target`` means, with all states around it.
+        """Return the state to which ``target`` refers, with all its ancestors.
 
         Raises:
-            NotAState: it means none; ``asker`` names who asked.
-            ChartBuildError: its parents never end.
-            NoStatus: a state function does not tell its parent.
+            NotAState: it is not a state; ``asker`` names the state that asked.
+            ChartBuildError: its chain of parents never ends.
+            NoStatus: a state function does not name its parent.
         """
         try:
             known = self._by_key.get(target)
@@ -178,7 +179,7 @@ class States:
         around: State | None = None
         fn = self.named.get(target, target) if isinstance(target, str) else target
         if fn in self._by_key:
-            # Known by itself, and now by its name.
+            # Already known as a state, and now also by name.
             return self._by_key.setdefault(target, self._by_key[fn])
         while True:
             if fn in chain:
@@ -212,11 +213,11 @@ class States:
         return around
 
     def are_too_many(self) -> bool:
-        """Tell whether some must be forgotten."""
+        """Return whether some states must be forgotten."""
         return len(self._by_key) > MAX_STATES + 2 * len(self.named)
 
     def forget_all_but(self, leaf: State | None) -> None:
-        """Forget all states but those that a chart which rests in ``leaf`` is in, and all about steps."""
+        """Forget all states except ``leaf`` and its ancestors, and all cached steps."""
         self.forgot = True
         kept: dict[Hashable, State] = {}
         while leaf is not None:
@@ -239,11 +240,11 @@ class States:
         return state
 
     def starts_at(self, goal: State | None) -> dict[int, Any]:  # noqa: ARG002 - for shared states
-        """Return what was learned about starts in a state: nothing, because a chart starts once."""
+        """Return the cached starts in a state: none, because a chart starts only once."""
         return {}
 
     def around(self, built: BuiltState) -> Any:
-        """Return the state around ``built`` in this chart, as the user wrote it; None if it is outermost."""
+        """Return the parent of ``built`` in this chart, as the user wrote it; None if it is outermost."""
         return self.moved.get(built, built.parent)
 
     def _parent_of(self, chart: Any, fn: Any) -> Any:
@@ -275,7 +276,7 @@ class States:
         return parent
 
     def release(self, chart: Any) -> None:
-        """Forget what was learned about steps, and hold methods of ``chart`` without it."""
+        """Forget the cached steps, and hold methods of ``chart`` without keeping it alive."""
         for state in self._by_key.values():
             state.roots.clear()
             state.fn = unbound(state.fn, chart)
@@ -288,7 +289,7 @@ class States:
 
     def structure(self) -> ChartStructure:
         """Return states and reactions, as far as they are known."""
-        # Lists are made in one go; the chart's thread may find states meanwhile.
+        # Lists are created in a single operation; the chart's thread may find states in the meantime.
         states = {state.fn: state for state in list(self._by_key.values())}
         infos: dict[str, StateInfo] = {}
         reactions: dict[Reaction, None] = {}
@@ -307,14 +308,14 @@ class States:
         parent = self.around(built)
         infos.setdefault(name, StateInfo(name, name_of(parent) if parent is not None else ""))
         for signal in self.caught.get(name, built.handlers):
-            # What a state does about all other signals has no signal to be drawn with.
+            # The reaction to all other signals has no signal with which it could be drawn.
             if signal != OTHERWISE:
                 for target in built.targets_of(signal) or ("",):
                     reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
 
 
 def is_top(fn: object) -> bool:
-    """Tell whether ``fn`` is what lies around an outermost state: any chart's ``top``."""
+    """Return whether ``fn`` is the parent of an outermost state: any chart's ``top``."""
     return getattr(fn, "__func__", fn) is top
 
 

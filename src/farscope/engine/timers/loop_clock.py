@@ -1,4 +1,4 @@
-"""The clock of charts that run on an event loop: timers are the loop's own."""
+"""The clock of charts that run on an event loop, based on the loop's timers."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from farscope.errors import ChartError, ForeignProcess, Invariant
 class LoopClock:
     """A clock that follows an event loop's time and fires on the loop's thread.
 
-    It belongs to the loop that its first chart is started on, or that runs when it is used before. A loop
-    with a time of its own, as tests have them, has its charts' timers along.
+    It belongs to the loop on which its first chart is started, or to the running loop if it is used before
+    that. With a custom loop clock (as in tests), timers follow that clock.
 
-    Only the loop's own callbacks use the schedule; whoever adds or removes a timer leaves a note, so that
-    it may be done at any moment, from any thread.
+    Only the loop's own callbacks process the schedule; adding or removing a timer only leaves a note there,
+    so it may be done at any moment, from any thread.
     """
 
     def __init__(self) -> None:
         self._schedule = Schedule()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
-        """Of the process that the loop belongs to."""
+        """Id of the process to which the loop belongs."""
         self._alarm: asyncio.TimerHandle | None = None
         self._called = False
-        """Whether the loop was called to look at the timers, and has not looked yet."""
+        """Whether the loop has been asked to check the timers and has not done so yet."""
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
-        """The loop it belongs to.
+        """The loop to which the clock belongs.
 
         Raises:
-            ChartError: it belongs to none yet, and none runs here.
+            ChartError: it does not belong to a loop yet, and none is running.
             ForeignProcess: in a forked child, while the loop is the parent's.
         """
         if self._loop is None:
@@ -48,7 +48,7 @@ class LoopClock:
         return self._own()
 
     def follow(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Belong to ``loop``, unless it belongs to one already.
+        """Bind the clock to ``loop``, unless it already belongs to a loop.
 
         Raises:
             ForeignProcess: in a forked child, while the loop it belongs to is the parent's.
@@ -70,17 +70,17 @@ class LoopClock:
         return self._loop
 
     def serve(self, chart: Served) -> None:
-        """Take note of a chart: nothing is needed for it."""
+        """Do nothing: this clock needs nothing for a chart."""
 
     def now_ns(self) -> int:
         """Return the loop's time in nanoseconds."""
         return round(self.loop.time() * NANOSECONDS)
 
     def add(self, timer: Timer, first_ns: int) -> None:
-        """Have ``timer`` fire at ``first_ns``, and then in step with it.
+        """Make ``timer`` fire at ``first_ns``, and then periodically from that time.
 
         Raises:
-            ChartError: the loop was closed: nothing will fire any more.
+            ChartError: the loop was closed, so no timer will fire any more.
         """
         loop = self.loop
         self._schedule.add(timer, first_ns)
@@ -93,20 +93,20 @@ class LoopClock:
             ) from error
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        """Stop ``timer`` from firing again; a call in progress continues."""
         if self._schedule.remove(timer) and self._loop is not None and self._pid == os.getpid():
-            # Of a loop that is closed nothing is left to be tidied up.
+            # A closed loop needs no clean-up.
             with contextlib.suppress(RuntimeError):
                 self._call(self._loop)
 
     def _call(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Have the loop look at the timers; raise ``RuntimeError`` if it is closed."""
+        """Ask the loop to check the timers; raise ``RuntimeError`` if it is closed."""
         if not self._called or loop.is_closed():
             self._called = True
             loop.call_soon_threadsafe(self._set_alarm)
 
     def _set_alarm(self) -> None:
-        # First, so that who adds a timer from here on calls again.
+        # Reset first, so that a timer added from here on triggers another call.
         self._called = False
         if self._alarm is not None:
             self._alarm.cancel()

@@ -1,4 +1,4 @@
-"""What is due when: the heap of timers behind every clock. It knows no thread and no time of its own."""
+"""The heap of timers used by every clock, independent of threads and of any time source."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from farscope.errors import ChartError
 NANOSECONDS = 1_000_000_000
 
 MIN_PERIOD_S = 0.0001
-"""The shortest period a timer may have; a shorter one this process could not keep up with."""
+"""Shortest period of a timer; the process could not keep up with a shorter one."""
 
 MAX_PERIOD_S = 100 * 365 * 86_400.0
-"""The longest one; beyond it some clocks of an operating system cannot wait."""
+"""Longest period of a timer; the clocks of some operating systems cannot wait longer."""
 
 _numbers = itertools.count(1)
 _log = logging.getLogger("farscope")
 
 
 class Timer:
-    """Something to be done at a time, once or again and again in step with the first time.
+    """An action to be performed at a given time, once or periodically from that time on.
 
     Args:
-        fire: what to do; called by the clock on the thread of all its timers, so it must be short.
-        period_s: seconds from one time to the next.
-        times: how often at all; 0 for ever.
+        fire: the action; called by the clock on the thread of all its timers, so it must be short.
+        period_s: seconds between two calls.
+        times: total number of calls; 0 for no limit.
 
     Raises:
-        ChartError: the period or the number of times makes no sense.
+        ChartError: the period or the number of calls is invalid.
     """
 
     __slots__ = ("fire", "left", "live", "number", "period_ns")
@@ -47,34 +47,34 @@ class Timer:
         if times < 0 or times != int(times):
             raise ChartError(f"a timer cannot run {times!r} times", "give a whole number; 0 means for ever")
         self.number = next(_numbers)
-        """Tells the timer from every other of the process."""
+        """Unique number of the timer in the process."""
         self.fire = fire
         self.period_ns = round(period_s * NANOSECONDS)
         self.left: int | None = int(times) or None
-        """How often it will still fire; None for ever."""
+        """Remaining number of calls; None for no limit."""
         self.live = True
-        """False once it has fired for the last time or was removed."""
+        """False after it has fired for the last time or was removed."""
 
     def count(self) -> None:
-        """Take note that it fires once."""
+        """Count one call."""
         if self.left is not None:
             self.left -= 1
             self.live = self.left > 0
 
     def forget(self) -> None:
-        """Let go of what it was to do."""
+        """Release the action."""
         self.fire = _nothing
 
 
 def _nothing(_timer: Timer) -> None:
-    """Fire a timer that was removed."""
+    """Do nothing: the action of a removed timer."""
 
 
 def fire(timer: Timer) -> None:
-    """Make ``timer`` do what it is for; what that raises is reported, because other timers wait behind it."""
+    """Perform the action of ``timer``; errors are logged, because other timers are waiting."""
     try:
         timer.fire(timer)
-    except Exception:  # noqa: BLE001 - whatever it is, it is reported
+    except Exception:  # noqa: BLE001 - whatever it is, it is logged
         _log.exception("timer %d raised", timer.number)
 
 
@@ -83,79 +83,79 @@ class Served(Protocol):
 
     @property
     def at_rest(self) -> bool:
-        """Whether no step runs and nothing waits."""
+        """Whether no step runs and no event waits."""
 
     @property
     def steps_made(self) -> int:
-        """How many steps it has recorded."""
+        """Number of steps it has recorded."""
 
 
 class Clock(Protocol):
-    """What makes timers fire.
+    """A clock, which makes timers fire.
 
     All its methods may be called from any thread, and by a finalizer or a signal handler in the middle of
     any of them, so none may wait for a lock.
     """
 
     def serve(self, chart: Served) -> None:
-        """Take note, without keeping it alive, that ``chart`` runs by this clock."""
+        """Register ``chart`` as using this clock, without keeping it alive."""
 
     def now_ns(self) -> int:
-        """Return the present time in nanoseconds, from a beginning of the clock's own."""
+        """Return the current time in nanoseconds since an arbitrary start."""
 
     def add(self, timer: Timer, first_ns: int) -> None:
-        """Have ``timer`` fire at ``first_ns`` for the first time."""
+        """Make ``timer`` fire at ``first_ns`` for the first time."""
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more; one that fires at this moment goes on. Twice changes nothing."""
+        """Stop ``timer`` from firing again; a call in progress continues. No effect if already removed."""
 
 
 class Schedule:
-    """Timers by the time they are due.
+    """Timers ordered by the time at which they are due.
 
-    ``add``, ``remove`` and the number of timers may be used at any moment: by any thread, and by a
-    finalizer or a signal handler in the middle of any of these methods. Each leaves a note in one step. The
-    rest belongs to the one thread that makes the timers fire, and reads the notes.
+    ``add``, ``remove`` and ``len`` may be used at any moment: by any thread, and by a finalizer or a signal
+    handler in the middle of any of these methods. ``add`` and ``remove`` leave a note in a single operation.
+    All other methods belong to the one thread that makes the timers fire and reads the notes.
 
-    Due times are the first one plus whole periods, so lateness never adds up: a timer that is late by
-    several periods fires for each of them.
+    Due times are the first one plus whole periods, so lateness never accumulates: a timer that is late by
+    several periods fires once for each of them.
     """
 
     def __init__(self) -> None:
         self._new: deque[tuple[int, int, Timer]] = deque()
-        """What was added since the heap was looked at last."""
+        """Timers added since the heap was last processed."""
         self._heap: list[tuple[int, int, Timer]] = []
         self._order = itertools.count()
         self._removals = Tally()
         self._swept = 0
-        """How many removals have left nothing in the heap any more."""
+        """Number of removed timers that are no longer in the heap."""
 
     def __len__(self) -> int:
-        """Return how many timers are still to fire."""
-        # One that goes from the notes to the heap meanwhile is seen in either or both.
+        """Return the number of timers that have yet to fire."""
+        # A timer that moves from the notes to the heap in the meantime is seen in one or both.
         return len({timer.number for _, _, timer in (*list(self._new), *list(self._heap)) if timer.live})
 
     @property
     def has_new(self) -> bool:
-        """Whether timers were added since ``next_ns`` or ``take`` was called last."""
+        """Whether timers were added since ``next_ns`` or ``take`` was last called."""
         return bool(self._new)
 
     def add(self, timer: Timer, due_ns: int) -> None:
-        """Put ``timer`` in; of those due at the same time the one added first fires first."""
+        """Add ``timer``; of timers due at the same time, the one added first fires first."""
         self._new.append((due_ns, next(self._order), timer))
 
     def remove(self, timer: Timer) -> bool:
-        """Take ``timer`` out; return whether so many were by now that ``next_ns`` should make room."""
+        """Remove ``timer``; return whether so many were removed that ``next_ns`` should free their room."""
         if not timer.live:
             return False
         timer.live = False
-        # The heap keeps the timer for a while; what its post is about need not wait for that.
+        # The heap keeps the timer for a while, but the objects its post refers to are released now.
         timer.forget()
         self._removals.add()
         return self._removed() * 2 > len(self._heap) + len(self._new)
 
     def next_ns(self) -> int | None:
-        """Return when the next timer is due; None if there is none."""
+        """Return the time at which the next timer is due; None if there is none."""
         self._sort_in()
         heap = self._heap
         while heap and not heap[0][2].live:
@@ -164,7 +164,7 @@ class Schedule:
         return heap[0][0] if heap else None
 
     def take(self, now_ns: int) -> tuple[Timer, int] | None:
-        """Return the timer that is due first and when it was, and put it in again if it is to repeat.
+        """Return the timer that is due first with its due time, and add it again if it repeats.
 
         None if nothing is due by ``now_ns``.
         """

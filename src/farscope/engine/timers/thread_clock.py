@@ -1,4 +1,4 @@
-"""The clock that charts run by: one thread for all timers of the process."""
+"""The default clock of charts: one thread for all timers of the process."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer
 from farscope.records.fork_hooks import at_fork
 
 LINGER_S = 0.1
-"""How long the thread stays when no timer is left: a chart that sets one timer after another would
-otherwise start a thread for each."""
+"""How long the thread stays alive when no timer is left; otherwise a chart that sets one timer after another
+would start a thread for each."""
 
 THREAD_NAME = "farscope timers"
 
 _NEVER_NS = 1 << 63
-"""Later than anything is due."""
+"""A time later than any due time."""
 
 
 class ThreadClock:
-    """A clock that follows the machine's monotonic one; its thread lives only while timers do.
+    """A clock that follows the machine's monotonic clock; its thread exists only while timers do.
 
-    The thread is a daemon and calls nothing but what timers are for: the posts they make. Setting the
-    machine's date changes nothing. After a fork the child has no timers: they are the parent's.
+    The thread is a daemon and calls only the timers' actions, which post events. Setting the machine's date
+    has no effect. After a fork the child has no timers, because they belong to the parent.
     """
 
     def __init__(self) -> None:
         self._forget()
 
     def serve(self, chart: Served) -> None:
-        """Do nothing: this clock waits for no chart."""
+        """Do nothing: this clock does not wait for charts."""
 
     def now_ns(self) -> int:
         """Return the machine's monotonic time in nanoseconds."""
         return time.monotonic_ns()
 
     def add(self, timer: Timer, first_ns: int) -> None:
-        """Have ``timer`` fire at ``first_ns``, and then in step with it."""
+        """Make ``timer`` fire at ``first_ns``, and then periodically from that time."""
         if self._pid != os.getpid():
-            # This process was forked by something that does not say so.
+            # This process was forked without running fork hooks.
             self._forget()
         self._schedule.add(timer, first_ns)
         if self._claim.acquire(blocking=False):
@@ -49,7 +49,7 @@ class ThreadClock:
             self._ring()
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more; one that fires at this moment goes on."""
+        """Stop ``timer`` from firing again; a call in progress continues."""
         if self._schedule.remove(timer):
             self._ring()
 
@@ -62,7 +62,7 @@ class ThreadClock:
             raise
 
     def _ring(self) -> None:
-        # When it rings already, and the thread has not heard it yet, one ring is enough.
+        # If a wake-up is already pending, one is enough.
         with contextlib.suppress(RuntimeError):
             self._bell.release()
 
@@ -78,16 +78,16 @@ class ThreadClock:
             next_ns = schedule.next_ns()
             if next_ns is None and lingered:
                 claim.release()
-                # Who added a timer before that could not begin another thread for it.
+                # A timer added before this point could not start another thread.
                 if not (schedule.has_new and claim.acquire(blocking=False)):
                     return
             lingered = next_ns is None
             self._sleep_until(next_ns)
 
     def _sleep_until(self, next_ns: int | None) -> None:
-        """Sleep until a timer is due or the bell rings; without a timer, linger."""
-        # Who adds a timer does so before it looks at how long this thread sleeps. So either it rings, or
-        # its timer is seen here.
+        """Sleep until a timer is due or the thread is woken; without a timer, wait ``LINGER_S``."""
+        # A timer is added before the caller checks how long this thread sleeps. So either the caller wakes
+        # it, or the timer is seen here.
         self._sleeps_until_ns = _NEVER_NS if next_ns is None else next_ns
         if not self._schedule.has_new:
             left_s = LINGER_S if next_ns is None else (next_ns - time.monotonic_ns()) / NANOSECONDS
@@ -98,15 +98,16 @@ class ThreadClock:
         self._pid = os.getpid()
         self._schedule = Schedule()
         self._claim = threading.Lock()
-        """Held by who begins the thread, and then by the thread to its end."""
+        """Held by the caller that starts the thread, and then by the thread until its end."""
         self._bell = threading.Lock()
-        """Free while it rings for the thread."""
+        """Unlocked to wake the thread."""
         self._bell.acquire()
         self._sleeps_until_ns = 0
-        """When the thread means to wake; 0 while it is awake."""
+        """Time until which the thread sleeps; 0 while it is awake."""
 
 
 process_clock = ThreadClock()
-"""The clock of every chart that is given no other. It has nothing to reset: timers end with their charts."""
+"""The clock of every chart that is not given another one. It never has to be reset: timers end with their
+charts."""
 
 at_fork(in_child=process_clock._forget)  # noqa: SLF001 - the module's own clock

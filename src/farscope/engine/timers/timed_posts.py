@@ -17,23 +17,25 @@ _claims = itertools.count(1)
 
 
 class Addressee(Served, Protocol):
-    """What timed posts are posted to."""
+    """The chart that receives timed posts."""
 
     def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool) -> None:
-        """Take an event with a claim that is redeemed when it is handled; raises as ``deliver`` does."""
+        """Receive an event with a claim that is redeemed when it is handled; raises as ``deliver`` does."""
 
     def _drop_cancelled(self) -> None:
-        """Take out of the queue what was cancelled."""
+        """Remove cancelled posts from the queue."""
 
 
 class TimedPosts:
-    """Timed posts that are still to come or wait to be handled, by id.
+    """The timed posts of a chart that are still to come or wait to be handled, by id.
 
     May be used at any moment: from any thread, and by a finalizer or a signal handler in the middle of any of
-    these methods. The chart is held weakly: one that nobody holds any more gets no more posts, and goes.
+    these methods. The chart is held weakly: one that is no longer referenced receives no more posts and is
+    freed.
 
-    Each post that is made carries a claim. Whoever takes it from ``_waiting``, the chart that is about to
-    handle the event or who cancels it, has it: so a cancelled event is never handled, wherever it is by then.
+    Each post carries a claim, which only one caller can take from ``_waiting``: the chart that is about to
+    handle the event, or the caller that cancels it. So a cancelled event is never handled, wherever it is by
+    then.
     """
 
     __slots__ = ("_chart", "_clock", "_pending", "_waiting")
@@ -42,18 +44,18 @@ class TimedPosts:
         self._chart = weakref.ref(chart)
         self._clock = clock
         self._pending: dict[int, tuple[Timer, int]] = {}
-        """By id: what is still to fire, and its signal."""
+        """By id: the timer that is still to fire, and its signal."""
         self._waiting: dict[int, tuple[int, int]] = {}
-        """By claim: id and signal of what was posted and is not handled yet."""
+        """By claim: id and signal of a post that has not been handled yet."""
         clock.serve(chart)
 
     def __len__(self) -> int:
         return len(self._pending)
 
     def arm(self, e: Event, period_s: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
-        """Post ``e`` in step with the clock, and return the id to cancel it by.
+        """Post ``e`` periodically, and return the id for cancelling it.
 
-        The step that arms it, if any, is the cause of each post.
+        The step that sets it up, if any, is the cause of each post.
         """
         here = per_thread.cell.here
         post = _Post(e, None if here is None else here.cause(), lifo, self)
@@ -62,7 +64,7 @@ class TimedPosts:
         chart = self._chart()
         if chart is None:
             raise Invariant("a chart that is gone makes a timed post")
-        # A chart that goes without being stopped takes with it what its posts are about.
+        # A chart that is freed without being stopped releases what its posts refer to.
         post.chart = weakref.ref(chart, lambda _: clock.remove(timer))
         begin_ns = clock.now_ns()
         self._pending[timer.number] = timer, e.signal
@@ -79,27 +81,27 @@ class TimedPosts:
         return timer.number
 
     def parts(self) -> tuple[Clock, dict[int, tuple[Timer, int]], dict[int, tuple[int, int]]]:
-        """Return the clock, what is to come, and what waits."""
+        """Return the clock, the pending posts, and the waiting ones."""
         return self._clock, self._pending, self._waiting
 
     def redeem(self, claim: int) -> bool:
-        """Take the claim of an event that is about to be handled; return whether it was not cancelled."""
+        """Take the claim of an event that is about to be handled; return False if it was cancelled."""
         return self._waiting.pop(claim, None) is not None
 
     def is_waiting(self, claim: int) -> bool:
-        """Tell whether the event with that claim may still be handled."""
+        """Return whether the event with that claim may still be handled."""
         return claim in self._waiting
 
     def cancel(self, number: int) -> bool:
-        """End the timed post of that id; return whether anything of it was still to come or to be handled."""
+        """Cancel the timed post with that id; return whether any of its posts was pending or waiting."""
         timer, _ = self._pending.pop(number, (None, 0))
         if timer is not None:
             self._clock.remove(timer)
         return self._withdraw(number) or timer is not None
 
     def cancel_signal(self, signal: int) -> int:
-        """End all timed posts of a signal; return how many there were."""
-        # A list of keys is made in one go; one of pairs could be interrupted.
+        """Cancel all timed posts of a signal; return how many there were."""
+        # A list of keys is created in a single operation; a list of pairs could be interrupted.
         numbers = {
             number for number in list(self._pending) if self._pending.get(number, (None, 0))[1] == signal
         }
@@ -110,13 +112,13 @@ class TimedPosts:
         return sum(self.cancel(number) for number in numbers)
 
     def cancel_all(self) -> None:
-        """End all of them."""
+        """Cancel all timed posts."""
         for number in list(self._pending):
             self.cancel(number)
         self._waiting.clear()
 
     def _withdraw(self, number: int) -> bool:
-        """Take back the claims of a timed post that wait; return whether there were any."""
+        """Withdraw the waiting claims of a timed post; return whether there were any."""
         waiting = self._waiting
         caught = False
         for claim in list(waiting):
@@ -129,7 +131,7 @@ class TimedPosts:
 
 
 class _Post:
-    """What a timer does for a chart: called, it posts once."""
+    """The action of a chart's timer: each call posts once."""
 
     __slots__ = ("_cause", "_clock", "_e", "_lifo", "_pending", "_waiting", "chart", "timer")
 
@@ -140,7 +142,7 @@ class _Post:
         self._e = e
         self._cause = cause
         self._lifo = lifo
-        # Not the posts themselves: these two lead to no chart.
+        # The ``TimedPosts`` itself is not kept: these two do not refer to the chart.
         self._clock, self._pending, self._waiting = posts.parts()
 
     def __call__(self, timer: Timer) -> None:
@@ -149,21 +151,21 @@ class _Post:
             if chart is not None:
                 self.make(chart)
         except QueueFull:
-            # There is no poster to raise it to; the chart has counted it and tells its watchers.
+            # There is no poster to raise it to; the chart has counted it and reports it to its watchers.
             pass
         except (ChartStopped, ForeignProcess):
             self._clock.remove(timer)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails and not the clock
+        except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails, not the clock
             undelivered(chart, self._e, error)
         if not timer.live:
-            # What it was about goes with its last post.
+            # The objects it refers to are released with its last post.
             timer.forget()
 
     def make(self, chart: Addressee) -> None:
-        """Post once; raises what the chart raises."""
+        """Post once; raises the chart's errors."""
         timer, pending = self.timer, self._pending
         claim = next(_claims)
-        # In this order, and cancelling takes the other one: one of the two sees what the other did.
+        # Cancelling uses the opposite order, so that one of the two always sees what the other did.
         self._waiting[claim] = timer.number, self._e.signal
         mine = pending.get(timer.number) if timer.live else pending.pop(timer.number, None)
         try:
