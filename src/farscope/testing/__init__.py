@@ -1,1 +1,1 @@
-"""For tests of charts and logs: a clock that stands still, assertions on steps, waiting, log conformance."""
+"""Test support for charts and logs: a virtual clock, assertions on steps, waiting, and log conformance."""

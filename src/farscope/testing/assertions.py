@@ -1,4 +1,4 @@
-"""Trace assertions: what charts must have done, here or anywhere, compared line by line.
+"""Trace assertions: compare what local or remote charts did with the expected lines.
 
 ::
 
@@ -23,10 +23,10 @@ from farscope.records.text import stripped
 from farscope.testing.waiting import PATIENCE_S
 
 SHOWN_LINES: Final = 20
-"""Trace lines a failure of ``assert_in_order`` shows of what came instead; of more, the newest."""
+"""Maximum number of actual trace lines that a failure of ``assert_in_order`` shows, newest ones preferred."""
 
 LATE_STEPS: Final = 10_000
-"""Steps that ``assert_in_order`` still looks through when its time is over, because they had come before."""
+"""Number of already received steps that ``assert_in_order`` still searches after its timeout."""
 
 
 class Traced(Protocol):
@@ -44,47 +44,47 @@ class Spied(Protocol):
 
 
 class Taken(Protocol):
-    """A ``Scope``, or what else gives steps in the order in which they happened."""
+    """A ``Scope``, or anything else that returns steps in the order in which they happened."""
 
     def take(self, timeout_s: float, limit: int, /) -> list[Step]:
-        """Return at most so many of the steps that have come, after at most so many seconds."""
+        """Return at most ``limit`` received steps, after at most ``timeout_s`` seconds."""
 
 
 def assert_trace(chart: Traced | str, expected: str | Iterable[str]) -> None:
-    """Require that a trace is exactly this one.
+    """Assert that a trace consists of exactly the expected lines.
 
     Args:
-        chart: a chart, a ``ForeignHsm``, or the text of a trace. A chart with a thread must be at rest.
-        expected: trace lines, with time stamps or without, as one text or one by one.
+        chart: a chart, a ``ForeignHsm``, or the text of a trace. A chart with a thread must be idle.
+        expected: trace lines, with or without time stamps, as one string or as separate lines.
 
     Raises:
-        AssertionError: with the differences, ``-`` for what is missing and ``+`` for what is there instead.
+        AssertionError: shows the differences, with ``-`` for missing and ``+`` for unexpected lines.
     """
     _compare("trace", _lines(expected), _lines(chart if isinstance(chart, str) else chart.trace()))
 
 
 def assert_spy(chart: Spied | Iterable[str], expected: str | Iterable[str]) -> None:
-    """Require that a spy is exactly this one; arguments and failure are those of ``assert_trace``."""
+    """Assert that a spy consists of exactly the expected lines; arguments and errors as ``assert_trace``."""
     found = chart if isinstance(chart, Iterable) else chart.spy()
     _compare("spy", _lines(expected), _lines(found))
 
 
 def assert_in_order(scope: Taken, expected: str | Iterable[str], timeout_s: float = PATIENCE_S) -> list[Step]:
-    """Take steps until these trace lines have come in this order, from whichever charts and machines.
+    """Take steps until the expected trace lines have arrived in order, from any charts and machines.
 
-    Other steps may come before, between and after them; those after the last line are left in the scope.
+    Other steps may occur before, between and after them; those after the last line are left in the scope.
 
     Args:
         scope: an entered ``Scope``.
-        expected: trace lines, with time stamps or without, as one text or one by one.
-        timeout_s: seconds for all of them together.
+        expected: trace lines, with or without time stamps, as one string or as separate lines.
+        timeout_s: total timeout for all lines, in seconds.
 
     Returns:
-        The steps that left the expected lines, as many as there are lines.
+        The steps that produced the expected lines, one for each line.
 
     Raises:
-        AssertionError: a line did not come in time; tells which, and what came since the one before.
-        LogRefused: the log cannot be read any more.
+        AssertionError: a line did not arrive in time; names it and shows what arrived since the previous one.
+        LogRefused: the log can no longer be read.
     """
     deadline = time.monotonic() + timeout_s
     missing = deque(_lines(expected))
@@ -93,7 +93,7 @@ def assert_in_order(scope: Taken, expected: str | Iterable[str], timeout_s: floa
     late = 0
     while missing:
         left_s = deadline - time.monotonic()
-        # One by one: what comes behind the last line is left for whoever takes next.
+        # One at a time, so that steps after the last line stay in the scope.
         taken = scope.take(max(0.0, left_s), 1)
         late += left_s <= 0
         if late > LATE_STEPS or (late and not taken):

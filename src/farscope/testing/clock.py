@@ -1,4 +1,4 @@
-"""A clock that stands still until a test moves it."""
+"""A virtual clock that advances only when a test tells it to."""
 
 from __future__ import annotations
 
@@ -13,44 +13,44 @@ from farscope.errors import UsageError
 from farscope.testing.waiting import PATIENCE_S
 
 LOOK_S = 0.0002
-"""Pause between two looks at charts that are still busy: about what a few steps take."""
+"""Pause between two checks of charts that are still busy, in seconds: about the duration of a few steps."""
 
 
 class VirtualClock:
-    """Give it to charts, ``Factory("door", clock=clock)``, and ``advance`` it: no test sleeps.
+    """A clock for tests: pass it to charts, ``Factory("door", clock=clock)``, and ``advance`` it; no test sleeps.
 
-    Timed posts are made on the thread that advances the clock, in the order in which they are due, and
-    between two of them the clock waits until all charts that run by it are at rest. So a run has one
-    outcome, also when charts with threads of their own set new timers in their handlers.
+    Timed posts are made on the thread that advances the clock, in the order in which they are due. After
+    each post, the clock waits until all charts that use it are idle. A run is therefore deterministic,
+    even if charts with their own threads set new timers in their handlers.
     """
 
     def __init__(self) -> None:
         self._advancing = threading.RLock()
-        """Held while a timer fires: of several threads that advance the clock one goes after the other."""
+        """Held while a timer fires, so that threads advancing the clock take turns."""
         self._schedule = Schedule()
         self._now_ns = 0
         self._charts: dict[int, weakref.ref[Served]] = {}
-        """By identity; a chart that is freed takes itself out, at whatever moment."""
+        """Charts by identity; a freed chart removes itself, at any time."""
 
     @property
     def now(self) -> float:
-        """Seconds since the clock's beginning."""
+        """Seconds since the clock was created."""
         return self._now_ns / NANOSECONDS
 
     @property
     def pending(self) -> int:
-        """How many timers are still to fire."""
+        """Number of timers that have yet to fire."""
         return len(self._schedule)
 
     def advance(self, seconds: float) -> int:
-        """Let ``seconds`` pass, and return how many timed posts became due.
+        """Advance the clock by ``seconds``, and return how many timed posts became due.
 
-        Charts that their caller drives are driven here, so what their handlers raise is raised here.
+        Charts driven by their caller are driven here, so exceptions from their handlers are raised here.
 
         Raises:
-            UsageError: time would run backwards, a handler moves the clock its own chart waits for, or a
-                chart on an event loop has something to do, and this is the loop's thread.
-            AssertionError: a chart with a thread did not come to rest in ``PATIENCE_S`` seconds.
+            UsageError: ``seconds`` is negative, a handler advances the clock its own chart waits for, or a
+                chart on an event loop has pending work and this is called on the loop's thread.
+            AssertionError: a chart with a thread did not become idle within ``PATIENCE_S`` seconds.
         """
         if seconds < 0:
             raise UsageError(f"a clock cannot advance by {seconds!r} seconds", "time runs forwards only")
@@ -68,11 +68,11 @@ class VirtualClock:
         return fired
 
     def settle(self) -> None:
-        """Return when all charts that run by this clock are at rest; time stands still."""
+        """Wait until all charts that use this clock are idle, without advancing the time."""
         deadline = time.monotonic() + PATIENCE_S
         before: object = None
-        # A look at one chart after the other can miss an event that goes round behind it. If none has
-        # made a step between two looks that found all of them at rest, they were all at rest at once.
+        # Checking charts one after the other can miss an event posted to a chart already checked. If two
+        # checks find all charts idle and no chart made a step in between, all were idle at the same time.
         while (now := self._steps_made()) is None or now != before:
             if time.monotonic() >= deadline:
                 raise AssertionError(f"some of {sorted(map(repr, self._served()))} did not come to rest")
@@ -81,20 +81,20 @@ class VirtualClock:
             before = now
 
     def serve(self, chart: Served) -> None:
-        """Wait for ``chart`` from now on, as long as anybody holds it."""
+        """Wait for ``chart`` from now on, as long as it is referenced."""
         charts, key = self._charts, id(chart)
         charts[key] = weakref.ref(chart, lambda _: charts.pop(key, None))
 
     def now_ns(self) -> int:
-        """Return the nanoseconds since the clock's beginning."""
+        """Return the nanoseconds since the clock was created."""
         return self._now_ns
 
     def add(self, timer: Timer, first_ns: int) -> None:
-        """Have ``timer`` fire when the clock is advanced to ``first_ns``."""
+        """Schedule ``timer`` to fire when the clock is advanced to ``first_ns``."""
         self._schedule.add(timer, first_ns)
 
     def remove(self, timer: Timer) -> None:
-        """Have ``timer`` fire no more."""
+        """Cancel ``timer``."""
         self._schedule.remove(timer)
 
     def _fire_next(self, end_ns: int) -> bool:
@@ -112,7 +112,7 @@ class VirtualClock:
         return [chart for chart in alive if chart is not None]
 
     def _steps_made(self) -> dict[int, int] | None:
-        """Return how many steps each chart has made; None if one is not at rest."""
+        """Return how many steps each chart has made; None if any chart is not idle."""
         made: dict[int, int] = {}
         for chart in self._served():
             if isinstance(chart, Hsm) and not (Hsm.threaded.__get__(chart) or chart.at_rest):

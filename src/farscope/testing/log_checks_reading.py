@@ -1,4 +1,4 @@
-"""Checks of what readers of a log are promised. Each is independent of the others."""
+"""Independent checks of the log contract for readers."""
 
 from __future__ import annotations
 

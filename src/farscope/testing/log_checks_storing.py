@@ -1,4 +1,4 @@
-"""Checks of what is promised about stored batches and their writers. Each is independent of the others."""
+"""Independent checks of the log contract for stored batches and writers."""
 
 from __future__ import annotations
 

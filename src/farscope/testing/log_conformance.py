@@ -1,4 +1,4 @@
-"""What every log has to do, as checks anybody can run against their own.
+"""Conformance checks of the log contract, which you can run against your own log.
 
 ::
 
@@ -9,8 +9,8 @@
     def test_conformance(check):
         check(LogUnderTest(make_log))
 
-``make_log()`` returns a log at an address nobody has used yet. A check that fails raises ``PromiseBroken``
-with the promise of ``farscope.logs.base`` in its words. No test framework is needed.
+``make_log()`` returns a log at an unused address. A failing check raises ``PromiseBroken``, which states
+the violated rule of the contract in ``farscope.logs.base``. No test framework is needed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CHECKS: Final[tuple[Check, ...]] = (
 
 
 def check_log(make_log: Callable[[], Log], *, grain_ns: int = 1_000_000, patience_s: float = 20.0) -> None:
-    """Run every check; raises ``PromiseBroken`` at the first that fails, naming it."""
+    """Run every check; the first failure raises ``PromiseBroken``, which names the check."""
     subject = LogUnderTest(make_log, grain_ns=grain_ns, patience_s=patience_s)
     for check in CHECKS:
         try:

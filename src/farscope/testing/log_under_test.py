@@ -1,4 +1,4 @@
-"""A log under test, and the words its checks are written in."""
+"""A log under test, and the helper functions used by the conformance checks."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from farscope.errors import FarscopeError, LogRefused
 from farscope.logs.base import Log, LogReader, LogWriter, Position
 
 APPEND_S: Final = 30.0
-"""How long an append may take before a check fails; far beyond what any log needs."""
+"""How long an append may take before a check fails, in seconds; far longer than any log needs."""
 
 
 class PromiseBroken(AssertionError):
-    """A log does not do what ``farscope.logs.base`` promises."""
+    """A log violates the contract in ``farscope.logs.base``."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogUnderTest:
-    """A way to make fresh logs, and what to know of their kind."""
+    """A function that makes fresh logs, and the properties of their kind."""
 
     make_log: Callable[[], Log]
-    """Returns a log at an address of its own, still unwritten."""
+    """Returns an unwritten log at a unique address."""
 
     grain_ns: int = 1_000_000
-    """How finely the log tells times apart: RabbitMQ knows whole seconds."""
+    """Time resolution of the log in nanoseconds: RabbitMQ has whole seconds."""
 
     patience_s: float = 20.0
-    """How long something already stored may take to be read."""
+    """How long reading a stored batch may take, in seconds."""
 
     large_bytes: int = 1024 * 1024
-    """The largest batch the log is made for."""
+    """Size of the largest batch the log supports."""
 
 
 def require(holds: bool, promise: str, seen: object = None) -> None:
-    """Fail unless it ``holds``; ``promise`` and what was seen are told."""
+    """Fail unless ``holds`` is true; the failure reports ``promise`` and ``seen``."""
     if not holds:
         raise PromiseBroken(f"expected {promise}" + ("" if seen is None else f", saw {seen!r}"))
 
 
 def same(seen: Sequence[bytes], expected: Sequence[bytes], promise: str) -> None:
-    """Fail unless exactly the expected batches were seen."""
+    """Fail unless ``seen`` are exactly the expected batches."""
     for at, (one, other) in enumerate(zip(seen, expected, strict=False)):
         require(one == other, f"{promise}: {other[:60]!r} as batch {at}", one[:60])
     require(len(seen) == len(expected), f"{promise}: {len(expected)} batches", len(seen))
@@ -68,7 +68,7 @@ def data_of_read(reader: LogReader, timeout_s: float, limit: int = 256) -> list[
 
 
 def take(subject: LogUnderTest, reader: LogReader, count: int, limit: int | None = None) -> list[bytes]:
-    """Read until there are ``count`` batches or patience ends; keep what comes beyond, up to ``limit``."""
+    """Read until there are ``count`` batches or ``patience_s`` is over; may return up to ``limit``."""
     had: list[bytes] = []
     deadline = time.monotonic() + subject.patience_s
     while len(had) < count and time.monotonic() < deadline:
@@ -77,7 +77,7 @@ def take(subject: LogUnderTest, reader: LogReader, count: int, limit: int | None
 
 
 def rest(reader: LogReader) -> list[bytes]:
-    """Read until nothing comes any more."""
+    """Read until nothing more arrives."""
     had: list[bytes] = []
     while found := data_of_read(reader, 0.3):
         had += found
@@ -85,7 +85,7 @@ def rest(reader: LogReader) -> list[bytes]:
 
 
 def comes_to_end(subject: LogUnderTest, reader: LogReader) -> bool:
-    """Read on where there is nothing more; return whether the reader comes to say that it is at the end."""
+    """Keep reading at the end of the log; return whether the reader reports that it has caught up."""
     deadline = time.monotonic() + subject.patience_s
     while not reader.caught_up and time.monotonic() < deadline:
         same(data_of_read(reader, 0.1), [], "nothing more")
@@ -93,13 +93,13 @@ def comes_to_end(subject: LogUnderTest, reader: LogReader) -> bool:
 
 
 def through_json(position: Position) -> Position:
-    """Return ``position`` as it comes back from a file."""
+    """Return ``position`` after a round trip through JSON."""
     copy: Position = json.loads(json.dumps(dict(position)))
     return copy
 
 
 def let_pass(span_ns: int) -> None:
-    """Wait until the wall clock, by which logs stamp, has moved on by ``span_ns``."""
+    """Wait until the wall clock, which logs use for storage times, has advanced by ``span_ns``."""
     end_ns = time.time_ns() + span_ns
     while (left_ns := end_ns - time.time_ns()) > 0:
         time.sleep(left_ns / 1e9)
@@ -107,7 +107,7 @@ def let_pass(span_ns: int) -> None:
 
 @contextmanager
 def writing(log: Log, name: str = "a1") -> Iterator[LogWriter]:
-    """Yield a writer of ``log`` and close it."""
+    """Yield a writer of ``log``, which is closed at the end."""
     writer = log.writer(name)
     try:
         yield writer

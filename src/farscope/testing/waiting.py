@@ -1,4 +1,4 @@
-"""Waiting for what another thread or process does, with a deadline."""
+"""Waiting for other threads or processes, with a deadline."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import TypeVar
 Answer = TypeVar("Answer")
 
 PATIENCE_S = 20.0
-"""How long ``eventually`` waits by default: far beyond what anything should take on a busy machine."""
+"""How long ``eventually`` waits by default, in seconds: far longer than needed even on a busy machine."""
 
 INTERVAL_S = 0.01
-"""Pause between two looks; short against what a person notices, long against what a look costs."""
+"""Pause between two calls, in seconds: too short for a person to notice, and long compared to a call."""
 
 
 def eventually(predicate: Callable[[], Answer], timeout_s: float = PATIENCE_S, *, what: str = "") -> Answer:
-    """Call ``predicate`` until it answers with something true, and return that answer.
+    """Call ``predicate`` until it returns a true value, and return that value.
 
-    For what happens in another process or thread and gives no event to wait for. Blocks the calling
-    thread; the predicate is called on it, at least once, also with a timeout of 0.
+    Use this for conditions in another process or thread that provide no event to wait for. Blocks the
+    calling thread and calls the predicate on it, at least once, even with a timeout of 0.
 
     Args:
-        predicate: looked at every hundredth of a second; what it raises ends the waiting.
+        predicate: called every hundredth of a second; an exception from it ends the wait.
         timeout_s: deadline in seconds.
-        what: the thing waited for, named in the failure.
+        what: description of the condition, used in the error message.
 
     Raises:
-        AssertionError: the deadline passed; tells the last answer.
+        AssertionError: the deadline passed; reports the last value.
     """
     deadline = time.monotonic() + timeout_s
     while not (answer := predicate()):

@@ -1,1 +1,1 @@
-"""What a person looks at: pure functions of what a scope knows, one file an output."""
+"""Output formats for people and tools: pure functions of a scope's data, one file per output."""

@@ -1,4 +1,4 @@
-"""Steps as a table in CSV, one row each."""
+"""Steps as a CSV table, one row per step."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ _FORMULA = tuple("=+-@")
 
 
 def csv_rows(steps: Iterable[Step], clock: Clock = own_clock) -> Iterator[str]:
-    """Yield the header and a row for each step, each ending in CR LF as RFC 4180 asks.
+    """Yield the header and a row for each step, each ending in CR LF as required by RFC 4180.
 
-    Text is in one line, control characters visible, and spy lines are joined by `` | ``. Text that a
-    spreadsheet would take for a formula is preceded by an apostrophe; JSON lines give it exactly. ``time``
-    and ``time_ns`` are when the step began and ``ended_ns`` is when it ended, by the machine's own clock;
-    ``corrected_ns`` is when it began by what another ``clock`` tells.
+    Text is on one line with control characters made visible, and spy lines are joined by `` | ``. Text that
+    a spreadsheet would interpret as a formula is prefixed with an apostrophe; JSON lines contain it
+    unchanged. ``time`` and ``time_ns`` are when the step began and ``ended_ns`` when it ended, by the
+    machine's own clock; ``corrected_ns`` is when it began according to ``clock``, if one is given.
     """
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer)

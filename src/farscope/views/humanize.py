@@ -1,4 +1,4 @@
-"""Sizes, spans of time and rates as people read them, in a few characters."""
+"""Sizes, durations and rates in short human-readable form."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SECOND_NS = 10**9
 _MANY = {"batch": "batches", "entry": "entries"}
 
 BLOCKS = "▁▂▃▄▅▆▇█"
-"""Heights of a spark line; nothing at all is a blank."""
+"""Bars of a sparkline by height; zero is a blank."""
 
 
 def number(count: int, thing: str) -> str:
@@ -51,7 +51,7 @@ def count_text(count: int, width: int = 7) -> str:
 
 
 def spark(counts: Sequence[int], blocks: str = BLOCKS) -> str:
-    """Return counts as a line of blocks as high as they are against the highest of them."""
+    """Return counts as a sparkline, scaled to the highest count."""
     highest = max(counts, default=0)
     if highest <= 0:
         return " " * len(counts)

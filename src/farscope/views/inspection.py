@@ -1,4 +1,4 @@
-"""What a recording or a log holds, told without a key: as text for people, and as plain types."""
+"""Reports the content of a recording or log without a key, as text for people and as plain types."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ GAPS_SHOWN = 8
 
 
 class Container(NamedTuple):
-    """What is to be told of the file a recording is in."""
+    """The state of a recording's file."""
 
     size: int
     """In bytes."""
     version: int
     closed: bool
-    """Whether its recorder came to write the index."""
+    """Whether its recorder wrote the index."""
     torn: int
-    """Bytes at the end that are no whole frame."""
+    """Bytes at the end that do not form a complete frame."""
     damaged: int
-    """Bytes between frames that are none."""
+    """Bytes between frames that do not belong to any frame."""
     unsound: int
-    """Batches whose checksum is not theirs."""
+    """Batches with a wrong checksum."""
 
     @property
     def whole(self) -> bool:

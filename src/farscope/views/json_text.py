@@ -1,4 +1,4 @@
-"""JSON text for exports: exact, and harmless wherever it is printed."""
+"""JSON text for exports: exact, and safe to print anywhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps as JSON lines: everything that is known of each, one object a line."""
+"""Steps as JSON lines: all data of each step, one object per line."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from farscope.views.timestamps import Clock, own_clock
 def json_lines(
     steps: Iterable[Step], clock: Clock = own_clock, ran_ahead: Callable[[Step], bool] = lambda _: False
 ) -> Iterator[str]:
-    """Yield a line for each step: what ``farscope watch --json`` prints, and its spy and trace lines.
+    """Yield a line for each step: the output of ``farscope watch --json``, plus its spy and trace lines.
 
-    ``spy`` and ``trace`` are the very lines the chart itself gives; ``trace`` is null if there is none.
-    Its times are those of its own clock, too; ``corrected_ns`` is what another ``clock`` tells, null without.
-    ``ran_ahead`` tells which steps come before the one that caused them, since that was still running.
+    ``spy`` and ``trace`` are exactly the lines that the chart produces; ``trace`` is null if there is none.
+    Times are those of the chart's clock; ``corrected_ns`` is the time by ``clock``, or null without one.
+    ``ran_ahead`` marks steps that precede the step that caused them, because that one was still running.
     """
     for step in steps:
         corrected_ns = None if clock is own_clock else clock(step)

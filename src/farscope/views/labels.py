@@ -1,4 +1,4 @@
-"""Names as a picture shows them: never empty, never with raw control characters, never two alike."""
+"""Labels for diagrams: never empty, unique, and without raw control characters."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def visible(text: str) -> str:
 
 
 def chart_labels(charts: Iterable[ChartId]) -> dict[ChartId, str]:
-    """Return a label for each chart: its name, or as much more as tells it from its namesakes.
+    """Return a label for each chart: its name, extended as needed to distinguish charts of the same name.
 
-    Charts may be given more than once. Labels are not yet ``visible``.
+    Charts may occur more than once. Control characters in labels are not yet made ``visible``.
     """
     known = dict.fromkeys(charts)
     namesakes = Counter(chart.name for chart in known)

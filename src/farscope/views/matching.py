@@ -1,4 +1,4 @@
-"""A selection applied to steps as they come, which remembers what of it matched nothing."""
+"""Applies a selection to steps as they arrive, and tracks which of its patterns matched nothing."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _length(text: str) -> int:
 
 
 class _Patterns(Generic[Value]):
-    """The patterns of one option, and which of them matched nothing so far."""
+    """The patterns of one option, and which of them have matched nothing so far."""
 
     def __init__(
         self,
@@ -29,20 +29,20 @@ class _Patterns(Generic[Value]):
     ) -> None:
         self.what = what
         self.unmatched = list(dict.fromkeys(globs))
-        """Those that matched nothing at all, in the order given."""
+        """Patterns that matched nothing at all, in the order given."""
         self.stepless = list(self.unmatched)
-        """Those that matched no step in the window."""
+        """Patterns that matched no step in the window."""
         self._fitting = remembered(
             lambda value: tuple(glob for glob in dict.fromkeys(globs) if fits_one(value, (glob,))), length
         )
         self._is_given = bool(globs)
 
     def want(self, value: Value) -> bool:
-        """Tell whether one of the patterns fits, or there is none."""
+        """Return whether any pattern matches, or there are no patterns."""
         return not self._is_given or bool(self._fitting(value))
 
     def note(self, value: Value, *, step: bool) -> None:
-        """Take note of something that was met; ``step``: in a step in the window."""
+        """Record a value that occurred; ``step`` is true if it was in a step in the window."""
         if not self.stepless:
             return
         for glob in self._fitting(value):
@@ -62,7 +62,7 @@ class _Patterns(Generic[Value]):
 
 
 class Matching:
-    """Tells which steps a selection wants, ``last`` aside; not thread-safe."""
+    """Determines which steps a selection includes, ignoring ``last``; not thread-safe."""
 
     def __init__(self, selection: Selection) -> None:
         self.selection = selection
@@ -83,7 +83,7 @@ class Matching:
         self._unwanted = remembered(self._is_unwanted, _length)
 
     def wants(self, step: Step) -> bool:
-        """Take note of a step, and tell whether it is wanted."""
+        """Record a step, and return whether it is selected."""
         if not self.selection.in_window(step):
             self.pass_over(step)
             return False
@@ -95,22 +95,22 @@ class Matching:
         return wanted
 
     def pass_over(self, step: Step) -> None:
-        """Take note of a step outside the window."""
+        """Record a step outside the window."""
         self._note(step.chart, step.shape, step=False)
 
     def wants_chart(self, chart: ChartId) -> bool:
-        """Take note of a chart, which need not have made a step, and tell whether it is wanted."""
+        """Record a chart, which need not have made a step, and return whether it is selected."""
         self.know((chart,))
         return self._charts.want(chart)
 
     def noted(self, steps: Iterable[Step]) -> Iterator[Step]:
-        """Yield all the steps, wanted or not, having taken note of each."""
+        """Yield all steps, selected or not, and record each."""
         for step in steps:
             self.wants(step)
             yield step
 
     def know(self, charts: Iterable[ChartId]) -> None:
-        """Take note of charts, which need not have made a step."""
+        """Record charts, which need not have made a step."""
         for chart in charts:
             self._any = True
             self._charts.note(chart, step=False)
@@ -123,7 +123,7 @@ class Matching:
     def unmatched(self) -> list[str]:
         """Return a line for each pattern that matched nothing, or nothing in the window.
 
-        Nothing is said to have matched nothing where there was nothing to match.
+        No pattern is listed if there was nothing to match.
         """
         if not self._any:
             return []

@@ -1,4 +1,4 @@
-"""Text for Mermaid: whatever its grammar or its HTML could take for more than text becomes an entity."""
+"""Text escaping for Mermaid: anything its grammar or HTML could interpret becomes an entity."""
 
 from __future__ import annotations
 

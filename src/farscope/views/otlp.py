@@ -11,10 +11,10 @@ from farscope.views.json_text import json_text
 from farscope.views.otlp_spans import SCOPE_NAME, Attributes, Process, Span, SpanId, process_of, span_of
 
 SPANS_A_LINE = 512
-"""Spans of a process that are gathered into one line; fewer where the run ends."""
+"""Number of spans of a process collected into one line; fewer at the end of the run."""
 
 WAITING_BYTES = 16 << 20
-"""Bytes that the steps of gathered spans take at most, of all processes; at the limit all are written."""
+"""Maximum size of the steps of all collected spans, in bytes; at the limit all are written."""
 
 _SPAN_BYTES = 4_000
 """What a span takes besides the texts and names of its step."""
@@ -23,12 +23,12 @@ _ERROR = 2
 
 
 def otlp_lines(steps: Iterable[Step]) -> Iterator[str]:
-    """Yield lines each of which is a whole export request, ready to be posted to ``/v1/traces``.
+    """Yield lines that are each a complete export request, ready to be posted to ``/v1/traces``.
 
-    That is the format collectors read from files. A step is a span in a trace of its own, its facts
+    Collectors read this format from files. Each step is a span in a separate trace, its facts
     are events of the span, and its cause is a link to the span of the step that posted the event.
-    Ids follow from the chart and the step's number: exporting again gives the same ids.
-    At most ``SPANS_A_LINE`` spans a process are held in memory.
+    Ids are derived from the chart and the step number, so exporting again produces the same ids.
+    At most ``SPANS_A_LINE`` spans per process are held in memory.
     """
     waiting: dict[Process, list[dict[str, Any]]] = {}
     size = 0

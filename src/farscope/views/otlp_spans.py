@@ -1,4 +1,4 @@
-"""Steps as OpenTelemetry spans, whatever form they travel in."""
+"""Steps as OpenTelemetry spans, independent of the transport format."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CONSUMER = 5
 
 
 class Process(NamedTuple):
-    """What spans of one process share: the resource."""
+    """The OpenTelemetry resource shared by the spans of one process."""
 
     host: str
     pid: int
@@ -38,7 +38,7 @@ class Process(NamedTuple):
 
 
 class SpanId(NamedTuple):
-    """Tells a span from every other; follows from the step, so that it is the same each time."""
+    """The identity of a span, derived from the step so that it is the same for every export."""
 
     trace: int
     """128 bits, never 0."""
@@ -61,7 +61,7 @@ class Event(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A step as a span, in a trace of its own."""
+    """A step as a span in a separate trace."""
 
     id: SpanId
     process: Process
@@ -70,7 +70,7 @@ class Span(NamedTuple):
     start_ns: int
     """In nanoseconds since the epoch."""
     end_ns: int
-    """Its events have this time: a fact's own is not known, and what came of the step is so from then on."""
+    """Also the time of its events: facts have no time, and the result of a step holds from its end."""
     attributes: Attributes
     events: tuple[Event, ...]
     """The step's facts."""

@@ -14,7 +14,7 @@ from farscope.views.perfetto_tracks import Event, Track, Tracks
 from farscope.views.timestamps import Clock, by_one_clock, own_clock, utc_text
 
 MAX_REMEMBERED_STEPS = 100_000
-"""Steps a later one may still name as its cause; an older cause gets no arrow: memory stays flat."""
+"""Number of steps kept as possible causes of later ones; older causes get no arrow, to bound memory use."""
 
 _DAY_NS = 86_400 * NANOSECONDS
 
@@ -26,16 +26,16 @@ def perfetto_trace(
     structures: Mapping[ChartId, ChartStructure | None] = NO_STRUCTURES,
     clock: Clock = own_clock,
 ) -> Iterator[str]:
-    """Yield the pieces of one JSON document: a track a chart, a slice a step.
+    """Yield the pieces of one JSON document, with one track per chart and one slice per step.
 
-    Also a slice for each state between its entry and its exit, nested as the states are; the queue
-    as a counter; and an arrow from each step to those whose events it posted.
+    The document also has a slice for each state from its entry to its exit, nested like the states; the queue
+    as a counter; and an arrow from each step to the steps whose events it posted.
 
-    Times are microseconds since the base time in ``otherData``, so that a float holds them to the
-    nanosecond. Slices of a chart are kept a nanosecond apart, because readers truncate, and never
-    overlap, even where the chart's clock was set back. They stand at corrected times where ``clock`` tells
-    that a machine's own are off by more than a second: ``args`` has the times of the chart's own clock.
-    ``structures`` tells which states hold which; a chart without one gets its resting state alone.
+    Times are microseconds since the base time in ``otherData``, so that a float has nanosecond precision.
+    Slices of a chart are kept a nanosecond apart, because readers truncate, and never overlap, even if the
+    chart's clock was set back. If ``clock`` shows that a machine's clock is off by more than a second, slices
+    have corrected times; ``args`` contains the times of the chart's own clock. ``structures`` gives the
+    nesting of states; for a chart without a structure, only the resting state is shown.
     """
     remaining = iter(steps)
     first = next(remaining, None)
@@ -52,7 +52,7 @@ def perfetto_trace(
 
 
 class _Trace:
-    """Turns steps into trace events one by one."""
+    """Converts steps to trace events one by one."""
 
     def __init__(
         self, base_ns: int, structures: Mapping[ChartId, ChartStructure | None], clock: Clock

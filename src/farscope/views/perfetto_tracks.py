@@ -1,4 +1,4 @@
-"""Numbers and names for a trace's processes and tracks, and the states that are open on each."""
+"""Numbers and names of a trace's processes and tracks, and the open states on each track."""
 
 from __future__ import annotations
 

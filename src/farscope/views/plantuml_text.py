@@ -1,4 +1,4 @@
-"""Text for PlantUML: what its grammar or markup could take for more than text is written by code point."""
+"""Text escaping for PlantUML: anything its grammar or markup could interpret is written by code point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was worked out for short texts, kept while there is room; long ones are worked out each time."""
+"""A bounded cache for functions of short texts; results for long texts are computed each time."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ from collections.abc import Callable, Hashable
 from typing import Final, TypeVar
 
 KEPT: Final = 4_096
-"""Answers kept; when there are more, all are forgotten and worked out again."""
+"""Maximum number of cached results; above it, the cache is cleared."""
 
 LONGEST: Final = 400
-"""Characters that what is asked for may have for its answer to be kept; names may have millions."""
+"""Maximum length in characters of an argument whose result is cached; names may have millions."""
 
 Asked = TypeVar("Asked", bound=Hashable)
 Answer = TypeVar("Answer")
 
 
 def remembered(find: Callable[[Asked], Answer], length: Callable[[Asked], int]) -> Callable[[Asked], Answer]:
-    """Return ``find``, which then keeps its answers, in ``KEPT * LONGEST`` characters at most.
+    """Return ``find`` with a cache of its results, for at most ``KEPT * LONGEST`` characters of arguments.
 
-    ``length`` tells how many characters there are in what is asked for. For one thread at a time.
+    ``length`` returns the number of characters of an argument. Used by one thread at a time.
     """
     kept: dict[Asked, Answer] = {}
 

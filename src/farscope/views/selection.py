@@ -1,4 +1,4 @@
-"""Which steps a picture shows, and in what order."""
+"""Selects the steps shown in a diagram, and puts them in order."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ KINDS: Final[dict[str, frozenset[StepKind]]] = {
     "refused": frozenset({StepKind.REFUSED}),
     "failed": frozenset({StepKind.FAILED}),
 }
-"""Words for what became of an event; ``transition`` is whatever leaves a trace line, a start as well."""
+"""Words for the outcome of an event; ``transition`` is any step with a trace line, including a start."""
 
 
 MAX_CHOSEN: Final = 50_000
-"""Steps in a picture at most, the newest ones; it says how many were left out."""
+"""Maximum number of steps in a diagram, which shows the newest and the number left out."""
 
 CHOSEN_BYTES: Final = 64 << 20
-"""Bytes that they take at most; the same happens at this limit."""
+"""Maximum size of these steps in bytes; at this limit, the oldest are left out, too."""
 
 
 class Selection(NamedTuple):
-    """What to keep of a run; the default keeps everything."""
+    """Criteria for the steps of a run; the default selects everything."""
 
     last: int | None = None
-    """Only the last so many of the steps that pass the other conditions."""
+    """Only the last this many of the steps that meet the other conditions."""
     from_ns: int | None = None
     """Only steps that ended then or later, in nanoseconds since the epoch."""
     to_ns: int | None = None
@@ -52,17 +52,17 @@ class Selection(NamedTuple):
     """What became of the event must be one of these. None: whatever it was."""
 
     def wants(self, step: Step) -> bool:
-        """Tell whether the step passes everything but ``last``."""
+        """Return whether the step meets all conditions except ``last``."""
         return self.in_window(step) and self.wants_chart(step.chart) and self.wants_shape(step.shape)
 
     def in_window(self, step: Step) -> bool:
-        """Tell whether the step ended between ``from_ns`` and ``to_ns``: by the time that its line shows."""
+        """Return whether the step ended between ``from_ns`` and ``to_ns``, by the time shown in its line."""
         if self.from_ns is not None and step.ended_ns < self.from_ns:
             return False
         return self.to_ns is None or step.ended_ns <= self.to_ns
 
     def wants_shape(self, shape: Shape) -> bool:
-        """Tell whether signal, states and kind are those asked for."""
+        """Return whether signal, states and kind match."""
         if self.kinds and shape.kind not in self.kinds:
             return False
         if self.not_signals and fits(shape.signal, self.not_signals):
@@ -72,7 +72,7 @@ class Selection(NamedTuple):
         return not self.states or fits_state((shape.start, shape.end), self.states)
 
     def wants_chart(self, chart: ChartId) -> bool:
-        """Tell whether any step of the chart may pass."""
+        """Return whether any step of the chart can be selected."""
         return not self.charts or fits_chart(chart, self.charts)
 
 
@@ -126,10 +126,10 @@ class _Held:
 def in_order(
     steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
 ) -> Chosen:
-    """Return the selected steps in the order they come in, which is that of whoever gave them.
+    """Return the selected steps in the order given.
 
-    With ``selection.last`` only so many steps are held at any time, however long the run, and never more than
-    fit into a picture. ``also`` is a further condition.
+    With ``selection.last``, only that many steps are held at any time, however long the run, and never more
+    than fit into a diagram. ``also`` is an additional condition.
     """
     held, queue = _Held(selection.last), deque[Step]()
     for step in steps:
@@ -143,9 +143,9 @@ def in_order(
 def in_time(
     steps: Iterable[Step], selection: Selection, also: Callable[[Step], bool] = lambda _: True
 ) -> Chosen:
-    """Return the selected steps over all charts by when they ended, for steps nobody has put in order.
+    """Return the selected steps of all charts sorted by their end time, for unordered input.
 
-    A chart's own steps keep their order even where its clock was set back. For the rest see ``in_order``.
+    The steps of each chart keep their order even if its clock was set back. For the rest see ``in_order``.
     """
     reached: dict[ChartId, int] = {}
     held = _Held(selection.last)
@@ -162,15 +162,15 @@ def in_time(
 
 
 def fits(text: str, patterns: tuple[str, ...]) -> bool:
-    """Tell whether one of the shell patterns fits; text full of brackets and stars fits as it is, too."""
+    """Return whether any shell pattern matches; a pattern equal to the text always does."""
     return any(text == pattern or fnmatchcase(text, pattern) for pattern in patterns)
 
 
 def fits_chart(chart: ChartId, patterns: tuple[str, ...]) -> bool:
-    """Tell whether one of the shell patterns fits the chart's name, or any label it may be shown by."""
+    """Return whether any shell pattern matches the chart's name or any of its possible labels."""
     return any(fits(spelling, patterns) for spelling in (chart.name, *spellings(chart)))
 
 
 def fits_state(states: tuple[str, str], patterns: tuple[str, ...]) -> bool:
-    """Tell whether one of the shell patterns fits the state before a step or the one after it."""
+    """Return whether any shell pattern matches the state before or after a step."""
     return any(fits(state, patterns) for state in states)

@@ -1,4 +1,4 @@
-"""SVG written by hand: elements whose text is only ever text, and the colours of light and dark."""
+"""SVG generation: elements with escaped text, and the colours of the light and dark themes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text in a grid of cells, for pictures made of characters."""
+"""Text in a grid of cells, for diagrams made of characters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text for terminals and pipes: steps, notices and accounts as lines that can do no harm."""
+"""Text for terminals and pipes: steps, notices and summaries as lines that are safe to print."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def escape(text: str) -> str:
 
 
 def trace_line(step: Step, label: str | None = None) -> str | None:
-    """Return a step's trace line, or None if it leaves none; ``label`` stands in for the chart's name."""
+    """Return a step's trace line, or None if it has none; ``label`` replaces the chart's name."""
     if label is not None and label != step.chart.name:
         step = step._replace(chart=step.chart._replace(name=label))
     line = step.trace()
@@ -112,7 +112,7 @@ def failed_where(step: Step) -> str:
 
 
 def spy_lines(step: Step, label: str | None = None) -> Iterator[str]:
-    """Yield a step's spy lines, each behind the time the step ended and the chart it is of."""
+    """Yield a step's spy lines, each preceded by the end time of the step and the name of its chart."""
     head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}]"
     for line in step.spy():
         yield f"{head} {escape(line)}"
@@ -121,10 +121,10 @@ def spy_lines(step: Step, label: str | None = None) -> Iterator[str]:
 def step_dict(
     step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
 ) -> dict[str, Any]:
-    """Return all a step tells, in plain types under stable names; texts are as they came, not escaped.
+    """Return all data of a step in plain types under stable names; texts are unchanged, not escaped.
 
-    ``corrected_ns`` is when it began by the watcher's clock; None where nobody compared the clocks.
-    ``ran_ahead``: it was handed out while the step that caused it was still running.
+    ``corrected_ns`` is when it began by the watcher's clock, or None if the clocks were not compared.
+    ``ran_ahead`` means that it was delivered while the step that caused it was still running.
     """
     chart = step.chart
     return {
@@ -183,7 +183,7 @@ def notice_line(notice: Notice) -> str:
 
 
 def dated_line(notice: Notice) -> str:
-    """Return a notice as one line behind its time, by the clock that steps are shown by."""
+    """Return a notice as one line preceded by its time, by the same clock as steps."""
     line = notice_line(notice)
     return line if notice.time_ns is None else f"[{local_time(notice.time_ns)}] {line}"
 
@@ -215,7 +215,7 @@ def notice_json(notice: Notice) -> str:
 
 
 def stats_line(stats: ScopeStats) -> str:
-    """Return the whole account as one line: what was seen, where the rest is, and what nobody knows."""
+    """Return the statistics as one line: what was seen, what happened to the rest, and what is unknown."""
     if _of(stats.unknown, Why.NOT_NUMBERED):
         # Each chart stands for a probe there.
         parts = [f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'chart')}", NOT_NUMBERED]
@@ -245,7 +245,7 @@ def stats_json(stats: ScopeStats) -> str:
 
 
 def chart_line(chart: ChartView) -> str:
-    """Return what is known of a chart as one line."""
+    """Return the known data of a chart as one line."""
     state = escape(chart.state) or "not started"
     lost = f", lost {chart.lost:,}" if chart.lost else ""
     if chart.unknown is not None:

@@ -1,4 +1,4 @@
-"""Moments as text, to the nanosecond, and where a step stands in a picture of several machines."""
+"""Times as text with nanosecond precision, and the times of steps from several machines on one clock."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ _LAST_SECOND = 253_402_300_799
 """End of the year 9999, beyond which a calendar date cannot be written."""
 
 Clock = Callable[[Step], int]
-"""Tells when a step began by one clock for all machines, in nanoseconds since the epoch."""
+"""Returns when a step began by a common clock for all machines, in nanoseconds since the epoch."""
 
 
 def own_clock(step: Step) -> int:
-    """Take the clock of the step's machine for right, where nobody compared it with others."""
+    """Return the time by the clock of the step's machine, for use when clocks were not compared."""
     return step.time_ns
 
 
 def by_one_clock(step: Step, clock: Clock) -> Step:
-    """Return the step, begin and end, at the time it stands at among those of other machines.
+    """Return the step with its begin and end converted to the common clock of all machines.
 
-    That is its own where the clocks differ by no more than a second, as everywhere that people look.
+    If the clocks differ by no more than a second, times are unchanged, as in all other output for people.
     """
     time_ns = clock(step)
     return step._replace(time_ns=time_ns) if abs(time_ns - step.time_ns) > FAR_NS else step
