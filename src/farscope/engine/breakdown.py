@@ -72,7 +72,7 @@ def unrecorded(chart: Any, e: Event, error: BaseException, begin_ns: int, posted
 
 
 def forgotten(chart: Any, error: BaseException) -> BaseException:
-    """Have an unrecorded chart forget a step that failed; return the error to raise."""
+    """Make an unrecorded chart forget a step that failed; return the error to raise."""
     blamed = _blamed(chart, error)
     _forget(chart)
     return blamed

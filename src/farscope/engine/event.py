@@ -251,7 +251,7 @@ def signal_of(event_or_signal: Event | int | str) -> int:
     """Return the number of a signal that is given as an event, a number or a name.
 
     Raises:
-        ChartError: there is no such signal.
+        ChartError: the signal does not exist.
     """
     if isinstance(event_or_signal, Event):
         return event_or_signal.signal

@@ -167,7 +167,7 @@ class Hsm(Mailbox):
         Raises:
             ChartStopped: after the end.
             ForeignProcess: in a forked child, while the chart runs in the parent.
-            ChartError: ``queue_type`` is neither ``"fifo"`` nor ``"lifo"``, or there is no such signal.
+            ChartError: ``queue_type`` is neither ``"fifo"`` nor ``"lifo"``, or the signal does not exist.
         """
         if queue_type not in ("fifo", "lifo"):
             raise ChartError(f"queue_type cannot be {queue_type!r}", "give 'fifo' or 'lifo'")

@@ -68,7 +68,8 @@ class Shared(Generic[_Value]):
 def locked(owner: Any) -> AbstractContextManager[Any]:
     """Return the reentrant lock of an object's shared attributes, for use in a ``with`` block.
 
-    Posting inside the block is safe, because it never waits for another chart. Waiting for a chart is not.
+    Posting inside the block is safe, because it never waits for another chart. Waiting for a chart is not
+    safe.
 
     A finalizer or a signal handler runs on the thread it interrupts, which may be inside such a block: it
     must not touch the data that the block protects, and should post an event instead.

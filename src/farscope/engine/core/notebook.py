@@ -34,7 +34,7 @@ PLAIN_FIELDS = 3
 
 
 class Temp:
-    """Where a handler writes where it leads: ``fun`` is a target, or the parent of the handler's state."""
+    """The destination that a handler writes: ``fun`` is a target, or the parent of the handler's state."""
 
     __slots__ = ("fun",)
 

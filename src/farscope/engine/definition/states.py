@@ -86,7 +86,7 @@ class BuiltState:
         """Yield this state and all states declared inside it, outer ones first."""
         yield self
 
-    def targets_of(self, signal: int) -> tuple[str, ...]:  # noqa: ARG002 - a handler's code does not tell
+    def targets_of(self, signal: int) -> tuple[str, ...]:  # noqa: ARG002 - a handler's code does not show it
         """Return the names of the states that ``signal`` leads to, as far as they are known in advance."""
         return ()
 

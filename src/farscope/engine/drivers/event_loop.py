@@ -34,7 +34,7 @@ _log = logging.getLogger("farscope")
 
 
 class AsyncChart(AwaitingStepper):
-    """A chart that runs on the event loop it is started on; its handlers may be coroutine functions.
+    """A chart that runs on the event loop on which it is started; handlers may be coroutine functions.
 
     ::
 
@@ -104,7 +104,8 @@ class AsyncChart(AwaitingStepper):
         hold(self)
 
     async def started(self) -> None:
-        """Wait for the end of the start; raise its error, or ``ChartError`` in one of its own handlers."""
+        """Wait until the start has finished; raise its error, or ``ChartError`` in the chart's own
+        handler."""
         self._refuse_elsewhere()
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
@@ -129,7 +130,8 @@ class AsyncChart(AwaitingStepper):
         self.post_fifo(e)
 
     async def settled(self) -> None:
-        """Wait until no step runs and no event waits, or until the end; ``ChartError`` in its own handler."""
+        """Wait for rest (no step runs, no event waits) or the end; ``ChartError`` in the chart's own
+        handler."""
         self._refuse_elsewhere()
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
@@ -195,7 +197,7 @@ class AsyncChart(AwaitingStepper):
     def join(self, timeout_s: float | None = None) -> bool:
         """Wait up to ``timeout_s`` seconds until the chart has ended; return whether it has.
 
-        On the loop's thread it returns at once: there, ``await chart.aclose()``.
+        On the loop's thread it returns immediately; use ``await chart.aclose()`` there.
 
         Raises:
             ForeignProcess: in a forked child, while the chart's loop is the parent's.

@@ -50,7 +50,7 @@ class Runner:
 
     A chart with pending events waits for its turn, runs at most ``turn_steps`` steps, and then yields to the
     others. Steps of one chart never run concurrently, but may run on different threads. A handler that blocks
-    occupies its thread and so slows down all charts.
+    occupies its thread, and so holds up a share of all charts.
 
     All methods may be called from any thread. The threads are daemons; they start with the first chart and
     end with ``close``, at the end of a ``with`` block, or when the runner is freed.

@@ -69,7 +69,7 @@ class ActiveObject(Startable):
         self._stopping = False
         self._failure: BaseException | None = None
         self._bell = threading.Lock()
-        """With an own thread: unlocked to wake that thread. With a runner: held while a turn is pending or
+        """Wakes the chart's own thread when it is unlocked. With a runner: held while a turn is pending or
         running."""
         self._bell.acquire()
 

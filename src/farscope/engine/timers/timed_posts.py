@@ -126,7 +126,7 @@ class TimedPosts:
                 caught = True
         chart = self._chart() if caught else None
         if chart is not None:
-            chart._drop_cancelled()  # noqa: SLF001 - the chart whose part this is
+            chart._drop_cancelled()  # noqa: SLF001 - this is a part of the chart
         return caught
 
 
