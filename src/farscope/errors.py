@@ -1,53 +1,53 @@
-"""Everything farscope raises on purpose.
+"""All exceptions that farscope raises deliberately.
 
 ::
 
     FarscopeError
-    ├── ChartError                  a chart is built or used wrongly
-    │   ├── ChartBuildError         unknown parent, a loop, the same state twice
-    │   ├── NotAState               a transition or start to something that is no state
-    │   ├── InitLeavesState         an initial transition to a state outside
-    │   ├── NoStatus                a handler returned nothing, or no status
-    │   ├── NotStarted              used before its start
-    │   ├── UnknownSignal           a signal's name is looked up, and there is none
-    │   ├── AlreadyStarted          changed or started after its start
-    │   ├── ChartStopped            used after its end
-    │   ├── ForeignProcess          used in a forked child, while its thread or loop is the parent's
-    │   └── QueueFull               a post found no room
+    ├── ChartError                  a chart is built or used incorrectly
+    │   ├── ChartBuildError         unknown parent, a loop, a duplicate state
+    │   ├── NotAState               the target of a transition or start is not a state
+    │   ├── InitLeavesState         an initial transition leads out of its state
+    │   ├── NoStatus                a handler returned nothing, or not a status
+    │   ├── NotStarted              the chart was used before its start
+    │   ├── UnknownSignal           no signal has the name looked up
+    │   ├── AlreadyStarted          the chart was changed or started after its start
+    │   ├── ChartStopped            the chart was used after its end
+    │   ├── ForeignProcess          used in a forked child, but its thread or loop is in the parent
+    │   └── QueueFull               a post found the queue full
     ├── KeyringError                keys and key files
-    │   ├── NoKey                   none was given, and none may be made up
-    │   ├── KeyFileUnsafe           others can read it, or it is not a regular file
+    │   ├── NoKey                   no key was given, and none may be generated
+    │   ├── KeyFileUnsafe           others can read the file, or it is not a regular file
     │   ├── BadKey                  not 32 bytes in URL-safe base64
     │   └── PublicKey               the key printed in the miros example
-    ├── WireError                   bytes that cannot be taken
+    ├── WireError                   received bytes that are not a valid batch
     │   ├── Malformed               not a batch, or a batch that breaks the format
     │   ├── UnsupportedVersion      a batch of another format version
-    │   ├── WrongKey                sealed with a key we do not hold
-    │   ├── Tampered                the seal does not hold
-    │   └── BatchTooLarge           more than one batch may hold; on the writer's side
+    │   ├── WrongKey                sealed with a key that is not in the keyring
+    │   ├── Tampered                the seal is invalid
+    │   └── BatchTooLarge           a batch exceeds a limit; raised while writing
     ├── LogError                    a log cannot be used
-    │   ├── BadUrl                  the address cannot be understood
-    │   ├── LogUnavailable          not now; trying again may help
-    │   └── LogRefused              not like this; somebody has to change something
-    │       └── LogMissing          it was not set up, or is there no more
-    ├── ScopeError
-    │   ├── UnknownChart            no chart of that name was seen
-    │   └── AmbiguousChart          several were
-    ├── NotDelivered                what was exported did not all reach the other program
-    ├── UsageError                  a command or call with arguments that make no sense
-    └── Invariant                   cannot happen; a bug in farscope
+    │   ├── BadUrl                  the address is invalid
+    │   ├── LogUnavailable          temporarily unavailable; retrying may help
+    │   └── LogRefused              refused until somebody changes something
+    │       └── LogMissing          it was never set up, or no longer exists
+    ├── ScopeError                  a scope cannot answer a request
+    │   ├── UnknownChart            no chart with that name was seen
+    │   └── AmbiguousChart          several charts with that name were seen
+    ├── NotDelivered                an export did not completely reach the other program
+    ├── UsageError                  invalid arguments of a command or call
+    └── Invariant                   should never happen; a bug in farscope
 
-Messages start in lower case and end without a full stop; ``hint`` says what to do.
+Messages start in lower case and end without a full stop; ``hint`` suggests a remedy.
 """
 
 from __future__ import annotations
 
 
 class FarscopeError(Exception):
-    """Base of all errors; ``hint`` is one sentence with the remedy, possibly empty."""
+    """Base class of all errors; ``hint`` is a sentence with a remedy, possibly empty."""
 
     exit_code = 1
-    """What the command line returns for it."""
+    """Exit code of the command line for this error."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
@@ -59,7 +59,7 @@ class FarscopeError(Exception):
 
 
 class ChartError(FarscopeError):
-    """A chart is built or used wrongly; ``state`` names the state concerned, or is empty."""
+    """A chart is built or used incorrectly; ``state`` names the state concerned, or is empty."""
 
     def __init__(self, message: str, hint: str = "", *, state: str = "") -> None:
         super().__init__(message, hint)
@@ -71,7 +71,7 @@ class ChartBuildError(ChartError):
 
 
 class NotAState(ChartError):
-    """A start or a transition was asked to go to something that is no state."""
+    """The target of a start or a transition is not a state."""
 
 
 class InitLeavesState(ChartError):
@@ -79,15 +79,15 @@ class InitLeavesState(ChartError):
 
 
 class NoStatus(ChartError):
-    """A handler returned something that is no return status."""
+    """A handler returned something that is not a return status."""
 
 
 class NotStarted(ChartError, AttributeError):
-    """A chart was used before its start; for ``hasattr`` and ``getattr`` it has no state yet."""
+    """A chart was used before its start; to ``hasattr`` and ``getattr``, the attribute is missing."""
 
 
 class UnknownSignal(ChartError, KeyError):
-    """A signal was looked up by a name that none has."""
+    """No signal has the name that was looked up."""
 
     __str__ = ChartError.__str__
 
@@ -101,9 +101,9 @@ class ChartStopped(ChartError):
 
 
 class ForeignProcess(ChartError):
-    """A chart, runner or clock was used in a forked child, while what runs it stayed in the parent.
+    """A chart, runner or clock was used in a forked child, but its thread or loop stayed in the parent.
 
-    ``pid`` is that of the process that runs it.
+    ``pid`` is the id of the process that runs it.
     """
 
     def __init__(self, message: str, hint: str = "", *, pid: int = 0) -> None:
@@ -120,17 +120,17 @@ class QueueFull(ChartError):
 
 
 class KeyringError(FarscopeError):
-    """Something about keys or key files; never carries a key."""
+    """A problem with keys or key files; its message never contains a key."""
 
     exit_code = 3
 
 
 class NoKey(KeyringError):
-    """No key was given where one must be made on purpose."""
+    """No key was given where one must be created deliberately."""
 
 
 class KeyFileUnsafe(KeyringError):
-    """A key file that others can read or replace, or that is not a regular file; ``path`` names it."""
+    """A key file that others can read or replace, or that is not a regular file; ``path`` is its path."""
 
     def __init__(self, message: str, hint: str = "", *, path: str = "") -> None:
         super().__init__(message, hint)
@@ -142,11 +142,11 @@ class BadKey(KeyringError):
 
 
 class PublicKey(KeyringError):
-    """The key printed in the miros example: everybody has it."""
+    """The key printed in the miros example, which is publicly known."""
 
 
 class WireError(FarscopeError):
-    """Bytes from a log that cannot be taken as a batch."""
+    """Bytes from a log that are not a valid batch."""
 
 
 class Malformed(WireError):
@@ -154,7 +154,7 @@ class Malformed(WireError):
 
 
 class UnsupportedVersion(WireError):
-    """A batch of a format version this release does not read; ``version`` is that number."""
+    """A batch with a format version that this release cannot read; ``version`` is its number."""
 
     def __init__(self, message: str, hint: str = "", *, version: int = 0) -> None:
         super().__init__(message, hint)
@@ -162,7 +162,7 @@ class UnsupportedVersion(WireError):
 
 
 class WrongKey(WireError):
-    """Sealed with a key we do not hold; ``fingerprint`` is that key's, in hex."""
+    """A batch sealed with a key that is not in the keyring; ``fingerprint`` is that key's, in hex."""
 
     def __init__(self, message: str, hint: str = "", *, fingerprint: str = "") -> None:
         super().__init__(message, hint)
@@ -170,11 +170,11 @@ class WrongKey(WireError):
 
 
 class Tampered(WireError):
-    """The seal does not hold: header or body were changed after sealing."""
+    """The seal is invalid: the header or body was changed after sealing."""
 
 
 class BatchTooLarge(WireError):
-    """More than one batch may hold; raised while encoding, never while reading."""
+    """A batch exceeds a limit; raised while encoding, never while reading."""
 
 
 class LogError(FarscopeError):
@@ -184,14 +184,14 @@ class LogError(FarscopeError):
 
 
 class BadUrl(LogError):
-    """An address that cannot be understood."""
+    """An invalid address."""
 
 
 class LogUnavailable(LogError):
-    """The log cannot be reached or written at the moment; trying again may help.
+    """The log cannot be reached or written at the moment; retrying may help.
 
-    ``refused``: it was in use before and is refused now, such as a login; it helps only when somebody has
-    changed something back, and is tried again all the same.
+    ``refused``: something that worked before, such as a login, is now refused. Retrying helps only after
+    somebody has undone the change, but is done anyway.
     """
 
     def __init__(self, message: str, hint: str = "", *, refused: bool = False) -> None:
@@ -200,13 +200,13 @@ class LogUnavailable(LogError):
 
 
 class LogRefused(LogError):
-    """The log will not do this until somebody changes something: permissions, settings, a password."""
+    """The log refuses this until somebody changes something: permissions, settings or a password."""
 
 
 class LogMissing(LogRefused):
-    """A part of the log is not there, and this user may not make it.
+    """A part of the log does not exist, and this user may not create it.
 
-    ``begins_anew``: what holds the batches is certainly gone, so that the next one of its name is another.
+    ``begins_anew``: the container of the batches is certainly gone; a later one with its name is a new one.
     """
 
     def __init__(self, message: str, hint: str = "", *, begins_anew: bool = False) -> None:
@@ -215,11 +215,11 @@ class LogMissing(LogRefused):
 
 
 class ScopeError(FarscopeError):
-    """Something asked of a scope that it cannot answer."""
+    """A scope cannot answer a request."""
 
 
 class UnknownChart(ScopeError):
-    """No chart of that name was seen; ``name`` is what was asked for."""
+    """No chart with that name was seen; ``name`` is the requested name."""
 
     def __init__(self, message: str, hint: str = "", *, name: str = "") -> None:
         super().__init__(message, hint)
@@ -227,7 +227,7 @@ class UnknownChart(ScopeError):
 
 
 class AmbiguousChart(ScopeError):
-    """Several charts answer to the name; ``labels`` are theirs, each of which is unambiguous."""
+    """Several charts match the name; ``labels`` are their labels, each of which is unambiguous."""
 
     def __init__(self, message: str, hint: str = "", *, labels: tuple[str, ...] = ()) -> None:
         super().__init__(message, hint)
@@ -235,25 +235,25 @@ class AmbiguousChart(ScopeError):
 
 
 class NotDelivered(FarscopeError):
-    """Something exported to another program did not arrive there, or not all of it."""
+    """An export to another program did not arrive there, or not completely."""
 
 
 class UsageError(FarscopeError):
-    """Arguments that make no sense together or at all."""
+    """Arguments that are invalid, by themselves or in combination."""
 
     exit_code = 2
 
 
 def install_hint(extra: str) -> str:
-    """Return the hint for something that needs an optional part of farscope.
+    """Return the hint for a feature that needs an optional extra of farscope.
 
-    It names the extra rather than packages: which ones, in which versions, is decided in one place.
+    It names the extra rather than packages, whose names and versions are defined in one place.
     """
     return f"in farscope's folder: pip install '.[{extra}]'; of a wheel: 'WHEEL[{extra}]'"
 
 
 class Invariant(FarscopeError):
-    """Something that cannot happen did: a bug in farscope, please report it."""
+    """An internal error, which should never happen: a bug in farscope, please report it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "this is a bug in farscope; please report it with what led to it")

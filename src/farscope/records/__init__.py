@@ -1,1 +1,1 @@
-"""The vocabulary every layer shares: facts, shapes, steps, structures, and the sink port."""
+"""The data model shared by all layers: facts, shapes, steps, structures, and the sink port."""

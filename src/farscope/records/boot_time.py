@@ -1,4 +1,4 @@
-"""A clock that does not go back and goes on while the machine sleeps."""
+"""A monotonic clock that keeps running while the machine sleeps."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from functools import partial
 
 steady_ns: Callable[[], int]
-"""Return nanoseconds that only ever grow, by the time that has passed also in sleep."""
+"""Return nanoseconds that never decrease and include time spent asleep."""
 
 if sys.platform == "win32":
     steady_ns = time.monotonic_ns
 else:
-    # On Linux and macOS the clock behind time.monotonic() stands still while the machine sleeps. By that one
-    # a laptop that wakes would seem to have had its wall clock set, and silence to have been short.
+    # On Linux and macOS the clock of time.monotonic() stops while the machine sleeps. Measured with it, a
+    # laptop that wakes up would seem to have had its wall clock changed, and silences would seem short.
     steady_ns = partial(time.clock_gettime_ns, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

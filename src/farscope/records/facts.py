@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 @unique
 class FactKind(IntEnum):
-    """What a fact tells. The numbers are part of the wire format and never change meaning."""
+    """The kind of a fact. The numbers are part of the wire format and never change meaning."""
 
     START = 1
     """The chart was started."""
@@ -25,34 +25,34 @@ class FactKind(IntEnum):
     HOOK = 7
     """That state handled the event without a transition."""
     EMPTY = 8
-    """A guard refused the event in a state, so the state was asked for its parent."""
+    """A state's guard refused the event, so the state was asked for its parent."""
     POST_FIFO = 9
     """The chart posted a signal to the back of its own queue; ``name`` is the signal."""
     POST_LIFO = 10
     """The chart posted a signal to the front of its own queue; ``name`` is the signal."""
     DEFER = 11
-    """The chart put an event aside; ``name`` is its signal."""
+    """The chart deferred an event; ``name`` is its signal."""
     RECALL = 12
-    """The chart took a deferred event back; ``name`` is its signal."""
+    """The chart recalled a deferred event; ``name`` is its signal."""
     SUBSCRIBE = 13
     """The chart subscribed; ``name`` is the signal, ``detail`` the queue type."""
     PUBLISH = 14
     """The chart published; ``name`` is the signal, ``detail`` the priority."""
     SCRIBBLE = 15
-    """The user's free text, which rides beside the shape in ``Step.texts``."""
+    """The user's free text, stored outside the shape in ``Step.texts``."""
     FAILED = 16
-    """A handler of the state ``name`` raised; the error's text rides in ``Step.texts``.
+    """A handler of the state ``name`` raised; the error's text is stored in ``Step.texts``.
 
-    If the fact before it is an entry, exit or init of that state, it was that action which raised. Entries
-    and exits before it were made and stay so, though the chart rests where it rested before the step."""
+    If the preceding fact is an entry, exit or init of that state, that action raised. Earlier entries and
+    exits of the step are not undone, although the chart remains in the state it was in before the step."""
     CUT = 17
-    """The step made more facts than are kept; ``detail`` says how many were left out."""
+    """The step produced more facts than are kept; ``detail`` is the number left out."""
     REFUSED_POST = 18
-    """A post found its queue full; ``name`` is the signal, ``detail`` what became of it."""
+    """A post found the queue full; ``name`` is the signal, ``detail`` the outcome."""
 
 
 TEXT_KINDS = frozenset({FactKind.SCRIBBLE, FactKind.FAILED})
-"""Facts whose text rides in ``Step.texts``, in the order of the facts."""
+"""Kinds of facts whose text is stored in ``Step.texts``, in the order of the facts."""
 
 
 class Fact(NamedTuple):

@@ -1,4 +1,4 @@
-"""Making folders with the rights they are meant to have, whatever the umask is."""
+"""Creates folders with the intended permissions, regardless of the umask."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from pathlib import Path
 from typing import Final
 
 PRIVATE: Final = 0o700
-"""For the owner only."""
+"""Access for the owner only."""
 
 
 def make_folder(folder: Path, mode: int = PRIVATE, parent_mode: int = PRIVATE) -> bool:
-    """Make ``folder`` and the parents it lacks; return whether it was made. What is there stays as it is.
+    """Create ``folder`` and its missing parents; return whether it was created. Existing ones are unchanged.
 
     Args:
         folder: the folder.
-        mode: its rights, bit by bit, if it is made; those of the set-group-id bit included.
-        parent_mode: rights of the parents that are made; the umask may take some of them away.
+        mode: its exact mode if it is created, including the set-group-id bit.
+        parent_mode: mode of the parents that are created, subject to the umask.
 
     Raises:
-        OSError: it cannot be made, or something else is in its place.
+        OSError: it cannot be created, or ``folder`` exists and is not a folder.
     """
     missing = []
     for parent in folder.parents:
@@ -28,7 +28,7 @@ def make_folder(folder: Path, mode: int = PRIVATE, parent_mode: int = PRIVATE) -
         missing.append(parent)
     for parent in reversed(missing):
         try:
-            # Path.mkdir(parents=True) would make them with all rights that the umask leaves.
+            # Path.mkdir(parents=True) would create them with all permissions the umask allows.
             parent.mkdir(mode=parent_mode)
         except FileExistsError:
             continue

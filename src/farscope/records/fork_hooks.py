@@ -1,4 +1,4 @@
-"""What is put right around a fork, on systems that fork."""
+"""Fork hooks, for systems that fork."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 WIPED_ON_FORK = 18
-"""Linux's ``MADV_WIPEONFORK``: a child finds such memory full of zeros. Python has no name for it."""
+"""Linux's ``MADV_WIPEONFORK``: such memory is zeroed in a child. Python has no constant for it."""
 
 _in_child: list[Callable[[], object]] = []
 _pid = os.getpid()
@@ -19,7 +19,7 @@ _late = False
 
 
 def _nothing() -> None:
-    """Nothing is to be done."""
+    """Do nothing."""
 
 
 def at_fork(
@@ -28,15 +28,15 @@ def at_fork(
     in_parent: Callable[[], object] = _nothing,
     in_child: Callable[[], object] = _nothing,
 ) -> None:
-    """Call these whenever this process forks, for good; on Windows, where none does, nothing is done.
+    """Register permanent fork hooks; has no effect on Windows, which does not fork.
 
-    A fork that Python is not told of, as by a server written in C, calls only ``in_child``, and that
-    when ``notice_fork`` is called.
+    After a fork unknown to Python, such as one by a server written in C, only ``in_child`` is called, when
+    ``notice_fork`` is called.
 
     Args:
-        before: called first, in reverse order of registering.
-        in_parent: called behind the fork in the process that forked, in order of registering.
-        in_child: the same in the new process, whose only thread is the one that forked.
+        before: called before the fork, in reverse order of registration.
+        in_parent: called after the fork in the parent process, in order of registration.
+        in_child: called after the fork in the child process, whose only thread is the one that forked.
     """
     if sys.platform != "win32":
         os.register_at_fork(before=before, after_in_parent=in_parent, after_in_child=in_child)
@@ -44,9 +44,9 @@ def at_fork(
 
 
 def notice_fork() -> bool:
-    """Put right what Python was not told of, if this process was forked so; return whether it was.
+    """Run the child hooks if this process was forked without Python's knowledge; return whether it was.
 
-    Costs a system call, and may be called from anywhere.
+    Costs one system call, and may be called from anywhere.
     """
     global _pid, _late  # noqa: PLW0603 - what the module is about
     pid = os.getpid()
@@ -55,7 +55,7 @@ def notice_fork() -> bool:
     _pid = pid
     _late = True
     for put_right in _in_child:
-        # What gives back a lock that ``before`` would have taken finds it free here, or frees it.
+        # A hook that releases a lock ``before`` would have taken finds it free here, or frees it.
         with contextlib.suppress(RuntimeError):
             put_right()
     _late = False
@@ -63,12 +63,12 @@ def notice_fork() -> bool:
 
 
 def noticed_late() -> bool:
-    """Return whether ``in_child`` is called by ``notice_fork``, perhaps long after the fork."""
+    """Return whether ``in_child`` is being called by ``notice_fork``, possibly long after the fork."""
     return _late
 
 
 def began_ns() -> int:
-    """Return when this process began, in nanoseconds since the epoch, never too late; 0 if nobody knows."""
+    """Return this process's start in nanoseconds since the epoch, never too late a time; 0 if unknown."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError):
             stat = Path("/proc/self/stat").read_bytes()
@@ -84,11 +84,11 @@ class Flag(Protocol):
     value: int
 
     def __bool__(self) -> bool:
-        """Return whether it is set."""
+        """Return whether the flag is set."""
 
 
 class ComparedFlag:
-    """A flag that is set in one process only: it looks which one it is in, by a system call each time."""
+    """A flag that is set in one process only: checking it costs a system call for the process id."""
 
     __slots__ = ("_pid",)
 
@@ -97,7 +97,7 @@ class ComparedFlag:
 
     @property
     def value(self) -> int:
-        """1 if it is set, else 0."""
+        """1 if the flag is set, else 0."""
         return int(self._pid == os.getpid())
 
     @value.setter
@@ -109,10 +109,10 @@ class ComparedFlag:
 
 
 def unset_by_forks() -> Flag:
-    """Return a flag that is not set, and that every forked child finds not set, however it was forked.
+    """Return an unset flag that is also unset in every forked child, however it was forked.
 
-    On Linux since 4.14 it is a byte of memory that the system wipes in children, and looking at it costs
-    what looking at an attribute does; elsewhere it compares process ids.
+    On Linux 4.14 or later it is a byte of memory that the system clears in children, and checking it is as
+    cheap as an attribute access; elsewhere it compares process ids.
     """
     if sys.platform == "linux":
         with contextlib.suppress(ImportError, OSError):

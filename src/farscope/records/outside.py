@@ -1,19 +1,19 @@
-"""Telling an error that strikes code from outside, wherever it is, from one of the code itself."""
+"""Distinguishes errors raised by signal handlers from errors of the interrupted code."""
 
 from __future__ import annotations
 
 from types import FrameType
 
 _TAKES_MORE = 0x04
-"""Set in a code object's flags if the function takes any number of arguments."""
+"""Flag of a code object whose function takes ``*args``."""
 
 
 def raised_by_a_signal_handler(error: BaseException) -> bool:
-    """Return whether a signal's handler raised ``error``, rather than the code that the signal interrupted.
+    """Return whether a signal handler raised ``error``, rather than the code interrupted by the signal.
 
-    A handler is called with the frame that it interrupts, and by nobody from there: it is known by that,
-    whatever became of the signal since. To be called by who has just caught ``error``: only what was called
-    from there counts.
+    A handler is recognised by its argument: it receives the frame it interrupts, as no other function does.
+    This works whatever has happened to the signal since. Call it where ``error`` was just caught: only calls
+    made from there are examined.
     """
     trace = error.__traceback__ and error.__traceback__.tb_next
     while trace is not None:

@@ -1,4 +1,4 @@
-"""What stands behind the line of a step besides the line itself, written and read back."""
+"""Remarks appended to a step's line: formatting and parsing."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import re
 from farscope.records.step import Step
 
 LONG_NS = 10_000_000
-"""A step that took longer than this is shown with how long it took."""
+"""A step that took longer than this is shown with its duration."""
 
 RUNNING = "cause still running"
-"""Stands behind a step that is shown before the one that caused it has ended."""
+"""Appended to a step that is shown before the step that caused it has ended."""
 
 _MILLISECONDS_UP_TO_NS = 10_000_000_000
 _UNITS_NS = {"ms": 1_000_000, "s": 1_000_000_000}
@@ -18,9 +18,9 @@ _REMARKS = re.compile(rf"  (?:took (\d{{1,12}}(?:\.\d)?) (ms|s)(?:, {RUNNING})?|
 
 
 def remarks(step: Step, *, ran_ahead: bool = False) -> str:
-    """Return what is to stand behind the line of a step: how long it took if that was long; else empty.
+    """Return the text to append to a step's line: its duration if that was long, else an empty string.
 
-    ``ran_ahead``: the step that caused it was still running when it was handed out.
+    ``ran_ahead``: the step that caused it was still running when this step was handed out.
     """
     parts = [took_text(step.duration_ns)] if step.duration_ns > LONG_NS else []
     if ran_ahead:
@@ -29,19 +29,19 @@ def remarks(step: Step, *, ran_ahead: bool = False) -> str:
 
 
 def took_text(duration_ns: int) -> str:
-    """Return how long something took, such as ``took 310 ms`` or ``took 12.5 s``."""
+    """Return a duration as text, such as ``took 310 ms`` or ``took 12.5 s``."""
     if duration_ns < _MILLISECONDS_UP_TO_NS:
         return f"took {duration_ns / 1e6:.0f} ms"
     return f"took {duration_ns / 1e9:.1f} s"
 
 
 def without_all_remarks(text: str) -> str:
-    """Return lines without their remarks, to compare runs on machines that are busy or not."""
+    """Return lines without their remarks, to compare runs on machines under different load."""
     return "".join(without_remarks(line)[0] + end for line, end in re.findall(r"([^\n]*)(\n|\Z)", text))
 
 
 def without_remarks(line: str) -> tuple[str, int]:
-    """Return a line without what ``remarks`` put behind it, and the nanoseconds that the step took by it."""
+    """Return a line without its remarks, and the step's duration in nanoseconds according to them."""
     found = _REMARKS.search(line)
     if found is None:
         return line, 0

@@ -1,19 +1,19 @@
-"""Files that hold a secret: opened only if nobody but their owner, or a group that root chose, can read them.
+"""Secret files: opened only if readable by nobody but their owner, or a group chosen by root.
 
-Accepted are
+Accepted are:
 
-* a regular file of this user's or of root's that is closed to everybody else (mode 0600 or 0400);
-* a file of root's with mode 0440 whose group is one of this process's groups, as Kubernetes mounts a Secret
-  for a pod with an ``fsGroup``, or that lies in systemd's credentials directory, where the group bits
-  stand for an access control list that names the service's user alone;
-* a symbolic link on the way to such a file, if the link and its folder are root's and nobody else can replace
-  the link: Kubernetes and systemd make such links;
-* an inherited descriptor, ``/dev/fd/N`` or ``/dev/stdin``, that is a pipe of this user's, as a shell
+* a regular file owned by this user or root and closed to everybody else (mode 0600 or 0400);
+* a file owned by root with mode 0440 whose group is one of this process's groups, as Kubernetes mounts a
+  Secret for a pod with an ``fsGroup``, or that is in systemd's credentials directory, where the group bits
+  represent an access control list with only the service's user;
+* a symbolic link to such a file, if root owns the link and its folder and nobody else can replace the link:
+  Kubernetes and systemd create such links;
+* an inherited descriptor, ``/dev/fd/N`` or ``/dev/stdin``, that is a pipe owned by this user, as a shell
   makes for ``<(command)``, or one of the files above.
 
-Everything else is refused: a named pipe would hold the caller up, and a link in a folder where others may
-write can be made to lead to another file between the check and the reading. Where the platform has no
-owners and modes (Windows), neither is checked: there the folder of the user's profile keeps others away.
+Everything else is refused: a named pipe would block the caller, and a link in a folder writable by others
+could be redirected to another file between check and read. On platforms without owners and modes (Windows),
+neither is checked: there, the user's profile folder keeps others out.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ from typing import Final, NamedTuple
 from farscope.errors import FarscopeError
 
 CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"
-"""Names the folder in which systemd keeps the credentials of a service."""
+"""Environment variable naming the folder where systemd keeps a service's credentials."""
 
 MAX_LINKS: Final = 8
-"""Symbolic links followed on the way to a file; a longer chain is refused as one that may have no end."""
+"""Maximum number of symbolic links followed to a file; a longer chain is refused as possibly endless."""
 
 ATTEMPTS: Final = 3
-"""So often a path is followed anew when what a link led to is gone: Kubernetes swaps links at a rotation."""
+"""How often a path is followed again if a link's target is gone: Kubernetes swaps links at a rotation."""
 
 Stamp = tuple[int, ...]
-"""Two of one path that differ show that the file was replaced, written to, or opened to others meanwhile."""
+"""Two different stamps of a path mean the file was replaced, written, or opened to others in between."""
 
 Refusing = Callable[[str, str], FarscopeError]
-"""Makes the error for a file that is refused, of a message and a hint."""
+"""Makes the error for a refused file from a message and a hint."""
 
 _OWNERS_AND_MODES: Final = hasattr(os, "geteuid")
-# Without O_NONBLOCK a pipe in the place of the file would hold us up for ever.
+# Without O_NONBLOCK, opening a pipe in place of the file would block forever.
 _READ: Final = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 )
@@ -57,26 +57,26 @@ _SHARED_BY_ROOT: Final = 0o440
 
 
 class SecretFile(NamedTuple):
-    """A secret file's path, and what it is called in messages."""
+    """A secret file: its path, and its name in messages."""
 
     path: Path
     kind: str
-    """For example ``key file``."""
+    """The kind of file as named in messages, for example ``key file``."""
     refused: Refusing
 
     @property
     def is_descriptor(self) -> bool:
-        """Whether the path names an inherited descriptor, which can be read once and not be followed."""
+        """Whether the path names an inherited descriptor, which can be read only once."""
         return _descriptor_number(self.path) is not None
 
     def read(self, max_bytes: int) -> bytes:
-        """Return the content, at most ``max_bytes`` + 1 bytes of it, so that a longer one shows.
+        """Return the content, at most ``max_bytes`` + 1 bytes, so that callers can detect a longer one.
 
         A pipe is read to its end, which may take as long as the command that writes to it.
 
         Raises:
-            OSError: it cannot be read.
-            FarscopeError: it is refused; made by ``refused``.
+            OSError: the file cannot be read.
+            FarscopeError: the file is refused; made by ``refused``.
         """
         descriptor = self._open()
         try:
@@ -103,7 +103,7 @@ class SecretFile(NamedTuple):
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
 
     def _followed(self) -> Path:
-        """Return where the path leads, once each link on the way was found to be root's alone."""
+        """Return the path's final target, after checking that only root controls each link on the way."""
         path, links = self.path, 0
         rest: list[str] = []
         while True:
@@ -112,7 +112,7 @@ class SecretFile(NamedTuple):
                 if links > MAX_LINKS or not _only_root_may_replace(path):
                     raise self._is_a_link(path)
                 target = path.readlink()
-                # A target's parts may be links themselves: each is looked at in its turn.
+                # Parts of a target may be links themselves: each is checked in turn.
                 start = Path(target.anchor) if target.is_absolute() else path.parent
                 rest = [*target.relative_to(target.anchor).parts, *rest]
                 path = start
@@ -138,7 +138,7 @@ class SecretFile(NamedTuple):
             )
 
     def _is_shared_by_root(self, status: os.stat_result) -> bool:
-        """Tell whether root opened the file to this process's group, or as a credential of its service."""
+        """Return whether root opened the file to one of this process's groups, or as a service credential."""
         if status.st_uid != 0 or stat.S_IMODE(status.st_mode) | _SHARED_BY_ROOT != _SHARED_BY_ROOT:
             return False
         return _is_in_group(status.st_gid) or self._is_credential()
@@ -164,9 +164,9 @@ class SecretFile(NamedTuple):
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Return the stamp of the file at ``path``; None if it cannot be had, as when there is none.
+    """Return the stamp of the file at ``path``; None if unavailable, for example because it does not exist.
 
-    A symbolic link and the file that it leads to both count.
+    The stamp covers both a symbolic link and its target.
     """
     try:
         return (*_marks(path.lstat()), *_marks(path.stat()))
@@ -187,11 +187,11 @@ def _descriptor_number(path: Path) -> int | None:
 
 
 def _only_root_may_replace(link: Path) -> bool:
-    """Tell whether a link and its folder are root's, and nobody else may remove or rename the link."""
+    """Return whether root owns a link and its folder, and nobody else may remove or rename the link."""
     folder, status = link.parent.stat(), link.lstat()
     if folder.st_uid != 0 or status.st_uid != 0:
         return False
-    # In a sticky folder, as Kubernetes mounts them, others may add names and not replace root's.
+    # In a sticky folder, as mounted by Kubernetes, others may add names but not replace root's.
     return bool(folder.st_mode & stat.S_ISVTX) or not folder.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
 
 

@@ -1,4 +1,4 @@
-"""Shapes: what steps of a kind have in common, interned once and referred to by number."""
+"""Shapes: the common part of similar steps, interned once and referred to by number."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from farscope.records.traceback_text import error_line
 
 @unique
 class StepKind(IntEnum):
-    """What became of a step's event. The numbers are part of the wire format."""
+    """The outcome of a step's event. The numbers are part of the wire format."""
 
     START = 1
-    """The chart was started and came to rest in its first state."""
+    """The chart was started and settled in its first state."""
     TRANSITION = 2
-    """The event made the chart leave states or enter them, if only to come back."""
+    """The event made the chart leave or enter states, possibly only to return."""
     HOOK = 3
     """A state handled the event without a transition."""
     IGNORED = 4
-    """No state handled the event, and none refused it."""
+    """No state handled the event, and no guard refused it."""
     REFUSED = 5
     """At least one guard refused the event, and no state handled it."""
     FAILED = 6
-    """A handler raised; the step was given up."""
+    """A handler raised; the step was aborted."""
 
 
 TRACED_KINDS = frozenset({StepKind.START, StepKind.TRANSITION})
-"""Kinds of step that leave a trace line."""
+"""Kinds of step that produce a trace line."""
 
 _LINE = {
     FactKind.START: "START",
@@ -54,18 +54,18 @@ _LINE = {
 
 
 KEPT_LINES_CHARACTERS: Final = 8_192
-"""A shape keeps its spy lines if they have no more characters; longer ones are made anew each time."""
+"""A shape caches its spy lines up to this many characters; longer ones are rendered each time."""
 
 _FACT_BYTES: Final = 80
 _LINE_CHARACTERS: Final = 32
-"""What a fact takes besides its names, and what its line has besides them, at most."""
+"""Maximum size of a fact, and length of its line, without its names."""
 
 
 class Shape:
-    """Signal, start, end and facts of a step; immutable, equal and hashed by value.
+    """Signal, start, end and facts of a step; immutable, compared and hashed by value.
 
-    A shape renders its own spy lines once and keeps them unless they are long, so that a thousand steps of
-    one shape cost one rendering. Reading it from several threads is safe.
+    A shape renders its spy lines once and caches them unless they are long, so that a thousand steps of one
+    shape cost one rendering. Reading it from several threads is safe.
     """
 
     __slots__ = ("_hash", "_lines", "_size", "end", "facts", "has_text", "kind", "signal", "start", "traced")
@@ -79,7 +79,7 @@ class Shape:
     has_text: bool
 
     def __init__(self, kind: StepKind, signal: str, start: str, end: str, facts: tuple[Fact, ...]) -> None:
-        """``start`` and ``end`` are the states the chart rested in before and after the step."""
+        """``start`` and ``end`` are the chart's states before and after the step."""
         self.kind = kind
         self.signal = signal
         self.start = start
@@ -134,7 +134,7 @@ class Shape:
 
     @property
     def size(self) -> int:
-        """Bytes it takes in memory at most: with all its names, as if it shared none, and its kept lines."""
+        """Maximum memory in bytes: includes all its names, as if none were shared, and its cached lines."""
         if not self._size:
             names = {id(name): name for fact in self.facts for name in (fact.name, fact.detail)}
             own = sum(map(getsizeof, (self, self.signal, self.start, self.end, *names.values())))
@@ -145,7 +145,7 @@ class Shape:
 
     @property
     def line_characters(self) -> int:
-        """How many characters its lines have at most, without free texts: perhaps far more than it takes."""
+        """Maximum total length of its lines, without free texts; may be far more than its size."""
         names = sum(len(fact.name) + len(fact.detail) for fact in self.facts)
         return names + (len(self.signal) + _LINE_CHARACTERS) * len(self.facts)
 

@@ -1,4 +1,4 @@
-"""The sink port: the one window through which charts are seen."""
+"""The sink port: the single interface for observing charts."""
 
 from __future__ import annotations
 
@@ -9,40 +9,40 @@ from farscope.records.structure import ChartStructure
 
 
 class Sink(Protocol):
-    """Takes what charts do. Every method is called on the chart's own thread and must not block.
+    """Receives the activity of charts. Every method is called on the chart's thread and must not block.
 
-    A sink that raises is detached and reported; it never breaks the chart. An error that a signal handler
-    of the program raises while a sink is at work is the program's: it is raised to it, the sink stays,
-    and of what it may not have taken in, an announcement or a stop is repeated.
+    A sink that raises is detached and reported; it never breaks the chart. An error raised by one of the
+    program's signal handlers while a sink is running belongs to the program: it propagates to the program,
+    the sink stays attached, and an announcement or stop that the sink may have missed is repeated.
     """
 
     def step(self, step: RawStep) -> None:
-        """Take one finished step: a plain tuple with the fields of ``Step``."""
+        """Receive a finished step: a plain tuple with the fields of ``Step``."""
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Take a chart's structure, its present state and the number of its last step.
+        """Receive a chart's structure, current state and last step number.
 
-        Called when the sink is attached to a running chart, when a chart starts, and when more of
-        a chart's structure has become known.
+        Called when the sink is attached to a running chart, when a chart starts, and when more of a chart's
+        structure becomes known.
         """
 
     def stopped(self, chart: ChartId) -> None:
-        """Take note that the chart was stopped and will make no more steps."""
+        """Receive the news that the chart has stopped and will make no more steps."""
 
 
 @runtime_checkable
 class LastingSink(Sink, Protocol):
-    """A sink that cannot fail by itself: whatever comes out of it has struck the program, and it stays."""
+    """A sink that cannot fail by itself: an error raised from it comes from outside, so it stays attached."""
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
-        """Take a step once more, unless it had been taken when ``error`` struck."""
+        """Receive a step again, unless it had been accepted when ``error`` struck."""
 
 
 class Observable(Protocol):
-    """Whatever can be watched: the engine's charts, and charts of other libraries through adapters."""
+    """Anything that can be observed: the engine's charts, and other libraries' charts through adapters."""
 
     def attach(self, sink: Sink) -> None:
-        """Hand every further step to ``sink``; attaching twice changes nothing."""
+        """Pass every further step to ``sink``; attaching twice has no effect."""
 
     def detach(self, sink: Sink) -> None:
-        """Stop handing steps to ``sink``; detaching what is not attached changes nothing."""
+        """Stop passing steps to ``sink``; no effect if it is not attached."""

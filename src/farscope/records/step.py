@@ -1,4 +1,4 @@
-"""Steps: all a chart did about one event, the unit of everything recorded."""
+"""Steps: everything a chart did for one event, and the unit of recording."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ NANOSECONDS = 1_000_000_000
 
 
 class ChartId(NamedTuple):
-    """Tells one chart from every other, also from one of the same name elsewhere."""
+    """Identifies a chart uniquely, even among charts with the same name elsewhere."""
 
     name: str
     host: str
@@ -24,7 +24,7 @@ class ChartId(NamedTuple):
 
     @property
     def label(self) -> str:
-        """``name@host:pid``, for where the name alone would not do."""
+        """``name@host:pid``, for use where the name alone is ambiguous."""
         return f"{self.name}@{self.host}:{self.pid}"
 
 
@@ -38,7 +38,7 @@ class Cause(NamedTuple):
 class Step(NamedTuple):
     """One run-to-completion step.
 
-    The engine appends plain tuples with these very fields; ``Step._make`` turns one into a ``Step``.
+    The engine appends plain tuples with the same fields; ``Step._make`` turns one into a ``Step``.
     """
 
     chart: ChartId
@@ -51,17 +51,17 @@ class Step(NamedTuple):
     queued: int
     """Events waiting in the chart's queue when the step ended."""
     deferred: int
-    """Events put aside when the step ended."""
+    """Deferred events when the step ended."""
     waited_ns: int = 0
-    """How long the event had been in the queue; 0 when it was dispatched directly."""
+    """How long the event was in the queue; 0 if it was dispatched directly."""
     cause: Cause | None = None
-    """The step whose handler posted the event; None when it came from outside any chart."""
+    """The step whose handler posted the event; None if it came from outside any chart."""
     texts: tuple[str, ...] = ()
     """Free texts, in the order of the facts that carry one."""
 
     @property
     def kind(self) -> StepKind:
-        """What became of the event."""
+        """The outcome of the event."""
         return self.shape.kind
 
     @property
@@ -71,12 +71,12 @@ class Step(NamedTuple):
 
     @property
     def start(self) -> str:
-        """State the chart rested in before; ``top`` for the first step."""
+        """The chart's state before the step; ``top`` for the first step."""
         return self.shape.start
 
     @property
     def end(self) -> str:
-        """State the chart rested in afterwards."""
+        """The chart's state after the step."""
         return self.shape.end
 
     @property
@@ -86,20 +86,20 @@ class Step(NamedTuple):
 
     @property
     def ended_ns(self) -> int:
-        """When the step ended, in nanoseconds since the epoch: the time of its lines and its place."""
+        """When the step ended, in nanoseconds since the epoch; gives the time of its lines and its order."""
         return self.time_ns + self.duration_ns
 
     @property
     def time(self) -> datetime:
-        """When the step began, aware, in UTC, to the microsecond."""
+        """When the step began, as an aware UTC datetime with microseconds."""
         return utc_time(self.time_ns)
 
     def spy(self) -> list[str]:
-        """Return the step's spy lines, the closing queue line included."""
+        """Return the step's spy lines, including the closing queue line."""
         return [*self.shape.lines(self.texts), f"<- Queued:({self.queued}) Deferred:({self.deferred})"]
 
     def trace(self) -> str | None:
-        """Return the step's trace line without a newline, or None if the step leaves none."""
+        """Return the step's trace line without a newline, or None if it has none."""
         shape = self.shape
         if not shape.traced:
             return None
@@ -112,7 +112,7 @@ RawStep = tuple[ChartId, int, Shape, int, int, int, int, int, Cause | None, tupl
 
 
 def utc_time(time_ns: int) -> datetime:
-    """Return nanoseconds since the epoch as a moment, aware, in UTC, to the microsecond."""
+    """Return nanoseconds since the epoch as an aware UTC datetime with microseconds."""
     seconds, nanoseconds = divmod(time_ns, NANOSECONDS)
     return datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
 

@@ -1,4 +1,4 @@
-"""What a chart is made of, as far as it is known: it travels in the stream, so no view needs an engine."""
+"""A chart's structure, as far as known. It is part of the stream, so views need no engine."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class StateInfo(NamedTuple):
-    """A state and the state that holds it."""
+    """A state and its parent."""
 
     name: str
     parent: str = ""
@@ -14,19 +14,19 @@ class StateInfo(NamedTuple):
 
 
 class Reaction(NamedTuple):
-    """A state's handler for a signal, announced before it was ever seen to run."""
+    """A state's handler for a signal, announced even if it has never run."""
 
     state: str
     signal: str
     target: str = ""
-    """Where it leads, when that is known without running it; empty otherwise."""
+    """Target state if known without running the handler, else empty."""
 
 
 class ChartStructure(NamedTuple):
     """States and reactions of a chart.
 
-    Of charts built by parts everything is known at the start; flat state functions show their
-    states and parents as the chart comes by, so a structure may be announced again, larger.
+    For charts built from parts, everything is known at the start. Flat state functions reveal their states
+    and parents only as the chart runs, so a larger structure may be announced later.
     """
 
     states: tuple[StateInfo, ...] = ()

@@ -1,4 +1,4 @@
-"""Text made from steps: the one place where spy and trace become lines."""
+"""Text output of steps: the only place where spy and trace are turned into lines."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ def spy_text(steps: Iterable[Step]) -> list[str]:
 
 
 def trace_text(lines: Iterable[str]) -> str:
-    """Return trace lines as ``chart.trace()`` shows them: a newline first, and one behind each line."""
+    """Return trace lines in the format of ``chart.trace()``: a newline first, and one after each line."""
     return "\n" + "".join(f"{line}\n" for line in lines)
 
 
 @contextmanager
 def stripped(log: str | Iterable[str]) -> Iterator[str | list[str]]:
-    """Give a log without its time stamps, so that a run can be compared with a specification.
+    """Remove the time stamps from a log, so that a run can be compared with a specification.
 
     Args:
-        log: a trace (one string, many lines), one line of one, or a list of lines.
+        log: a trace (a string of many lines), a single trace line, or a list of lines.
 
     Yields:
-        A list of the lines that are not empty, without stamps; for a string of one line, that line.
+        A list of the non-empty lines without stamps; for a single line, that line.
     """
     if isinstance(log, str):
         lines = log.splitlines()
@@ -47,12 +47,12 @@ def stripped(log: str | Iterable[str]) -> Iterator[str | list[str]]:
 
 
 def pp(thing: object) -> None:
-    """Print ``thing`` as ``pprint`` does: one spy line under another."""
+    """Print ``thing`` like ``pprint``, with each spy line on a separate line."""
     print_line(pprint.pformat(thing))
 
 
 def print_line(line: str) -> None:
-    """Print a line; what standard output cannot encode is printed as an escape."""
+    """Print a line; characters that standard output cannot encode are printed as escapes."""
     try:
         print(line)  # noqa: T201 - printing is what it is for
     except UnicodeEncodeError:
@@ -60,9 +60,9 @@ def print_line(line: str) -> None:
 
 
 def encodable(text: str, encoding: str | None) -> str:
-    r"""Return ``text`` with the characters that ``encoding`` does not have as escapes such as ``\u2192``.
+    r"""Return ``text`` with characters that ``encoding`` lacks replaced by escapes such as ``\u2192``.
 
-    A stream whose encoding is None takes any text.
+    A stream with the encoding None accepts any text.
     """
     if encoding is None:
         return text

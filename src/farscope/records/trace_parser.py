@@ -1,4 +1,4 @@
-"""Trace lines back into steps: the inverse of ``Step.trace``, for text that somebody kept or piped in."""
+"""Parses trace lines into steps: the inverse of ``Step.trace``, for saved or piped text."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
 
 MAX_LINE_CHARACTERS = 20_000
-"""A longer line is passed over: no chart's names come near it, and splitting it would cost too much."""
+"""Longer lines are skipped: no real names come near this length, and splitting would be too slow."""
 
 MAX_KNOWN_CHARTS = 10_000
-"""Charts whose last state is remembered; lines of charts beyond these are still read, by their text alone."""
+"""Maximum number of charts whose last state is remembered; lines of others are parsed by their text alone."""
 
 MAX_KNOWN_BYTES = 16 << 20
-"""Bytes that their names and states take at most; the same goes for lines of charts beyond."""
+"""Maximum bytes of their names and states; lines of further charts are parsed by their text alone."""
 
 _STAMP = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d)\.(\d{6})\] \[")
 _STARTED = "] e->start_at() top->"
 
 
 def parse_trace(lines: Iterable[str]) -> Iterator[Step]:
-    """Yield a step for each trace line among ``lines``; whatever is no trace line is passed over.
+    """Yield a step for each trace line among ``lines``; other lines are skipped.
 
-    The steps carry what a trace line tells: chart name, signal, start, end and time. Chart names stand for
-    charts, so two charts of one name come out as one. Names may hold spaces, brackets and arrows: where a
-    line could be cut in several ways, the chart's last known state decides. What ``watch`` puts behind a line
-    tells how long the step took.
+    The steps contain what a trace line contains: chart name, signal, start, end and time. Charts are
+    identified by name, so two charts with one name are merged. Names may contain spaces, brackets and arrows:
+    if a line can be split in several ways, the chart's last known state decides. The duration is taken from
+    the remarks that ``watch`` appends to a line.
     """
     reader = TraceReader()
     for line in lines:
@@ -41,7 +41,7 @@ def parse_trace(lines: Iterable[str]) -> Iterator[Step]:
 
 
 class TraceReader:
-    """Remembers where each chart rests, which is what tells ``a->b`` + ``c`` from ``a`` + ``b->c``."""
+    """A parser that remembers each chart's state, to distinguish ``a->b`` + ``c`` from ``a`` + ``b->c``."""
 
     def __init__(self) -> None:
         self._charts: dict[str, ChartId] = {}
@@ -50,7 +50,7 @@ class TraceReader:
         self._bytes = 0
 
     def read(self, line: str) -> Step | None:
-        """Return the step that a line tells of; None if it is no trace line."""
+        """Return the step of a trace line; None if the line is not one."""
         line = line.removesuffix("\n").removesuffix("\r")
         if len(line) > MAX_LINE_CHARACTERS:
             return None
@@ -93,7 +93,7 @@ class TraceReader:
         return (name, signal, start, end) if called and arrow else None
 
     def _name_in(self, text: str) -> str:
-        """Return the longest known name that fits, else everything up to the first ``] e->``."""
+        """Return the longest known name that matches, else everything up to the first ``] e->``."""
         place = text.find("] e->")
         first = text[: max(place, 0)]
         best = first

@@ -1,4 +1,4 @@
-"""What a handler raised: the error in one line, and where in the user's program it was raised."""
+"""Parses tracebacks: the error as one line, and where in the user's program it was raised."""
 
 from __future__ import annotations
 
@@ -7,71 +7,71 @@ from typing import Final, NamedTuple
 
 _FRAME = '  File "'
 _SOURCE = "    "
-"""How lines of a traceback begin: those that name a frame, and those that show what stands there."""
+"""Prefixes of traceback lines: ``_FRAME`` for those that name a frame, ``_SOURCE`` for source lines."""
 
 _TRACEBACK = "Traceback (most recent call last):"
 _PLACE = re.compile(r'  File "(?P<file>.+)", line (?P<line>\d+)(?:, in (?P<function>.+))?')
 _MARKS = frozenset("^~ ")
-"""Lines of these show which part of a line of source is meant."""
+"""Characters of the lines that mark part of a source line."""
 
 _OURS = re.compile(r"[/\\]farscope[/\\](?:engine|probe|adapters)[/\\]")
 _OF_A_LIBRARY = re.compile(r"[/\\](?:site|dist)-packages[/\\]|[/\\][Ll]ib[/\\]python3[^/\\]*[/\\]|^<frozen ")
 
 MOST_FRAMES: Final = 20
-"""Frames of the user's own that are told apart; further ones stand in the whole traceback only."""
+"""Maximum number of user frames listed; further ones appear only in the full traceback."""
 
 
 class Frame(NamedTuple):
-    """A place in a program that an error passed through."""
+    """A place in a program through which an error propagated."""
 
     file: str
     line: int
     function: str
-    """Empty where none is named, as for an error of syntax."""
+    """Empty if no function is named, as for a syntax error."""
     source: str
-    """What stands there; empty if that is not known."""
+    """The source line; empty if unknown."""
 
     @property
     def mine(self) -> bool:
-        """Whether it belongs to the user's program: neither to farscope nor to a library."""
+        """Whether it belongs to the user's program, not to farscope or a library."""
         return not (_OURS.search(self.file) or _OF_A_LIBRARY.search(self.file))
 
     @property
     def place(self) -> str:
-        """The file without its folder, and the line."""
+        """The file name without its folder, and the line."""
         name = self.file.replace("\\", "/").rpartition("/")[2]
         return f"{name}, line {self.line}"
 
 
 class Failure(NamedTuple):
-    """A traceback, read."""
+    """A parsed traceback."""
 
     error: tuple[str, ...]
-    """The line that names the error, and further lines of its message."""
+    """The line that names the error, and any further lines of its message."""
     frames: tuple[Frame, ...]
-    """Where it was raised, the innermost first."""
+    """The frames, innermost first."""
 
     @property
     def mine(self) -> tuple[Frame, ...]:
-        """The frames of the user's program, the innermost first; ``MOST_FRAMES`` at most."""
+        """The frames of the user's program, innermost first; at most ``MOST_FRAMES``."""
         return tuple(frame for frame in self.frames if frame.mine)[:MOST_FRAMES]
 
 
 def error_line(traceback: str) -> str:
-    """Return the line behind a traceback's last frame, which names the error and begins its message.
+    """Return the line after a traceback's last frame, which names the error and begins its message.
 
-    Messages may have more lines, like a hint, so the last line of all would not do.
+    Messages may have more lines, such as a hint, so this need not be the last line.
     """
     return next(iter(_error(traceback.strip().splitlines())), "")
 
 
 def error_place(traceback: str) -> str:
-    """Return the innermost place of the user's program, as ``door.py, line 12``; empty if there is none."""
+    """Return the innermost place in the user's program, such as ``door.py, line 12``; empty if none."""
     return next((frame.place for frame in read_traceback(traceback).mine), "")
 
 
 def read_traceback(traceback: str) -> Failure:
-    """Read a traceback as Python writes it; of errors raised about one another, the last."""
+    """Parse a traceback as written by Python; of chained errors, the last."""
     lines = traceback.strip().splitlines()
     begin = max((number for number, line in enumerate(lines) if line == _TRACEBACK), default=0)
     frames: list[Frame] = []
@@ -84,7 +84,7 @@ def read_traceback(traceback: str) -> Failure:
 
 
 def _error(lines: list[str]) -> list[str]:
-    """Return the line that names the error, and those below it."""
+    """Return the line that names the error, and the lines below it."""
     frames = [number for number, line in enumerate(lines) if line.startswith(_FRAME)]
     behind = lines[frames[-1] + 1 :] if frames else lines[-1:]
     first = next((number for number, line in enumerate(behind) if not line.startswith(_SOURCE)), len(behind))

@@ -1,4 +1,4 @@
-"""What steps take in memory, in bytes: estimates that are never far too low, whoever made the steps."""
+"""Estimates of the memory of steps, in bytes; never far too low, whatever the origin of the steps."""
 
 from __future__ import annotations
 
@@ -11,50 +11,50 @@ from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
 
 STEP_BYTES: Final = 400
-"""A step by itself: the tuple, its numbers and its cause, without texts, shape and chart."""
+"""Size of a step itself: the tuple, its numbers and its cause, without texts, shape and chart."""
 
 CHART_BYTES: Final = 300
-"""A chart's identity, without its names."""
+"""Size of a chart's identity, without its names."""
 
 
 SHARED_BYTES: Final = 4_096
-"""A shape or chart that takes no more counts once for all steps that share it; a larger one for each step."""
+"""A shape or chart up to this size counts once for all steps that share it; a larger one, for each step."""
 
 ROW_BYTES: Final = 90
-"""A state or a reaction in a structure, without its names."""
+"""Size of a state or reaction in a structure, without its names."""
 
 
 def texts_bytes(texts: Sequence[str]) -> int:
-    """Return what free texts take: a character takes up to four bytes, and a short text fifty by itself."""
+    """Return the size of free texts: up to four bytes per character, and about fifty per text."""
     return getsizeof(texts) + sum(map(getsizeof, texts)) if texts else 0
 
 
 def chart_bytes(chart: ChartId) -> int:
-    """Return what a chart's identity takes."""
+    """Return the size of a chart's identity."""
     return CHART_BYTES + getsizeof(chart.name) + getsizeof(chart.host)
 
 
 def structure_bytes(structure: ChartStructure) -> int:
-    """Return what a chart's structure takes; names that it has several times count once."""
+    """Return the size of a chart's structure; repeated names count once."""
     rows = (*structure.states, *structure.reactions)
     names = {id(name): name for row in rows for name in row}
     return ROW_BYTES * len(rows) + sum(map(getsizeof, names.values()))
 
 
 def alone_bytes(step: RawStep) -> int:
-    """Return what a step takes if it shares nothing with others."""
+    """Return the size of a step that shares nothing with others."""
     return STEP_BYTES + texts_bytes(step[9]) + step[2].size + chart_bytes(step[0])
 
 
 def own_bytes(step: RawStep) -> int:
-    """Return what a step takes without a small shape and chart, which it shares with others."""
+    """Return the size of a step, without its shape and chart if these are small and therefore shared."""
     shape, chart = step[2].size, chart_bytes(step[0])
     large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
     return STEP_BYTES + texts_bytes(step[9]) + large
 
 
 def together_bytes(steps: Iterable[RawStep]) -> int:
-    """Return what steps take together: shapes and charts that several share count once."""
+    """Return the total size of steps: shared shapes and charts count once."""
     total = 0
     shared: dict[int, int] = {}
     for step in steps:
@@ -67,7 +67,7 @@ def together_bytes(steps: Iterable[RawStep]) -> int:
 
 
 class Charges:
-    """What steps that come and go in one order take: each counts as much as those of its batch on average.
+    """Running size of a queue of steps: each step counts as the average of its batch.
 
     Not thread-safe.
     """
@@ -77,11 +77,11 @@ class Charges:
     def __init__(self) -> None:
         self.bytes = 0
         self.count = 0
-        """Steps that came and did not go."""
+        """Number of steps in the queue."""
         self._runs: deque[list[int]] = deque()
 
     def add(self, count: int, each: int) -> None:
-        """Count steps behind the others, at so many bytes each."""
+        """Add ``count`` steps at the end, of ``each`` bytes each."""
         if not count:
             return
         if self._runs and self._runs[-1][1] == each:
@@ -92,14 +92,14 @@ class Charges:
         self.bytes += count * each
 
     def put_back(self, count: int, each: int) -> None:
-        """Count steps in front of the others."""
+        """Add ``count`` steps at the front, of ``each`` bytes each."""
         if count:
             self._runs.appendleft([count, each])
             self.count += count
             self.bytes += count * each
 
     def remove(self, count: int) -> int:
-        """Count the first so many steps no more; return what they took."""
+        """Remove the first ``count`` steps; return their size."""
         before = self.bytes
         self.count -= count
         while count:
@@ -113,7 +113,7 @@ class Charges:
         return before - self.bytes
 
     def over(self, limit: int) -> int:
-        """Return how many of the first steps have to go so that the others take no more than ``limit``."""
+        """Return how many of the first steps to remove so that the rest take no more than ``limit`` bytes."""
         excess, gone = self.bytes - limit, 0
         for count, each in self._runs:
             if excess <= 0:
@@ -124,7 +124,7 @@ class Charges:
         return gone
 
     def within(self, limit: int) -> int:
-        """Return how many of the first steps take no more than ``limit``; one at least, if there is any."""
+        """Return how many of the first steps fit into ``limit`` bytes; at least one, if there are any."""
         fitting, left = 0, limit
         for count, each in self._runs:
             part = min(count, left // each)
@@ -136,28 +136,28 @@ class Charges:
 
 
 class Weighed(list[RawStep]):
-    """Steps that carry what each takes, run by run; a plain list of steps is weighed when it has to be."""
+    """A list of steps with their sizes, run by run; sizes of a plain list are computed on demand."""
 
     __slots__ = ("runs",)
 
     def __init__(self, steps: Iterable[RawStep] = (), each: int = 0) -> None:
-        """``each``: bytes that each of ``steps`` takes."""
+        """``each``: size of each of ``steps``, in bytes."""
         super().__init__(steps)
         self.runs: list[tuple[int, int]] = [(len(self), each)] if self else []
 
     def join(self, steps: Sequence[RawStep], each: int) -> None:
-        """Add steps behind the others, at so many bytes each."""
+        """Append steps of ``each`` bytes each."""
         self += steps
         self.runs.append((len(steps), each))
 
     def append_all(self, others: Weighed) -> None:
-        """Add others behind these, with what each takes."""
+        """Append ``others`` with their sizes."""
         self += others
         self.runs += others.runs
 
 
 def runs_of(steps: Sequence[RawStep]) -> list[tuple[int, int]]:
-    """Return how many of the steps take how many bytes each, run by run."""
+    """Return the sizes of steps as runs: pairs of count and bytes per step."""
     if isinstance(steps, Weighed):
         return steps.runs
     return [(len(steps), -(-together_bytes(steps) // len(steps)))] if steps else []

@@ -1,1 +1,1 @@
-"""Steps to sealed bytes and back, without any I/O."""
+"""The wire format: encodes steps to sealed bytes and back, without I/O."""

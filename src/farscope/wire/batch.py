@@ -1,4 +1,4 @@
-"""What a batch says, before it is encoded and after it was decoded."""
+"""The content of a batch, before encoding and after decoding."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from farscope.records.weight import STEP_BYTES
 
 
 class ChartEntry(NamedTuple):
-    """A chart as a batch presents it, so that a late joiner knows the chart from any one batch."""
+    """A chart's description in a batch, which lets late joiners learn about the chart from any batch."""
 
     serial: int
     """Number of the chart in its process, from 1."""
     name: str
     state: str
-    """State the chart rests in now; empty if it did not start yet."""
+    """The chart's current state; empty if it has not started yet."""
     number: int
-    """Number of the chart's last step; 0 if there was none."""
+    """Number of the chart's last step; 0 if there is none."""
     stopped: bool = False
-    """Whether the chart was stopped and will make no more steps."""
+    """Whether the chart has stopped and will make no more steps."""
     structure: ChartStructure | None = None
-    """Carried by announcing batches only."""
+    """Only included in announcement batches."""
 
 
 class Drop(NamedTuple):
-    """Steps the probe declares lost: its numbers ``first`` to ``first + count - 1``."""
+    """Steps declared lost by the probe: its numbers ``first`` to ``first + count - 1``."""
 
     first: int
-    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody asks of a loss
+    count: int  # type: ignore[assignment]  # hides tuple.count, which is not used on a loss
     reason: str
 
 
@@ -38,31 +38,31 @@ class Drop(NamedTuple):
 class Batch:
     """Steps of one probe, with everything a reader needs to understand them.
 
-    A batch must hold together, or encoding it raises ``Invariant``: as many numbers as steps, the
-    numbers rising strictly, ``next_number`` above every number and every drop, and a chart entry for
-    each chart that made a step. Decoded batches always do.
+    A batch must be consistent, or encoding it raises ``Invariant``: it has as many numbers as steps, the
+    numbers are strictly ascending, ``next_number`` is above every number and every drop, and each chart that
+    made a step has a chart entry. Decoded batches are always consistent.
     """
 
     host: str
     pid: int
     started_ns: int
-    """When the probe began, in nanoseconds since the epoch by its machine's clock."""
+    """When the probe started, in nanoseconds since the epoch by its machine's clock."""
     sent_ns: int
     """When the batch was encoded, by the same clock."""
     next_number: int
-    """The probe number the next step will get, so that a loss at the end shows."""
+    """The number the probe will give its next step; reveals a loss at the end."""
     charts: tuple[ChartEntry, ...] = ()
     numbers: list[int]
     """The probe number of each step."""
     steps: list[RawStep]
-    """The chart of each is known by its serial; name, host and pid are those of the entry and the batch."""
+    """Each step's chart is identified by its serial; name, host and pid come from the entry and the batch."""
     drops: tuple[Drop, ...] = ()
     extra_bytes: int = field(default=0, compare=False)
-    """What the steps take in memory besides themselves: texts, and shapes and charts not met before."""
+    """Memory of texts, and of shapes and charts not seen before, in bytes, on top of the steps themselves."""
     renewed: int = field(default=0, compare=False)
-    """How often the decoder has forgotten the shapes it had met; older steps may hold shapes of their own."""
+    """How often the decoder has cleared its known shapes; older steps may hold separate copies of a shape."""
 
     @property
     def step_bytes(self) -> int:
-        """What each of the steps takes in memory, on average."""
+        """Average memory per step, in bytes."""
         return STEP_BYTES + -(-self.extra_bytes // max(1, len(self.steps)))

@@ -1,7 +1,7 @@
-"""The body of a batch as it is laid out in MessagePack, and the limits it must keep.
+"""The MessagePack layout of a batch's body, and its limits.
 
-Every limit holds twice: the encoder never makes a body that breaks one, the decoder refuses a body
-that does, before it allocates what the body claims to hold.
+Every limit is enforced twice: the encoder never produces a body that exceeds one, and the decoder refuses
+such a body before allocating memory for its claimed content.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 
 MAX_BODY_BYTES = 2 << 20
-"""Size of a body before compression: over it encoding raises ``BatchTooLarge``, decompressing stops."""
+"""Maximum size of an uncompressed body; above, encoding raises ``BatchTooLarge``, decompression stops."""
 
 MAX_STEPS = 65_536
-"""Steps in a batch; more are ``BatchTooLarge``: send two batches."""
+"""Maximum number of steps in a batch; more raise ``BatchTooLarge``: send two batches."""
 
 MAX_CHARTS = 4_096
-"""Charts in a batch; more are ``BatchTooLarge``."""
+"""Maximum number of charts in a batch; more raise ``BatchTooLarge``."""
 
 MAX_STRINGS = 65_536
-"""Different names in a batch; more are ``BatchTooLarge``."""
+"""Maximum number of distinct names in a batch; more raise ``BatchTooLarge``."""
 
 MAX_FACTS = 65_536
-"""Different facts in a batch; more are ``BatchTooLarge``."""
+"""Maximum number of distinct facts in a batch; more raise ``BatchTooLarge``."""
 
 MAX_SHAPES = 16_384
-"""Different shapes in a batch; more are ``BatchTooLarge``."""
+"""Maximum number of distinct shapes in a batch; more raise ``BatchTooLarge``."""
 
 MAX_FACTS_IN_SHAPE = 4_096
-"""Facts in one shape; a shape with more is ``BatchTooLarge``."""
+"""Maximum number of facts in a shape; more raise ``BatchTooLarge``."""
 
 MAX_STATES = 16_384
-"""States, and reactions, in a chart's structure; what is over it is left out of the announcement."""
+"""Maximum number of states, and of reactions, in a chart's structure; the rest are not announced."""
 
 MAX_DROPS = 4_096
-"""Declared losses in a batch; more are ``BatchTooLarge``."""
+"""Maximum number of declared losses in a batch; more raise ``BatchTooLarge``."""
 
 MAX_NAME = 1_024
-"""Characters in a name (chart, state, signal, host, detail); a longer one is cut and ends in ``CUT_MARK``."""
+"""Maximum length of names (chart, state, signal, host, detail); longer ones are cut to end in ``CUT_MARK``."""
 
 MAX_TEXT = 32_768
-"""Characters in the free texts of one step together; what is over it is cut and ends in ``CUT_MARK``."""
+"""Maximum total characters of a step's free texts; the excess is cut off, ending in ``CUT_MARK``."""
 
 MAX_TEXTS = 4_096
-"""Free texts in one step; those over it are left out."""
+"""Maximum number of free texts in a step; the rest are left out."""
 
 CUT_MARK = "…[cut]"
 
 MAX_INTEGER = (1 << 63) - 1
-"""Every number lies between 0 and this; the encoder moves one outside to the nearer end."""
+"""Maximum of every number, the minimum being 0; the encoder clamps numbers to this range."""
 
 Index = Annotated[int, Meta(ge=0, le=MAX_STRINGS)]
 Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
@@ -95,16 +95,16 @@ class DropRow(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, 
 
 
 class Columns(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
-    """The steps, one list a field. A column of zeros only is left empty."""
+    """The steps, as one list per field. A column of zeros is left empty."""
 
     runs: Annotated[list[tuple[Count, Annotated[int, Meta(ge=1, le=MAX_STEPS)]]], Meta(max_length=MAX_STEPS)]
-    """Probe numbers: (numbers left out since the run before, numbers in the run)."""
+    """Runs of probe numbers: (numbers skipped since the previous run, numbers in the run)."""
     chart: IndexColumn
     number: DeltaColumn
-    """Chart step numbers, each less the one before of the same chart."""
+    """Chart step numbers, each as the difference from the same chart's previous one."""
     shape: IndexColumn
     time: DeltaColumn
-    """Each less the one before."""
+    """Each as the difference from the previous one."""
     duration: CountColumn
     queued: CountColumn
     deferred: CountColumn
@@ -112,9 +112,9 @@ class Columns(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, 
     cause_serial: CountColumn
     """0 for a step without a cause."""
     cause_number: DeltaColumn
-    """Of the steps with a cause only, each less the one before of the same serial."""
+    """Only for steps with a cause, each as the difference from the previous one with the same serial."""
     texts: Annotated[list[TextRow], Meta(max_length=MAX_STEPS)]
-    """(step, its free texts), of the steps that have any, rising."""
+    """(step, its free texts) for each step that has any, in ascending order."""
 
 
 class Body(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):

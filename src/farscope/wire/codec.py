@@ -1,4 +1,4 @@
-"""Batches to compressed bodies and back. No key, no header, no I/O; ``docs/wire-format.md`` is normative."""
+"""Converts batches to compressed bodies and back. No key, no I/O; ``docs/wire-format.md`` is normative."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from farscope.wire.envelope import MAX_BATCH_BYTES, OVERHEAD_BYTES
 from farscope.wire.intern import Interned
 
 COMPRESSION_LEVEL = 1
-"""Higher levels take several times as long on columns of deltas and save little."""
+"""Higher levels take several times as long on columns of differences, and save little."""
 
 MAX_COMPRESSED_BYTES = MAX_BATCH_BYTES - OVERHEAD_BYTES
-"""A compressed body of more bytes is ``BatchTooLarge``: it would not fit into a sealed batch."""
+"""Maximum size of a compressed body; a larger one raises ``BatchTooLarge``: no sealed batch could hold it."""
 
 _SPLIT = "send fewer steps in one batch"
 _reader = msgspec.msgpack.Decoder(Body)
@@ -26,14 +26,14 @@ _writer = msgspec.msgpack.Encoder()
 
 
 def encode_body(batch: Batch) -> bytes:
-    """Return the compressed body of a batch, ready to be sealed. Safe from any thread.
+    """Return the compressed body of a batch, ready to be sealed. Thread-safe.
 
-    What a name or text has over the format's length is cut and marked; numbers outside 63 bits are
-    moved to the nearer end. So a batch that can be encoded can always be decoded.
+    Names and texts over the format's length are cut and marked; numbers outside 63 bits are clamped. A batch
+    that can be encoded can therefore always be decoded.
 
     Raises:
-        BatchTooLarge: more than one batch may hold; halves of it may fit.
-        Invariant: the batch does not hold together.
+        BatchTooLarge: the batch exceeds a limit; halves of it may fit.
+        Invariant: the batch is inconsistent.
     """
     plain = _writer.encode(lay_out(batch))
     if len(plain) > MAX_BODY_BYTES:
@@ -47,7 +47,7 @@ def encode_body(batch: Batch) -> bytes:
 
 
 def decode_body(body: bytes, probe: bytes) -> Batch:
-    """Return the batch of a compressed body; ``probe`` is the probe id of its header. Safe from any thread.
+    """Return the batch of a compressed body; ``probe`` is the probe id of its header. Thread-safe.
 
     Raises:
         Malformed: the body breaks the format or one of its limits.
@@ -56,9 +56,9 @@ def decode_body(body: bytes, probe: bytes) -> Batch:
 
 
 class Decoder:
-    """``decode_body`` with a memory: equal shapes and chart ids of all batches are the same object.
+    """A caching ``decode_body``: equal shapes and chart ids of all batches are the same object.
 
-    Keep one for each reader. Used by one thread at a time.
+    Use one per reader, in one thread at a time.
     """
 
     def __init__(self) -> None:
@@ -73,7 +73,7 @@ class Decoder:
         plain = _decompress(body)
         try:
             laid_out = _reader.decode(plain)
-        # Besides its own errors msgspec lets those of Python's text and number types through.
+        # In addition to its own errors, msgspec raises those of Python's text and number types.
         except (msgspec.DecodeError, ValueError, OverflowError, RecursionError) as error:
             raise Malformed("the body of a batch breaks the format") from error
         return take_up(laid_out, probe, self._interned)
@@ -84,7 +84,7 @@ def _decompress(body: bytes) -> bytes:
         raise Malformed(f"a body of {len(body)} bytes is over the limit of {MAX_COMPRESSED_BYTES}")
     stream = zlib.decompressobj()
     try:
-        # One byte more than allowed tells a body that is too large from one that just fits.
+        # One byte more than allowed distinguishes a body that is too large from one that just fits.
         plain = stream.decompress(body, MAX_BODY_BYTES + 1)
     except zlib.error as error:
         raise Malformed("the body of a batch cannot be decompressed") from error

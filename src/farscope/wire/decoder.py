@@ -1,4 +1,4 @@
-"""From a laid-out body back to a batch, believing nothing it says."""
+"""Turns a laid-out body back into a batch, validating everything."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from farscope.wire.body_schema import MAX_INTEGER, MAX_STEPS, Body, Columns, Str
 from farscope.wire.intern import Interned
 
 _NO_TEXTS: tuple[str, ...] = ()
-_cause = partial(tuple.__new__, Cause)  # half the price of Cause(...), which parses its arguments in Python
+_cause = partial(tuple.__new__, Cause)  # half the cost of Cause(...), which parses its arguments in Python
 
 
 def take_up(body: Body, probe: bytes, interned: Interned) -> Batch:
-    """Return the batch a body tells of, with the shapes and chart ids that ``interned`` knows already.
+    """Return the batch of a body, reusing the shapes and chart ids that ``interned`` knows already.
 
     Raises:
-        Malformed: indices, lengths, sums or numbers do not fit.
+        Malformed: indices, lengths, sums or numbers are inconsistent.
     """
     strings, met_bytes = body.strings, interned.met_bytes
     numbers = _numbers(body.steps.runs, body.next_number)

@@ -1,4 +1,4 @@
-"""From a batch to its laid-out body."""
+"""Turns a batch into its laid-out body."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _Thing = TypeVar("_Thing")
 
 STEP_FIELDS = len(Step._fields)
 FEW = 4
-"""So many different things in a column are looked for one by one; more than that are put into a table."""
+"""Up to this many distinct values in a column are searched one by one; more are put into a table."""
 
 _NO_STEPS = Columns(
     runs=[],
@@ -50,8 +50,8 @@ def lay_out(batch: Batch) -> Body:
     """Return the body of a batch.
 
     Raises:
-        BatchTooLarge: more than a batch may hold.
-        Invariant: the batch does not hold together.
+        BatchTooLarge: the batch exceeds a limit.
+        Invariant: the batch is inconsistent.
     """
     for things, count, limit in (
         ("steps", len(batch.steps), MAX_STEPS),
@@ -87,7 +87,7 @@ def lay_out(batch: Batch) -> Body:
         started_ns=_bounded(batch.started_ns),
         sent_ns=_bounded(batch.sent_ns),
         next_number=batch.next_number,
-        # Keyword arguments are evaluated in order: the steps fill the tables that go before them.
+        # Keyword arguments are evaluated in order, but encoding the steps fills the tables that precede them.
         steps=_columns(batch, positions, tables),
         strings=tables.strings,
         facts=tables.facts,
@@ -101,7 +101,7 @@ def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns
     runs = _runs(batch)
     if not batch.steps:
         return _NO_STEPS
-    # zip(*steps) would make an iterator for each step, and so several garbage collections for each batch.
+    # zip(*steps) would make an iterator per step, and cause several garbage collections per batch.
     cells: list[Any] = list(chain.from_iterable(batch.steps))
     if set(map(len, batch.steps)) != {STEP_FIELDS}:
         raise Invariant("a step has more or fewer fields than steps have")
@@ -158,8 +158,8 @@ def _chart_column(charts: Sequence[ChartId], positions: dict[int, int]) -> list[
 
 
 def _indices(column: Sequence[_Thing], index_of: Callable[[_Thing], int]) -> list[int]:
-    # Steps carry the very same chart and shape objects again and again: told apart by identity, each
-    # different one is looked up, and its text hashed, once a batch instead of once a step.
+    # Steps share the same few chart and shape objects. Distinguishing them by identity means that each is
+    # looked up, and its text hashed, once per batch instead of once per step.
     first = column[0]
     if all(map(is_, column, repeat(first))):
         return [index_of(first)] * len(column)
@@ -209,7 +209,7 @@ def _deltas(column: Sequence[int]) -> list[int]:
 
 
 def _sparse(column: Sequence[int]) -> list[int]:
-    """Leave a column of zeros out: most charts never defer, and many never wait."""
+    """Return an empty column in place of zeros only: most charts never defer, and many never wait."""
     return list(_bounded_column(column)) if any(column) else []
 
 
@@ -220,5 +220,5 @@ def _bounded_column(column: Sequence[int]) -> Sequence[int]:
 
 
 def _bounded(number: int) -> int:
-    """Move a number the format cannot carry to the nearer end: a clock that ran backwards costs no batch."""
+    """Clamp a number to the format's range: a clock that ran backwards must not cost a batch."""
     return min(max(number, 0), MAX_INTEGER)

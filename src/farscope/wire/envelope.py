@@ -1,6 +1,6 @@
-"""The header in clear before every sealed body: who sealed it, where it came from, which one it is.
+"""The cleartext header of a sealed body: its key, its probe and its number.
 
-Everything here can be read without a key, and nothing of it can be trusted before the seal was opened.
+The header can be read without a key, but must not be trusted before the seal has been verified.
 ``docs/wire-format.md`` is normative for the bytes.
 """
 
@@ -14,7 +14,7 @@ from farscope.errors import Malformed, UnsupportedVersion
 
 MAGIC = b"FARS"
 FORMAT_VERSION = 1
-"""The one version this release writes and reads; any change of the format's bytes raises it."""
+"""The only version this release writes and reads; incremented with any change of the format's bytes."""
 
 KEY_ID_BYTES = 8
 PROBE_BYTES = 16
@@ -22,7 +22,7 @@ NONCE_BYTES = 12
 TAG_BYTES = 16
 
 MAX_BATCH_BYTES = 1 << 20
-"""A sealed batch of more bytes is ``Malformed`` to a reader and ``BatchTooLarge`` to a writer."""
+"""Maximum size of a sealed batch; a larger one is ``Malformed`` when read, ``BatchTooLarge`` when written."""
 
 MAX_BATCH_NUMBER = (1 << 64) - 1
 
@@ -31,18 +31,18 @@ _MAGIC_AND_VERSION = struct.Struct(">4sH")
 
 HEADER_BYTES = _LAYOUT.size
 OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
-"""What sealing adds to a body."""
+"""Number of bytes that sealing adds to a body."""
 
 
 @unique
 class Flags(IntFlag):
-    """What a reader without the key may know of a batch's content."""
+    """Properties of a batch's content that are visible without the key."""
 
     NONE = 0
     ANNOUNCE = 1
-    """Carries the structures of charts."""
+    """The batch contains the structures of charts."""
     HEARTBEAT = 2
-    """Carries no steps; says only that the probe lives."""
+    """The batch contains no steps, only a sign of life."""
     GOODBYE = 4
     """The last batch of its probe."""
 
@@ -56,11 +56,11 @@ class Header(NamedTuple):
     version: int
     flags: Flags
     key_id: bytes
-    """Tells which key sealed the batch, and nothing else about that key."""
+    """Identifies the key that sealed the batch, and reveals nothing else about it."""
     probe: bytes
-    """16 random bytes, new in every process and after every fork."""
+    """16 random bytes that identify the probe; new in every process and after every fork."""
     number: int
-    """Number of the batch in its probe, from 0, in 64 bits."""
+    """Number of the batch within its probe, from 0, in 64 bits."""
     nonce: bytes = bytes(NONCE_BYTES)
 
     def pack(self) -> bytes:
@@ -69,11 +69,11 @@ class Header(NamedTuple):
 
 
 def peek_header(data: bytes) -> Header:
-    """Read the header of a sealed batch without any key, and so without any proof.
+    """Read the header of a sealed batch without a key, and so without verifying it.
 
     Raises:
-        Malformed: not a batch: too short, too long, another magic, a flag nobody defined.
-        UnsupportedVersion: a batch of another format version.
+        Malformed: not a batch: too short, too long, wrong magic bytes, or an undefined flag.
+        UnsupportedVersion: a batch with another format version.
     """
     size = len(data)
     if size > MAX_BATCH_BYTES:

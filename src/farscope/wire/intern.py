@@ -1,4 +1,4 @@
-"""One object for each shape and chart id a reader meets, however many batches bring it."""
+"""Interning: one object for each shape and chart id a reader receives, however many batches contain it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,26 @@ from farscope.records.step import ChartId
 from farscope.records.weight import chart_bytes
 
 MAX_INTERNED_BYTES = 16 << 20
-"""When the known shapes and chart ids take as much all are forgotten: equal ones then come as two objects."""
+"""Memory limit of known shapes and chart ids; at it, all are forgotten, so equal ones may be two objects."""
 
 
 class Interned:
-    """Bounded memory of shapes and chart ids; used by one thread at a time.
+    """A bounded intern table of shapes and chart ids; used by one thread at a time.
 
-    A shape keeps its rendered lines, so meeting the same object again saves the rendering.
+    A shape caches its rendered lines, so reusing the object saves rendering them again.
     """
 
     def __init__(self) -> None:
         self.met_bytes = 0
-        """What everything that was not known takes together, over all time; never falls."""
+        """Total bytes of all objects that were new, since creation; never decreases."""
         self.renewed = 0
-        """How often all was forgotten."""
+        """How often the table was cleared."""
         self._shapes: dict[Shape, Shape] = {}
         self._charts: dict[ChartId, ChartId] = {}
         self._bytes = 0
 
     def shape(self, shape: Shape) -> Shape:
-        """Return the first shape met that equals ``shape``."""
+        """Return the first known shape equal to ``shape``."""
         known = self._shapes.get(shape)
         if known is not None:
             return known
@@ -35,7 +35,7 @@ class Interned:
         return shape
 
     def chart(self, chart: ChartId) -> ChartId:
-        """Return the first chart id met that equals ``chart``."""
+        """Return the first known chart id equal to ``chart``."""
         known = self._charts.get(chart)
         if known is not None:
             return known

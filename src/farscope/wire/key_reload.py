@@ -1,4 +1,4 @@
-"""A keyring that follows the file it was read from, so that a rotation needs no restart."""
+"""Reloads a keyring when its file changes, so that key rotation needs no restart."""
 
 from __future__ import annotations
 
@@ -12,43 +12,43 @@ from farscope.records.secret_file import Stamp, stamp_of
 from farscope.wire.keyring import KeyFile, Keyring
 
 LOOK_S = 2.0
-"""How often a key file in use is looked at: a new key seals, and a dropped one stops opening, so much later
-at most, counted from the next batch."""
+"""How often a key file in use is checked: the maximum delay, counted from the next batch, until a new key
+seals and a removed one stops opening batches."""
 
 RETRY_S = 1.0
-"""A file that is no good and has not changed since is not read more often than this, whoever asks."""
+"""An unusable and unchanged file is not read more often than this, whoever asks."""
 
 _log = logging.getLogger("farscope")
 
 _told: dict[str, str] = {}
-"""What was said of each file that is no good: several probes and a spool may follow one file."""
+"""Last message logged about each unusable file: several probes and a spool may follow one file."""
 
 
 class KeyWatch:
-    """Gives the keys a file holds at present; a keyring that comes from no file stays as it is.
+    """Provides the current keys of a file; a keyring not read from a file never changes.
 
-    A file that is gone, spoilt or open to others changes nothing: the keys read before stay in use, and
-    that is told once through the logger ``farscope``, unless the next look finds the file in order: it may
-    just be being copied. Used by one thread at a time.
+    If the file is missing, damaged or accessible to others, the keys read before stay in use. This is logged
+    once through the logger ``farscope``, unless the next look finds the file in order, as when it was just
+    being copied. Used by one thread at a time.
     """
 
     def __init__(self, keyring: Keyring, clock: Callable[[], float] = time.monotonic) -> None:
         self.keyring = keyring
-        """The keys as they were found last."""
+        """The keys as last read."""
         self._file = keyring.file
         self._clock = clock
         self._failing: tuple[Stamp | None] | None = None
         self._failed_s = self._looked_s = -math.inf
 
     def look(self) -> bool:
-        """Look at the file if that was not done for ``LOOK_S``; return whether it holds other keys now."""
+        """Check the file if not checked for ``LOOK_S``; return whether its keys have changed."""
         if self._file is None:
             return False
         now_s = self._clock()
         return now_s - self._looked_s >= LOOK_S and self._look(self._file, now_s)
 
     def look_at_once(self) -> bool:
-        """Look at the file because a key is missing; return whether it holds other keys now."""
+        """Check the file because a key is missing; return whether its keys have changed."""
         return self._file is not None and self._look(self._file, self._clock())
 
     def _look(self, file: KeyFile, now_s: float) -> bool:
@@ -85,7 +85,7 @@ def _read(file: KeyFile) -> Keyring:
     """Read a key file again.
 
     Raises:
-        KeyringError: it is no good, or may not take the place of what was read before.
+        KeyringError: it is unusable, or may not replace the keys read before.
     """
     found = Keyring.load(file.path)
     if not file.purposeful:

@@ -1,6 +1,6 @@
-"""Key files on disk: read with suspicion, made exclusively, replaced in one go.
+"""Key files on disk: checked when read, created exclusively, replaced atomically.
 
-``records.secret_file`` says which files are accepted.
+``records.secret_file`` defines which files are accepted.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from farscope.records.folders import make_folder
 from farscope.records.secret_file import SecretFile
 
 AUTOMATIC_MARK = "# made automatically by farscope, for the log of this machine only"
-"""The line that tells a key file farscope made by itself from one somebody made on purpose."""
+"""The line that marks a key file as made automatically by farscope rather than deliberately by a person."""
 
 MAX_KEY_FILE_BYTES = 65_536
-"""A larger file is ``KeyFileUnsafe``: it is something else."""
+"""Maximum size of a key file; a larger file is something else, and raises ``KeyFileUnsafe``."""
 
 _MAKE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _NO_LINKS = frozenset(
@@ -30,10 +30,10 @@ _NO_LINKS = frozenset(
 
 
 def read_key_file(path: Path) -> str:
-    """Return the text of a key file after checking what was opened.
+    """Return the text of a key file, after checking the opened file.
 
     Raises:
-        NoKey: there is no such file.
+        NoKey: the file does not exist.
         KeyFileUnsafe: it is refused for one of the reasons in ``records.secret_file``, or too large.
         BadKey: it is not text.
         KeyringError: it cannot be read.
@@ -51,23 +51,23 @@ def read_key_file(path: Path) -> str:
     try:
         return data.decode()
     except UnicodeDecodeError:
-        # The cause would carry the file's bytes.
+        # The cause would contain the file's bytes.
         raise BadKey(f"{path} is not text", "give the path of a key file") from None
 
 
 def can_be_followed(path: Path) -> bool:
-    """Tell whether a key file can be read again later: a pipe gives what it holds only once."""
+    """Return whether a key file can be read again later: a pipe can be read only once."""
     return not _secret(path).is_descriptor
 
 
 def make_key_file(path: Path, text: str) -> None:
-    """Make a key file that only its owner can read; of several that try at once, one succeeds.
+    """Create a key file readable only by its owner; of several concurrent attempts, one succeeds.
 
-    Nobody ever sees the file half written. A missing folder is made with mode 0700.
+    The file is never visible half written. A missing folder is created with mode 0700.
 
     Raises:
-        FileExistsError: there is something at ``path`` already.
-        KeyringError: it cannot be made.
+        FileExistsError: ``path`` exists already.
+        KeyringError: the file cannot be created.
     """
     try:
         draft = _beside(path, secrets.token_hex(8))
@@ -87,23 +87,23 @@ def make_key_file(path: Path, text: str) -> None:
 
 
 def change_key_file(path: Path, change: Callable[[str], str]) -> None:
-    """Replace a key file's text by what ``change`` makes of it; readers see the old or the new one.
+    """Replace a key file's text with the result of ``change``; readers see either the old or the new text.
 
-    What ``change`` raises leaves the file as it was.
+    If ``change`` raises, the file is left unchanged.
 
     Raises:
-        KeyringError: another change is under way, or was cut off; or the file cannot be written.
+        KeyringError: another change is in progress, or was interrupted; or the file cannot be written.
         NoKey, KeyFileUnsafe, BadKey: as ``read_key_file``.
     """
     if path.is_symlink():
-        # The link would be replaced, and the file that others read would stay as it is.
+        # This would replace the link, and leave the file that others read unchanged.
         raise KeyFileUnsafe(
             f"the key file {path} is a symbolic link, which a change would replace",
             "change the file that it leads to, where it is managed",
             path=str(path),
         )
-    # The draft's fixed name, made exclusively before the file is read, is also the lock: of two
-    # rotations at once that both read first, one would lose the other's key.
+    # The draft has a fixed name and is created exclusively before the file is read, so it is also the lock:
+    # if two concurrent rotations both read first, one would lose the other's key.
     try:
         draft = _beside(path, "new")
         descriptor = os.open(draft, _MAKE, 0o600)
@@ -121,7 +121,7 @@ def change_key_file(path: Path, change: Callable[[str], str]) -> None:
             _fill(file, change(read_key_file(path)))
         draft.replace(path)
     except BaseException as error:
-        # Only here: once it was renamed, a draft of that name is somebody else's.
+        # Only here: after the rename, a draft with that name belongs to another process.
         draft.unlink(missing_ok=True)
         if isinstance(error, OSError):
             raise _cannot("change", path, error) from error
@@ -141,7 +141,7 @@ def _beside(path: Path, ending: str) -> Path:
 
 
 def is_a_folder(path: Path) -> KeyringError:
-    """Return what to raise where a folder is given for a key file."""
+    """Return the error for a folder given as a key file."""
     return KeyringError(f"{path} is a folder, and keys belong in a file", "give the path of a file in it")
 
 
@@ -165,12 +165,12 @@ def _publish(draft: Path, path: Path, text: str) -> None:
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
-        # A file system without hard links: exclusive all the same, but a reader may come too early.
+        # A file system without hard links: still exclusive, but a reader may come too early.
         _write(path, text)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a rename last: without it a power cut may bring the old key file back."""
+    """Make a rename durable: without this, a power cut may bring the old key file back."""
     if os.name == "nt":
         return
     try:

@@ -1,4 +1,4 @@
-"""Keys as values: reading them from text, telling them apart, never showing them."""
+"""Keys and keyrings as values: parsed from text, identified by fingerprint, never shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ KEY_BYTES = 32
 KEY_ID_DOMAIN = b"farscope key id\x00"
 
 MAX_KEYS = 64
-"""Keys in one keyring; more are ``BadKey``: drop the old ones."""
+"""Maximum number of keys in a keyring; more raise ``BadKey``: remove old ones."""
 
 _KEY_TEXT = re.compile(r"[A-Za-z0-9_-]{43}=")
 _NEW_KEY = "`farscope key new` makes one; for a key file give a pathlib.Path"
@@ -37,12 +37,12 @@ def new_key_text() -> str:
 
 
 class Key:
-    """One key of 32 bytes. It shows its fingerprint, never itself, and refuses to be pickled or copied."""
+    """A 32-byte key. Its repr shows only its fingerprint, and it cannot be pickled or copied."""
 
     __slots__ = ("id", "secret")
 
     id: bytes
-    """8 bytes that tell the key from others: a hash of it, which says nothing about it."""
+    """8 bytes that identify the key: a hash, which reveals nothing about it."""
     secret: bytes
 
     def __init__(self, secret: bytes) -> None:
@@ -53,7 +53,7 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """The key's id in hex: safe to show, and what batches carry in clear."""
+        """The key's id in hex: safe to show, and included in batches in clear."""
         return self.id.hex()
 
     def reveal(self) -> str:
@@ -68,25 +68,25 @@ class Key:
 
 
 class KeyFile(NamedTuple):
-    """Where a keyring was read from, so that whoever uses it for long can look there again."""
+    """The origin of a keyring, which lets long-running users read it again."""
 
     path: Path
     stamp: Stamp | None
-    """Of the file when it was read."""
+    """The file's stamp when it was read."""
     purposeful: bool = False
-    """Whether keys that farscope made automatically will not do."""
+    """Whether automatically made keys are not acceptable."""
 
 
 class Keyring:
-    """Keys in order: the first seals, all open. Immutable, safe from any thread, shows fingerprints only."""
+    """Keys in order: the first seals, all open. Immutable, thread-safe; its repr shows fingerprints only."""
 
     __slots__ = ("automatic", "file", "keys")
 
     keys: tuple[Key, ...]
     automatic: bool
-    """Whether its file was made by farscope itself, for this machine's own log."""
+    """Whether its file was made automatically by farscope, for this machine's log only."""
     file: KeyFile | None
-    """Where it was read from: sealers and openers follow the file when it changes. None for a pipe."""
+    """The file it was read from, which sealers and openers reload when it changes. None for a pipe."""
 
     def __init__(self, keys: Iterable[Key], *, automatic: bool = False, file: KeyFile | None = None) -> None:
         self.keys = tuple({key.id: key for key in keys}.values())
@@ -99,16 +99,16 @@ class Keyring:
 
     @classmethod
     def from_text(cls, text: str, *, allow_public: bool = False) -> Keyring:
-        """Read keys, one a line; empty lines and lines that start with ``#`` are passed over.
+        """Read keys, one per line; empty lines and lines that start with ``#`` are skipped.
 
         Args:
             text: the content of a key file.
-            allow_public: take the key printed in the miros example too. Everybody has that key: this is
-                for tests of the miros message format and for nothing else.
+            allow_public: also accept the key printed in the miros example. That key is publicly known: use
+                this only for tests of the miros message format.
 
         Raises:
-            BadKey: a line is no key; it is named by its number, never by its content.
-            PublicKey: a key everybody has.
+            BadKey: a line is not a key; the message gives its number, never its content.
+            PublicKey: a key is publicly known.
         """
         lines = [line.strip() for line in text.splitlines()]
         return cls(
@@ -121,12 +121,12 @@ class Keyring:
         """Read a key file.
 
         Raises:
-            NoKey: there is no such file.
+            NoKey: the file does not exist.
             KeyFileUnsafe: it is refused for one of the reasons in ``records.secret_file``.
             BadKey, PublicKey: as ``from_text``.
         """
         target = Path(path)
-        # Before the reading: what is written in between makes the next look read again.
+        # Taken before reading: a write in between makes the next check read again.
         file = KeyFile(target.absolute(), stamp_of(target)) if can_be_followed(target) else None
         text = read_key_file(target)
         with telling_where(target):
@@ -135,9 +135,9 @@ class Keyring:
 
     @classmethod
     def of(cls, key: Keyring | str | bytes | os.PathLike[str]) -> Keyring:
-        """Return a keyring for whatever a ``key=`` argument may be.
+        """Return the keyring for any value of a ``key=`` argument.
 
-        A keyring is itself; text or bytes are keys in base64; a path is a key file.
+        A keyring is returned as is; text or bytes are keys in base64; a path is a key file.
         """
         if isinstance(key, Keyring):
             return key
@@ -148,7 +148,7 @@ class Keyring:
         return cls.load(key)
 
     def on_purpose(self) -> Keyring:
-        """Return the same keys, never to be followed to keys that farscope made automatically."""
+        """Return the same keys, marked so that a reload never accepts automatically made ones."""
         file = self.file and self.file._replace(purposeful=True)
         return Keyring(self.keys, automatic=self.automatic, file=file)
 
@@ -176,15 +176,15 @@ class Keyring:
 
 @contextmanager
 def telling_where(place: object, hint: str = _NEW_FILE) -> Iterator[None]:
-    """Let errors about keys name the place they were read from; ``hint`` says how to have a key there.
+    """Add the place keys were read from to errors about them; ``hint`` says how to put a key there.
 
     Raises:
-        BadKey, PublicKey: what was raised inside, with its place.
+        BadKey, PublicKey: the error raised inside, with the place added.
     """
     try:
         yield
     except BadKey as error:
-        # Whoever has a key in a file or a variable need not hear what a call's argument may be.
+        # The forms of a call's argument are irrelevant for a key in a file or a variable.
         told = hint if error.hint == _NEW_KEY else error.hint
         raise BadKey(f"{place}: {error.message}", told) from None
     except PublicKey as error:

@@ -1,4 +1,4 @@
-"""Which keys to use when: an argument, the environment, or the user's own key file."""
+"""Chooses the keys to use: from an argument, the environment, or the user's key file."""
 
 from __future__ import annotations
 
@@ -34,23 +34,23 @@ _log = logging.getLogger("farscope")
 
 
 def resolve_keyring(key: Keyring | str | bytes | os.PathLike[str] | None = None, *, shared: bool) -> Keyring:
-    """Return the keys to use: the first of these that is given.
+    """Return the keys to use, from the first of these that is given.
 
     1. ``key`` itself: a keyring, a key in base64, or the path of a key file.
-    2. The file ``FARSCOPE_KEY_FILE`` names.
-    3. The key in ``FARSCOPE_KEY``, with a warning through the ``farscope`` logger, once a process:
+    2. The file named by ``FARSCOPE_KEY_FILE``.
+    3. The key in ``FARSCOPE_KEY``, with a warning through the ``farscope`` logger once per process:
        environments are inherited by children and shown by process tools.
-    4. The user's key file, ``default_key_path()``. For a log that is not ``shared`` it is made when it
-       is missing; of processes that start at once one makes it and all use it. Such an automatic file
-       is refused for a shared log: nobody else has that key, so nobody could read what it seals.
+    4. The user's key file, ``default_key_path()``. For a log that is not ``shared`` it is created if
+       missing; of processes that start at once, one creates it and all use it. Such an automatic file is
+       refused for a shared log: nobody else has its key, so nobody else could read the batches.
 
     Args:
-        key: what the caller was given, or None.
-        shared: whether the log reaches beyond this machine.
+        key: the caller's ``key`` argument, or None.
+        shared: whether the log is reachable from other machines.
 
     Raises:
-        NoKey: a shared log and no key that somebody made on purpose, or a file that is not there.
-        KeyFileUnsafe, BadKey, PublicKey: a key was found and is no good.
+        NoKey: the log is shared and there is no deliberately made key, or a named file does not exist.
+        KeyFileUnsafe, BadKey, PublicKey: a key was found but is unusable.
     """
     if key is not None:
         return Keyring.of(key)
@@ -67,7 +67,7 @@ def resolve_keyring(key: Keyring | str | bytes | os.PathLike[str] | None = None,
 
 
 def default_key_path() -> Path:
-    """Return where the user's key file belongs, whether or not it is there.
+    """Return the path of the user's key file, whether or not it exists.
 
     ``$XDG_CONFIG_HOME/farscope/key`` where that variable is an absolute path; otherwise the platform's
     folder for settings: ``~/.config``, ``~/Library/Application Support`` or ``%APPDATA%``.
@@ -88,13 +88,13 @@ def default_key_path() -> Path:
 
 
 def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
-    """Make a key file with one new key, readable by its owner only; return its keys.
+    """Create a key file with one new key, readable only by its owner; return its keys.
 
-    A file farscope had made automatically is kept as old keys below the new one, so that what they
-    sealed still opens; any other file is left alone.
+    The keys of an automatically made file are kept as old keys below the new one, so that batches sealed with
+    them can still be opened; any other existing file is left alone.
 
     Raises:
-        KeyringError: there is a file already, or it cannot be made.
+        KeyringError: the file exists already, or cannot be created.
     """
     target = Path(path) if path is not None else default_key_path()
     try:
@@ -112,21 +112,20 @@ def new_key_file(path: str | os.PathLike[str] | None = None) -> Keyring:
 
 
 def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: bool = False) -> Keyring:
-    """Put a new key on top of a key file, or remove the old ones below; return its keys. Comments stay.
+    """Add a new key at the top of a key file, or remove the old keys; return its keys. Comments are kept.
 
-    Running programs that use this file take the new key up within seconds; the old ones still open what
-    they sealed.
-    A file with a new key on top counts as made on purpose.
+    Running programs that use the file pick up the new key within seconds; batches sealed with the old keys
+    can still be opened. A file with a new key on top counts as made deliberately.
 
     Args:
-        path: the key file; the user's own by default.
-        drop_old: make no key, and remove all but the first. A file with one key stays as it is.
+        path: the key file; by default, the user's key file.
+        drop_old: instead of adding a key, remove all but the first. A file with one key is left unchanged.
 
     Raises:
-        NoKey: there is no such file.
-        KeyFileUnsafe, BadKey: the file is no good as it is.
-        PublicKey: a key that would stay is one everybody has.
-        KeyringError: it cannot be replaced.
+        NoKey: the file does not exist.
+        KeyFileUnsafe, BadKey: the file is unusable.
+        PublicKey: a key that would be kept is publicly known.
+        KeyringError: the file cannot be replaced.
     """
     target = Path(path) if path is not None else default_key_path()
     rotated: list[Keyring] = []
@@ -148,7 +147,7 @@ def _with_new(text: str) -> str:
 
 
 def _without_old(text: str) -> str:
-    # A public key may be among those that go.
+    # A public key may be among those removed.
     if len(Keyring.from_text(text, allow_public=True).keys) == 1:
         return text
     comments, keys = _parts(text)

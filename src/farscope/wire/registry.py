@@ -1,7 +1,7 @@
-"""The wire names that ``broadcast`` and ``Scope`` take, and the packages that know each wire.
+"""The wire names accepted by ``broadcast`` and ``Scope``, and the packages that implement them.
 
-Sealed batches are at home in ``farscope.probe`` and ``farscope.scope``. Every other wire is a package above
-both, which is imported by name when it is first used, so that neither of them imports it. It has two modules:
+Sealed batches are implemented in ``farscope.probe`` and ``farscope.scope``. Any other wire is a package above
+both, imported by name on first use so that neither depends on it. It has two modules:
 
 * ``transport`` with ``route(url, keyring)``, which returns a ``farscope.probe.route.Route``;
 * ``feed`` with ``open_feed(url, key, start_ns)``, which returns a ``farscope.scope.feed.Feed``.
@@ -16,7 +16,7 @@ Wire: TypeAlias = Literal["batches", "lines"]
 """How steps travel: sealed batches, or the miros Fernet lines."""
 
 WIRES: Final[tuple[Wire, ...]] = get_args(Wire)
-"""Every name of a wire."""
+"""All wire names."""
 
 BATCHES: Final = "batches"
 
@@ -24,5 +24,5 @@ _PACKAGES: Final[dict[str, str]] = {"lines": "farscope.miros_lines"}
 
 
 def load(wire: str, module: Literal["transport", "feed"]) -> Any:
-    """Return a module of the package that knows ``wire``, any of ``WIRES`` but ``BATCHES``."""
+    """Return a module of the package that implements ``wire``, any of ``WIRES`` except ``BATCHES``."""
     return importlib.import_module(f"{_PACKAGES[wire]}.{module}")

@@ -1,8 +1,8 @@
-"""Sealing bodies and opening sealed batches: AES-256-GCM under a key of the probe's own.
+"""Seals bodies and opens sealed batches: AES-256-GCM with a separate key for each probe.
 
 Each probe's key comes from the shared key by HKDF-SHA256, salted with the probe id, so that no two
-processes ever encrypt under one key. Nonces are random. 96 random bits are good for 2**32 batches
-under one key (NIST SP 800-38D), so every 2**32 batch numbers get a key of their own.
+processes ever encrypt under one key. Nonces are random. 96 random bits are enough for 2**32
+batches under one key (NIST SP 800-38D), so every 2**32 batch numbers get a separate key.
 """
 
 from __future__ import annotations
@@ -31,16 +31,16 @@ from farscope.wire.key_reload import KeyWatch
 from farscope.wire.keyring import Key, Keyring
 
 KEY_DOMAIN = b"farscope batch key, format 1"
-"""Keeps the keys of batches apart from anything else derived from the same shared key."""
+"""Separates batch keys from anything else derived from the same shared key."""
 
 MAX_DERIVED_KEYS = 1_024
-"""Derived keys an opener keeps; at the limit the oldest is dropped, and derived again when needed."""
+"""Maximum number of derived keys an opener caches; then the oldest is dropped, and rederived if needed."""
 
 
 class Sealer:
     """Seals the batches of one probe with the keyring's first key. Used by one thread at a time.
 
-    The file the keyring was read from is followed, as ``KeyWatch`` tells.
+    The keyring's file is reloaded when it changes, see ``KeyWatch``.
     """
 
     def __init__(self, keyring: Keyring, probe: bytes) -> None:
@@ -53,7 +53,7 @@ class Sealer:
         self._cipher: AESGCM | None = None
 
     def seal(self, number: int, flags: Flags, body: bytes) -> bytes:
-        """Return the sealed batch. Sealing the same body again gives other bytes.
+        """Return the sealed batch. Sealing the same body again gives different bytes.
 
         Raises:
             BatchTooLarge: the sealed batch would be over ``MAX_BATCH_BYTES``.
@@ -79,8 +79,8 @@ class Sealer:
 class Opener:
     """Opens batches of any probe sealed with any key of a keyring. Used by one thread at a time.
 
-    The file the keyring was read from is followed, as ``KeyWatch`` tells, and looked at before a key is
-    called a wrong one.
+    The keyring's file is reloaded when it changes, see ``KeyWatch``, and checked before a batch is rejected
+    because of its key.
     """
 
     def __init__(self, keyring: Keyring) -> None:
@@ -90,15 +90,15 @@ class Opener:
         self._take_keys()
 
     def open(self, data: bytes) -> tuple[Header, bytes]:
-        """Return a batch's header, now proven, and its body, still compressed.
+        """Return a batch's header, now verified, and its body, still compressed.
 
-        An authentic batch may be old or a second copy: probe and number tell, and the scope counts.
+        An authentic batch may be old or a duplicate: the scope detects this by probe and number.
 
         Raises:
             Malformed: not a batch.
-            UnsupportedVersion: of a format version this release does not read.
-            WrongKey: sealed with a key that is not in the keyring.
-            Tampered: header or body were changed after sealing.
+            UnsupportedVersion: it has a format version that this release cannot read.
+            WrongKey: it was sealed with a key that is not in the keyring.
+            Tampered: the header or body was changed after sealing.
         """
         header = peek_header(data)
         if self._watch.look():
@@ -119,7 +119,7 @@ class Opener:
         try:
             body = cipher.decrypt(header.nonce, data[HEADER_BYTES:], data[:HEADER_BYTES])
         except InvalidTag:
-            # The cause says nothing more, and which part was changed cannot be known.
+            # The cause adds nothing, and which part was changed cannot be known.
             raise Tampered("the seal of a batch does not hold: it was changed after sealing") from None
         self._keep(place, cipher)
         return header, body
@@ -129,7 +129,7 @@ class Opener:
         self._ciphers.clear()
 
     def _keep(self, place: tuple[bytes, bytes, int], cipher: AESGCM) -> None:
-        # Only what a proven batch needed is kept, so that forged probe ids push nothing out.
+        # Only keys of verified batches are cached, so that forged probe ids evict nothing.
         if place not in self._ciphers:
             if len(self._ciphers) >= MAX_DERIVED_KEYS:
                 del self._ciphers[next(iter(self._ciphers))]

@@ -1,4 +1,4 @@
-"""The tables of a batch under construction: every name, fact and shape once, referred to by index."""
+"""The tables of a batch being encoded: each name, fact and shape once, referred to by index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from farscope.wire.body_schema import (
 
 
 class Tables:
-    """Hands out indices; used for one batch by one thread."""
+    """Assigns indices to table entries; used for one batch by one thread."""
 
     def __init__(self) -> None:
         self.strings: list[str] = []
@@ -97,13 +97,13 @@ def encodable(text: str, limit: int) -> str:
         text = text[: max(0, limit - len(CUT_MARK))] + CUT_MARK[:limit]
     if text.isascii():
         return text
-    # A lone surrogate comes from a file name or a broken decoder; shown escaped it costs nobody the batch.
+    # A lone surrogate comes from a file name or a broken decoder; escaping it avoids losing the batch.
     shown = text.encode("utf-8", "backslashreplace").decode()
     return shown if len(shown) <= limit else encodable(shown, limit)
 
 
 def encodable_texts(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a step's free texts, cut so that together they keep ``MAX_TEXT``."""
+    """Return a step's free texts, cut to ``MAX_TEXT`` characters in total."""
     left = MAX_TEXT
     kept = []
     for text in texts[:MAX_TEXTS]:
