@@ -104,8 +104,11 @@ class AsyncChart(AwaitingStepper):
         hold(self)
 
     async def started(self) -> None:
-        """Wait until the start has finished; raise its error, or ``ChartError`` in the chart's own
-        handler."""
+        """Wait until the start has finished, and raise its error if it failed.
+
+        Raises:
+            ChartError: called from one of the chart's own handlers.
+        """
         self._refuse_elsewhere()
         if self._task is None:
             raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
@@ -130,8 +133,11 @@ class AsyncChart(AwaitingStepper):
         self.post_fifo(e)
 
     async def settled(self) -> None:
-        """Wait for rest (no step runs, no event waits) or the end; ``ChartError`` in the chart's own
-        handler."""
+        """Wait until no step runs and no event waits, or until the chart has ended.
+
+        Raises:
+            ChartError: called from one of the chart's own handlers.
+        """
         self._refuse_elsewhere()
         refuse_waiting_for_itself(self._task, self._name)
         await self._settling.wait_while(lambda: not self.at_rest)
