@@ -170,7 +170,7 @@ class Ledger:
         return haul
 
     def begin_haul(self) -> Haul:
-        """Return an empty haul in hand; the caller counts steps it adds as in hand without a gap."""
+        """Return an empty haul in hand; a caller that adds steps counts them in hand with no call between."""
         haul = Haul([], [])
         haul.is_open = True
         self._hand.append(haul)

@@ -324,7 +324,7 @@ class Outbox:
         while True:
             changes = ledger.changes
             waiting, moving, dropped = len(self._queue), len(self._moving), ledger.dropped
-            # From here on nothing is called: if nothing has changed before, nothing does in between.
+            # No calls from here on: if nothing has changed so far, nothing changes in between.
             head, losses, lost, refusal = self._head, self._losses, self._lost, self._refusal
             stored, in_hand, spooled = ledger.stored, ledger.in_hand, ledger.spooled
             batches, size, retries, error = ledger.batches, ledger.bytes, ledger.retries, ledger.last_error

@@ -41,7 +41,7 @@ MAX_DROPS = 4_096
 """Maximum number of declared losses in a batch; more raise ``BatchTooLarge``."""
 
 MAX_NAME = 1_024
-"""Maximum length of names (chart, state, signal, host, detail); longer ones are cut to end in ``CUT_MARK``."""
+"""Maximum length of names (chart, state, signal, host, detail); longer ones are cut and get ``CUT_MARK``."""
 
 MAX_TEXT = 32_768
 """Maximum total characters of a step's free texts; the excess is cut off, ending in ``CUT_MARK``."""
