@@ -1,4 +1,4 @@
-"""``farscope doctor``: examine a log step by step, and say how to mend what is wrong."""
+"""``farscope doctor``: check a log step by step, and say how to fix problems."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from farscope.wire.keys import Keyring, resolve_keyring
 from farscope.wire.seal import Opener, Sealer
 
 ROUND_TRIP_S: Final = 10.0
-"""How long a message to oneself may take."""
+"""Time limit for the test message to come back, in seconds."""
 
 CLOCK_S: Final = 1.0
-"""Clocks that differ by more are told; charts are still shown in order, but times mislead people."""
+"""Larger clock differences are reported: steps are still shown in order, but their times are misleading."""
 
 STRANGERS: Final = 4
-"""Foreign keys that are named; the rest is counted, for anybody who may write can make up more."""
+"""Number of unknown keys that are listed; the rest are only counted: any writer can invent keys."""
 
 COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
 
@@ -79,7 +79,7 @@ def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | 
 
 
 def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
-    """Look at the log, the key, a message's way there and back, and the clocks of those who send."""
+    """Check the log, the key, the round trip of a message, and the clocks of the senders."""
     reachable = True
     for check in log.examine():
         reachable = reachable and check.verdict is not Verdict.FAIL
@@ -159,7 +159,7 @@ def _write(log: Log, keyring: Keyring, probe: bytes) -> Check:
 
 
 class _Ear:
-    """Listens to what comes in."""
+    """Receives and classifies incoming batches."""
 
     def __init__(self, reader: LogReader, keyring: Keyring) -> None:
         self._reader = reader
@@ -188,7 +188,7 @@ class _Ear:
         return bool(self._strangers)
 
     def strangers(self) -> Iterator[Check]:
-        """Tell of keys that are not ours, and of what no key opens."""
+        """Report unknown keys, and batches that no key opens."""
         if self._spoilt:
             what = (
                 f"heard {self._spoilt:,} that cannot be taken for a batch; the last one: {self._why_spoilt}"
@@ -220,7 +220,7 @@ def _read_back(ear: _Ear, probe: bytes) -> Check:
 
 
 def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
-    """Compare sending times with ours as batches come in; the least late one of a host was least delayed."""
+    """Compare sending times with the local clock; the least delayed batch of each host counts."""
     offsets: dict[str, float] = {}
     deadline = time.monotonic() + listen_s
     while time.monotonic() < deadline:
@@ -244,7 +244,7 @@ def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
 
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
-    """Tell what a user cannot do: a remark if it may be meant so, a failure if nothing else is left."""
+    """Report what a user may not do: a warning if this may be intended, a failure if nothing else is left."""
     if isinstance(error, LogMissing) or not isinstance(error, LogRefused):
         return fail(name, error.message, error.hint)
     remedy = f"{unless}; otherwise {error.hint}"

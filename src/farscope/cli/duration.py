@@ -1,4 +1,4 @@
-"""Spans of time as people type them."""
+"""Parses time spans as typed by people."""
 
 from __future__ import annotations
 

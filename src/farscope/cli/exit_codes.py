@@ -1,4 +1,4 @@
-"""Every way a command can end becomes an exit code and, where needed, an error with its hint."""
+"""Maps every way a command can end to an exit code and, if needed, an error with a hint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ EXIT_INTERRUPTED = 130
 """What a shell expects of a program ended by Ctrl-C."""
 EXIT_USAGE = 2
 EXIT_BUG = 70
-"""``EX_SOFTWARE`` of sysexits: the fault is in the program."""
+"""``EX_SOFTWARE`` of sysexits: an internal error of the program."""
 
 _CHECK_PATH = "check the path and its permissions"
 _MAKE_ROOM = "make room, or write somewhere else"
@@ -41,16 +41,16 @@ _OF_THE_SYSTEM = {
     errno.EMFILE: _CLOSE_SOME,
     errno.ENFILE: _CLOSE_SOME,
 }
-"""What the system refuses for reasons that are not in the program, and what to do then."""
+"""Operating system errors that are not caused by the program, and their hints."""
 
 DEBUG_VARIABLE = "FARSCOPE_DEBUG"
 """Set to 1, it shows tracebacks instead of hiding them."""
 
 
 def exit_code_of(run: Callable[[], object]) -> int:
-    """Run a command and return its exit code, having told the user on stderr what went wrong, if anything.
+    """Run a command and return its exit code; errors are reported on stderr.
 
-    A command may return its exit code; anything that is no number means success.
+    A command may return its exit code; any return value that is not a number means success.
     """
     try:
         code = run()
@@ -80,10 +80,10 @@ def _code_for(error: BaseException) -> int:
 
 
 def finish(run: Callable[[], object]) -> NoReturn:
-    """Run a command and leave the program with its exit code.
+    """Run a command and exit the program with its exit code.
 
-    A standard stream that is closed is opened on the null device first, and what a stream cannot encode is
-    written as an escape from then on.
+    Closed standard streams are first opened on the null device. Characters that a stream cannot encode are
+    written as escapes.
     """
     _open_closed_streams()
     escape_what_cannot_be_encoded()
@@ -98,12 +98,12 @@ def tell_error(message: str, hint: str = "") -> None:
 
 
 def _shown(text: str) -> str:
-    """Return what may be printed of a text: whatever it repeats of an address, no password."""
+    """Return a printable form of a text, without the passwords of addresses in it."""
     return escape(_redacted(text))
 
 
 def _redacted(text: str) -> str:
-    # Only here: logs take a while to load, and most commands end without an error.
+    # Imported only here: logs are slow to load, and most commands end without an error.
     from farscope.logs.url import redacted_text  # noqa: PLC0415 - as said
 
     return redacted_text(text)
@@ -135,7 +135,7 @@ def _report_system(error: OSError) -> int:
 
 
 def _drop_what_cannot_be_written() -> None:
-    """Forget output for which there is no room: Python would try once more at exit, and complain."""
+    """Discard output that cannot be written: Python would retry at exit and print an error."""
     try:
         sys.stdout.flush()
     except OSError:
@@ -143,9 +143,9 @@ def _drop_what_cannot_be_written() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Let nothing else become descriptor 0, 1 or 2, which whoever prints or asks would then write or read.
+    """Prevent other files from getting descriptor 0, 1 or 2, which printing or prompting would then use.
 
-    Whoever starts us with ``>&-`` wants no output; that is no error.
+    Starting the program with ``>&-`` means that no output is wanted; this is not an error.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
@@ -193,7 +193,7 @@ def _report_bug(error: BaseException) -> int:
 
 
 def reader_gone() -> int:
-    """End quietly: whoever read our output has enough, and Python must not complain about it at exit."""
+    """End quietly after the reader of the output has gone, without an error from Python at exit."""
     _redirect_to_nowhere()
     return 0
 

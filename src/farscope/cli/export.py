@@ -1,4 +1,4 @@
-"""``farscope export``: a run for other tools."""
+"""``farscope export``: write a run in formats for other tools."""
 
 from __future__ import annotations
 

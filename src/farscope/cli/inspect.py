@@ -1,4 +1,4 @@
-"""``farscope inspect``: what is in a recording or a log, without a key."""
+"""``farscope inspect``: show the contents of a recording or log without a key."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from farscope.views.inspection import Container, is_whole, survey_dict, survey_l
 READ_LIMIT = 64
 
 EXIT_NOT_WHOLE = 1
-"""Something is missing, torn, changed, or no batch."""
+"""Something is missing, torn, changed, or not a batch."""
 
 
 @click.command()

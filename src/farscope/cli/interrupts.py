@@ -1,4 +1,4 @@
-"""When a verb that could go on for ever ends, and what it says of itself then."""
+"""Ends commands that could run indefinitely, and provides the summary they print at the end."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from farscope.scope.scope import Scope
 from farscope.views.text import stats_line
 
 LOOK_S = 0.1
-"""How long Ctrl-C and the end of ``--for`` may go unnoticed while nothing comes."""
+"""How long Ctrl-C and the end of ``--for`` may go unnoticed while nothing arrives, in seconds."""
 
 FINISH_S: Final = 2.0
-"""How long what was received goes on being shown once Ctrl-C has come; the rest is counted as not shown."""
+"""How long received steps are still shown after Ctrl-C, in seconds; the rest are counted as not shown."""
 
 Over = Callable[[], bool]
-"""Tells whether to end."""
+"""Returns whether to end."""
 
 
 @contextmanager
 def ending() -> Iterator[Over]:
-    """Give a function that tells whether Ctrl-C or a request to terminate has come.
+    """Provide a function that returns whether Ctrl-C or a request to terminate was received.
 
-    The first one lets the round in hand finish, so that what is printed is whole and accounted for.
-    A second one ends at once: the reader of a full pipe may never read on. Enter the block when all is open:
-    until then, while a large file is being looked through, the first one is to end at once as well.
+    The first one lets the current round finish, so that the output is complete and accounted for.
+    A second one ends at once: the reader of a full pipe may never continue. Enter the block after everything
+    is open: until then, for example while a large file is searched, the first one must also end at once.
     """
     received: list[int] = []
 
@@ -49,9 +49,9 @@ def ending() -> Iterator[Over]:
 
 
 def until(for_s: float | None, over: Over, begun: Callable[[], bool] = lambda: True) -> Over:
-    """Return what is over when ``over`` is, or ``for_s`` seconds after it has begun; None is never.
+    """Return a predicate that is true once ``over()`` is, or ``for_s`` seconds after start (None: no limit).
 
-    ``begun`` is asked at once, and whenever somebody asks whether it is over, until it holds.
+    ``begun`` is called at once and on every call of the predicate, until it returns true.
     """
     if for_s is None:
         return over
@@ -67,7 +67,7 @@ def until(for_s: float | None, over: Over, begun: Callable[[], bool] = lambda: T
 
 
 def soon_after(over: Over, clock: Callable[[], float] = time.monotonic) -> Over:
-    """Return what tells whether it is longer than ``FINISH_S`` since ``over`` was first found to hold."""
+    """Return a predicate that is true once ``over`` has been true for more than ``FINISH_S`` seconds."""
     since_s: list[float] = []
 
     def long_over() -> bool:
@@ -79,9 +79,9 @@ def soon_after(over: Over, clock: Callable[[], float] = time.monotonic) -> Over:
 
 
 def account(scope: Scope, unshown: int = 0) -> str:
-    """Return the closing account of a scope as one line; it says so if not all there was was shown.
+    """Return the final summary of a scope as one line; it says so if not everything was shown.
 
-    ``unshown``: steps that were taken from the scope and are not shown all the same.
+    ``unshown`` is the number of steps that were taken from the scope but not shown.
     """
     stats = scope.stats
     line = stats_line(stats)
@@ -91,10 +91,10 @@ def account(scope: Scope, unshown: int = 0) -> str:
 
 
 def check_opened(scope: Scope) -> None:
-    """Make sure that something could be opened, if there was anything.
+    """Check that at least one batch could be opened, if there were any.
 
     Raises:
-        KeyringError: everything there was is sealed with keys we do not hold.
+        KeyringError: all batches are sealed with keys that are not available.
     """
     stats = scope.stats
     refused = stats.refused.get(Refusal.WRONG_KEY, 0)
@@ -111,7 +111,7 @@ def check_opened(scope: Scope) -> None:
 
 
 def unless_reader_gone(over: Over) -> Over:
-    """Return ``over``, which then also raises ``BrokenPipeError`` when nobody reads our output any more."""
+    """Return a version of ``over`` that raises ``BrokenPipeError`` if the reader of the output is gone."""
     if sys.platform == "win32":
         # Nothing there tells of a pipe before it is written to.
         return over

@@ -1,4 +1,4 @@
-"""``farscope key``: make, show and rotate the key that seals everything."""
+"""``farscope key``: create, show and rotate the key that seals everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys as they are pressed, without waiting for Enter, on terminals of Unix and Windows."""
+"""Reads key presses without waiting for Enter, on Unix and Windows terminals."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ NAMES: Final = {
     "\x7f": "backspace",
     "\x08": "backspace",
 }
-"""What terminals send, behind an escape character where there is one, and what we call it."""
+"""Byte sequences sent by terminals, after an escape character if there is one, and the names of the keys."""
 
 LONGEST: Final = 32
 """Characters an escape sequence has at most; a longer one is no key."""
@@ -52,14 +52,14 @@ WINDOWS_NAMES: Final = {
 
 
 class Keys:
-    """Makes keys of what a terminal sends, in whatever pieces it comes."""
+    """Decodes keys from the bytes sent by a terminal, however these are split."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._pending = ""
 
     def feed(self, data: bytes) -> list[str]:
-        """Return the keys that are whole now. Sequences that mean nothing to us are left out."""
+        """Return the keys that are complete now; unknown sequences are dropped."""
         self._pending += self._decoder.decode(data)
         keys: list[str] = []
         while self._pending:

@@ -1,4 +1,4 @@
-"""The ``farscope`` command: a group whose verbs are loaded when they are called for."""
+"""The ``farscope`` command: a group that loads each command on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from farscope.errors import UsageError
 
 
 class Verb(NamedTuple):
-    """Where a verb lives and what it does in a line; the line is here so that ``--help`` loads no verb."""
+    """The module of a command and its one-line description, kept here so that ``--help`` loads no command."""
 
     module: str
     summary: str
@@ -89,5 +89,5 @@ def farscope(context: click.Context) -> None:
 
 
 def main() -> None:
-    """Run the command line and leave the program with its exit code."""
+    """Run the command line and exit the program with its exit code."""
     finish(lambda: farscope.main(prog_name="farscope", standalone_mode=False))

@@ -1,4 +1,4 @@
-"""What verbs say where there is no log, or nothing to see in it."""
+"""Messages of commands when there is no log, or nothing to see in it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from farscope.scope.scope import Scope
 from farscope.views.text import escape
 
 QUIET_S = 2.5
-"""After so long without anything, it is told; a program that broadcasts speaks every second."""
+"""Seconds without input after which this is reported; a broadcasting program sends something every second."""
 
 _NOBODY = "no program speaks at the moment"
 _HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"
 
 
 def check_place(log: Log) -> None:
-    """Make sure that there is a log, for verbs that read what is there and end.
+    """Check that there is a log, for commands that read to its present end.
 
-    A mistyped address then does not look like a log that is empty.
+    A mistyped address then does not look like an empty log.
 
     Raises:
-        LogRefused: no program has broadcast there, or what it left was removed.
-        LogUnavailable: it cannot be reached.
+        LogRefused: no program has broadcast there, or the log was removed.
+        LogUnavailable: the log cannot be reached.
     """
     if not (found := log.exists()):
         raise LogRefused(_none(found), _HINT)
@@ -49,7 +49,7 @@ def _none(found: Presence) -> str:
 
 
 class Waiting:
-    """Tells once, if it is so, that nothing was seen, and what to look at then."""
+    """Reports once if nothing was seen, with advice on what to check."""
 
     def __init__(
         self,

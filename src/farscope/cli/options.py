@@ -1,4 +1,4 @@
-"""Options that several verbs share: ``--key``, ``--since``, ``--for``, ``--spy`` and ``--out``."""
+"""Options shared by several commands: ``--key``, ``--since``, ``--for``, ``--spy`` and ``--out``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How long a verb that reads up to a log's end puts up with a log that cannot be read on its way there."""
+"""Timeout for commands that read to the end of a log while the log is unavailable."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from farscope.scope.scope import Scope
 from farscope.views.text import dated_line, escape
 
 GIVE_UP_S: Final = 30.0
-"""A log that cannot be read for so long ends a verb that reads up to its end; that is then an error."""
+"""A command that reads to the end of a log fails after the log was unavailable for this many seconds."""
 
 NEVER_S: Final = math.inf
-"""For verbs that somebody else ends."""
+"""For commands that run until they are stopped."""
 
 _HINT = "what was read is not all there is; farscope doctor tells what is wrong with a log"
 
 
 class Patience:
-    """Tells when a log is lost and found, and gives up when it stays lost. Used by one thread."""
+    """Reports when a log becomes unavailable or available; gives up after a timeout. Used by one thread."""
 
     def __init__(self, wait_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
         self._wait_s = wait_s
@@ -33,7 +33,7 @@ class Patience:
         self._told: set[str] = set()
 
     def lost(self, message: str, *, refused: bool = False) -> None:
-        """The log cannot be read; ``message`` says why, ``refused`` that somebody has to change something."""
+        """Record that the log cannot be read and why; ``refused``: somebody has to change something."""
         if not self._lost:
             self._since_s = self._clock()
         if not self._lost or (refused and message not in self._told):
@@ -42,20 +42,20 @@ class Patience:
         self._lost = message
 
     def found(self) -> None:
-        """The log can be read."""
+        """Record that the log can be read."""
         if self._lost:
             self._lost = ""
             self._told.clear()
             tell_now("log available")
 
     def check(self) -> None:
-        """Raise ``LogUnavailable`` if the log has been lost for too long."""
+        """Raise ``LogUnavailable`` if the log has been unavailable for too long."""
         if self._lost and self._clock() - self._since_s >= self._wait_s:
             raise LogUnavailable(f"the log was not read to its end: {self._lost}", _HINT)
 
 
 class Heard:
-    """What a scope has told, with an eye on whether its log can be read. Used by one thread."""
+    """Prints a scope's notices and tracks whether its log can be read. Used by one thread."""
 
     def __init__(self, scope: Scope, telling: Container[NoticeKind] = ()) -> None:
         """``telling``: the kinds of notices to print, besides those about the log."""
@@ -64,7 +64,7 @@ class Heard:
         self._patience = Patience()
 
     def listen(self) -> None:
-        """Take what the scope has to tell."""
+        """Process the scope's pending notices."""
         for notice in self._scope.notices():
             if notice.kind is NoticeKind.LOG_UNAVAILABLE:
                 # The scope says it once, and once more where somebody has to change something.
@@ -75,6 +75,6 @@ class Heard:
                 tell(dated_line(notice), alarming=True)
 
     def check(self) -> None:
-        """Raise ``LogUnavailable`` if the log could not be read for too long."""
+        """Raise ``LogUnavailable`` if the log has been unreadable for too long."""
         self.listen()
         self._patience.check()

@@ -1,4 +1,4 @@
-"""Where a verb's result goes: standard output, a file that appears when it is whole, or a pipe or device."""
+"""Output of a command: standard output, a file that appears once it is complete, or a pipe or device."""
 
 from __future__ import annotations
 

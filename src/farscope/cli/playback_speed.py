@@ -1,4 +1,4 @@
-"""The rhythm of a replay."""
+"""The pace of a replay, and positions in a recording."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ STORED_LATE: Final = timedelta(minutes=1)
 """Up to so much before a recording's beginning a time of day is that day's: steps are stored later."""
 
 MAX: Final = "max"
-"""The word for as fast as it goes."""
+"""The word for playback at maximum speed."""
 
 
 class Speed(click.ParamType[float]):
@@ -45,7 +45,7 @@ SPEED = Speed()
 
 
 class Pace:
-    """Tells when what happened at some time is due; the first thing asked about is due at once.
+    """Determines when an item with a given time is due; the first item is due at once.
 
     ``clock`` returns seconds and does not go back.
     """

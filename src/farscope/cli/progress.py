@@ -1,4 +1,4 @@
-"""One line on standard error that tells how far long work is; nothing where that is no terminal."""
+"""A progress line on standard error for long operations; shown only on a terminal."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from farscope.cli.style import painted
 from farscope.records.text import encodable
 
 EVERY_S: Final = 0.2
-"""Time between two tellings: often enough to be seen to move, seldom enough to be read."""
+"""Seconds between two updates: frequent enough to show movement, rare enough to be read."""
 
 
 class Progress:

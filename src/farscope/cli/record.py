@@ -1,4 +1,4 @@
-"""``farscope record``: sealed batches of a log into one file."""
+"""``farscope record``: copy the sealed batches of a log to a file."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ from farscope.views.humanize import number, size_text, span_text
 from farscope.views.text import ending_parts, escape, unknown_parts
 
 READ_LIMIT: Final = 64
-"""Batches read at a time; with a megabyte each at most this bounds what is in memory."""
+"""Number of batches read at a time; at 1 MB each at most, this bounds memory use."""
 
 LAST_LOOK_S: Final = 0.5
-"""How long a recorder that is ended while it takes what is new goes on to take what is there by then."""
+"""How long a recorder that is stopped continues to copy batches that are already there, in seconds."""
 
 RETRY_S: Final = 1.0
-"""Pause before a log that could not be read is tried again."""
+"""Seconds before an unreadable log is tried again."""
 
 _ADDRESS: Final = re.compile(r"[a-z][a-z0-9+.-]+:", re.IGNORECASE)
 

@@ -1,4 +1,4 @@
-"""``farscope replay``: a recording once more, in its own rhythm."""
+"""``farscope replay``: play back a recording at its original pace."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ from farscope.views.text import escape, stats_line, unknown_parts
 from farscope.views.timestamps import by_one_clock
 
 EARLY_NS: Final = 5 * NANOSECONDS
-"""How much is read before ``--from``: steps are told by clocks that may be ahead of the log's by so much."""
+"""Span read before ``--from``: the clocks of steps may be ahead of the log's clock by this much."""
 
 LATE_NS: Final = 60 * NANOSECONDS
-"""How much is read behind ``--to``: a step stored later than this after it happened is not found there."""
+"""Span read after ``--to``: steps stored later than this after they happened are not found."""
 
 _PARTLY: Final = (
     "only part of the recording is in the log: whoever reads that log from its start counts the steps before "
@@ -51,7 +51,7 @@ _PARTLY: Final = (
 READ_LIMIT: Final = 64
 APPEND_S: Final = 5.0
 RETRY_S: Final = 1.0
-"""Pause before a log that did not take something is tried again."""
+"""Seconds before a failed append is retried."""
 
 
 @dataclass(frozen=True, slots=True)

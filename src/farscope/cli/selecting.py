@@ -1,4 +1,4 @@
-"""The options that choose steps, the same for every verb, and what is said where they choose nothing."""
+"""The options that select steps, shared by all commands, and the messages when they select nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``farscope sequence``: a run as a sequence diagram."""
+"""``farscope sequence``: draw a run as a sequence diagram."""
 
 from __future__ import annotations
 

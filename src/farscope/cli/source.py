@@ -1,4 +1,4 @@
-"""Where steps of the past come from: a log, or text with trace lines in it."""
+"""Sources of recorded steps: a log, or text that contains trace lines."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from farscope.views.timestamps import Clock, by_one_clock, own_clock
 STANDARD_INPUT = "-"
 
 LOOK_S = 0.1
-"""Longest wait for the next steps before it is looked whether the end of the log was reached."""
+"""Longest wait for the next steps before checking for the end of the log, in seconds."""
 
 
 DRAIN_S = 5.0
-"""Longest wait, once the end was reached, for what was received and is still being put in order."""
+"""Longest wait after the end of the log for received steps that are still being ordered, in seconds."""
 
 
 class Structures(Mapping[ChartId, ChartStructure | None]):

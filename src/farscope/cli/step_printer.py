@@ -1,4 +1,4 @@
-"""Steps and notices as a verb prints them: steps to standard output, the rest to standard error."""
+"""Prints steps and notices for commands: steps to standard output, everything else to standard error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Colour on terminals, and none elsewhere."""
+"""Colour, used only on terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Moments as people type them, where a day need not be named."""
+"""Parses times as typed by people, with an optional date."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``farscope top``: all charts in a table, live."""
+"""``farscope top``: show all charts in a live table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``farscope watch``: what charts do, line by line, as they do it."""
+"""``farscope watch``: show the steps of charts line by line as they happen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``farscope web``: the page."""
+"""``farscope web``: serve the web page."""
 
 from __future__ import annotations
 

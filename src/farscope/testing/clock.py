@@ -17,11 +17,11 @@ LOOK_S = 0.0002
 
 
 class VirtualClock:
-    """A clock for tests: pass it to charts, ``Factory("door", clock=clock)``, and ``advance`` it; no test sleeps.
+    """A clock for tests: pass it to charts, ``Factory("door", clock=clock)``, and ``advance`` it.
 
-    Timed posts are made on the thread that advances the clock, in the order in which they are due. After
-    each post, the clock waits until all charts that use it are idle. A run is therefore deterministic,
-    even if charts with their own threads set new timers in their handlers.
+    No test has to sleep. Timed posts are made on the thread that advances the clock, in the order in which
+    they are due. After each post, the clock waits until all charts that use it are idle. A run is therefore
+    deterministic, even if charts with their own threads set new timers in their handlers.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Child processes of the demo: started together, heard line by line, and never left behind."""
+"""Child processes of the demo: started together, read line by line, and always terminated."""
 
 from __future__ import annotations
 

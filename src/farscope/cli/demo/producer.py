@@ -1,4 +1,4 @@
-"""One producer of the demo: the miros example's chart, run under a name of its own and broadcast.
+"""One producer of the demo: runs the chart of the miros example under a given name and broadcasts it.
 
 Run as ``python -m farscope.cli.demo.producer NAME URL KEY_FILE``. Says ``started`` once its chart is,
 posts the event when its standard input ends, and leaves with the probe's goodbye.

@@ -1,8 +1,8 @@
-"""A collector behind OpenTelemetry's own exporter; needs the extra ``otel``.
+"""A collector accessed through OpenTelemetry's exporter; needs the extra ``otel``.
 
-The exporter is asked directly, without the SDK's batch processor, which drops a batch when an attempt
-fails and tells nobody; and it tells no more than yes or no, so the connection it uses takes note of
-what was answered, and never lets it repeat a request by itself.
+The exporter is called directly, without the SDK's batch processor, which silently drops a batch when an
+attempt fails. As the exporter reports only success or failure, its connection records the
+response, and never lets it repeat a request by itself.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``farscope export --to``: spans sent to a collector, up to the present end or as they come."""
+"""``farscope export --to``: send spans to a collector, up to the present end or as they arrive."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sending spans so that each is delivered, or counted: patience, cutting in two, and the account."""
+"""Sends spans so that each is delivered or counted: retries, splits rejected batches, and keeps a summary."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Sequence diagrams: steps are extracted into a neutral diagram, and each renderer writes that down."""
+"""Sequence diagrams: steps are converted to a neutral model, which each renderer writes in its format."""

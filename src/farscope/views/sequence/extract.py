@@ -1,4 +1,4 @@
-"""Steps into sequence diagrams: lanes are the states of a chart, or the charts themselves."""
+"""Converts steps to sequence diagrams, in which lanes are the states of a chart or the charts themselves."""
 
 from __future__ import annotations
 

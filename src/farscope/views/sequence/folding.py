@@ -1,4 +1,4 @@
-"""Folding: what repeats is drawn once, with a count."""
+"""Folding: repetitions are drawn once, with a count."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where lanes stand: as close together as everything between them allows."""
+"""Lane positions: as close together as the text between them allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a sequence diagram is before anybody draws it."""
+"""The renderer-independent model of a sequence diagram."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from farscope.records.text import encodable
 
 BORDER = -1
-"""In the place of a lane: the arrow comes from outside the picture."""
+"""Used instead of a lane index: the arrow comes from outside the diagram."""
 
 
 class Lane(NamedTuple):
@@ -39,7 +39,7 @@ class Arrow(NamedTuple):
 
 
 class Loop(NamedTuple):
-    """Rows that came several times over, drawn once."""
+    """Rows that were repeated, drawn once."""
 
     times: int
     first: int
@@ -51,7 +51,7 @@ class Loop(NamedTuple):
 
     @property
     def caption(self) -> str:
-        """How often, and which steps."""
+        """The number of repetitions and the step numbers."""
         return f"x {self.times} ({self.first}..{self.last})"
 
 

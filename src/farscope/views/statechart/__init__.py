@@ -1,1 +1,1 @@
-"""State diagrams: what is known of a chart's structure and what was seen of it, then a renderer an output."""
+"""State diagrams: a model of a chart's announced structure and observed steps, and a renderer per output."""

@@ -1,4 +1,4 @@
-"""What a state diagram is before anybody draws it."""
+"""The renderer-independent model of a state diagram."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from farscope.views.labels import chart_labels
 from farscope.views.statechart.transitions_seen import Moves, moves
 
 MAX_NESTING = 64
-"""A state deeper than this is drawn outermost: no chart is built so, a made-up one must not exhaust us."""
+"""States nested deeper are drawn outermost: real charts are not, and forged ones must not exhaust memory."""
 
 MAX_PASSED = 10_000
 """Pairs of a state and a signal it let pass that are counted; beyond, one refused may read as not seen."""
@@ -44,7 +44,7 @@ class Edge(NamedTuple):
 
 
 class Remark(NamedTuple):
-    """What a state does with a signal without an arrow leading away."""
+    """A state's reaction to a signal that has no outgoing arrow."""
 
     signal: str
     times: int

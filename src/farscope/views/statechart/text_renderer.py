@@ -1,4 +1,4 @@
-"""What all written state diagrams share: the walk over states and arrows, and the names they go by."""
+"""Shared code of the text-based state diagrams: traversal of states and arrows, and their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step's facts tell about the chart's arrows: who handled the event, and where it led."""
+"""Derives a chart's arrows from the facts of a step: which state handled the event, and where it led."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""All charts in a table that keeps itself up to date, for a terminal."""
+"""A live table of all charts for the terminal."""

@@ -1,4 +1,4 @@
-"""The columns: what stands in them, how wide they are, what they sort by."""
+"""The columns of the table: their content, width and sort order."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What keys do to the table. Pure: keys in, another look at the same rows out."""
+"""Key bindings of the table. Pure: a key changes the view of the rows, not the rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts in as many cells as there are: what does not fit is cut, and names stay different."""
+"""Truncates texts to a number of cells; truncated names remain distinct."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table draws besides text, in characters that the terminal's encoding has."""
+"""The special characters of the table, limited to those in the terminal's encoding."""
 
 from __future__ import annotations
 

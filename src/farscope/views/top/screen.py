@@ -1,4 +1,4 @@
-"""The screen: head, table, the chosen chart's recent steps, keys. Pure; lines of styled text."""
+"""The screen: header, table, recent steps of the selected chart, keys. Pure; returns lines of styled text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table shows of every chart, kept up to date step by step."""
+"""The data shown for each chart in the table, updated step by step."""
 
 from __future__ import annotations
 

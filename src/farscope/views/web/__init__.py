@@ -1,1 +1,1 @@
-"""The page: a server that merges what a scope knows into frames, and the modules that draw them."""
+"""The web page: a server that merges a scope's data into frames, and the modules that draw them."""

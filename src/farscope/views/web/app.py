@@ -1,4 +1,4 @@
-"""The addresses of the page: the page itself, the stream of frames, and answers about the past."""
+"""The URLs of the web page: the page itself, the stream of frames, and queries about the past."""
 
 from __future__ import annotations
 

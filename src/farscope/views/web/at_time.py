@@ -1,4 +1,4 @@
-"""What a chart was like at a moment of the past, in the rows its present is told in."""
+"""The state of a chart at a past moment, in the same row format as live data."""
 
 from __future__ import annotations
 

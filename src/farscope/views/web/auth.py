@@ -1,8 +1,8 @@
-"""Who may ask: the page's own browser on this machine, or whoever was given the token.
+"""Access control: allows browsers on this machine, or those that have the token.
 
-A page on the internet can make a browser ask any address, and can give its own name the address 127.0.0.1
-(DNS rebinding). So the name that was asked for must be one of ours, what asks must be our own page, and
-nothing but reading is possible.
+A page on the internet can make a browser send requests to any address, and can resolve its own name to
+127.0.0.1 (DNS rebinding). The requested host name must therefore be one of ours, the request must come from
+our own page, and only reading is possible.
 """
 
 from __future__ import annotations

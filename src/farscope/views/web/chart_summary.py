@@ -1,4 +1,4 @@
-"""What the page's list shows of a chart, kept up to date step by step."""
+"""The data of a chart in the page's list, updated step by step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Connections to the page: how many there may be, and how long one may say nothing."""
+"""Limits on connections to the page: their number, and how long one may be idle."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers about the past; each method may be called from any thread and holds the hub's lock shortly."""
+"""Answers queries about the past; methods are callable from any thread and hold the hub's lock briefly."""
 
 from __future__ import annotations
 

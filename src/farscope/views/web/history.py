@@ -1,4 +1,4 @@
-"""What is remembered of all charts, to look back on: bounded, and open about what it had to forget."""
+"""The bounded history of all charts, which reports how much it had to discard."""
 
 from __future__ import annotations
 

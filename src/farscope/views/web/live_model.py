@@ -1,4 +1,4 @@
-"""Where steps become what the page shows: one thread takes them from the scope, everybody else asks."""
+"""The live model of the page: one thread takes steps from the scope, other threads query the result."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ MAX_NOTICES: Final = 200
 
 
 class Hub:
-    """Follows a scope on a thread of its own, from entering the block to leaving it.
+    """Follows a scope on a separate thread, from entering the block to leaving it.
 
-    Whoever reads ``rows``, ``history``, ``stats`` or ``notices`` holds ``lock`` meanwhile. Times of machines
-    whose clocks are off by more than a second are corrected, as ``farscope watch`` shows them.
+    Hold ``lock`` while reading ``rows``, ``history``, ``stats`` or ``notices``. Times of machines
+    whose clocks are off by more than a second are corrected, as in ``farscope watch``.
     """
 
     def __init__(self, scope: Scope, limit: int | None = None, *, recorded: Recorded | None = None) -> None:

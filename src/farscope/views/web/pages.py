@@ -1,7 +1,7 @@
-"""The pages that are open: each asks for one frame after the other, of what changed since its last one.
+"""The open pages: each requests one frame after the other, with the changes since its last one.
 
-A browser opens six connections to a server at most, for all its pages together. A stream for each page would
-leave the seventh without one, and the first six without any to ask about the past.
+A browser opens at most six connections to a server, for all its pages together. With one stream per page,
+a seventh page would get no connection, and the first six could not query the past.
 """
 
 from __future__ import annotations

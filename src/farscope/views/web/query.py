@@ -1,4 +1,4 @@
-"""What a request asks for, read from its query: numbers within bounds, or a refusal that says why."""
+"""Parses the query of a request: returns values within bounds, or rejects it with a reason."""
 
 from __future__ import annotations
 

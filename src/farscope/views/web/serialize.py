@@ -1,7 +1,7 @@
-"""What goes to the page as JSON: short rows of plain values, times counted from an origin.
+"""Serialization for the page as JSON: short rows of plain values, with times relative to an origin.
 
-A browser's numbers hold 53 bits. Nanoseconds since the epoch need 61, so times are told as nanoseconds since
-the server's origin, which is exact for a hundred days around it and good to some nanoseconds for years.
+A browser's numbers have 53 bits. Nanoseconds since the epoch need 61, so times are sent as nanoseconds since
+the server's origin; this is exact within a hundred days of it and accurate to a few nanoseconds for years.
 """
 
 from __future__ import annotations

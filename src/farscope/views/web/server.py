@@ -1,4 +1,4 @@
-"""Runs the server of the page until it is told to end."""
+"""Runs the server of the page until it is terminated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of a chart: where it spends its time, what it is told, what it turns down, what is slow."""
+"""Statistics of a chart: time in each state, events received, events rejected, and slow steps."""
 
 from __future__ import annotations
 

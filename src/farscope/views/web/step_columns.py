@@ -1,4 +1,4 @@
-"""A run of one chart's steps as columns of numbers: a tenth of what the steps themselves would take."""
+"""Consecutive steps of one chart as columns of numbers, in a tenth of the memory of step objects."""
 
 from __future__ import annotations
 

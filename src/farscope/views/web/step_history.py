@@ -1,4 +1,4 @@
-"""The remembered steps of one chart: a row of blocks that is searched by time and by place."""
+"""The stored steps of one chart: a sequence of blocks that can be searched by time and position."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where answers about a moment come from: all that is remembered, or only what lies around the moment."""
+"""Data for queries about a moment: the whole history, or only the steps around that moment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The timeline, reduced to what a screen can show: never more items a lane than it has pixels."""
+"""The timeline at screen resolution: each lane has at most one item per pixel."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Frames: all that changed since the last one a page took, however long ago that was.
+"""Frames: everything that changed since the previous frame of a page, however long ago that was.
 
-Nothing is queued for a page. Each frame is made when the page can take it, from what is known at that
-moment; a page on a slow line gets fewer frames with more in each.
+Nothing is queued for a page. Each frame is made from the current state when the page is ready for it; a page
+on a slow connection gets fewer but larger frames.
 """
 
 from __future__ import annotations
