@@ -47,9 +47,9 @@ class Kinds(click.ParamType[frozenset[StepKind]]):
 
 
 def selection_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that choose steps; the command is called with a ``Selection`` as ``selection``.
+    """Add the options that select steps; the command is called with a ``Selection`` as ``selection``.
 
-    Steps have to pass every option that is given; of an option that is given several times, one is enough.
+    A step must match every option given; for an option given several times, one match is enough.
     """
 
     @click.option(
@@ -110,10 +110,10 @@ def selection_options(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def check_lines(selection: Selection) -> None:
-    """Make sure that a selection can be made of lines, which do not say what became of an event.
+    """Check that a selection can be applied to trace lines, which do not contain the outcome of an event.
 
     Raises:
-        UsageError: it asks for what they do not say.
+        UsageError: it asks for data that trace lines do not contain.
     """
     if selection.kinds - TRACED_KINDS:
         raise UsageError(

@@ -54,14 +54,14 @@ class Structures(Mapping[ChartId, ChartStructure | None]):
 
 
 class Source(NamedTuple):
-    """Steps, and what is known of their charts' structures; both can be read once, side by side."""
+    """Steps, and the known structures of their charts; both can be read once, in parallel."""
 
     steps: Iterable[Step]
     structures: Mapping[ChartId, ChartStructure | None]
     clock: Clock = own_clock
     """Tells when a step of it began by one clock for all machines, from when it was read on."""
     ran_ahead: Callable[[Step], bool] = lambda _: False
-    """Tells whether a step comes before the one that caused it, which was still running."""
+    """Returns whether a step precedes the one that caused it, because that one was still running."""
     ordered: bool = False
     """Whether the steps come in the order in which to show them, as those of a log do."""
 
@@ -80,16 +80,16 @@ class Source(NamedTuple):
 
 @contextmanager
 def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
-    """Open what a person named: ``-`` or a file for text with trace lines, a recording, or a log's address.
+    """Open a source: ``-`` or a file for text with trace lines, a recording, or a log's address.
 
-    A log is read from ``since`` to its present end. Afterwards the account of what was read goes to
+    A log is read from ``since`` to its present end. A summary of what was read is then printed to
     standard error.
 
     Raises:
-        KeyringError: at the end, when all there was is sealed with another key.
+        KeyringError: at the end, if everything was sealed with another key.
         LogRefused: there is no log.
-        LogUnavailable: it cannot be reached, or was lost on the way for longer than ``GIVE_UP_S``.
-        FarscopeError: whatever else keeps a log from being read, as ``Scope`` raises it.
+        LogUnavailable: the log cannot be reached, or was unavailable for longer than ``GIVE_UP_S``.
+        FarscopeError: any other error raised by ``Scope`` while reading the log.
     """
     if where == STANDARD_INPUT:
         # Whatever somebody pipes in may hold noise in any encoding.
@@ -140,12 +140,12 @@ def names_text(where: str | None) -> bool:
 def up_to_now(
     scope: Scope, heard: Heard, most: int = CHUNK, over: Over = lambda: False
 ) -> Iterator[list[Step]]:
-    """Yield what the log holds at present, at most ``most`` steps at a time; end early when it is over.
+    """Yield the present content of the log, at most ``most`` steps at a time; end early if interrupted.
 
-    The scope is closed then, and all it has received is yielded: its account is of exactly that.
+    The scope is then closed, and everything it received has been yielded, so its statistics match exactly.
 
     Raises:
-        LogUnavailable: the log was lost on the way for longer than ``GIVE_UP_S``.
+        LogUnavailable: the log was unavailable for longer than ``GIVE_UP_S``.
     """
     while not over() and not scope.reached_end:
         heard.check()

@@ -56,7 +56,7 @@ LIVES = frozenset({NoticeKind.APPEARED, NoticeKind.STOPPED, NoticeKind.CLOSED})
 
 
 class Seen(NamedTuple):
-    """A step that is to be shown, and what the scope knows of it."""
+    """A step to show, with the scope's data about it."""
 
     step: Step
     label: str
@@ -84,7 +84,7 @@ They come in pieces, one after the other, since the lines of one step may be ver
 """
 
 Head = Callable[[Step, str], str | None]
-"""Makes the one line that tells of a step, or none, given the label of its chart."""
+"""Returns the one line for a step, or None, given the label of its chart."""
 
 Show = Callable[[Iterable[Step | Notice]], None]
 """Prints steps and notices, in the order they are given in."""

@@ -34,7 +34,7 @@ def make_app(
     """Return the application that shows what ``hub`` knows.
 
     Args:
-        hub: entered before the first request, left behind the last.
+        hub: entered before the first request and exited after the last.
         host: address the server is bound to.
         port: its port; requests for another one are refused.
         token: what a browser must show; needed for any address but loopback.
@@ -88,7 +88,7 @@ def make_app(
 
 
 async def _stream(frames: Frames, ending: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Yield server-sent events; the next frame is made only when the last one is on its way."""
+    """Yield server-sent events; each frame is made only after the previous one was sent."""
     sent_s = time.monotonic()
     while not ending():
         frame = frames.next()

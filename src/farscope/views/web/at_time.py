@@ -17,7 +17,7 @@ SEARCHED: Final = 2_000
 transition for longer than that is shown without a time in state."""
 
 UNKNOWN: Final = frozenset({"silent", ENDED})
-"""Status of charts of which nobody knows what they did after their last step."""
+"""Statuses of charts whose activity after their last step is unknown."""
 
 NOT_YET: Final = "not yet"
 """Status of a chart before it was first heard."""

@@ -51,7 +51,7 @@ class Guard:
         self._host = host
         self._port = port
         self._token = token
-        # The cookie is a secret of its own, so that the token is worth nothing to who finds it in a history.
+        # The cookie is a separate secret, so that a token found in a browser history is useless.
         self._session = secrets.token_urlsafe(32)
         self._cookie = f"farscope_{port}"
 
@@ -105,7 +105,7 @@ class Guard:
         return name in (self._host.lower(), socket.gethostname().lower()) or _is_address(name)
 
     def _unknown(self, scope: Scope) -> Response | None:
-        """Return the answer to somebody without the cookie; None if it is there, or none is needed."""
+        """Return the response for a client without the cookie; None if it has one or needs none."""
         if self._token is None:
             return None
         shown = parse_qs(scope["query_string"].decode("latin-1")).get("token", [""])[0]
@@ -121,7 +121,7 @@ class Guard:
 
 
 def new_token() -> str:
-    """Return a token nobody can guess."""
+    """Return an unguessable token."""
     return secrets.token_urlsafe(24)
 
 

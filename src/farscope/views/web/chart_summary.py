@@ -125,7 +125,7 @@ class Row:
             self._count_all()
 
     def move(self, by_ns: int) -> None:
-        """Take note that the chart's clock is known better, and all its times lie so much later."""
+        """Shift all times of the chart by ``by_ns``, after a better estimate of its clock."""
         self.since_ns += by_ns if self.since_ns else 0
         self.last_ns += by_ns if self.last_ns else 0
 
@@ -146,7 +146,7 @@ class Row:
         return True
 
     def tick(self, now_ns: int) -> bool:
-        """Draw the spark line anew, up to the last whole second; return whether that changed it."""
+        """Update the sparkline up to the last whole second; return whether it changed."""
         end = now_ns // NANOSECONDS
         for second in [second for second in self._seconds if second < end - SPARK]:
             del self._seconds[second]
@@ -176,7 +176,7 @@ class Row:
         self._drawn = len(self._picture.seen) + len(self._picture.hooked) + len(self._picture.failed)
 
     def give_back(self) -> None:
-        """Give the room of the picture back: the chart is forgotten."""
+        """Release the memory of the picture, because the chart is removed."""
         self._room.left += self._shape_bytes
         self._shape_bytes = 0
 

@@ -16,7 +16,7 @@ MAX_CONNECTIONS: Final = 256
 A browser opens six, and the scope needs descriptors for its log."""
 
 DESCRIPTORS_EACH: Final = 3
-"""One of so many descriptors at most is a connection's."""
+"""At most one in this many descriptors is used for a connection."""
 
 REQUEST_S: Final = 10.0
 """How long a connection may take to send a whole request, from its beginning or the last answer on."""
@@ -71,7 +71,7 @@ class Connection(H11Protocol):
 
 
 class OutOfDescriptors:
-    """Tells in one line now and then that no connection can be accepted; other errors are told as ever."""
+    """Reports occasionally, in one line, that no connection can be accepted; other errors as usual."""
 
     def __init__(self) -> None:
         self._told_s = float("-inf")

@@ -45,7 +45,7 @@ _STYLE: Final = f"<style>{STYLE}</style>"
 
 
 class Answers:
-    """What a page may ask besides the stream of frames."""
+    """The queries of a page, apart from the stream of frames."""
 
     def __init__(self, hub: Hub, origin_ns: int) -> None:
         self._hub = hub
@@ -180,7 +180,7 @@ class Answers:
     def sequence(self, asked: Asked) -> str:
         """The last steps of some charts together as a sequence diagram, in SVG.
 
-        Without a style of its own for the page, whose policy takes none but its style sheets.
+        It has no inline style, because the page's policy allows only its own style sheets.
         """
         to_ns = asked.moment("to", MAX_TIME)
         last = asked.count("last", 40, MAX_ARROWS)

@@ -89,7 +89,7 @@ class History:
                 track.correct(correction_ns, was_set=was_set)
 
     def extend(self, chart: ChartId, steps: Sequence[RawStep]) -> None:
-        """Add steps of one chart behind its others."""
+        """Append steps of one chart."""
         key = key_of(chart)
         track = self.tracks.get(key)
         if track is None:

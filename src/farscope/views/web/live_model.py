@@ -23,10 +23,10 @@ ROUND_S: Final = 0.02
 """Time between two rounds: what comes meanwhile is taken at once, which costs less than step by step."""
 
 ROUND_STEPS: Final = 4_096
-"""Steps taken in a round at most, so that nobody who asks waits for longer than some milliseconds."""
+"""Maximum number of steps taken in a round, so that queries wait only a few milliseconds."""
 
 BREATH_S: Final = 0.001
-"""Pause after a round that left steps behind: a lock given back and taken at once would be nobody else's."""
+"""Pause in seconds after an incomplete round: without it, other threads would not get the lock."""
 
 VIEW_S: Final = 0.1
 """Time between two looks at what the scope says of the charts as a whole: alive, silent, lost."""
@@ -49,7 +49,7 @@ class Hub:
         """Nothing is read yet.
 
         Args:
-            scope: entered already; nobody else takes its steps.
+            scope: an entered scope, whose steps are taken only here.
             limit: weight of what is remembered; None is what suits.
             recorded: the recording that the scope reads; None where it reads a log.
         """
@@ -68,9 +68,9 @@ class Hub:
         """How far a recording was read; None before its first step."""
         self.stats: ScopeStats = scope.stats
         self.revision = 0
-        """Rises whenever something changed that a page shows."""
+        """Increases whenever something shown on a page changes."""
         self.epoch = 0
-        """Rises whenever a chart was forgotten, so that pages begin anew."""
+        """Increases whenever a chart was removed, so that pages reload everything."""
         self.notices: deque[tuple[int, int, Notice]] = deque(maxlen=MAX_NOTICES)
         """(revision, nanoseconds since the epoch by this machine's clock, notice), oldest first."""
         self.failure: Exception | None = None

@@ -21,7 +21,7 @@ HOLD_S: Final = 0.2
 """How long a question waits for something to change: other pages wait for the connection meanwhile."""
 
 MAX_PAGES: Final = 64
-"""Pages of which it is remembered what they know; the one that has not asked for longest begins anew."""
+"""Number of pages whose state is remembered; the least recently active one is forgotten and starts over."""
 
 
 @dataclass(slots=True, eq=False)
@@ -29,7 +29,7 @@ class _Page:
     frames: Frames
     opened: tuple[int, ...]
     told: int = 0
-    """Frames it was told."""
+    """Number of frames sent to it."""
     told_s: float = 0.0
     turn: int = 0
     """Its newest question; older ones are not answered any more."""

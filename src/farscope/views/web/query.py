@@ -40,7 +40,7 @@ class Asked:
         return min(max(least, default if text is None else self._integer(name, text)), most)
 
     def token(self, name: str) -> str:
-        """Return a short word that somebody calls himself by."""
+        """Return a short word by which a client identifies itself."""
         text = self._query.get(name, "")
         if not _TOKEN.fullmatch(text):
             raise HTTPException(400, f"{name} must be a word of at most 32 letters and digits")

@@ -54,8 +54,8 @@ def serve(
     """Serve the page on ``listener`` until SIGINT or SIGTERM; call it on the main thread.
 
     ``seek`` is entered, and goes to any moment of the recording that the scope reads; None where it reads
-    something else. The signal is raised again behind the end, for
-    whoever set a handler before.
+    something else. The signal is raised again at the end, for a previously
+    installed handler.
 
     Raises:
         Exception: what ended the following of the scope.

@@ -90,7 +90,7 @@ class Block:
         return self.weight >= BLOCK_WEIGHT
 
     def extend(self, steps: Sequence[RawStep], floor_ns: int) -> None:
-        """Add steps of the chart behind the others; none of ``times`` is to lie before ``floor_ns``."""
+        """Append steps of the chart; ``times`` earlier than ``floor_ns`` are raised to it."""
         place = len(self)
         if isinstance(self.numbers, range):
             raise Invariant("a packed block was extended")

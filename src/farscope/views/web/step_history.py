@@ -54,7 +54,7 @@ class Track:
             self._moved_ns = self._ahead_ns - correction_ns
 
     def extend(self, steps: Sequence[RawStep]) -> list[Block]:
-        """Add steps behind the others; return the blocks that this has filled."""
+        """Append steps; return the blocks filled by this."""
         filled = []
         rest = steps
         if steps and not self.first_number:
@@ -160,7 +160,7 @@ class Track:
         return found[::-1]
 
     def newest_after(self, count: int, limit: int) -> list[Step]:
-        """Return the newest steps behind the first ``count``, forgotten ones counted; up to ``limit``."""
+        """Return the newest steps after the first ``count`` (including forgotten ones), up to ``limit``."""
         wanted = min(limit, self.forgotten + self._steps - count)
         found: list[Step] = []
         for block in reversed(self.blocks):

@@ -23,7 +23,7 @@ LOOKS: Final = 8
 
 
 class Past(NamedTuple):
-    """What can be told of a moment."""
+    """The data available for a moment."""
 
     history: History
     lives: Mapping[str, Life]

@@ -33,7 +33,7 @@ class Window(NamedTuple):
 
 
 class _Names:
-    """Names told once a lane and referred to by place."""
+    """Names listed once per lane and referenced by index."""
 
     def __init__(self) -> None:
         self.places: dict[str, int] = {}
@@ -43,7 +43,7 @@ class _Names:
 
 
 class Lane:
-    """A chart's lane, put together from what is known of parts of it, one behind the other.
+    """A chart's lane, assembled from the known parts in order of time.
 
     ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
     pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
