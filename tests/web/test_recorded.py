@@ -126,7 +126,11 @@ def held_still(log: RecordingLog, **more) -> Iterator[Desk]:
 
 
 def finished(desk: Desk) -> None:
+    """Wait for the end of the recording, which comes together with the final account."""
     eventually(lambda: desk.hub.finished or desk.hub.failure)
+    with desk.hub.lock:
+        history, received = desk.hub.history, desk.hub.stats.received
+        assert desk.hub.failure or received == len(history) + history.forgotten
     assert desk.hub.failure is None
 
 

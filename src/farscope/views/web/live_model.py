@@ -159,21 +159,23 @@ class Hub:
         ended = self._scope.ended
         steps = self._scope.take(0.0, ROUND_STEPS)
         now_s = time.monotonic()
+        # Together with the end the page gets the final account, not one of up to VIEW_S ago.
+        finishing = ended and not self.finished and not self._scope.untaken
         with self.lock:
-            if ended and not self.finished:
-                self.finished = True
-                self.revision += 1
             self._follow_clocks(
                 {
                     probe: step.time_ns - self._scope.corrected_ns(step)
                     for probe, step in {step[0][4]: step for step in steps}.items()
                 }
             )
-            if now_s - self._viewed_s >= VIEW_S or self._has_strangers(steps):
+            if finishing or now_s - self._viewed_s >= VIEW_S or self._has_strangers(steps):
                 self._viewed_s = now_s
                 self._look()
             if steps:
                 self._take(steps)
+            if finishing:
+                self.finished = True
+                self.revision += 1
             if now_s - self._ticked_s >= TICK_S:
                 self._ticked_s += TICK_S * int((now_s - self._ticked_s) / TICK_S)
                 self._tick()
