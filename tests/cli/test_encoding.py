@@ -175,7 +175,7 @@ def test_progress_fits_its_line_where_letters_are_escaped(monkeypatch, tmp_path)
         monkeypatch.setenv("COLUMNS", "20")
         monkeypatch.setenv("NO_COLOR", "1")
         with Progress() as progress:
-            progress.tell(lambda: "→" * 30)
+            progress.update(lambda: "→" * 30)
     assert path.read_bytes().split(b"\x1b[K")[1] == b"".join([rb"\u2192" * 4])[:19] + b"\r"
 
 

@@ -12,7 +12,7 @@ from typing import IO
 import pytest
 
 from farscope import Scope
-from farscope.cli.nothing_there import QUIET_S, Waiting, check_place
+from farscope.cli.nothing_there import QUIET_S, Waiting, check_log_exists
 from farscope.errors import LogRefused
 from farscope.logs.memory import MemoryLog
 from farscope.logs.url import open_log
@@ -56,19 +56,19 @@ def test_where_nothing_listens_the_verbs_of_the_past_end_and_say_so(verb, farsco
 def test_a_folder_with_other_things_in_it_holds_no_log(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(LogRefused, match=f"there is no log in {tmp_path}: no program has broadcast there"):
-        check_place(open_log(f"sqlite:{tmp_path}"))
+        check_log_exists(open_log(f"sqlite:{tmp_path}"))
 
 
 def test_what_is_no_folder_is_an_error_too(tmp_path):
     (tmp_path / "notes.txt").touch()
     with pytest.raises(LogRefused, match="cannot use the log folder"):
-        check_place(open_log(f"sqlite:{tmp_path / 'notes.txt'}"))
+        check_log_exists(open_log(f"sqlite:{tmp_path / 'notes.txt'}"))
 
 
 def test_a_log_is_found(play, log_url):
     play("lamp")
-    check_place(open_log(log_url))
-    check_place(MemoryLog("anything"))
+    check_log_exists(open_log(log_url))
+    check_log_exists(MemoryLog("anything"))
 
 
 class Hours:

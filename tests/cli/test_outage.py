@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from farscope.cli.outage import GIVE_UP_S, NEVER_S, Heard, Patience
+from farscope.cli.outage import GIVE_UP_S, NEVER_S, NoticeListener, OutageTimer
 from farscope.errors import LogUnavailable
 from farscope.scope.notice import Notice, NoticeKind
 
@@ -30,43 +30,43 @@ def dated(told: str) -> list[str]:
 
 def test_it_gives_up_when_its_time_is_over_and_says_what_was_wrong(capsys):
     now_s = 0.0
-    patience = Patience(clock=lambda: now_s)
-    patience.check()
-    patience.lost("nothing listens on there:1")
+    outage = OutageTimer(clock=lambda: now_s)
+    outage.check()
+    outage.lost("nothing listens on there:1")
     now_s = GIVE_UP_S - 1
-    patience.check()
-    patience.lost("there:1 did not answer in time")
+    outage.check()
+    outage.lost("there:1 did not answer in time")
     now_s = GIVE_UP_S
     with pytest.raises(LogUnavailable, match="not read to its end: there:1 did not answer in time"):
-        patience.check()
+        outage.check()
     assert dated(capsys.readouterr().err) == ["log unavailable: nothing listens on there:1"]
 
 
 def test_a_log_that_is_back_is_told_and_its_time_begins_anew(capsys):
     now_s = 0.0
-    patience = Patience(clock=lambda: now_s)
-    patience.found()
-    patience.lost("gone")
+    outage = OutageTimer(clock=lambda: now_s)
+    outage.found()
+    outage.lost("gone")
     now_s = GIVE_UP_S
-    patience.found()
-    patience.check()
-    patience.lost("gone")
-    patience.check()
+    outage.found()
+    outage.check()
+    outage.lost("gone")
+    outage.check()
     told = dated(capsys.readouterr().err)
     assert told == ["log unavailable: gone", "log available", "log unavailable: gone"]
 
 
 def test_it_can_be_without_end():
     now_s = 0.0
-    patience = Patience(NEVER_S, clock=lambda: now_s)
-    patience.lost("gone")
+    outage = OutageTimer(NEVER_S, clock=lambda: now_s)
+    outage.lost("gone")
     now_s = 1e9
-    patience.check()
+    outage.check()
 
 
 def test_of_what_a_scope_reports_it_prints_the_state_of_the_log_and_what_was_asked_for(capsys):
     scope = Told()
-    heard = Heard(scope, {NoticeKind.REFUSED})
+    listener = NoticeListener(scope, {NoticeKind.REFUSED})
     scope.waiting = [
         Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail="gone"),
         Notice(kind=NoticeKind.LOG_AVAILABLE),
@@ -74,7 +74,7 @@ def test_of_what_a_scope_reports_it_prints_the_state_of_the_log_and_what_was_ask
         Notice(kind=NoticeKind.REFUSED, detail="a third key", count=2),
         Notice(kind=NoticeKind.APPEARED, subject="lamp"),
     ]
-    heard.check()
+    listener.check()
     told = capsys.readouterr().err
     assert dated(told)[:2] == ["log unavailable: gone", "log available"]
     assert ("another key" in told, "a third key" in told, "lamp" in told) == (True, True, False)

@@ -29,10 +29,10 @@ def test_one_line_is_kept_up_to_date_now_and_then_and_removed_at_the_end(clock, 
     screen = Screen(terminal=True)
     monkeypatch.setattr(module.sys, "stderr", screen)
     with Progress() as progress:
-        progress.tell(lambda: "one")
-        progress.tell(lambda: pytest.fail("asked for too soon"))
+        progress.update(lambda: "one")
+        progress.update(lambda: pytest.fail("asked for too soon"))
         clock[0] += EVERY_S
-        progress.tell(lambda: "two" + "x" * 500)
+        progress.update(lambda: "two" + "x" * 500)
     shown = screen.getvalue().split("\r\x1b[K")
     assert (shown[1], shown[2][:4], shown[3:]) == ("one", "twox", [""])
     assert len(shown[2]) < 500
@@ -42,6 +42,6 @@ def test_nothing_is_told_where_there_is_no_terminal(clock, monkeypatch):
     screen = Screen(terminal=False)
     monkeypatch.setattr(module.sys, "stderr", screen)
     with Progress() as progress:
-        progress.tell(lambda: pytest.fail("asked for in vain"))
+        progress.update(lambda: pytest.fail("asked for in vain"))
         progress.clear()
     assert screen.getvalue() == ""

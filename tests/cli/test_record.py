@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from farscope.cli.outage import Patience
+from farscope.cli.outage import OutageTimer
 from farscope.cli.record import Copy
 from farscope.logs.base import Entry
 from farscope.logs.recording.file import RecordingFile
@@ -144,7 +144,7 @@ def test_a_recorder_that_is_ended_before_the_logs_end_says_so(tmp_path, how):
 
     rounds = iter(range(3))
     with RecordingWriter(tmp_path / "run.farscope") as writer:
-        copy = Copy(Endless(), writer, Patience())
+        copy = Copy(Endless(), writer, OutageTimer())
         copy.run(lambda: next(rounds, None) is None, to_present_end=how == "snapshot")
     assert copy.account(open_log("memory:x")).endswith("; ended before the log's end was reached")
 

@@ -74,7 +74,7 @@ class Site(NamedTuple):
     """A broker and two machines, each in a network of its own."""
 
     broker: Broker
-    hub: Namespace
+    model: Namespace
     machines: dict[str, Namespace]
 
 
@@ -91,20 +91,20 @@ def networks() -> None:
 def site(networks: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """A broker in a network of its own, with nothing joined to it yet; the test lives there, too."""
     with ExitStack() as stack:
-        hub = stack.enter_context(Namespace())
+        model = stack.enter_context(Namespace())
         machines = {name: stack.enter_context(Namespace()) for name in LINKS}
-        stack.enter_context(hub.entered())
+        stack.enter_context(model.entered())
         namespaces.run("ip", "address", "add", BROKER, "dev", "lo")
         # A short path: Erlang's sockets have no room for a long one.
         folder = tmp_path_factory.mktemp("node")
-        yield Site(stack.enter_context(Broker(folder, address=BROKER)), hub, machines)
+        yield Site(stack.enter_context(Broker(folder, address=BROKER)), model, machines)
 
 
 @pytest.fixture
 def joined(site: Site) -> Iterator[Site]:
     """Both machines linked to the broker."""
     for name in LINKS:
-        namespaces.link(site.hub, name, site.machines[name], "uplink")
+        namespaces.link(site.model, name, site.machines[name], "uplink")
         addressed(site, name)
     yield site
     for name in LINKS:
@@ -113,7 +113,7 @@ def joined(site: Site) -> Iterator[Site]:
 
 def addressed(site: Site, name: str) -> None:
     here, there = LINKS[name]
-    namespaces.address(site.hub, name, here, there)
+    namespaces.address(site.model, name, here, there)
     namespaces.address(site.machines[name], "uplink", there, here, BROKER)
 
 
@@ -133,12 +133,12 @@ def slow_and_lossy(site: Site, request: pytest.FixtureRequest) -> Iterator[Site]
         for seed, name in enumerate(LINKS):
             machine = site.machines[name]
             if request.param == "netem":
-                namespaces.link(site.hub, name, machine, "uplink")
+                namespaces.link(site.model, name, machine, "uplink")
                 stack.callback(namespaces.run, "ip", "link", "delete", name)
-                for end, interface in ((site.hub, name), (machine, "uplink")):
+                for end, interface in ((site.model, name), (machine, "uplink")):
                     netem(end, interface)
             elif os.access(lossy_link.TUN, os.R_OK | os.W_OK):
-                ends = (site.hub, name, machine, "uplink")
+                ends = (site.model, name, machine, "uplink")
                 stack.enter_context(LossyLink(*ends, delay_s=0.1, loss=0.05, seed=seed))
             else:
                 pytest.skip(f"{lossy_link.TUN} cannot be used here")

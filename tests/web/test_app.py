@@ -12,7 +12,7 @@ from farscope import Event, Factory, Scope, broadcast, return_status
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.assets import STATIC
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 
 HOSTILE = "<script>alert(1)</script>"
 PORT = 8270
@@ -28,23 +28,23 @@ def lamp(name: str, on: str = "on") -> Factory:
 
 
 class Room:
-    """A lamp that is broadcast, the hub that follows it, and clients."""
+    """A lamp that is broadcast, the model that follows it, and clients."""
 
-    def __init__(self, hub: Hub, chart: Factory, rounds: list[bool]) -> None:
-        self.hub, self.chart, self._rounds = hub, chart, rounds
+    def __init__(self, model: LiveModel, chart: Factory, rounds: list[bool]) -> None:
+        self.model, self.chart, self._rounds = model, chart, rounds
         self.client = self.client_of()
 
     def client_of(self, address: str = ADDRESS, *, token: str | None = None) -> TestClient:
-        app = make_app(self.hub, host="127.0.0.1", port=PORT, token=token, ending=self._rounds.pop)
+        app = make_app(self.model, host="127.0.0.1", port=PORT, token=token, ending=self._rounds.pop)
         return TestClient(app, base_url=address, follow_redirects=False)
 
     def press(self, times: int) -> None:
-        wanted = len(self.hub.history) + times
+        wanted = len(self.model.history) + times
         for _ in range(times):
             self.chart.dispatch(Event("PRESS"))
         # What the scope says of a chart and its steps may come one before the other.
-        eventually(lambda: len(self.hub.history) == wanted)
-        eventually(lambda: sum(row.view.steps for row in self.hub.rows.values()) == wanted)
+        eventually(lambda: len(self.model.history) == wanted)
+        eventually(lambda: sum(row.view.steps for row in self.model.rows.values()) == wanted)
 
     def ask(self, path: str, **query) -> dict:
         answer = self.client.get(f"/api/{path}", params=query)
@@ -62,10 +62,10 @@ class Room:
 def room(request, tmp_path) -> Iterator[Room]:
     name = f"memory:{tmp_path.name}"
     chart = lamp(getattr(request, "param", "lamp"))
-    with Scope(name) as scope, Hub(scope) as hub, broadcast(chart, url=name):
+    with Scope(name) as scope, LiveModel(scope) as model, broadcast(chart, url=name):
         chart.start_at("off")
-        eventually(lambda: len(hub.history) and any(row.view.steps for row in hub.rows.values()))
-        yield Room(hub, chart, [])
+        eventually(lambda: len(model.history) and any(row.view.steps for row in model.rows.values()))
+        yield Room(model, chart, [])
 
 
 def test_the_first_frame_tells_everything_and_the_next_only_what_changed(room):
@@ -81,9 +81,9 @@ def test_the_first_frame_tells_everything_and_the_next_only_what_changed(room):
 
 
 def test_a_page_that_comes_back_late_gets_one_frame_with_all_that_happened(room):
-    from farscope.views.web.updates import OPEN_STEPS, Frames
+    from farscope.views.web.updates import OPEN_STEPS, PageUpdates
 
-    frames = Frames(room.hub, 0, (1,))
+    frames = PageUpdates(room.model, 0, (1,))
     assert frames.next()["rows"]
     for _ in range(5):
         room.press(100)
@@ -124,14 +124,14 @@ def test_what_failed_or_was_refused_is_told_beside_the_arrows_and_counted_up_to_
     chart = Factory("door", threaded=False, on_error="continue")
     chart.create("shut").catch("SLAM", broken).catch("LOCK", lambda _chart, _event: return_status.UNHANDLED)
     chart.nest("shut", parent=None)
-    with Scope(name) as scope, Hub(scope) as hub, broadcast(chart, url=name):
+    with Scope(name) as scope, LiveModel(scope) as model, broadcast(chart, url=name):
         chart.start_at("shut")
         for signal in ("LOCK", "SLAM", "LOCK"):
             with suppress(ValueError):
                 chart.dispatch(Event(signal))
-        eventually(lambda: len(hub.history) == 4)
-        eventually(lambda: any(row.view.structure for row in hub.rows.values()))
-        room = Room(hub, chart, [])
+        eventually(lambda: len(model.history) == 4)
+        eventually(lambda: any(row.view.structure for row in model.rows.values()))
+        room = Room(model, chart, [])
         times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
         whole = [["shut", "", "LOCK", 2, "refused"], ["shut", "", "SLAM", 1, "failed"]]
         assert [move for move in room.frames("1")[0]["open"]["1"]["moves"] if move[3]] == whole
@@ -171,12 +171,12 @@ def test_timeline_and_statistics_count_every_step(room):
 def test_time_in_state_ends_where_the_chart_went_as_its_bar_does(tmp_path):
     name = f"memory:{tmp_path.name}"
     chart = lamp("lamp")
-    with Scope(name) as scope, Hub(scope) as hub:
+    with Scope(name) as scope, LiveModel(scope) as model:
         with broadcast(chart, url=name):
             chart.start_at("off")
-        eventually(lambda: any(row.view.status == "closed" and row.view.steps for row in hub.rows.values()))
-        room = Room(hub, chart, [])
-        eventually(lambda: len(hub.history) == 1)
+        eventually(lambda: any(row.view.status == "closed" and row.view.steps for row in model.rows.values()))
+        room = Room(model, chart, [])
+        eventually(lambda: len(model.history) == 1)
         begun, later = room.ask("steps", chart=1)["steps"][0][1], 10**15
         lane = room.ask("timeline", charts="1", width=3, **{"from": begun, "to": later})["lanes"][0]
         went = lane["items"][-1][0]

@@ -1,4 +1,4 @@
-"""What a hub makes of a scope: one clock for all machines, and who was heard at each moment."""
+"""What the live model makes of a scope: one clock for all machines, and who was heard at each moment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from farscope.scope.liveness import Life
 from farscope.testing.waiting import eventually
 from farscope.views.web.at_time import Moment
 from farscope.views.web.history import key_of
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import ROW_FIELDS
 from farscope.wire.keyring import Keyring, new_key_text
 from support.recorded_probe import RecordedProbe, in_true_order
@@ -37,33 +37,35 @@ def writer(url: str, probe: RecordedProbe) -> Iterator:
         yield lambda *entries: made.append([entry.data for entry in entries], 5.0)
 
 
-def rows_at(hub: Hub, time_ns: int) -> dict[str, dict]:
-    moment = Moment(hub.past(time_ns), time_ns)
-    with hub.lock:
-        rows = list(hub.rows.values())
+def rows_at(model: LiveModel, time_ns: int) -> dict[str, dict]:
+    moment = Moment(model.past(time_ns), time_ns)
+    with model.lock:
+        rows = list(model.rows.values())
         return {row.view.name: dict(zip(ROW_FIELDS, moment.row(row, 0), strict=True)) for row in rows}
 
 
 def test_steps_of_a_machine_whose_clock_is_ahead_stand_where_they_happened(url):
     right = RecordedProbe(KEYRING, 1, host="right")
     ahead = RecordedProbe(KEYRING, 1, host="ahead", ahead_ns=HOUR_NS)
-    with Scope(url, KEYRING) as scope, Hub(scope) as hub:
+    with Scope(url, KEYRING) as scope, LiveModel(scope) as model:
         with writer(url, right) as say_right, writer(url, ahead) as say_ahead:
             began_ns = time.time_ns()
             for probe, say in ((right, say_right), (ahead, say_ahead)):
                 probe.step(time.time_ns(), 0, "on", "start_at")
                 say(probe.send(time.time_ns(), all_charts=True))
-            rows = eventually(lambda: len(hub.history.tracks) == 2 and list(hub.rows.values()))
+            rows = eventually(lambda: len(model.history.charts) == 2 and list(model.rows.values()))
         ended_ns = time.time_ns()
         told = [row.last_ns for row in rows]
         # An offset may be told too low by as long as a batch was on its way, and never too high.
         assert all(began_ns - S // 100 <= last_ns for last_ns in told)
         assert all(last_ns <= ended_ns + (ended_ns - began_ns) for last_ns in told)
-        assert rows_at(hub, began_ns - 60 * S)["ahead 0"]["status"] == "not yet"
-        with hub.lock:
-            track = hub.history.tracks[key_of(ahead.charts[0])]
-            place = track.numbered(1)
-            assert track.own_ns(place) - track.at(place).time_ns == hub.history.corrections[ahead.id.hex()]
+        assert rows_at(model, began_ns - 60 * S)["ahead 0"]["status"] == "not yet"
+        with model.lock:
+            stored = model.history.charts[key_of(ahead.charts[0])]
+            place = stored.numbered(1)
+            assert (
+                stored.own_ns(place) - stored.at(place).time_ns == model.history.corrections[ahead.id.hex()]
+            )
 
 
 def test_a_moment_of_the_past_tells_who_was_heard_then(url):
@@ -80,9 +82,9 @@ def test_a_moment_of_the_past_tells_who_was_heard_then(url):
             if second < until:
                 goodbye = probe is closed and second == until - 1
                 sent.append((probe, probe.send(now_ns + 1, all_charts=True, goodbye=goodbye)))
-    with Scope(url, KEYRING, since="start") as scope, Hub(scope) as hub, writer(url, stays) as say:
+    with Scope(url, KEYRING, since="start") as scope, LiveModel(scope) as model, writer(url, stays) as say:
         say(*in_true_order(sent))
-        eventually(lambda: len(hub.history) == 4)
+        eventually(lambda: len(model.history) == 4)
         eventually(lambda: [life.closed_ns for life in scope.lives.values()].count(None) == 3)
         expected = {
             -1: ("not yet", "not yet", "not yet", "not yet"),
@@ -93,7 +95,7 @@ def test_a_moment_of_the_past_tells_who_was_heard_then(url):
             70: ("silent", "silent", "closed", "stopped"),
         }
         for second, statuses in expected.items():
-            rows = rows_at(hub, began_ns + second * S)
+            rows = rows_at(model, began_ns + second * S)
             assert tuple(rows[f"{host} 0"]["status"] for host in "abcd") == statuses, second
 
 
@@ -132,7 +134,7 @@ class ScopeByHand:
 
 
 @pytest.fixture
-def by_hand() -> tuple[ScopeByHand, Hub]:
+def by_hand() -> tuple[ScopeByHand, LiveModel]:
     scope = ScopeByHand(RecordedProbe(KEYRING, 1))
     chart = scope.probe.charts[0]
     scope.charts = (
@@ -141,60 +143,60 @@ def by_hand() -> tuple[ScopeByHand, Hub]:
             steps=0, lost=0, last_number=0, last_ns=0, structure=None,
         ),
     )  # fmt: skip
-    return scope, Hub(scope)
+    return scope, LiveModel(scope)
 
 
-def times_s(hub: Hub) -> list[float]:
-    (track,) = hub.history.tracks.values()
-    return [step.ended_ns / S for step in track.newest(100, -(1 << 62), 1 << 62)]
+def times_s(model: LiveModel) -> list[float]:
+    (stored,) = model.history.charts.values()
+    return [step.ended_ns / S for step in stored.newest(100, -(1 << 62), 1 << 62)]
 
 
 def test_when_a_clock_becomes_better_known_the_whole_chart_moves_and_nothing_goes_back(by_hand):
-    scope, hub = by_hand
+    scope, model = by_hand
     scope.do(1_000, 1_001)
-    hub._round()
-    assert times_s(hub) == [1_000, 1_001]
+    model._round()
+    assert times_s(model) == [1_000, 1_001]
     scope.correction_ns = 40 * S
     scope.do(1_002)
-    hub._round()
-    assert times_s(hub) == [960, 961, 962]
+    model._round()
+    assert times_s(model) == [960, 961, 962]
     scope.correction_ns = 45 * S
     scope.do(1_003)
-    hub._round()
-    assert times_s(hub) == [955, 956, 957, 958]
-    (row,) = hub.rows.values()
+    model._round()
+    assert times_s(model) == [955, 956, 957, 958]
+    (row,) = model.rows.values()
     assert (row.last_ns, row.since_ns) == (958 * S, 958 * S)
 
 
 def test_a_clock_that_becomes_better_known_moves_also_what_does_nothing_any_more(by_hand):
-    scope, hub = by_hand
+    scope, model = by_hand
     scope.do(1_000, 1_001)
-    hub._round()
-    epoch, scope.correction_ns = hub.epoch, 40 * S
-    hub._look()
-    assert times_s(hub) == [960, 961]
-    assert [row.last_ns for row in hub.rows.values()] == [961 * S]
-    assert hub.epoch > epoch
+    model._round()
+    epoch, scope.correction_ns = model.epoch, 40 * S
+    model._look()
+    assert times_s(model) == [960, 961]
+    assert [row.last_ns for row in model.rows.values()] == [961 * S]
+    assert model.epoch > epoch
 
 
 def test_when_a_clock_was_set_what_was_before_stays(by_hand):
-    scope, hub = by_hand
+    scope, model = by_hand
     scope.correction_ns = -5_000 * S
     scope.do(1_000, 1_001)
-    hub._round()
+    model._round()
     scope.correction_ns, scope.jumps = 0, (5_001 * S,)
     scope.do(6_002)
-    hub._round()
-    assert times_s(hub) == [6_000, 6_001, 6_002]
+    model._round()
+    assert times_s(model) == [6_000, 6_001, 6_002]
 
 
 def test_a_clock_that_is_off_by_little_is_shown_as_it_is_and_does_not_flicker(by_hand):
-    scope, hub = by_hand
+    scope, model = by_hand
     scope.do(1_000)
     told = []
     for correction_s in (0.9, 1.1, 0.9, 0.6, 0.4, 0.9):
         scope.correction_ns = int(correction_s * S)
-        hub._look()
-        hub._round()
-        told.append(times_s(hub)[0])
+        model._look()
+        model._round()
+        told.append(times_s(model)[0])
     assert told == [1_000, 998.9, 999.1, 999.4, 1_000, 1_000]

@@ -17,10 +17,10 @@ from farscope.scope.ordering import reorder_buffer as ordering
 from farscope.scope.playback.time_index import Seek
 from farscope.testing.waiting import PATIENCE_S, eventually
 from farscope.views.web.app import make_app
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import ROW_FIELDS
 from farscope.views.web.time_travel import Recorded
-from farscope.views.web.updates import Frames, plain_account
+from farscope.views.web.updates import PageUpdates, plain_account
 from farscope.wire.keyring import Keyring, new_key_text
 from support.recorded_probe import BEGIN_NS, RecordedProbe, in_true_order, recording
 
@@ -67,10 +67,10 @@ class Held(RecordingLog):
 
 
 class Desk:
-    """A hub that follows a recording, and what it answers."""
+    """A model that follows a recording, and what it answers."""
 
-    def __init__(self, hub: Hub, client: TestClient, origin_ns: int) -> None:
-        self.hub, self.client, self._origin_ns = hub, client, origin_ns
+    def __init__(self, model: LiveModel, client: TestClient, origin_ns: int) -> None:
+        self.model, self.client, self._origin_ns = model, client, origin_ns
 
     def ask(self, path: str, **query) -> dict:
         """Ask; times are true ones."""
@@ -82,11 +82,11 @@ class Desk:
         return answer.json()
 
     def number(self, name: str) -> int:
-        return next(row.number for row in self.hub.rows.values() if row.view.name == name)
+        return next(row.number for row in self.model.rows.values() if row.view.name == name)
 
     def rows(self, time_ns: int) -> dict[str, dict]:
         """Every chart by its name, as the page is told it at a moment."""
-        names = {row.number: row.view.name for row in self.hub.rows.values()}
+        names = {row.number: row.view.name for row in self.model.rows.values()}
         answer = self.ask("at", time=time_ns)["rows"]
         return {names[row[0]]: dict(zip(ROW_FIELDS, row, strict=True)) for row in answer}
 
@@ -103,15 +103,15 @@ def desk_of(log: RecordingLog, *, since=None) -> Iterator[Desk]:
     with (
         Seek(log, KEYRING, since) as seek,
         Scope(log, KEYRING, since=since or "start") as scope,
-        Hub(scope, recorded=Recorded(seek)) as hub,
+        LiveModel(scope, recorded=Recorded(seek)) as model,
     ):
-        app = make_app(hub, host="127.0.0.1", port=PORT)
+        app = make_app(model, host="127.0.0.1", port=PORT)
         client = TestClient(app, base_url=f"http://127.0.0.1:{PORT}")
-        eventually(lambda: hub.opened or hub.failure)
-        assert hub.failure is None
-        eventually(lambda: hub.history.first_ns is not None)
+        eventually(lambda: model.opened or model.failure)
+        assert model.failure is None
+        eventually(lambda: model.history.first_ns is not None)
         told = client.get("/api/timeline?from=0").json()["first"]
-        yield Desk(hub, client, hub.history.first_ns - told)
+        yield Desk(model, client, model.history.first_ns - told)
 
 
 @contextmanager
@@ -127,11 +127,11 @@ def held_still(log: RecordingLog, **more) -> Iterator[Desk]:
 
 def finished(desk: Desk) -> None:
     """Wait for the end of the recording, which comes together with the final account."""
-    eventually(lambda: desk.hub.finished or desk.hub.failure)
-    with desk.hub.lock:
-        history, received = desk.hub.history, desk.hub.stats.received
-        assert desk.hub.failure or received == len(history) + history.forgotten
-    assert desk.hub.failure is None
+    eventually(lambda: desk.model.finished or desk.model.failure)
+    with desk.model.lock:
+        history, received = desk.model.history, desk.model.stats.received
+        assert desk.model.failure or received == len(history) + history.forgotten
+    assert desk.model.failure is None
 
 
 @pytest.fixture
@@ -158,16 +158,16 @@ def test_any_moment_of_a_recording_can_be_gone_to_while_it_is_being_read(log):
         row = desk.rows(BEGIN_NS + 540 * S + S)["oven 0"]
         assert (row["steps"], row["event"], row["status"]) == (10, "WORK", "alive")
         assert desk.at(row["at"]) == BEGIN_NS + 540 * S
-        assert not desk.hub.finished
-        assert desk.hub.read_ns < BEGIN_NS + 60 * S
+        assert not desk.model.finished
+        assert desk.model.read_ns < BEGIN_NS + 60 * S
 
 
 def test_the_span_of_a_recording_is_known_before_it_was_read(log):
     with held_still(log) as desk:
-        recorded = desk.hub.recorded
+        recorded = desk.model.recorded
         assert recorded.first_ns == BEGIN_NS
         assert recorded.last_ns == BEGIN_NS + (MINUTES * 60 - 1) * S + S // 100
-        assert {row.view.name for row in desk.hub.rows.values()} == {"oven 0", "oven 1"}
+        assert {row.view.name for row in desk.model.rows.values()} == {"oven 0", "oven 1"}
 
 
 def test_what_is_told_while_it_is_read_is_what_is_told_when_it_was(log):
@@ -223,8 +223,8 @@ def test_the_timeline_shows_what_was_read_and_what_lies_around_the_moment(log):
     held = Held(log)
     with desk_of(held) as desk:
         chart, other = desk.number("oven 0"), desk.number("oven 1")
-        asked = desk.ask("timeline", charts=f"{chart},{other}", moment=BEGIN_NS + 541 * S, **whole)
-        lanes = {lane["chart"]: lane for lane in asked["lanes"]}
+        query = desk.ask("timeline", charts=f"{chart},{other}", moment=BEGIN_NS + 541 * S, **whole)
+        lanes = {lane["chart"]: lane for lane in query["lanes"]}
         told = [(item[1], item[2] >= 0 and lanes[chart]["states"][item[2]]) for item in lanes[chart]["items"]]
         assert told[0] == (1, "idle")
         assert (0, "busy") in told
@@ -253,16 +253,16 @@ def test_what_a_long_recording_had_to_forget_can_still_be_gone_to(log):
     with (
         Seek(log, KEYRING) as seek,
         Scope(log, KEYRING, since="start") as scope,
-        Hub(scope, limit=0, recorded=Recorded(seek)) as hub,
+        LiveModel(scope, limit=0, recorded=Recorded(seek)) as model,
     ):
-        eventually(lambda: hub.finished)
-        with hub.lock:
-            track = hub.history.tracks[next(iter(hub.history.tracks))]
-            track.forgotten += 1
-            track.blocks[0].times[0] += S
-        past = hub.past(BEGIN_NS)
+        eventually(lambda: model.finished)
+        with model.lock:
+            stored = model.history.charts[next(iter(model.history.charts))]
+            stored.forgotten += 1
+            stored.blocks[0].times[0] += S
+        past = model.past(BEGIN_NS)
         assert not past.whole
-        assert hub.past(BEGIN_NS + 500 * S).whole
+        assert model.past(BEGIN_NS + 500 * S).whole
 
 
 def test_nothing_recorded_is_called_alive_at_the_end(tmp_path):
@@ -297,7 +297,9 @@ def test_nothing_recorded_is_called_alive_at_the_end(tmp_path):
         assert statuses(desk) == expected
         # So it is where the page shows no moment, as before it has gone to one.
         eventually(
-            lambda: {row[3] for row in Frames(desk.hub, 0).next()["rows"]} == {"ended", "silent", "closed"}
+            lambda: (
+                {row[3] for row in PageUpdates(desk.model, 0).next()["rows"]} == {"ended", "silent", "closed"}
+            )
         )
 
 
@@ -322,14 +324,14 @@ def test_a_bar_ends_where_its_chart_closed_was_stopped_or_fell_silent(tmp_path, 
             finished(desk)
         ends = {}
         for host in "abcd":
-            asked = {"charts": desk.number(f"{host} 0"), "moment": BEGIN_NS + 55 * S}
-            (lane,) = desk.ask("timeline", width=500, **asked, **{"from": BEGIN_NS, "to": BEGIN_NS + 70 * S})[
+            query = {"charts": desk.number(f"{host} 0"), "moment": BEGIN_NS + 55 * S}
+            (lane,) = desk.ask("timeline", width=500, **query, **{"from": BEGIN_NS, "to": BEGIN_NS + 70 * S})[
                 "lanes"
             ]
             last = lane["items"][-1]
             ends[host] = None if last[2] >= 0 else round((desk.at(last[0]) - BEGIN_NS) / S)
             later = {"from": BEGIN_NS + 50 * S, "to": BEGIN_NS + 70 * S}
-            (lane,) = desk.ask("timeline", width=500, **asked, **later)["lanes"]
+            (lane,) = desk.ask("timeline", width=500, **query, **later)["lanes"]
             assert (lane["before"] == -1) == (ends[host] is not None and ends[host] < 50), host
         held.go_on.set()
     # Whether somebody fell silent for good is known when all was read.
@@ -354,9 +356,9 @@ def test_what_a_chart_did_after_it_fell_silent_is_unknown_from_then_on(tmp_path)
             for second in (5, 20, 40)
         ]
         assert unknown == [set(), {"b 0"}, {"b 0"}]
-        eventually(lambda: any(unknown.chart for unknown in desk.hub.stats.unknown))
-        with desk.hub.lock:
-            account = plain_account(desk.hub, 0)
+        eventually(lambda: any(unknown.chart for unknown in desk.model.stats.unknown))
+        with desk.model.lock:
+            account = plain_account(desk.model, 0)
     assert account["unknown"] == ["unknown after step 1 of b 0"]
     assert account["lost"] == 0
 
@@ -386,7 +388,7 @@ def test_machines_with_other_clocks_stand_at_one_time(tmp_path):
     log = recording(tmp_path / "run.farscope", in_true_order(entries))
     held = Held(log)
     with desk_of(held) as desk:
-        assert desk.hub.recorded.last_ns - desk.hub.recorded.first_ns < 122 * S
+        assert desk.model.recorded.last_ns - desk.model.recorded.first_ns < 122 * S
         told = [desk.states(BEGIN_NS + 60 * S + S // 4 * quarter) for quarter in range(40)]
         for states in told:
             # What the clocks are known to is half a second here, where batches come by the second.
@@ -401,16 +403,20 @@ def test_machines_with_other_clocks_stand_at_one_time(tmp_path):
 
 def test_since_begins_a_recording_later(log):
     with held_still(log, since="2m") as desk:
-        assert desk.hub.recorded.first_ns >= BEGIN_NS + 478 * S
+        assert desk.model.recorded.first_ns >= BEGIN_NS + 478 * S
         assert desk.states(BEGIN_NS + 541 * S)["oven 0"] == "busy"
 
 
 def test_a_recording_of_nothing_shows_nothing(tmp_path):
     log = recording(tmp_path / "run.farscope", [])
-    with Seek(log, KEYRING) as seek, Scope(log, KEYRING) as scope, Hub(scope, recorded=Recorded(seek)) as hub:
-        eventually(lambda: hub.finished or hub.failure)
-        assert hub.failure is None
-        assert hub.past(BEGIN_NS).history.tracks == {}
+    with (
+        Seek(log, KEYRING) as seek,
+        Scope(log, KEYRING) as scope,
+        LiveModel(scope, recorded=Recorded(seek)) as model,
+    ):
+        eventually(lambda: model.finished or model.failure)
+        assert model.failure is None
+        assert model.past(BEGIN_NS).history.charts == {}
 
 
 def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path):
@@ -434,7 +440,7 @@ def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path)
             given_up.set()
 
         seek._file.entry, seek.give_up = slow, give_up_and_tell
-        with Hub(scope, recorded=Recorded(seek)):
+        with LiveModel(scope, recorded=Recorded(seek)):
             assert looking.wait(PATIENCE_S)
         assert given_up.is_set()
         assert len(looked) == 1

@@ -10,8 +10,8 @@ from farscope.errors import Invariant
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
 from farscope.views.web.history import History, SharedShapes, key_of
-from farscope.views.web.step_columns import BLOCK_WEIGHT, LATEST_NS, STEP_BYTES, Block
-from farscope.views.web.step_history import Track
+from farscope.views.web.step_columns import BLOCK_WEIGHT, LATEST_NS, STEP_BYTES, StepColumns
+from farscope.views.web.step_history import StepHistory
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
 NUMBERS = st.integers(0, 2**63 - 1)
@@ -49,27 +49,27 @@ def standing(steps):
 
 @given(raw_steps())
 def test_steps_come_back_as_they_were_taken_in(steps):
-    track = Track(CHART)
+    stored = StepHistory(CHART)
     for start in range(0, len(steps), 7):
-        track.extend(steps[start : start + 7])
-    assert track.newest(10**6, 0, 2**62) == standing(steps)
-    places = [track.numbered(step[1]) for step in steps]
-    assert [track.own_ns(place) for place in places] == [step[3] for step in steps]
+        stored.extend(steps[start : start + 7])
+    assert stored.newest(10**6, 0, 2**62) == standing(steps)
+    places = [stored.numbered(step[1]) for step in steps]
+    assert [stored.own_ns(place) for place in places] == [step[3] for step in steps]
 
 
 @given(raw_steps(), st.integers(0, 10**9 + 2_000))
 def test_searching_by_time_agrees_with_looking_at_every_step(steps, moment):
-    track = Track(CHART)
-    track.extend(steps)
+    stored = StepHistory(CHART)
+    stored.extend(steps)
     times = times_of(steps)
-    assert track.count_until(moment) == sum(time <= moment for time in times)
-    last, first = track.last_until(moment), track.first_from(moment)
-    assert (last and track.time_at(last)) == max((time for time in times if time <= moment), default=None)
-    assert (first and track.time_at(first)) == min((time for time in times if time >= moment), default=None)
+    assert stored.count_until(moment) == sum(time <= moment for time in times)
+    last, first = stored.last_until(moment), stored.first_from(moment)
+    assert (last and stored.time_at(last)) == max((time for time in times if time <= moment), default=None)
+    assert (first and stored.time_at(first)) == min((time for time in times if time >= moment), default=None)
     after = [step[2] for step, time in zip(steps, times, strict=True) if time > moment]
-    assert track.shapes_after(moment) == {shape: after.count(shape) for shape in set(after)}
+    assert stored.shapes_after(moment) == {shape: after.count(shape) for shape in set(after)}
     kept = [step for step in standing(steps) if step.ended_ns <= moment]
-    assert track.newest(5, 0, moment) == kept[-5:]
+    assert stored.newest(5, 0, moment) == kept[-5:]
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])
@@ -81,14 +81,14 @@ def test_a_history_forgets_the_oldest_and_counts_them(sizes, blocks):
         steps = [(CHART, number + i, shape, number + i, 0, 0, 0, 0, None, ()) for i in range(1, size + 1)]
         number += size
         history.extend(CHART, steps)
-    track = history.tracks[key_of(CHART)]
-    kept = [step.number for step in track.newest(10**6, 0, 2**62)]
+    stored = history.charts[key_of(CHART)]
+    kept = [step.number for step in stored.newest(10**6, 0, 2**62)]
     assert kept == list(range(number - len(kept) + 1, number + 1))
-    assert len(history) == len(track) == len(kept)
-    assert history.forgotten == track.forgotten == number - len(kept)
+    assert len(history) == len(stored) == len(kept)
+    assert history.forgotten == stored.forgotten == number - len(kept)
     assert len(kept) <= blocks * (BLOCK_WEIGHT + 100) + BLOCK_WEIGHT
-    assert track.count_until(number) == number
-    assert [step.number for step in track.newest_after(number - 3, 9)] == kept[-3:]
+    assert stored.count_until(number) == number
+    assert [step.number for step in stored.newest_after(number - 3, 9)] == kept[-3:]
 
 
 def test_a_busy_chart_does_not_drive_out_the_few_steps_of_a_quiet_one(make_step):
@@ -97,7 +97,7 @@ def test_a_busy_chart_does_not_drive_out_the_few_steps_of_a_quiet_one(make_step)
     history.extend(quiet, [make_step(1, 1, chart=quiet)])
     for number in range(1, 20 * BLOCK_WEIGHT, 100):
         history.extend(CHART, [make_step(number + i, number + i) for i in range(100)])
-    assert len(history.tracks[key_of(quiet)]) == 1
+    assert len(history.charts[key_of(quiet)]) == 1
     assert history.forgotten > 0
 
 
@@ -109,9 +109,9 @@ def test_long_texts_count_as_several_steps(make_step):
 
 
 def test_a_step_is_found_by_its_number_also_if_it_arrived_late(make_step):
-    track = Track(CHART)
-    track.extend([make_step(number, number) for number in (1, 2, 5, 6, 3)])
-    assert [track.numbered(number) is not None for number in (3, 4, 5)] == [True, False, True]
+    stored = StepHistory(CHART)
+    stored.extend([make_step(number, number) for number in (1, 2, 5, 6, 3)])
+    assert [stored.numbered(number) is not None for number in (3, 4, 5)] == [True, False, True]
 
 
 SHAPE = Shape(StepKind.TRANSITION, "A", "off", "on", ())
@@ -127,51 +127,51 @@ def steps_apart(deltas):
 @given(DELTAS, st.lists(st.integers(-100, 100), max_size=5), st.integers(1, 20))
 def test_a_correction_that_becomes_better_known_moves_everything_together(deltas, corrections, size):
     steps = steps_apart(deltas)
-    track, correction_ns = Track(CHART, 7), 7
+    stored, correction_ns = StepHistory(CHART, 7), 7
     for number, start in enumerate(range(0, len(steps), size)):
         if number < len(corrections):
             correction_ns = corrections[number]
-            track.correct(correction_ns, was_set=False)
-        track.extend(steps[start : start + size])
+            stored.correct(correction_ns, was_set=False)
+        stored.extend(steps[start : start + size])
     times = [time - correction_ns for time in times_of(steps)]
-    assert [step.ended_ns for step in track.newest(10**6, -(2**62), 2**62)] == times
-    assert [track.own_ns(track.numbered(step[1])) for step in steps] == [step[3] for step in steps]
+    assert [step.ended_ns for step in stored.newest(10**6, -(2**62), 2**62)] == times
+    assert [stored.own_ns(stored.numbered(step[1])) for step in steps] == [step[3] for step in steps]
     moment = times[len(times) // 2]
-    assert track.count_until(moment) == sum(time <= moment for time in times)
-    assert track.time_at(track.first_from(moment)) == moment
-    assert track.at(track.last_until(moment)).ended_ns == moment
-    assert (track.first_ns, track.last_ns) == (times[0], times[-1])
+    assert stored.count_until(moment) == sum(time <= moment for time in times)
+    assert stored.time_at(stored.first_from(moment)) == moment
+    assert stored.at(stored.last_until(moment)).ended_ns == moment
+    assert (stored.first_ns, stored.last_ns) == (times[0], times[-1])
 
 
 @settings(deadline=None)
 @given(DELTAS, st.lists(st.tuples(st.integers(-100, 100), st.booleans()), max_size=5), st.integers(1, 9))
 def test_a_charts_own_steps_never_go_back_in_time_whatever_becomes_of_its_clock(deltas, corrections, size):
     steps = steps_apart(deltas)
-    track, history = Track(CHART), History()
+    stored, history = StepHistory(CHART), History()
     for number, start in enumerate(range(0, len(steps), size)):
         if number < len(corrections):
             correction_ns, was_set = corrections[number]
-            track.correct(correction_ns, was_set=was_set)
+            stored.correct(correction_ns, was_set=was_set)
             history.correct(CHART.probe, correction_ns, was_set=was_set)
-        track.extend(steps[start : start + size])
+        stored.extend(steps[start : start + size])
         history.extend(CHART, steps[start : start + size])
-        times = [step.ended_ns for step in track.newest(10**6, -(2**62), 2**62)]
+        times = [step.ended_ns for step in stored.newest(10**6, -(2**62), 2**62)]
         assert times == sorted(times)
         assert [step[1] for step in steps[: start + size]] == [
-            step.number for step in track.newest(10**6, -(2**62), 2**62)
+            step.number for step in stored.newest(10**6, -(2**62), 2**62)
         ]
-    assert [track.own_ns(track.numbered(step[1])) for step in steps] == [step[3] for step in steps]
-    assert history.newest([key_of(CHART)], 10**6, 2**62) == track.newest(10**6, -(2**62), 2**62)
+    assert [stored.own_ns(stored.numbered(step[1])) for step in steps] == [step[3] for step in steps]
+    assert history.newest([key_of(CHART)], 10**6, 2**62) == stored.newest(10**6, -(2**62), 2**62)
 
 
 def test_when_a_clock_was_set_what_was_before_stays_where_it_is(make_step):
-    track = Track(CHART, -5_000)
-    track.extend([make_step(1, 100), make_step(2, 200)])
-    track.correct(0, was_set=True)
-    track.extend([make_step(3, 5_300)])
-    assert [step.ended_ns for step in track.newest(9, 0, 2**62)] == [5_100, 5_200, 5_300]
-    track.correct(-1, was_set=False)
-    assert [step.ended_ns for step in track.newest(9, 0, 2**62)] == [5_101, 5_201, 5_301]
+    stored = StepHistory(CHART, -5_000)
+    stored.extend([make_step(1, 100), make_step(2, 200)])
+    stored.correct(0, was_set=True)
+    stored.extend([make_step(3, 5_300)])
+    assert [step.ended_ns for step in stored.newest(9, 0, 2**62)] == [5_100, 5_200, 5_300]
+    stored.correct(-1, was_set=False)
+    assert [step.ended_ns for step in stored.newest(9, 0, 2**62)] == [5_101, 5_201, 5_301]
 
 
 def test_a_history_tells_from_when_on_it_is_whole(make_step):
@@ -191,7 +191,7 @@ def test_a_removed_chart_leaves_nothing_behind(make_step):
 
 
 def test_a_packed_block_refuses_more(make_step):
-    block = Block()
+    block = StepColumns()
     block.extend([make_step(1, 1)], 0)
     block.pack()
     with pytest.raises(Invariant):
@@ -217,8 +217,8 @@ def test_shapes_that_are_all_different_count_as_what_they_take(make_step):
         history.extend(CHART, [make_step(number, number, end=f"{number} {'x' * 3_000}")])
     shapes = {
         id(shape): shape
-        for track in history.tracks.values()
-        for block in track.blocks
+        for stored in history.charts.values()
+        for block in stored.blocks
         for shape in block.table
     }
     assert sum(shape.size for shape in shapes.values()) <= 10_000 * STEP_BYTES + BLOCK_WEIGHT * STEP_BYTES * 4

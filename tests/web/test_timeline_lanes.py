@@ -5,22 +5,22 @@ from hypothesis import strategies as st
 
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.views.web.step_history import Track
+from farscope.views.web.step_history import StepHistory
 from farscope.views.web.timeline_lanes import Window, lane
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
 
 
 def track_of(times, kinds=None):
-    track = Track(CHART)
+    stored = StepHistory(CHART)
     steps = []
     for number, time_ns in enumerate(sorted(times), 1):
         kind = kinds[number - 1] if kinds else StepKind.TRANSITION
         shape = Shape(kind, f"S{number}", f"s{number - 1}", f"s{number}", ())
         steps.append((CHART, number, shape, time_ns - 1, 1, 0, 0, 0, None, ()))
     if steps:
-        track.extend(steps)
-    return track
+        stored.extend(steps)
+    return stored
 
 
 @given(
@@ -45,10 +45,10 @@ def test_a_lane_has_one_item_a_pixel_at_most_and_every_step_is_in_one(times, fro
 
 
 def test_a_lane_begins_with_the_state_the_chart_was_in():
-    track = track_of([100, 200], [StepKind.START, StepKind.TRANSITION])
-    begun = lane(track, Window(150, 300, 10), 0)
+    stored = track_of([100, 200], [StepKind.START, StepKind.TRANSITION])
+    begun = lane(stored, Window(150, 300, 10), 0)
     assert begun["states"][begun["before"]] == "s1"
-    unborn = lane(track, Window(0, 300, 10), 0)
+    unborn = lane(stored, Window(0, 300, 10), 0)
     assert unborn["states"][unborn["before"]] == ""
 
 
@@ -75,11 +75,11 @@ def test_times_are_told_from_the_origin():
 
 
 def test_steps_that_took_long_are_told_from_begin_to_end_also_where_they_end_beyond_the_window():
-    track = Track(CHART)
+    stored = StepHistory(CHART)
     shape = Shape(StepKind.TRANSITION, "GO", "a", "b", ())
     for number, (begin, took) in enumerate(((100, 1), (200, 50), (300, 10_000)), 1):
-        track.extend([(CHART, number, shape, begin, took, 0, 0, 0, None, ())])
-    drawn = lane(track, Window(0, 1_000, 100), 0)
+        stored.extend([(CHART, number, shape, begin, took, 0, 0, 0, None, ())])
+    drawn = lane(stored, Window(0, 1_000, 100), 0)
     assert drawn["busy"] == [[200, 250], [300, 10_300]]
     assert [item[:2] for item in drawn["items"]] == [[101, 1], [250, 1]]
-    assert lane(track, Window(210, 240, 100), 0)["busy"] == [[200, 250]]
+    assert lane(stored, Window(210, 240, 100), 0)["busy"] == [[200, 250]]

@@ -90,7 +90,7 @@ def finish(run: Callable[[], object]) -> NoReturn:
     sys.exit(exit_code_of(run))
 
 
-def tell_error(message: str, hint: str = "") -> None:
+def report_error(message: str, hint: str = "") -> None:
     """Print an error and its hint on stderr, one line each; control characters are made visible."""
     say(painted("error: ", "red", bold=True, stream=sys.stderr) + _shown(message), stream=sys.stderr)
     if hint:
@@ -112,7 +112,7 @@ def _redacted(text: str) -> str:
 def _report(error: FarscopeError) -> int:
     if _debugging():
         _print_traceback(error)
-    tell_error(error.message, error.hint)
+    report_error(error.message, error.hint)
     return error.exit_code
 
 
@@ -126,10 +126,10 @@ def _report_system(error: OSError) -> int:
     reason = error.strerror or str(error)
     reason = reason[:1].lower() + reason[1:]
     if error.filename is None:
-        tell_error(f"the system refuses: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
+        report_error(f"the system refuses: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
     else:
         path = os.fsdecode(error.filename) if isinstance(error.filename, str | bytes) else error.filename
-        tell_error(f"{path}: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
+        report_error(f"{path}: {reason}", _OF_THE_SYSTEM.get(error.errno or 0, _CHECK_PATH))
     _drop_what_cannot_be_written()
     return LogError.exit_code
 
@@ -170,7 +170,7 @@ def _report_usage(error: click.ClickException) -> int:
     command = context.command_path if context else "farscope"
     # Click puts each choice on a line of its own.
     message = error.format_message().replace("\n\t", " ").rstrip(".")
-    tell_error(message[:1].lower() + message[1:], f"see {command} --help")
+    report_error(message[:1].lower() + message[1:], f"see {command} --help")
     return EXIT_USAGE
 
 
@@ -185,7 +185,7 @@ def _report_bug(error: BaseException) -> int:
             f"farscope {version('farscope')}, Python {platform.python_version()}, {platform.platform()}\n"
         )
         report.writelines(map(_redacted, traceback.format_exception(error)))
-    tell_error(
+    report_error(
         f"this is a bug in farscope ({type(error).__name__})",
         f"please report it with {report.name}; {DEBUG_VARIABLE}=1 shows where it happened",
     )

@@ -10,9 +10,9 @@ import click
 from farscope.cli.options import STANDARD_OUTPUT, for_option, out_option
 from farscope.cli.otlp.live import Order, send_spans
 from farscope.cli.output import open_output
-from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
-from farscope.cli.source import Source, open_source, source_options
-from farscope.cli.style import tell
+from farscope.cli.selecting import EVERYTHING, report_unmatched, selection_options
+from farscope.cli.source import StepSource, open_source, source_options
+from farscope.cli.style import report
 from farscope.errors import UsageError
 from farscope.views.csv_table import csv_rows
 from farscope.views.humanize import number
@@ -25,7 +25,7 @@ from farscope.views.statechart.mermaid import mermaid_statecharts
 from farscope.views.statechart.model import statecharts
 from farscope.views.statechart.plantuml import plantuml_statecharts
 
-FORMATS: dict[str, Callable[[Source], Iterable[str]]] = {
+FORMATS: dict[str, Callable[[StepSource], Iterable[str]]] = {
     "perfetto": lambda source: perfetto_trace(source.steps, source.structures, source.clock),
     "otlp": lambda source: otlp_lines(source.by_one_clock()),
     "jsonl": lambda source: json_lines(source.steps, source.clock, source.ran_ahead),
@@ -88,5 +88,5 @@ def export(
             file.write(piece)
         matching.know(source.structures)
     if selection != EVERYTHING:
-        tell(f"wrote {matching.passed:,} of {number(matching.met, 'step')}")
-        tell_unmatched(matching)
+        report(f"wrote {matching.passed:,} of {number(matching.met, 'step')}")
+        report_unmatched(matching)

@@ -10,8 +10,8 @@ from contextlib import closing
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, ending
-from farscope.cli.nothing_there import check_place
-from farscope.cli.outage import Patience
+from farscope.cli.nothing_there import check_log_exists
+from farscope.cli.outage import OutageTimer
 from farscope.cli.progress import Progress
 from farscope.cli.style import say
 from farscope.errors import LogUnavailable
@@ -52,7 +52,7 @@ def inspect(where: str | None, *, as_json: bool) -> int:
         with ending() as over, Progress() as progress:
             for entry in _present(log, survey, over):
                 survey.take(*entry)
-                progress.tell(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
+                progress.update(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
             present_ns = time.time_ns()
     if as_json:
         say(json.dumps(survey_dict(log.url, survey, container, present_ns)))
@@ -71,7 +71,7 @@ def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
             unsound += not file.is_sound(number)
             if entry is not None:
                 survey.take(*entry)
-            progress.tell(lambda done=number: f"{done:,} of {len(file.frames):,} batches")  # type: ignore[misc]  # mypy sees no default
+            progress.update(lambda done=number: f"{done:,} of {len(file.frames):,} batches")  # type: ignore[misc]  # mypy sees no default
         return Container(file.size, VERSION, file.indexed, file.torn, file.frames.damaged, unsound)
 
 
@@ -82,8 +82,8 @@ def _present(log: Log, survey: Survey, over: Over) -> Iterator[Entry]:
         LogUnavailable: it cannot be reached, or was lost on the way for too long.
         LogRefused: there is none.
     """
-    check_place(log)
-    patience = Patience()
+    check_log_exists(log)
+    outage = OutageTimer()
     with closing(log.reader(0)) as reader:
         while not reader.caught_up:
             if over():
@@ -91,10 +91,10 @@ def _present(log: Log, survey: Survey, over: Over) -> Iterator[Entry]:
             try:
                 entries = reader.read(LOOK_S, READ_LIMIT)
             except LogUnavailable as error:
-                patience.lost(error.message, refused=error.refused)
-                patience.check()
+                outage.lost(error.message, refused=error.refused)
+                outage.check()
                 time.sleep(LOOK_S)
             else:
-                patience.found()
+                outage.found()
                 survey.note(reader)
                 yield from entries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from farscope.cli.style import tell
+from farscope.cli.style import report
 from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Log, Presence
 from farscope.scope.scope import Scope
@@ -18,7 +18,7 @@ _NOBODY = "no program speaks at the moment"
 _HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"
 
 
-def check_place(log: Log) -> None:
+def check_log_exists(log: Log) -> None:
     """Check that there is a log, for commands that read to its present end.
 
     A mistyped address then does not look like an empty log.
@@ -34,14 +34,14 @@ def check_place(log: Log) -> None:
         log.reader().close()
 
 
-def tell_if_none(log: Log | None) -> None:
+def report_no_log(log: Log | None) -> None:
     """Say on standard error that there is no log, for verbs that waited for one as long as they were to.
 
     Raises:
         LogRefused, LogUnavailable: its place cannot be looked into.
     """
     if log is not None and not (found := log.exists()):
-        tell(escape(_none(found)), alarming=True)
+        report(escape(_none(found)), alarming=True)
 
 
 def _none(found: Presence) -> str:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Container
 from typing import Final
 
-from farscope.cli.style import tell, tell_now
+from farscope.cli.style import report, report_now
 from farscope.errors import LogUnavailable
 from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
@@ -22,7 +22,7 @@ NEVER_S: Final = math.inf
 _HINT = "what was read is not all there is; farscope doctor tells what is wrong with a log"
 
 
-class Patience:
+class OutageTimer:
     """Reports when a log becomes unavailable or available; gives up after a timeout. Used by one thread."""
 
     def __init__(self, wait_s: float = GIVE_UP_S, clock: Callable[[], float] = time.monotonic) -> None:
@@ -38,7 +38,7 @@ class Patience:
             self._since_s = self._clock()
         if not self._lost or (refused and message not in self._told):
             self._told.add(message)
-            tell_now(f"log unavailable: {escape(message)}", alarming=True)
+            report_now(f"log unavailable: {escape(message)}", alarming=True)
         self._lost = message
 
     def found(self) -> None:
@@ -46,7 +46,7 @@ class Patience:
         if self._lost:
             self._lost = ""
             self._told.clear()
-            tell_now("log available")
+            report_now("log available")
 
     def check(self) -> None:
         """Raise ``LogUnavailable`` if the log has been unavailable for too long."""
@@ -54,27 +54,27 @@ class Patience:
             raise LogUnavailable(f"the log was not read to its end: {self._lost}", _HINT)
 
 
-class Heard:
+class NoticeListener:
     """Prints a scope's notices and tracks whether its log can be read. Used by one thread."""
 
     def __init__(self, scope: Scope, telling: Container[NoticeKind] = ()) -> None:
         """``telling``: the kinds of notices to print, besides those about the log."""
         self._scope = scope
         self._telling = telling
-        self._patience = Patience()
+        self._outage = OutageTimer()
 
     def listen(self) -> None:
         """Process the scope's pending notices."""
         for notice in self._scope.notices():
             if notice.kind is NoticeKind.LOG_UNAVAILABLE:
                 # The scope says it once, and once more where somebody has to change something.
-                self._patience.lost(notice.detail, refused=True)
+                self._outage.lost(notice.detail, refused=True)
             elif notice.kind is NoticeKind.LOG_AVAILABLE:
-                self._patience.found()
+                self._outage.found()
             elif notice.kind in self._telling:
-                tell(dated_line(notice), alarming=True)
+                report(dated_line(notice), alarming=True)
 
     def check(self) -> None:
         """Raise ``LogUnavailable`` if the log has been unreadable for too long."""
         self.listen()
-        self._patience.check()
+        self._outage.check()

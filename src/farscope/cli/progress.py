@@ -23,7 +23,7 @@ class Progress:
         self._told_s = float("-inf")
         self._shown = False
 
-    def tell(self, text: Callable[[], str]) -> None:
+    def update(self, text: Callable[[], str]) -> None:
         """Show the text, which is asked for only when it is time to; it must be fit for a terminal."""
         if not self._wanted or time.monotonic() - self._told_s < EVERY_S:
             return

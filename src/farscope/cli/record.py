@@ -12,11 +12,11 @@ from typing import Final
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, ending, until
-from farscope.cli.nothing_there import check_place
+from farscope.cli.nothing_there import check_log_exists
 from farscope.cli.options import for_option, since_option
-from farscope.cli.outage import GIVE_UP_S, NEVER_S, Patience
+from farscope.cli.outage import GIVE_UP_S, NEVER_S, OutageTimer
 from farscope.cli.progress import Progress
-from farscope.cli.style import tell
+from farscope.cli.style import report
 from farscope.errors import LogUnavailable, UsageError
 from farscope.logs.base import Entry, Log, LogReader, end_of
 from farscope.logs.recording.format import SUFFIX
@@ -71,30 +71,30 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
     present_ns = time.time_ns() if end_ns is None else end_ns
     start_ns = since_ns(START if since is None and (snapshot or finite) else since, present_ns)
     if snapshot:
-        check_place(log)
+        check_log_exists(log)
     with closing(log.reader(start_ns)) as reader, ending() as ended:
         writer = RecordingWriter(file)
-        copy = Copy(reader, writer, Patience(GIVE_UP_S if snapshot else NEVER_S))
+        copy = Copy(reader, writer, OutageTimer(GIVE_UP_S if snapshot else NEVER_S))
         try:
             with writer:
-                tell(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
+                report(f"recording {escape(log.url)} into {escape(str(file))}; Ctrl-C ends")
                 if not (found := log.exists()):
-                    tell(f"nothing to record yet: {found.what}; waiting for it")
+                    report(f"nothing to record yet: {found.what}; waiting for it")
                 copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
             # When it is closed it has its index, too: what is told is what the file takes.
-            tell(copy.account(log))
+            report(copy.account(log))
 
 
 class Copy:
     """Copies what a reader returns into a recording."""
 
-    def __init__(self, reader: LogReader, writer: RecordingWriter, patience: Patience) -> None:
+    def __init__(self, reader: LogReader, writer: RecordingWriter, outage: OutageTimer) -> None:
         self._reader = reader
         self._writer = writer
         self._survey = Survey()
         self._began_s = time.monotonic()
-        self._patience = patience
+        self._outage = outage
         self._at_end = False
         """Whether the recording holds all that the log held when it was looked at last."""
         self._live = False
@@ -111,7 +111,7 @@ class Copy:
             while not over():
                 entries = self._read(progress, over)
                 self._take(entries)
-                progress.tell(self._how_far)
+                progress.update(self._how_far)
                 if to_present_end and self._at_end:
                     return
             if self._live:
@@ -170,13 +170,13 @@ class Copy:
         except LogUnavailable as error:
             progress.clear()
             self._at_end = self._live = False
-            self._patience.lost(error.message, refused=error.refused)
-            self._patience.check()
+            self._outage.lost(error.message, refused=error.refused)
+            self._outage.check()
             retry_s = time.monotonic() + RETRY_S
             while time.monotonic() < retry_s and not over():
                 time.sleep(LOOK_S)
             return []
-        self._patience.found()
+        self._outage.found()
         return entries
 
     def _how_far(self) -> str:

@@ -16,9 +16,9 @@ from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, unless_r
 from farscope.cli.options import key_option, spy_option
 from farscope.cli.playback_speed import SPEED, Pace, beside, place_ns
 from farscope.cli.progress import Progress
-from farscope.cli.selecting import EVERYTHING, selection_options, tell_unmatched
+from farscope.cli.selecting import EVERYTHING, report_unmatched, selection_options
 from farscope.cli.step_printer import Lines, Seen, Show, lines_for, shower, unseen_steps
-from farscope.cli.style import tell, tell_now
+from farscope.cli.style import report, report_now
 from farscope.cli.timespec import MICROSECOND
 from farscope.errors import LogError, LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
@@ -119,7 +119,7 @@ def replay(
     recorded = recording.span_ns()
     span = _span(recorded, from_text, to_text)
     if told := beside(span.from_ns, span.to_ns, *recorded):
-        tell(told)
+        report(told)
     if url is None:
         _show(recording, span, speed, key=key, spy=spy, selection=selection)
     else:
@@ -152,7 +152,7 @@ def _show(
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
     # However slowly it is played, or read: what was not shown yet waits in the recording.
     with Scope(part, key=key) as scope, scope.taking(), ending() as over:
-        tell(f"replaying {escape(recording.url)}; Ctrl-C ends")
+        report(f"replaying {escape(recording.url)}; Ctrl-C ends")
         matching = Matching(selection)
         lines = Shown(lines_for(selection, spy=spy, as_json=False))
         part_shown = Part(scope, span, matching)
@@ -161,8 +161,8 @@ def _show(
             matching.know(view.id for view in scope.charts)
             _know_all(recording, key, matching, over)
         finally:
-            tell_unmatched(matching, unseen_steps(selection, spy=spy))
-            tell(lines.account(scope.stats))
+            report_unmatched(matching, unseen_steps(selection, spy=spy))
+            report(lines.account(scope.stats))
         check_opened(scope)
 
 
@@ -236,7 +236,7 @@ def _know_all(recording: RecordingLog, key: Path | None, matching: Matching, ove
         while matching.unknown_charts and not scope.ended and not over():
             for step in scope.take(LOOK_S):
                 matching.pass_over(step)
-            progress.tell(lambda: f"looking for {escape(', '.join(matching.unknown_charts))}")
+            progress.update(lambda: f"looking for {escape(', '.join(matching.unknown_charts))}")
         matching.know(view.id for view in scope.charts)
 
 
@@ -263,7 +263,7 @@ def _append(recording: RecordingLog, span: Span, speed: float, url: str, *, part
     pace, written, whole = Pace(speed), 0, False
     begin_ns, end_ns = part.span_ns()
     with closing(log.writer(os.urandom(16).hex())) as writer, closing(part.reader(0)) as reader:
-        tell(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
+        report(f"replaying {escape(recording.url)} into {escape(log.url)}; Ctrl-C ends")
         try:
             with ending() as over, Progress() as progress:
                 while not over() and (entries := reader.read(0.0, READ_LIMIT)):
@@ -271,13 +271,13 @@ def _append(recording: RecordingLog, span: Span, speed: float, url: str, *, part
                         batches = [entry.data for entry in together]
                         written += _store(writer, batches, progress, over, let_in=written > 0)
                         at_ns = together[-1].stored_ns
-                        progress.tell(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
+                        progress.update(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
                 whole = not over()
         finally:
             told = [f"replayed {number(written, 'batch')}", *unknown_parts(list(map(of_part, reader.unread)))]
-            tell(", ".join(told) + ("" if whole else "; ended before the recording's end was reached"))
+            report(", ".join(told) + ("" if whole else "; ended before the recording's end was reached"))
             if written and partly:
-                tell(_PARTLY)
+                report(_PARTLY)
 
 
 def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entry]]:
@@ -306,7 +306,7 @@ def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Ov
             if not (let_in or isinstance(error, LogUnavailable)):
                 raise
             progress.clear()
-            tell_now(f"log unavailable: {escape(error.message)}", alarming=True)
+            report_now(f"log unavailable: {escape(error.message)}", alarming=True)
             retry_s = time.monotonic() + RETRY_S
             while time.monotonic() < retry_s:
                 if over():

@@ -9,7 +9,7 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from farscope.cli.style import tell
+from farscope.cli.style import report
 from farscope.errors import UsageError
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.views.humanize import number
@@ -122,7 +122,7 @@ def check_lines(selection: Selection) -> None:
         )
 
 
-def tell_unmatched(matching: Matching, others: str = "") -> None:
+def report_unmatched(matching: Matching, others: str = "") -> None:
     """Tell what was asked for and matched nothing: it was mistyped, or nothing of it was there.
 
     ``others``: the option that shows steps without a transition, if those are not shown; where nothing else
@@ -139,7 +139,7 @@ def tell_unmatched(matching: Matching, others: str = "") -> None:
             f"{number(matching.passed, 'step')} without a transition fitted; {others} shows such steps"
         )
     for line in lines:
-        tell(escape(line))
+        report(escape(line))
 
 
 def in_words(selection: Selection) -> str:

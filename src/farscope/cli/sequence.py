@@ -12,9 +12,9 @@ import click
 from farscope.cli.options import STANDARD_OUTPUT, out_option
 from farscope.cli.output import open_output
 from farscope.cli.playback_speed import beside
-from farscope.cli.selecting import selection_options, tell_unmatched
+from farscope.cli.selecting import report_unmatched, selection_options
 from farscope.cli.source import names_text, open_source, source_options
-from farscope.cli.style import say, tell
+from farscope.cli.style import report, say
 from farscope.cli.timespec import window_ns
 from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
@@ -99,14 +99,14 @@ def sequence(
     if recorded is not None and not diagram.arrows:
         told = beside(window[0] or 0, window[1] or FOREVER_NS, *recorded)
         if told:
-            tell(told)
+            report(told)
     if diagram.left_out:
-        tell(
+        report(
             f"left out {number(diagram.left_out, 'earlier step')}: a picture holds {MAX_CHOSEN:,} at most; "
             "choose others with --from, --to and --chart",
             alarming=True,
         )
-    tell_unmatched(matching, "--by chart" if by == "state" else "")
+    report_unmatched(matching, "--by chart" if by == "state" else "")
     if form == "ascii" and out == STANDARD_OUTPUT:
         # A picture for people; the other formats are for programs, which take them for UTF-8.
         say(FORMATS[form](diagram.in_letters_of(sys.stdout.encoding), fold), nl=False)

@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import click
 
 from farscope.cli.interrupts import Over, check_opened
-from farscope.cli.nothing_there import check_place
+from farscope.cli.nothing_there import check_log_exists
 from farscope.cli.options import key_option
-from farscope.cli.outage import Heard
-from farscope.cli.style import tell
+from farscope.cli.outage import NoticeListener
+from farscope.cli.style import report
 from farscope.logs.recording.file import is_recording
 from farscope.logs.url import open_log
 from farscope.records.step import ChartId, Step
@@ -53,7 +53,7 @@ class Structures(Mapping[ChartId, ChartStructure | None]):
         return len(self._known())
 
 
-class Source(NamedTuple):
+class StepSource(NamedTuple):
     """Steps, and the known structures of their charts; both can be read once, in parallel."""
 
     steps: Iterable[Step]
@@ -69,7 +69,7 @@ class Source(NamedTuple):
         """Return the steps at the times they stand at in a picture of several machines."""
         return (by_one_clock(step, self.clock) for step in self.steps)
 
-    def only(self, matching: Matching) -> Source:
+    def only(self, matching: Matching) -> StepSource:
         """Return what a selection wants, whose ``last`` is not looked at."""
         structures = self.structures
         chosen = Structures(
@@ -79,7 +79,7 @@ class Source(NamedTuple):
 
 
 @contextmanager
-def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Source]:
+def open_source(where: str | None, since: str, key: Path | None) -> Iterator[StepSource]:
     """Open a source: ``-`` or a file for text with trace lines, a recording, or a log's address.
 
     A log is read from ``since`` to its present end. A summary of what was read is then printed to
@@ -94,31 +94,31 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Sou
     if where == STANDARD_INPUT:
         # Whatever somebody pipes in may hold noise in any encoding.
         with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
-            yield Source(_traced(text, where), {})
+            yield StepSource(_traced(text, where), {})
     elif where is not None and names_text(where):
         with Path(where).open(encoding="utf-8", errors="replace", newline="\n") as text:
-            yield Source(_traced(text, where), {})
+            yield StepSource(_traced(text, where), {})
     else:
         log = open_log(where)
-        check_place(log)
+        check_log_exists(log)
         # While whoever reads our output does not, the log keeps what does not fit here.
         with Scope(log, key, since) as scope, scope.taking():
-            heard = Heard(scope)
-            steps = chain.from_iterable(up_to_now(scope, heard))
+            listener = NoticeListener(scope)
+            steps = chain.from_iterable(up_to_now(scope, listener))
             structures = Structures(lambda: {view.id: view.structure for view in scope.charts})
             try:
                 first = list(islice(steps, 1))
                 if not first:
                     # Before a byte is written of what cannot be read.
                     check_opened(scope)
-                yield Source(
+                yield StepSource(
                     chain(first, steps), structures, scope.corrected_ns, scope.ran_ahead, ordered=True
                 )
             finally:
                 # However it ends: it says so if that was before the log's end.
                 scope.close()
-                tell(f"read {escape(log.url)}: {stats_line(scope.stats)}")
-            heard.listen()
+                report(f"read {escape(log.url)}: {stats_line(scope.stats)}")
+            listener.listen()
 
 
 def _traced(text: Iterable[str], where: str) -> Iterator[Step]:
@@ -127,7 +127,7 @@ def _traced(text: Iterable[str], where: str) -> Iterator[Step]:
     for step in parse_trace(text):
         yield step
     if step is None:
-        tell(f"no trace lines in {'standard input' if where == STANDARD_INPUT else escape(where)}")
+        report(f"no trace lines in {'standard input' if where == STANDARD_INPUT else escape(where)}")
 
 
 def names_text(where: str | None) -> bool:
@@ -138,7 +138,7 @@ def names_text(where: str | None) -> bool:
 
 
 def up_to_now(
-    scope: Scope, heard: Heard, most: int = CHUNK, over: Over = lambda: False
+    scope: Scope, listener: NoticeListener, most: int = CHUNK, over: Over = lambda: False
 ) -> Iterator[list[Step]]:
     """Yield the present content of the log, at most ``most`` steps at a time; end early if interrupted.
 
@@ -148,7 +148,7 @@ def up_to_now(
         LogUnavailable: the log was unavailable for longer than ``GIVE_UP_S``.
     """
     while not over() and not scope.reached_end:
-        heard.check()
+        listener.check()
         if steps := scope.take(LOOK_S, most):
             yield steps
     scope.close()

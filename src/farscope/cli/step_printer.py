@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 import click
 
 from farscope.cli.interrupts import Over
-from farscope.cli.style import colour_of, colour_of_step, tell, wants_colour
+from farscope.cli.style import colour_of, colour_of_step, report, wants_colour
 from farscope.records.remarks import remarks
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.records.step import Step, local_time
@@ -200,10 +200,10 @@ class Output:
                     return False
         return True
 
-    def tell(self, text: str, *, alarming: bool) -> None:
+    def report(self, text: str, *, alarming: bool) -> None:
         """Print what there is to tell besides the steps, behind what was gathered."""
         self.flush()
-        tell(text, alarming=alarming)
+        report(text, alarming=alarming)
 
     def flush(self) -> None:
         """Write what was gathered."""
@@ -233,14 +233,14 @@ def shower(
                     continue
                 if as_json:
                     out.write([f"{notice_json(item)}\n"])
-                out.tell(dated_line(item), alarming=item.kind in ALARMING)
+                out.report(dated_line(item), alarming=item.kind in ALARMING)
             elif out.gave_up:
                 out.unshown += 1
             elif matching.wants(item):
                 seen = Seen.of(item, scope)
                 out.unshown += not out.write(lines(seen))
                 if item.kind is StepKind.FAILED:
-                    out.tell(_failure_line(seen), alarming=True)
+                    out.report(_failure_line(seen), alarming=True)
         out.flush()
 
     return show

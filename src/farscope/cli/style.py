@@ -66,11 +66,11 @@ def say(text: str, *, stream: TextIO | None = None, nl: bool = True) -> None:
     click.echo(text, file=stream, color=wants_colour(stream), nl=nl)
 
 
-def tell(text: str, *, alarming: bool = False) -> None:
+def report(text: str, *, alarming: bool = False) -> None:
     """Print what is worth knowing besides the output, to standard error: grey, or red where it alarms."""
     say(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), stream=sys.stderr)
 
 
-def tell_now(text: str, *, alarming: bool = False) -> None:
+def report_now(text: str, *, alarming: bool = False) -> None:
     """Print what has just come to be so, behind the time."""
-    tell(f"[{local_time(time.time_ns())}] {text}", alarming=alarming)
+    report(f"[{local_time(time.time_ns())}] {text}", alarming=alarming)

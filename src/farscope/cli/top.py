@@ -16,10 +16,10 @@ from rich.text import Text
 
 from farscope.cli.interrupts import LOOK_S, Over, account, check_opened, ending, soon_after, until
 from farscope.cli.keyboard import open_keyboard
-from farscope.cli.nothing_there import tell_if_none
+from farscope.cli.nothing_there import report_no_log
 from farscope.cli.options import WATCHING, for_option, key_option, since_option
 from farscope.cli.step_printer import ALARMING
-from farscope.cli.style import say, tell
+from farscope.cli.style import report, say
 from farscope.logs.base import Log, end_of
 from farscope.logs.url import open_log
 from farscope.scope.scope import Scope
@@ -28,8 +28,8 @@ from farscope.views.text import notice_line
 from farscope.views.top.columns import Needs, needs
 from farscope.views.top.controls import Controls, arranged, unfolded
 from farscope.views.top.glyphs import glyphs_of
-from farscope.views.top.screen import Head, Line, Look, Size, page_size, plain_table, screen
-from farscope.views.top.table import Row, Table
+from farscope.views.top.screen import Header, Layout, Line, Size, page_size, plain_table, screen
+from farscope.views.top.table import ChartRow, Table
 
 FRAME_S: Final = 0.1
 """Time between two frames."""
@@ -67,24 +67,24 @@ def top(
     log = open_log(url)
     interactive = sys.stdin.isatty() and sys.stdout.isatty()
     with Scope(log, key=key, since=since) as scope, ending() as ended:
-        feed = Feed(scope, log)
-        span_s = ONCE_S if for_s is None and not interactive and not feed.ends else for_s
-        over = until(span_s, ended, lambda: not (since or feed.ends) or scope.reached_end)
+        model = TopModel(scope, log)
+        span_s = ONCE_S if for_s is None and not interactive and not model.ends else for_s
+        over = until(span_s, ended, lambda: not (since or model.ends) or scope.reached_end)
         try:
             if interactive:
-                _live(feed, over, Controls(finished=everything or feed.ends))
+                _live(model, over, Controls(finished=everything or model.ends))
             else:
-                tell("not a terminal: one table is printed")
-                _once(feed, over, soon_after(ended), Controls(finished=everything or feed.ends))
+                report("not a terminal: one table is printed")
+                _once(model, over, soon_after(ended), Controls(finished=everything or model.ends))
         finally:
-            tell(account(scope))
+            report(account(scope))
         if not interactive:
             check_opened(scope)
         if for_s is not None or not interactive:
-            tell_if_none(log)
+            report_no_log(log)
 
 
-class Feed:
+class TopModel:
     """Keeps a table up to date with a scope. Used by one thread."""
 
     def __init__(self, scope: Scope, log: Log) -> None:
@@ -135,10 +135,10 @@ class Feed:
             if notice.kind in ALARMING:
                 self._trouble = notice_line(notice)
 
-    def head(self) -> Head:
+    def head(self) -> Header:
         """Return what there is to tell of everything together."""
         stats = self.scope.stats
-        return Head(
+        return Header(
             self._address,
             self.now_ns,
             stats.received,
@@ -151,48 +151,48 @@ class Feed:
         )
 
 
-def _once(feed: Feed, over: Over, long_over: Over, controls: Controls) -> None:
-    while not over() and not feed.scope.ended:
-        feed.take(LOOK_S)
+def _once(model: TopModel, over: Over, long_over: Over, controls: Controls) -> None:
+    while not over() and not model.scope.ended:
+        model.take(LOOK_S)
     # What was received by then belongs in the table.
-    feed.scope.close()
-    while not long_over() and feed.take(0.0):
+    model.scope.close()
+    while not long_over() and model.take(0.0):
         pass
-    feed.look()
-    known = feed.table.rows(feed.now_ns)
+    model.look()
+    known = model.table.rows(model.now_ns)
     rows = arranged(known, controls)
     say("\n".join(plain_table(rows, glyphs_of(sys.stdout.encoding))))
     if folded := len(known) - len(rows):
-        tell(f"{number(folded, 'chart')} of finished runs left out; --all shows them")
+        report(f"{number(folded, 'chart')} of finished runs left out; --all shows them")
 
 
-def _live(feed: Feed, over: Over, controls: Controls) -> None:
+def _live(model: TopModel, over: Over, controls: Controls) -> None:
     console = Console(highlight=False)
     with open_keyboard() as keyboard, Live(console=console, screen=True, auto_refresh=False) as live:
-        frames = Frames(feed, controls, lambda lines: live.update(_drawn(lines), refresh=True))
+        display = TopDisplay(model, controls, lambda lines: live.update(_drawn(lines), refresh=True))
         while not over() and not controls.quit:
             began_s = time.monotonic()
-            feed.gather(GATHER_S)
-            frames.draw(Size(*shutil.get_terminal_size()))
+            model.gather(GATHER_S)
+            display.draw(Size(*shutil.get_terminal_size()))
             # Half of the time is for others, also where a frame takes long.
             next_s = max(began_s + FRAME_S, 2 * time.monotonic() - began_s)
             try:
                 while (left_s := next_s - time.monotonic()) > 0:
-                    frames.press(keyboard.read(left_s))
+                    display.press(keyboard.read(left_s))
             except EOFError:
                 return
 
 
-class Frames:
+class TopDisplay:
     """Draws the table as the controls say, and hands keys to them."""
 
-    def __init__(self, feed: Feed, controls: Controls, show: Callable[[list[Line]], None]) -> None:
-        self._feed = feed
+    def __init__(self, model: TopModel, controls: Controls, show: Callable[[list[Line]], None]) -> None:
+        self._model = model
         self._controls = controls
         self._show = show
-        self._rows: Sequence[Row] = ()
-        self._head = feed.head()
-        self._arranged: list[Row] = []
+        self._rows: Sequence[ChartRow] = ()
+        self._head = model.head()
+        self._arranged: list[ChartRow] = []
         self._page = 1
         self._shown: tuple[Size, list[Line]] | None = None
         self._glyphs = glyphs_of(sys.stdout.encoding)
@@ -202,12 +202,12 @@ class Frames:
     def draw(self, size: Size) -> None:
         """Draw a frame, unless it would be the one that is there."""
         if not self._controls.paused:
-            self._rows = self._feed.table.rows(self._feed.now_ns)
-            self._head = self._feed.head()
+            self._rows = self._model.table.rows(self._model.now_ns)
+            self._head = self._model.head()
         self._arranged = arranged(self._rows, self._controls)
         self._page = page_size(size.height)
         folded = len(self._rows) - len(unfolded(self._rows, self._controls))
-        look = Look(self._glyphs, self._widths(size))
+        look = Layout(self._glyphs, self._widths(size))
         head = self._head._replace(folded=folded)
         frame = (size, screen(self._arranged, self._controls, head, size, look))
         if frame != self._shown:

@@ -17,11 +17,11 @@ from farscope.cli.interrupts import (
     unless_reader_gone,
     until,
 )
-from farscope.cli.nothing_there import Waiting, tell_if_none
+from farscope.cli.nothing_there import Waiting, report_no_log
 from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
-from farscope.cli.selecting import check_lines, selection_options, tell_unmatched
+from farscope.cli.selecting import check_lines, report_unmatched, selection_options
 from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps
-from farscope.cli.style import say, tell
+from farscope.cli.style import report, say
 from farscope.logs.base import FiniteLog
 from farscope.logs.url import open_log
 from farscope.miros_lines.exchange import open_lines
@@ -84,8 +84,8 @@ def watch(
     matching = Matching(selection)
     # A reader of our output may read slowly, or stop for a while: the log then keeps what does not fit here.
     with Scope(url, key=key, since=since, wire=wire) as scope, scope.taking(), ending() as ended:
-        tell(f"watching {escape(address)}; Ctrl-C ends")
-        waiting = Waiting(scope, log, address, tell, from_now=since is None)
+        report(f"watching {escape(address)}; Ctrl-C ends")
+        waiting = Waiting(scope, log, address, report, from_now=since is None)
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
         output = Output(soon_after(ended))
         # The miros lines do not say what became of an event.
@@ -95,13 +95,13 @@ def watch(
             _follow(scope, show, over, output, waiting)
         finally:
             matching.know(view.id for view in scope.charts)
-            tell_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
+            report_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
             if as_json:
                 say(stats_json(scope.stats), stream=sys.stderr)
-            tell(account(scope, output.unshown))
+            report(account(scope, output.unshown))
         if for_s is not None or finite:
             check_opened(scope)
-            tell_if_none(log)
+            report_no_log(log)
 
 
 def _follow(scope: Scope, show: Show, over: Over, output: Output, waiting: Waiting) -> None:

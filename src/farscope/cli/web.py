@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from farscope.cli.options import key_option, since_option
-from farscope.cli.style import say, tell
+from farscope.cli.style import report, say
 from farscope.errors import UsageError, install_hint
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
@@ -69,8 +69,8 @@ def web(
         address = f"http://{f'[{host}]' if ':' in host else host}:{listener.getsockname()[1]}/"
         if token:
             address += f"?token={token}"
-            tell("anyone with this address sees everything, and the connection is not encrypted")
-        tell(f"watching {escape(log.url)}; Ctrl-C ends")
+            report("anyone with this address sees everything, and the connection is not encrypted")
+        report(f"watching {escape(log.url)}; Ctrl-C ends")
         say(address)
         if open_browser:
             webbrowser.open(address)
@@ -79,7 +79,7 @@ def web(
         finally:
             # Closed first, so that it is known whether it ends where the log does.
             scope.close()
-            tell(stats_line(scope.stats))
+            report(stats_line(scope.stats))
 
 
 @contextmanager

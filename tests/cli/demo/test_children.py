@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from farscope.cli.demo.children import Cast
+from farscope.cli.demo.children import ChildProcesses
 from farscope.errors import FarscopeError
 from farscope.testing.waiting import eventually
 
@@ -35,7 +35,7 @@ def soon() -> float:
 
 @pytest.mark.usefixtures("modules")
 def test_a_child_is_heard_line_by_line_and_ends_when_its_input_does():
-    with Cast() as cast:
+    with ChildProcesses() as cast:
         cast.start("echo", "played_echo")
         assert cast.hear(soon()).line.startswith("here")
         cast.end_input("echo")
@@ -46,7 +46,7 @@ def test_a_child_is_heard_line_by_line_and_ends_when_its_input_does():
 
 @pytest.mark.usefixtures("modules")
 def test_silence_until_the_deadline_names_who_was_silent():
-    with Cast() as cast:
+    with ChildProcesses() as cast:
         cast.start("echo", "played_echo")
         cast.hear(soon())
         with pytest.raises(FarscopeError, match="nothing more came from echo"):
@@ -57,7 +57,7 @@ def test_silence_until_the_deadline_names_who_was_silent():
 @pytest.mark.parametrize("module", ["played_echo", "played_stubborn"])
 def test_leaving_ends_every_child_also_one_that_will_not_end(module, monkeypatch):
     monkeypatch.setattr("farscope.cli.demo.children.ENDING_S", 0.2)
-    with Cast() as cast:
+    with ChildProcesses() as cast:
         cast.start("child", module)
         pid = int(cast.hear(soon()).line.split()[1])
     eventually(lambda: not runs(pid))

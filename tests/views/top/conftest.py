@@ -11,7 +11,7 @@ from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, RawStep
 from farscope.scope.chart import ChartView
-from farscope.views.top.table import SPARK_S, Key, Row
+from farscope.views.top.table import SPARK_S, ChartKey, ChartRow
 
 NOW_NS = int(datetime(2026, 1, 10, 13, 14, 26).timestamp()) * 10**9  # noqa: DTZ001 - shown in local time
 SECOND_NS = 10**9
@@ -65,10 +65,10 @@ def chart_view() -> Callable[..., ChartView]:
 
 
 @pytest.fixture
-def row() -> Callable[..., Row]:
-    def make(name: str, **more: object) -> Row:
+def row() -> Callable[..., ChartRow]:
+    def make(name: str, **more: object) -> ChartRow:
         known = {
-            "key": Key(name, 1),
+            "key": ChartKey(name, 1),
             "label": name,
             "name": name,
             "host": "pi:7",
@@ -85,6 +85,6 @@ def row() -> Callable[..., Row]:
             "steps": 12,
             "recent": (),
         }
-        return Row(**(known | more))
+        return ChartRow(**(known | more))
 
     return make

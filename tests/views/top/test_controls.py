@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import MAX_SEARCH, Controls, arranged
-from farscope.views.top.table import Key
+from farscope.views.top.table import ChartKey
 
 NAMED = ["up", "down", "pageup", "pagedown", "home", "end", "enter", "escape", "backspace"]
 
@@ -18,9 +18,9 @@ def names(rows, controls):
 @pytest.fixture
 def rows(row):
     return [
-        row("Beta", key=Key("run", 1), rate=3.0, lost=1, state="idle", status="closed", event="X"),
-        row("alpha", key=Key("run", 2), rate=1.0, lost=0, state="busy", status="alive", host="far:1"),
-        row("gamma", key=Key("run", 3), rate=2.0, lost=9, state="busy", status="silent"),
+        row("Beta", key=ChartKey("run", 1), rate=3.0, lost=1, state="idle", status="closed", event="X"),
+        row("alpha", key=ChartKey("run", 2), rate=1.0, lost=0, state="busy", status="alive", host="far:1"),
+        row("gamma", key=ChartKey("run", 3), rate=2.0, lost=9, state="busy", status="silent"),
     ]
 
 
@@ -125,12 +125,14 @@ def test_any_keys_leave_a_table_that_can_be_arranged(keys):
 
 def test_charts_of_finished_runs_are_folded_away_until_asked_for(row):
     old = [
-        row(f"old {n}", key=Key("first", n), status=status) for n, status in ((1, "closed"), (2, "stopped"))
+        row(f"old {n}", key=ChartKey("first", n), status=status)
+        for n, status in ((1, "closed"), (2, "stopped"))
     ]
     new = [
-        row(f"new {n}", key=Key("second", n), status=status) for n, status in ((1, "alive"), (2, "stopped"))
+        row(f"new {n}", key=ChartKey("second", n), status=status)
+        for n, status in ((1, "alive"), (2, "stopped"))
     ]
-    dead = row("dead", key=Key("third", 1), status="silent")
+    dead = row("dead", key=ChartKey("third", 1), status="silent")
     controls = Controls()
     assert names([*old, *new, dead], controls) == ["dead", "new 1", "new 2"]
     controls.press("f", [], 10)
@@ -140,5 +142,5 @@ def test_charts_of_finished_runs_are_folded_away_until_asked_for(row):
 
 
 def test_where_every_run_is_finished_all_are_shown(row):
-    over = [row(f"{n}", key=Key(f"run {n}", 1), status="closed") for n in range(3)]
+    over = [row(f"{n}", key=ChartKey(f"run {n}", 1), status="closed") for n in range(3)]
     assert len(arranged(over, Controls())) == 3

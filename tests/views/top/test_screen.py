@@ -10,8 +10,17 @@ from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import Controls
 from farscope.views.top.glyphs import glyphs_of
-from farscope.views.top.screen import Head, Look, Size, help_lines, page_size, plain_table, screen, text_of
-from farscope.views.top.table import SPARK_S, Key, Row
+from farscope.views.top.screen import (
+    Header,
+    Layout,
+    Size,
+    help_lines,
+    page_size,
+    plain_table,
+    screen,
+    text_of,
+)
+from farscope.views.top.table import SPARK_S, ChartKey, ChartRow
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/plant/lamp.py", line 7, in breaks
@@ -22,12 +31,12 @@ LAMP = ChartId("lamp", "pi", 7, 1, "lamp")
 
 
 @pytest.fixture
-def head(now_ns) -> Head:
-    return Head("sqlite:/x", now_ns, seen=1_234, lost=0, probes=1, charts=2)
+def head(now_ns) -> Header:
+    return Header("sqlite:/x", now_ns, seen=1_234, lost=0, probes=1, charts=2)
 
 
 @pytest.fixture
-def rows(row, step) -> list[Row]:
+def rows(row, step) -> list[ChartRow]:
     ignored = step(LAMP, 2, 1.0, kind=StepKind.IGNORED, signal="D", states=("c2", "c2"))
     failed = step(LAMP, 3, 0.5, kind=StepKind.FAILED, states=("c2", "c2"), texts=(TRACEBACK,))
     return [
@@ -37,7 +46,7 @@ def rows(row, step) -> list[Row]:
 
 
 def test_the_whole_screen_line_by_line(rows, head):
-    controls = Controls(selected=Key("lamp", 1))
+    controls = Controls(selected=ChartKey("lamp", 1))
     assert text_of(screen(rows, controls, head, Size(98, 16))).splitlines() == [
         "farscope top  sqlite:/x                                                        2026-01-10 13:14:26",
         "2 charts, 1 probe, 125 steps/s, seen 1,234, lost 0",
@@ -91,7 +100,7 @@ def test_steps_below_all_give_up_date_and_chart_where_one_has_to(row, step, head
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_a_screen_holds_only_what_the_terminal_can_show(encoding, row, head):
     rows = [row("Ventil →", state="geöffnet → ok", event="→" * 40)]
-    look = Look(glyphs_of(encoding))
+    look = Layout(glyphs_of(encoding))
     lines = text_of(screen(rows, Controls(), head, Size(100, 16), look)).splitlines()
     assert all(line.encode(encoding).decode(encoding) == line for line in lines)
     assert lines[3].startswith(r"Ventil \u2192 ")
@@ -117,7 +126,7 @@ def test_a_plain_table_has_all_of_every_name(rows, row):
 
 
 def test_the_chosen_row_is_marked_and_what_is_wrong_is_red(rows, head):
-    lines = screen(rows, Controls(selected=Key("door", 1)), head._replace(lost=2), Size(100, 16))
+    lines = screen(rows, Controls(selected=ChartKey("door", 1)), head._replace(lost=2), Size(100, 16))
     assert all(span.style.startswith("reverse") for span in lines[3])
     assert not any("reverse" in span.style for span in lines[4])
     assert [span.text.strip() for span in lines[3] if "red" in span.style] == ["silent", "2"]
@@ -127,7 +136,7 @@ def test_the_chosen_row_is_marked_and_what_is_wrong_is_red(rows, head):
 def test_the_table_follows_the_choice(row, head):
     many = [row(f"{number:03}") for number in range(200)]
     for chosen in (0, 99, 199):
-        shown = text_of(screen(many, Controls(selected=Key(f"{chosen:03}", 1)), head, Size(100, 24)))
+        shown = text_of(screen(many, Controls(selected=ChartKey(f"{chosen:03}", 1)), head, Size(100, 24)))
         assert f"\n{chosen:03} " in shown
         assert shown.count("TICK") == page_size(24)
 
@@ -160,10 +169,10 @@ def test_nothing_at_all_is_shown_as_such(head):
 )
 def test_every_line_fits_any_terminal_and_holds_nothing_that_acts_on_it(texts, controls, size):
     rows = [
-        Row(Key(t, n), t, t, t, "alive", t, None, 0.0, (1,) * SPARK_S, t, True, 1, 1, 1, 1, ())
+        ChartRow(ChartKey(t, n), t, t, t, "alive", t, None, 0.0, (1,) * SPARK_S, t, True, 1, 1, 1, 1, ())
         for n, t in enumerate(texts)
     ]
-    lines = screen(rows, controls, Head("file:/x", 0, 1, 1, 1, 1, "\x07 trouble"), size)
+    lines = screen(rows, controls, Header("file:/x", 0, 1, 1, 1, 1, "\x07 trouble"), size)
     assert len(lines) == size.height
     for line in lines:
         text = "".join(span.text for span in line)

@@ -18,14 +18,14 @@ ENDING_S = 3.0
 """How long a child may take to end when told to; then it is killed."""
 
 
-class Said(NamedTuple):
+class ChildLine(NamedTuple):
     """A line a child printed; None when it has printed its last."""
 
     name: str
     line: str | None
 
 
-class Cast(AbstractContextManager["Cast"]):
+class ChildProcesses(AbstractContextManager["ChildProcesses"]):
     """Runs Python modules as child processes and hears what they print, in the order it comes.
 
     Leaving the block ends every child that still runs. The children are in a process group of
@@ -35,10 +35,10 @@ class Cast(AbstractContextManager["Cast"]):
     def __init__(self) -> None:
         self._children: dict[str, subprocess.Popen[str]] = {}
         self._listeners: list[threading.Thread] = []
-        self._said: Queue[Said] = Queue()
+        self._said: Queue[ChildLine] = Queue()
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        """Start ``python -m module arguments`` under a name of the cast's own."""
+        """Start ``python -m module arguments`` under a name of the children's own."""
         child = subprocess.Popen(  # noqa: S603 - our own modules, run by our own interpreter
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -55,7 +55,7 @@ class Cast(AbstractContextManager["Cast"]):
         listener.start()
         self._listeners.append(listener)
 
-    def hear(self, deadline: float) -> Said:
+    def hear(self, deadline: float) -> ChildLine:
         """Return the next line any child prints.
 
         Raises:
@@ -104,5 +104,5 @@ class Cast(AbstractContextManager["Cast"]):
 
     def _listen(self, name: str, child: subprocess.Popen[str]) -> None:
         for line in child.stdout or ():
-            self._said.put(Said(name, line.rstrip("\n")))
-        self._said.put(Said(name, None))
+            self._said.put(ChildLine(name, line.rstrip("\n")))
+        self._said.put(ChildLine(name, None))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from farscope.cli.demo.children import Cast, Said
+from farscope.cli.demo.children import ChildLine, ChildProcesses
 from farscope.cli.style import painted, say
 from farscope.errors import FarscopeError
 from farscope.wire.keys import new_key_file
@@ -33,14 +33,14 @@ def demo() -> None:
     that know only the address of a log and a key file. Needs no server, writes to a temporary
     folder only, and ends by itself.
     """
-    with tempfile.TemporaryDirectory(prefix="farscope-demo-") as folder, Cast() as cast:
+    with tempfile.TemporaryDirectory(prefix="farscope-demo-") as folder, ChildProcesses() as cast:
         Play(cast, Path(folder)).run()
 
 
 class Play:
     """The demo's acts. Each begins when everybody has seen the one before, never after a mere pause."""
 
-    def __init__(self, cast: Cast, folder: Path) -> None:
+    def __init__(self, cast: ChildProcesses, folder: Path) -> None:
         self._cast = cast
         self._key_file = folder / "key"
         self._url = f"sqlite:{folder / 'log'}"
@@ -80,7 +80,7 @@ class Play:
         self._show_accounts()
         _say(_next_step())
 
-    def _hear(self, awaited: Iterable[object], brings: Callable[[Said], Iterable[object]]) -> None:
+    def _hear(self, awaited: Iterable[object], brings: Callable[[ChildLine], Iterable[object]]) -> None:
         """Show what the cast says until everything awaited has been brought.
 
         Raises:
@@ -95,7 +95,7 @@ class Play:
             missing -= brought
             self._show(said)
 
-    def _show(self, said: Said) -> None:
+    def _show(self, said: ChildLine) -> None:
         if said.line is not None:
             self._last_lines[said.name] = said.line
             say(f"{painted(said.name, COLOURS[said.name])} | {said.line}")
@@ -124,11 +124,11 @@ def _say(text: str) -> None:
     say(painted(text, "green", bold=True))
 
 
-def _ended(said: Said) -> list[object]:
+def _ended(said: ChildLine) -> list[object]:
     return [said.name] if said.line is None else []
 
 
-def _chart_seen_to_start(said: Said) -> list[object]:
+def _chart_seen_to_start(said: ChildLine) -> list[object]:
     return [
         (said.name, producer) for producer in PRODUCERS if f"[{producer}] e->start_at()" in (said.line or "")
     ]

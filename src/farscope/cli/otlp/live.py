@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, until
-from farscope.cli.nothing_there import check_place
+from farscope.cli.nothing_there import check_log_exists
 from farscope.cli.otlp.sender import Sender
-from farscope.cli.outage import Heard
-from farscope.cli.selecting import tell_unmatched
-from farscope.cli.source import Source, names_text, open_source, up_to_now
+from farscope.cli.outage import NoticeListener
+from farscope.cli.selecting import report_unmatched
+from farscope.cli.source import StepSource, names_text, open_source, up_to_now
 from farscope.cli.step_printer import ALARMING
-from farscope.cli.style import tell
+from farscope.cli.style import report
 from farscope.errors import UsageError, install_hint
 from farscope.logs.url import open_log
 from farscope.records.step import Step
@@ -65,7 +65,7 @@ def send_spans(order: Order) -> None:
             "sending spans needs OpenTelemetry's SDK and exporter", install_hint("otel")
         ) from error
     with open_collector(order.to) as collector:
-        tell(f"exporting to {escape(collector.address)}; Ctrl-C ends")
+        report(f"exporting to {escape(collector.address)}; Ctrl-C ends")
         # Once it is open: a large recording is looked through before, and Ctrl-C ends that at once.
         with _opened(order) as source, ending() as ended:
             over = until(order.for_s, ended)
@@ -73,8 +73,8 @@ def send_spans(order: Order) -> None:
             try:
                 _send(source, sender, matching, lambda: over() or sender.gave_up, follow=order.follow)
             finally:
-                tell_unmatched(matching)
-                tell(sender.account())
+                report_unmatched(matching)
+                report(sender.account())
         sender.check()
 
 
@@ -86,7 +86,7 @@ class _Read(NamedTuple):
 
 
 @contextmanager
-def _opened(order: Order) -> Iterator[_Read | Source]:
+def _opened(order: Order) -> Iterator[_Read | StepSource]:
     """Open what is to be sent."""
     if names_text(order.where):
         with open_source(order.where, order.since, order.key) as source:
@@ -94,35 +94,37 @@ def _opened(order: Order) -> Iterator[_Read | Source]:
         return
     log = open_log(order.where)
     if not order.follow:
-        check_place(log)
+        check_log_exists(log)
     # While the collector is away nothing is taken for long: the log then keeps what does not fit here.
     with Scope(log, order.key, order.since) as scope, scope.taking():
         yield _Read(scope, log.url)
 
 
-def _send(source: _Read | Source, sender: Sender, matching: Matching, over: Over, *, follow: bool) -> None:
-    if isinstance(source, Source):
+def _send(
+    source: _Read | StepSource, sender: Sender, matching: Matching, over: Over, *, follow: bool
+) -> None:
+    if isinstance(source, StepSource):
         steps = filter(matching.wants, source.steps)
         while not over() and (batch := list(islice(steps, SPANS_A_REQUEST))):
             sender.send(batch)
         return
     scope = source.scope
-    heard = Heard(scope, ALARMING)
+    listener = NoticeListener(scope, ALARMING)
     try:
-        for batch in _batches(scope, heard, over, follow=follow):
+        for batch in _batches(scope, listener, over, follow=follow):
             chosen = filter(matching.wants, batch)
             sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
-            heard.listen()
+            listener.listen()
     finally:
         matching.know(view.id for view in scope.charts)
-        tell(f"read {escape(source.url)}: {stats_line(scope.stats)}")
+        report(f"read {escape(source.url)}: {stats_line(scope.stats)}")
     check_opened(scope)
 
 
-def _batches(scope: Scope, heard: Heard, over: Over, *, follow: bool) -> Iterator[list[Step]]:
+def _batches(scope: Scope, listener: NoticeListener, over: Over, *, follow: bool) -> Iterator[list[Step]]:
     """Yield steps, at most ``SPANS_A_REQUEST`` at a time; when it is over, what was received by then."""
     if not follow:
-        yield from up_to_now(scope, heard, SPANS_A_REQUEST, over)
+        yield from up_to_now(scope, listener, SPANS_A_REQUEST, over)
         return
     yield from _as_they_come(scope, over)
     scope.close()

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import NamedTuple, Protocol
 
 from farscope.cli.interrupts import LOOK_S, Over
-from farscope.cli.style import tell_now
+from farscope.cli.style import report_now
 from farscope.errors import NotDelivered
 from farscope.records.step import Step
 from farscope.views.humanize import number
@@ -147,14 +147,14 @@ class Sender:
             self._failures += 1
             self._reason = answer.reason
             if not troubled:
-                tell_now(f"collector unavailable, spans wait: {escape(answer.reason)}", alarming=True)
+                report_now(f"collector unavailable, spans wait: {escape(answer.reason)}", alarming=True)
             troubled = True
             self._pause(max(wait_s, min(answer.wait_s, LONGEST_ASKED_WAIT_S)))
             if self._over():
                 return answer
             wait_s = min(2 * wait_s, LONGEST_WAIT_S)
         if troubled and answer.verdict is Verdict.TAKEN:
-            tell_now("collector available")
+            report_now("collector available")
         return answer
 
     def _pause(self, wait_s: float) -> None:
@@ -175,7 +175,9 @@ class Sender:
         if rejected:
             self._refused += rejected
             self._reason = answer.reason
-            tell_now(f"collector refused {number(rejected, 'span')}: {escape(answer.reason)}", alarming=True)
+            report_now(
+                f"collector refused {number(rejected, 'span')}: {escape(answer.reason)}", alarming=True
+            )
 
 
 def _parts(steps: Sequence[Step]) -> Iterator[Sequence[Step]]:

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 from farscope.views.humanize import count_text, span_text, spark
 from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.glyphs import FULL, Glyphs
-from farscope.views.top.table import SPARK_S, Row
+from farscope.views.top.table import SPARK_S, ChartRow
 
 GAP: Final = 2
 """Blanks between two columns."""
@@ -24,8 +24,8 @@ class Column(NamedTuple):
     """The key that sorts by it; empty where nothing does."""
     sorted_by: str
     """What sorting by it is called in the help."""
-    cell: Callable[[Row], str]
-    order: Callable[[Row], Any]
+    cell: Callable[[ChartRow], str]
+    order: Callable[[ChartRow], Any]
     least: int
     """Cells it needs."""
     enough: int = 0
@@ -36,26 +36,26 @@ class Column(NamedTuple):
     given_up: int = 0
     """Where there is no room, columns with the highest number go first; 0 stays."""
 
-    def drawn(self, row: Row, glyphs: Glyphs) -> str:
+    def drawn(self, row: ChartRow, glyphs: Glyphs) -> str:
         """Return what stands in it, as it is drawn."""
         return self.cell(row) if self.title else spark(row.spark, glyphs.blocks)
 
 
-def _rate(row: Row) -> str:
+def _rate(row: ChartRow) -> str:
     return f"{row.rate:.1f}" if row.rate < 100 else count_text(round(row.rate))
 
 
-def _status_order(row: Row) -> int:
+def _status_order(row: ChartRow) -> int:
     return STATUS_ORDER.index(row.status)
 
 
-def _lost(row: Row) -> str:
+def _lost(row: ChartRow) -> str:
     """Return what is proven, and whether that may not be all."""
     return f"{count_text(row.lost, 3)}+?" if row.unknown else count_text(row.lost, 6)
 
 
 def _count(
-    title: str, key: str, sorted_by: str, count: Callable[[Row], int], width: int, *, given_up: int = 0
+    title: str, key: str, sorted_by: str, count: Callable[[ChartRow], int], width: int, *, given_up: int = 0
 ) -> Column:
     return Column(
         title,
@@ -103,7 +103,7 @@ Needs = dict[str, int]
 """How many cells the names in each column of names take, by its title."""
 
 
-def needs(rows: Iterable[Row], glyphs: Glyphs = FULL) -> Needs:
+def needs(rows: Iterable[ChartRow], glyphs: Glyphs = FULL) -> Needs:
     """Return what the widest name in each column of names needs."""
     named = [column for column in COLUMNS if column.enough]
     found = {column.title: column.least for column in named}

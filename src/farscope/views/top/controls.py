@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from farscope.views.top.columns import BY_KEY
-from farscope.views.top.table import Key, Row
+from farscope.views.top.table import ChartKey, ChartRow
 
 FINISHED: Final = frozenset({"closed", "stopped"})
 """Status of charts of which nothing more will come; one that fell silent is not among them."""
@@ -24,7 +24,7 @@ class Controls:
     """Key of the column it is sorted by."""
     reverse: bool = False
     """Whether that is against the column's own order."""
-    selected: Key | None = None
+    selected: ChartKey | None = None
     """The chosen chart; None, or one that is not there, is the first row."""
     search: str = ""
     typing: bool = False
@@ -35,7 +35,7 @@ class Controls:
     """Whether the charts of finished runs are shown as well."""
     quit: bool = False
 
-    def press(self, key: str, rows: Sequence[Row], page: int) -> None:
+    def press(self, key: str, rows: Sequence[ChartRow], page: int) -> None:
         """Do what a key does.
 
         Args:
@@ -65,7 +65,7 @@ class Controls:
                 self.reverse = self.sort == key and not self.reverse
                 self.sort = key
 
-    def index(self, rows: Sequence[Row]) -> int:
+    def index(self, rows: Sequence[ChartRow]) -> int:
         """Return the place of the chosen chart among ``rows``; 0 where it is not there."""
         return next((place for place, row in enumerate(rows) if row.key == self.selected), 0)
 
@@ -83,7 +83,7 @@ class Controls:
             return False
         return True
 
-    def _move(self, key: str, rows: Sequence[Row], page: int) -> bool:
+    def _move(self, key: str, rows: Sequence[ChartRow], page: int) -> bool:
         by = {"up": -1, "down": 1, "pageup": -page, "pagedown": page, "home": -len(rows), "end": len(rows)}
         if key not in by:
             return False
@@ -93,7 +93,7 @@ class Controls:
         return True
 
 
-def arranged(rows: Sequence[Row], controls: Controls) -> list[Row]:
+def arranged(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
     """Return the rows that are not folded and are found, sorted; equal ones by name, host and process."""
     found = unfolded(rows, controls)
     if controls.search:
@@ -111,7 +111,7 @@ def arranged(rows: Sequence[Row], controls: Controls) -> list[Row]:
     return found
 
 
-def unfolded(rows: Sequence[Row], controls: Controls) -> list[Row]:
+def unfolded(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
     """Return the rows that are not folded away: of all runs if that is wanted, else of those that go on.
 
     A run is a process that broadcasts, and finished when all its charts were closed or stopped. Where every

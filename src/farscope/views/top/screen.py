@@ -16,7 +16,7 @@ from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, Column, Needs, laid
 from farscope.views.top.controls import Controls
 from farscope.views.top.cutting import padded, padded_name, told_apart
 from farscope.views.top.glyphs import FULL, Glyphs
-from farscope.views.top.table import Row
+from farscope.views.top.table import ChartRow
 
 HEAD_LINES: Final = 3
 """Address, account, and the names of the columns."""
@@ -31,14 +31,14 @@ _STATUS_STYLES = {"alive": "green", "silent": "red", "closed": "dim", "stopped":
 _KEYS = "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort"
 
 
-class Span(NamedTuple):
+class StyledText(NamedTuple):
     """A piece of a line; ``style`` is one of rich's, or empty."""
 
     text: str
     style: str = ""
 
 
-Line = list[Span]
+Line = list[StyledText]
 
 
 class Size(NamedTuple):
@@ -48,7 +48,7 @@ class Size(NamedTuple):
     height: int
 
 
-class Head(NamedTuple):
+class Header(NamedTuple):
     """What is told of everything together; texts are as they came."""
 
     address: str
@@ -74,7 +74,7 @@ def page_size(height: int) -> int:
     return max(1, height - HEAD_LINES - 1 - _steps_height(height))
 
 
-class Look(NamedTuple):
+class Layout(NamedTuple):
     """How the screen is drawn, besides what the controls say."""
 
     glyphs: Glyphs = FULL
@@ -83,17 +83,17 @@ class Look(NamedTuple):
 
 
 def screen(
-    rows: Sequence[Row], controls: Controls, head: Head, size: Size, look: Look | None = None
+    rows: Sequence[ChartRow], controls: Controls, head: Header, size: Size, look: Layout | None = None
 ) -> list[Line]:
     """Return the lines of the screen, exactly as many as fit, each within its width.
 
     ``rows`` is what ``arranged`` returned.
     """
     width, height = size
-    glyphs, wanted = look or Look()
+    glyphs, wanted = look or Layout()
     lines = _head(rows, controls, head, width, glyphs)
     if controls.help:
-        lines += [[Span(padded(text, width, glyphs=glyphs))] for text in help_lines()]
+        lines += [[StyledText(padded(text, width, glyphs=glyphs))] for text in help_lines()]
     else:
         columns = laid_out(width, needs(rows, glyphs) if wanted is None else wanted)
         lines += _table(rows, controls, columns, Size(width, page_size(height)), glyphs)
@@ -105,7 +105,7 @@ def screen(
     return [*lines, _foot(controls, width, glyphs)]
 
 
-def plain_table(rows: Sequence[Row], glyphs: Glyphs = FULL) -> list[str]:
+def plain_table(rows: Sequence[ChartRow], glyphs: Glyphs = FULL) -> list[str]:
     """Return the rows as a table of plain text, as wide as it needs to be, nothing cut."""
     columns = [column for column in COLUMNS if column.title]
     cells = [[column.title for column in columns]]
@@ -146,7 +146,9 @@ def help_lines() -> list[str]:
     ]
 
 
-def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int, glyphs: Glyphs) -> list[Line]:
+def _head(
+    rows: Sequence[ChartRow], controls: Controls, head: Header, width: int, glyphs: Glyphs
+) -> list[Line]:
     clock = local_time(head.time_ns)[:19]
     title = padded(f"farscope top  {head.address}", max(0, width - len(clock) - 1), glyphs=glyphs)
     charts = number(head.charts, "chart")
@@ -157,7 +159,7 @@ def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int, glyph
     account = f"{shown}, {number(head.probes, 'probe')}, {rate}, seen {head.seen:,}, lost {head.lost:,}"
     if head.unknown:
         account += f", unknown after the last steps of {number(head.unknown, 'chart')}"
-    second: Line = [Span(account, "red" if head.lost or head.unknown else "")]
+    second: Line = [StyledText(account, "red" if head.lost or head.unknown else "")]
     used = len(account)
     for text, style in (
         ("PAUSED", "bold reverse" if controls.paused else ""),
@@ -166,15 +168,15 @@ def _head(rows: Sequence[Row], controls: Controls, head: Head, width: int, glyph
     ):
         if style and used + GAP < width:
             piece = padded(text, min(cells_of(glyphs.text(text)), width - used - GAP), glyphs=glyphs)
-            second += [Span(" " * GAP), Span(piece, style)]
+            second += [StyledText(" " * GAP), StyledText(piece, style)]
             used += GAP + cells_of(piece)
     if used > width:
-        second = [Span(padded(account, width, glyphs=glyphs), second[0].style)]
-    return [[Span(f"{title} {clock}"[:width], "bold")], second]
+        second = [StyledText(padded(account, width, glyphs=glyphs), second[0].style)]
+    return [[StyledText(f"{title} {clock}"[:width], "bold")], second]
 
 
 def _table(
-    rows: Sequence[Row],
+    rows: Sequence[ChartRow],
     controls: Controls,
     columns: list[tuple[Column, int]],
     size: Size,
@@ -185,7 +187,9 @@ def _table(
         padded(column.title + _mark(column, controls, glyphs), cells, right=column.right, glyphs=glyphs)
         for column, cells in columns
     ]
-    lines: list[Line] = [[Span(padded((" " * GAP).join(heads), width, glyphs=glyphs), "bold underline")]]
+    lines: list[Line] = [
+        [StyledText(padded((" " * GAP).join(heads), width, glyphs=glyphs), "bold underline")]
+    ]
     names = told_apart((row.name for row in rows), columns[0][1], glyphs=glyphs)
     fits = sum(cells for _, cells in columns) + GAP * (len(columns) - 1) <= width
     chosen = controls.index(rows)
@@ -193,13 +197,13 @@ def _table(
     for place, row in enumerate(rows[first : first + page], start=first):
         style = "reverse" if place == chosen else ""
         cells = [
-            Span(
+            StyledText(
                 names[row.name] if column is COLUMNS[0] else _cell(column, row, cells, glyphs),
                 f"{style} {_cell_style(column.title, row)}".strip(),
             )
             for column, cells in columns
         ]
-        line = [span for cell in cells for span in (Span(" " * GAP, style), cell)][1:]
+        line = [span for cell in cells for span in (StyledText(" " * GAP, style), cell)][1:]
         lines.append(line if fits else _cut(line, width, glyphs))
     return lines + [[]] * (page + 1 - len(lines))
 
@@ -210,7 +214,7 @@ def _mark(column: Column, controls: Controls, glyphs: Glyphs) -> str:
     return glyphs.up if controls.reverse == column.largest_first else glyphs.down
 
 
-def _cell(column: Column, row: Row, cells: int, glyphs: Glyphs) -> str:
+def _cell(column: Column, row: ChartRow, cells: int, glyphs: Glyphs) -> str:
     text = column.drawn(row, glyphs)
     if column.enough:
         return padded_name(text, cells, glyphs=glyphs)
@@ -223,11 +227,11 @@ def _cut(line: Line, width: int, glyphs: Glyphs) -> Line:
     for text, style in line:
         piece = padded(text, min(cells_of(text), width), glyphs=glyphs)
         width -= cells_of(piece)
-        kept.append(Span(piece, style))
+        kept.append(StyledText(piece, style))
     return kept
 
 
-def _cell_style(title: str, row: Row) -> str:
+def _cell_style(title: str, row: ChartRow) -> str:
     if title == "STATUS":
         return _STATUS_STYLES.get(row.status, "")
     if (title == "LOST" and (row.lost or row.unknown)) or (title == "EVENT" and row.failed):
@@ -235,15 +239,15 @@ def _cell_style(title: str, row: Row) -> str:
     return "cyan" if not title else ""
 
 
-def _steps(row: Row | None, width: int, height: int, glyphs: Glyphs) -> list[Line]:
+def _steps(row: ChartRow | None, width: int, height: int, glyphs: Glyphs) -> list[Line]:
     if row is None:
-        return [[Span(padded("no chart", width, glyphs=glyphs), "dim")]]
+        return [[StyledText(padded("no chart", width, glyphs=glyphs), "dim")]]
     title = f"{row.label}  {count_text(row.steps, 12)} steps received"
     steps = map(Step._make, row.recent[-(height - 1) :])
     texts = _fitting([_step_text(step, row.label) for step in steps], row.label, width, glyphs)
     return [
-        [Span(padded(title, width, glyphs=glyphs), "bold underline")],
-        *([Span(padded(text, width, glyphs=glyphs))] for text in texts),
+        [StyledText(padded(title, width, glyphs=glyphs), "bold underline")],
+        *([StyledText(padded(text, width, glyphs=glyphs))] for text in texts),
     ]
 
 
@@ -279,9 +283,9 @@ def _error_text(traceback: str) -> str:
 
 def _foot(controls: Controls, width: int, glyphs: Glyphs) -> Line:
     if controls.typing:
-        return [Span(padded(f"search: {controls.search}_", width, glyphs=glyphs), "bold")]
+        return [StyledText(padded(f"search: {controls.search}_", width, glyphs=glyphs), "bold")]
     text = f"search: {controls.search}  Esc shows all  {_KEYS}" if controls.search else _KEYS
-    return [Span(padded(text, width, glyphs=glyphs), "dim")]
+    return [StyledText(padded(text, width, glyphs=glyphs), "dim")]
 
 
 def _steps_height(height: int) -> int:

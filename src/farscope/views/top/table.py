@@ -31,17 +31,17 @@ ENDED: Final = "ended"
 """Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
 
 
-class Key(NamedTuple):
+class ChartKey(NamedTuple):
     """Tells a chart from every other, whatever it is called."""
 
     probe: str
     serial: int
 
 
-class Row(NamedTuple):
+class ChartRow(NamedTuple):
     """A chart at one moment; its texts come from the network and are escaped where they are drawn."""
 
-    key: Key
+    key: ChartKey
     label: str
     """Tells it from every other chart."""
     name: str
@@ -133,7 +133,7 @@ class _Chart:
         offset_ns = int((view.clock_offset_s or 0.0) * NANOSECONDS)
         self.offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
 
-    def row(self, now_ns: int, *, ends: bool) -> Row:
+    def row(self, now_ns: int, *, ends: bool) -> ChartRow:
         view, last = self.view, self.recent.last
         label = view.label if view else self.id.name
         state = last.state if last else ""
@@ -145,8 +145,8 @@ class _Chart:
         for old in [each for each in self.seconds if each < second - SPARK_S]:
             del self.seconds[old]
         spark = tuple(self.seconds[each] for each in range(second - SPARK_S, second))
-        return Row(
-            key=Key(self.id.probe, self.id.serial),
+        return ChartRow(
+            key=ChartKey(self.id.probe, self.id.serial),
             label=label,
             # Host and process stand in a column of their own.
             name=label if label in spellings(self.id)[2:] else self.id.name,
@@ -181,7 +181,7 @@ class Table:
     def __init__(self, *, ends: bool = False) -> None:
         """``ends``: what is followed is a recording, in which nothing is alive any more."""
         self._ends = ends
-        self._charts: dict[Key, _Chart] = {}
+        self._charts: dict[ChartKey, _Chart] = {}
         self._rings = Rings(lambda: (chart.recent for chart in self._charts.values()), RECENT_BYTES)
         self._has_strangers = False
 
@@ -205,7 +205,7 @@ class Table:
         for step in steps:
             chart = charts.get((step[0][4], step[0][3]))  # type: ignore[call-overload]  # equal to a Key
             if chart is None:
-                chart = charts[Key(step[0][4], step[0][3])] = _Chart(step[0])
+                chart = charts[ChartKey(step[0][4], step[0][3])] = _Chart(step[0])
                 self._has_strangers = True
             time_ns = step[3] + step[4] - chart.offset_ns
             if time_ns < oldest_ns:
@@ -225,14 +225,14 @@ class Table:
 
     def look(self, views: Sequence[ChartView]) -> None:
         """Take what the scope says of all charts; those it does not speak of any more are forgotten."""
-        charts: dict[Key, _Chart] = {}
+        charts: dict[ChartKey, _Chart] = {}
         for view in views:
-            key = Key(view.id.probe, view.id.serial)
+            key = ChartKey(view.id.probe, view.id.serial)
             chart = charts[key] = self._charts.get(key) or _Chart(view.id)
             chart.take_view(view)
         self._charts = charts
         self._has_strangers = False
 
-    def rows(self, now_ns: int) -> list[Row]:
+    def rows(self, now_ns: int) -> list[ChartRow]:
         """Return all charts as they are now, in no order; what is returned does not change any more."""
         return [chart.row(now_ns, ends=self._ends) for chart in self._charts.values()]

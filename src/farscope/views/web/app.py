@@ -16,11 +16,11 @@ from starlette.types import ASGIApp
 
 from farscope.views.web.assets import Assets
 from farscope.views.web.auth import Guard
-from farscope.views.web.endpoints import Answers
-from farscope.views.web.live_model import Hub
+from farscope.views.web.endpoints import Endpoints
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.pages import Pages
-from farscope.views.web.query import MAX_TIME, Asked
-from farscope.views.web.updates import FRAME_S, Frames
+from farscope.views.web.query import MAX_TIME, Query
+from farscope.views.web.updates import FRAME_S, PageUpdates
 
 KEEP_ALIVE_S: Final = 10.0
 """After this long without a frame a comment is sent, so that a page that has gone is noticed."""
@@ -29,44 +29,49 @@ _encode = msgspec.json.Encoder().encode
 
 
 def make_app(
-    hub: Hub, *, host: str, port: int, token: str | None = None, ending: Callable[[], bool] = lambda: False
+    model: LiveModel,
+    *,
+    host: str,
+    port: int,
+    token: str | None = None,
+    ending: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
-    """Return the application that shows what ``hub`` knows.
+    """Return the application that shows what ``model`` knows.
 
     Args:
-        hub: entered before the first request and exited after the last.
+        model: entered before the first request and exited after the last.
         host: address the server is bound to.
         port: its port; requests for another one are refused.
         token: what a browser must show; needed for any address but loopback.
         ending: tells whether the server is about to end, so that streams end too.
     """
     origin_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000
-    answers = Answers(hub, origin_ns)
-    pages = Pages(hub, origin_ns, ending)
+    answers = Endpoints(model, origin_ns)
+    pages = Pages(model, origin_ns, ending)
     assets = Assets()
 
     async def live(request: Request) -> Response:
-        frames = Frames(hub, origin_ns, Asked(request, origin_ns).charts("open"))
+        frames = PageUpdates(model, origin_ns, Query(request, origin_ns).charts("open"))
         return StreamingResponse(_stream(frames, ending), media_type="text/event-stream")
 
     async def frame(request: Request) -> Response:
-        asked = Asked(request, origin_ns)
+        query = Query(request, origin_ns)
         told = await pages.next(
-            asked.token("page"), asked.charts("open"), asked.count("seen", 0, MAX_TIME, 0)
+            query.token("page"), query.charts("open"), query.count("seen", 0, MAX_TIME, 0)
         )
         if told is None:
             return Response(status_code=204)
         return Response(_encode(told), media_type="application/json")
 
-    def answering(answer: Callable[[Asked], object]) -> Callable[[Request], Response]:
+    def answering(answer: Callable[[Query], object]) -> Callable[[Request], Response]:
         # Plain functions run on a thread, so that a long look back holds up no stream.
         def endpoint(request: Request) -> Response:
-            return Response(_encode(answer(Asked(request, origin_ns))), media_type="application/json")
+            return Response(_encode(answer(Query(request, origin_ns))), media_type="application/json")
 
         return endpoint
 
     def sequence(request: Request) -> Response:
-        return Response(answers.sequence(Asked(request, origin_ns)), media_type="image/svg+xml")
+        return Response(answers.sequence(Query(request, origin_ns)), media_type="image/svg+xml")
 
     app = Starlette(
         routes=[
@@ -87,7 +92,7 @@ def make_app(
     return Guard(app, host=host, port=port, token=token)
 
 
-async def _stream(frames: Frames, ending: Callable[[], bool]) -> AsyncIterator[bytes]:
+async def _stream(frames: PageUpdates, ending: Callable[[], bool]) -> AsyncIterator[bytes]:
     """Yield server-sent events; each frame is made only after the previous one was sent."""
     sent_s = time.monotonic()
     while not ending():

@@ -6,10 +6,10 @@ from typing import Final
 
 from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS
-from farscope.views.web.chart_summary import SPARK, Row
+from farscope.views.web.chart_summary import SPARK, ChartSummary
 from farscope.views.web.history import key_of
 from farscope.views.web.serialize import ENDED, Plain, moment
-from farscope.views.web.step_history import Place, Track
+from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 
 SEARCHED: Final = 2_000
@@ -37,25 +37,25 @@ class Moment:
         self._time_ns = time_ns
         self._ended = end_ns is not None and time_ns >= end_ns
 
-    def row(self, row: Row, origin_ns: int) -> list[Plain]:
+    def row(self, row: ChartSummary, origin_ns: int) -> list[Plain]:
         """Return a row as ``plain_row`` does; what is not known of the moment is None."""
         key, time_ns = key_of(row.view.id), self._time_ns
-        track = self._past.history.tracks.get(key)
-        place = None if track is None else track.last_until(time_ns)
+        stored = self._past.history.charts.get(key)
+        place = None if stored is None else stored.last_until(time_ns)
         status = self.status(row, seen=place is not None)
-        if track is None or place is None:
-            state, steps = self._before(row, track)
+        if stored is None or place is None:
+            state, steps = self._before(row, stored)
             return [row.number, state, None, status, steps, None, 0, "", None, 0, 0, status in UNKNOWN]
-        step = track.at(place)
-        count = track.count_until(time_ns)
+        step = stored.at(place)
+        count = stored.count_until(time_ns)
         return [
             row.number,
             step.end,
-            moment(_entered(track, place), origin_ns),
+            moment(_entered(stored, place), origin_ns),
             status,
             count if self._past.whole else step.number,
-            self._lost(row, track, count, step.number, closed=status in ("closed", "stopped")),
-            count - track.count_until(time_ns - NANOSECONDS),
+            self._lost(row, stored, count, step.number, closed=status in ("closed", "stopped")),
+            count - stored.count_until(time_ns - NANOSECONDS),
             step.signal,
             step.ended_ns - origin_ns,
             step.queued,
@@ -63,23 +63,23 @@ class Moment:
             status in UNKNOWN,
         ]
 
-    def spark(self, row: Row) -> list[int]:
+    def spark(self, row: ChartSummary) -> list[int]:
         """Return the steps in each of the seconds up to the moment."""
-        track, time_ns = self._past.history.tracks.get(key_of(row.view.id)), self._time_ns
+        stored, time_ns = self._past.history.charts.get(key_of(row.view.id)), self._time_ns
         spark = [0] * SPARK
-        place = None if track is None else track.last_until(time_ns)
-        if track is None or place is None or track.time_at(place) < time_ns - SPARK * NANOSECONDS:
+        place = None if stored is None else stored.last_until(time_ns)
+        if stored is None or place is None or stored.time_at(place) < time_ns - SPARK * NANOSECONDS:
             return spark
-        after = track.count_until(time_ns)
+        after = stored.count_until(time_ns)
         for second in range(SPARK):
-            before = track.count_until(time_ns - (second + 1) * NANOSECONDS)
+            before = stored.count_until(time_ns - (second + 1) * NANOSECONDS)
             spark[SPARK - 1 - second] = after - before
             after = before
-            if before <= track.forgotten:
+            if before <= stored.forgotten:
                 break
         return spark
 
-    def status(self, row: Row, *, seen: bool) -> str:
+    def status(self, row: ChartSummary, *, seen: bool) -> str:
         """Return what was known of whether the chart is heard; ``seen``: it had made a step."""
         chart = row.view.id
         life = self._past.lives.get(chart.probe)
@@ -92,39 +92,41 @@ class Moment:
             return NOT_YET
         return ENDED if status == "alive" and self._ended else status
 
-    def _before(self, row: Row, track: Track | None) -> tuple[str | None, int]:
+    def _before(self, row: ChartSummary, stored: StepHistory | None) -> tuple[str | None, int]:
         """Return state and step number before all steps that are here; no state if it is not remembered."""
-        place = None if track is None else track.first_from(-(1 << 62))
-        if track is not None and place is not None:
-            step = track.at(place)
+        place = None if stored is None else stored.first_from(-(1 << 62))
+        if stored is not None and place is not None:
+            step = stored.at(place)
             if step.kind is StepKind.START:
                 return "", 0
             if self._past.whole:
                 # Of a chart that was met on its way, the first step tells what it started from.
-                return (None if track.forgotten else step.start), 0
+                return (None if stored.forgotten else step.start), 0
             return step.start, step.number - 1
         rest = self._past.rests.get(key_of(row.view.id))
         return (rest.state, rest.number) if rest is not None else ("", 0)
 
-    def _lost(self, row: Row, track: Track, count: int, number: int, *, closed: bool) -> int | None:
+    def _lost(
+        self, row: ChartSummary, stored: StepHistory, count: int, number: int, *, closed: bool
+    ) -> int | None:
         if not self._past.whole:
             return None
         # What was lost behind the last step shows with the goodbye only.
-        if closed and count == len(track) + track.forgotten:
+        if closed and count == len(stored) + stored.forgotten:
             return row.view.lost
-        return min(row.view.lost, max(0, number - track.first_number + 1 - count))
+        return min(row.view.lost, max(0, number - stored.first_number + 1 - count))
 
 
-def _entered(track: Track, place: Place) -> int:
+def _entered(stored: StepHistory, place: StepPosition) -> int:
     """Return when the state the chart was in at ``place`` was entered; 0 if that is not remembered."""
     block, offset = place
     for _ in range(SEARCHED):
-        if track.shape_at(Place(block, offset)).traced:
-            return track.time_at(Place(block, offset))
+        if stored.shape_at(StepPosition(block, offset)).traced:
+            return stored.time_at(StepPosition(block, offset))
         offset -= 1
         if offset < 0:
             block -= 1
             if block < 0:
                 return 0
-            offset = len(track.blocks[block]) - 1
+            offset = len(stored.blocks[block]) - 1
     return 0

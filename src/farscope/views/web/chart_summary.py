@@ -35,7 +35,7 @@ class PictureRoom:
         self.left = limit
 
 
-class Row:
+class ChartSummary:
     """One chart as the page knows it. Not thread-safe.
 
     Times are in nanoseconds since the epoch by one clock for all charts; 0 means not yet.

@@ -1,4 +1,4 @@
-"""Answers queries about the past; methods are callable from any thread and hold the hub's lock briefly."""
+"""Answers queries about the past; methods are callable from any thread and hold the model's lock briefly."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from farscope.views.sequence.svg import svg_sequence
 from farscope.views.statechart.model import Statechart
 from farscope.views.svg_text import STYLE
 from farscope.views.web.at_time import Moment
-from farscope.views.web.chart_summary import Row
-from farscope.views.web.history import Key, key_of
-from farscope.views.web.live_model import Hub
-from farscope.views.web.query import MAX_TIME, Asked
+from farscope.views.web.chart_summary import ChartSummary
+from farscope.views.web.history import ChartKey, key_of
+from farscope.views.web.live_model import LiveModel
+from farscope.views.web.query import MAX_TIME, Query
 from farscope.views.web.serialize import Plain, plain_moves, plain_step, plain_structure
 from farscope.views.web.statistics import MAX_STEPS, figures
 from farscope.views.web.time_travel import Past
-from farscope.views.web.timeline_lanes import Lane, Window
+from farscope.views.web.timeline_lanes import TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
 
 MAX_WIDTH: Final = 4_096
@@ -44,55 +44,55 @@ TRACED_AMONG: Final = 10
 _STYLE: Final = f"<style>{STYLE}</style>"
 
 
-class Answers:
+class Endpoints:
     """The queries of a page, apart from the stream of frames."""
 
-    def __init__(self, hub: Hub, origin_ns: int) -> None:
-        self._hub = hub
+    def __init__(self, model: LiveModel, origin_ns: int) -> None:
+        self._model = model
         self._origin_ns = origin_ns
 
-    def at(self, asked: Asked) -> Plain:
+    def at(self, query: Query) -> Plain:
         """Every chart at a moment."""
-        time_ns = asked.moment("time")
-        past = self._hub.past(time_ns)
-        recorded = self._hub.recorded
-        moment = Moment(past, time_ns, recorded.last_ns if recorded and self._hub.opened else None)
-        with self._hub.lock:
-            rows = list(self._hub.rows.values())
+        time_ns = query.moment("time")
+        past = self._model.past(time_ns)
+        recorded = self._model.recorded
+        moment = Moment(past, time_ns, recorded.last_ns if recorded and self._model.opened else None)
+        with self._model.lock:
+            rows = list(self._model.rows.values())
             return {
                 "time": time_ns - self._origin_ns,
                 "rows": [moment.row(row, self._origin_ns) for row in rows],
                 "sparks": [[row.number, moment.spark(row)] for row in rows],
             }
 
-    def near(self, asked: Asked) -> Plain:
+    def near(self, query: Query) -> Plain:
         """The next moment, forward or back, at which a chart made a step; any chart if none is named."""
-        time_ns = asked.moment("time")
-        forward = asked.word("direction", ("forward", "back")) == "forward"
-        with self._hub.lock:
-            keys = self._keys(asked.charts())
-        found = self._hub.near(time_ns, keys, forward=forward)
+        time_ns = query.moment("time")
+        forward = query.word("direction", ("forward", "back")) == "forward"
+        with self._model.lock:
+            keys = self._keys(query.charts())
+        found = self._model.near(time_ns, keys, forward=forward)
         return {"time": None if found is None else found - self._origin_ns}
 
-    def timeline(self, asked: Asked) -> Plain:
+    def timeline(self, query: Query) -> Plain:
         """The lanes of some charts, reduced to pixels.
 
         Of a recording that is still being read, what was read so far and what lies around ``moment``.
         """
         now_ns = time.time_ns()
-        from_ns, to_ns = asked.moment("from"), asked.moment("to", now_ns)
-        window = Window(from_ns, max(from_ns + 1, to_ns), asked.count("width", 1000, MAX_WIDTH))
-        past = self._hub.past(asked.moment("moment", to_ns))
+        from_ns, to_ns = query.moment("from"), query.moment("to", now_ns)
+        window = Window(from_ns, max(from_ns + 1, to_ns), query.count("width", 1000, MAX_WIDTH))
+        past = self._model.past(query.moment("moment", to_ns))
         lanes = []
-        for number in asked.charts()[:MAX_LANES]:
+        for number in query.charts()[:MAX_LANES]:
             # Lane by lane, so that many long ones do not keep the steps waiting.
-            with self._hub.lock:
-                key = self._hub.key(number)
+            with self._model.lock:
+                key = self._model.key(number)
                 if key is not None:
                     lanes.append({"chart": number, **self._lane(key, window, past)})
-        with self._hub.lock:
-            first_ns = self._hub.history.first_ns
-            forgotten = self._hub.history.forgotten
+        with self._model.lock:
+            first_ns = self._model.history.first_ns
+            forgotten = self._model.history.forgotten
         return {
             "from": from_ns - self._origin_ns,
             "to": window.to_ns - self._origin_ns,
@@ -101,23 +101,23 @@ class Answers:
             "lanes": lanes,
         }
 
-    def steps(self, asked: Asked) -> Plain:
+    def steps(self, query: Query) -> Plain:
         """The newest steps of a chart within a span, oldest first."""
-        limit = asked.count("limit", OPEN_STEPS, MAX_LISTED)
-        steps = self._newest(asked, limit, beyond=True)
+        limit = query.count("limit", OPEN_STEPS, MAX_LISTED)
+        steps = self._newest(query, limit, beyond=True)
         return {"steps": [plain_step(step, self._origin_ns) for step in steps]}
 
-    def step(self, asked: Asked) -> Plain:
+    def step(self, query: Query) -> Plain:
         """All that is known of one step, which lies near ``time`` if it is not remembered."""
-        number = asked.count("number", 0, MAX_TIME)
-        past = self._hub.past(asked.moment("time", MAX_TIME))
-        with self._hub.lock:
-            row = self._row(asked.chart())
+        number = query.count("number", 0, MAX_TIME)
+        past = self._model.past(query.moment("time", MAX_TIME))
+        with self._model.lock:
+            row = self._row(query.chart())
             found = self._found(key_of(row.view.id), number, past)
             if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
             step, own_ns = found
-            poster = step.cause and self._hub.row(Key(step.chart.probe, step.cause.serial))
+            poster = step.cause and self._model.row(ChartKey(step.chart.probe, step.cause.serial))
         cause = None
         if step.cause is not None:
             cause = {"chart": poster.number if poster else None, "number": step.cause.number}
@@ -134,32 +134,32 @@ class Answers:
             "cause": cause,
         }
 
-    def _found(self, key: Key, number: int, past: Past) -> tuple[Step, int] | None:
-        """Return a step and when it began by its own clock; hold the hub's lock."""
-        for history in (self._hub.history, past.history):
-            track = history.tracks.get(key)
-            place = None if track is None else track.numbered(number)
-            if track is not None and place is not None:
-                return track.at(place), track.own_ns(place)
+    def _found(self, key: ChartKey, number: int, past: Past) -> tuple[Step, int] | None:
+        """Return a step and when it began by its own clock; hold the model's lock."""
+        for history in (self._model.history, past.history):
+            stored = history.charts.get(key)
+            place = None if stored is None else stored.numbered(number)
+            if stored is not None and place is not None:
+                return stored.at(place), stored.own_ns(place)
         return None
 
-    def picture(self, asked: Asked) -> Plain:
+    def picture(self, query: Query) -> Plain:
         """The states and arrows of a chart, counted up to a moment; ``since`` when, if not from the start."""
-        time_ns = asked.moment("time", MAX_TIME)
-        past = self._hub.past(time_ns)
-        first_ns = self._hub.recorded.first_ns if self._hub.recorded else 0
-        with self._hub.lock:
-            row = self._row(asked.chart())
-            track = past.history.tracks.get(key_of(row.view.id))
+        time_ns = query.moment("time", MAX_TIME)
+        past = self._model.past(time_ns)
+        first_ns = self._model.recorded.first_ns if self._model.recorded else 0
+        with self._model.lock:
+            row = self._row(query.chart())
+            stored = past.history.charts.get(key_of(row.view.id))
             if not past.whole:
                 drawn = _announced(row)
-                steps = [] if track is None else track.newest(MAX_STEPS, -MAX_TIME, time_ns)
+                steps = [] if stored is None else stored.newest(MAX_STEPS, -MAX_TIME, time_ns)
                 for shape, count in Counter(step.shape for step in steps).items():
                     drawn.add_shape(shape, count)
                 moves = list(plain_moves(drawn))
             else:
                 later = _announced(row)
-                for shape, count in (track.shapes_after(time_ns) if track else {}).items():
+                for shape, count in (stored.shapes_after(time_ns) if stored else {}).items():
                     later.add_shape(shape, count)
                 moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
             return {
@@ -169,48 +169,48 @@ class Answers:
                 "since": past.from_ns - self._origin_ns if past.from_ns > first_ns else None,
             }
 
-    def stats(self, asked: Asked) -> Plain:
+    def stats(self, query: Query) -> Plain:
         """Time in state, events, waits and slow steps of a chart up to a moment, or until it went."""
-        until_ns = asked.moment("to", time.time_ns())
-        steps, past = self._newest(asked, MAX_STEPS), self._hub.past(until_ns)
-        with self._hub.lock:
-            went_ns = self._went_ns(key_of(self._row(asked.chart()).view.id), past)
+        until_ns = query.moment("to", time.time_ns())
+        steps, past = self._newest(query, MAX_STEPS), self._model.past(until_ns)
+        with self._model.lock:
+            went_ns = self._went_ns(key_of(self._row(query.chart()).view.id), past)
         return figures(steps, until_ns if went_ns is None else min(until_ns, went_ns), self._origin_ns)
 
-    def sequence(self, asked: Asked) -> str:
+    def sequence(self, query: Query) -> str:
         """The last steps of some charts together as a sequence diagram, in SVG.
 
         It has no inline style, because the page's policy allows only its own style sheets.
         """
-        to_ns = asked.moment("to", MAX_TIME)
-        last = asked.count("last", 40, MAX_ARROWS)
-        by_states = asked.word("lanes", ("charts", "states")) == "states"
-        past = self._hub.past(to_ns)
-        with self._hub.lock:
-            keys = self._keys(asked.charts())
+        to_ns = query.moment("to", MAX_TIME)
+        last = query.count("last", 40, MAX_ARROWS)
+        by_states = query.word("lanes", ("charts", "states")) == "states"
+        past = self._model.past(to_ns)
+        with self._model.lock:
+            keys = self._keys(query.charts())
             steps = past.history.newest(keys, last * TRACED_AMONG if by_states else last, to_ns)
         if by_states:
             steps = [step for step in steps if step.shape.traced][-last:]
         draw = by_state if by_states else by_chart
         drawn = svg_sequence(draw(steps, ordered=True))
-        return drawn if asked.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
+        return drawn if query.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
-    def _newest(self, asked: Asked, limit: int, *, beyond: bool = False) -> list[Step]:
+    def _newest(self, query: Query, limit: int, *, beyond: bool = False) -> list[Step]:
         """Return a chart's newest steps; ``beyond``, also those that do not lie around the moment."""
-        from_ns, to_ns = asked.moment("from", -MAX_TIME), asked.moment("to", MAX_TIME)
-        past = self._hub.past(to_ns)
-        with self._hub.lock:
-            key = key_of(self._row(asked.chart()).view.id)
-        if beyond and self._hub.recorded is not None and not past.whole:
-            return self._hub.recorded.newest(key, limit, from_ns, to_ns)
-        with self._hub.lock:
-            track = past.history.tracks.get(key)
-            return [] if track is None else track.newest(limit, from_ns, to_ns)
+        from_ns, to_ns = query.moment("from", -MAX_TIME), query.moment("to", MAX_TIME)
+        past = self._model.past(to_ns)
+        with self._model.lock:
+            key = key_of(self._row(query.chart()).view.id)
+        if beyond and self._model.recorded is not None and not past.whole:
+            return self._model.recorded.newest(key, limit, from_ns, to_ns)
+        with self._model.lock:
+            stored = past.history.charts.get(key)
+            return [] if stored is None else stored.newest(limit, from_ns, to_ns)
 
-    def _lane(self, key: Key, window: Window, past: Past) -> dict[str, Plain]:
-        """Return a chart's lane; hold the hub's lock."""
-        drawn, read = Lane(window, self._origin_ns), self._hub.history.tracks.get(key)
-        until_ns = window.to_ns if past.whole else (self._hub.read_ns or -MAX_TIME)
+    def _lane(self, key: ChartKey, window: Window, past: Past) -> dict[str, Plain]:
+        """Return a chart's lane; hold the model's lock."""
+        drawn, read = TimelineLane(window, self._origin_ns), self._model.history.charts.get(key)
+        until_ns = window.to_ns if past.whole else (self._model.read_ns or -MAX_TIME)
         if read is not None:
             drawn.begin(read)
             drawn.add_steps(read, window.from_ns, until_ns)
@@ -218,44 +218,44 @@ class Answers:
             if until_ns >= window.from_ns:
                 drawn.add_gap(until_ns)
             rest = past.rests.get(key)
-            track = past.history.tracks.get(key)
-            drawn.add_around(past, track, rest.state if rest else None, max(until_ns, window.from_ns))
+            stored = past.history.charts.get(key)
+            drawn.add_around(past, stored, rest.state if rest else None, max(until_ns, window.from_ns))
         went_ns = self._went_ns(key, past)
         if went_ns is not None:
             drawn.end(went_ns)
         return drawn.plain()
 
-    def _went_ns(self, key: Key, past: Past) -> int | None:
+    def _went_ns(self, key: ChartKey, past: Past) -> int | None:
         """Return when a chart was stopped, closed or last heard, as its steps stand; None if it goes on."""
-        row, life = self._hub.row(key), past.lives.get(key.probe)
+        row, life = self._model.row(key), past.lives.get(key.probe)
         if row is None or life is None:
             return None
         own_ns = [
             time_ns for time_ns in (life.closed_ns, life.stopped.get(key.serial)) if time_ns is not None
         ]
-        ahead_ns, recorded = self._hub.history.corrections.get(key.probe, 0), self._hub.recorded
+        ahead_ns, recorded = self._model.history.corrections.get(key.probe, 0), self._model.recorded
         # A recording's end is nobody's silence.
         status = life.status(key.serial, recorded.last_ns + ahead_ns) if recorded else row.view.status
         if not own_ns and past.whole and status == "silent":
             own_ns = [heard_ns for _, heard_ns in life.heard[-1:]]
         if not own_ns:
             return None
-        tracks = (self._hub.history.tracks.get(key), past.history.tracks.get(key))
+        charts = (self._model.history.charts.get(key), past.history.charts.get(key))
         # What a probe sent late, or before its clock was set, is no step of a chart that had gone.
-        steps_ns = [track.last_ns for track in tracks if track is not None and track.last_ns is not None]
+        steps_ns = [stored.last_ns for stored in charts if stored is not None and stored.last_ns is not None]
         return max([min(own_ns) - ahead_ns, *steps_ns])
 
-    def _row(self, number: int) -> Row:
-        row = self._hub.rows.get(number)
+    def _row(self, number: int) -> ChartSummary:
+        row = self._model.rows.get(number)
         if row is None:
             raise HTTPException(404, "no chart of that number is followed")
         return row
 
-    def _keys(self, numbers: tuple[int, ...]) -> tuple[Key, ...]:
-        return tuple(key for number in numbers if (key := self._hub.key(number)) is not None)
+    def _keys(self, numbers: tuple[int, ...]) -> tuple[ChartKey, ...]:
+        return tuple(key for number in numbers if (key := self._model.key(number)) is not None)
 
 
-def _announced(row: Row) -> Statechart:
+def _announced(row: ChartSummary) -> Statechart:
     """Return a chart's picture before any step: what may be refused is known from what was announced."""
     drawn = Statechart()
     if row.view.structure is not None:

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId, RawStep, Step
 from farscope.scope.ordering.causes import in_order_of_causes
-from farscope.views.web.step_columns import STEP_BYTES, Block
-from farscope.views.web.step_history import Track
+from farscope.views.web.step_columns import STEP_BYTES, StepColumns
+from farscope.views.web.step_history import StepHistory
 
 DEFAULT_WEIGHT: Final = 2_000_000
 """Steps of all charts together that are remembered, some 80 MB; long texts and steps unlike all others count
@@ -25,16 +25,16 @@ UNFILLED_BYTES: Final = 32 << 20
 """Shapes of each chart's newest steps stay, whatever the limit, while all of them take no more than this."""
 
 
-class Key(NamedTuple):
+class ChartKey(NamedTuple):
     """Tells a chart from every other, whatever it is called."""
 
     probe: str
     serial: int
 
 
-def key_of(chart: ChartId) -> Key:
+def key_of(chart: ChartId) -> ChartKey:
     """Return a chart's key, which outlives a change of its name."""
-    return Key(chart.probe, chart.serial)
+    return ChartKey(chart.probe, chart.serial)
 
 
 class SharedShapes:
@@ -69,11 +69,11 @@ class History:
     def __init__(self, limit: int = DEFAULT_WEIGHT) -> None:
         self.forgotten = 0
         """Steps that were here once and are no more."""
-        self.tracks: dict[Key, Track] = {}
+        self.charts: dict[ChartKey, StepHistory] = {}
         self.corrections: dict[str, int] = {}
         """What is taken off the times of each probe, by its id, in nanoseconds; none if it is not here."""
         self._limit = limit
-        self._filled: deque[tuple[Key, Block]] = deque()
+        self._filled: deque[tuple[ChartKey, StepColumns]] = deque()
         self._weight = 0
         self._shapes = SharedShapes()
         self._steps = 0
@@ -82,34 +82,34 @@ class History:
         return self._steps
 
     def correct(self, probe: str, correction_ns: int, *, was_set: bool) -> None:
-        """Take another correction of a probe's clock; see ``Track.correct``."""
+        """Take another correction of a probe's clock; see ``StepHistory.correct``."""
         self.corrections[probe] = correction_ns
-        for key, track in self.tracks.items():
+        for key, stored in self.charts.items():
             if key.probe == probe:
-                track.correct(correction_ns, was_set=was_set)
+                stored.correct(correction_ns, was_set=was_set)
 
     def extend(self, chart: ChartId, steps: Sequence[RawStep]) -> None:
         """Append steps of one chart."""
         key = key_of(chart)
-        track = self.tracks.get(key)
-        if track is None:
-            track = self.tracks[key] = Track(chart, self.corrections.get(key.probe, 0))
-        track.chart = chart
+        stored = self.charts.get(key)
+        if stored is None:
+            stored = self.charts[key] = StepHistory(chart, self.corrections.get(key.probe, 0))
+        stored.chart = chart
         self._steps += len(steps)
-        for block in track.extend(steps):
+        for block in stored.extend(steps):
             self._fill(key, block)
-        self._count(track.blocks[-1])
+        self._count(stored.blocks[-1])
         while self._weight + self._shapes.bytes // STEP_BYTES > self._limit and self._has_filled():
             self._forget_oldest()
 
-    def remove(self, key: Key) -> None:
+    def remove(self, key: ChartKey) -> None:
         """Forget a chart with everything it did; one that is not here is forgotten already."""
-        track = self.tracks.pop(key, None)
-        if track is None:
+        stored = self.charts.pop(key, None)
+        if stored is None:
             return
-        self._steps -= len(track)
-        self.forgotten += len(track)
-        for block in track.blocks:
+        self._steps -= len(stored)
+        self.forgotten += len(stored)
+        for block in stored.blocks:
             self._shapes.remove(block.table[: block.counted])
         kept = [(owner, block) for owner, block in self._filled if owner != key]
         self._filled = deque(kept)
@@ -119,7 +119,7 @@ class History:
     def first_ns(self) -> int | None:
         """Where the oldest step of all stands, in nanoseconds since the epoch; None if there is none."""
         return min(
-            (first for track in self.tracks.values() if (first := track.first_ns) is not None), default=None
+            (first for stored in self.charts.values() if (first := stored.first_ns) is not None), default=None
         )
 
     @property
@@ -127,45 +127,47 @@ class History:
         """From when on nothing was forgotten, of any chart; before all time if nothing was."""
         return max(
             (
-                track.first_ns
-                for track in self.tracks.values()
-                if track.forgotten and track.first_ns is not None
+                stored.first_ns
+                for stored in self.charts.values()
+                if stored.forgotten and stored.first_ns is not None
             ),
             default=-(1 << 62),
         )
 
-    def next_after(self, time_ns: int, keys: Iterable[Key]) -> int | None:
+    def next_after(self, time_ns: int, keys: Iterable[ChartKey]) -> int | None:
         """Return when the first step of those charts after ``time_ns`` ended; None if there is none."""
         found = []
-        for track in self._of(keys):
-            place = track.first_from(time_ns + 1)
+        for stored in self._of(keys):
+            place = stored.first_from(time_ns + 1)
             if place is not None:
-                found.append(track.time_at(place))
+                found.append(stored.time_at(place))
         return min(found, default=None)
 
-    def last_before(self, time_ns: int, keys: Iterable[Key]) -> int | None:
+    def last_before(self, time_ns: int, keys: Iterable[ChartKey]) -> int | None:
         """Return when the last step of those charts before ``time_ns`` ended; None if there is none."""
         found = []
-        for track in self._of(keys):
-            place = track.last_until(time_ns - 1)
+        for stored in self._of(keys):
+            place = stored.last_until(time_ns - 1)
             if place is not None:
-                found.append(track.time_at(place))
+                found.append(stored.time_at(place))
         return max(found, default=None)
 
-    def newest(self, keys: Iterable[Key], limit: int, to_ns: int) -> list[Step]:
+    def newest(self, keys: Iterable[ChartKey], limit: int, to_ns: int) -> list[Step]:
         """Return the newest ``limit`` steps of those charts together until ``to_ns``, in their order."""
-        steps = in_order_of_causes(step for track in self._of(keys) for step in track.newest(limit, 0, to_ns))
+        steps = in_order_of_causes(
+            step for stored in self._of(keys) for step in stored.newest(limit, 0, to_ns)
+        )
         return steps[max(0, len(steps) - limit) :]
 
-    def _of(self, keys: Iterable[Key]) -> list[Track]:
-        return [track for key in keys if (track := self.tracks.get(key)) is not None]
+    def _of(self, keys: Iterable[ChartKey]) -> list[StepHistory]:
+        return [stored for key in keys if (stored := self.charts.get(key)) is not None]
 
-    def _fill(self, key: Key, block: Block) -> None:
+    def _fill(self, key: ChartKey, block: StepColumns) -> None:
         self._filled.append((key, block))
         self._weight += block.weight
         self._count(block)
 
-    def _count(self, block: Block) -> None:
+    def _count(self, block: StepColumns) -> None:
         """Count the shapes that have come to a block."""
         self._shapes.add(block.table[block.counted :])
         block.counted = len(block.table)
@@ -173,8 +175,8 @@ class History:
     def _has_filled(self) -> bool:
         """Tell whether there is a block to forget; those that were not filled are if they hold too much."""
         if not self._filled and self._shapes.bytes > UNFILLED_BYTES:
-            for key, track in self.tracks.items():
-                block = track.fill_up()
+            for key, stored in self.charts.items():
+                block = stored.fill_up()
                 if block is not None:
                     self._fill(key, block)
         return bool(self._filled)
@@ -185,5 +187,5 @@ class History:
         self._weight -= block.weight
         self._steps -= len(block)
         self.forgotten += len(block)
-        # Blocks of a track fill in their order, so this is its oldest.
-        self.tracks[key].forget_oldest()
+        # A chart's blocks fill in their order, so this is its oldest.
+        self.charts[key].forget_oldest()

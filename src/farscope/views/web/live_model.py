@@ -15,8 +15,8 @@ from farscope.scope.notice import Notice
 from farscope.scope.ordering.clock_offsets import FAR_NS, NEAR_AGAIN_NS
 from farscope.scope.scope import Scope
 from farscope.scope.stats import ScopeStats
-from farscope.views.web.chart_summary import PictureRoom, Row
-from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, History, Key, key_of
+from farscope.views.web.chart_summary import ChartSummary, PictureRoom
+from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, ChartKey, History, key_of
 from farscope.views.web.time_travel import Past, Recorded
 
 ROUND_S: Final = 0.02
@@ -38,7 +38,7 @@ MAX_NOTICES: Final = 200
 """Notices kept for pages that are opened later; at the limit the oldest go."""
 
 
-class Hub:
+class LiveModel:
     """Follows a scope on a separate thread, from entering the block to leaving it.
 
     Hold ``lock`` while reading ``rows``, ``history``, ``stats`` or ``notices``. Times of machines
@@ -62,7 +62,7 @@ class Hub:
             limit = DEFAULT_WEIGHT if recorded is None else RECORDING_WEIGHT
         self.lock = RLock()
         self.history = History(limit)
-        self.rows: dict[int, Row] = {}
+        self.rows: dict[int, ChartSummary] = {}
         """Charts by their numbers."""
         self.read_ns: int | None = None
         """How far a recording was read; None before its first step."""
@@ -77,7 +77,7 @@ class Hub:
         """What ended the following, if it was not leaving the block."""
         self._scope = scope
         self._room = PictureRoom()
-        self._numbers: dict[Key, int] = {}
+        self._numbers: dict[ChartKey, int] = {}
         self._next_number = 1
         self._ending = Event()
         self._viewed_s = self._ticked_s = time.monotonic()
@@ -95,12 +95,12 @@ class Hub:
             self.recorded.give_up()
         self._thread.join()
 
-    def row(self, key: Key) -> Row | None:
+    def row(self, key: ChartKey) -> ChartSummary | None:
         """Return the row of a chart, or None if it is not followed; hold ``lock``."""
         number = self._numbers.get(key)
         return None if number is None else self.rows[number]
 
-    def key(self, number: int) -> Key | None:
+    def key(self, number: int) -> ChartKey | None:
         """Return the key of a chart the page calls ``number``; hold ``lock``."""
         row = self.rows.get(number)
         return None if row is None else key_of(row.view.id)
@@ -115,12 +115,12 @@ class Hub:
             return self.recorded.past(time_ns)
         return Past(self.history, self._scope.lives, {})
 
-    def near(self, time_ns: int, keys: Sequence[Key], *, forward: bool) -> int | None:
+    def near(self, time_ns: int, keys: Sequence[ChartKey], *, forward: bool) -> int | None:
         """Return when the next step of some charts ended, or the last one; of all charts if none is named."""
         if self.recorded is not None and self.opened and not self._remembers(time_ns):
             return self.recorded.near(time_ns, keys, forward=forward)
         with self.lock:
-            history, wanted = self.history, keys or tuple(self.history.tracks)
+            history, wanted = self.history, keys or tuple(self.history.charts)
             return history.next_after(time_ns, wanted) if forward else history.last_before(time_ns, wanted)
 
     def _remembers(self, time_ns: int) -> bool:
@@ -191,7 +191,7 @@ class Hub:
         self.revision += 1
         now_ns = time.time_ns()
         for key, its in charts.items():
-            number = self._numbers.get(Key(*key))
+            number = self._numbers.get(ChartKey(*key))
             # A chart the scope has forgotten meanwhile is forgotten here too.
             if number is None:
                 continue
@@ -235,7 +235,7 @@ class Hub:
             number = self._numbers[key] = self._next_number
             self._next_number += 1
             correction_ns = self.history.corrections.get(key.probe, 0)
-            self.rows[number] = Row(number, view, correction_ns, kept=kept, room=self._room)
+            self.rows[number] = ChartSummary(number, view, correction_ns, kept=kept, room=self._room)
         elif not self.rows[number].take_view(view):
             return False
         self.rows[number].revision = self.revision
@@ -245,7 +245,7 @@ class Hub:
         views = self._scope.charts
         self.revision += 1
         changed = False
-        present: set[Key] = set()
+        present: set[ChartKey] = set()
         for view in views:
             present.add(key_of(view.id))
             changed = self._see(view) or changed
@@ -264,7 +264,7 @@ class Hub:
             self.revision -= 1
         self.stats = stats
 
-    def _forget(self, keys: set[Key]) -> None:
+    def _forget(self, keys: set[ChartKey]) -> None:
         for key in keys:
             self.rows.pop(self._numbers.pop(key)).give_back()
             self.history.remove(key)

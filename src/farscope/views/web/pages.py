@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import Plain
-from farscope.views.web.updates import FRAME_S, Frames
+from farscope.views.web.updates import FRAME_S, PageUpdates
 
 HOLD_S: Final = 0.2
 """How long a question waits for something to change: other pages wait for the connection meanwhile."""
@@ -26,7 +26,7 @@ MAX_PAGES: Final = 64
 
 @dataclass(slots=True, eq=False)
 class _Page:
-    frames: Frames
+    frames: PageUpdates
     opened: tuple[int, ...]
     told: int = 0
     """Number of frames sent to it."""
@@ -38,9 +38,9 @@ class _Page:
 class Pages:
     """What each page knows already. Used on one event loop."""
 
-    def __init__(self, hub: Hub, origin_ns: int, ending: Callable[[], bool]) -> None:
+    def __init__(self, model: LiveModel, origin_ns: int, ending: Callable[[], bool]) -> None:
         """``origin_ns`` is what times count from; ``ending`` tells whether the server is about to end."""
-        self._hub = hub
+        self._model = model
         self._origin_ns = origin_ns
         self._ending = ending
         self._pages: OrderedDict[str, _Page] = OrderedDict()
@@ -56,7 +56,7 @@ class Pages:
         page = self._pages.pop(name, None)
         if page is None or page.told != seen or page.opened != opened:
             turn = 0 if page is None else page.turn
-            page = _Page(Frames(self._hub, self._origin_ns, opened), opened, told=seen, turn=turn)
+            page = _Page(PageUpdates(self._model, self._origin_ns, opened), opened, told=seen, turn=turn)
         self._pages[name] = page
         while len(self._pages) > MAX_PAGES:
             self._pages.popitem(last=False)

@@ -19,7 +19,7 @@ _TOKEN = re.compile(r"[0-9A-Za-z]{1,32}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
-class Asked:
+class Query:
     """The query of a request; each method raises a 400 that names the parameter it could not take."""
 
     def __init__(self, request: Request, origin_ns: int) -> None:

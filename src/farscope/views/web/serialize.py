@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from farscope.records.step import Step
 from farscope.views.statechart.model import Statechart
-from farscope.views.web.chart_summary import Row
+from farscope.views.web.chart_summary import ChartSummary
 
 Plain = Any
 """Lists, dictionaries, texts, numbers: what JSON can say."""
@@ -32,7 +32,7 @@ ENDED: Final = "ended"
 """Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
 
 
-def plain_row(row: Row, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
+def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
     """Return what a list shows of a chart and what changes often; nothing recorded is alive."""
     view = row.view
     return [
@@ -51,7 +51,7 @@ def plain_row(row: Row, origin_ns: int, *, recorded: bool = False) -> list[Plain
     ]
 
 
-def plain_chart(row: Row) -> dict[str, Plain]:
+def plain_chart(row: ChartSummary) -> dict[str, Plain]:
     """Return what tells a chart from others."""
     view = row.view
     return {"id": row.number, "name": view.name, "label": view.label, "host": view.host, "pid": view.pid}
@@ -74,7 +74,7 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
     ]
 
 
-def plain_structure(row: Row) -> dict[str, Plain]:
+def plain_structure(row: ChartSummary) -> dict[str, Plain]:
     """Return the states as a tree, what was announced, and initial transitions, seen or only announced."""
     picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}

@@ -14,7 +14,7 @@ from farscope.scope.playback.time_index import Seek
 from farscope.scope.scope import Scope
 from farscope.views.web.app import make_app
 from farscope.views.web.connections import Connection, OutOfDescriptors
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.time_travel import Recorded
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -60,9 +60,9 @@ def serve(
     Raises:
         Exception: what ended the following of the scope.
     """
-    with Hub(scope, recorded=None if seek is None else Recorded(seek)) as hub:
+    with LiveModel(scope, recorded=None if seek is None else Recorded(seek)) as model:
         port = listener.getsockname()[1]
-        app = make_app(hub, host=host, port=port, token=token, ending=lambda: server.should_exit)
+        app = make_app(model, host=host, port=port, token=token, ending=lambda: server.should_exit)
         config = uvicorn.Config(
             app,
             http=Connection,
@@ -77,8 +77,8 @@ def serve(
         )
         server = uvicorn.Server(config)
         asyncio.run(_serve(server, listener))
-    if hub.failure is not None:
-        raise hub.failure
+    if model.failure is not None:
+        raise model.failure
 
 
 async def _serve(server: uvicorn.Server, listener: socket.socket) -> None:

@@ -31,7 +31,7 @@ NO_CAUSE: Final = Cause(0, 0)
 """Stands in the columns where a step has no cause; serials begin with 1."""
 
 
-class Block:
+class StepColumns:
     """Up to ``BLOCK_WEIGHT`` steps in the order they were taken in. Not thread-safe.
 
     ``times`` are when the steps ended by the chart's own clock less ``ahead_ns``. They never fall, so that
@@ -61,7 +61,7 @@ class Block:
 
     def __init__(self, first: int = 0, ahead_ns: int = 0) -> None:
         self.first = first
-        """How many steps the chart's track took in before this block."""
+        """How many steps of the chart were stored before this block."""
         self.ahead_ns = ahead_ns
         self.numbers: array[int] | range = array("q")
         self.times = array("q")

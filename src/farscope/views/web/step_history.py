@@ -9,21 +9,21 @@ from typing import NamedTuple
 
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId, RawStep, Step
-from farscope.views.web.step_columns import BLOCK_WEIGHT, Block
+from farscope.views.web.step_columns import BLOCK_WEIGHT, StepColumns
 
 
-class Place(NamedTuple):
+class StepPosition(NamedTuple):
     """Where a step stands: in which block, counted from the oldest, and where in it."""
 
     block: int
     offset: int
 
 
-class Track:
+class StepHistory:
     """What is remembered of a chart, oldest first. Not thread-safe.
 
     Steps stand where they ended. All times are by one clock for all charts, in nanoseconds since the epoch:
-    its own less a correction, which may change. Places are good until the track is next extended or the
+    its own less a correction, which may change. Places are good until steps are next added or the
     oldest block forgotten.
     """
 
@@ -33,7 +33,7 @@ class Track:
         """Steps that were here once and are no more."""
         self.first_number = 0
         """Number of the first step there was; 0 before that."""
-        self.blocks: deque[Block] = deque()
+        self.blocks: deque[StepColumns] = deque()
         self._steps = 0
         # What is taken off the times of steps to come, and how far all that are here have moved since.
         self._ahead_ns = correction_ns
@@ -53,7 +53,7 @@ class Track:
         else:
             self._moved_ns = self._ahead_ns - correction_ns
 
-    def extend(self, steps: Sequence[RawStep]) -> list[Block]:
+    def extend(self, steps: Sequence[RawStep]) -> list[StepColumns]:
         """Append steps; return the blocks filled by this."""
         filled = []
         rest = steps
@@ -64,7 +64,7 @@ class Track:
             filled.append(self.blocks[-1])
         while rest:
             if not self.blocks or self.blocks[-1].full or self.blocks[-1].ahead_ns != self._ahead_ns:
-                self.blocks.append(Block(self.forgotten + self._steps, self._ahead_ns))
+                self.blocks.append(StepColumns(self.forgotten + self._steps, self._ahead_ns))
             block = self.blocks[-1]
             part = rest[: max(1, BLOCK_WEIGHT - block.weight)]
             block.extend(part, self._floor())
@@ -75,7 +75,7 @@ class Track:
             rest = rest[len(part) :]
         return filled
 
-    def fill_up(self) -> Block | None:
+    def fill_up(self) -> StepColumns | None:
         """Let the next step begin a block of its own; return the block that is filled by this, if one is."""
         if not self.blocks or self.blocks[-1].full:
             return None
@@ -99,41 +99,41 @@ class Track:
         """Where the newest step stands; None if there is none."""
         return self.blocks[-1].times[-1] + self._moved_ns if self._steps else None
 
-    def last_until(self, time_ns: int) -> Place | None:
+    def last_until(self, time_ns: int) -> StepPosition | None:
         """Return the place of the last step that ended at ``time_ns`` or before."""
         time_ns -= self._moved_ns
         for number in range(self._block_of(time_ns, after=True), -1, -1):
             offset = self.blocks[number].until(time_ns)
             if offset:
-                return Place(number, offset - 1)
+                return StepPosition(number, offset - 1)
         return None
 
-    def first_from(self, time_ns: int) -> Place | None:
+    def first_from(self, time_ns: int) -> StepPosition | None:
         """Return the place of the first step that ended at ``time_ns`` or later."""
         time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=False)), len(self.blocks)):
             offset = self.blocks[number].before(time_ns)
             if offset < len(self.blocks[number]):
-                return Place(number, offset)
+                return StepPosition(number, offset)
         return None
 
-    def at(self, place: Place) -> Step:
+    def at(self, place: StepPosition) -> Step:
         """Return the step at a place, at the time it stands at."""
         return self.blocks[place.block].step(self.chart, place.offset, self._moved_ns)
 
-    def own_ns(self, place: Place) -> int:
+    def own_ns(self, place: StepPosition) -> int:
         """Return when the step at a place began by the chart's own clock."""
         return self.blocks[place.block].own_ns(place.offset)
 
-    def shape_at(self, place: Place) -> Shape:
+    def shape_at(self, place: StepPosition) -> Shape:
         """Return the shape of the step at a place."""
         return self.blocks[place.block].shape(place.offset)
 
-    def time_at(self, place: Place) -> int:
+    def time_at(self, place: StepPosition) -> int:
         """Return where the step at a place stands in time, in nanoseconds since the epoch."""
         return self.blocks[place.block].times[place.offset] + self._moved_ns
 
-    def took_at(self, place: Place) -> int:
+    def took_at(self, place: StepPosition) -> int:
         """Return how long the step at a place took, in nanoseconds."""
         return self.blocks[place.block].durations[place.offset]
 
@@ -171,17 +171,17 @@ class Track:
             found += [block.step(self.chart, place, self._moved_ns) for place in places]
         return found[::-1]
 
-    def numbered(self, number: int) -> Place | None:
+    def numbered(self, number: int) -> StepPosition | None:
         """Return the place of the newest step of that number, or None if it is not here."""
         for place, block in reversed(list(enumerate(self.blocks))):
             if block.numbers[0] <= number <= block.numbers[-1]:
                 offset = bisect_left(block.numbers, number)
                 if offset < len(block) and block.numbers[offset] == number:
-                    return Place(place, offset)
+                    return StepPosition(place, offset)
         # Numbers rise but for what arrived after all, behind steps that were made later.
         for place, block in reversed(list(enumerate(self.blocks))):
             if number in block.numbers:
-                return Place(place, block.numbers.index(number))
+                return StepPosition(place, block.numbers.index(number))
         return None
 
     def shapes_after(self, time_ns: int) -> Counter[Shape]:

@@ -10,7 +10,7 @@ from farscope.records.step import Step
 from farscope.scope.chart import ChartView
 from farscope.scope.liveness import Life
 from farscope.scope.playback.time_index import EVER_NS, Around, Rest, Seek
-from farscope.views.web.history import History, Key, key_of
+from farscope.views.web.history import ChartKey, History, key_of
 
 KEPT: Final = 3
 """Surroundings kept, so that the questions a page asks about one moment cost one look; a few MB each."""
@@ -28,7 +28,7 @@ class Past(NamedTuple):
     history: History
     lives: Mapping[str, Life]
     """Of each probe, by its id."""
-    rests: Mapping[Key, Rest]
+    rests: Mapping[ChartKey, Rest]
     """Where charts were that did nothing around the moment; empty where everything is remembered."""
     from_ns: int = -EVER_NS
     to_ns: int = EVER_NS
@@ -82,7 +82,7 @@ class Recorded:
             self._kept.appendleft(past)
             return past
 
-    def near(self, time_ns: int, keys: Iterable[Key], *, forward: bool) -> int | None:
+    def near(self, time_ns: int, keys: Iterable[ChartKey], *, forward: bool) -> int | None:
         """Return when the next step of some charts after a moment, or the last before it, ended.
 
         Of all charts if none is named. Where none is found at ``LOOKS`` places, how far was looked.
@@ -92,7 +92,7 @@ class Recorded:
         at_ns = time_ns
         for _ in range(LOOKS):
             past = self.past(at_ns)
-            history, wanted = past.history, keys or tuple(past.history.tracks)
+            history, wanted = past.history, keys or tuple(past.history.charts)
             found = history.next_after(time_ns, wanted) if forward else history.last_before(time_ns, wanted)
             if found is not None and past.from_ns <= found <= past.to_ns:
                 return found
@@ -103,7 +103,7 @@ class Recorded:
             at_ns = busy_ns
         return at_ns
 
-    def newest(self, key: Key, limit: int, from_ns: int, to_ns: int) -> list[Step]:
+    def newest(self, key: ChartKey, limit: int, from_ns: int, to_ns: int) -> list[Step]:
         """Return the newest steps of a chart between two moments, ends included; oldest first.
 
         Fewer than ``limit`` and than there are, if they are not found at ``LOOKS`` places.
@@ -112,11 +112,11 @@ class Recorded:
         at_ns = to_ns
         for _ in range(LOOKS):
             past = self.past(at_ns)
-            track = past.history.tracks.get(key)
-            if track is not None:
+            stored = past.history.charts.get(key)
+            if stored is not None:
                 # The first batch around one place may be the last around another.
                 first = found[0].number if found else None
-                its = track.newest(limit, from_ns, to_ns)
+                its = stored.newest(limit, from_ns, to_ns)
                 found = [step for step in its if first is None or step.number < first] + found
             busy_ns = self._seek.next_busy([key.probe], past.from_ns, forward=False)
             if busy_ns is None or len(found) >= limit or busy_ns < from_ns:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from farscope.records.shape import StepKind
 from farscope.views.web.serialize import Plain
-from farscope.views.web.step_history import Place, Track
+from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 
 _BAD = frozenset({StepKind.REFUSED, StepKind.FAILED})
@@ -42,7 +42,7 @@ class _Names:
         return NOTHING if name is None else self.places.setdefault(name, len(self.places))
 
 
-class Lane:
+class TimelineLane:
     """A chart's lane, assembled from the known parts in order of time.
 
     ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
@@ -69,23 +69,23 @@ class Lane:
             "busy": self._busy,
         }
 
-    def begin(self, track: Track) -> None:
+    def begin(self, stored: StepHistory) -> None:
         """Begin with the state the chart was in when the window does."""
-        self._before = self._states.of(_state_before(track, self._window.from_ns))
+        self._before = self._states.of(_state_before(stored, self._window.from_ns))
 
     def add_gap(self, time_ns: int) -> None:
         """Nothing is known from a moment on."""
         self._change(time_ns, None)
 
-    def add_around(self, past: Past, track: Track | None, rest: str | None, from_ns: int) -> None:
+    def add_around(self, past: Past, stored: StepHistory | None, rest: str | None, from_ns: int) -> None:
         """Add what is known around a moment, from ``from_ns`` on: steps, or else where the chart rested."""
         begin_ns = max(from_ns, past.from_ns)
         end_ns = min(past.to_ns, self._window.to_ns)
         if end_ns < max(begin_ns, self._window.from_ns):
             return
-        self._change(begin_ns, rest if track is None else _state_before(track, begin_ns, guess=True))
-        if track is not None:
-            self.add_steps(track, begin_ns, end_ns)
+        self._change(begin_ns, rest if stored is None else _state_before(stored, begin_ns, guess=True))
+        if stored is not None:
+            self.add_steps(stored, begin_ns, end_ns)
         if past.to_ns < self._window.to_ns:
             self.add_gap(past.to_ns)
 
@@ -96,31 +96,31 @@ class Lane:
             self._items = [item for item in self._items if item[0] <= told or item[1]]
             self.add_gap(time_ns)
 
-    def add_steps(self, track: Track, from_ns: int, to_ns: int) -> None:
+    def add_steps(self, stored: StepHistory, from_ns: int, to_ns: int) -> None:
         """Add the steps between two moments, both included, that lie in the window."""
         window = self._window
         to_ns = min(to_ns, window.to_ns)
-        place = track.first_from(max(from_ns, window.from_ns))
+        place = stored.first_from(max(from_ns, window.from_ns))
         while place is not None:
-            time_ns = track.time_at(place)
+            time_ns = stored.time_at(place)
             # A step that ends beyond the window may have begun in it.
-            self._add_busy(time_ns, track.took_at(place))
+            self._add_busy(time_ns, stored.took_at(place))
             if time_ns > to_ns:
                 break
             end_ns = window.start_of(window.pixel(time_ns) + 1)
-            last = track.last_until(min(end_ns - 1, to_ns)) or place
-            shape = track.shape_at(last)
-            count = _distance(track, place, last) + 1
+            last = stored.last_until(min(end_ns - 1, to_ns)) or place
+            shape = stored.shape_at(last)
+            count = _distance(stored, place, last) + 1
             self._items.append(
                 [
                     time_ns - self._origin_ns,
                     count,
                     self._states.of(shape.end),
                     self._signals.of(shape.signal),
-                    _kind(track, place, last, count),
+                    _kind(stored, place, last, count),
                 ]
             )
-            place = _following(track, last)
+            place = _following(stored, last)
 
     def _add_busy(self, time_ns: int, took_ns: int) -> None:
         window = self._window
@@ -135,50 +135,50 @@ class Lane:
             self._items.append([time_ns - self._origin_ns, 0, self._states.of(state), NOTHING, 0])
 
 
-def lane(track: Track, window: Window, origin_ns: int) -> dict[str, Plain]:
+def lane(stored: StepHistory, window: Window, origin_ns: int) -> dict[str, Plain]:
     """Return the lane of a chart of which everything is remembered."""
-    drawn = Lane(window, origin_ns)
-    drawn.begin(track)
-    drawn.add_steps(track, window.from_ns, window.to_ns)
+    drawn = TimelineLane(window, origin_ns)
+    drawn.begin(stored)
+    drawn.add_steps(stored, window.from_ns, window.to_ns)
     return drawn.plain()
 
 
-def _state_before(track: Track, time_ns: int, *, guess: bool = False) -> str | None:
+def _state_before(stored: StepHistory, time_ns: int, *, guess: bool = False) -> str | None:
     """Return the state the chart was in just before a moment; empty before its start, None if forgotten.
 
     With ``guess``, the first step that is known tells what it started from.
     """
-    place = track.last_until(time_ns - 1)
+    place = stored.last_until(time_ns - 1)
     if place is not None:
-        return track.shape_at(place).end
-    first = track.first_from(time_ns)
+        return stored.shape_at(place).end
+    first = stored.first_from(time_ns)
     if first is None:
         return None
-    shape = track.shape_at(first)
+    shape = stored.shape_at(first)
     if shape.kind is StepKind.START:
         return ""
     return shape.start if guess else None
 
 
-def _following(track: Track, place: Place) -> Place | None:
-    if place.offset + 1 < len(track.blocks[place.block]):
-        return Place(place.block, place.offset + 1)
-    return Place(place.block + 1, 0) if place.block + 1 < len(track.blocks) else None
+def _following(stored: StepHistory, place: StepPosition) -> StepPosition | None:
+    if place.offset + 1 < len(stored.blocks[place.block]):
+        return StepPosition(place.block, place.offset + 1)
+    return StepPosition(place.block + 1, 0) if place.block + 1 < len(stored.blocks) else None
 
 
-def _distance(track: Track, first: Place, last: Place) -> int:
-    start, end = track.blocks[first.block].first, track.blocks[last.block].first
+def _distance(stored: StepHistory, first: StepPosition, last: StepPosition) -> int:
+    start, end = stored.blocks[first.block].first, stored.blocks[last.block].first
     return end + last.offset - start - first.offset
 
 
-def _kind(track: Track, first: Place, last: Place, count: int) -> int:
+def _kind(stored: StepHistory, first: StepPosition, last: StepPosition, count: int) -> int:
     """Return the kind to draw: failed if a step of the pixel is, or else refused, or else the last one's."""
-    kind = track.shape_at(last).kind
+    kind = stored.shape_at(last).kind
     if count == 1:
         return int(kind)
     bad: set[StepKind] = set()
     for number in range(first.block, last.block + 1):
-        block = track.blocks[number]
+        block = stored.blocks[number]
         # Few blocks have a bad step at all; of those that have, the pixel's own part decides.
         if any(shape.kind in _BAD for shape in block.table):
             begin = first.offset if number == first.block else 0

@@ -11,9 +11,9 @@ from typing import Final
 
 from farscope.scope.stats import ScopeStats
 from farscope.views.text import notice_line, unknown_parts
-from farscope.views.web.chart_summary import Row
+from farscope.views.web.chart_summary import ChartSummary
 from farscope.views.web.history import key_of
-from farscope.views.web.live_model import Hub
+from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import (
     ROW_FIELDS,
     STEP_FIELDS,
@@ -35,17 +35,17 @@ MAX_OPEN: Final = 8
 """Charts a page may have open at a time; further ones are not followed step by step."""
 
 
-class Frames:
+class PageUpdates:
     """The frames of one page. Not thread-safe.
 
     Args:
-        hub: what is known.
+        model: what is known.
         origin_ns: what times are counted from, in nanoseconds since the epoch.
         opened: numbers of the charts whose steps and arrows the page wants.
     """
 
-    def __init__(self, hub: Hub, origin_ns: int, opened: tuple[int, ...] = ()) -> None:
-        self._hub = hub
+    def __init__(self, model: LiveModel, origin_ns: int, opened: tuple[int, ...] = ()) -> None:
+        self._model = model
         self._origin_ns = origin_ns
         self._opened = opened[:MAX_OPEN]
         self._epoch = -1
@@ -57,34 +57,36 @@ class Frames:
 
     def next(self) -> dict[str, Plain] | None:
         """Return what changed since the last call, or None if nothing did."""
-        hub = self._hub
-        if hub.revision == self._revision:
+        model = self._model
+        if model.revision == self._revision:
             return None
-        with hub.lock:
+        with model.lock:
             frame: dict[str, Plain] = {"now": time.time_ns() - self._origin_ns}
-            if hub.epoch != self._epoch:
+            if model.epoch != self._epoch:
                 self._begin(frame)
-            changed = [row for row in hub.rows.values() if row.revision > self._revision]
+            changed = [row for row in model.rows.values() if row.revision > self._revision]
             frame["new"] = [plain_chart(row) for row in changed if self._introduce(row)]
-            recorded = hub.recorded is not None
+            recorded = model.recorded is not None
             frame["rows"] = [plain_row(row, self._origin_ns, recorded=recorded) for row in changed]
             frame["sparks"] = [
                 [row.number, row.spark] for row in changed if row.spark_revision > self._revision
             ]
             frame["notices"] = [
                 {"at": at_ns - self._origin_ns, "kind": notice.kind.value, "text": notice_line(notice)}
-                for revision, at_ns, notice in hub.notices
+                for revision, at_ns, notice in model.notices
                 if revision > self._revision
             ]
             frame["open"] = {
-                str(number): self._detail(hub.rows[number]) for number in self._opened if number in hub.rows
+                str(number): self._detail(model.rows[number])
+                for number in self._opened
+                if number in model.rows
             }
-            frame["account"] = plain_account(hub, self._origin_ns)
-            self._revision = hub.revision
+            frame["account"] = plain_account(model, self._origin_ns)
+            self._revision = model.revision
         return frame
 
     def _begin(self, frame: dict[str, Plain]) -> None:
-        self._epoch = self._hub.epoch
+        self._epoch = self._model.epoch
         self._revision = -1
         for memory in (self._introduced, self._arrows, self._structures, self._last):
             memory.clear()
@@ -94,13 +96,13 @@ class Frames:
             "step_fields": STEP_FIELDS,
         }
 
-    def _introduce(self, row: Row) -> bool:
+    def _introduce(self, row: ChartSummary) -> bool:
         if self._introduced.get(row.number) == row.view.label:
             return False
         self._introduced[row.number] = row.view.label
         return True
 
-    def _detail(self, row: Row) -> dict[str, Plain]:
+    def _detail(self, row: ChartSummary) -> dict[str, Plain]:
         """Return what changed of an open chart: its states if they did, arrows with new counts, new steps."""
         detail: dict[str, Plain] = {}
         structure = plain_structure(row)
@@ -114,25 +116,25 @@ class Frames:
                 arrows[source, target, signal, *outcome] = count
                 moved.append(move)
         detail["moves"] = moved
-        track = self._hub.history.tracks.get(key_of(row.view.id))
+        stored = self._model.history.charts.get(key_of(row.view.id))
         seen = self._last.get(row.number, 0)
-        steps = [] if track is None else track.newest_after(seen, OPEN_STEPS)
-        if track is not None:
-            self._last[row.number] = track.forgotten + len(track)
+        steps = [] if stored is None else stored.newest_after(seen, OPEN_STEPS)
+        if stored is not None:
+            self._last[row.number] = stored.forgotten + len(stored)
         detail["steps"] = [plain_step(step, self._origin_ns) for step in steps]
         detail["uncounted"] = row.uncounted
         return detail
 
 
-def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
-    """Return what was received, lost and forgotten; hold the hub's lock."""
-    stats: ScopeStats = hub.stats
-    first_ns = hub.history.first_ns
+def plain_account(model: LiveModel, origin_ns: int) -> dict[str, Plain]:
+    """Return what was received, lost and forgotten; hold the model's lock."""
+    stats: ScopeStats = model.stats
+    first_ns = model.history.first_ns
     span = None
-    if hub.recorded is not None and hub.opened:
-        first_ns = hub.recorded.first_ns
-        span = [first_ns - origin_ns, hub.recorded.last_ns - origin_ns]
-    read_ns = None if hub.finished else hub.read_ns
+    if model.recorded is not None and model.opened:
+        first_ns = model.recorded.first_ns
+        span = [first_ns - origin_ns, model.recorded.last_ns - origin_ns]
+    read_ns = None if model.finished else model.read_ns
     return {
         "received": stats.received,
         "lost": stats.lost,
@@ -141,12 +143,12 @@ def plain_account(hub: Hub, origin_ns: int) -> dict[str, Plain]:
         "refused": dict(stats.refused),
         "unknown": unknown_parts(stats.unknown),
         "waiting": stats.waiting,
-        "recorded": hub.recorded is not None,
+        "recorded": model.recorded is not None,
         "span": span,
         "read": None if read_ns is None else read_ns - origin_ns,
-        "finished": hub.finished,
-        "remembered": len(hub.history),
-        "forgotten": hub.history.forgotten,
+        "finished": model.finished,
+        "remembered": len(model.history),
+        "forgotten": model.history.forgotten,
         "first": None if first_ns is None else first_ns - origin_ns,
-        "failure": "" if hub.failure is None else str(hub.failure),
+        "failure": "" if model.failure is None else str(model.failure),
     }
