@@ -14,7 +14,7 @@ RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
 # The harness for tests is for systems with namespaces and signals that stop a process.
 PORTABLE := $(filter-out %/testing %/py.typed,$(wildcard src/farscope/[a-z]*))
-BENCHES ?= $(sort $(filter-out bench/_% bench/web.py bench/faults.py,$(wildcard bench/*.py)))
+BENCHES ?= $(sort $(filter-out bench/web.py bench/faults.py,$(wildcard bench/*.py)))
 install = ./.ci/install $(RUN)
 
 $(VENV)/made: .ci/make-venv
@@ -45,7 +45,7 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/made
 	@$(install) '.[fuzz]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-faults bench-web soak fuzz pictures reference wheel clean
+.PHONY: help demo test check bench bench-quick bench-faults bench-web soak fuzz pictures reference wheel clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -67,6 +67,10 @@ check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 
 bench: $(VENV)/bench ## Measure, against the peers where there are any; BENCHES='bench/engine.py' picks some
 	@for script in $(BENCHES); do echo "== $$script"; $(RUN) "$$script" $(ARGS); done
+
+bench-quick: $(VENV)/bench $(VENV)/dev ## Show that every bench runs, with tiny sizes: the figures mean nothing
+	@for script in rabbitmq chromium; do "./tests/system/install_$$script.sh"; done
+	@for script in bench/*.py; do echo "== $$script"; $(RUN) "$$script" --quick $(ARGS); done
 
 bench-faults: $(VENV)/bench ## Measure what a step costs while its broker is in trouble; takes minutes
 	@$(RUN) bench/faults.py $(ARGS)

@@ -1,16 +1,16 @@
 """What a step costs the chart while it is broadcast: log healthy, failing, hanging, outbox full.
 
-Run with ``python bench/broadcast.py [steps] [rounds]``. The kinds take turns within every round, so that
-whatever else the machine does hits them alike; the table shows medians and spreads. The pump shares the
-interpreter with the chart, so "flat out" includes its encoding and sealing, "own CPU" only what the
-chart's thread does itself; "paced" is the chart at a thousand steps a second, each step timed by itself.
+Run with ``python bench/broadcast.py``; ``--help`` lists its options. The kinds take turns within every
+round, so that whatever else the machine does hits them alike; the table shows medians and spreads. The pump
+shares the interpreter with the chart, so "flat out" includes its encoding and sealing, "own CPU" only what
+the chart's thread does itself; "paced" is the chart at a thousand steps a second, each step timed by
+itself.
 """
 
 from __future__ import annotations
 
 import logging
 import statistics
-import sys
 import tempfile
 import threading
 import time
@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from farscope import Event, Factory
+from farscope import Event
 from farscope.errors import LogUnavailable
 from farscope.logs.base import LogWriter
 from farscope.logs.url import open_log
@@ -26,11 +26,12 @@ from farscope.probe.broadcast import Probe
 from farscope.probe.outbox import Outbox
 from farscope.probe.transport import SealedCarrier
 from farscope.wire.keys import Keyring, new_key_file
+from parts.lamp import make_lamp, paced
+from parts.options import Option, choose, rounds
 
 STEPS = 50_000
 ROUNDS = 5
 PACED_STEPS = 500
-PACE_S = 0.001
 
 
 class Failing:
@@ -65,23 +66,15 @@ class Hanging(Failing):
         self._interrupted.set()
 
 
-def make_chart() -> tuple[Factory, Callable[[Event], None]]:
-    chart = Factory("lamp", threaded=False)
-    off = chart.create(state="off").catch(signal="PRESS", handler=lambda c, _: c.trans(on)).to_method()
-    on = chart.create(state="on").catch(signal="PRESS", handler=lambda c, _: c.trans(off)).to_method()
-    chart.nest(off, parent=None).nest(on, parent=None)
-    chart.start_at(off)
-    return chart, chart.dispatch
-
-
 @contextmanager
 def watched(
     make_writer: Callable[[str], LogWriter] | None, keyring: Keyring, capacity: int = 10**6
 ) -> Iterator[Callable[[Event], None]]:
     """Give a chart's dispatch, broadcast to such a log, or to none."""
-    chart, dispatch = make_chart()
+    chart = make_lamp()
+    chart.start_at("off")
     if make_writer is None:
-        yield dispatch
+        yield chart.dispatch
         return
     probe = Probe(
         lambda probe_id: SealedCarrier(make_writer(probe_id.hex()), keyring, probe_id),
@@ -91,7 +84,7 @@ def watched(
     probe.add(chart)
     probe.start()
     try:
-        yield dispatch
+        yield chart.dispatch
     finally:
         probe.close(0.2)
         stats = probe.stats
@@ -108,20 +101,6 @@ def flat_out(dispatch: Callable[[Event], None], steps: int) -> tuple[float, floa
     return passed / steps * 1e6, own / steps * 1e6
 
 
-def paced(dispatch: Callable[[Event], None]) -> list[float]:
-    """Return the microseconds of each step, a thousand steps a second."""
-    press = Event(signal="PRESS")
-    clock, taken = time.perf_counter, []
-    due = clock()
-    for _ in range(PACED_STEPS):
-        due += PACE_S
-        time.sleep(max(0.0, due - clock()))
-        began = clock()
-        dispatch(press)
-        taken.append((clock() - began) * 1e6)
-    return taken
-
-
 def offer_alone(steps: int) -> float:
     """Return microseconds for leaving one step in an outbox with room, loop included."""
     outbox = Outbox(lambda: None, 10**9)
@@ -134,8 +113,13 @@ def offer_alone(steps: int) -> float:
 
 def main() -> None:
     """Measure and print."""
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
-    rounds = int(sys.argv[2]) if len(sys.argv) > 2 else ROUNDS
+    chosen = choose(
+        __doc__,
+        rounds(ROUNDS),
+        Option("steps", STEPS, 200, "steps made flat out in a round"),
+        Option("paced_steps", PACED_STEPS, 20, "steps made at a thousand a second in a round"),
+    )
+    steps = chosen.steps
     logging.getLogger("farscope").setLevel(logging.CRITICAL)  # the faults are on purpose
     with tempfile.TemporaryDirectory() as folder:
         new_key_file(Path(folder) / "key")
@@ -152,7 +136,7 @@ def main() -> None:
         flat: dict[str, list[float]] = {kind: [] for kind in kinds}
         own: dict[str, list[float]] = {kind: [] for kind in kinds}
         slow: dict[str, list[float]] = {kind: [] for kind in kinds}
-        for _ in range(rounds):
+        for _ in range(chosen.rounds):
             alone.append(offer_alone(steps * 4))
             for kind, (make_writer, capacity) in kinds.items():
                 with watched(make_writer, keyring, capacity) as dispatch:
@@ -160,7 +144,7 @@ def main() -> None:
                     flat[kind].append(passed)
                     own[kind].append(spent)
                 with watched(make_writer, keyring, capacity) as dispatch:
-                    slow[kind] += paced(dispatch)
+                    slow[kind] += paced(dispatch, chosen.paced_steps)
     print(f"offer alone: {statistics.median(alone):.3f} us\n")
     heads = f"{'flat out':>10}{'spread':>14}{'added':>8}{'own CPU':>9}{'paced p50':>11}{'p99.9':>9}{'max':>9}"
     print(f"{'microseconds a step':24}{heads}")

@@ -9,7 +9,7 @@ The floor is what no recording engine in Python can go below: a handler called, 
 and taken out, the clock read twice, one record appended. The floor of two handlers calls those two that the
 example's transition calls, each with ``chart.trans``.
 
-    python bench/engine.py [ROUNDS] [--document]
+    python bench/engine.py --rounds 5 --document
 
 ``--document`` writes the table into docs/performance.md as well, and that of ``bench/posting.py``.
 """
@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-import sys
 import tempfile
 import warnings
 from collections import deque
@@ -32,12 +31,14 @@ from typing import Any, NamedTuple
 import miros
 import miros.hsm
 
-import _charts as charts
 import farscope.engine
 import posting
-from _charts import Once, Spec
 from farscope import broadcast
 from farscope.probe.broadcast import Probe
+from farscope.wire.keys import new_key_file
+from parts import charts
+from parts.charts import Once, Spec
+from parts.options import Option, choose, rounds
 
 ROUNDS = 5
 STRETCHES = 10
@@ -73,7 +74,7 @@ class Contender(NamedTuple):
     run: Callable[[], float]
 
 
-def measured(once: Once) -> Callable[[], float]:
+def measured(once: Once, stretch_ns: int) -> Callable[[], float]:
     """Return what tells how many nanoseconds ``once`` takes."""
     count = 1
 
@@ -85,7 +86,7 @@ def measured(once: Once) -> Callable[[], float]:
 
     def run() -> float:
         nonlocal count
-        while stretch() < STRETCH_NS:
+        while stretch() < stretch_ns:
             count *= 2
         return min(stretch() for _ in range(STRETCHES)) / count
 
@@ -95,7 +96,7 @@ def measured(once: Once) -> Callable[[], float]:
 probes: list[Probe] = []
 
 
-def broadcasting(spec: Spec, folder: Path) -> Callable[[], float]:
+def broadcasting(spec: Spec, folder: Path, steps: int) -> Callable[[], float]:
     """Return what measures our chart while it is broadcast, until the embedded log has stored all."""
     chart, once = charts.ours(spec, instrumented=True)
     probe = broadcast(chart, url=f"sqlite:{folder}")
@@ -103,11 +104,11 @@ def broadcasting(spec: Spec, folder: Path) -> Callable[[], float]:
 
     def run() -> float:
         begin = process_time_ns()
-        for _ in range(BROADCAST_STEPS):
+        for _ in range(steps):
             once()
         if not probe.flush(30) or probe.stats.dropped:
             raise SystemExit(f"the measured broadcast lost steps: {probe.stats}")
-        return (process_time_ns() - begin) / BROADCAST_STEPS
+        return (process_time_ns() - begin) / steps
 
     return run
 
@@ -203,35 +204,40 @@ def flat_miros() -> Once:
     return charts.posted(chart.post_fifo, chart.next_rtc, miros.Event(signal=miros.signals.B))
 
 
-def rows(folder: Path) -> dict[str, list[Contender]]:
+def rows(folder: Path, stretch_ns: int, broadcast_steps: int) -> dict[str, list[Contender]]:
     """Set every contender up, by case; the first of a case is what the others are compared with."""
     table: dict[str, list[Contender]] = {}
     for number, (case, spec) in enumerate(CASES.items()):
         table[case] = [
-            Contender("farscope, recorded", measured(charts.ours(spec, instrumented=True)[1])),
-            Contender("farscope, not recorded", measured(charts.ours(spec, instrumented=False)[1])),
-            Contender("farscope, broadcast, pump included", broadcasting(spec, folder / str(number))),
-            *(Contender(name, measured(make(spec))) for name, make in PEERS.items()),
+            Contender("farscope, recorded", measured(charts.ours(spec, instrumented=True)[1], stretch_ns)),
+            Contender(
+                "farscope, not recorded", measured(charts.ours(spec, instrumented=False)[1], stretch_ns)
+            ),
+            Contender(
+                "farscope, broadcast, pump included",
+                broadcasting(spec, folder / str(number), broadcast_steps),
+            ),
+            *(Contender(name, measured(make(spec), stretch_ns)) for name, make in PEERS.items()),
         ]
     table["a transition of the miros example's chart"] += [
-        Contender("the floor", measured(floor())),
-        Contender("the floor of two handlers", measured(floor_of_two())),
+        Contender("the floor", measured(floor(), stretch_ns)),
+        Contender("the floor of two handlers", measured(floor_of_two(), stretch_ns)),
     ]
     table["the same, flat functions"] = [
-        Contender("farscope, recorded", measured(flat_ours())),
-        Contender("miros, recorded", measured(flat_miros())),
+        Contender("farscope, recorded", measured(flat_ours(), stretch_ns)),
+        Contender("miros, recorded", measured(flat_miros(), stretch_ns)),
     ]
     return table
 
 
-def lines(rounds: int) -> Iterator[str]:
+def lines(rounds: int, stretch_ns: int, broadcast_steps: int) -> Iterator[str]:
     """Measure all, and give the table of how each compares with our own engine, recording."""
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as folder:
         key = Path(folder, "key")
         os.environ["FARSCOPE_KEY_FILE"] = str(key)
-        farscope_key(key)
-        table = rows(Path(folder))
+        new_key_file(key)
+        table = rows(Path(folder), stretch_ns, broadcast_steps)
         times: dict[tuple[str, str], list[float]] = {}
         for _ in range(rounds):
             for case, contenders in table.items():
@@ -250,13 +256,19 @@ def lines(rounds: int) -> Iterator[str]:
             yield f"| {each.name} | {median / 1000:.2f} | {median / ours:.{digits}f} |"
 
 
-def main(arguments: list[str]) -> None:
+def main() -> None:
     """Print the table, and write it into the page on performance if asked to."""
-    rounds = int(next(filter(str.isdigit, arguments), ROUNDS))
-    table = "\n".join(lines(rounds))
+    chosen = choose(
+        __doc__,
+        rounds(ROUNDS),
+        Option("stretch_us", STRETCH_NS // 1000, 20, "microseconds of a stretch, of which a turn has ten"),
+        Option("broadcast_steps", BROADCAST_STEPS, 100, "steps of a turn while broadcasting"),
+        flags={"document": f"write this table and that of posting.py into docs/{PAGE.name}, too"},
+    )
+    table = "\n".join(lines(chosen.rounds, chosen.stretch_us * 1000, chosen.broadcast_steps))
     print(table)
-    if "--document" in arguments:
-        table += "\n\n" + "\n".join(posting.table(rounds))
+    if chosen.document:
+        table += "\n\n" + "\n".join(posting.table(chosen.rounds))
         cores = len(os.sched_getaffinity(0))
         machine = f"{platform.python_implementation()} {platform.python_version()}, {cores} shared cores"
         text = PAGE.read_text()
@@ -267,12 +279,5 @@ def main(arguments: list[str]) -> None:
         PAGE.write_text(f"{before}{BEGIN}\n{MADE.format(machine=machine)}\n\n{table}\n{END}{after}")
 
 
-def farscope_key(path: Path) -> None:
-    """Make a key of its own for the measured broadcast."""
-    from farscope.wire.keys import new_key_file  # noqa: PLC0415 - needed where something is broadcast only
-
-    new_key_file(path)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,9 +1,10 @@
 """What a step costs the chart while its broker is healthy, refuses, hangs, is slow, blocks, or is frozen.
 
-Run with ``make bench-faults`` or ``python bench/faults.py [rounds] [steps]``. The chart is paced at 1,000
-events a second and each step is timed by itself. The kinds take turns within every round, each with a probe
-of its own that was connected and had stored before the fault began (where there was anything to connect to),
-so that whatever else the machine does hits them alike. The faults that a network makes come from a proxy.
+Run with ``make bench-faults`` or ``python bench/faults.py``; ``--help`` lists its options. The chart is
+paced at 1,000 events a second and each step is timed by itself. The kinds take turns within every round,
+each with a probe of its own that was connected and had stored before the fault began (where there was
+anything to connect to), so that whatever else the machine does hits them alike. The faults that a network
+makes come from a proxy.
 """
 
 from __future__ import annotations
@@ -18,15 +19,16 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
-import _tests_on_path  # noqa: F401 - makes tests/support importable
-from farscope import Event, Factory, broadcast
+import parts.tests_on_path  # noqa: F401 - makes tests/support importable
+from farscope import Event, broadcast
 from farscope.wire.keys import new_key_file
+from parts.lamp import make_lamp, paced
+from parts.options import Option, choose, rounds
 from support.broker import Broker, available
 from support.tcp_proxy import TcpProxy
 
 ROUNDS = 10
 STEPS = 2_000
-PACE_S = 0.001
 SETTLE_S = 0.2
 """Between the begin of a fault and the first step that is timed."""
 SLOW_BYTES_PER_S = 10_000
@@ -84,31 +86,10 @@ KINDS: dict[str, Fault] = {
 }
 
 
-def make_chart() -> Factory:
-    chart = Factory("lamp", threaded=False)
-    off = chart.create(state="off").catch(signal="PRESS", handler=lambda c, _: c.trans(on)).to_method()
-    on = chart.create(state="on").catch(signal="PRESS", handler=lambda c, _: c.trans(off)).to_method()
-    chart.nest(off, parent=None).nest(on, parent=None)
-    chart.start_at(off)
-    return chart
-
-
-def paced(dispatch: Callable[[Event], object], steps: int) -> list[float]:
-    """Return the microseconds of each step, a thousand steps a second."""
-    press, clock, taken = Event("PRESS"), time.perf_counter, []
-    due = clock()
-    for _ in range(steps):
-        due += PACE_S
-        time.sleep(max(0.0, due - clock()))
-        began = clock()
-        dispatch(press)
-        taken.append((clock() - began) * 1e6)
-    return taken
-
-
 def measure(kind: str, broker: Broker, folder: Path, steps: int) -> list[float]:
     """Return the microseconds of each step under one fault."""
-    chart = make_chart()
+    chart = make_lamp()
+    chart.start_at("off")
     with TcpProxy("127.0.0.1", broker.port) as proxy:
         place = NOWHERE if kind == UNRESOLVABLE else f"127.0.0.1:{proxy.port}"
         url = re.sub(r"@127\.0\.0\.1:\d+", f"@{place}", broker.url())
@@ -149,8 +130,7 @@ def report(times: dict[str, list[float]]) -> None:
 
 def main() -> None:
     """Measure and print."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    steps = int(sys.argv[2]) if len(sys.argv) > 2 else STEPS
+    chosen = choose(__doc__, rounds(ROUNDS), Option("steps", STEPS, 50, "steps under each fault in a round"))
     if not available():
         print("skipped: no RabbitMQ can be started here; apt install rabbitmq-server")
         return
@@ -160,10 +140,10 @@ def main() -> None:
         folder = Path(name)
         new_key_file(folder / "key")
         with Broker(folder / "node") as broker:
-            for number in range(rounds):
+            for number in range(chosen.rounds):
                 for kind in KINDS:
-                    times[kind] += measure(kind, broker, folder, steps)
-                print(f"round {number + 1} of {rounds}", file=sys.stderr)
+                    times[kind] += measure(kind, broker, folder, chosen.steps)
+                print(f"round {number + 1} of {chosen.rounds}", file=sys.stderr)
     report(times)
 
 

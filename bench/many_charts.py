@@ -2,9 +2,9 @@
 
 Each row is a process of its own, that makes its charts, starts them, has each make some steps, and reads
 its resident memory from the kernel, less what the process had before its first chart. A chart is the
-the miros example's: three states, a hook, two transitions.
+miros example's: three states, a hook, two transitions.
 
-    python bench/many_charts.py [CHARTS]
+    python bench/many_charts.py --charts 1000
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from farscope.engine import AsyncChart, Chart, Event, Factory, Runner, State, return_status, signals
+from parts.options import Option, choose
+from parts.process import memory_mb
 
 CHARTS = 10_000
 THREADS = 4
@@ -49,7 +50,7 @@ class MirosExample(Chart):
         """Stay."""
 
 
-class LoopSeed(AsyncChart):
+class OnLoop(AsyncChart):
     """The miros example's chart, on an event loop."""
 
     with State(initial=True) as outer:
@@ -112,7 +113,7 @@ def feed(charts: list[Any], steps: int) -> None:
 
 def in_threads(make: Callable[[Runner], Any], count: int, steps: int) -> dict[str, float]:
     runner = Runner(threads=THREADS)
-    bare = rss_mb()
+    bare = memory_mb()
     begin = time.perf_counter()
     charts = [make(runner) for _ in range(count)]
     made = time.perf_counter()
@@ -129,9 +130,9 @@ def in_threads(make: Callable[[Runner], Any], count: int, steps: int) -> dict[st
 
 def on_a_loop(count: int, steps: int) -> dict[str, float]:
     async def main() -> dict[str, float]:
-        bare = rss_mb()
+        bare = memory_mb()
         begin = time.perf_counter()
-        charts = [LoopSeed() for _ in range(count)]
+        charts = [OnLoop() for _ in range(count)]
         for chart in charts:
             chart.start_at()
         for chart in charts:
@@ -172,16 +173,11 @@ def sized(bare_mb: float, made_s: float, fed_s: float) -> dict[str, float]:
     gc.collect()
     return {
         "bare": bare_mb,
-        "rss": rss_mb(),
+        "rss": memory_mb(),
         "threads": threading.active_count(),
         "made_s": made_s,
         "fed_s": fed_s,
     }
-
-
-def rss_mb() -> float:
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) / 1024
 
 
 def main(count: int) -> None:
@@ -189,7 +185,7 @@ def main(count: int) -> None:
     print(f"{count} charts of three states; {STEPS} steps each unless said otherwise")
     print(f"{'':40}{'charts':>8}{'RSS':>10}{'a chart':>10}{'threads':>9}{'made in':>9}{'steps in':>9}")
     for name in ROWS:
-        command = [sys.executable, __file__, str(count), name]
+        command = [sys.executable, __file__, "--row", name, str(count)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             print(f"{name:40}  failed: {done.stderr.strip().splitlines()[-1]}")
@@ -204,7 +200,7 @@ def main(count: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 2:
-        print(json.dumps(ROWS[sys.argv[2]](int(sys.argv[1]))))
+    if sys.argv[1:2] == ["--row"]:
+        print(json.dumps(ROWS[sys.argv[2]](int(sys.argv[3]))))
     else:
-        main(int(sys.argv[1]) if len(sys.argv) > 1 else CHARTS)
+        main(choose(__doc__, Option("charts", CHARTS, 20, "charts of a process")).charts)

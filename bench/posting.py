@@ -5,13 +5,12 @@ contenders take turns, so that a machine that is now slow, now fast, is so for a
 latency runs from just before the post to the handler, in a chart that sleeps; the throughput from the
 first post of a burst to the last handler.
 
-    python bench/posting.py [ROUNDS]
+    python bench/posting.py --rounds 3
 """
 
 from __future__ import annotations
 
 import statistics
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from time import perf_counter_ns
 from typing import Any, NamedTuple
 
 from farscope.engine import Event, Factory, Runner, return_status
+from parts.options import Option, choose, rounds
 
 ROUNDS = 5
 BURST = 20_000
@@ -93,10 +93,10 @@ CONTENDERS = (
 )
 
 
-def throughput(contender: Contender) -> float:
+def throughput(contender: Contender, burst: int) -> float:
     """Return nanoseconds a post, from the first of a burst to the last one's handler."""
     done = threading.Event()
-    left = BURST
+    left = burst
 
     def receive() -> None:
         nonlocal left
@@ -106,14 +106,14 @@ def throughput(contender: Contender) -> float:
 
     with contender.open(receive) as post:
         begin = perf_counter_ns()
-        for _ in range(BURST):
+        for _ in range(burst):
             post()
         if not done.wait(TIMEOUT_S):
-            raise SystemExit(f"{contender.name}: {left} of {BURST} posts did not arrive")
-        return (perf_counter_ns() - begin) / BURST
+            raise SystemExit(f"{contender.name}: {left} of {burst} posts did not arrive")
+        return (perf_counter_ns() - begin) / burst
 
 
-def latencies(contender: Contender) -> list[int]:
+def latencies(contender: Contender, wakes: int) -> list[int]:
     """Return nanoseconds from each post to its handler, in a thread that slept."""
     taken: list[int] = []
     arrived = threading.Event()
@@ -124,7 +124,7 @@ def latencies(contender: Contender) -> list[int]:
         arrived.set()
 
     with contender.open(receive) as post:
-        for _ in range(WAKES):
+        for _ in range(wakes):
             time.sleep(LULL_S)
             arrived.clear()
             begin = perf_counter_ns()
@@ -134,26 +134,32 @@ def latencies(contender: Contender) -> list[int]:
     return taken
 
 
-def table(rounds: int) -> Iterator[str]:
+def table(rounds: int, burst: int = BURST, wakes: int = WAKES) -> Iterator[str]:
     """Measure, and give the lines of the table."""
-    bursts: dict[str, list[float]] = {each.name: [] for each in CONTENDERS}
-    wakes: dict[str, list[int]] = {each.name: [] for each in CONTENDERS}
+    posting: dict[str, list[float]] = {each.name: [] for each in CONTENDERS}
+    waking: dict[str, list[int]] = {each.name: [] for each in CONTENDERS}
     for _ in range(rounds):
         for each in CONTENDERS:
-            bursts[each.name].append(throughput(each))
-            wakes[each.name] += latencies(each)
-    floor = statistics.median(bursts[CONTENDERS[0].name])
+            posting[each.name].append(throughput(each, burst))
+            waking[each.name] += latencies(each, wakes)
+    floor = statistics.median(posting[CONTENDERS[0].name])
     yield "| posting from another thread | posts a second | times the floor | wake-up p50, µs | p99, µs |"
     yield "|---|---:|---:|---:|---:|"
     for each in CONTENDERS:
-        burst = statistics.median(bursts[each.name])
-        cuts = statistics.quantiles(wakes[each.name], n=100)
+        post_ns = statistics.median(posting[each.name])
+        cuts = statistics.quantiles(waking[each.name], n=100)
         yield (
-            f"| {each.name} | {1e9 / burst:,.0f} | {burst / floor:.2f} "
+            f"| {each.name} | {1e9 / post_ns:,.0f} | {post_ns / floor:.2f} "
             f"| {cuts[49] / 1000:.0f} | {cuts[98] / 1000:.0f} |"
         )
 
 
 if __name__ == "__main__":
-    for line in table(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS):
+    chosen = choose(
+        __doc__,
+        rounds(ROUNDS),
+        Option("burst", BURST, 100, "posts of a burst, at most the usual number"),
+        Option("wakes", WAKES, 20, "single posts of a round"),
+    )
+    for line in table(chosen.rounds, chosen.burst, chosen.wakes):
         print(line)

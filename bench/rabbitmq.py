@@ -1,12 +1,12 @@
 """From chart to scope through RabbitMQ: ours against the miros design, on the same broker, in turns.
 
-Run with ``python bench/rabbitmq.py [rounds]``. Producer and consumer are processes of their own. The miros
-design is written after its document, with pika: for each line one Fernet token and one ``basic_publish``,
-spy and trace in a fanout exchange each, a token opened for each line received. "Prepared" means that what a
-chart makes lies ready, lines for the miros design and steps for ours, so that the transport is compared and
-not the engines; the lines are those of the steps. Ours waits for confirms; the miros one does not,
-so a row shows it with confirms, too. A rate is lines by the time from the first one offered to the last one
-had.
+Run with ``python bench/rabbitmq.py``; ``--help`` lists its options. Producer and consumer are processes of
+their own. The miros design is written after its document, with pika: for each line one Fernet token and one
+``basic_publish``, spy and trace in a fanout exchange each, a token opened for each line received.
+"Prepared" means that what a chart makes lies ready, lines for the miros design and steps for ours, so that
+the transport is compared and not the engines; the lines are those of the steps. Ours waits for confirms;
+the miros one does not, so a row shows it with confirms, too. A rate is lines by the time from the first one
+offered to the last one had.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import _tests_on_path  # noqa: F401 - makes tests/support importable
+import parts.tests_on_path  # noqa: F401 - makes tests/support importable
 from farscope.wire.keys import new_key_file
+from parts.options import Option, choose, rounds
 from support.broker import Broker, available
 from support.tcp_proxy import TcpProxy
 
@@ -31,7 +32,7 @@ if importlib.util.find_spec("pika") is None:
     print("skipped: needs pika; pip install pika")
     sys.exit()
 
-from _rabbitmq_sides import (
+from parts.rabbitmq_sides import (
     PATIENCE_S,
     Job,
     Road,
@@ -86,9 +87,10 @@ def run(pair: Pair, producers: Job, consumers: Job) -> tuple[float, list[float]]
 class Bench:
     """The measurements, on one broker."""
 
-    def __init__(self, broker: Broker, key: Path) -> None:
+    def __init__(self, broker: Broker, key: Path, share: float) -> None:
         self._broker = broker
         self._key = key
+        self._share = share
         self._lines = len(lines_of_a_step())
 
     def road(self, port: int | None = None) -> Road:
@@ -98,6 +100,7 @@ class Bench:
 
     def rate(self, pair: Pair, count: int, variant: str = "prepared") -> float:
         """Return lines a second."""
+        count = int(count * self._share)
         job = Job(self.road(), count, variant=variant)
         producer = job._replace(variant="prepared") if variant == "rendered" else job
         seconds, _ = run(pair, producer, job)
@@ -105,6 +108,7 @@ class Bench:
 
     def bytes_a_line(self, pair: Pair, count: int, *, paced: bool) -> float:
         """Return bytes between producer and broker, both directions and all of AMQP, for each line."""
+        count = int(count * self._share)
         with TcpProxy("127.0.0.1", self._broker.port, record=True) as proxy:
             job = Job(self.road(proxy.port), count, paced, "" if paced else "prepared")
             run(pair, job, job._replace(road=self.road()))
@@ -112,7 +116,8 @@ class Bench:
 
     def delays(self, pair: Pair) -> list[float]:
         """Return milliseconds from each step to its scope, a thousand steps a second."""
-        job = Job(self.road(), PACED_STEPS * (1 if pair is OURS else self._lines), paced=True)
+        steps = int(PACED_STEPS * self._share)
+        job = Job(self.road(), steps * (1 if pair is OURS else self._lines), paced=True)
         return run(pair, job, job)[1]
 
     def report(self, rounds: int) -> None:
@@ -153,15 +158,19 @@ class Bench:
 
 def main() -> None:
     """Start a broker, measure, print."""
+    chosen = choose(
+        __doc__,
+        rounds(ROUNDS),
+        Option("percent", 100, 1, "share of the usual numbers of steps and lines, in percent"),
+    )
     if not available():
         print("skipped: no RabbitMQ can be started here; apt install rabbitmq-server")
         return
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     with tempfile.TemporaryDirectory() as name:
         new_key_file(Path(name) / "key")
         with Broker(Path(name) / "node") as broker:
-            Bench(broker, Path(name) / "key").report(rounds)
+            Bench(broker, Path(name) / "key", chosen.percent / 100).report(chosen.rounds)
 
 
 if __name__ == "__main__":

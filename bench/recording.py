@@ -1,8 +1,8 @@
 """What it takes to open a recording of five million steps, and to go to any place in it.
 
-Run with ``python bench/recording.py [steps]``. The recording is made in a temporary folder, of 50 charts of
-one probe at 10,000 steps a second. Each line of the table is measured in a process of its own, whose greatest
-memory stands beside it; "to the first step" includes opening.
+Run with ``python bench/recording.py``; ``--help`` lists its options. The recording is made in a temporary
+folder, of 50 charts of one probe at 10,000 steps a second. Each line of the table is measured in a process
+of its own, whose greatest memory stands beside it; "to the first step" includes opening.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import os
 import random
 import resource
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,6 +33,7 @@ from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
 from farscope.wire.keys import Keyring, new_key_file
 from farscope.wire.seal import Sealer
+from parts.options import Option, choose
 
 STEPS = 5_000_000
 CHARTS = 50
@@ -65,15 +65,15 @@ def shapes() -> list[Shape]:
     ]
 
 
-def make(path: Path, keyring: Keyring, steps: int) -> None:
+def make(path: Path, keyring: Keyring, steps: int, steps_a_batch: int = STEPS_A_BATCH) -> None:
     """Record as a probe of 50 charts would have been."""
     charts = [ChartId(f"oven {n}", "kitchen", 42, n + 1, PROBE.hex()) for n in range(CHARTS)]
     kinds, sealer = shapes(), Sealer(keyring, PROBE)
     chance = random.Random(5)  # noqa: S311 - no secret, and the same run each time
     gap_ns = NANOSECONDS // STEPS_A_SECOND
     with RecordingWriter(path) as writer:
-        for batch_number, first in enumerate(range(0, steps, STEPS_A_BATCH)):
-            numbers = list(range(first, min(steps, first + STEPS_A_BATCH)))
+        for batch_number, first in enumerate(range(0, steps, steps_a_batch)):
+            numbers = list(range(first, min(steps, first + steps_a_batch)))
             made: list[RawStep] = [
                 (
                     charts[n % CHARTS],
@@ -172,7 +172,7 @@ def in_a_process(work: Callable[[], str]) -> tuple[float, float, str]:
 
 def main() -> None:
     """Measure and print."""
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
+    steps = choose(__doc__, Option("steps", STEPS, 40_000, "steps of the recording")).steps
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         keyring = new_key_file(folder / "key")

@@ -1,18 +1,18 @@
 """What a step costs however its chart is spelled and driven, measured in turns as in ``engine.py``.
 
-python bench/spellings.py [ROUNDS]
+python bench/spellings.py --rounds 3
 """
 
 from __future__ import annotations
 
 import asyncio
 import statistics
-import sys
 from collections.abc import Callable
 from time import perf_counter_ns
 from typing import Any
 
 from farscope.engine import AsyncChart, Chart, Event, Factory, State, return_status, signals
+from parts.options import Option, choose, rounds
 
 ROUNDS = 5
 STEPS = 20_000
@@ -116,35 +116,35 @@ def declared(kind: type[Chart], state: State) -> Chart:
     return chart
 
 
-def driven(chart: Factory, event: Event) -> Callable[[], float]:
+def driven(chart: Factory, event: Event) -> Callable[[int], float]:
     """Return what makes a round of steps here, and tells nanoseconds a step."""
     post, run = chart.post_fifo, chart.next_rtc
 
-    def round_() -> float:
+    def round_(steps: int) -> float:
         begin = perf_counter_ns()
-        for _ in range(STEPS):
+        for _ in range(steps):
             post(event)
             run()
-        return (perf_counter_ns() - begin) / STEPS
+        return (perf_counter_ns() - begin) / steps
 
     return round_
 
 
-def looped(kind: type[AsyncChart], event: Event) -> Callable[[], float]:
+def looped(kind: type[AsyncChart], event: Event) -> Callable[[int], float]:
     """Return what makes a round of steps on a loop; of the posts, some wait for room."""
 
-    async def main() -> float:
+    async def main(steps: int) -> float:
         async with kind("loop") as chart:
             begin = perf_counter_ns()
-            for _ in range(STEPS):
+            for _ in range(steps):
                 await chart.post(event)
             await chart.settled()
-            return (perf_counter_ns() - begin) / STEPS
+            return (perf_counter_ns() - begin) / steps
 
-    return lambda: asyncio.run(main())
+    return lambda steps: asyncio.run(main(steps))
 
 
-ROWS: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
+ROWS: dict[str, tuple[Callable[[int], float], Callable[[int], float]]] = {
     "built by parts": (driven(by_parts(), B), driven(by_parts(), HOOK)),
     "declared, an arrow": (
         driven(declared(MirosExample, MirosExample.outer), B),
@@ -159,14 +159,14 @@ ROWS: dict[str, tuple[Callable[[], float], Callable[[], float]]] = {
 }
 
 
-def main(rounds: int) -> None:
+def main(rounds: int, steps: int) -> None:
     """Let all take turns, and print the medians."""
     times: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in ROWS}
     for _ in range(rounds):
         for name, runs in ROWS.items():
             for taken, run in zip(times[name], runs, strict=True):
-                taken.append(run())
-    print(f"A step of the miros example's chart, recorded; median of {rounds} rounds of {STEPS} steps")
+                taken.append(run(steps))
+    print(f"A step of the miros example's chart, recorded; median of {rounds} rounds of {steps} steps")
     print(f"{'':40}{'transition':>12}{'':>8}{'hook':>12}")
     first = [statistics.median(taken) for taken in times["built by parts"]]
     for name, taken in times.items():
@@ -178,4 +178,5 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS)
+    chosen = choose(__doc__, rounds(ROUNDS), Option("steps", STEPS, 200, "steps of a contender in a round"))
+    main(chosen.rounds, chosen.steps)

@@ -1,7 +1,7 @@
 """How the page keeps up: 500 charts, 50,000 steps/s, a real browser looking on.
 
-Run with ``python bench/web.py [seconds] [charts] [steps a second]``, or ``make bench-web``. One process makes
-the steps, one serves the page, headless Chromium shows it; all share the machine, as they would on a laptop.
+Run with ``make bench-web`` or ``python bench/web.py``; ``--help`` lists its options. One process makes the
+steps, one serves the page, headless Chromium shows it; all share the machine, as they would on a laptop.
 Frame times are the page's own, between two pictures, while it draws everything that comes.
 """
 
@@ -13,8 +13,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
 from typing import Any
+
+from parts.options import Option, choose
+from parts.process import memory_mb, processor_s
 
 SECONDS, CHARTS, RATE = 60.0, 500, 50_000
 BROWSER = "/usr/bin/chromium"
@@ -39,14 +41,10 @@ FRAME_TIMES = """() => {
 
 def produce(url: str, charts: int, rate: int) -> None:
     """Make steps at a steady rate until standard input ends; then print how many."""
-    from farscope import Event, Factory, broadcast  # noqa: PLC0415 - only the producing process needs it
+    from farscope import Event, broadcast  # noqa: PLC0415 - only the producing process needs it
+    from parts.lamp import make_lamp  # noqa: PLC0415 - same
 
-    lamps = []
-    for number in range(charts):
-        lamp = Factory(f"lamp {number:03d}", threaded=False)
-        off = lamp.create("off").catch("PRESS", lambda chart, _: chart.trans("on")).to_method()
-        on = lamp.create("on").catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
-        lamps.append(lamp.nest(off, parent=None).nest(on, parent=None))
+    lamps = [make_lamp(f"lamp {number:03d}") for number in range(charts)]
     press, made = Event("PRESS"), 0
     with broadcast(*lamps, url=url) as probe:
         for lamp in lamps:
@@ -61,18 +59,6 @@ def produce(url: str, charts: int, rate: int) -> None:
             time.sleep(ROUND_S)
         seconds = time.monotonic() - began
     print(f"{made} {seconds} {sum(probe.stats.dropped.values())}", flush=True)
-
-
-def memory_mb(pid: int) -> float:
-    """Return what a process holds in memory."""
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def processor_s(pid: int) -> float:
-    """Return the processor time a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def look(address: str, server: int, seconds: float) -> tuple[list[tuple[str, ...]], dict[str, Any]]:
@@ -120,9 +106,13 @@ def look(address: str, server: int, seconds: float) -> tuple[list[tuple[str, ...
 
 def main() -> None:
     """Measure and print."""
-    seconds = float(sys.argv[1]) if len(sys.argv) > 1 else SECONDS
-    charts = int(sys.argv[2]) if len(sys.argv) > 2 else CHARTS
-    rate = int(sys.argv[3]) if len(sys.argv) > 3 else RATE
+    chosen = choose(
+        __doc__,
+        Option("seconds", SECONDS, 3.0, "seconds to look at the page"),
+        Option("charts", CHARTS, 10, "charts that make steps"),
+        Option("rate", RATE, 1_000, "steps a second of all of them together"),
+    )
+    seconds, charts, rate = chosen.seconds, chosen.charts, chosen.rate
     with tempfile.TemporaryDirectory() as folder:
         surroundings = {**os.environ, "HOME": folder, "XDG_STATE_HOME": folder, "XDG_CONFIG_HOME": folder}
         url = f"sqlite:{folder}/log?max_bytes=200MB"

@@ -1,6 +1,6 @@
 """What it takes to open a recording of five million steps on the page, and to drag through it at once.
 
-Run with ``python bench/web_recording.py [steps] [steps a batch]``. The recording is that of
+Run with ``python bench/web_recording.py``; ``--help`` lists its options. The recording is that of
 ``bench/recording.py``. One process serves the page; the other asks as the page does: the last moment, then
 moments all over it while it is still being read, and again when it was read through.
 """
@@ -21,6 +21,8 @@ from typing import Any
 
 import recording as made
 from farscope.wire.keys import new_key_file
+from parts.options import Option, choose
+from parts.process import peak_mb, processor_s
 
 STEPS = made.STEPS
 PLACES = 60
@@ -56,16 +58,6 @@ class Page:
         return times
 
 
-def peak_mb(pid: int) -> float:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1e3  # type: ignore[index]  # Linux has it
-
-
-def processor_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
 def places(span: list[int], count: int) -> list[int]:
     """Return moments all over a recording, each far from the one before."""
     first, last = span
@@ -79,12 +71,16 @@ def drags(name: str, times: list[float]) -> str:
 
 def main() -> None:
     """Measure and print."""
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else STEPS
-    made.STEPS_A_BATCH = int(sys.argv[2]) if len(sys.argv) > 2 else made.STEPS_A_BATCH
+    chosen = choose(
+        __doc__,
+        Option("steps", STEPS, 40_000, "steps of the recording"),
+        Option("batch", made.STEPS_A_BATCH, made.STEPS_A_BATCH, "steps of each of its batches"),
+    )
+    steps = chosen.steps
     with tempfile.TemporaryDirectory() as name:
         path, key = Path(name) / "run.farscope", Path(name) / "key"
         keyring = new_key_file(key)
-        made.in_a_process(lambda: str(made.make(path, keyring, steps)))
+        made.in_a_process(lambda: str(made.make(path, keyring, steps, chosen.batch)))
         command = [sys.executable, "-m", "farscope", "web", str(path), "--port", "0", "--key", str(key)]
         surroundings = {**os.environ, "HOME": name, "XDG_STATE_HOME": name, "XDG_CONFIG_HOME": name}
         began_s = time.perf_counter()
