@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from datetime import datetime
 from math import inf
 
 import click
@@ -8,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.cli.playback_speed import SPEED, Pace, place_ns
-from farscope.errors import UsageError
+from farscope.cli.playback_speed import SPEED, Pace
 from farscope.records.step import NANOSECONDS
 
 
@@ -54,49 +52,3 @@ def test_a_speed_is_a_factor(text, factor):
 def test_what_is_no_speed_is_refused_with_what_one_looks_like(text):
     with pytest.raises(click.BadParameter, match=r"2x, 0\.5x or max"):
         SPEED.convert(text, None, None)
-
-
-def local_ns(*moment: int) -> int:
-    return int(datetime(*moment).timestamp()) * NANOSECONDS  # noqa: DTZ001 - local time is what is tested
-
-
-BEGIN_NS = local_ns(2026, 1, 10, 23, 50, 0) + 7
-
-
-@pytest.mark.parametrize(
-    ("text", "place"),
-    [
-        ("30s", BEGIN_NS + 30 * NANOSECONDS),
-        ("1h30m", BEGIN_NS + 5_400 * NANOSECONDS),
-        ("0", BEGIN_NS),
-        ("23:50", local_ns(2026, 1, 10, 23, 50, 0)),
-        ("23:55:30.5", local_ns(2026, 1, 10, 23, 55, 30) + NANOSECONDS // 2),
-        ("00:10", local_ns(2026, 1, 11, 0, 10, 0)),
-        ("2026-01-10 23:59", local_ns(2026, 1, 10, 23, 59, 0)),
-        ("2025-12-31T08:00:00", local_ns(2025, 12, 31, 8, 0, 0)),
-    ],
-)
-def test_a_place_is_a_span_from_the_beginning_or_a_moment_on_its_first_day(text, place):
-    assert place_ns(text, BEGIN_NS) == place
-
-
-def test_who_begins_at_a_round_time_shortly_before_the_beginning_means_that_day():
-    begin_ns = int(datetime.fromisoformat("2026-01-05 22:00:03").timestamp()) * NANOSECONDS
-    end_ns = begin_ns + 3600 * NANOSECONDS
-    assert place_ns("21:00", begin_ns, end_ns=end_ns) < begin_ns
-    assert place_ns("23:30", begin_ns, end_ns=end_ns) > end_ns
-    assert place_ns("22:00:02", begin_ns) == begin_ns - NANOSECONDS
-
-
-def test_a_second_place_lies_behind_the_first():
-    begin_ns = int(datetime.fromisoformat("2026-01-05 22:00:03").timestamp()) * NANOSECONDS
-    first_ns = begin_ns - 3600 * NANOSECONDS
-    assert place_ns("22:00", begin_ns, behind_ns=first_ns) == begin_ns - 3 * NANOSECONDS
-
-
-@pytest.mark.parametrize(
-    "text", ["soon", "25:00", "2026-13-01 00:00", "1:2:3:4", "", "9999999-01-01 10:00:00"]
-)
-def test_what_is_no_place_is_refused(text):
-    with pytest.raises(UsageError):
-        place_ns(text, BEGIN_NS)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from farscope.cli.playback_speed import Pace, beside
+from farscope.cli.playback_speed import Pace
 from farscope.cli.progress import Progress
 from farscope.cli.replay import _due, _play, _span, _store
-from farscope.cli.timespec import MICROSECOND
+from farscope.cli.timespec import MICROSECOND, Recorded
 from farscope.errors import LogRefused
 from farscope.logs.base import Entry
 from farscope.records.step import NANOSECONDS, local_time
@@ -123,7 +123,7 @@ def test_a_log_that_refuses_after_it_has_taken_something_is_waited_for(monkeypat
         (("none.farscope",), (4, "No such file")),
         (("{recording}", "{log}", "--spy"), (2, "for showing them here")),
         (("{recording}", "--speed", "fast"), (2, "invalid speed")),
-        (("{recording}", "--from", "5s", "--to", "1s"), (2, "--from is not before --to")),
+        (("{recording}", "--from", "5s", "--to", "1s"), (2, "--from is later than --to")),
         (("{recording}", "--from", "soon"), (2, "invalid span of time")),
     ],
 )
@@ -274,6 +274,7 @@ def test_a_part_ends_with_the_line_that_shows_its_last_moment_as_in_a_sequence(t
 def test_an_end_alone_may_lie_before_the_recording(to_text, to):
     begin_ns = int(datetime(2026, 1, 10, 12).timestamp()) * NANOSECONDS  # noqa: DTZ001 - local
     end_ns = begin_ns + 600 * NANOSECONDS
-    span = _span((begin_ns, end_ns), None, to_text)
+    recorded = Recorded(begin_ns, end_ns)
+    span = _span(recorded, None, to_text)
     assert (span.from_ns, span.to_ns) == (0, int(to.timestamp()) * NANOSECONDS + MICROSECOND)
-    assert bool(beside(span.from_ns, span.to_ns, begin_ns, end_ns)) == (to.hour == 11)
+    assert bool(recorded.note_if_outside(span.from_ns, span.to_ns)) == (to.hour == 11)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from farscope.cli.step_printer import Seen, lines_for
+from farscope.cli.step_printer import Seen, StepFormatter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
@@ -21,7 +21,7 @@ def seen(duration_ns: int, kind: StepKind = StepKind.TRANSITION, *, ran_ahead: b
 
 
 def texts(one: Seen, *, spy: bool = False) -> list[str]:
-    lines = "".join(lines_for(Selection(), spy=spy, as_json=False)(one)).splitlines()
+    lines = "".join(StepFormatter(Selection(), spy=spy).pieces(one)).splitlines()
     return [line.partition("] ")[2] for line in lines]
 
 
@@ -49,6 +49,6 @@ def test_with_spy_one_line_of_a_step_tells_how_long_it_took():
 @pytest.mark.parametrize("ran_ahead", [False, True])
 def test_json_has_begin_end_and_whether_the_cause_was_running(ran_ahead):
     one = seen(310 * MILLISECOND, ran_ahead=ran_ahead)
-    told = json.loads("".join(lines_for(Selection(), spy=False, as_json=True)(one)))
+    told = json.loads("".join(StepFormatter(Selection(), spy=False, as_json=True).pieces(one)))
     assert told["ended_ns"] - told["time_ns"] == told["duration_ns"] == 310 * MILLISECOND
     assert told["cause_running"] is ran_ahead

@@ -13,9 +13,9 @@ from typing import Final
 
 import click
 
-from farscope.cli.duration import DURATION
 from farscope.cli.options import key_option
 from farscope.cli.style import painted, say
+from farscope.cli.timespec import DURATION
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
 from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import click
 
@@ -25,13 +26,35 @@ from farscope.views.statechart.mermaid import mermaid_statecharts
 from farscope.views.statechart.model import statecharts
 from farscope.views.statechart.plantuml import plantuml_statecharts
 
-FORMATS: dict[str, Callable[[StepSource], Iterable[str]]] = {
-    "perfetto": lambda source: perfetto_trace(source.steps, source.structures, source.clock),
-    "otlp": lambda source: otlp_lines(source.by_one_clock()),
-    "jsonl": lambda source: json_lines(source.steps, source.clock, source.ran_ahead),
-    "csv": lambda source: csv_rows(source.steps, source.clock),
-    "mermaid": lambda source: mermaid_statecharts(statecharts(source.steps, source.structures)),
-    "plantuml": lambda source: plantuml_statecharts(statecharts(source.steps, source.structures)),
+
+class Format(NamedTuple):
+    """An export format."""
+
+    summary: str
+    """What it is, for the help."""
+    pieces: Callable[[StepSource], Iterable[str]]
+    """Yields the pieces of the file."""
+
+
+FORMATS: Final = {
+    "perfetto": Format(
+        "for the Perfetto UI",
+        lambda source: perfetto_trace(source.steps, source.structures, source.clock),
+    ),
+    "otlp": Format("OpenTelemetry spans", lambda source: otlp_lines(source.by_one_clock())),
+    "jsonl": Format(
+        "a JSON object per step",
+        lambda source: json_lines(source.steps, source.clock, source.ran_ahead),
+    ),
+    "csv": Format("a row per step", lambda source: csv_rows(source.steps, source.clock)),
+    "mermaid": Format(
+        "state diagrams for Mermaid",
+        lambda source: mermaid_statecharts(statecharts(source.steps, source.structures)),
+    ),
+    "plantuml": Format(
+        "state diagrams for PlantUML",
+        lambda source: plantuml_statecharts(statecharts(source.steps, source.structures)),
+    ),
 }
 
 
@@ -42,8 +65,7 @@ FORMATS: dict[str, Callable[[StepSource], Iterable[str]]] = {
     "form",
     type=click.Choice(list(FORMATS)),
     required=True,
-    help="perfetto for the Perfetto UI, otlp for OpenTelemetry spans, jsonl and csv with one step per line, "
-    "mermaid and plantuml for state diagrams.",
+    help=f"{'; '.join(f'{name}: {each.summary}' for name, each in FORMATS.items())}.",
 )
 @selection_options
 @out_option
@@ -84,7 +106,7 @@ def export(
     matching = Matching(selection)
     # The source inside: what it says at its end, such as a wrong key, keeps an empty file from appearing.
     with open_output(out) as file, open_source(where, since, key) as source:
-        for piece in FORMATS[form](source.only(matching)):
+        for piece in FORMATS[form].pieces(source.only(matching)):
             file.write(piece)
         matching.know(source.structures)
     if selection != EVERYTHING:

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import closing
+from functools import partial
 
 import click
 
@@ -71,7 +72,7 @@ def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
             unsound += not file.is_sound(number)
             if entry is not None:
                 survey.take(*entry)
-            progress.update(lambda done=number: f"{done:,} of {len(file.frames):,} batches")  # type: ignore[misc]  # mypy sees no default
+            progress.update(partial("{:,} of {:,} batches".format, number, len(file.frames)))
         return Container(file.size, VERSION, file.indexed, file.torn, file.frames.damaged, unsound)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias
 
 import click
 
-from farscope.cli.duration import DURATION
+from farscope.cli.timespec import DURATION
 
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 

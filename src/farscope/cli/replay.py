@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +15,12 @@ import click
 
 from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, unless_reader_gone
 from farscope.cli.options import key_option, spy_option
-from farscope.cli.playback_speed import SPEED, Pace, beside, place_ns
+from farscope.cli.playback_speed import SPEED, Pace
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, report_unmatched, selection_options
-from farscope.cli.step_printer import Lines, Seen, Show, lines_for, shower, unseen_steps
+from farscope.cli.step_printer import Show, StepFormatter, StepPrinter, unseen_steps
 from farscope.cli.style import report, report_now
-from farscope.cli.timespec import MICROSECOND
+from farscope.cli.timespec import Recorded
 from farscope.errors import LogError, LogUnavailable, UsageError
 from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording.log import FOREVER_NS, RecordingLog
@@ -38,10 +39,10 @@ from farscope.views.text import escape, stats_line, unknown_parts
 from farscope.views.timestamps import by_one_clock
 
 EARLY_NS: Final = 5 * NANOSECONDS
-"""Span read before ``--from``: the clocks of steps may be ahead of the log's clock by this much."""
+"""TimeSpan read before ``--from``: the clocks of steps may be ahead of the log's clock by this much."""
 
 LATE_NS: Final = 60 * NANOSECONDS
-"""Span read after ``--to``: steps stored later than this after they happened are not found."""
+"""TimeSpan read after ``--to``: steps stored later than this after they happened are not found."""
 
 _PARTLY: Final = (
     "only part of the recording is in the log: whoever reads that log from its start counts the steps before "
@@ -55,7 +56,7 @@ RETRY_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """What to replay: what ended from ``from_ns`` on and before ``to_ns``, in nanoseconds since the epoch."""
 
     from_ns: int
@@ -116,33 +117,30 @@ def replay(
             "--spy, --key and the options that choose steps are for showing them here",
             "leave them out, or leave the URL out",
         )
-    recorded = recording.span_ns()
+    recorded = Recorded(*recording.span_ns())
     span = _span(recorded, from_text, to_text)
-    if told := beside(span.from_ns, span.to_ns, *recorded):
-        report(told)
+    if note := recorded.note_if_outside(span.from_ns, span.to_ns):
+        report(note)
     if url is None:
         _show(recording, span, speed, key=key, spy=spy, selection=selection)
     else:
-        _append(recording, span, speed, url, partly=span.from_ns > recorded[0] or span.to_ns <= recorded[1])
+        _append(
+            recording,
+            span,
+            speed,
+            url,
+            partly=span.from_ns > recorded.begin_ns or span.to_ns <= recorded.end_ns,
+        )
 
 
-def _span(recorded: tuple[int, int], from_text: str | None, to_text: str | None) -> Span:
-    begin_ns, end_ns = recorded
-    from_ns = 0 if from_text is None else place_ns(from_text, begin_ns, end_ns=end_ns)
-    to_ns = FOREVER_NS
-    if to_text is not None:
-        # A line shows microseconds: what it shows as that moment belongs to the part, as in a sequence.
-        # A time of day without a beginning may lie shortly before the recording.
-        near_ns = end_ns if from_text is None and ":" in to_text else None
-        to_ns = place_ns(to_text, begin_ns, behind_ns=from_ns or None, end_ns=near_ns) + MICROSECOND
-    if from_ns >= to_ns:
-        raise UsageError("--from is not before --to", "swap them")
-    return Span(from_ns, to_ns)
+def _span(recorded: Recorded, from_text: str | None, to_text: str | None) -> TimeSpan:
+    from_ns, last_ns = recorded.window_ns(from_text, to_text)
+    return TimeSpan(from_ns or 0, FOREVER_NS if last_ns is None else last_ns + 1)
 
 
 def _show(
     recording: RecordingLog,
-    span: Span,
+    span: TimeSpan,
     speed: float,
     *,
     key: Path | None,
@@ -154,36 +152,23 @@ def _show(
     with Scope(part, key=key) as scope, scope.taking(), ending() as over:
         report(f"replaying {escape(recording.url)}; Ctrl-C ends")
         matching = Matching(selection)
-        lines = Shown(lines_for(selection, spy=spy, as_json=False))
-        part_shown = Part(scope, span, matching)
+        printer = StepPrinter(scope, matching, StepFormatter(selection, spy=spy))
         try:
-            _play(part_shown.items(), Pace(speed), shower(scope, matching, lines), unless_reader_gone(over))
+            items = Part(scope, span, matching).items()
+            _play(items, Pace(speed), printer.show, unless_reader_gone(over))
             matching.know(view.id for view in scope.charts)
             _know_all(recording, key, matching, over)
         finally:
             report_unmatched(matching, unseen_steps(selection, spy=spy))
-            report(lines.account(scope.stats))
+            report(_account(printer.shown, scope.stats))
         check_opened(scope)
 
 
-class Shown:
-    """Makes lines of steps, and counts the steps of which there were any."""
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._steps = 0
-
-    def __call__(self, seen: Seen) -> Iterator[str]:
-        """Yield the lines to show of a step."""
-        for place, piece in enumerate(self._lines(seen)):
-            self._steps += not place
-            yield piece
-
-    def account(self, stats: ScopeStats) -> str:
-        """Return what was shown, and the account of all that was read for it, as one line."""
-        if self._steps == stats.received:
-            return stats_line(stats)
-        return f"shown {number(self._steps, 'step')}; of all that was read: {stats_line(stats)}"
+def _account(shown: int, stats: ScopeStats) -> str:
+    """Return the number of steps shown, and the account of everything that was read, as one line."""
+    if shown == stats.received:
+        return stats_line(stats)
+    return f"shown {number(shown, 'step')}; of all that was read: {stats_line(stats)}"
 
 
 Timed = tuple[int | None, Step | Notice]
@@ -193,7 +178,7 @@ Timed = tuple[int | None, Step | Notice]
 class Part:
     """What a scope gives that lies in a span of time, in its order."""
 
-    def __init__(self, scope: Scope, span: Span, matching: Matching) -> None:
+    def __init__(self, scope: Scope, span: TimeSpan, matching: Matching) -> None:
         self._scope = scope
         self._span = span
         self._matching = matching
@@ -257,7 +242,7 @@ def _play(items: Iterable[Timed | None], pace: Pace, show: Show, over: Over) -> 
     show(due)
 
 
-def _append(recording: RecordingLog, span: Span, speed: float, url: str, *, partly: bool) -> None:
+def _append(recording: RecordingLog, span: TimeSpan, speed: float, url: str, *, partly: bool) -> None:
     log = open_log(url)
     part = recording.part(span.from_ns, span.to_ns)
     pace, written, whole = Pace(speed), 0, False
@@ -270,8 +255,7 @@ def _append(recording: RecordingLog, span: Span, speed: float, url: str, *, part
                     for together in _due(entries, pace, over):
                         batches = [entry.data for entry in together]
                         written += _store(writer, batches, progress, over, let_in=written > 0)
-                        at_ns = together[-1].stored_ns
-                        progress.update(lambda at_ns=at_ns: _how_far(begin_ns, at_ns, end_ns))  # type: ignore[misc]  # mypy sees no default
+                        progress.update(partial(_how_far, begin_ns, together[-1].stored_ns, end_ns))
                 whole = not over()
         finally:
             told = [f"replayed {number(written, 'batch')}", *unknown_parts(list(map(of_part, reader.unread)))]

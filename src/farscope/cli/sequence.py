@@ -11,11 +11,10 @@ import click
 
 from farscope.cli.options import STANDARD_OUTPUT, out_option
 from farscope.cli.output import open_output
-from farscope.cli.playback_speed import beside
 from farscope.cli.selecting import report_unmatched, selection_options
 from farscope.cli.source import names_text, open_source, source_options
 from farscope.cli.style import report, say
-from farscope.cli.timespec import window_ns
+from farscope.cli.timespec import Recorded, window_ns
 from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log
 from farscope.views.humanize import number
@@ -89,7 +88,10 @@ def sequence(
     other lines are skipped. The default is FARSCOPE_URL, or else the log in your state folder.
     """
     recorded = None if from_text is None and to_text is None else _recorded(where)
-    window = window_ns(from_text, to_text, time.time_ns(), recorded)
+    if recorded is None:
+        window = window_ns(from_text, to_text, time.time_ns())
+    else:
+        window = recorded.window_ns(from_text, to_text)
     selection = selection._replace(last=last, from_ns=window[0], to_ns=window[1])
     matching = Matching(selection)
     with open_source(where, since, key) as source:
@@ -97,9 +99,9 @@ def sequence(
         matching.know(source.structures)
     # A recording of a replay holds steps that are older than itself.
     if recorded is not None and not diagram.arrows:
-        told = beside(window[0] or 0, window[1] or FOREVER_NS, *recorded)
-        if told:
-            report(told)
+        note = recorded.note_if_outside(window[0] or 0, window[1] or FOREVER_NS)
+        if note:
+            report(note)
     if diagram.left_out:
         report(
             f"left out {number(diagram.left_out, 'earlier step')}: a picture holds {MAX_CHOSEN:,} at most; "
@@ -115,9 +117,9 @@ def sequence(
         file.write(FORMATS[form](diagram, fold))
 
 
-def _recorded(where: str | None) -> tuple[int, int] | None:
-    """Return from when to when a recording is; None for anything else, whose day nobody knows."""
+def _recorded(where: str | None) -> Recorded | None:
+    """Return the time span of a recording; None for anything else, whose days are unknown."""
     if names_text(where):
         return None
     log = open_log(where)
-    return log.span_ns() if isinstance(log, RecordingLog) else None
+    return Recorded(*log.span_ns()) if isinstance(log, RecordingLog) else None

@@ -18,6 +18,7 @@ from farscope.records.traceback_text import error_line, error_place
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
+from farscope.views.outcomes import OUTCOMES
 from farscope.views.selection import Selection
 from farscope.views.text import (
     dated_line,
@@ -44,15 +45,15 @@ ALARMING = frozenset(
         NoticeKind.OLD,
     }
 )
-"""Kinds of notice that mean something may be lost, or misread; they are red on a terminal."""
+"""Kinds of notice that mean steps may be lost or misread; they are red on a terminal."""
 
 LOSSES = frozenset(
     {NoticeKind.MISSING, NoticeKind.FOUND, NoticeKind.DROPPED, NoticeKind.REFUSED, NoticeKind.LOG_CUT}
 )
-"""Kinds of notice about what was lost; no choice of charts or steps hides them."""
+"""Kinds of notice about losses; no selection of charts or steps hides them."""
 
 LIVES = frozenset({NoticeKind.APPEARED, NoticeKind.STOPPED, NoticeKind.CLOSED})
-"""Kinds of notice about a chart's ordinary life; left out where only some kinds of step are wanted."""
+"""Kinds of notice about a chart's ordinary life; left out if only some kinds of step are wanted."""
 
 
 class Seen(NamedTuple):
@@ -60,110 +61,97 @@ class Seen(NamedTuple):
 
     step: Step
     label: str
-    """Of its chart."""
+    """The label of its chart."""
     corrected_ns: int
-    """When it began by our clock."""
+    """When it began, by this machine's clock, in nanoseconds since the epoch."""
     ran_ahead: bool = False
-    """Whether the step that caused it was still running when it was handed out."""
+    """Whether the step that caused it was still running when it was delivered."""
 
     @classmethod
     def of(cls, step: Step, scope: Scope) -> Seen:
-        """Return a step with what its scope knows of it."""
+        """Return a step with its scope's data about it."""
         return cls(step, scope.label(step.chart), scope.corrected_ns(step), scope.ran_ahead(step))
 
     @property
     def by_our_clock(self) -> Step:
-        """The step as it is shown: smaller differences are within what people do not see or compare."""
+        """The step at the time that is shown; see ``by_one_clock``."""
         return by_one_clock(self.step, lambda _: self.corrected_ns)
 
 
-Lines = Callable[[Seen], Iterable[str]]
-"""Makes the lines to show of a step.
-
-They come in pieces, one after the other, since the lines of one step may be very long; the last ends a line.
-"""
-
-Head = Callable[[Step, str], str | None]
-"""Returns the one line for a step, or None, given the label of its chart."""
-
 Show = Callable[[Iterable[Step | Notice]], None]
-"""Prints steps and notices, in the order they are given in."""
+"""Prints steps and notices, in the order in which they are given."""
 
 PIECE_CHARACTERS: Final = 65_536
-"""As much is gathered before it is written; the last of it is written in any case when a round is over."""
+"""Characters gathered before they are written; the rest is written after each round."""
+
+UNTRACED_KINDS: Final = frozenset(OUTCOMES)
+"""Kinds of step that have no trace line; a line with their outcome can take its place."""
 
 
-def lines_for(selection: Selection, *, spy: bool, as_json: bool, outcomes: bool = True) -> Lines:
-    """Return what makes lines of steps: JSON, or text that is coloured where standard output wants it.
+class StepFormatter:
+    """Formats steps as JSON, or as text that is coloured if standard output wants colours."""
 
-    ``outcomes``: whether steps know what became of them, so that those that came to nothing are told as well;
-    a pipe gets that with ``spy``, or where such steps are asked for; otherwise its lines are traces and
-    nothing else. Steps that were handled without a transition have a line where they are asked for.
-    """
-    if as_json:
-        return _json
-    headed: Head = trace_line
-    if selection.kinds - TRACED_KINDS:
-        headed = _traced_or_outcome
-    elif outcomes and _tells_outcomes(spy=spy):
-        headed = _traced_or_come_to_nothing
-    return _coloured(headed, spy=spy) if wants_colour(sys.stdout) else _plain(headed, spy=spy)
+    def __init__(
+        self, selection: Selection, *, spy: bool, as_json: bool = False, outcomes: bool = True
+    ) -> None:
+        """Choose the form.
+
+        Args:
+            selection: the steps that were asked for.
+            spy: whether to add the spy lines of each step.
+            as_json: whether to write JSON instead of text.
+            outcomes: whether steps carry their outcome, so that a step without a trace line can have a line.
+                In a pipe, that line appears with ``spy`` or if such steps are asked for; without it, the
+                output consists of trace lines only. Steps that were handled without a transition have a line
+                only if they are asked for.
+        """
+        self._spy = spy
+        self._as_json = as_json
+        self._coloured = wants_colour(sys.stdout)
+        self._outcomes_of: frozenset[StepKind] = frozenset()
+        if selection.kinds - TRACED_KINDS:
+            self._outcomes_of = UNTRACED_KINDS
+        elif outcomes and _shows_outcomes(spy=spy):
+            self._outcomes_of = UNTRACED_KINDS - {StepKind.HOOK}
+
+    def pieces(self, seen: Seen) -> Iterator[str]:
+        """Yield the lines of a step in pieces, since they may be very long; the last piece ends a line."""
+        if self._as_json:
+            yield from json_pieces(seen.step, seen.label, seen.corrected_ns, ran_ahead=seen.ran_ahead)
+            yield "\n"
+            return
+        step, label = seen.by_our_clock, seen.label
+        head = self._head(step, label)
+        spied = spy_lines(step, label) if self._spy else iter(())
+        remark = remarks(step, ran_ahead=seen.ran_ahead)
+        if head is not None:
+            yield self._line(head + remark, colour_of_step(step.kind, label), bold=self._spy)
+            remark = ""
+        for line in _with_remark(spied, remark):
+            yield self._line(line, colour_of(label))
+
+    def _head(self, step: Step, label: str) -> str | None:
+        line = trace_line(step, label)
+        if line is None and step.kind in self._outcomes_of:
+            return outcome_line(step, label)
+        return line
+
+    def _line(self, text: str, colour: str, *, bold: bool = False) -> str:
+        return f"{click.style(text, fg=colour, bold=bold or None) if self._coloured else text}\n"
 
 
 def unseen_steps(selection: Selection, *, spy: bool, as_json: bool = False) -> str:
-    """Return which option shows steps without a transition; empty where those that were chosen are shown."""
-    return "" if as_json or selection.kinds or _tells_outcomes(spy=spy) else "--only or --spy"
+    """Return the options that show steps without a transition; empty if those that were chosen are shown."""
+    return "" if as_json or selection.kinds or _shows_outcomes(spy=spy) else "--only or --spy"
 
 
-def _tells_outcomes(*, spy: bool) -> bool:
-    """Tell whether events that came to nothing have a line also where nobody asks for them."""
+def _shows_outcomes(*, spy: bool) -> bool:
+    """Return whether events without effect have a line even if they are not asked for."""
     return spy or sys.stdout.isatty()
 
 
-def _json(seen: Seen) -> Iterator[str]:
-    yield from json_pieces(seen.step, seen.label, seen.corrected_ns, ran_ahead=seen.ran_ahead)
-    yield "\n"
-
-
-def _traced_or_outcome(step: Step, label: str) -> str | None:
-    return trace_line(step, label) or outcome_line(step, label)
-
-
-def _traced_or_come_to_nothing(step: Step, label: str) -> str | None:
-    return None if step.kind is StepKind.HOOK else _traced_or_outcome(step, label)
-
-
-def _plain(headed: Head, *, spy: bool) -> Lines:
-    def lines(seen: Seen) -> Iterator[str]:
-        head, rest = _texts(seen, headed, spy=spy)
-        for line in chain(head, rest):
-            yield f"{line}\n"
-
-    return lines
-
-
-def _coloured(headed: Head, *, spy: bool) -> Lines:
-    def lines(seen: Seen) -> Iterator[str]:
-        head, rest = _texts(seen, headed, spy=spy)
-        of_step, colour = colour_of_step(seen.step.kind, seen.label), colour_of(seen.label)
-        for line in head:
-            yield f"{click.style(line, fg=of_step, bold=spy or None)}\n"
-        for line in rest:
-            yield f"{click.style(line, fg=colour)}\n"
-
-    return lines
-
-
-def _texts(seen: Seen, headed: Head, *, spy: bool) -> tuple[list[str], Iterable[str]]:
-    """Return the line that tells of a step, if there is one, and those of its facts; one with remarks."""
-    step, label = seen.by_our_clock, seen.label
-    head, rest = headed(step, label), spy_lines(step, label) if spy else iter(())
-    remark = remarks(step, ran_ahead=seen.ran_ahead)
-    return ([head + remark], rest) if head else ([], _with_remark(rest, remark))
-
-
 def _with_remark(lines: Iterator[str], remark: str) -> Iterator[str]:
-    """Yield lines, the last of them with a remark behind it."""
+    """Yield lines with a remark appended to the last one."""
     last = next(lines, None)
     for line in lines:
         if last is not None:
@@ -174,16 +162,16 @@ def _with_remark(lines: Iterator[str], remark: str) -> Iterator[str]:
 
 
 class Output:
-    """Standard output, written to in larger pieces; nothing else may write there meanwhile.
+    """Standard output, written in larger pieces; nothing else may write there at the same time.
 
-    However long the lines of one step are, it can be told to stop between any two of them.
+    Writing can be stopped between any two lines, however long the lines of one step are.
     """
 
     def __init__(self, give_up: Over) -> None:
         self.unshown = 0
-        """Steps of which not everything was written, since there was no time left for it."""
+        """Steps that were not written completely, because no time was left."""
         self.gave_up = False
-        """Whether there is no time left, so that nothing more is to be written."""
+        """Whether no time is left, so that nothing more is to be written."""
         self._give_up = give_up
         self._waiting: list[str] = []
         self._characters = 0
@@ -201,7 +189,7 @@ class Output:
         return True
 
     def report(self, text: str, *, alarming: bool) -> None:
-        """Print what there is to tell besides the steps, behind what was gathered."""
+        """Print a message to standard error, after what was gathered."""
         self.flush()
         report(text, alarming=alarming)
 
@@ -215,41 +203,70 @@ class Output:
             sys.stdout.flush()
 
 
-def shower(
-    scope: Scope, matching: Matching, lines: Lines, *, output: Output | None = None, as_json: bool = False
-) -> Show:
-    """Return what prints steps and notices; only those that are wanted, see ``wants_notice``.
+class StepPrinter:
+    """Prints the steps and notices of a scope that are wanted, in their order.
 
-    Steps go to standard output and what else there is to tell to standard error, in their order also where
-    the two are one. ``as_json`` puts notices among the steps as well, as objects. ``output`` counts what it
-    does not write.
+    Steps go to standard output and notices to standard error, in order even where both are the same file.
     """
-    out = output or Output(lambda: False)
 
-    def show(items: Iterable[Step | Notice]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        matching: Matching,
+        formatter: StepFormatter,
+        *,
+        output: Output | None = None,
+        as_json: bool = False,
+    ) -> None:
+        """Print nothing yet.
+
+        Args:
+            scope: where the steps are from.
+            matching: which steps and notices are wanted, see ``wants_notice``.
+            formatter: formats the steps.
+            output: counts what it does not write; None for one that writes everything.
+            as_json: whether to write notices among the steps, too, as objects.
+        """
+        self.shown = 0
+        """Steps of which at least one line was printed."""
+        self._scope = scope
+        self._matching = matching
+        self._formatter = formatter
+        self._output = output or Output(lambda: False)
+        self._as_json = as_json
+
+    def show(self, items: Iterable[Step | Notice]) -> None:
+        """Print what is wanted of some steps and notices."""
         for item in items:
             if isinstance(item, Notice):
-                if not wants_notice(matching, item):
-                    continue
-                if as_json:
-                    out.write([f"{notice_json(item)}\n"])
-                out.report(dated_line(item), alarming=item.kind in ALARMING)
-            elif out.gave_up:
-                out.unshown += 1
-            elif matching.wants(item):
-                seen = Seen.of(item, scope)
-                out.unshown += not out.write(lines(seen))
-                if item.kind is StepKind.FAILED:
-                    out.report(_failure_line(seen), alarming=True)
-        out.flush()
+                self._show_notice(item)
+            elif self._output.gave_up:
+                self._output.unshown += 1
+            elif self._matching.wants(item):
+                self._show_step(Seen.of(item, self._scope))
+        self._output.flush()
 
-    return show
+    def _show_notice(self, notice: Notice) -> None:
+        if not wants_notice(self._matching, notice):
+            return
+        if self._as_json:
+            self._output.write([f"{notice_json(notice)}\n"])
+        self._output.report(dated_line(notice), alarming=notice.kind in ALARMING)
+
+    def _show_step(self, seen: Seen) -> None:
+        pieces = self._formatter.pieces(seen)
+        first = next(pieces, None)
+        if first is not None:
+            self.shown += 1
+            self._output.unshown += not self._output.write(chain([first], pieces))
+        if seen.step.kind is StepKind.FAILED:
+            self._output.report(_failure_line(seen), alarming=True)
 
 
 def wants_notice(matching: Matching, notice: Notice) -> bool:
-    """Tell whether to print a notice: about losses always, else those about no chart or a chosen one.
+    """Return whether to print a notice: always about losses, otherwise about no chart or a chosen one.
 
-    Where only steps of certain kinds are asked for, the notices in ``LIVES`` are left out.
+    If only some kinds of step are asked for, the notices in ``LIVES`` are left out.
     """
     chosen = notice.chart is None or matching.wants_chart(notice.chart)
     if notice.kind in LOSSES:
@@ -258,7 +275,7 @@ def wants_notice(matching: Matching, notice: Notice) -> bool:
 
 
 def _failure_line(seen: Seen) -> str:
-    """Return why a step was given up; it leaves no trace line, and nobody should need --spy to notice it."""
+    """Return why a step failed: it has no trace line, and noticing it should not require --spy."""
     step = seen.by_our_clock
     error, place = (
         (error_line(step.texts[-1]), error_place(step.texts[-1])) if step.texts else ("no text", "")

@@ -20,7 +20,7 @@ from farscope.cli.interrupts import (
 from farscope.cli.nothing_there import Waiting, report_no_log
 from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
 from farscope.cli.selecting import check_lines, report_unmatched, selection_options
-from farscope.cli.step_printer import Output, Show, lines_for, shower, unseen_steps
+from farscope.cli.step_printer import Output, StepFormatter, StepPrinter, unseen_steps
 from farscope.cli.style import report, say
 from farscope.logs.base import FiniteLog
 from farscope.logs.url import open_log
@@ -89,10 +89,10 @@ def watch(
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
         output = Output(soon_after(ended))
         # The miros lines do not say what became of an event.
-        lines = lines_for(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
+        formatter = StepFormatter(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
+        printer = StepPrinter(scope, matching, formatter, output=output, as_json=as_json)
         try:
-            show = shower(scope, matching, lines, output=output, as_json=as_json)
-            _follow(scope, show, over, output, waiting)
+            _follow(scope, printer, over, output, waiting)
         finally:
             matching.know(view.id for view in scope.charts)
             report_unmatched(matching, unseen_steps(selection, spy=spy, as_json=as_json))
@@ -104,13 +104,13 @@ def watch(
             report_no_log(log)
 
 
-def _follow(scope: Scope, show: Show, over: Over, output: Output, waiting: Waiting) -> None:
-    """Show what comes until it is over, then what was received by then, as long as there is time for it."""
+def _follow(scope: Scope, printer: StepPrinter, over: Over, output: Output, waiting: Waiting) -> None:
+    """Show steps until it is over, then those received by then, as long as there is time."""
     in_place = InPlace(scope.notices)
     while not over() and not scope.ended:
-        show(in_place.among(scope.take(LOOK_S)))
+        printer.show(in_place.among(scope.take(LOOK_S)))
         waiting.look()
     scope.close()
     while not output.gave_up and (steps := scope.take(0.0)):
-        show(in_place.among(steps))
-    show(in_place.among(()))
+        printer.show(in_place.among(steps))
+    printer.show(in_place.among(()))

@@ -12,14 +12,12 @@ from farscope.records.shape import TRACED_KINDS, Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.weight import own_bytes
 from farscope.scope.labels import spellings
+from farscope.views.outcomes import OUTCOMES
 
 KINDS: Final[dict[str, frozenset[StepKind]]] = {
     "transition": TRACED_KINDS,
     "start": frozenset({StepKind.START}),
-    "hook": frozenset({StepKind.HOOK}),
-    "ignored": frozenset({StepKind.IGNORED}),
-    "refused": frozenset({StepKind.REFUSED}),
-    "failed": frozenset({StepKind.FAILED}),
+    **{word: frozenset({kind}) for kind, word in OUTCOMES.items()},
 }
 """Words for the outcome of an event; ``transition`` is any step with a trace line, including a start."""
 

@@ -15,6 +15,8 @@ from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import Unknown, Why
+from farscope.views.humanize import number
+from farscope.views.outcomes import OUTCOMES
 
 _NOTICES = {
     NoticeKind.FELL_SILENT: "fell silent after step {number}",
@@ -35,12 +37,6 @@ _NOTICE_WORDS = {NoticeKind.FELL_SILENT: "silent"}
 """Words for kinds of notices in JSON; those of other kinds are their own, with _ for spaces."""
 NOT_NUMBERED: Final = "lost and duplicated unknown (lines carry no numbers)"
 
-_OUTCOMES = {
-    StepKind.HOOK: "hook",
-    StepKind.IGNORED: "ignored",
-    StepKind.REFUSED: "refused",
-    StepKind.FAILED: "failed",
-}
 _ASKED = {
     FactKind.OFFER: "",
     FactKind.ENTRY: "entering",
@@ -90,7 +86,7 @@ def outcome_line(step: Step, label: str | None = None) -> str | None:
 
     The word stands in the brackets of the chart, where no text of the chart's own comes.
     """
-    word = _OUTCOMES.get(step.kind)
+    word = OUTCOMES.get(step.kind)
     if word is None:
         return None
     head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}, {word}]"
@@ -218,20 +214,20 @@ def stats_line(stats: ScopeStats) -> str:
     """Return the statistics as one line: what was seen, what happened to the rest, and what is unknown."""
     if _of(stats.unknown, Why.NOT_NUMBERED):
         # Each chart stands for a probe there.
-        parts = [f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'chart')}", NOT_NUMBERED]
+        parts = [f"seen {number(stats.received, 'step')} of {number(stats.probes, 'chart')}", NOT_NUMBERED]
     else:
         parts = [
-            f"seen {_number(stats.received, 'step')} of {_number(stats.probes, 'probe')}",
+            f"seen {number(stats.received, 'step')} of {number(stats.probes, 'probe')}",
             f"lost {stats.lost:,}" + _reasons({"missing": stats.missing} | dict(stats.dropped)),
             *unknown_parts(stats.unknown),
             f"duplicated {stats.duplicated:,}",
         ]
     if stats.refused:
         parts.append(
-            f"refused {_number(sum(stats.refused.values()), 'batch')}" + _reasons(dict(stats.refused))
+            f"refused {number(sum(stats.refused.values()), 'batch')}" + _reasons(dict(stats.refused))
         )
     if stats.cut:
-        parts.append(f"cut by retention {_number(stats.cut, 'batch')}")
+        parts.append(f"cut by retention {number(stats.cut, 'batch')}")
     if stats.unread:
         parts.append(f"not taken {stats.unread:,}")
     if stats.late:
@@ -251,7 +247,7 @@ def chart_line(chart: ChartView) -> str:
     if chart.unknown is not None:
         lost += f", unknown after step {chart.last_number:,}"
     place = "" if chart.label != chart.name else f" on {escape(chart.host)}:{chart.pid}"
-    return f"{escape(chart.label)}{place}: {chart.status} in {state}, {_number(chart.steps, 'step')}{lost}"
+    return f"{escape(chart.label)}{place}: {chart.status} in {state}, {number(chart.steps, 'step')}{lost}"
 
 
 def unknown_parts(unknown: Sequence[Unknown]) -> list[str]:
@@ -275,7 +271,7 @@ def _after(charts: Sequence[Unknown]) -> str:
     more = sum(each.count for each in charts) - len(named)
     if more:
         what, whose = ("batches", "probe") if charts[0].batch is not None else ("steps", "chart")
-        named.append(f"the last {what} of {_number(more, f'more {whose}' if named else whose)}")
+        named.append(f"the last {what} of {number(more, f'more {whose}' if named else whose)}")
     return f"unknown after {_and(named)}" if named else ""
 
 
@@ -288,7 +284,7 @@ def _of_parts(template: str, parts: Sequence[Unknown], thing: str) -> str:
     if not named:
         return ""
     if more := sum(each.count for each in parts if each.subject) - len(named):
-        named.append(_number(more, f"more {thing}"))
+        named.append(number(more, f"more {thing}"))
     return template.format(_and(named))
 
 
@@ -314,8 +310,8 @@ def _notice_text(notice: Notice) -> str:
         kind=notice.kind.value,
         detail=escape(notice.detail),
         number=notice.count,
-        steps=_number(notice.count, "step"),
-        batches=_number(notice.count, "batch"),
+        steps=number(notice.count, "step"),
+        batches=number(notice.count, "batch"),
         times=times,
         span="" if span is None else f"{span.first}..{span.last}",
     )
@@ -324,11 +320,6 @@ def _notice_text(notice: Notice) -> str:
 def _reasons(counts: dict[str, int]) -> str:
     parts = [f"{escape(str(reason))} {count:,}" for reason, count in counts.items() if count]
     return f" ({', '.join(parts)})" if parts else ""
-
-
-def _number(count: int, thing: str) -> str:
-    ending = "" if count == 1 else "es" if thing.endswith("ch") else "s"
-    return f"{count:,} {thing}{ending}"
 
 
 def _escaped(char: str) -> str:

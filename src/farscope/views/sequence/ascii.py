@@ -23,7 +23,7 @@ from itertools import pairwise
 
 from farscope.errors import UsageError
 from farscope.views.labels import visible
-from farscope.views.sequence.extract import OUTCOMES
+from farscope.views.outcomes import NOTES
 from farscope.views.sequence.folding import FOLD_FROM, fold
 from farscope.views.sequence.layout import Room, arrows_in, place_lanes
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Loop, Row
@@ -62,7 +62,7 @@ class _Block:
 
     def _moved(self, arrow: Arrow) -> Arrow:
         source = 0 if arrow.source == BORDER else arrow.source + self._shift
-        plain = not arrow.note or arrow.note in OUTCOMES.values()
+        plain = not arrow.note or arrow.note in NOTES.values()
         note = arrow.note if plain else f"<{visible(arrow.note)}>"
         return arrow._replace(
             source=source, target=arrow.target + self._shift, label=visible(arrow.label), note=note

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
 from farscope.views.labels import chart_labels
+from farscope.views.outcomes import NOTES
 from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 
@@ -19,14 +19,6 @@ what it posted comes from the border."""
 
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """Stands for a run without a step to draw, because some formats have no empty diagram."""
-
-OUTCOMES = {
-    StepKind.HOOK: "(handled)",
-    StepKind.IGNORED: "(ignored)",
-    StepKind.REFUSED: "(refused)",
-    StepKind.FAILED: "(failed)",
-}
-"""Notes on steps that led to no state."""
 
 
 def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
@@ -94,7 +86,7 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
 
 
 def _note(step: Step) -> str:
-    return step.shape.end if step.shape.traced else OUTCOMES.get(step.shape.kind, "")
+    return step.shape.end if step.shape.traced else NOTES.get(step.shape.kind, "")
 
 
 class _Directory:

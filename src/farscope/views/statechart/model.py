@@ -12,6 +12,7 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction
 from farscope.views.labels import chart_labels
+from farscope.views.outcomes import FAILED, HANDLED, PASSED_ON, REFUSED
 from farscope.views.statechart.transitions_seen import Moves, moves
 
 MAX_NESTING = 64
@@ -49,7 +50,7 @@ class Remark(NamedTuple):
     signal: str
     times: int
     """How often it was seen to do it; 0 for a reaction that was only announced."""
-    outcome: str = "handled"
+    outcome: str = HANDLED
     """What came of it: ``handled``, or what a ``Turn`` says."""
 
     @property
@@ -142,10 +143,10 @@ class Statechart:
         if seen.failed is not None:
             self._know(seen.failed)
             self.failed[seen.failed, shape.signal] += times
-        silent = "refused" if shape.kind is StepKind.REFUSED else "passed on"
+        silent = REFUSED if shape.kind is StepKind.REFUSED else PASSED_ON
         for counts, states, outcome in (
             (self._let_pass, seen.passed, silent),
-            (self._guarded, seen.guarded, "refused"),
+            (self._guarded, seen.guarded, REFUSED),
         ):
             for state in states:
                 turn = Turn(state, shape.signal, outcome)
@@ -160,7 +161,7 @@ class Statechart:
         for turn, times in self._guarded.items():
             if turn.state in self._parents:
                 turned[turn] = turned.get(turn, 0) + times
-        return turned | {Turn(*pair, "failed"): times for pair, times in self.failed.items()}
+        return turned | {Turn(*pair, FAILED): times for pair, times in self.failed.items()}
 
     def _know(self, state: str) -> None:
         self._parents.setdefault(state, "")

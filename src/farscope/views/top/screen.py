@@ -28,7 +28,7 @@ MOST_STEPS: Final = 12
 """Steps shown at most; the rest of the height is for charts."""
 
 _STATUS_STYLES = {"alive": "green", "silent": "red", "closed": "dim", "stopped": "dim"}
-_KEYS = "q quit  ? help  / search  p pause  f finished  arrows choose  nhasdreutl sort"
+_KEYS = f"q quit  ? help  / search  p pause  f finished  arrows choose  {''.join(BY_KEY)} sort"
 
 
 class StyledText(NamedTuple):
