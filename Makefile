@@ -9,6 +9,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 JOBS ?= 2
+# Tests without these markers, which tests/conftest.py sets, run in this process alone.
+FAST := not (broker or browser or network or processes)
 VENV := .venv
 RUN := $(VENV)/bin/python
 SOURCES := src tests examples bench docs
@@ -45,7 +47,7 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/made
 	@$(install) '.[fuzz]'
 	@touch $@ $(VENV)/runtime
 
-.PHONY: help demo test check bench bench-quick bench-faults bench-web soak fuzz pictures reference wheel clean
+.PHONY: help demo test test-fast check bench bench-quick bench-faults bench-web soak fuzz pictures reference wheel clean
 
 help: ## Show what can be made
 	@echo "make VERB, where VERB is one of"
@@ -57,6 +59,9 @@ demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s a
 test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
 	@for script in tests/system/install_*.sh; do "./$$script"; done
 	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+
+test-fast: $(VENV)/dev ## Run the tests that start no other program, under 90 s on two cores; ARGS as for test
+	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m "$(FAST)" $(ARGS)
 
 check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 	@$(RUN) -m ruff format --check $(SOURCES)

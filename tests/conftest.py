@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support.needs import Needs, StartedPrograms
+
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
@@ -37,23 +39,48 @@ NEEDED = {
 }
 """What tests with these markers are called when they were skipped; the first one a test has counts."""
 
+START_PROGRAMS = ("broker", "browser", "network", "processes")
+"""Markers of tests that start programs; ``make test-fast`` runs all others."""
+
 HELPERS_OF_PYTHON = ("multiprocessing.resource_tracker", "multiprocessing.forkserver")
 
 
-ONE_AT_A_TIME = ("broker", "network")
-"""Markers of tests that run one after another, also when others run beside them: they share a broker."""
+SHARED = {"network": "network"} | ({"broker": "broker"} if os.environ.get("FARSCOPE_TEST_AMQP_URL") else {})
+"""Markers of tests that run one after another, also when others run beside them, and what they share.
+
+Without an existing broker, each process that runs tests has a private one.
+"""
+
+started = StartedPrograms()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Keep together what shares a thing; leave out soaks unless the marker expression speaks of them."""
+    """Mark what tests need, keep together what shares a thing, and leave out soaks unless asked for them."""
+    needs = Needs(Path(__file__).parent)
     for item in items:
-        shares = any(item.get_closest_marker(name) for name in ONE_AT_A_TIME)
-        item.add_marker(pytest.mark.xdist_group("broker" if shares else item.nodeid.partition("::")[0]))
+        if isinstance(item, pytest.Function):
+            for name in sorted(_needs(needs, item)):
+                item.add_marker(name)
+        shared = [SHARED[marker] for marker in SHARED if item.get_closest_marker(marker)]
+        item.add_marker(pytest.mark.xdist_group((*shared, item.nodeid.partition("::")[0])[0]))
     if "soak" not in config.option.markexpr:
         soaks = [item for item in items if item.get_closest_marker("soak")]
         config.hook.pytest_deselected(items=soaks)
         items[:] = [item for item in items if not item.get_closest_marker("soak")]
+
+
+def _needs(needs: Needs, item: pytest.Function) -> set[str]:
+    found = item._fixtureinfo.name2fixturedefs
+    fixtures = {name: found[name][-1].func for name in item.fixturenames if name in found}
+    parameters = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return needs.of(item.obj, fixtures, parameters)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Count what a test's fixtures start as started by the test."""
+    started.forget()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -87,6 +114,16 @@ def private_surroundings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name in ("FORCE_COLOR", "CLICOLOR_FORCE", "NO_COLOR", "COLUMNS", "LINES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("FARSCOPE_STRICT", "1")
+
+
+@pytest.fixture(autouse=True)
+def only_programs_that_were_marked(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that starts a program although ``make test-fast`` takes it for one that starts none."""
+    yield
+    marked = any(request.node.get_closest_marker(marker) for marker in START_PROGRAMS)
+    if not marked and (commands := started.commands()):
+        reason = "the test started a program, and has none of the markers "
+        pytest.fail(f"{reason}{', '.join(START_PROGRAMS)}: {'; '.join(commands)}", pytrace=False)
 
 
 @pytest.fixture(autouse=True)

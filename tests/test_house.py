@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+MARKERS = ("broker", "browser", "network", "processes", "soak")
+PYTEST_INI = "\n  ".join(("[pytest]\naddopts = --strict-markers\nmarkers =", *MARKERS)) + "\n"
 LEAVES_A_THREAD = """
 import threading
 def test_it():
@@ -40,11 +43,54 @@ def test_it(tmp_path):
     for name in ("HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME"):
         assert os.environ[name].startswith(str(tmp_path))
 """
+NEEDS = """
+import subprocess, sys
+import pytest
+from support.program import Program
+
+def helper(): subprocess.run([sys.executable, "-c", ""], check=True)
+class Starter:
+    def start(self): return Program("-c", "")
+@pytest.fixture
+def broker(): pytest.fail("a broker was started")
+@pytest.fixture
+def browser(): pytest.fail("a browser was started")
+@pytest.fixture
+def amqp_url(broker): pytest.fail("a broker was started")
+@pytest.fixture
+def command():
+    def run(): helper()
+    return run
+
+def test_uses_a_broker(broker): pass
+def test_uses_a_broker_through_another_fixture(amqp_url): pass
+def test_uses_a_browser(browser): pass
+def test_starts_a_program_in_a_fixture(command): command()
+def test_starts_a_program_in_a_class(): Starter().start()
+@pytest.mark.parametrize("act", [helper])
+def test_starts_a_program_that_is_a_parameter(act): act()
+@pytest.mark.network
+def test_uses_a_network(): pytest.fail("a network was made")
+def test_needs_nothing(): pass
+"""
+STARTS_UNSEEN = """
+import importlib, sys
+def test_it():
+    importlib.import_module("sub" + "process").run([sys.executable, "-c", "'unseen'"], check=True)
+"""
+SPAWNS_UNSEEN = """
+import importlib
+def test_it():
+    process = importlib.import_module("multi" + "processing").get_context("spawn").Process()
+    process.start()
+    process.join()
+"""
+FAST = re.search(r"^FAST := (.*)$", (Path(__file__).parent.parent / "Makefile").read_text(), re.MULTILINE)
 
 
 def run_tests(folder: Path, text: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     shutil.copy(Path(__file__).parent / "conftest.py", folder)
-    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n  soak: long\n  broker: RabbitMQ\n")
+    (folder / "pytest.ini").write_text(PYTEST_INI)
     (folder / "test_sample.py").write_text(text)
     return subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments],
@@ -70,6 +116,24 @@ def test_what_a_test_leaves_running_fails_it_by_name(tmp_path, text, named):
 def test_soaks_run_only_when_asked_for(tmp_path):
     assert "1 passed, 1 deselected" in run_tests(tmp_path, SOAKS).stdout
     assert "1 passed, 1 deselected" in run_tests(tmp_path, SOAKS, "-m", "soak").stdout
+
+
+def test_the_fast_tests_are_those_that_need_no_broker_browser_network_or_program(tmp_path):
+    assert FAST
+    done = run_tests(tmp_path, NEEDS, "-m", FAST[1])
+    assert "1 passed, 7 deselected" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [(STARTS_UNSEEN, "-c 'unseen'"), (SPAWNS_UNSEEN, "a process whose start was not seen")],
+    ids=["program", "process"],
+)
+def test_a_test_that_is_taken_for_fast_fails_if_it_starts_a_program(tmp_path, text, named):
+    done = run_tests(tmp_path, text, "-W", "ignore")
+    assert done.returncode == 1
+    assert "the test started a program, and has none of the markers broker, browser" in done.stdout
+    assert named in done.stdout
 
 
 def test_skipped_broker_tests_are_told_with_the_reason_in_capitals_right_above_the_closing_line(tmp_path):

@@ -10,6 +10,8 @@ from farscope.cli.demo.children import ChildProcesses
 from farscope.errors import FarscopeError
 from farscope.testing.waiting import eventually
 
+pytestmark = pytest.mark.processes
+
 ECHO = """
 import os, sys
 print("here", os.getpid(), flush=True)
