@@ -19,7 +19,7 @@ from farscope.cli.doctor import examine
 from farscope.cli.main import farscope
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Log, LogReader, LogWriter
-from farscope.logs.diagnostics import Check, Verdict, fail
+from farscope.logs.diagnostics import Check, Severity, fail
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.url import open_log
 from farscope.probe.spool.directory import SpoolFolder, default_spool_root
@@ -52,9 +52,9 @@ def lines(result: Result) -> dict[str, str]:
     """The verdict of each check, by its name."""
     found: dict[str, str] = {}
     for line in result.output.splitlines():
-        verdict, _, rest = line.partition(" ")
-        if verdict in ("ok", "warn", "fail"):
-            found[rest.split()[0]] = verdict
+        severity, _, rest = line.partition(" ")
+        if severity in ("ok", "warn", "fail"):
+            found[rest.split()[0]] = severity
     return found
 
 
@@ -156,7 +156,7 @@ def test_those_who_seal_with_other_keys_are_told_of(key: Path):
         batches += [sealer.seal(number, Flags.HEARTBEAT, b"not ours") for number in range(count)]
     checks = list(examine(Overheard(open_log(f"memory:{uuid4()}"), batches), key, 0.01))
     told = [check for check in checks if check.name == "foreign"]
-    assert all(check.verdict is Verdict.WARN and check.remedy for check in told)
+    assert all(check.severity is Severity.WARN and check.remedy for check in told)
     assert len(told) == 5
     assert strangers[-1].fingerprints[0] in told[0].what
     assert "batches heard: 6" in told[0].what
@@ -194,7 +194,7 @@ def test_what_cannot_be_taken_for_a_batch_is_counted_and_told(key: Path):
     noise = [b"what is this", b"and this"]
     checks = list(examine(Overheard(open_log(f"memory:{uuid4()}"), noise), key, 0.01))
     (told,) = [check for check in checks if check.name == "foreign"]
-    assert told.verdict is Verdict.WARN
+    assert told.severity is Severity.WARN
     assert told.what.startswith("heard 2 that cannot be taken for a batch; the last one: ")
 
 

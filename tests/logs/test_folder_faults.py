@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.log import FolderLog
 from farscope.testing.waiting import eventually
 
@@ -54,7 +54,7 @@ def test_what_an_append_returned_for_survives_a_kill(tmp_path, appends_before_th
         writer.send_signal(signal.SIGKILL)
         rest = writer.stdout.read().split()
     stored = int(rest[-1]) if rest else stored
-    assert not any(writer_lives(path) for path in tmp_path.glob("*.fslog"))
+    assert not any(writer_is_alive(path) for path in tmp_path.glob("*.fslog"))
     for had in (numbers(everything(log)), numbers(read_to_the_end(live))):
         assert had == list(range(len(had)))
         assert len(had) > stored
@@ -110,8 +110,8 @@ def test_readers_lose_only_what_retention_removed_and_count_it(tmp_path):
 
 
 def test_the_file_of_a_killed_writer_is_removed_by_retention_not_that_of_a_suspended_one(tmp_path):
-    keep = 400_000
-    log = FolderLog(tmp_path, max_bytes=keep)
+    limits = 400_000
+    log = FolderLog(tmp_path, max_bytes=limits)
     with (
         start_writer(tmp_path, "killed", 1_000_000) as killed,
         start_writer(tmp_path, "stopped", 1_000_000) as stopped,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, initialize, invariant, multiple, rule
 
 from farscope.logs.embedded.reader import FolderReader
-from farscope.logs.embedded.retention import MIN_MAX_BYTES, KeepWithin
+from farscope.logs.embedded.retention import MIN_MAX_BYTES, Limits
 from farscope.logs.embedded.writer import FolderWriter
 
 SECOND_NS = 10**9
@@ -45,7 +45,7 @@ class EmbeddedLog(RuleBasedStateMachine):
     def start(self, max_bytes: int) -> None:
         self.folder = Path(tempfile.mkdtemp())
         self.now = self.steady = 10**18
-        self.keep = KeepWithin(max_bytes, max_age_ns=3_600 * SECOND_NS)
+        self.limits = Limits(max_bytes, max_age_ns=3_600 * SECOND_NS)
         self.unbounded = max_bytes == 10**9
         self.stored: dict[int, int] = {}
         self.all_writers: list[tuple[int, FolderWriter]] = []
@@ -55,7 +55,7 @@ class EmbeddedLog(RuleBasedStateMachine):
     def open_writer(self) -> tuple[int, FolderWriter]:
         number = len(self.all_writers)
         writer = FolderWriter(
-            self.folder, f"{number:02x}", self.keep, clock=lambda: self.now, steady=lambda: self.steady
+            self.folder, f"{number:02x}", self.limits, clock=lambda: self.now, steady=lambda: self.steady
         )
         self.all_writers.append((number, writer))
         self.stored[number] = 0

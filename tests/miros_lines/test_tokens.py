@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from farscope.errors import Malformed, WrongKey
 from farscope.miros_lines.tokens import MAX_TOKEN_BYTES, LineOpener, LineSealer
-from farscope.wire.key_reload import LOOK_S, KeyWatch
+from farscope.wire.key_reload import CHECK_S, KeyReloader
 from farscope.wire.keyring import Keyring, new_key_text
 from farscope.wire.keys import new_key_file, rotate_key_file
 
@@ -57,14 +57,14 @@ def test_too_long_a_token_and_one_without_text_are_malformed():
 
 def test_lines_follow_the_key_file_as_batches_do(tmp_path, monkeypatch):
     now_s = [1000.0]
-    monkeypatch.setattr(KeyWatch.__init__, "__defaults__", (lambda: now_s[0],))
+    monkeypatch.setattr(KeyReloader.__init__, "__defaults__", (lambda: now_s[0],))
     path = tmp_path / "key"
     new_key_file(path)
     sealer, opener = LineSealer(Keyring.load(path)), LineOpener(Keyring.load(path))
     opener.open(sealer.seal("before"))
     rotate_key_file(path)
     rotate_key_file(path, drop_old=True)
-    now_s[0] += LOOK_S
+    now_s[0] += CHECK_S
     token = sealer.seal("after")
     assert LineOpener(Keyring.load(path)).open(token).text == "after"
     assert opener.open(token).text == "after"

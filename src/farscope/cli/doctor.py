@@ -18,7 +18,7 @@ from farscope.cli.style import painted, say
 from farscope.cli.timespec import DURATION
 from farscope.errors import KeyringError, LogError, LogMissing, LogRefused, WireError, WrongKey
 from farscope.logs.base import Log, LogReader
-from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
+from farscope.logs.diagnostics import Check, Severity, fail, ok, warn
 from farscope.logs.url import open_log
 from farscope.probe.spool.checks import examine_spool, nothing_waits
 from farscope.probe.spool.directory import default_spool_root
@@ -38,7 +38,7 @@ CLOCK_S: Final = 1.0
 STRANGERS: Final = 4
 """Number of unknown keys that are listed; the rest are only counted: any writer can invent keys."""
 
-COLOURS: Final = {Verdict.OK: "green", Verdict.WARN: "yellow", Verdict.FAIL: "red"}
+COLOURS: Final = {Severity.OK: "green", Severity.WARN: "yellow", Severity.FAIL: "red"}
 
 
 @click.command()
@@ -73,7 +73,7 @@ def doctor(url: str | None, *, key: Path | None, listen_s: float, spool: Path | 
     failed = False
     spools = default_spool_root() if spool is None else spool
     for check in chain(examine(log, key, listen_s), _examine_spools(spools, expected=log.shared)):
-        failed = failed or check.verdict is Verdict.FAIL
+        failed = failed or check.severity is Severity.FAIL
         _show(check)
     return 1 if failed else 0
 
@@ -82,7 +82,7 @@ def examine(log: Log, key: Path | None, listen_s: float) -> Iterator[Check]:
     """Check the log, the key, the round trip of a message, and the clocks of the senders."""
     reachable = True
     for check in log.examine():
-        reachable = reachable and check.verdict is not Verdict.FAIL
+        reachable = reachable and check.severity is not Severity.FAIL
         yield check
     keyring: Keyring | None = None
     try:
@@ -117,7 +117,7 @@ def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]
         reader = log.reader()
     except LogError as error:
         written = _write(log, keyring, probe)
-        alone = written.verdict is Verdict.WARN
+        alone = written.severity is Severity.WARN
         yield _cannot("read", error, "fine for a user who only broadcasts", alone=alone)
         yield written
         return
@@ -126,7 +126,7 @@ def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]
         written = _write(log, keyring, probe)
         yield written
         ear = _Ear(reader, keyring)
-        if written.verdict is Verdict.OK:
+        if written.severity is Severity.OK:
             yield _read_back(ear, probe)
         yield from _compare_clocks(ear, probe, listen_s)
         yield from ear.strangers()
@@ -252,6 +252,6 @@ def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> 
 
 
 def _show(check: Check) -> None:
-    say(f"{painted(f'{check.verdict:4}', COLOURS[check.verdict])}  {check.name:<10}{escape(check.what)}")
+    say(f"{painted(f'{check.severity:4}', COLOURS[check.severity])}  {check.name:<10}{escape(check.what)}")
     if check.remedy:
         say(f"{'':16}{escape(check.remedy)}")

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Verdict(StrEnum):
+class Severity(StrEnum):
     """How a check came out."""
 
     OK = "ok"
@@ -19,7 +19,7 @@ class Check(NamedTuple):
     """One thing that was looked at."""
 
     name: str
-    verdict: Verdict
+    severity: Severity
     what: str
     """What was found, on one line."""
     remedy: str = ""
@@ -28,14 +28,14 @@ class Check(NamedTuple):
 
 def ok(name: str, what: str) -> Check:
     """As it should be."""
-    return Check(name, Verdict.OK, what)
+    return Check(name, Severity.OK, what)
 
 
 def warn(name: str, what: str, remedy: str) -> Check:
     """Usable, with a remark."""
-    return Check(name, Verdict.WARN, what, remedy)
+    return Check(name, Severity.WARN, what, remedy)
 
 
 def fail(name: str, what: str, remedy: str) -> Check:
     """Not usable like this."""
-    return Check(name, Verdict.FAIL, what, remedy)
+    return Check(name, Severity.FAIL, what, remedy)

@@ -13,10 +13,10 @@ from pika.spec import Basic, BasicProperties, Queue
 
 from farscope.errors import LogUnavailable
 from farscope.logs.base import Entry
-from farscope.logs.rabbitmq.connection import Link, Script
-from farscope.logs.rabbitmq.consumer import Subscription
+from farscope.logs.rabbitmq.connection import Connection, Dialogue
+from farscope.logs.rabbitmq.consumer import StreamConsumer
 from farscope.logs.rabbitmq.reader import RabbitReader
-from farscope.logs.rabbitmq.receive_buffer import Parcel, Start
+from farscope.logs.rabbitmq.receive_buffer import Delivery, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.miros_lines.tokens import SPY, TRACE, Line, marked
 from farscope.miros_lines.topology import declare
@@ -28,13 +28,13 @@ PREFETCH: Final = 4_096
 """Lines the broker sends ahead; up to this many are held in memory for a slow reader."""
 
 
-class LineSubscription(Subscription):
-    """A consumer of both exchanges; runs on its link's thread and ends with the link."""
+class LineConsumer(StreamConsumer):
+    """A consumer of both exchanges; runs on its connection's thread and ends with the connection."""
 
-    def converse(self, link: Link) -> Script:
+    def set_up(self, connection: Connection) -> Dialogue:
         """Declare two exclusive queues, bind them, and consume."""
-        self._link = link
-        channel = self._channel = yield from declare(link)
+        self._connection = connection
+        channel = self._channel = yield from declare(connection)
         channel.add_on_cancel_callback(self._cancelled)
         yield self._round_trip
         queues: list[tuple[str, str]] = []
@@ -45,8 +45,8 @@ class LineSubscription(Subscription):
             queue = made.method.queue
             yield partial(_bind, channel, queue, exchange)
             queues.append((exchange, queue))
-        if self._shelf.next_offset is None:
-            self._shelf.begin_at(0)
+        if self._buffer.next_offset is None:
+            self._buffer.begin_at(0)
         for exchange, queue in queues:
             yield partial(_consume, channel, queue, partial(self._received, exchange))
 
@@ -57,10 +57,10 @@ class LineSubscription(Subscription):
         self, exchange: str, _: Channel, method: Basic.Deliver, __: BasicProperties, body: bytes
     ) -> None:
         entry = Entry(marked(Line(exchange, body)), time.time_ns())
-        self._shelf.put(Parcel(self._shelf.next_offset or 0, entry, method.delivery_tag, self))
+        self._buffer.put(Delivery(self._buffer.next_offset or 0, entry, method.delivery_tag, self))
 
     def _cancelled(self, _: object) -> None:
-        self._link.fail(LogUnavailable("a queue of ours was deleted", "it will be retried"))
+        self._connection.fail(LogUnavailable("a queue of ours was deleted", "it will be retried"))
 
 
 def _bind(channel: Channel, queue: str, exchange: str, answer: Any) -> object:
@@ -78,10 +78,10 @@ class RabbitLineReader(RabbitReader):
     """
 
     def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, Start())
+        super().__init__(settings, StartPoint())
 
     def _connect(self) -> None:
         self._connect_since = time.monotonic()
-        self._subscription = LineSubscription(self._settings, self._shelf)
-        self._link = Link(self._settings, "line reader", self._subscription)
-        self._link.start()
+        self._consumer = LineConsumer(self._settings, self._buffer)
+        self._connection = Connection(self._settings, "line reader", self._consumer)
+        self._connection.start()

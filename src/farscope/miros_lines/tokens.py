@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from cryptography.fernet import Fernet, InvalidToken
 
 from farscope.errors import Malformed, WrongKey
-from farscope.wire.key_reload import KeyWatch
+from farscope.wire.key_reload import KeyReloader
 from farscope.wire.keyring import Keyring
 
 SPY: Final = "spy"
@@ -62,13 +62,13 @@ class LineSealer:
     """Makes tokens with a keyring's first key, following its file. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self._watch = KeyWatch(keyring)
+        self._reloader = KeyReloader(keyring)
         self._fernet = Fernet(keyring.sealing.reveal())
 
     def seal(self, text: str) -> bytes:
         """Return the token for a line."""
-        if self._watch.look():
-            self._fernet = Fernet(self._watch.keyring.sealing.reveal())
+        if self._reloader.check_if_due():
+            self._fernet = Fernet(self._reloader.keyring.sealing.reveal())
         return self._fernet.encrypt(text.encode("utf-8", "backslashreplace"))
 
 
@@ -76,7 +76,7 @@ class LineOpener:
     """Opens tokens made with any key of a keyring, following its file. Used by one thread at a time."""
 
     def __init__(self, keyring: Keyring) -> None:
-        self._watch = KeyWatch(keyring)
+        self._reloader = KeyReloader(keyring)
         self._take_keys()
 
     def open(self, token: bytes) -> OpenedLine:
@@ -88,10 +88,10 @@ class LineOpener:
                 tell which.
         """
         sealed_s = _sealed_s(token)
-        if self._watch.look():
+        if self._reloader.check_if_due():
             self._take_keys()
         plain = self._decrypted(token)
-        if plain is None and self._watch.look_at_once():
+        if plain is None and self._reloader.check_now():
             self._take_keys()
             plain = self._decrypted(token)
         if plain is None:
@@ -105,7 +105,7 @@ class LineOpener:
             raise Malformed("a line that is not text") from None
 
     def _take_keys(self) -> None:
-        self._fernets = [Fernet(key.reveal()) for key in self._watch.keyring.keys]
+        self._fernets = [Fernet(key.reveal()) for key in self._reloader.keyring.keys]
 
     def _decrypted(self, token: bytes) -> bytes | None:
         for fernet in self._fernets:

@@ -10,22 +10,22 @@ from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
 from farscope.errors import LogRefused
-from farscope.logs.rabbitmq.connection import Link, Request
-from farscope.logs.rabbitmq.errors import ACCESS_REFUSED, PRECONDITION_FAILED, plain
+from farscope.logs.rabbitmq.connection import Connection, Request
+from farscope.logs.rabbitmq.errors import ACCESS_REFUSED, PRECONDITION_FAILED, one_line
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.miros_lines.tokens import SPY, TRACE
 
 RIGHTS: Final = "'^(spy|trace|amq\\.gen.*)$'"
 
 
-def declare(link: Link) -> Generator[Request, Any, Channel]:
+def declare(connection: Connection) -> Generator[Request, Any, Channel]:
     """Declare both exchanges as not durable, like the miros example, and return an open channel.
 
     Raises:
         LogRefused: the user lacks permission, or different exchanges with these names exist.
     """
-    settings = link.settings
-    channel: Channel = yield link.open_channel
+    settings = connection.settings
+    channel: Channel = yield connection.open_channel
     for exchange in (SPY, TRACE):
         try:
             yield partial(_declare, channel, exchange)
@@ -42,13 +42,15 @@ def refused(error: ChannelClosedByBroker, settings: Settings, what: str) -> LogR
     """Return an error that says why the broker refused, and the remedy."""
     if error.reply_code == PRECONDITION_FAILED:
         return LogRefused(
-            f"{settings.place} has another exchange {what!r}: {plain(error.reply_text)}",
+            f"{settings.place} has another exchange {what!r}: {one_line(error.reply_text)}",
             f"the miros programs need a fanout exchange that is not durable: delete {what!r} there, or use "
             "another virtual host",
         )
     if error.reply_code == ACCESS_REFUSED:
         return LogRefused(
-            f"user {settings.user!r} may not use {what!r} on {settings.place}: {plain(error.reply_text)}",
+            f"user {settings.user!r} may not use {what!r} on {settings.place}: {one_line(error.reply_text)}",
             f"rabbitmqctl set_permissions -p {settings.vhost} {settings.user} {RIGHTS} {RIGHTS} {RIGHTS}",
         )
-    return LogRefused(f"{settings.place} refuses {what!r}: {plain(error.reply_text)}", "see the broker's log")
+    return LogRefused(
+        f"{settings.place} refuses {what!r}: {one_line(error.reply_text)}", "see the broker's log"
+    )

@@ -16,7 +16,7 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.connection import Link, Script
+from farscope.logs.rabbitmq.connection import Connection, Dialogue
 from farscope.logs.rabbitmq.errors import blocked
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.miros_lines.tokens import Line
@@ -25,8 +25,8 @@ from farscope.miros_lines.topology import declare
 WINDOW_LINES: Final = 4_096
 """Most lines published but not yet confirmed; the rest of a call waits for confirms."""
 
-SETTLE_S: Final = 1.0
-"""How long an ended call waits for the link's thread, which never blocks for long."""
+STOP_SENDING_S: Final = 1.0
+"""How long an ended call waits for the connection's thread, which never blocks for long."""
 
 
 class _Call:
@@ -53,10 +53,10 @@ class _Call:
 
 
 class _Publisher:
-    """The part of a writer that runs on its link's thread."""
+    """The part of a writer that runs on its connection's thread."""
 
     def __init__(self) -> None:
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._channel: Channel | None = None
         self._ready = False
         self._error: LogError | None = None
@@ -64,10 +64,10 @@ class _Publisher:
         self._tags: deque[tuple[int, _Call]] = deque()
         self._next_tag = 1
 
-    def converse(self, link: Link) -> Script:
+    def set_up(self, connection: Connection) -> Dialogue:
         """Declare the exchanges and enable publisher confirms."""
-        self._link = link
-        channel = self._channel = yield from declare(link)
+        self._connection = connection
+        channel = self._channel = yield from declare(connection)
         yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
 
     def opened(self) -> None:
@@ -87,13 +87,13 @@ class _Publisher:
         """Start processing a call."""
         if self._error is not None:
             call.finish(self._error)
-        elif self._link is not None and self._link.blocked:
-            call.finish(blocked(self._link.settings))
+        elif self._connection is not None and self._connection.blocked:
+            call.finish(blocked(self._connection.settings))
         else:
             self._call = call
             self._publish()
 
-    def give_up(self, call: _Call) -> None:
+    def abandon(self, call: _Call) -> None:
         """Stop publishing the lines of a call whose caller no longer waits."""
         if self._call is call:
             self._call = None
@@ -115,8 +115,10 @@ class _Publisher:
 
     def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
         method = frame.method
-        if isinstance(method, Basic.Nack) and self._link is not None:
-            self._link.fail(LogUnavailable("the broker could not take a line", "the next ones are tried"))
+        if isinstance(method, Basic.Nack) and self._connection is not None:
+            self._connection.fail(
+                LogUnavailable("the broker could not take a line", "the next ones are tried")
+            )
             return
         if method.multiple:
             known = list(takewhile(lambda tag: tag[0] <= method.delivery_tag, self._tags))
@@ -135,7 +137,7 @@ class RabbitLineWriter:
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._link: Link | None = None
+        self._connection: Connection | None = None
         self._publisher = _Publisher()
         self._call: _Call | None = None
         self._pid = os.getpid()
@@ -149,35 +151,35 @@ class RabbitLineWriter:
             return True
         call = self._call = _Call(lines)
         deadline = time.monotonic() + timeout_s
-        link = self._post(call)
+        connection = self._post(call)
         try:
             if not call.finished.wait(max(0.0, deadline - time.monotonic())):
                 call.finish(LogUnavailable(f"{self._settings.place} did not confirm in time"))
         finally:
             self._call = None
             if call.error is not None:
-                self._settle(link, call)
+                self._stop_sending(connection, call)
         if call.error is not None and not call.begun:
             raise call.error
         return call.error is None
 
-    def _settle(self, link: Link, call: _Call) -> None:
+    def _stop_sending(self, connection: Connection, call: _Call) -> None:
         """Make sure that no more lines of a call are sent, so that ``begun`` is final."""
         settled = threading.Event()
 
-        def give_up() -> None:
-            self._publisher.give_up(call)
+        def abandon() -> None:
+            self._publisher.abandon(call)
             settled.set()
 
-        if link.post(give_up):
-            settled.wait(SETTLE_S)
+        if connection.post(abandon):
+            settled.wait(STOP_SENDING_S)
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Close the connection within ``timeout_s`` seconds, whatever the broker does."""
         self._closed = True
-        link, self._link = self._link, None
-        if link is not None and self._pid == os.getpid():
-            link.close(timeout_s)
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pid == os.getpid():
+            connection.close(timeout_s)
 
     def interrupt(self) -> None:
         """Make a waiting ``publish`` return or raise soon."""
@@ -185,14 +187,14 @@ class RabbitLineWriter:
         if call is not None:
             call.finish(LogUnavailable("publishing was interrupted", "publish again"))
 
-    def _post(self, call: _Call) -> Link:
+    def _post(self, call: _Call) -> Connection:
         if self._pid != os.getpid():
             # In a forked child: the connection belongs to the parent, and so does the thread.
-            self._pid, self._link = os.getpid(), None
-        while self._link is None or not self._link.post(partial(self._publisher.begin, call)):
-            if self._link is not None:
-                self._link.close(0.0)
+            self._pid, self._connection = os.getpid(), None
+        while self._connection is None or not self._connection.post(partial(self._publisher.begin, call)):
+            if self._connection is not None:
+                self._connection.close(0.0)
             self._publisher = _Publisher()
-            self._link = Link(self._settings, f"lines {self._name[:8]}", self._publisher)
-            self._link.start()
-        return self._link
+            self._connection = Connection(self._settings, f"lines {self._name[:8]}", self._publisher)
+            self._connection.start()
+        return self._connection

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
-from farscope.logs.diagnostics import Verdict
+from farscope.logs.diagnostics import Severity
 from farscope.testing.log_under_test import (
     APPEND_S,
     LogUnderTest,
@@ -37,7 +37,7 @@ def a_log_exists_once_something_was_stored(subject: LogUnderTest) -> None:
     with writing(log) as writer:
         writer.append([b"x"], APPEND_S)
     require(bool(log.exists()), "a log that was written to to exist", log.exists())
-    failed = [check for check in log.examine() if check.verdict is Verdict.FAIL]
+    failed = [check for check in log.examine() if check.severity is Severity.FAIL]
     require(not failed, "an examination of a log in use to fail nothing", failed)
 
 

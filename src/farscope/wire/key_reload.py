@@ -11,7 +11,7 @@ from farscope.errors import KeyringError
 from farscope.records.secret_file import Stamp, stamp_of
 from farscope.wire.keyring import KeyFile, Keyring
 
-LOOK_S = 2.0
+CHECK_S = 2.0
 """How often a key file in use is checked: the maximum delay, counted from the next batch, until a new key
 seals and a removed one stops opening batches."""
 
@@ -20,11 +20,11 @@ RETRY_S = 1.0
 
 _log = logging.getLogger("farscope")
 
-_told: dict[str, str] = {}
+_logged: dict[str, str] = {}
 """Last message logged about each unusable file: several probes and a spool may follow one file."""
 
 
-class KeyWatch:
+class KeyReloader:
     """Provides the current keys of a file; a keyring not read from a file never changes.
 
     If the file is missing, damaged or accessible to others, the keys read before stay in use. This is logged
@@ -38,21 +38,21 @@ class KeyWatch:
         self._file = keyring.file
         self._clock = clock
         self._failing: tuple[Stamp | None] | None = None
-        self._failed_s = self._looked_s = -math.inf
+        self._failed_s = self._checked_s = -math.inf
 
-    def look(self) -> bool:
-        """Check the file if not checked for ``LOOK_S``; return whether its keys have changed."""
+    def check_if_due(self) -> bool:
+        """Check the file if not checked for ``CHECK_S``; return whether its keys have changed."""
         if self._file is None:
             return False
         now_s = self._clock()
-        return now_s - self._looked_s >= LOOK_S and self._look(self._file, now_s)
+        return now_s - self._checked_s >= CHECK_S and self._check(self._file, now_s)
 
-    def look_at_once(self) -> bool:
+    def check_now(self) -> bool:
         """Check the file because a key is missing; return whether its keys have changed."""
-        return self._file is not None and self._look(self._file, self._clock())
+        return self._file is not None and self._check(self._file, self._clock())
 
-    def _look(self, file: KeyFile, now_s: float) -> bool:
-        self._looked_s = now_s
+    def _check(self, file: KeyFile, now_s: float) -> bool:
+        self._checked_s = now_s
         stamp = stamp_of(file.path)
         if stamp is not None and stamp == file.stamp:
             return False
@@ -68,7 +68,7 @@ class KeyWatch:
     def _adopt(self, found: Keyring, file: KeyFile) -> bool:
         changed = found.fingerprints != self.keyring.fingerprints
         self.keyring, self._file, self._failing = found, found.file, None
-        _told.pop(str(file.path), None)
+        _logged.pop(str(file.path), None)
         if changed:
             _log.info("the key file %s has changed: it seals with %s", file.path, found.fingerprint)
         return changed
@@ -76,8 +76,8 @@ class KeyWatch:
     def _failed(self, error: KeyringError, file: KeyFile, stamp: Stamp | None, now_s: float) -> None:
         again, self._failing, self._failed_s = self._failing == (stamp,), (stamp,), now_s
         name, said = str(file.path), error.message
-        if again and _told.get(name) != said:
-            _told[name] = said
+        if again and _logged.get(name) != said:
+            _logged[name] = said
             _log.warning("%s; what was read from it before stays in use (%s)", said, error.hint)
 
 
@@ -88,11 +88,11 @@ def _read(file: KeyFile) -> Keyring:
         KeyringError: it is unusable, or may not replace the keys read before.
     """
     found = Keyring.load(file.path)
-    if not file.purposeful:
+    if not file.deliberate:
         return found
     if found.automatic:
         raise KeyringError(
             f"the keys in {file.path} were made automatically, for the log of this machine only",
             "bring the key file that the others have",
         )
-    return found.on_purpose()
+    return found.deliberate_only()

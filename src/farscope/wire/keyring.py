@@ -73,7 +73,7 @@ class KeyFile(NamedTuple):
     path: Path
     stamp: Stamp | None
     """The file's stamp when it was read."""
-    purposeful: bool = False
+    deliberate: bool = False
     """Whether automatically made keys are not acceptable."""
 
 
@@ -129,7 +129,7 @@ class Keyring:
         # Taken before reading: a write in between makes the next check read again.
         file = KeyFile(target.absolute(), stamp_of(target)) if can_be_followed(target) else None
         text = read_key_file(target)
-        with telling_where(target):
+        with naming_source(target):
             read = cls.from_text(text)
         return cls(read.keys, automatic=read.automatic, file=file)
 
@@ -147,9 +147,9 @@ class Keyring:
             return cls.from_text(key.decode("ascii", "replace"))
         return cls.load(key)
 
-    def on_purpose(self) -> Keyring:
+    def deliberate_only(self) -> Keyring:
         """Return the same keys, marked so that a reload never accepts automatically made ones."""
-        file = self.file and self.file._replace(purposeful=True)
+        file = self.file and self.file._replace(deliberate=True)
         return Keyring(self.keys, automatic=self.automatic, file=file)
 
     @property
@@ -175,7 +175,7 @@ class Keyring:
 
 
 @contextmanager
-def telling_where(place: object, hint: str = _NEW_FILE) -> Iterator[None]:
+def naming_source(place: object, hint: str = _NEW_FILE) -> Iterator[None]:
     """Add the place keys were read from to errors about them; ``hint`` says how to put a key there.
 
     Raises:

@@ -11,7 +11,7 @@ from shlex import quote
 
 from farscope.errors import KeyringError, NoKey
 from farscope.wire.keyfile import AUTOMATIC_MARK, change_key_file, is_a_folder, make_key_file
-from farscope.wire.keyring import Key, Keyring, fingerprint, new_key_text, telling_where
+from farscope.wire.keyring import Key, Keyring, fingerprint, naming_source, new_key_text
 
 __all__ = [
     "KEY_FILE_VARIABLE",
@@ -58,12 +58,12 @@ def resolve_keyring(key: Keyring | str | bytes | os.PathLike[str] | None = None,
         return Keyring.load(file)
     if text := os.environ.get(KEY_VARIABLE):
         _warn_of_environment()
-        with telling_where(
+        with naming_source(
             KEY_VARIABLE, f"`farscope key new` makes one; name its file in {KEY_FILE_VARIABLE}"
         ):
             return Keyring.from_text(text)
     path = default_key_path()
-    return _purposeful(path) if shared else _own(path)
+    return _deliberate(path) if shared else _own(path)
 
 
 def default_key_path() -> Path:
@@ -131,7 +131,7 @@ def rotate_key_file(path: str | os.PathLike[str] | None = None, *, drop_old: boo
     rotated: list[Keyring] = []
 
     def changed(text: str) -> str:
-        with telling_where(target):
+        with naming_source(target):
             new = _without_old(text) if drop_old else _with_new(text)
             rotated.append(Keyring.from_text(new))
         return new
@@ -174,14 +174,14 @@ def _own(path: Path) -> Keyring:
     return Keyring.load(path)
 
 
-def _purposeful(path: Path) -> Keyring:
+def _deliberate(path: Path) -> Keyring:
     try:
         keyring = Keyring.load(path)
     except NoKey:
         raise NoKey("a log that others can reach needs a key that somebody made", _MAKE_ONE) from None
     if keyring.automatic:
         raise NoKey(f"the key in {path} was made automatically, for the log of this machine only", _MAKE_ONE)
-    return keyring.on_purpose()
+    return keyring.deliberate_only()
 
 
 @cache

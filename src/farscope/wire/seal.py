@@ -27,7 +27,7 @@ from farscope.wire.envelope import (
     Header,
     peek_header,
 )
-from farscope.wire.key_reload import KeyWatch
+from farscope.wire.key_reload import KeyReloader
 from farscope.wire.keyring import Key, Keyring
 
 KEY_DOMAIN = b"farscope batch key, format 1"
@@ -40,13 +40,13 @@ MAX_DERIVED_KEYS = 1_024
 class Sealer:
     """Seals the batches of one probe with the keyring's first key. Used by one thread at a time.
 
-    The keyring's file is reloaded when it changes, see ``KeyWatch``.
+    The keyring's file is reloaded when it changes, see ``KeyReloader``.
     """
 
     def __init__(self, keyring: Keyring, probe: bytes) -> None:
         if len(probe) != PROBE_BYTES:
             raise Invariant(f"a probe id has {PROBE_BYTES} bytes, not {len(probe)}")
-        self._watch = KeyWatch(keyring)
+        self._reloader = KeyReloader(keyring)
         self._key = keyring.sealing
         self._probe = probe
         self._epoch = -1
@@ -65,8 +65,8 @@ class Sealer:
                 f"a body of {len(body)} bytes does not fit into a batch of {MAX_BATCH_BYTES}",
                 "send fewer steps in one batch",
             )
-        if self._watch.look():
-            self._key = self._watch.keyring.sealing
+        if self._reloader.check_if_due():
+            self._key = self._reloader.keyring.sealing
             self._cipher = None
         if self._cipher is None or number >> 32 != self._epoch:
             self._epoch = number >> 32
@@ -79,12 +79,12 @@ class Sealer:
 class Opener:
     """Opens batches of any probe sealed with any key of a keyring. Used by one thread at a time.
 
-    The keyring's file is reloaded when it changes, see ``KeyWatch``, and checked before a batch is rejected
-    because of its key.
+    The keyring's file is reloaded when it changes, see ``KeyReloader``, and checked before a batch is
+    rejected because of its key.
     """
 
     def __init__(self, keyring: Keyring) -> None:
-        self._watch = KeyWatch(keyring)
+        self._reloader = KeyReloader(keyring)
         self._keys: dict[bytes, Key] = {}
         self._ciphers: dict[tuple[bytes, bytes, int], AESGCM] = {}
         self._take_keys()
@@ -101,10 +101,10 @@ class Opener:
             Tampered: the header or body was changed after sealing.
         """
         header = peek_header(data)
-        if self._watch.look():
+        if self._reloader.check_if_due():
             self._take_keys()
         key = self._keys.get(header.key_id)
-        if key is None and self._watch.look_at_once():
+        if key is None and self._reloader.check_now():
             self._take_keys()
             key = self._keys.get(header.key_id)
         if key is None:
@@ -125,7 +125,7 @@ class Opener:
         return header, body
 
     def _take_keys(self) -> None:
-        self._keys = {key.id: key for key in self._watch.keyring.keys}
+        self._keys = {key.id: key for key in self._reloader.keyring.keys}
         self._ciphers.clear()
 
     def _keep(self, place: tuple[bytes, bytes, int], cipher: AESGCM) -> None:

@@ -17,14 +17,14 @@ import pytest
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.embedded import file_reader as folder_tail
 from farscope.logs.embedded import open_files as folder_shelf
-from farscope.logs.embedded.ages import NOTE
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.age_clock import NOTE
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.file_name import FileName
-from farscope.logs.embedded.file_reader import ALL_READ, CHUNK_BYTES, Tail
+from farscope.logs.embedded.file_reader import ALL_READ, CHUNK_BYTES, FileReader
 from farscope.logs.embedded.format import FRAME_HEAD_BYTES, HEAD_BYTES, MAX_BATCH_BYTES, pack_frame, pack_head
 from farscope.logs.embedded.log import FolderLog
 from farscope.logs.embedded.reader import FolderReader
-from farscope.logs.embedded.retention import KeepWithin
+from farscope.logs.embedded.retention import Limits
 from farscope.logs.embedded.writer import FolderWriter
 
 
@@ -74,7 +74,7 @@ def append(path: Path, what: bytes) -> None:
 
 def test_files_are_merged_by_time_of_storing(log):
     now = [0]
-    writers = [FolderWriter(log.folder, name, KeepWithin(), clock=lambda: now[0]) for name in ("a", "b", "c")]
+    writers = [FolderWriter(log.folder, name, Limits(), clock=lambda: now[0]) for name in ("a", "b", "c")]
     for turn in range(60):
         now[0] = 10**18 + turn
         writers[turn * 7 % 3].append([b"%d" % turn], 1.0)
@@ -116,16 +116,16 @@ def test_what_a_writer_stores_and_closes_upon_while_one_looks_is_read(log, monke
     writer = log.writer("a")
     writer.append([b"first"], 1.0)
     reader = log.reader(since_ns=0)
-    fetch, last = Tail._fetch, [b"last"]
+    fetch, last = FileReader._fetch, [b"last"]
 
-    def then_the_writer_ends(tail: Tail) -> bool:
+    def then_the_writer_ends(tail: FileReader) -> bool:
         found = fetch(tail)
         if not found and last:
             writer.append([last.pop()], 1.0)
             writer.close()
         return found
 
-    monkeypatch.setattr(Tail, "_fetch", then_the_writer_ends)
+    monkeypatch.setattr(FileReader, "_fetch", then_the_writer_ends)
     assert data(reader) + data(reader) == [b"first", b"last"]
     reader.close()
 
@@ -138,7 +138,7 @@ def test_old_files_are_opened_only_when_their_time_comes(log):
     had = []
     while found := reader.read(0.0, limit=1):
         had += [entry.data for entry in found]
-        opened = max(opened, len(reader._shelf))
+        opened = max(opened, len(reader._open_files))
     assert had == [b"%d" % number for number in range(30)]
     assert opened <= 2
     assert set(reader.position.values()) == {ALL_READ}
@@ -148,7 +148,7 @@ def test_old_files_are_opened_only_when_their_time_comes(log):
 def test_a_reader_from_now_on_leaves_the_files_of_gone_writers_closed(log):
     write(log, "gone", b"old")
     reader = log.reader()
-    assert [tail.finished for tail in reader._tails.values()] == [True]
+    assert [tail.finished for tail in reader._files.values()] == [True]
     write(log, "later", b"new")
     assert data(reader) == [b"new"]
     reader.close()
@@ -190,7 +190,7 @@ def test_a_reader_from_now_on_reads_little_of_a_file_that_is_huge_and_empty(log,
 
 
 def test_nothing_counts_as_cut_when_a_writer_goes_on_while_a_reader_from_now_on_begins(log, monkeypatch):
-    monkeypatch.setattr(KeepWithin, "file_bytes", lambda *_: 200)
+    monkeypatch.setattr(Limits, "file_bytes", lambda *_: 200)
     writer = log.writer("a")
     writer.append([b"x" * 300], 1.0)
     names = os.listdir
@@ -213,7 +213,7 @@ def test_nothing_counts_as_cut_when_a_writer_goes_on_while_a_reader_from_now_on_
 @pytest.mark.parametrize("since_ns", [10**18, 2 * 10**18])
 def test_the_position_of_a_reader_since_a_time_keeps_that_time(log, since_ns):
     now = [10**18 - 5]
-    writer = FolderWriter(log.folder, "a", KeepWithin(), clock=lambda: now[0])
+    writer = FolderWriter(log.folder, "a", Limits(), clock=lambda: now[0])
     writer.append([b"before"], 1.0)
     now[0] = 10**18
     writer.append([b"after"], 1.0)
@@ -460,7 +460,7 @@ def test_files_of_many_living_writers_are_read_with_few_descriptors(log, monkeyp
         for number, writer in enumerate(writers):
             writer.append([b"%d %d" % (number, turn)], 1.0)
         had += data(reader)
-        assert len(reader._shelf) <= descriptors
+        assert len(reader._open_files) <= descriptors
     assert sorted(had) == sorted(b"%d %d" % (number, turn) for number in range(40) for turn in range(5))
     assert not reader.unread
     assert reader.cut == 0
@@ -503,7 +503,7 @@ def test_a_file_removed_while_it_is_read_is_read_to_its_end(log):
 
 
 def test_batches_removed_before_they_were_read_count_as_cut(log):
-    writer = FolderWriter(log.folder, "a", KeepWithin(max_bytes=256 * 1024))
+    writer = FolderWriter(log.folder, "a", Limits(max_bytes=256 * 1024))
     writer.append([b"first"], 1.0)
     reader = log.reader(since_ns=0)
     assert [entry.data for entry in reader.read(0.0)] == [b"first"]
@@ -524,7 +524,7 @@ def test_batches_removed_before_they_were_read_count_as_cut(log):
 
 def test_batches_removed_before_a_new_file_was_even_seen_count_as_cut(log):
     readers = [log.reader(), log.reader(since_ns=0), log.reader(position=log.reader().position)]
-    writer = FolderWriter(log.folder, "a", KeepWithin(max_bytes=256 * 1024))
+    writer = FolderWriter(log.folder, "a", Limits(max_bytes=256 * 1024))
     for number in range(100):
         writer.append([b"%d " % number + bytes(10_000)], 1.0)
     for reader in readers:
@@ -554,7 +554,7 @@ def test_a_file_nobody_writes_is_not_opened_to_see_so(log, monkeypatch):
     writer.append([b"1"], 1.0)
     reader = log.reader(since_ns=0)
     assert data(reader) == [b"1"]
-    (tail,) = reader._tails.values()
+    (tail,) = reader._files.values()
     with monkeypatch.context() as patched:
         patched.setattr(tail, "_fetch", lambda: pytest.fail("it was read"))
         assert data(reader) == []
@@ -617,7 +617,7 @@ def test_a_reader_that_came_first_lets_go_of_a_writer_that_closed(log):
     reader = log.reader()
     path = write(log, "a", b"x")
     assert data(reader) == [b"x"]
-    assert not writer_lives(path)
+    assert not writer_is_alive(path)
     assert reader.position == {path.name: ALL_READ}
     shutil.rmtree(log.folder)
     assert data(reader) == []

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.logs.embedded import retention as folder_retention
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.log import FolderLog
-from farscope.logs.embedded.retention import HEADROOM, MIN_MAX_BYTES, STRAY_NS, GoneFile, KeepWithin, plan
+from farscope.logs.embedded.retention import HEADROOM, MIN_MAX_BYTES, STRAY_NS, FoundFile, Limits, plan
 from farscope.logs.embedded.writer import FolderWriter
 
 DAY_NS = 86_400 * 10**9
-SMALL = KeepWithin(max_bytes=1_000_000)
+SMALL = Limits(max_bytes=1_000_000)
 
 
 @pytest.fixture
@@ -110,14 +110,14 @@ def test_a_writer_that_is_suspended_is_not_taken_for_gone(log):
 
 
 def test_what_is_too_old_goes_from_gone_and_from_own_files(log):
-    keep = KeepWithin(max_age_ns=3 * DAY_NS)
+    limits = Limits(max_age_ns=3 * DAY_NS)
     now = [10**18]
-    gone = FolderWriter(log.folder, "gone", keep, clock=lambda: now[0], steady=lambda: now[0])
-    gone.append([b"gone"], 1.0)
-    gone.close()
+    orphaned = FolderWriter(log.folder, "gone", limits, clock=lambda: now[0], steady=lambda: now[0])
+    orphaned.append([b"gone"], 1.0)
+    orphaned.close()
     (path,) = log.folder.glob("*.fslog")
     os.utime(path, ns=(now[0], now[0]))
-    own = FolderWriter(log.folder, "own", keep, clock=lambda: now[0], steady=lambda: now[0])
+    own = FolderWriter(log.folder, "own", limits, clock=lambda: now[0], steady=lambda: now[0])
     for day in range(8):
         now[0] = 10**18 + day * DAY_NS
         own.append([b"%d" % day], 1.0)
@@ -163,9 +163,9 @@ def test_a_writer_gives_back_what_is_beyond_its_share_when_others_come(log):
 
 
 def test_a_clock_that_jumps_and_is_put_right_removes_nothing(log):
-    keep = KeepWithin(max_age_ns=7 * DAY_NS)
+    limits = Limits(max_age_ns=7 * DAY_NS)
     wall, steady = [time.time_ns()], [10**12]
-    running = FolderWriter(log.folder, "running", keep, clock=lambda: wall[0], steady=lambda: steady[0])
+    running = FolderWriter(log.folder, "running", limits, clock=lambda: wall[0], steady=lambda: steady[0])
 
     def go_on(span_ns: int) -> None:
         wall[0] += span_ns
@@ -183,7 +183,7 @@ def test_a_clock_that_jumps_and_is_put_right_removes_nothing(log):
     go_on(20 * 10**9)
     # A program that begins while the clock is wrong knows by the folder that it was set.
     wall[0] += 30 * DAY_NS
-    late = FolderWriter(log.folder, "late", keep, clock=lambda: wall[0], steady=lambda: steady[0])
+    late = FolderWriter(log.folder, "late", limits, clock=lambda: wall[0], steady=lambda: steady[0])
     late.append([b"late"], 1.0)
     late.close()
     assert b"finished" in everything(log)
@@ -195,14 +195,16 @@ def test_a_clock_that_jumps_and_is_put_right_removes_nothing(log):
 
 
 def test_a_program_that_begins_in_a_folder_of_many_files_leaves_them_to_who_looks_next(log, monkeypatch):
-    surveys = []
-    survey = folder_retention.survey
-    monkeypatch.setattr(folder_retention, "survey", lambda folder: surveys.append(folder) or survey(folder))
+    listings = []
+    list_files = folder_retention.list_files
+    monkeypatch.setattr(
+        folder_retention, "list_files", lambda folder: listings.append(folder) or list_files(folder)
+    )
     for number in range(20):
-        writer = FolderWriter(log.folder, f"{number}", KeepWithin())
+        writer = FolderWriter(log.folder, f"{number}", Limits())
         writer.append([b"x"], 1.0)
         writer.close()
-    assert len(surveys) == 1
+    assert len(listings) == 1
 
 
 def test_who_looks_whether_a_writer_lives_does_not_hide_it_from_the_next(log):
@@ -212,17 +214,17 @@ def test_who_looks_whether_a_writer_lives_does_not_hide_it_from_the_next(log):
     (path,) = log.folder.glob("*.fslog")
     fd = os.open(path, os.O_RDONLY)
     fcntl.flock(fd, fcntl.LOCK_SH)
-    assert not writer_lives(path)
+    assert not writer_is_alive(path)
     os.close(fd)
 
 
 gone_files = st.lists(
-    st.builds(GoneFile, st.just(Path("x")), st.integers(0, 10**6), st.integers(0, 10**6)), max_size=20
+    st.builds(FoundFile, st.just(Path("x")), st.integers(0, 10**6), st.integers(0, 10**6)), max_size=20
 )
 
 
 @given(
-    gone=gone_files,
+    orphaned=gone_files,
     own_bytes=st.integers(0, 2 * 10**6),
     own_oldest_ns=st.integers(0, 10**6),
     others_bytes=st.lists(st.integers(0, 10**6), max_size=5),
@@ -230,19 +232,19 @@ gone_files = st.lists(
     max_age_ns=st.integers(1, 10**6),
 )
 def test_a_plan_removes_enough_and_oldest_first(
-    *, gone, own_bytes, own_oldest_ns, others_bytes, max_bytes, max_age_ns
+    *, orphaned, own_bytes, own_oldest_ns, others_bytes, max_bytes, max_age_ns
 ):
-    keep = KeepWithin(max_bytes, max_age_ns)
+    limits = Limits(max_bytes, max_age_ns)
     now_ns = 10**6
     todo = plan(
-        gone=gone,
+        orphaned=orphaned,
         own_bytes=own_bytes,
         own_oldest_ns=own_oldest_ns,
         others_bytes=others_bytes,
-        keep=keep,
+        limits=limits,
         now_ns=now_ns,
     )
-    left = sorted(gone)
+    left = sorted(orphaned)
     for file in todo.files:
         left.remove(file)
     allowed = int(max_bytes * HEADROOM)
@@ -255,6 +257,6 @@ def test_a_plan_removes_enough_and_oldest_first(
     assert all(file.newest_ns >= now_ns - max_age_ns for file in left)
     if left and todo.files:
         assert max(file.newest_ns for file in todo.files) <= min(file.newest_ns for file in left)
-    if sum(file.bytes for file in gone) + own_bytes + sum(others_bytes) <= allowed:
+    if sum(file.bytes for file in orphaned) + own_bytes + sum(others_bytes) <= allowed:
         assert todo.own_excess == 0
         assert all(file.newest_ns < now_ns - max_age_ns for file in todo.files)

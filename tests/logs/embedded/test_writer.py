@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
-from farscope.logs.embedded.ages import NOTE
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.age_clock import NOTE
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.format import MAX_BATCH_BYTES
 from farscope.logs.embedded.log import FolderLog
-from farscope.logs.embedded.retention import KeepWithin
+from farscope.logs.embedded.retention import Limits
 from farscope.logs.embedded.writer import FolderWriter
 
 
@@ -62,9 +62,9 @@ def test_a_closed_writer_leaves_one_file_and_the_folders_note(log):
     writer = log.writer("a1")
     writer.append([b"x"], 1.0)
     (path,) = files(log)
-    assert writer_lives(path)
+    assert writer_is_alive(path)
     writer.close()
-    assert not writer_lives(path)
+    assert not writer_is_alive(path)
     assert set(log.folder.iterdir()) == {path, log.folder / NOTE}
     assert everything(log) == [b"x"]
 
@@ -192,7 +192,7 @@ import resource, signal, sys
 from pathlib import Path
 from farscope.errors import LogError
 from farscope.logs.embedded.log import FolderLog
-from farscope.logs.embedded.ages import NOTE
+from farscope.logs.embedded.age_clock import NOTE
 
 writer = FolderLog(Path(sys.argv[1])).writer("a1")
 
@@ -289,7 +289,7 @@ def test_a_forked_child_leaves_the_parents_file_alone(log):
         writer.close()
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert writer_lives(parents)
+    assert writer_is_alive(parents)
     writer.append([b"parent 2"], 1.0)
     writer.close()
     assert len(files(log)) == 2
@@ -338,7 +338,7 @@ assert not any(sys.argv[1] in line for line in open("/proc/self/maps"))
 
 
 def test_a_writer_goes_on_in_a_new_file_when_its_file_is_complete(log):
-    writer = FolderWriter(log.folder, "a1", KeepWithin(max_bytes=10**6))
+    writer = FolderWriter(log.folder, "a1", Limits(max_bytes=10**6))
     reader = log.reader()
     batches = [b"%d " % number + bytes(5_000) for number in range(40)]
     for batch in batches:
@@ -354,7 +354,7 @@ def test_a_writer_goes_on_in_a_new_file_when_its_file_is_complete(log):
 
 def test_times_of_storing_do_not_turn_back_with_the_clock(log):
     now = [10**18]
-    writer = FolderWriter(log.folder, "a1", KeepWithin(), clock=lambda: now[0])
+    writer = FolderWriter(log.folder, "a1", Limits(), clock=lambda: now[0])
     writer.append([b"1"], 1.0)
     now[0] -= 10**9
     writer.append([b"2"], 1.0)

@@ -4,10 +4,10 @@ import pytest
 from pika.exceptions import AuthenticationError, ChannelClosedByBroker, ProbableAccessDeniedError
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.consumer import Subscription
+from farscope.logs.rabbitmq.consumer import StreamConsumer
 from farscope.logs.rabbitmq.errors import explain
 from farscope.logs.rabbitmq.permissions import missing
-from farscope.logs.rabbitmq.receive_buffer import Shelf, Start
+from farscope.logs.rabbitmq.receive_buffer import ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 
 SETTINGS = Settings.from_url("amqp://user:word@broker/")
@@ -22,13 +22,13 @@ REFUSALS = {
 
 
 def told_after(*, let_in: bool, refusal: LogError) -> LogError:
-    shelf = Shelf(Start(since_ns=0))
-    subscription = Subscription(SETTINGS, shelf)
+    buffer = ReceiveBuffer(StartPoint(since_ns=0))
+    consumer = StreamConsumer(SETTINGS, buffer)
     if let_in:
-        subscription.opened()
-    subscription.lost(refusal)
-    assert shelf.error is not None
-    return shelf.error
+        consumer.opened()
+    consumer.lost(refusal)
+    assert buffer.error is not None
+    return buffer.error
 
 
 @pytest.mark.parametrize("what", list(REFUSALS))

@@ -284,7 +284,7 @@ def test_an_exchange_deleted_under_a_watcher_is_waited_for_and_reading_goes_on_w
     assert batches(reader, 1) == [b"first"]
     admin.exchange_delete(log.settings.exchange)
     # A watcher that stays connected does not need the exchange.
-    reader._link.post(partial(reader._link.fail, LogUnavailable("cut off", "connect again")))
+    reader._connection.post(partial(reader._connection.fail, LogUnavailable("cut off", "connect again")))
     what_is_awaited(reader)
     writer = open_rabbitmq(ready).writer("00")
     writer.append([b"second"], 20)

@@ -14,7 +14,7 @@ from farscope.logs.base import Entry
 from farscope.logs.rabbitmq.log import RabbitLog
 from farscope.logs.rabbitmq.log import open as open_rabbitmq
 from farscope.logs.rabbitmq.reader import RabbitReader
-from farscope.logs.rabbitmq.receive_buffer import BOOKKEEPING, Parcel, Shelf, Start
+from farscope.logs.rabbitmq.receive_buffer import BOOKKEEPING, Delivery, ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.testing.waiting import eventually
 from support.tcp_proxy import TcpProxy
@@ -218,15 +218,15 @@ def test_all_there_is_being_older_than_the_starting_time_is_the_end(log: RabbitL
 
 
 def test_what_fills_the_window_before_the_answer_comes_leaves_the_end_unknown():
-    shelf = Shelf(Start(offset=0))
-    shelf.tell(attached=True)
-    asked = shelf.arrivals
-    shelf.put(Parcel(0, Entry(b"x", 1), 1, None))
-    shelf.parcels.popleft()
-    shelf.nothing_since(asked)
-    assert not shelf.checked
-    shelf.nothing_since(shelf.arrivals)
-    assert shelf.checked
+    buffer = ReceiveBuffer(StartPoint(offset=0))
+    buffer.report(attached=True)
+    asked = buffer.arrivals
+    buffer.put(Delivery(0, Entry(b"x", 1), 1, None))
+    buffer.deliveries.popleft()
+    buffer.nothing_since(asked)
+    assert not buffer.checked
+    buffer.nothing_since(buffer.arrivals)
+    assert buffer.checked
 
 
 def test_a_position_is_plain_json_and_exact(log: RabbitLog):
@@ -300,7 +300,7 @@ def test_what_was_received_is_returned_though_the_connection_is_gone(
     append(log, *[b"%d" % number for number in range(20)])
     reader = far_log.reader(since_ns=0)
     assert take(reader, 1) == [b"0"]
-    eventually(lambda: len(reader._shelf.parcels) == 19)
+    eventually(lambda: len(reader._buffer.deliveries) == 19)
     proxy.refuse()
     assert take(reader, 19) == [b"%d" % number for number in range(1, 20)]
     reader.close()
@@ -316,7 +316,7 @@ def test_a_reader_that_does_not_read_holds_a_bounded_number(fresh_log_url: Calla
     reader = log.reader(since_ns=0)
     assert take(reader, 1) == [b"0"]
     assert not reader.caught_up
-    assert len(reader._shelf.parcels) <= 10
+    assert len(reader._buffer.deliveries) <= 10
     assert take(reader, 99) == [b"%d" % number for number in range(1, 100)]
     assert reader.caught_up
     reader.close()

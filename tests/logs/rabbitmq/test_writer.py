@@ -348,9 +348,11 @@ def test_what_is_begun_while_the_broker_ends_the_conversation_hears_the_brokers_
     publisher, late = writer._publisher, _Append([b"second"])
 
     def be_refused() -> None:
-        publisher._channel.add_on_close_callback(lambda *_: writer._link.post(lambda: publisher.begin(late)))
+        publisher._channel.add_on_close_callback(
+            lambda *_: writer._connection.post(lambda: publisher.begin(late))
+        )
         publisher._channel.basic_publish("no-such-exchange", "", b"")
 
-    writer._link.post(be_refused)
+    writer._connection.post(be_refused)
     assert late.wait(20)
     assert "no-such-exchange" in late.error.message

@@ -7,7 +7,7 @@ from shutil import rmtree
 
 import pytest
 
-from farscope.logs.diagnostics import Verdict
+from farscope.logs.diagnostics import Severity
 from farscope.probe.spool.checks import examine_spool, nothing_waits
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.queue import Spool
@@ -36,7 +36,7 @@ def test_a_spool_in_which_nothing_waits_is_well(folder, tmp_path):
     assert list(examine_spool(tmp_path)) == []
     spool.leave()
     assert list(examine_spool(tmp_path)) == []
-    assert nothing_waits(tmp_path).verdict is Verdict.OK
+    assert nothing_waits(tmp_path).severity is Severity.OK
 
 
 def test_what_programs_that_are_gone_have_left_is_told_with_its_destination_and_who_sends_it(
@@ -46,7 +46,7 @@ def test_what_programs_that_are_gone_have_left_is_told_with_its_destination_and_
     left(folder, "bb", bytes(500))
     (check,) = examine_spool(tmp_path)
     assert check.what == f"3 batches, 2,000 bytes left by 2 programs no longer running wait for {PLACE}"
-    assert check.verdict is Verdict.WARN
+    assert check.severity is Severity.WARN
     assert "any program of yours that broadcasts there" in check.remedy
     assert len(folder.left_behind()) == 2  # looking changes nothing
 
@@ -105,4 +105,4 @@ def test_files_that_cannot_be_read_are_counted(folder, tmp_path):
 def test_a_place_that_is_no_folder_is_told(tmp_path):
     (tmp_path / "file").write_text("")
     (check,) = examine_spool(tmp_path / "file")
-    assert check.verdict is Verdict.WARN
+    assert check.severity is Severity.WARN

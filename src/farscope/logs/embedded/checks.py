@@ -12,7 +12,7 @@ from farscope.logs.diagnostics import Check, fail, ok, warn
 from farscope.logs.embedded.errors import RIGHT_TO_READ
 from farscope.logs.embedded.file import open_regular, read_at
 from farscope.logs.embedded.file_name import FileName
-from farscope.logs.embedded.file_reader import in_words
+from farscope.logs.embedded.file_reader import reason_of
 from farscope.logs.embedded.format import HEAD_BYTES, ForeignFormat, parse_head
 
 LITTLE_BYTES: Final = 500_000_000
@@ -64,5 +64,5 @@ def _why_unreadable(path: Path) -> str:
     except FileNotFoundError:
         return ""
     except (OSError, ForeignFormat) as error:
-        return in_words(error)
+        return reason_of(error)
     return ""

@@ -28,7 +28,7 @@ _FULL: Final = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG))
 _RIGHTS: Final = frozenset((errno.EACCES, errno.EPERM))
 
 
-def from_os(error: OSError, folder: Path, *, reading: bool = False) -> LogError:
+def error_from_os(error: OSError, folder: Path, *, reading: bool = False) -> LogError:
     """Convert ``error``, raised in ``folder``, to a log error; ``reading`` is true for readers."""
     what = f"cannot use the log folder {folder}: {error.strerror or error}"
     if reading and error.errno in _RIGHTS:

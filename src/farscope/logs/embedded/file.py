@@ -31,7 +31,7 @@ from farscope.logs.embedded.format import (
 )
 from farscope.records.fork_hooks import at_fork
 
-MAKING: Final = ".new"
+DRAFT_SUFFIX: Final = ".new"
 """Suffix of the name of a file that is being created; readers ignore such files."""
 
 SYNC_BYTES: Final = 4 * 1024 * 1024
@@ -81,7 +81,7 @@ def _require_regular(found: os.stat_result) -> None:
         raise ForeignFormat("it is not a regular file", "remove it")
 
 
-def writer_lives(path: Path) -> bool:
+def writer_is_alive(path: Path) -> bool:
     """Return whether the writer of the file at ``path`` is still alive; True if in doubt."""
     try:
         descriptor = open_regular(path)
@@ -141,7 +141,7 @@ class OwnFile:
         """Storage time of the last batch."""
         self._clean_size = 0
         self._clean_s = time.monotonic()
-        draft = self.path.with_name(self.path.name + MAKING)
+        draft = self.path.with_name(self.path.name + DRAFT_SUFFIX)
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | _CAREFUL
         self._fd = os.open(draft, flags, 0o600)
         _own_files.add(self)
@@ -149,14 +149,14 @@ class OwnFile:
             _lock(self._fd, exclusive=True)
             access.apply(self._fd)
             self._write(pack_head(first), [])
-            self._put_in_place(draft)
+            self._publish(draft)
             self._identity = identity_of(os.fstat(self._fd))
         except BaseException:
-            self.give_up()
+            self.abandon()
             draft.unlink(missing_ok=True)
             raise
 
-    def _put_in_place(self, draft: Path) -> None:
+    def _publish(self, draft: Path) -> None:
         if sys.platform == "win32":
             # An open file cannot be renamed there.
             os.close(self._fd)
@@ -204,7 +204,7 @@ class OwnFile:
             os.fsync(self._fd)
         self._clean_size, self._clean_s = self.size, time.monotonic()
 
-    def in_place(self) -> bool:
+    def is_intact(self) -> bool:
         """Return whether the file is still where readers look for it and has not been truncated."""
         try:
             found = os.stat(self.path, follow_symlinks=False)  # noqa: PTH116 (once an append; a third of Path's time)
@@ -218,9 +218,9 @@ class OwnFile:
             self._write(pack_frame(b"", self.next_number, self.newest_ns, mark), [])
             self._sync()
         finally:
-            self.give_up()
+            self.abandon()
 
-    def give_up(self) -> None:
+    def abandon(self) -> None:
         """Close the file without marking it; closing twice has no further effect."""
         descriptor, self._fd = self._fd, -1
         _own_files.discard(self)
@@ -234,7 +234,7 @@ _own_files: weakref.WeakSet[OwnFile] = weakref.WeakSet()
 def _leave_all_to_parent() -> None:
     # The lock is shared with the parent for as long as the child keeps its end open.
     for file in list(_own_files):
-        file.give_up()
+        file.abandon()
 
 
 at_fork(in_child=_leave_all_to_parent)

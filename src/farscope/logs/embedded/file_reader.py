@@ -14,7 +14,7 @@ from farscope.logs.embedded.file import (
     identity_of,
     next_data,
     read_at,
-    writer_lives,
+    writer_is_alive,
 )
 from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.format import (
@@ -30,7 +30,7 @@ from farscope.logs.embedded.format import (
     parse_head,
     sound_run,
 )
-from farscope.logs.embedded.open_files import Shelf
+from farscope.logs.embedded.open_files import OpenFiles
 
 ALL_READ: Final = -1
 """Position value: the writer is done with this file, and everything in it was read or skipped."""
@@ -52,14 +52,14 @@ MAX_RETRY_S: Final = 5.0
 """Reading an unreadable file is retried indefinitely, at intervals that double up to this many seconds."""
 
 
-class Row(NamedTuple):
+class NumberedEntry(NamedTuple):
     """A stored batch with its number."""
 
     number: int
     entry: Entry
 
 
-class Start(NamedTuple):
+class FileStart(NamedTuple):
     """Where to start in a file: after batch ``after``, at time ``since_ns``, or else at its current end."""
 
     after: int | None = None
@@ -71,22 +71,22 @@ class Start(NamedTuple):
         return self.after if self.after is not None else ALL_READ - 1 - (self.since_ns or 0)
 
     @classmethod
-    def at(cls, position: int) -> Start:
+    def at(cls, position: int) -> FileStart:
         """Return the start that ``position`` encodes."""
         return cls(after=position) if position >= 0 else cls(since_ns=ALL_READ - 1 - position)
 
 
-BEGINNING: Final = Start(after=0)
+BEGINNING: Final = FileStart(after=0)
 """Start at the first batch ever written: batches that retention has already removed count as cut."""
-WHAT_IS_THERE: Final = Start(since_ns=0)
+FIRST_IN_FILE: Final = FileStart(since_ns=0)
 """Start at the first batch in the file."""
-END: Final = Start()
+END: Final = FileStart()
 
 
-class Tail:
+class FileReader:
     """One file and how far it has been read. Problems are ``OSError`` or ``ForeignFormat``."""
 
-    def __init__(self, path: Path, name: FileName, start: Start, shelf: Shelf) -> None:
+    def __init__(self, path: Path, name: FileName, start: FileStart, open_files: OpenFiles) -> None:
         self.path = path
         self.name = name
         self.cut = 0
@@ -100,8 +100,8 @@ class Tail:
         self.stuck = False
         """Whether the file has been unreadable for a while."""
         self._start = start
-        self._shelf = shelf
-        self._lives = True
+        self._open_files = open_files
+        self._alive = True
         self._begun = False
         self._number = self._fetched = start.after or 0
         self._since_ns = start.since_ns
@@ -111,9 +111,9 @@ class Tail:
         self._searching = False
         self._again = False
         self._end = b""
-        self._passed_over = False
-        self._buffer: deque[Row] = deque()
-        self._trouble = ""
+        self._skipped = False
+        self._buffer: deque[NumberedEntry] = deque()
+        self._error = ""
         self._damage = ""
         self._pause_s = FIRST_RETRY_S
         self._retry_s = 0.0
@@ -123,14 +123,14 @@ class Tail:
     @property
     def position(self) -> int:
         """The batch after which reading continues, or ``ALL_READ``."""
-        if self.finished and not self._trouble:
+        if self.finished and not self._error:
             return ALL_READ
         return self._number if self._begun and self._since_ns is None else self._start.position
 
     @property
     def last(self) -> int | None:
         """The number of the last batch known to have been in the file; None if unknown."""
-        return None if self._trouble or not self._begun else self._fetched
+        return None if self._error or not self._begun else self._fetched
 
     @property
     def goes_on(self) -> bool:
@@ -148,22 +148,22 @@ class Tail:
         return self._begun
 
     @property
-    def at_hand(self) -> bool:
-        """Whether ``take`` has something to return."""
+    def has_next(self) -> bool:
+        """Whether ``pop`` has something to return."""
         return bool(self._buffer)
 
     @property
-    def owes(self) -> bool:
+    def has_unread(self) -> bool:
         """Whether the file contains, or may contain, unread batches."""
-        if self._passed_over:
+        if self._skipped:
             return False
         return not self._begun or bool(self._buffer) or self._size > self._offset
 
     @property
     def unread(self) -> Unread | None:
         """The part of this file that could not be read; None if there is none."""
-        if self._trouble:
-            return Unread(self.path.name, self._trouble, opened=self._begun)
+        if self._error:
+            return Unread(self.path.name, self._error, opened=self._begun)
         if self.lost:
             return Unread(self.path.name, f"batches of it that are damaged: {self.lost:,}", opened=True)
         if self._searching or self._damage:
@@ -175,41 +175,41 @@ class Tail:
     def follow(self, number: int | None) -> None:
         """Start after batch ``number``, the last one in the writer's previous file, if known."""
         if not self._begun:
-            self._start = Start(
+            self._start = FileStart(
                 number, self._start.since_ns if number is not None else self._start.since_ns or 0
             )
 
-    def no_more(self) -> None:
+    def writer_is_done(self) -> None:
         """Record that the writer is done with the file, so that nothing more will be added to it."""
-        self._lives = False
+        self._alive = False
 
     def check_writer(self) -> None:
         """Check whether the writer is still alive; costs a few system calls."""
-        if self._lives and self._begun and not self._trouble:
-            self._lives = writer_lives(self.path)
+        if self._alive and self._begun and not self._error:
+            self._alive = writer_is_alive(self.path)
 
     def fail(self, reason: ForeignFormat | OSError) -> None:
         """Record that the file cannot be read, and schedule a retry.
 
         A file that is not part of the log will not become one, so it is never retried.
         """
-        self._trouble = in_words(reason)
+        self._error = reason_of(reason)
         self.stuck = self._pause_s >= MAX_RETRY_S
         self._retry_s = time.monotonic() + self._pause_s
         self._pause_s = min(self._pause_s * 2, MAX_RETRY_S)
         if isinstance(reason, ForeignFormat):
             self._finish()
         else:
-            self._shelf.drop(self.path)
+            self._open_files.drop(self.path)
 
-    def pass_over(self) -> None:
+    def skip(self) -> None:
         """Skip this file entirely."""
-        self._passed_over = True
+        self._skipped = True
         self._finish()
 
     # -- reading -------------------------------------------------------------------------------
 
-    def take(self) -> Entry:
+    def pop(self) -> Entry:
         """Return the next batch; call only after ``fill`` returned True."""
         row = self._buffer.popleft()
         self._number = row.number
@@ -219,21 +219,21 @@ class Tail:
         """Fetch batches if none are available; return whether some are now."""
         if self._buffer or self.finished:
             return bool(self._buffer)
-        if self._trouble and time.monotonic() < self._retry_s:
+        if self._error and time.monotonic() < self._retry_s:
             return False
-        found = self._look()
-        self._trouble, self._pause_s, self.stuck = "", FIRST_RETRY_S, False
+        found = self._poll()
+        self._error, self._pause_s, self.stuck = "", FIRST_RETRY_S, False
         return found
 
-    def _look(self) -> bool:
-        if not self._begun and self._lives:
-            self._lives = writer_lives(self.path)
+    def _poll(self) -> bool:
+        if not self._begun and self._alive:
+            self._alive = writer_is_alive(self.path)
         # Asked before the file is: a writer stores its last batches, and only then lets go of it.
-        lives = self._lives
+        alive = self._alive
         if not self._measure():
             return False
         seen = (self._identity, self._size)
-        if lives and seen == self._seen:
+        if alive and seen == self._seen:
             return False
         if self._fetch():
             return True
@@ -241,7 +241,7 @@ class Tail:
             self._finish()
         elif not self.busy:
             self._seen = seen
-            if not lives:
+            if not alive:
                 self._finish_without_end()
         return False
 
@@ -250,27 +250,27 @@ class Tail:
         try:
             found = os.lstat(self.path)
         except FileNotFoundError:
-            self._lives = False
-            if self.path not in self._shelf:
+            self._alive = False
+            if self.path not in self._open_files:
                 self._finish()
                 return False
-            found = os.fstat(self._shelf.get(self.path))
+            found = os.fstat(self._open_files.get(self.path))
         if self._identity not in {None, identity_of(found)}:
-            self._begin_again("it was replaced by another file")
+            self._restart("it was replaced by another file")
         elif found.st_size < self._offset:
-            self._begin_again("it was cut short")
+            self._restart("it was cut short")
         self._identity, self._size = identity_of(found), found.st_size
         return True
 
-    def _begin_again(self, damage: str) -> None:
+    def _restart(self, damage: str) -> None:
         """Restart at the head of a file that was replaced; batch numbers tell what was already read."""
-        self._shelf.drop(self.path)
+        self._open_files.drop(self.path)
         self._damage = damage
         self._offset, self._searching, self._again, self._seen = 0, False, True, None
 
     def _fetch(self) -> bool:
         """Continue reading; return whether batches are available now."""
-        descriptor = self._shelf.get(self.path)
+        descriptor = self._open_files.get(self.path)
         if not self._offset:
             self._read_head(descriptor)
         for _ in range(WALK_CHUNKS):
@@ -289,7 +289,7 @@ class Tail:
             if end is None:
                 # It is looked through from its head on, a part at a time, for what comes from now on.
                 self._since_ns = time.time_ns()
-                self._start = Start(since_ns=self._since_ns)
+                self._start = FileStart(since_ns=self._since_ns)
             self._offset, self._number = end or (HEAD_BYTES, first - 1)
         elif self._start.after is None:
             self._number = first - 1
@@ -305,7 +305,7 @@ class Tail:
         if self._searching:
             self._offset = next_data(descriptor, self._offset)
         data = read_at(descriptor, self._offset, CHUNK_BYTES)
-        at = 0 if self._searching else self._take_run(data)
+        at = 0 if self._searching else self._buffer_run(data)
         while len(data) - at >= FRAME_HEAD_BYTES and len(self._buffer) < CHUNK_ROWS and not self._end:
             head = parse_frame_head(data, at)
             if head is None:
@@ -313,7 +313,7 @@ class Tail:
                 found = find_frame_head(data, at + 1)
                 if found < 0:
                     # At the end of a file that grows nothing is given up: it is looked at again.
-                    at = at if self._lives and len(data) < CHUNK_BYTES else len(data) - FRAME_HEAD_BYTES + 1
+                    at = at if self._alive and len(data) < CHUNK_BYTES else len(data) - FRAME_HEAD_BYTES + 1
                     break
                 at = found
                 continue
@@ -323,7 +323,7 @@ class Tail:
                     break
                 data = read_at(descriptor, self._offset, end) if not at else data
                 if end > len(data):
-                    if not self._searching or self._lives:
+                    if not self._searching or self._alive:
                         break
                     at += 1
                     continue
@@ -331,13 +331,15 @@ class Tail:
         self._offset += at
         return at > 0
 
-    def _take_run(self, data: bytes) -> int:
+    def _buffer_run(self, data: bytes) -> int:
         """Take the valid frames at the start of ``data``; return the offset where they end."""
         if self._since_ns is not None:
             return 0
         run, at = sound_run(data, 0, self._fetched + 1, CHUNK_ROWS - len(self._buffer))
         if run:
-            self._buffer.extend(Row(number, Entry(batch, stored_ns)) for number, batch, stored_ns in run)
+            self._buffer.extend(
+                NumberedEntry(number, Entry(batch, stored_ns)) for number, batch, stored_ns in run
+            )
             self._fetched = run[-1][0]
             self._again = False
         return at
@@ -362,7 +364,7 @@ class Tail:
             self._number = head.number
         else:
             self._since_ns = None
-            self._buffer.append(Row(head.number, Entry(batch, head.stored_ns)))
+            self._buffer.append(NumberedEntry(head.number, Entry(batch, head.stored_ns)))
         return True
 
     def _finish_without_end(self) -> None:
@@ -373,10 +375,10 @@ class Tail:
     def _finish(self) -> None:
         self.finished = True
         self.busy = False
-        self._shelf.drop(self.path)
+        self._open_files.drop(self.path)
 
 
-def in_words(reason: ForeignFormat | OSError) -> str:
+def reason_of(reason: ForeignFormat | OSError) -> str:
     """Return the reason why a file cannot be read, as one line of text."""
     if isinstance(reason, ForeignFormat):
         return reason.message

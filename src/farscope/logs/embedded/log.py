@@ -13,14 +13,14 @@ from urllib.parse import quote, urlencode
 from farscope.logs.base import Position, Presence
 from farscope.logs.diagnostics import Check
 from farscope.logs.embedded.access import OWNER, Access
-from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.errors import error_from_os
 from farscope.logs.embedded.file_name import SUFFIX
 from farscope.logs.embedded.reader import FolderReader
 from farscope.logs.embedded.retention import (
     DEFAULT_MAX_AGE_NS,
     DEFAULT_MAX_BYTES,
     MIN_MAX_BYTES,
-    KeepWithin,
+    Limits,
 )
 from farscope.logs.embedded.writer import FolderWriter
 
@@ -42,7 +42,7 @@ class FolderLog:
     ) -> None:
         # A later change of the working directory must not move the log.
         self._folder = folder.absolute()
-        self._keep = KeepWithin(max(max_bytes, MIN_MAX_BYTES), max_age_ns)
+        self._limits = Limits(max(max_bytes, MIN_MAX_BYTES), max_age_ns)
         self._access = Access(readers)
 
     @property
@@ -54,10 +54,10 @@ class FolderLog:
     def url(self) -> str:
         """The address, with an absolute path and all settings that differ from the defaults."""
         settings: dict[str, str] = {}
-        if self._keep.max_bytes != DEFAULT_MAX_BYTES:
-            settings["max_bytes"] = str(self._keep.max_bytes)
-        if self._keep.max_age_ns != DEFAULT_MAX_AGE_NS:
-            settings["max_age"] = f"{self._keep.max_age_ns}ns"
+        if self._limits.max_bytes != DEFAULT_MAX_BYTES:
+            settings["max_bytes"] = str(self._limits.max_bytes)
+        if self._limits.max_age_ns != DEFAULT_MAX_AGE_NS:
+            settings["max_age"] = f"{self._limits.max_age_ns}ns"
         if self._access.readers != OWNER:
             settings["readers"] = self._access.readers
         query = f"?{urlencode(settings)}" if settings else ""
@@ -70,7 +70,7 @@ class FolderLog:
 
     def writer(self, name: str) -> FolderWriter:
         """Return a writer, which writes separate files; see ``Log.writer``."""
-        return FolderWriter(self._folder, name, self._keep, self._access)
+        return FolderWriter(self._folder, name, self._limits, self._access)
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> FolderReader:
         """Return a reader; see ``Log.reader``."""
@@ -84,7 +84,7 @@ class FolderLog:
         except FileNotFoundError:
             return Presence(there=False, where=where, what="the folder does not exist")
         except OSError as error:
-            raise from_os(error, self._folder, reading=True) from error
+            raise error_from_os(error, self._folder, reading=True) from error
         if not files:
             what = "no program has broadcast there, or what it left was removed"
             return Presence(there=False, where=where, what=what)

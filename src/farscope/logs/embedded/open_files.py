@@ -22,7 +22,7 @@ recently used one is closed to make room. The number of writers therefore does n
 Result = TypeVar("Result")
 
 
-class Shelf:
+class OpenFiles:
     """Files open for reading, keyed by path. Not thread-safe."""
 
     def __init__(self) -> None:

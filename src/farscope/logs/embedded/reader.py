@@ -14,12 +14,12 @@ from typing import Final, NamedTuple
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position, Unread
-from farscope.logs.embedded.errors import from_os
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.errors import error_from_os
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.file_name import FileName
-from farscope.logs.embedded.file_reader import ALL_READ, BEGINNING, END, WHAT_IS_THERE, Start, Tail
+from farscope.logs.embedded.file_reader import ALL_READ, BEGINNING, END, FIRST_IN_FILE, FileReader, FileStart
 from farscope.logs.embedded.format import ForeignFormat
-from farscope.logs.embedded.open_files import Shelf
+from farscope.logs.embedded.open_files import OpenFiles
 
 _log = logging.getLogger("farscope")
 
@@ -48,13 +48,13 @@ MAX_FORMER_UNREAD: Final = 64
 """Maximum number of removed files with unreadable parts to remember; the oldest are forgotten first."""
 
 
-class Turn(NamedTuple):
+class Candidate(NamedTuple):
     """A file's position in the merge order."""
 
     next_ns: int
     order: int
     """Unique tie-breaker: the files themselves cannot be ordered."""
-    tail: Tail
+    file: FileReader
 
 
 class FolderReader:
@@ -64,13 +64,13 @@ class FolderReader:
         self._folder = folder
         self._since_ns = since_ns
         self._position = position
-        self._shelf = Shelf()
-        self._tails: dict[str, Tail] = {}
-        self._streams: dict[str, set[Tail]] = {}
+        self._open_files = OpenFiles()
+        self._files: dict[str, FileReader] = {}
+        self._streams: dict[str, set[FileReader]] = {}
         self._last: OrderedDict[str, int | None] = OrderedDict()
         self._owed: set[str] = set()
         self._former_unread: deque[Unread] = deque(maxlen=MAX_FORMER_UNREAD)
-        self._active: list[Tail] = []
+        self._active: list[FileReader] = []
         self._pid = os.getpid()
         self._woken = threading.Event()
         self._pause_s = FIRST_PAUSE_S
@@ -81,13 +81,13 @@ class FolderReader:
         self._scanned_ns = 0
         self._writers_checked_s = time.monotonic()
         self._begun_ns = time.time_ns()
-        self._settling = True
+        self._starting = True
         try:
             self._scan()
         except BaseException:
-            self._shelf.close()
+            self._open_files.close()
             raise
-        self._settling = False
+        self._starting = False
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next entries; see ``LogReader.read``."""
@@ -100,7 +100,7 @@ class FolderReader:
         deadline = time.monotonic() + timeout_s
         while True:
             self._scan_again()
-            found = self._gather(limit)
+            found = self._collect(limit)
             left = deadline - time.monotonic()
             if found:
                 self._pause_s = FIRST_PAUSE_S
@@ -117,11 +117,11 @@ class FolderReader:
 
         For a writer that is between two files, its last batch.
         """
-        files = {name: tail.position for name, tail in self._tails.items()}
+        files = {name: file.position for name, file in self._files.items()}
         between = {
             stream: last
-            for stream, tails in self._streams.items()
-            if (last := self._last.get(stream)) is not None and all(tail.finished for tail in tails)
+            for stream, files in self._streams.items()
+            if (last := self._last.get(stream)) is not None and all(file.finished for file in files)
         }
         return files | between
 
@@ -136,18 +136,18 @@ class FolderReader:
 
         If a writer has no file after the removed one, the number is unknown and counts as one.
         """
-        return self._cut + len(self._owed) + sum(tail.cut for tail in self._tails.values())
+        return self._cut + len(self._owed) + sum(file.cut for file in self._files.values())
 
     @property
     def unread(self) -> Sequence[Unread]:
         """Files that could not be read completely; see ``PartedReader``."""
-        present = (tail.unread for tail in self._tails.values())
+        present = (file.unread for file in self._files.values())
         return [*self._former_unread, *(unread for unread in present if unread is not None)]
 
     def close(self) -> None:
         """Close all files."""
         self._closed = True
-        self._shelf.close()
+        self._open_files.close()
 
     def interrupt(self) -> None:
         """End a waiting ``read``, or the wait of the next one."""
@@ -171,7 +171,7 @@ class FolderReader:
         except FileNotFoundError:
             mtime = 0
         except OSError as error:
-            raise from_os(error, self._folder, reading=True) from error
+            raise error_from_os(error, self._folder, reading=True) from error
         if mtime == self._folder_mtime and mtime + COARSE_NS < self._scanned_ns:
             return
         self._folder_mtime, self._scanned_ns = mtime, time.time_ns()
@@ -180,59 +180,59 @@ class FolderReader:
     def _scan(self) -> None:
         """Add new files and drop removed ones."""
         try:
-            present = set(self._shelf.make_room(lambda: os.listdir(self._folder)))  # noqa: PTH208 - names only
+            present = set(self._open_files.make_room(lambda: os.listdir(self._folder)))  # noqa: PTH208 - names only
         except FileNotFoundError:
             present = set()
         except OSError as error:
-            raise from_os(error, self._folder, reading=True) from error
-        names = (FileName.parse(text) for text in present if text not in self._tails)
+            raise error_from_os(error, self._folder, reading=True) from error
+        names = (FileName.parse(text) for text in present if text not in self._files)
         for name in sorted((name for name in names if name is not None), key=lambda name: name.created_ns):
-            self._take_up(name)
-        for text in [text for text in self._tails if text not in present]:
-            self._let_go(self._tails[text])
-        unfinished = (tail for tail in self._tails.values() if not tail.finished)
-        self._active = sorted(unfinished, key=lambda tail: (tail.name.created_ns, tail.name.stream))
+            self._add_file(name)
+        for text in [text for text in self._files if text not in present]:
+            self._remove_file(self._files[text])
+        unfinished = (file for file in self._files.values() if not file.finished)
+        self._active = sorted(unfinished, key=lambda file: (file.name.created_ns, file.name.stream))
 
-    def _take_up(self, name: FileName) -> None:
+    def _add_file(self, name: FileName) -> None:
         path = self._folder / str(name)
-        tail = Tail(path, name, self._start_of(name), self._shelf)
+        file = FileReader(path, name, self._start_of(name), self._open_files)
         for other in self._streams.setdefault(name.stream, set()):
             if other.name.created_ns < name.created_ns:
-                other.no_more()
-        if self._passed_over(name, path):
-            tail.pass_over()
+                other.writer_is_done()
+        if self._can_skip(name, path):
+            file.skip()
             if self._position is None:
-                # Should its writer have gone on just now, nobody knows with which number.
+                # If its writer has just started another file, the first number of that file is unknown.
                 self._last[name.stream] = None
-        elif self._settling and self._position is None and self._since_ns is None:
-            # "From now on" is settled here; any later and we would pass over what comes meanwhile.
-            tail = self._settled(tail)
-        self._tails[str(name)] = tail
-        self._streams[name.stream].add(tail)
+        elif self._starting and self._position is None and self._since_ns is None:
+            # "From now on" is fixed here: any later, and batches stored in the meantime would be skipped.
+            file = self._with_end_found(file)
+        self._files[str(name)] = file
+        self._streams[name.stream].add(file)
 
-    def _settled(self, tail: Tail) -> Tail:
-        """Return ``tail`` with its end found; an unreadable file will start at this reader's start time."""
-        self._fill(tail)
-        if tail.begun or tail.finished:
-            return tail
-        later = Tail(tail.path, tail.name, Start(since_ns=self._begun_ns), self._shelf)
+    def _with_end_found(self, file: FileReader) -> FileReader:
+        """Return ``file`` with its end found; an unreadable file will start at this reader's start time."""
+        self._fill(file)
+        if file.begun or file.finished:
+            return file
+        later = FileReader(file.path, file.name, FileStart(since_ns=self._begun_ns), self._open_files)
         self._fill(later)
         return later
 
-    def _start_of(self, name: FileName) -> Start:
+    def _start_of(self, name: FileName) -> FileStart:
         if self._position is not None:
             after = self._position.get(str(name))
-            return self._new_start(name, self._position) if after is None else Start.at(after)
-        if self._settling:
-            return END if self._since_ns is None else Start(since_ns=self._since_ns)
-        # Made after this reader: all of it is due, also what retention was quicker to remove.
-        return BEGINNING if name.created_ns >= (self._since_ns or 0) else Start(since_ns=self._since_ns)
+            return self._new_start(name, self._position) if after is None else FileStart.at(after)
+        if self._starting:
+            return END if self._since_ns is None else FileStart(since_ns=self._since_ns)
+        # Created after this reader: everything in it counts, including what retention has removed already.
+        return BEGINNING if name.created_ns >= (self._since_ns or 0) else FileStart(since_ns=self._since_ns)
 
     @staticmethod
-    def _new_start(name: FileName, position: Position) -> Start:
+    def _new_start(name: FileName, position: Position) -> FileStart:
         """Return where to start in a file created after ``position`` was taken."""
         if name.stream in position:
-            return Start(after=position[name.stream])
+            return FileStart(after=position[name.stream])
         before = [
             after
             for text, after in position.items()
@@ -241,13 +241,13 @@ class FolderReader:
         if not before:
             return BEGINNING
         numbers = [after for after in before if after >= 0]
-        return Start(after=max(numbers)) if numbers else WHAT_IS_THERE
+        return FileStart(after=max(numbers)) if numbers else FIRST_IN_FILE
 
-    def _passed_over(self, name: FileName, path: Path) -> bool:
+    def _can_skip(self, name: FileName, path: Path) -> bool:
         """Return whether a file contains nothing to read, as far as is known without opening it."""
         if self._position is not None:
             return self._position.get(str(name)) == ALL_READ
-        if not self._settling or writer_lives(path):
+        if not self._starting or writer_is_alive(path):
             return False
         return self._since_ns is None or self._untouched_since(path, self._since_ns - SINCE_SLACK_NS)
 
@@ -258,20 +258,20 @@ class FolderReader:
         except OSError:
             return False
 
-    def _let_go(self, tail: Tail) -> None:
-        tail.no_more()
-        if not tail.finished:
-            self._fill(tail)
-        if not tail.finished:
+    def _remove_file(self, file: FileReader) -> None:
+        file.writer_is_done()
+        if not file.finished:
+            self._fill(file)
+        if not file.finished:
             return
-        stream = tail.name.stream
-        self._cut += tail.cut
-        if tail.unread is not None:
-            self._former_unread.append(tail.unread)
-        elif tail.owes:
+        stream = file.name.stream
+        self._cut += file.cut
+        if file.unread is not None:
+            self._former_unread.append(file.unread)
+        elif file.has_unread:
             self._owed.add(stream)
-        del self._tails[str(tail.name)]
-        self._streams[stream].discard(tail)
+        del self._files[str(file.name)]
+        self._streams[stream].discard(file)
         if not self._streams[stream]:
             del self._streams[stream]
             while len(self._last) > MAX_FORMER + len(self._streams):
@@ -279,40 +279,40 @@ class FolderReader:
 
     # -- the files -----------------------------------------------------------------------------
 
-    def _fill(self, tail: Tail) -> bool:
-        """Fill ``tail``; a file that cannot be read is reported once and will be retried."""
+    def _fill(self, file: FileReader) -> bool:
+        """Fill ``file``; a file that cannot be read is reported once and will be retried."""
         filled = False
-        was_whole = tail.unread is None
+        was_whole = file.unread is None
         try:
-            filled = tail.fill()
+            filled = file.fill()
         except (ForeignFormat, OSError) as error:
-            tail.fail(error)
-        if was_whole and (unread := tail.unread) is not None:
-            _log.warning("cannot read all of the log file %s: %s", tail.path, unread.detail)
-        if tail.finished:
-            self._note_end(tail)
+            file.fail(error)
+        if was_whole and (unread := file.unread) is not None:
+            _log.warning("cannot read all of the log file %s: %s", file.path, unread.detail)
+        if file.finished:
+            self._note_end(file)
         return filled
 
-    def _note_end(self, tail: Tail) -> None:
+    def _note_end(self, file: FileReader) -> None:
         """Remember how far a writer's files were read, to detect cut batches when its next file appears."""
-        stream = tail.name.stream
-        if not tail.goes_on:
+        stream = file.name.stream
+        if not file.goes_on:
             self._last.pop(stream, None)
-        elif tail.begun or not tail.owes:
-            self._last[stream] = tail.last
+        elif file.begun or not file.has_unread:
+            self._last[stream] = file.last
             self._last.move_to_end(stream)
 
-    def _gather(self, limit: int) -> list[Entry]:
+    def _collect(self, limit: int) -> list[Entry]:
         """Return the available entries, by storage time across files and in order within each file."""
         self._check_writers()
         found: list[Entry] = []
         heap, waiting = self._ready()
         self._merge(heap, waiting, found, limit)
-        self._caught_up = not heap and not waiting and not any(tail.busy for tail in self._active)
+        self._caught_up = not heap and not waiting and not any(file.busy for file in self._active)
         return found
 
     def _merge(
-        self, heap: list[Turn], waiting: dict[str, deque[Turn]], found: list[Entry], limit: int
+        self, heap: list[Candidate], waiting: dict[str, deque[Candidate]], found: list[Entry], limit: int
     ) -> None:
         """Move entries from the files in ``heap`` to ``found``; an exhausted file leaves the heap.
 
@@ -320,56 +320,56 @@ class FolderReader:
         """
         size = 0
         while heap and len(found) < limit and size < READ_BYTES:
-            _, order, tail = heap[0]
-            if tail.at_hand:
-                entry = tail.take()
+            _, order, file = heap[0]
+            if file.has_next:
+                entry = file.pop()
                 found.append(entry)
                 size += len(entry.data)
-            if self._fill(tail):
-                heapq.heapreplace(heap, Turn(tail.next_ns, order, tail))
-            elif tail.finished and (behind := waiting.get(tail.name.stream)):
-                following = behind.popleft()
-                if not behind:
-                    del waiting[tail.name.stream]
-                self._follow(following.tail)
+            if self._fill(file):
+                heapq.heapreplace(heap, Candidate(file.next_ns, order, file))
+            elif file.finished and (later := waiting.get(file.name.stream)):
+                following = later.popleft()
+                if not later:
+                    del waiting[file.name.stream]
+                self._follow(following.file)
                 heapq.heapreplace(heap, following)
             else:
                 heapq.heappop(heap)
 
-    def _ready(self) -> tuple[list[Turn], dict[str, deque[Turn]]]:
+    def _ready(self) -> tuple[list[Candidate], dict[str, deque[Candidate]]]:
         """Return a heap of the files with entries to read, and per stream the files that wait for these."""
-        self._active = [tail for tail in self._active if not tail.finished]
-        heap: list[Turn] = []
+        self._active = [file for file in self._active if not file.finished]
+        heap: list[Candidate] = []
         unfinished: set[str] = set()
-        waiting: dict[str, deque[Turn]] = {}
-        for order, tail in enumerate(self._active):
+        waiting: dict[str, deque[Candidate]] = {}
+        for order, file in enumerate(self._active):
             # A writer's next file waits for the previous one, to preserve the writer's order.
-            stream = tail.name.stream
+            stream = file.name.stream
             if stream in unfinished:
-                waiting.setdefault(stream, deque()).append(Turn(tail.next_ns, order, tail))
+                waiting.setdefault(stream, deque()).append(Candidate(file.next_ns, order, file))
                 continue
-            if not tail.begun:
-                self._follow(tail)
-            # A file not opened yet stands in for its first row: old files are opened when their time comes.
-            if not tail.begun or self._fill(tail):
-                heap.append(Turn(tail.next_ns, order, tail))
-            if tail.stuck:
-                # What comes behind a file that cannot be read is not held up by it for ever.
+            if not file.begun:
+                self._follow(file)
+            # An unopened file is ordered by its creation time: old files are opened only when needed.
+            if not file.begun or self._fill(file):
+                heap.append(Candidate(file.next_ns, order, file))
+            if file.stuck:
+                # An unreadable file must not hold up the writer's next files forever.
                 self._last[stream] = None
-            elif not tail.finished:
+            elif not file.finished:
                 unfinished.add(stream)
         heapq.heapify(heap)
         return heap, waiting
 
-    def _follow(self, tail: Tail) -> None:
-        stream = tail.name.stream
+    def _follow(self, file: FileReader) -> None:
+        stream = file.name.stream
         if stream in self._last:
-            tail.follow(self._last[stream])
+            file.follow(self._last[stream])
             self._owed.discard(stream)
 
     def _check_writers(self) -> None:
         now_s = time.monotonic()
         if now_s - self._writers_checked_s >= WRITER_CHECK_S:
             self._writers_checked_s = now_s
-            for tail in self._active:
-                tail.check_writer()
+            for file in self._active:
+                file.check_writer()

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from farscope.logs.embedded.ages import Ages
-from farscope.logs.embedded.file import writer_lives
+from farscope.logs.embedded.age_clock import AgeClock
+from farscope.logs.embedded.file import writer_is_alive
 from farscope.logs.embedded.file_name import SUFFIX, FileName
 
 _log = logging.getLogger("farscope")
@@ -53,7 +53,7 @@ FILES_PER_AGE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class KeepWithin:
+class Limits:
     """The size and age limits of a folder."""
 
     max_bytes: int = DEFAULT_MAX_BYTES
@@ -76,7 +76,7 @@ class KeepWithin:
         return min(MAX_FILE_BYTES, max(MIN_FILE_BYTES, share // FILES_PER_SHARE))
 
 
-class OwnPast(NamedTuple):
+class CompleteFile(NamedTuple):
     """A complete file of the writer that checks the folder."""
 
     path: Path
@@ -84,8 +84,8 @@ class OwnPast(NamedTuple):
     newest_ns: int
 
 
-class GoneFile(NamedTuple):
-    """A file whose writer is gone."""
+class FoundFile(NamedTuple):
+    """A log file found in the folder."""
 
     path: Path
     bytes: int
@@ -95,17 +95,17 @@ class GoneFile(NamedTuple):
 class Plan(NamedTuple):
     """What to remove: whole files of others, and a number of bytes from the writer's own oldest files."""
 
-    files: tuple[GoneFile, ...]
+    files: tuple[FoundFile, ...]
     own_excess: int
 
 
 def plan(
     *,
-    gone: Sequence[GoneFile],
+    orphaned: Sequence[FoundFile],
     own_bytes: int,
     own_oldest_ns: int,
     others_bytes: Sequence[int],
-    keep: KeepWithin,
+    limits: Limits,
     now_ns: int | None,
 ) -> Plan:
     """Decide what to remove; the oldest files go first, regardless of their writer.
@@ -114,11 +114,11 @@ def plan(
     the folder, however much the others hold, and more while space is free. Without ``now_ns``, nothing is
     removed by age.
     """
-    allowed = int(keep.max_bytes * HEADROOM)
+    allowed = int(limits.max_bytes * HEADROOM)
     share = allowed // (1 + len(others_bytes))
-    oldest_first = sorted(gone, key=lambda file: file.newest_ns)
+    oldest_first = sorted(orphaned, key=lambda file: file.newest_ns)
     removed = [
-        file for file in oldest_first if now_ns is not None and file.newest_ns < now_ns - keep.max_age_ns
+        file for file in oldest_first if now_ns is not None and file.newest_ns < now_ns - limits.max_age_ns
     ]
     left = oldest_first[len(removed) :]
     excess = sum(file.bytes for file in left) + own_bytes + sum(others_bytes) - allowed
@@ -130,15 +130,15 @@ def plan(
             break
         removed.append(file)
         excess -= file.bytes
-    if len(removed) == len(gone):
+    if len(removed) == len(orphaned):
         spare = max(0, own_bytes - share)
     return Plan(tuple(removed), max(0, min(excess, spare)))
 
 
-class Found(NamedTuple):
+class FolderContents(NamedTuple):
     """The log files found in a folder."""
 
-    files: dict[str, list[GoneFile]]
+    files: dict[str, list[FoundFile]]
     """Files by stream, oldest first."""
     strays: list[Path]
     """Half-created files, and companion files whose log file is gone."""
@@ -153,16 +153,16 @@ class Found(NamedTuple):
         return any(files[0].newest_ns < time_ns for files in self.files.values())
 
 
-class Keeper:
+class Retention:
     """Applies retention to a folder on behalf of one of its writers. Not thread-safe."""
 
-    def __init__(self, folder: Path, stream: str, keep: KeepWithin, ages: Ages) -> None:
-        self.file_bytes = keep.file_bytes(1)
+    def __init__(self, folder: Path, stream: str, limits: Limits, age_clock: AgeClock) -> None:
+        self.file_bytes = limits.file_bytes(1)
         """Target size of the writer's files; depends on the number of writers."""
         self._folder = folder
         self._stream = stream
-        self._keep = keep
-        self._ages = ages
+        self._limits = limits
+        self._age_clock = age_clock
         self._stored = 0
         self._asked_ns: int | None = None
 
@@ -172,40 +172,42 @@ class Keeper:
         All programs that use a folder share these checks, so that starting one does not scan every file.
         """
         self._stored += stored
-        if self._stored >= self._keep.check_bytes:
+        if self._stored >= self._limits.check_bytes:
             return True
-        now_ns = self._ages.steady_ns()
-        if self._asked_ns is not None and now_ns - self._asked_ns < self._keep.check_ns:
+        now_ns = self._age_clock.steady_ns()
+        if self._asked_ns is not None and now_ns - self._asked_ns < self._limits.check_ns:
             return False
         self._asked_ns = now_ns
-        return not self._ages.looked_within(self._keep.check_ns)
+        return not self._age_clock.checked_within(self._limits.check_ns)
 
-    def look_after(self, past: Sequence[OwnPast], current: Path) -> list[OwnPast]:
-        """Remove files that are too old or exceed the limit; return the rest of ``past``. Raises ``OSError``.
+    def enforce(self, complete: Sequence[CompleteFile], current: Path) -> list[CompleteFile]:
+        """Remove files that are too old or exceed the limit; return the rest of ``complete``.
+
+        Raises ``OSError``.
 
         Args:
             past: the writer's complete files, oldest first.
             current: the file being written.
         """
         self._stored = 0
-        now_ns = self._ages.look()
-        found = survey(self._folder)
+        now_ns = self._age_clock.record_check()
+        found = list_files(self._folder)
         for path in found.strays:
-            if _is_left_over(path):
+            if _is_abandoned(path):
                 _remove(path)
-        too_old_ns = 0 if now_ns is None else now_ns - self._keep.max_age_ns
-        left = [file for file in past if file.newest_ns >= too_old_ns or not _remove(file.path)]
-        if found.bytes <= self._keep.max_bytes * HEADROOM and not found.any_older_than(too_old_ns):
+        too_old_ns = 0 if now_ns is None else now_ns - self._limits.max_age_ns
+        left = [file for file in complete if file.newest_ns >= too_old_ns or not _remove(file.path)]
+        if found.bytes <= self._limits.max_bytes * HEADROOM and not found.any_older_than(too_old_ns):
             return left
         own = found.files.pop(self._stream, [])
-        gone, others = _apart(found)
-        self.file_bytes = self._keep.file_bytes(1 + len(others))
+        orphaned, others = _split_by_liveness(found)
+        self.file_bytes = self._limits.file_bytes(1 + len(others))
         todo = plan(
-            gone=gone,
+            orphaned=orphaned,
             own_bytes=sum(file.bytes for file in own),
             own_oldest_ns=left[0].newest_ns if left else own[-1].newest_ns if own else 0,
             others_bytes=others,
-            keep=self._keep,
+            limits=self._limits,
             now_ns=now_ns,
         )
         for file in todo.files:
@@ -213,11 +215,11 @@ class Keeper:
         return _remove_oldest(left, todo.own_excess, current)
 
 
-def survey(folder: Path) -> Found:
+def list_files(folder: Path) -> FolderContents:
     """List the log files in ``folder`` without opening them; raises ``OSError``."""
     with os.scandir(folder) as entries:
         names = {entry.name: entry for entry in entries}
-    files: dict[str, list[tuple[FileName, GoneFile]]] = {}
+    files: dict[str, list[tuple[FileName, FoundFile]]] = {}
     strays: list[Path] = []
     for text, entry in names.items():
         base, suffix, rest = text.partition(SUFFIX)
@@ -233,41 +235,43 @@ def survey(folder: Path) -> Found:
         except FileNotFoundError:
             continue
         if stat.S_ISREG(found.st_mode):
-            file = GoneFile(folder / text, found.st_size, found.st_mtime_ns)
+            file = FoundFile(folder / text, found.st_size, found.st_mtime_ns)
             files.setdefault(name.stream, []).append((name, file))
-    return Found({stream: [file for _, file in sorted(each)] for stream, each in files.items()}, strays)
+    return FolderContents(
+        {stream: [file for _, file in sorted(each)] for stream, each in files.items()}, strays
+    )
 
 
-def _is_left_over(path: Path) -> bool:
+def _is_abandoned(path: Path) -> bool:
     """Return whether a half-created file is abandoned; a very recent one may not be locked yet."""
     try:
         changed_ns = path.lstat().st_mtime_ns
     except OSError:
         return False
-    return changed_ns < time.time_ns() - STRAY_NS and not writer_lives(path)
+    return changed_ns < time.time_ns() - STRAY_NS and not writer_is_alive(path)
 
 
-def _apart(found: Found) -> tuple[list[GoneFile], list[int]]:
+def _split_by_liveness(found: FolderContents) -> tuple[list[FoundFile], list[int]]:
     """Return the files of dead writers, and the total size of the files of each other live writer."""
-    gone: list[GoneFile] = []
+    orphaned: list[FoundFile] = []
     others: list[int] = []
     for files in found.files.values():
-        if writer_lives(files[-1].path):
+        if writer_is_alive(files[-1].path):
             others.append(sum(file.bytes for file in files))
         else:
-            gone += files
-    return gone, others
+            orphaned += files
+    return orphaned, others
 
 
-def _remove_oldest(past: list[OwnPast], excess: int, current: Path) -> list[OwnPast]:
-    """Remove the oldest files of ``past`` until ``excess`` bytes are freed; return the rest."""
+def _remove_oldest(complete: list[CompleteFile], excess: int, current: Path) -> list[CompleteFile]:
+    """Remove the oldest files of ``complete`` until ``excess`` bytes are freed; return the rest."""
     at = 0
-    while excess > 0 and at < len(past) and past[at].path != current:
-        if not _remove(past[at].path):
+    while excess > 0 and at < len(complete) and complete[at].path != current:
+        if not _remove(complete[at].path):
             break
-        excess -= past[at].bytes
+        excess -= complete[at].bytes
         at += 1
-    return past[at:]
+    return complete[at:]
 
 
 def _remove(path: Path) -> bool:

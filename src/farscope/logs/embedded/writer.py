@@ -12,12 +12,12 @@ from typing import Final
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.embedded.access import Access
-from farscope.logs.embedded.ages import Ages
-from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.age_clock import AgeClock
+from farscope.logs.embedded.errors import error_from_os
 from farscope.logs.embedded.file import OwnFile
 from farscope.logs.embedded.file_name import FileName, stream_name
 from farscope.logs.embedded.format import END_MARK, HEAD_BYTES, MAX_BATCH_BYTES, NEXT_MARK
-from farscope.logs.embedded.retention import Keeper, KeepWithin, OwnPast
+from farscope.logs.embedded.retention import CompleteFile, Limits, Retention
 from farscope.records.boot_time import steady_ns
 
 _log = logging.getLogger("farscope")
@@ -38,7 +38,7 @@ class FolderWriter:
         self,
         folder: Path,
         name: str,
-        keep: KeepWithin,
+        limits: Limits,
         access: Access | None = None,
         *,
         clock: Clock = time.time_ns,
@@ -46,7 +46,7 @@ class FolderWriter:
     ) -> None:
         self._folder = folder
         self._name = name
-        self._keep = keep
+        self._limits = limits
         self._access = access or Access()
         self._clock = clock
         self._steady = steady
@@ -60,11 +60,11 @@ class FolderWriter:
 
     def _begin(self) -> None:
         self._stream = stream_name(self._name)
-        self._keeper = Keeper(
-            self._folder, self._stream, self._keep, Ages(self._folder, self._clock, self._steady)
+        self._retention = Retention(
+            self._folder, self._stream, self._limits, AgeClock(self._folder, self._clock, self._steady)
         )
         self._file: OwnFile | None = None
-        self._past: list[OwnPast] = []
+        self._complete: list[CompleteFile] = []
         self._next_number = 1
         self._created_ns = 0
         self._created_steady_ns = 0
@@ -87,10 +87,10 @@ class FolderWriter:
                 f"cannot write to the log folder {self._folder}: a batch is too large",
                 "a batch may have 64 MiB at most",
             )
-        self._mind_fork()
+        self._reset_after_fork()
         for _ in range(ATTEMPTS):
             if self._store(batches):
-                self._look_after_folder(sum(map(len, batches)))
+                self._enforce_retention(sum(map(len, batches)))
                 return
         raise LogUnavailable(
             f"the files of the log folder {self._folder} vanish as soon as they are written",
@@ -110,7 +110,7 @@ class FolderWriter:
             lost = self._drop_lost_file()
             if error.errno == errno.EFBIG and not lost and self._leave_full_file():
                 return self._store(batches[self._next_number - first :])
-            raise from_os(error, self._folder) from error
+            raise error_from_os(error, self._folder) from error
         self._next_number = file.next_number
         return not self._drop_lost_file()
 
@@ -125,7 +125,7 @@ class FolderWriter:
                 # The current file can still grow; a new one may be possible later.
                 _log.debug("no new log file in %s: %s", self._folder, error)
                 return file
-            self._past.append(OwnPast(file.path, file.size, file.newest_ns))
+            self._complete.append(CompleteFile(file.path, file.size, file.newest_ns))
             file.finish(NEXT_MARK)
             file = self._file
         return file
@@ -133,7 +133,7 @@ class FolderWriter:
     def _is_complete(self, file: OwnFile) -> bool:
         """Return whether the next batch goes into a new file: retention removes only whole files."""
         age_ns = self._steady() - self._created_steady_ns
-        return file.size >= self._keeper.file_bytes or age_ns >= self._keep.file_age_ns
+        return file.size >= self._retention.file_bytes or age_ns >= self._limits.file_age_ns
 
     def _new_file(self) -> OwnFile:
         self._created_ns = max(self._created_ns + 1, self._clock())
@@ -145,12 +145,12 @@ class FolderWriter:
     def _drop_lost_file(self) -> bool:
         """Abandon the current file if it was removed or truncated; return whether it was."""
         file = self._file
-        if file is None or file.in_place():
+        if file is None or file.is_intact():
             return False
         _log.warning("the log file %s was removed or cut short; going on in a new one", file.path)
         self._next_number = file.next_number
         self._file = None
-        file.give_up()
+        file.abandon()
         return True
 
     def _leave_full_file(self) -> bool:
@@ -158,23 +158,23 @@ class FolderWriter:
         file = self._file
         if file is None or file.size <= HEAD_BYTES:
             return False
-        self._past.append(OwnPast(file.path, file.size, file.newest_ns))
+        self._complete.append(CompleteFile(file.path, file.size, file.newest_ns))
         self._next_number = file.next_number
         self._file = None
-        file.give_up()
+        file.abandon()
         return True
 
-    def _mind_fork(self) -> None:
+    def _reset_after_fork(self) -> None:
         if self._pid != os.getpid():
             self._pid = os.getpid()
             self._begin()
 
-    def _look_after_folder(self, stored: int) -> None:
+    def _enforce_retention(self, stored: int) -> None:
         file = self._file
-        if file is None or not self._keeper.is_due(stored):
+        if file is None or not self._retention.is_due(stored):
             return
         try:
-            self._past = self._keeper.look_after(self._past, file.path)
+            self._complete = self._retention.enforce(self._complete, file.path)
         except OSError as error:
             # The batches are stored; the next retention check may succeed.
             _log.warning("retention in the log folder %s failed: %s", self._folder, error)
@@ -188,18 +188,18 @@ class FolderWriter:
         del timeout_s
         if self._closed:
             return
-        self._mind_fork()
+        self._reset_after_fork()
         self._closed = True
         file, self._file = self._file, None
         if file is None:
             return
-        if not file.in_place():
-            file.give_up()
+        if not file.is_intact():
+            file.abandon()
             return
         try:
             file.finish(END_MARK)
         except OSError as error:
-            raise from_os(error, self._folder) from error
+            raise error_from_os(error, self._folder) from error
 
     def interrupt(self) -> None:
         """Do nothing: an append to this log never waits."""

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from farscope.errors import LogError
-from farscope.logs.diagnostics import Check, Verdict, fail, ok, warn
-from farscope.logs.rabbitmq.connection import Link, Script, tls_context
+from farscope.logs.diagnostics import Check, Severity, fail, ok, warn
+from farscope.logs.rabbitmq.connection import Connection, Dialogue, tls_context
 from farscope.logs.rabbitmq.errors import explain
 from farscope.logs.rabbitmq.settings import Settings
-from farscope.logs.rabbitmq.topology import bind, compare, prepare
+from farscope.logs.rabbitmq.topology import bind, compare, ensure_log
 
 WAIT_S: Final = 10.0
 """Time limit of each check, in seconds."""
@@ -27,11 +27,11 @@ def examine(settings: Settings) -> Iterator[Check]:
 
     An exchange, stream or binding missing on the broker is created if the user has permission.
     """
-    for step in (_resolves, _answers, _speaks_tls):
+    for step in (_resolves, _listens, _speaks_tls):
         check = step(settings)
         if check is not None:
             yield check
-            if check.verdict is Verdict.FAIL:
+            if check.severity is Severity.FAIL:
                 return
     examination = _Examination(settings)
     yield from examination.run()
@@ -64,7 +64,7 @@ def _resolves(settings: Settings) -> Check:
     return fail("host", f"nobody answers what {settings.host} is", "mend this machine's name service")
 
 
-def _answers(settings: Settings) -> Check:
+def _listens(settings: Settings) -> Check:
     try:
         with socket.create_connection((settings.host, settings.port), timeout=WAIT_S):
             return ok("port", f"something listens on {settings.place}")
@@ -74,12 +74,12 @@ def _answers(settings: Settings) -> Check:
 
 def _speaks_tls(settings: Settings) -> Check | None:
     if not settings.tls:
-        return _plain(settings)
+        return _warn_of_clear_text(settings)
     try:
         context = tls_context(settings)
         with (
-            socket.create_connection((settings.host, settings.port), timeout=WAIT_S) as connection,
-            context.wrap_socket(connection, server_hostname=settings.host) as secured,
+            socket.create_connection((settings.host, settings.port), timeout=WAIT_S) as sock,
+            context.wrap_socket(sock, server_hostname=settings.host) as secured,
         ):
             return ok("TLS", f"{secured.version()}, the broker's certificate is good")
     except LogError as error:
@@ -88,7 +88,7 @@ def _speaks_tls(settings: Settings) -> Check | None:
         return _failed("TLS", explain(error, settings))
 
 
-def _plain(settings: Settings) -> Check | None:
+def _warn_of_clear_text(settings: Settings) -> Check | None:
     if settings.host in ("localhost", "127.0.0.1", "::1"):
         return None
     # Batches are sealed, but the password is sent in clear text: worth a warning, not a failure.
@@ -96,7 +96,7 @@ def _plain(settings: Settings) -> Check | None:
 
 
 class _Examination:
-    """Link owner that logs in, sets up anything missing, and reports how far it got."""
+    """Connection handler that logs in, sets up anything missing, and reports how far it got."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -109,10 +109,10 @@ class _Examination:
         self._done = threading.Event()
 
     def run(self) -> Iterator[Check]:
-        link = Link(self._settings, "doctor", self)
-        link.start()
+        connection = Connection(self._settings, "doctor", self)
+        connection.start()
         in_time = self._done.wait(self._settings.connect_timeout_s + WAIT_S)
-        link.close(1.0)
+        connection.close(1.0)
         if self._stage != "login":
             yield ok("login", f"{self._product} lets {self._settings.user!r} into {self._settings.vhost!r}")
         if self._error is not None:
@@ -122,13 +122,13 @@ class _Examination:
         else:
             yield self._set_up()
 
-    def converse(self, link: Link) -> Script:
+    def set_up(self, connection: Connection) -> Dialogue:
         """Log in, then look for the log and set up anything missing."""
-        self._product = link.product
+        self._product = connection.product
         self._stage = "log"
-        channel = yield from prepare(link, thorough=False)
-        channel, self._bound = yield from bind(link, channel)
-        self.differs = yield from compare(link, channel)
+        channel = yield from ensure_log(connection, rebind=False)
+        channel, self._bound = yield from bind(connection, channel)
+        self.differs = yield from compare(connection, channel)
 
     def opened(self) -> None:
         """Record success."""

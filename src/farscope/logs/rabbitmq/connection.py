@@ -1,8 +1,8 @@
 """One connection to RabbitMQ and the thread that owns it.
 
-No other thread touches the connection: other threads hand over work with ``Link.post``, which runs it
-on the link's thread. A link connects once and ends when the connection is lost; to reconnect, create
-another link. See ``docs/decisions/0006-one-thread-per-rabbitmq-connection.md``.
+No other thread touches the connection: other threads hand over work with ``Connection.post``, which runs it
+on the connection's thread. A ``Connection`` connects once and ends when it is lost; to reconnect, create
+another one. See ``docs/decisions/0006-one-thread-per-rabbitmq-connection.md``.
 """
 
 from __future__ import annotations
@@ -19,37 +19,37 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError, ChannelClosedByClient, ConnectionClosedByClient
 
 from farscope.errors import Invariant, LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.errors import explain, plain, silent
-from farscope.logs.rabbitmq.pika_logging import Services, hushed
+from farscope.logs.rabbitmq.errors import explain, no_answer, one_line
+from farscope.logs.rabbitmq.pika_logging import Services, quiet_pika
 from farscope.logs.rabbitmq.settings import Settings
 
 BLOCKED_TIMEOUT_S: Final = 120.0
 """A connection blocked by the broker for longer is replaced; callers waiting on it time out earlier."""
 
 JOIN_TIMEOUT_S: Final = 0.5
-"""How long to wait for the thread of an ended link, in seconds, before leaving it to end by itself."""
+"""How long to wait for the thread of an ended connection, in seconds, before leaving it to end by itself."""
 
 Request = Callable[[Callable[..., None]], object]
 """Sends a request to the broker or a timer; the answer is passed to the given callback."""
 
-Script = Generator[Request, Any, None]
-"""A conversation with the broker: yields requests and receives their answers; runs on the link's thread."""
+Dialogue = Generator[Request, Any, None]
+"""Requests to the broker and their answers, in order: yields the former and receives the latter."""
 
 
-class Owner(Protocol):
-    """Receives the events of a link; all methods are called on the link's thread."""
+class Handler(Protocol):
+    """Receives the events of a connection; all methods are called on the connection's thread."""
 
-    def converse(self, link: Link) -> Script:
-        """Set up the link for its purpose; when this returns, the link is open."""
+    def set_up(self, connection: Connection) -> Dialogue:
+        """Set up the connection for its purpose; when this returns, the connection is open."""
 
     def opened(self) -> None:
-        """Called when the conversation is over and work can begin."""
+        """Called when ``set_up`` has returned and work can begin."""
 
     def lost(self, error: LogError) -> None:
-        """Called once when the link ends, for whatever reason."""
+        """Called once when the connection ends, for whatever reason."""
 
 
-class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika ships no types
+class _PikaConnection(pika.SelectConnection):  # type: ignore[misc] # pika ships no types
     """A connection that can also be aborted."""
 
     def abort(self) -> None:
@@ -58,27 +58,27 @@ class _Connection(pika.SelectConnection):  # type: ignore[misc] # pika ships no 
             self._terminate_stream(ConnectionClosedByClient(320, "given up"))
 
 
-class Link:
+class Connection:
     """A connection with a dedicated thread; ``start`` it, ``post`` work to it, ``close`` it.
 
     Args:
         settings: where to connect.
         role: the purpose, which appears in the names of the thread and the connection.
-        owner: sets up the connection and is notified when it ends.
+        handler: sets up the connection and is notified when it ends.
     """
 
-    def __init__(self, settings: Settings, role: str, owner: Owner) -> None:
+    def __init__(self, settings: Settings, role: str, handler: Handler) -> None:
         self.settings = settings
         self.blocked = False
-        self._owner = owner
+        self._handler = handler
         self._role = role
         self._lock = threading.Lock()
-        self._inbox: deque[Callable[[], None]] = deque()
+        self._posted: deque[Callable[[], None]] = deque()
         self._ended = False
         self._wake: Callable[[], None] | None = None
-        self._connection: _Connection | None = None
-        self._script: Script | None = None
-        self._turn = 0
+        self._pika: _PikaConnection | None = None
+        self._dialogue: Dialogue | None = None
+        self._request_number = 0
         self._closing = False
         self._error: LogError | None = None
         self._thread = threading.Thread(target=self._run, name=f"farscope-amqp-{role}", daemon=True)
@@ -93,14 +93,14 @@ class Link:
         return self._ended
 
     def post(self, work: Callable[[], None]) -> bool:
-        """Run ``work`` on the link's thread, in the order posted; callable from any thread.
+        """Run ``work`` on the connection's thread, in the order posted; callable from any thread.
 
-        Once the link has ended, returns False and does not run ``work``. Work posted earlier always runs.
+        Once the connection has ended, returns False and drops ``work``. Work posted earlier always runs.
         """
         with self._lock:
             if self._ended:
                 return False
-            self._inbox.append(work)
+            self._posted.append(work)
             wake = self._wake
         if wake is not None:
             wake()
@@ -109,14 +109,14 @@ class Link:
     def close(self, timeout_s: float) -> None:
         """Close the connection cleanly, or abort it if that takes longer than ``timeout_s``."""
         deadline = time.monotonic() + timeout_s
-        if self.post(self._say_goodbye):
+        if self.post(self._close_cleanly):
             self._thread.join(max(0.0, deadline - time.monotonic()))
             if self.post(self.abort):
                 self._thread.join(JOIN_TIMEOUT_S)
         else:
             self._thread.join(JOIN_TIMEOUT_S)
 
-    # The methods below run only on the link's thread.
+    # The methods below run only on the connection's thread.
 
     def open_channel(self, answer: Callable[..., None]) -> object:
         """Request a channel (a ``Request``)."""
@@ -127,32 +127,32 @@ class Link:
     @property
     def product(self) -> str:
         """The broker's product name and version, such as ``RabbitMQ 3.10.8``."""
-        said = self._live().server_properties or {}
-        return plain(f"{said.get('product', 'a broker')} {said.get('version', '')}".strip())
+        properties = self._live().server_properties or {}
+        return one_line(f"{properties.get('product', 'a broker')} {properties.get('version', '')}".strip())
 
-    def later(self, seconds: float, work: Callable[[], None]) -> None:
+    def call_later(self, seconds: float, work: Callable[[], None]) -> None:
         """Run ``work`` after ``seconds``."""
         self._live().ioloop.call_later(seconds, work)
 
     def fail(self, error: LogError) -> None:
-        """End the link and report ``error`` to the owner."""
+        """End the connection and report ``error`` to the handler."""
         self._error = self._error or error
         self.abort()
 
     def abort(self) -> None:
         """Abort the connection."""
         self._closing = True
-        if self._connection is not None:
-            self._connection.abort()
+        if self._pika is not None:
+            self._pika.abort()
 
-    def _live(self) -> _Connection:
-        if self._connection is None:
-            raise Invariant("a link was used before it was started")
-        return self._connection
+    def _live(self) -> _PikaConnection:
+        if self._pika is None:
+            raise Invariant("a connection was used before it was started")
+        return self._pika
 
     def _run(self) -> None:
         try:
-            with hushed():
+            with quiet_pika():
                 self._connect_and_serve()
         except LogError as error:
             self._error = self._error or error
@@ -163,14 +163,14 @@ class Link:
             with self._lock:
                 self._ended = True
                 self._wake = None
-                left = list(self._inbox)
-                self._inbox.clear()
-            self._owner.lost(self._error or LogUnavailable("the connection was closed"))
+                left = list(self._posted)
+                self._posted.clear()
+            self._handler.lost(self._error or LogUnavailable("the connection was closed"))
             for work in left:
                 work()
 
     def _connect_and_serve(self) -> None:
-        connection = self._connection = _Connection(
+        connection = self._pika = _PikaConnection(
             self._parameters(),
             on_open_callback=lambda _: self._opened(),
             on_open_error_callback=lambda _, error: self._stopped(error),
@@ -182,8 +182,8 @@ class Link:
         connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(False))
         ioloop.call_later(self.settings.connect_timeout_s, self._connect_timed_out)
         with self._lock:
-            self._wake = lambda: ioloop.add_callback_threadsafe(self._drain)
-        self._drain()
+            self._wake = lambda: ioloop.add_callback_threadsafe(self._run_posted)
+        self._run_posted()
         try:
             ioloop.start()
         finally:
@@ -206,43 +206,43 @@ class Link:
         )
 
     def _opened(self) -> None:
-        self._script = self._owner.converse(self)
-        self._proceed(next)
+        self._dialogue = self._handler.set_up(self)
+        self._advance(next)
 
-    def _proceed(self, move: Callable[[Script], Request]) -> None:
-        script = self._script
-        if script is None:
+    def _advance(self, resume: Callable[[Dialogue], Request]) -> None:
+        dialogue = self._dialogue
+        if dialogue is None:
             return
         try:
-            request = move(script)
+            request = resume(dialogue)
         except StopIteration:
-            self._script = None
-            self._owner.opened()
+            self._dialogue = None
+            self._handler.opened()
         except LogError as error:
-            self._script = None
+            self._dialogue = None
             self.fail(error)
         except AMQPError as error:
-            self._script = None
+            self._dialogue = None
             self.fail(explain(error, self.settings))
         else:
-            self._turn += 1
-            turn = self._turn
-            request(lambda *answer: self._answered(turn, answer))
+            self._request_number += 1
+            request_number = self._request_number
+            request(lambda *answer: self._answered(request_number, answer))
 
-    def _answered(self, turn: int, answer: tuple[Any, ...]) -> None:
-        # Two things may answer one request, such as a delivery and a timer: the first one counts.
-        if turn == self._turn:
-            self._turn += 1
+    def _answered(self, request_number: int, answer: tuple[Any, ...]) -> None:
+        # One request may be answered twice, for example by a delivery and a timer: the first answer counts.
+        if request_number == self._request_number:
+            self._request_number += 1
             value = answer[0] if answer else None
-            self._proceed(lambda script: script.send(value))
+            self._advance(lambda dialogue: dialogue.send(value))
 
     def _channel_closed(self, channel: Channel, error: Exception) -> None:
         del channel
         if isinstance(error, ChannelClosedByClient) or self._closing or self._live().is_closed:
             return
-        if self._script is not None:
-            self._turn += 1
-            self._proceed(lambda script: script.throw(error))
+        if self._dialogue is not None:
+            self._request_number += 1
+            self._advance(lambda dialogue: dialogue.throw(error))
         else:
             self.fail(explain(error, self.settings, established=True))
 
@@ -250,11 +250,11 @@ class Link:
         self.blocked = blocked
 
     def _connect_timed_out(self) -> None:
-        if not self._live().is_open or self._script is not None:
-            self.fail(silent(self.settings))
+        if not self._live().is_open or self._dialogue is not None:
+            self.fail(no_answer(self.settings))
 
-    def _say_goodbye(self) -> None:
-        connection = self._connection
+    def _close_cleanly(self) -> None:
+        connection = self._pika
         if connection is not None and connection.is_open and not self.blocked:
             self._closing = True
             connection.close()
@@ -266,9 +266,9 @@ class Link:
             self._error = explain(error, self.settings)
         self._live().ioloop.stop()
 
-    def _drain(self) -> None:
-        while self._inbox:
-            self._inbox.popleft()()
+    def _run_posted(self) -> None:
+        while self._posted:
+            self._posted.popleft()()
 
 
 def tls_context(settings: Settings) -> ssl.SSLContext:

@@ -70,12 +70,12 @@ def explain(error: BaseException, settings: Settings, *, established: bool = Fal
         return _channel(error, settings, established=established)
     if isinstance(error, ConnectionClosedByBroker):
         return _closed(error.reply_code, error.reply_text, settings)
-    lost = LogUnavailable(f"the connection to {settings.place} was lost: {plain(error)}", AGAIN)
+    lost = LogUnavailable(f"the connection to {settings.place} was lost: {one_line(error)}", AGAIN)
     lost.__cause__ = error
     return lost
 
 
-def plain(error: BaseException | str) -> str:
+def one_line(error: BaseException | str) -> str:
     """Return an error's text on one line, truncated and without control characters."""
     text = error if isinstance(error, str) else str(error) or type(error).__name__
     return "".join(mark if mark.isprintable() else " " for mark in text)[:MAX_REASON]
@@ -101,7 +101,7 @@ def _connecting(error: BaseException, settings: Settings) -> LogError | None:
     if isinstance(error, OSError):
         return _network(error, settings)
     if isinstance(error, AMQPConnectorStackTimeout):
-        return silent(settings)
+        return no_answer(settings)
     if isinstance(error, AMQPConnectionError):
         return _connection(error, settings)
     return None
@@ -112,16 +112,16 @@ def _network(error: OSError, settings: Settings) -> LogError | None:
     if isinstance(error, socket.gaierror):
         hint = "correct the host in the address, or mend the machine's name service"
         return LogUnavailable(
-            f"the name {settings.host} does not resolve: {plain(error.strerror or error)}", hint
+            f"the name {settings.host} does not resolve: {one_line(error.strerror or error)}", hint
         )
     if isinstance(error, ConnectionRefusedError):
         usual = f"{settings.scheme}:// without a port is {TLS_PORT if settings.tls else PORT}"
         hint = f"start the broker there, or correct host and port; {usual}"
         return LogUnavailable(f"nothing listens on {place}", hint)
     if isinstance(error, TimeoutError):
-        return silent(settings)
+        return no_answer(settings)
     if error.strerror:
-        return LogUnavailable(f"{place} cannot be reached: {plain(error.strerror)}", AGAIN)
+        return LogUnavailable(f"{place} cannot be reached: {one_line(error.strerror)}", AGAIN)
     return None
 
 
@@ -155,7 +155,7 @@ def _no_greeting(text: str, settings: Settings) -> LogError:
     return LogRefused(f"{settings.place} does not speak AMQP 0-9-1", hint)
 
 
-def silent(settings: Settings) -> LogUnavailable:
+def no_answer(settings: Settings) -> LogUnavailable:
     """Return the error for a broker that does not answer during connecting."""
     return LogUnavailable(
         f"{settings.place} did not answer in time",
@@ -173,7 +173,7 @@ def blocked(settings: Settings) -> LogUnavailable:
 
 def _tls(error: ssl.SSLError, settings: Settings) -> LogError:
     if isinstance(error, ssl.SSLCertVerificationError):
-        reason = plain(error.verify_message).rstrip(".")
+        reason = one_line(error.verify_message).rstrip(".")
         if "self-signed" in reason or "issuer" in reason:
             hint = "name the authority's certificate with cafile=PATH"
         elif "match" in reason or "mismatch" in reason:
@@ -186,7 +186,7 @@ def _tls(error: ssl.SSLError, settings: Settings) -> LogError:
             hint = "have the broker's certificate mended"
         return LogRefused(f"the certificate of {settings.place} cannot be trusted: {reason}", hint)
     hint = "is it the TLS port? if the broker asks for a certificate, give certfile= and keyfile="
-    return LogRefused(f"TLS with {settings.place} failed: {plain(error.reason or error)}", hint)
+    return LogRefused(f"TLS with {settings.place} failed: {one_line(error.reason or error)}", hint)
 
 
 def _vhost(text: str, settings: Settings) -> LogError:
@@ -207,17 +207,17 @@ def _vhost(text: str, settings: Settings) -> LogError:
 
 def _closed(code: int, text: str, settings: Settings) -> LogError:
     if code == ACCESS_REFUSED:
-        return LogRefused(f"{settings.place} refuses user {settings.user!r}: {plain(text)}", DOCTOR)
+        return LogRefused(f"{settings.place} refuses user {settings.user!r}: {one_line(text)}", DOCTOR)
     if code == NOT_ALLOWED:
         return _vhost(text, settings)
     if code == INTERNAL_ERROR and "feature flag" in text:
-        return no_stream(settings, _after_dash(plain(text)))
+        return no_stream(settings, _after_dash(one_line(text)))
     kind = Collision if code in (INTERNAL_ERROR, RESOURCE_ERROR) else LogUnavailable
-    return kind(f"{settings.place} closed the connection: {plain(text)}", AGAIN)
+    return kind(f"{settings.place} closed the connection: {one_line(text)}", AGAIN)
 
 
 def _channel(error: ChannelClosedByBroker, settings: Settings, *, established: bool) -> LogError:
-    code, text = error.reply_code, plain(error.reply_text)
+    code, text = error.reply_code, one_line(error.reply_text)
     if code == ACCESS_REFUSED:
         return LogRefused(
             f"user {settings.user!r} may not do this: {_after_dash(text)}", permissions(settings)

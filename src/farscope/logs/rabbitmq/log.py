@@ -13,7 +13,7 @@ from farscope.logs.base import Position, Presence
 from farscope.logs.diagnostics import Check
 from farscope.logs.rabbitmq.checks import examine
 from farscope.logs.rabbitmq.reader import RabbitReader
-from farscope.logs.rabbitmq.receive_buffer import Start
+from farscope.logs.rabbitmq.receive_buffer import StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.rabbitmq.writer import RabbitWriter
 
@@ -62,7 +62,7 @@ class RabbitLog:
             LogUnavailable: the reader starts from now on, and the broker cannot be reached.
             LogRefused: the log cannot be read until something is changed.
         """
-        return RabbitReader(self.settings, Start.of(since_ns, position))
+        return RabbitReader(self.settings, StartPoint.of(since_ns, position))
 
     def exists(self) -> Presence:
         """Assume that the log is there: only connecting could tell. See ``Log.exists``."""

@@ -31,7 +31,7 @@ def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissin
     )
 
 
-def awaited(error: LogRefused) -> LogUnavailable:
+def as_temporary(error: LogRefused) -> LogUnavailable:
     """Convert a refusal of a client that was admitted before to a temporary error, so that it keeps retrying.
 
     This happens while a broker is rebuilt: it comes up first without the user, then without the virtual host,

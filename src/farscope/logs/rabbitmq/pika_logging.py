@@ -2,7 +2,7 @@
 
 While a broker is down, pika logs about ten lines per connection attempt, as errors with tracebacks.
 Farscope raises its own one-line errors, so pika's messages add nothing. They are identified by the
-thread that logs them: see ``hushed``. To see them, set the logger ``farscope`` to ``DEBUG``.
+thread that logs them: see ``quiet_pika``. To see them, set the logger ``farscope`` to ``DEBUG``.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ _thread = threading.local()
 
 
 @contextmanager
-def hushed() -> Iterator[None]:
+def quiet_pika() -> Iterator[None]:
     """Suppress pika's log messages from this thread inside the block."""
-    _thread.hushed = True
+    _thread.quiet_pika = True
     try:
         yield
     finally:
-        _thread.hushed = False
+        _thread.quiet_pika = False
 
 
 class _Hush(logging.Filter):
@@ -99,7 +99,7 @@ class _Lookup(AbstractIOReference):  # type: ignore[misc] # pika ships no types
             found = self._look_up()
         except Exception as error:  # noqa: BLE001 - whatever it is, the connection's thread turns it into an error of ours
             found = error
-        with hushed():
+        with quiet_pika():
             self._services.add_callback_threadsafe(partial(self._found, found))
 
     def _found(self, found: object) -> None:

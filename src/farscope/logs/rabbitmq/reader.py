@@ -10,14 +10,14 @@ from typing import Final
 
 from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Entry, Position
-from farscope.logs.rabbitmq.connection import Link
-from farscope.logs.rabbitmq.consumer import Subscription
-from farscope.logs.rabbitmq.errors import Collision, silent
-from farscope.logs.rabbitmq.receive_buffer import Shelf, Start
+from farscope.logs.rabbitmq.connection import Connection
+from farscope.logs.rabbitmq.consumer import StreamConsumer
+from farscope.logs.rabbitmq.errors import Collision, no_answer
+from farscope.logs.rabbitmq.receive_buffer import ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 
-FIRST_PAUSE_S: Final = 0.1
-LONGEST_PAUSE_S: Final = 2.0
+FIRST_BACKOFF_S: Final = 0.1
+MAX_BACKOFF_S: Final = 2.0
 """Pauses between connection attempts double up to this many seconds; jitter spreads out many readers."""
 
 QUIET_CONNECT_S: Final = 4.0
@@ -36,18 +36,18 @@ class RabbitReader:
     If it starts from now on, construction may raise ``LogUnavailable`` or ``LogRefused``.
     """
 
-    def __init__(self, settings: Settings, start: Start) -> None:
+    def __init__(self, settings: Settings, start: StartPoint) -> None:
         self._settings = settings
-        self._shelf = Shelf(start)
-        self._link: Link | None = None
-        self._subscription: Subscription | None = None
+        self._buffer = ReceiveBuffer(start)
+        self._connection: Connection | None = None
+        self._consumer: StreamConsumer | None = None
         self._connect_since = 0.0
         self._failures = 0
         self._retry_at = 0.0
         self._returned: int | None = None
         self._pid = os.getpid()
         self._closed = False
-        if start == Start():
+        if start == StartPoint():
             self._attach()
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
@@ -60,27 +60,27 @@ class RabbitReader:
         if self._closed:
             raise LogRefused("this reader was closed", "make another with log.reader()")
         deadline = time.monotonic() + timeout_s
-        while limit > 0 and not self._shelf.parcels:
+        while limit > 0 and not self._buffer.deliveries:
             self._connect_if_due()
             if self._interrupted():
                 return []
             if time.monotonic() >= deadline:
                 break
             self._wait(deadline)
-        entries = self._take(limit)
+        entries = self._pop_entries(limit)
         if not entries:
-            self._report_trouble()
+            self._raise_if_down()
         return entries
 
     @property
     def position(self) -> Position:
         """The position after the last entry returned."""
-        start = self._shelf.start
+        start = self._buffer.start
         if self._returned is not None:
             return {"offset": self._returned}
         if start.since_ns is not None:
             return {"since_ns": start.since_ns}
-        return {"offset": (self._shelf.next_offset or 0) - 1 - len(self._shelf.parcels)}
+        return {"offset": (self._buffer.next_offset or 0) - 1 - len(self._buffer.deliveries)}
 
     @property
     def caught_up(self) -> bool:
@@ -88,125 +88,125 @@ class RabbitReader:
 
         Queries the broker, for up to a second.
         """
-        shelf, link, subscription = self._shelf, self._link, self._subscription
-        if link is None or subscription is None:
+        buffer, connection, consumer = self._buffer, self._connection, self._consumer
+        if connection is None or consumer is None:
             return False
         deadline = time.monotonic() + CHECK_TIMEOUT_S
-        with shelf.changed:
-            shelf.changed.wait_for(lambda: shelf.attached or shelf.parcels, CHECK_TIMEOUT_S)
-            while shelf.may_be_at_end and not shelf.checked and time.monotonic() < deadline:
-                asked = shelf.arrivals
-                if not link.post(partial(subscription.check, asked)):
+        with buffer.changed:
+            buffer.changed.wait_for(lambda: buffer.attached or buffer.deliveries, CHECK_TIMEOUT_S)
+            while buffer.may_be_at_end and not buffer.checked and time.monotonic() < deadline:
+                asked = buffer.arrivals
+                if not connection.post(partial(consumer.check, asked)):
                     return False
-                shelf.changed.wait_for(
-                    partial(shelf.has_answer, asked), max(0.0, deadline - time.monotonic())
+                buffer.changed.wait_for(
+                    partial(buffer.has_answer, asked), max(0.0, deadline - time.monotonic())
                 )
-            return shelf.may_be_at_end and shelf.checked
+            return buffer.may_be_at_end and buffer.checked
 
     @property
     def cut(self) -> int:
         """Batches that retention removed before this reader could read them."""
-        return self._shelf.cut
+        return self._buffer.cut
 
     def close(self) -> None:
         """Release the connection within about two seconds, whatever the broker does."""
         self._closed = True
-        self._drop_link(CLOSE_TIMEOUT_S)
+        self._drop_connection(CLOSE_TIMEOUT_S)
 
     def interrupt(self) -> None:
         """End a waiting ``read``, or the wait of the next one."""
-        with self._shelf.changed:
-            self._shelf.interrupted = True
-            self._shelf.changed.notify_all()
+        with self._buffer.changed:
+            self._buffer.interrupted = True
+            self._buffer.changed.notify_all()
 
     def _attach(self) -> None:
         """Connect now, and return once the reader's starting point is fixed."""
         deadline = time.monotonic() + self._settings.connect_timeout_s
         error = self._attempt(deadline)
         while isinstance(error, Collision) and time.monotonic() < deadline:
-            time.sleep(random.uniform(0, FIRST_PAUSE_S * 5))  # noqa: S311 - spreads load, guards nothing
+            time.sleep(random.uniform(0, FIRST_BACKOFF_S * 5))  # noqa: S311 - spreads load, guards nothing
             error = self._attempt(deadline)
         if error is not None:
             self.close()
             raise error
 
     def _attempt(self, deadline: float) -> LogError | None:
-        shelf = self._shelf
-        self._drop_link(0.0)
-        shelf.tell(attached=False)
+        buffer = self._buffer
+        self._drop_connection(0.0)
+        buffer.report(attached=False)
         self._connect()
-        with shelf.changed:
-            shelf.changed.wait_for(
-                lambda: shelf.attached or shelf.error, max(0.0, deadline - time.monotonic())
+        with buffer.changed:
+            buffer.changed.wait_for(
+                lambda: buffer.attached or buffer.error, max(0.0, deadline - time.monotonic())
             )
-            return None if shelf.attached else shelf.error or silent(self._settings)
+            return None if buffer.attached else buffer.error or no_answer(self._settings)
 
     def _connect_if_due(self) -> None:
         if self._pid != os.getpid():
             # A forked child: the connection is its parent's, and the thread stayed there.
-            self._pid, self._link, self._subscription = os.getpid(), None, None
-            self._shelf.attached = False
-        if self._link is not None and self._link.ended:
-            self._drop_link(0.0)
-            pause = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 10))
+            self._pid, self._connection, self._consumer = os.getpid(), None, None
+            self._buffer.attached = False
+        if self._connection is not None and self._connection.ended:
+            self._drop_connection(0.0)
+            pause = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(self._failures, 10))
             self._retry_at = time.monotonic() + random.uniform(0, pause)  # noqa: S311 - spreads load, guards nothing
             self._failures += 1
-        if self._link is None and time.monotonic() >= self._retry_at:
+        if self._connection is None and time.monotonic() >= self._retry_at:
             self._connect()
 
     def _connect(self) -> None:
         self._connect_since = time.monotonic()
-        self._subscription = Subscription(self._settings, self._shelf)
-        self._link = Link(self._settings, "reader", self._subscription)
-        self._link.start()
+        self._consumer = StreamConsumer(self._settings, self._buffer)
+        self._connection = Connection(self._settings, "reader", self._consumer)
+        self._connection.start()
 
-    def _drop_link(self, timeout_s: float) -> None:
-        link, self._link, self._subscription = self._link, None, None
-        if link is not None and self._pid == os.getpid():
-            link.close(timeout_s)
+    def _drop_connection(self, timeout_s: float) -> None:
+        connection, self._connection, self._consumer = self._connection, None, None
+        if connection is not None and self._pid == os.getpid():
+            connection.close(timeout_s)
 
     def _wait(self, deadline: float) -> None:
         """Wait until something changes, the deadline passes, or the next connection attempt is due."""
-        shelf, link = self._shelf, self._link
-        until = deadline if link is not None else min(deadline, self._retry_at)
-        with shelf.changed:
-            shelf.changed.wait_for(
+        buffer, connection = self._buffer, self._connection
+        until = deadline if connection is not None else min(deadline, self._retry_at)
+        with buffer.changed:
+            buffer.changed.wait_for(
                 lambda: (
-                    shelf.parcels
-                    or shelf.interrupted
-                    or (link is not None and not shelf.attached and shelf.error)
+                    buffer.deliveries
+                    or buffer.interrupted
+                    or (connection is not None and not buffer.attached and buffer.error)
                 ),
                 max(0.0, until - time.monotonic()),
             )
 
     def _interrupted(self) -> bool:
-        with self._shelf.changed:
-            interrupted, self._shelf.interrupted = self._shelf.interrupted, False
+        with self._buffer.changed:
+            interrupted, self._buffer.interrupted = self._buffer.interrupted, False
             return interrupted
 
-    def _take(self, limit: int) -> list[Entry]:
-        shelf, link = self._shelf, self._link
+    def _pop_entries(self, limit: int) -> list[Entry]:
+        buffer, connection = self._buffer, self._connection
         entries: list[Entry] = []
         last_tag = 0
-        with shelf.changed:
-            while shelf.parcels and len(entries) < limit:
-                parcel = shelf.parcels.popleft()
-                entries.append(parcel.entry)
-                self._returned = parcel.offset
-                if parcel.source is self._subscription:
-                    last_tag = parcel.tag
-            if shelf.attached:
+        with buffer.changed:
+            while buffer.deliveries and len(entries) < limit:
+                delivery = buffer.deliveries.popleft()
+                entries.append(delivery.entry)
+                self._returned = delivery.offset
+                if delivery.source is self._consumer:
+                    last_tag = delivery.tag
+            if buffer.attached:
                 self._failures = 0
-        if last_tag and link is not None and self._subscription is not None:
-            link.post(partial(self._subscription.acknowledge, last_tag))
+        if last_tag and connection is not None and self._consumer is not None:
+            connection.post(partial(self._consumer.acknowledge, last_tag))
         return entries
 
-    def _report_trouble(self) -> None:
-        with self._shelf.changed:
-            attached, error = self._shelf.attached, self._shelf.error
+    def _raise_if_down(self) -> None:
+        with self._buffer.changed:
+            attached, error = self._buffer.attached, self._buffer.error
         if attached:
             return
         if error is not None:
             raise error
-        if self._link is not None and time.monotonic() - self._connect_since > QUIET_CONNECT_S:
-            raise silent(self._settings)
+        if self._connection is not None and time.monotonic() - self._connect_since > QUIET_CONNECT_S:
+            raise no_answer(self._settings)

@@ -13,14 +13,14 @@ BOOKKEEPING: Final = 1
 """Offsets that RabbitMQ occasionally uses for an internal record, mostly at the start of a segment."""
 
 
-class Start(NamedTuple):
+class StartPoint(NamedTuple):
     """A reader's starting point: an offset, a time, or (with neither) now."""
 
     offset: int | None = None
     since_ns: int | None = None
 
     @classmethod
-    def of(cls, since_ns: int | None, position: Position | None) -> Start:
+    def of(cls, since_ns: int | None, position: Position | None) -> StartPoint:
         """Create a starting point from the arguments of ``Log.reader``.
 
         Raises:
@@ -35,7 +35,7 @@ class Start(NamedTuple):
         raise LogRefused("this position was not reached in a RabbitMQ log", "start with since= instead")
 
 
-class Parcel(NamedTuple):
+class Delivery(NamedTuple):
     """A received batch with the data needed to acknowledge it."""
 
     offset: int
@@ -45,19 +45,19 @@ class Parcel(NamedTuple):
     """The subscription that received it."""
 
 
-class Shelf:
-    """Received but unread batches: filled by the link's thread, emptied by the reader's thread.
+class ReceiveBuffer:
+    """Received but unread batches: filled by the connection's thread, emptied by the reader's thread.
 
     ``changed`` guards all attributes and is notified whenever a waiting reader should check again.
     """
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: StartPoint) -> None:
         self.changed = threading.Condition()
-        self.parcels: deque[Parcel] = deque()
+        self.deliveries: deque[Delivery] = deque()
         self.start = start
         self.next_offset = start.offset
         """Offset of the next batch to receive; None until it is known."""
-        self._doubtful = False
+        self._suspect = False
         self._newest: bytes | None = None
         self.cut = 0
         self.attached = False
@@ -71,25 +71,25 @@ class Shelf:
         """Whether the broker had nothing more at the last query and nothing has arrived since."""
         self.interrupted = False
 
-    def put(self, parcel: Parcel) -> bool:
+    def put(self, delivery: Delivery) -> bool:
         """Take a delivery; return False if the reader does not want it."""
         with self.changed:
             self.arrivals += 1
             self.checked = False
             expected = self.next_offset
-            if self._doubtful and expected is not None and parcel.offset < expected:
+            if self._suspect and expected is not None and delivery.offset < expected:
                 expected = 0
-            self._doubtful = False
-            if expected is not None and parcel.offset < expected:
+            self._suspect = False
+            if expected is not None and delivery.offset < expected:
                 return False
-            if expected is not None and parcel.offset - expected > BOOKKEEPING:
-                self.cut += parcel.offset - expected - BOOKKEEPING
-            self.next_offset = parcel.offset + 1
-            self._newest = parcel.entry.data
-            if parcel.entry.stored_ns < (self.start.since_ns or 0):
+            if expected is not None and delivery.offset - expected > BOOKKEEPING:
+                self.cut += delivery.offset - expected - BOOKKEEPING
+            self.next_offset = delivery.offset + 1
+            self._newest = delivery.entry.data
+            if delivery.entry.stored_ns < (self.start.since_ns or 0):
                 self.changed.notify_all()
                 return False
-            self.parcels.append(parcel)
+            self.deliveries.append(delivery)
             self.changed.notify_all()
             return True
 
@@ -104,15 +104,15 @@ class Shelf:
         """Number of remembered batches before the next one: 1, or 0 if none has been received yet."""
         return int(self._newest is not None)
 
-    def is_of_another_stream(self, parcel: Parcel) -> bool:
-        """Return whether ``parcel`` differs from the newest batch at the same offset.
+    def is_of_another_stream(self, delivery: Delivery) -> bool:
+        """Return whether ``delivery`` differs from the newest batch at the same offset.
 
         A rebuilt broker has a new stream with the same name. By the time a client that was locked out
         reconnects, it may be longer than the old one.
         """
         with self.changed:
-            known = self._newest is not None and parcel.offset + 1 == self.next_offset
-            return known and parcel.entry.data != self._newest
+            known = self._newest is not None and delivery.offset + 1 == self.next_offset
+            return known and delivery.entry.data != self._newest
 
     def end_at(self, offset: int) -> None:
         """Set the offset up to which everything must have arrived before the end counts as reached."""
@@ -122,7 +122,7 @@ class Shelf:
     @property
     def may_be_at_end(self) -> bool:
         """Return whether everything that existed when the subscription started was received and returned."""
-        return self.attached and not self.parcels and (self.next_offset or 0) > self._end
+        return self.attached and not self.deliveries and (self.next_offset or 0) > self._end
 
     def has_answer(self, arrivals: int) -> bool:
         """Return whether the query made after ``arrivals`` deliveries is answered or no longer needed."""
@@ -137,12 +137,12 @@ class Shelf:
             self.checked = self.checked or arrivals == self.arrivals
             self.changed.notify_all()
 
-    def doubt(self) -> None:
+    def suspect_recreated(self) -> None:
         """Record that the stream ends before the expected offset: a lower one means it was recreated."""
         with self.changed:
-            self._doubtful = True
+            self._suspect = True
 
-    def tell(self, *, attached: bool, error: LogError | None = None) -> None:
+    def report(self, *, attached: bool, error: LogError | None = None) -> None:
         """Record that a subscription started or ended."""
         with self.changed:
             self.attached = attached

@@ -18,7 +18,7 @@ from pika.channel import Channel
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
-from farscope.logs.rabbitmq.connection import Link, Request, Script
+from farscope.logs.rabbitmq.connection import Connection, Dialogue, Request
 from farscope.logs.rabbitmq.errors import no_stream
 from farscope.logs.rabbitmq.writer import STORED_AT
 
@@ -28,10 +28,10 @@ OFFSET: Final = "x-stream-offset"
 WHOLE_CHUNK: Final = 65_535
 """Prefetch of the consumer that finds the end, which does not acknowledge: no chunk holds more messages."""
 
-EMPTY_PATIENCE_S: Final = 0.1
+EMPTY_RETRY_S: Final = 0.1
 """A stream that reports no messages is queried again after this many seconds: its count may be outdated."""
 
-LAST_PATIENCE_S: Final = 2.0
+MISSING_RETRY_S: Final = 2.0
 """A stream that reports messages but sends none is queried again after this many seconds. After that, it
 counts as empty, as when retention has left only the broker's internal records."""
 
@@ -45,21 +45,21 @@ class End(NamedTuple):
     stored_ns: int = 0
 
 
-class Lookout:
-    """A dedicated channel on a reader's link, used to find the end of the stream.
+class EndFinder:
+    """A dedicated channel on a reader's connection, used to find the end of the stream.
 
-    All methods are part of the link's script and run on the link's thread.
+    All methods are part of the connection's dialogue and run on the connection's thread.
     """
 
-    def __init__(self, link: Link) -> None:
-        self._link = link
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
         self._channel: Channel
         self._end = End()
         self._on_delivery: Callable[[], None] | None = None
 
-    def open(self) -> Script:
+    def open(self) -> Dialogue:
         """Open the channel; requires only the permissions needed for reading."""
-        self._channel = yield self._link.open_channel
+        self._channel = yield self._connection.open_channel
         yield self._round_trip
 
     def close(self) -> None:
@@ -71,15 +71,15 @@ class Lookout:
         """Return the newest message at the time of the call, or one that arrived since."""
         self._end = End()
         yield self._consume("last", self._delivered)
-        yield from self.pass_by()
+        yield from self.barrier()
         if self._end.offset < 0:
             found: Method[Queue.DeclareOk] = yield self._ask_count
-            patience_s = LAST_PATIENCE_S if found.method.message_count else EMPTY_PATIENCE_S
-            yield lambda answer: self._delivery_or_late(answer, patience_s)
-            yield from self.pass_by()
+            delay_s = MISSING_RETRY_S if found.method.message_count else EMPTY_RETRY_S
+            yield lambda answer: self._delivery_or_timeout(answer, delay_s)
+            yield from self.barrier()
         return self._end
 
-    def pass_by(self) -> Script:
+    def barrier(self) -> Dialogue:
         """Wait until the stream has reported the start of every consumer created before, on any channel."""
         yield self._consume("next", lambda *_: None)
         # Answered behind what the stream's process had to say to us, which may still wait to be handled ...
@@ -89,18 +89,18 @@ class Lookout:
 
     def _consume(self, offset: str, delivered: Callable[..., None]) -> Request:
         return lambda answer: self._channel.basic_consume(
-            self._link.settings.stream, delivered, arguments={OFFSET: offset}, callback=answer
+            self._connection.settings.stream, delivered, arguments={OFFSET: offset}, callback=answer
         )
 
     def _round_trip(self, answer: Callable[..., None]) -> object:
         return self._channel.basic_qos(prefetch_count=WHOLE_CHUNK, callback=answer)
 
     def _ask_count(self, answer: Callable[..., None]) -> object:
-        return self._channel.queue_declare(self._link.settings.stream, passive=True, callback=answer)
+        return self._channel.queue_declare(self._connection.settings.stream, passive=True, callback=answer)
 
-    def _delivery_or_late(self, answer: Callable[[], None], patience_s: float) -> None:
+    def _delivery_or_timeout(self, answer: Callable[[], None], delay_s: float) -> None:
         self._on_delivery = answer
-        self._link.later(patience_s, answer)
+        self._connection.call_later(delay_s, answer)
 
     def _delivered(
         self, channel: Channel, method: Basic.Deliver, properties: BasicProperties, body: bytes
@@ -108,7 +108,7 @@ class Lookout:
         del channel, method, body
         offset = offset_of(properties)
         if offset is None:
-            self._link.fail(no_stream(self._link.settings, "it is a queue of another kind"))
+            self._connection.fail(no_stream(self._connection.settings, "it is a queue of another kind"))
             return
         self._end = End(offset, stored_ns_of(properties))
         if self._on_delivery is not None:

@@ -9,79 +9,79 @@ from typing import Any, Final
 from pika.channel import Channel
 from pika.exceptions import ChannelClosedByBroker
 
-from farscope.logs.rabbitmq.connection import Link, Request
+from farscope.logs.rabbitmq.connection import Connection, Request
 from farscope.logs.rabbitmq.errors import (
     ACCESS_REFUSED,
     PRECONDITION_FAILED,
     RESOURCE_LOCKED,
     absent,
     explain,
-    plain,
+    one_line,
 )
 from farscope.logs.rabbitmq.permissions import missing
 from farscope.logs.rabbitmq.settings import Settings
 
-LOOK_AGAIN_S: Final = 0.3
+RETRY_S: Final = 0.3
 """Maximum random delay, in seconds, before looking again for a log that another client is setting up."""
 
-Ask = Callable[[Channel, Settings], Request]
-Talk = Generator[Request, Any, Channel]
+MakeRequest = Callable[[Channel, Settings], Request]
+ChannelDialogue = Generator[Request, Any, Channel]
 
 
-def prepare(link: Link, *, thorough: bool) -> Talk:
+def ensure_log(connection: Connection, *, rebind: bool) -> ChannelDialogue:
     """Make sure that the log exists, and return an open channel.
 
     Existing objects are left unchanged. A user without permission to create objects can use a log made by an
     administrator, and causes no access errors in the broker's log while everything is in place.
 
     Args:
-        link: an open link.
+        connection: an open connection.
         thorough: bind the stream even if it already exists.
 
     Raises:
         LogRefused: something is missing and may not be created, or exists with other settings.
     """
-    channel: Channel = yield link.open_channel
-    channel, there = yield from _look(link, channel)
+    channel: Channel = yield connection.open_channel
+    channel, there = yield from _find_log(connection, channel)
     if not there:
-        return (yield from _set_up_alone(link, channel))
-    if link.settings.retention_asked:
+        return (yield from _set_up_locked(connection, channel))
+    if connection.settings.retention_asked:
         # Declaring again is how the broker compares the settings.
-        channel, failure = yield from _try(link, channel, _make_stream)
+        channel, failure = yield from _try(connection, channel, _make_stream)
         if failure is not None and failure.reply_code != ACCESS_REFUSED:
             raise failure
-    if thorough:
-        channel, _ = yield from bind(link, channel)
+    if rebind:
+        channel, _ = yield from bind(connection, channel)
     return channel
 
 
-def bind(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+def bind(connection: Connection, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
     """Bind the stream to the exchange; return a usable channel, and whether the user has permission."""
-    channel, failure = yield from _try(link, channel, _bind)
+    channel, failure = yield from _try(connection, channel, _bind)
     if failure is not None and failure.reply_code != ACCESS_REFUSED:
         raise failure
     return channel, failure is None
 
 
-def compare(link: Link, channel: Channel) -> Generator[Request, Any, str | None]:
+def compare(connection: Connection, channel: Channel) -> Generator[Request, Any, str | None]:
     """Return how the stream's settings differ from ours, as described by the broker; empty if they do not.
 
     None if this user has no permission to compare them.
     """
-    _, failure = yield from _try(link, channel, _make_stream)
+    _, failure = yield from _try(connection, channel, _make_stream)
     if failure is None:
         return ""
     if failure.reply_code == ACCESS_REFUSED:
         return None
     if failure.reply_code != PRECONDITION_FAILED or "x-queue-type" in failure.reply_text:
         raise failure
-    return plain(failure.reply_text.partition(" - ")[2])
+    return one_line(failure.reply_text.partition(" - ")[2])
 
 
-def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
+def _find_log(connection: Connection, channel: Channel) -> Generator[Request, Any, tuple[Channel, bool]]:
     """Check whether the log exists; the exchange is created last, so it is checked first."""
     for find in (_find_exchange, _find_stream):
-        channel, failure = yield from _try(link, channel, find)
+        channel, failure = yield from _try(connection, channel, find)
         if failure is not None:
             if not absent(failure):
                 raise failure
@@ -89,51 +89,51 @@ def _look(link: Link, channel: Channel) -> Generator[Request, Any, tuple[Channel
     return channel, True
 
 
-def _set_up_alone(link: Link, channel: Channel) -> Talk:
+def _set_up_locked(connection: Connection, channel: Channel) -> ChannelDialogue:
     """Create the log under a lock: RabbitMQ 3.10 breaks a stream that several clients create at once.
 
     An exclusive queue serves as the lock. A user without permission to create it proceeds without.
     """
-    channel, failure = yield from _try(link, channel, _lock)
+    channel, failure = yield from _try(connection, channel, _lock)
     while failure is not None and failure.reply_code == RESOURCE_LOCKED:
-        yield lambda answer: link.later(random.uniform(0.0, LOOK_AGAIN_S), answer)  # noqa: S311 - no secret
-        channel, there = yield from _look(link, channel)
+        yield lambda answer: connection.call_later(random.uniform(0.0, RETRY_S), answer)  # noqa: S311 - no secret
+        channel, there = yield from _find_log(connection, channel)
         if there:
             return channel
-        channel, failure = yield from _try(link, channel, _lock)
-    channel, there = yield from _look(link, channel)
+        channel, failure = yield from _try(connection, channel, _lock)
+    channel, there = yield from _find_log(connection, channel)
     if not there:
-        channel = yield from _set_up(link, channel)
+        channel = yield from _set_up(connection, channel)
     if failure is None:
-        channel, _ = yield from _try(link, channel, _unlock)
+        channel, _ = yield from _try(connection, channel, _unlock)
     return channel
 
 
-def _set_up(link: Link, channel: Channel) -> Talk:
-    settings = link.settings
+def _set_up(connection: Connection, channel: Channel) -> ChannelDialogue:
+    settings = connection.settings
     for make in (_make_stream, _make_exchange):
-        channel, failure = yield from _try(link, channel, make)
+        channel, failure = yield from _try(connection, channel, make)
         if failure is None:
             continue
         if failure.reply_code == ACCESS_REFUSED:
-            channel, unseen = yield from _try(link, channel, _find_stream)
+            channel, unseen = yield from _try(connection, channel, _find_stream)
             gone = unseen is not None and absent(unseen)
-            raise missing(settings, plain(failure.reply_text), stream=gone) from failure
+            raise missing(settings, one_line(failure.reply_text), stream=gone) from failure
         exists = failure.reply_code == PRECONDITION_FAILED and "x-queue-type" not in failure.reply_text
         if not exists or settings.retention_asked:
             raise explain(failure, settings) from failure
-    channel, _ = yield from bind(link, channel)
+    channel, _ = yield from bind(connection, channel)
     return channel
 
 
 def _try(
-    link: Link, channel: Channel, ask: Ask
+    connection: Connection, channel: Channel, ask: MakeRequest
 ) -> Generator[Request, Any, tuple[Channel, ChannelClosedByBroker | None]]:
     """Send a request; a broker that refuses closes the channel, so return a usable one."""
     try:
-        yield ask(channel, link.settings)
+        yield ask(channel, connection.settings)
     except ChannelClosedByBroker as failure:
-        channel = yield link.open_channel
+        channel = yield connection.open_channel
         return channel, failure
     return channel, None
 

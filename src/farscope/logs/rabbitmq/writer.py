@@ -18,11 +18,11 @@ from pika.frame import Method
 from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.connection import Link, Script
+from farscope.logs.rabbitmq.connection import Connection, Dialogue
 from farscope.logs.rabbitmq.errors import Collision, blocked
 from farscope.logs.rabbitmq.permissions import unbound
 from farscope.logs.rabbitmq.settings import Settings
-from farscope.logs.rabbitmq.topology import prepare
+from farscope.logs.rabbitmq.topology import ensure_log
 
 WINDOW_BYTES: Final = 8 * 1024 * 1024
 """Maximum number of published but unconfirmed bytes; the rest of an append waits for confirms."""
@@ -35,7 +35,7 @@ COLLISION_PAUSE_S: Final = 0.5
 """Maximum random delay, in seconds, before retrying after several clients created the log at once."""
 
 
-class _Flight:
+class _InFlight:
     """A batch that has been published."""
 
     __slots__ = ("append", "confirmed", "data")
@@ -51,7 +51,7 @@ class _Append:
 
     def __init__(self, batches: Sequence[bytes]) -> None:
         self.waiting = deque(batches)
-        self.flights: list[_Flight] = []
+        self.in_flight: list[_InFlight] = []
         self.open = 0
         self.error: LogError | None = None
         self._lock = threading.Lock()
@@ -70,25 +70,25 @@ class _Append:
 
 
 class _Publisher:
-    """The part of a writer that runs on its link's thread."""
+    """The part of a writer that runs on its connection's thread."""
 
-    def __init__(self, settings: Settings, *, thorough: bool) -> None:
+    def __init__(self, settings: Settings, *, rebind: bool) -> None:
         self._settings = settings
-        self._thorough = thorough
+        self._rebind = rebind
         self._channel: Channel | None = None
         self.ready = False
         self._error: LogError | None = None
         self._current: _Append | None = None
-        self._unconfirmed: dict[int, _Flight] = {}
+        self._unconfirmed: dict[int, _InFlight] = {}
         self._unconfirmed_bytes = 0
         self._next_tag = 1
-        self._left: deque[_Flight] = deque()
+        self._unconfirmed_before: deque[_InFlight] = deque()
         self.unbound = False
 
-    def converse(self, link: Link) -> Script:
+    def set_up(self, connection: Connection) -> Dialogue:
         """Prepare the log and enable publisher confirms."""
-        self._link = link
-        channel = self._channel = yield from prepare(link, thorough=self._thorough)
+        self._connection = connection
+        channel = self._channel = yield from ensure_log(connection, rebind=self._rebind)
         channel.add_on_return_callback(self._returned)
         yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
 
@@ -110,23 +110,27 @@ class _Publisher:
             append.finish(self._error)
             return
         self._current = append
-        while append.waiting and self._left and self._left[0].data == append.waiting[0]:
+        while (
+            append.waiting
+            and self._unconfirmed_before
+            and self._unconfirmed_before[0].data == append.waiting[0]
+        ):
             append.waiting.popleft()
-            self._adopt(append, self._left.popleft())
-        self._left.clear()
+            self._adopt(append, self._unconfirmed_before.popleft())
+        self._unconfirmed_before.clear()
         self._publish()
 
-    def give_up(self, append: _Append) -> None:
+    def abandon(self, append: _Append) -> None:
         """Stop publishing an append whose caller no longer waits, but remember what was published."""
         if self._current is append:
             self._current = None
         # Even if the last confirm came too late for the caller: it will append the same batches again.
-        self._left.extend(append.flights)
+        self._unconfirmed_before.extend(append.in_flight)
 
-    def _adopt(self, append: _Append, flight: _Flight) -> None:
-        flight.append = append
-        append.flights.append(flight)
-        append.open += not flight.confirmed
+    def _adopt(self, append: _Append, message: _InFlight) -> None:
+        message.append = append
+        append.in_flight.append(message)
+        append.open += not message.confirmed
 
     def _publish(self) -> None:
         append, channel = self._current, self._channel
@@ -138,13 +142,13 @@ class _Publisher:
         while append.waiting and (
             not self._unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
         ):
-            flight = _Flight(append.waiting.popleft())
-            self._adopt(append, flight)
-            self._unconfirmed[self._next_tag] = flight
-            self._unconfirmed_bytes += len(flight.data)
+            message = _InFlight(append.waiting.popleft())
+            self._adopt(append, message)
+            self._unconfirmed[self._next_tag] = message
+            self._unconfirmed_bytes += len(message.data)
             self._next_tag += 1
             channel.basic_publish(
-                self._settings.exchange, "", flight.data, _properties(time.time_ns()), mandatory=True
+                self._settings.exchange, "", message.data, _properties(time.time_ns()), mandatory=True
             )
         if not append.waiting and not append.open:
             self._current = None
@@ -154,7 +158,7 @@ class _Publisher:
         method = frame.method
         if isinstance(method, Basic.Nack):
             # Abandon the connection: later messages on it would be stored out of order.
-            self._link.fail(
+            self._connection.fail(
                 LogUnavailable("the broker could not store what it was sent", "it will be retried")
             )
             return
@@ -163,21 +167,21 @@ class _Publisher:
         else:
             tags = [method.delivery_tag]
         for tag in tags:
-            flight = self._unconfirmed.pop(tag)
-            self._unconfirmed_bytes -= len(flight.data)
-            flight.confirmed = True
-            if flight.append is not None:
-                flight.append.open -= 1
+            message = self._unconfirmed.pop(tag)
+            self._unconfirmed_bytes -= len(message.data)
+            message.confirmed = True
+            if message.append is not None:
+                message.append.open -= 1
         self._publish()
 
     def _returned(self, *_: object) -> None:
         self.unbound = True
-        self._give_up_link(unbound(self._settings))
+        self._fail_connection(unbound(self._settings))
 
-    def _give_up_link(self, error: LogError) -> None:
+    def _fail_connection(self, error: LogError) -> None:
         # At once: a returned message is also confirmed, and that confirm may have arrived already.
         self.lost(error)
-        self._link.fail(error)
+        self._connection.fail(error)
 
 
 def _properties(now_ns: int) -> pika.BasicProperties:
@@ -193,14 +197,14 @@ class RabbitWriter:
     """Appends to a RabbitMQ log; ``interrupt`` may be called from any thread, all else from one at a time.
 
     The first ``append`` connects; after a lost connection, the next one reconnects. While nothing is
-    appended, the link's thread keeps the connection alive.
+    appended, the connection's thread keeps the connection alive.
     """
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
         self._name = name
-        self._link: Link | None = None
-        self._publisher = _Publisher(settings, thorough=False)
+        self._connection: Connection | None = None
+        self._publisher = _Publisher(settings, rebind=False)
         self._append: _Append | None = None
         self._pid = os.getpid()
         self._closed = False
@@ -226,15 +230,15 @@ class RabbitWriter:
             error = self._attempt(batches, deadline)
         if error is not None and self._publisher.unbound:
             # The stream or its binding was removed: restore it if permitted, and send again.
-            self._drop_link(0.0)
-            error = self._attempt(batches, deadline, thorough=True)
+            self._drop_connection(0.0)
+            error = self._attempt(batches, deadline, rebind=True)
         if error is not None:
             raise error
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Release the connection within ``timeout_s``, whatever the broker does."""
         self._closed = True
-        self._drop_link(timeout_s)
+        self._drop_connection(timeout_s)
 
     def interrupt(self) -> None:
         """Make a waiting ``append`` raise ``LogUnavailable`` soon."""
@@ -242,40 +246,38 @@ class RabbitWriter:
         if append is not None:
             append.finish(LogUnavailable("the append was interrupted", "append again"))
 
-    def _attempt(
-        self, batches: Sequence[bytes], deadline: float, *, thorough: bool = False
-    ) -> LogError | None:
+    def _attempt(self, batches: Sequence[bytes], deadline: float, *, rebind: bool = False) -> LogError | None:
         append = self._append = _Append(batches)
-        link = self._post(partial(_Publisher.begin, append=append), thorough=thorough)
+        connection = self._post(partial(_Publisher.begin, append=append), rebind=rebind)
         stored = False
         try:
             if not append.wait(max(0.0, deadline - time.monotonic())):
-                append.finish(self._too_late(link))
+                append.finish(self._timeout_error(connection))
             stored = append.error is None
         finally:
             self._append = None
             if not stored:
-                link.post(partial(self._publisher.give_up, append))
+                connection.post(partial(self._publisher.abandon, append))
         return append.error
 
-    def _drop_link(self, timeout_s: float) -> None:
-        link, self._link = self._link, None
-        if link is not None and self._pid == os.getpid():
-            link.close(timeout_s)
+    def _drop_connection(self, timeout_s: float) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None and self._pid == os.getpid():
+            connection.close(timeout_s)
 
-    def _post(self, work: Callable[[_Publisher], None], *, thorough: bool) -> Link:
+    def _post(self, work: Callable[[_Publisher], None], *, rebind: bool) -> Connection:
         if self._pid != os.getpid():
             # In a forked child: the connection and its thread belong to the parent.
-            self._pid, self._link = os.getpid(), None
-        while self._link is None or not self._link.post(partial(work, self._publisher)):
-            self._drop_link(0.0)
-            self._publisher = _Publisher(self._settings, thorough=thorough)
-            self._link = Link(self._settings, f"writer {self._name[:8]}", self._publisher)
-            self._link.start()
-        return self._link
+            self._pid, self._connection = os.getpid(), None
+        while self._connection is None or not self._connection.post(partial(work, self._publisher)):
+            self._drop_connection(0.0)
+            self._publisher = _Publisher(self._settings, rebind=rebind)
+            self._connection = Connection(self._settings, f"writer {self._name[:8]}", self._publisher)
+            self._connection.start()
+        return self._connection
 
-    def _too_late(self, link: Link) -> LogUnavailable:
-        if link.blocked:
+    def _timeout_error(self, connection: Connection) -> LogUnavailable:
+        if connection.blocked:
             return blocked(self._settings)
         hint = "the network or the broker is slow or hangs; it will be retried"
         return LogUnavailable(f"{self._settings.place} did not confirm in time", hint)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 from pathlib import Path
 
-from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.errors import error_from_os
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.errors import from_sqlite
 from farscope.probe.spool.file import SpoolFile, Waiting
@@ -80,7 +80,7 @@ class Inheritance:
             try:
                 self._file = SpoolFile.take_over(path)
             except OSError as error:
-                raise from_os(error, self._folder.path) from error
+                raise error_from_os(error, self._folder.path) from error
             except sqlite3.Error as error:
                 raise from_sqlite(error, self._folder.path) from error
             if self._file is not None:

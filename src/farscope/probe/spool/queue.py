@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Final
 
 from farscope.errors import LogUnavailable
-from farscope.logs.embedded.errors import from_os
+from farscope.logs.embedded.errors import error_from_os
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.errors import UNREADABLE, code_of, from_sqlite
 from farscope.probe.spool.file import SpoolFile, Waiting
@@ -78,7 +78,7 @@ class Spool:
             try:
                 self._store(first, batches)
             except OSError as error:
-                raise from_os(error, self._folder.path) from error
+                raise error_from_os(error, self._folder.path) from error
             except sqlite3.Error as error:
                 raise from_sqlite(error, self._folder.path) from error
             self._next_key += len(batches)
@@ -134,7 +134,7 @@ class Spool:
                         self._in_flight = found[-1].key
                         return found
             except OSError as error:
-                raise from_os(error, self._folder.path) from error
+                raise error_from_os(error, self._folder.path) from error
             except sqlite3.Error as error:
                 raise from_sqlite(error, self._folder.path) from error
             return []

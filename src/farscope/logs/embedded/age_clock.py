@@ -51,13 +51,13 @@ class Note(NamedTuple):
     """Identifies the boot of the machine: the steady clock restarts with each."""
     wall_ns: int
     steady_ns: int
-    believed_ns: int
+    trusted_from_ns: int
     """Steady clock time from which the wall clock is trusted."""
-    looked_ns: int
+    checked_ns: int
     """Steady clock time of the last retention check of the folder by any program."""
 
 
-class Ages:
+class AgeClock:
     """Provides the time by which ages in ``folder`` are judged. Not thread-safe."""
 
     def __init__(self, folder: Path, wall: Clock = time.time_ns, steady: Clock = steady_ns) -> None:
@@ -67,14 +67,14 @@ class Ages:
         self._boot = _boot()
         self._note: Note | None = None
 
-    def looked_within(self, span_ns: int) -> bool:
+    def checked_within(self, span_ns: int) -> bool:
         """Return whether any program has checked retention in the folder within the last ``span_ns``."""
         note = self._read()
         return (
-            note is not None and note.boot == self._boot and 0 <= self.steady_ns() - note.looked_ns < span_ns
+            note is not None and note.boot == self._boot and 0 <= self.steady_ns() - note.checked_ns < span_ns
         )
 
-    def look(self) -> int | None:
+    def record_check(self) -> int | None:
         """Record a retention check; return the time, or None while the clock is not trusted."""
         wall_ns, now_ns = self._wall(), self.steady_ns()
         note = self._read()
@@ -86,8 +86,8 @@ class Ages:
                 note = Note(self._boot, wall_ns, now_ns, now_ns + SET_NS, now_ns)
             elif passed_ns > RENEW_NS:
                 note = note._replace(wall_ns=wall_ns, steady_ns=now_ns)
-        self._write(note._replace(looked_ns=now_ns))
-        return wall_ns if now_ns >= note.believed_ns else None
+        self._write(note._replace(checked_ns=now_ns))
+        return wall_ns if now_ns >= note.trusted_from_ns else None
 
     def _read(self) -> Note | None:
         """Return the note in the folder, or else the one in memory; None if there is neither."""
