@@ -55,7 +55,7 @@ def test_steps_of_a_machine_whose_clock_is_ahead_stand_where_they_happened(url):
                 say(probe.send(time.time_ns(), all_charts=True))
             rows = eventually(lambda: len(model.history.charts) == 2 and list(model.rows.values()))
         ended_ns = time.time_ns()
-        told = [row.last_ns for row in rows]
+        told = [row.activity.last_ns for row in rows]
         # An offset may be told too low by as long as a batch was on its way, and never too high.
         assert all(began_ns - S // 100 <= last_ns for last_ns in told)
         assert all(last_ns <= ended_ns + (ended_ns - began_ns) for last_ns in told)
@@ -165,7 +165,7 @@ def test_when_a_clock_becomes_better_known_the_whole_chart_moves_and_nothing_goe
     model._round()
     assert times_s(model) == [955, 956, 957, 958]
     (row,) = model.rows.values()
-    assert (row.last_ns, row.since_ns) == (958 * S, 958 * S)
+    assert (row.activity.last_ns, row.activity.since_ns) == (958 * S, 958 * S)
 
 
 def test_a_clock_that_becomes_better_known_moves_also_what_does_nothing_any_more(by_hand):
@@ -175,7 +175,7 @@ def test_a_clock_that_becomes_better_known_moves_also_what_does_nothing_any_more
     epoch, scope.correction_ns = model.epoch, 40 * S
     model._look()
     assert times_s(model) == [960, 961]
-    assert [row.last_ns for row in model.rows.values()] == [961 * S]
+    assert [row.activity.last_ns for row in model.rows.values()] == [961 * S]
     assert model.epoch > epoch
 
 

@@ -121,7 +121,7 @@ class TopModel:
         """Take what has come, or comes within ``timeout_s``; return whether there may be more."""
         caught_up = self.scope.caught_up
         steps = self.scope.take(timeout_s, GATHER_STEPS)
-        self.table.take(steps, self.now_ns, live=self._live)
+        self.table.add_steps(steps, self.now_ns, live=self._live)
         more = self.scope.untaken > 0
         # What waited when the end was reached is still of the past.
         self._live = self._live or (caught_up and not more and not self.ends)
@@ -130,7 +130,7 @@ class TopModel:
     def look(self) -> None:
         """Take what the scope says of the charts as a whole."""
         self._looked_s = time.monotonic()
-        self.table.look(self.scope.charts)
+        self.table.update(self.scope.charts)
         for notice in self.scope.notices():
             if notice.kind in ALARMING:
                 self._trouble = notice_line(notice)

@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.shape import Shape, StepKind
+from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.labels import spellings
 from farscope.scope.ordering.clock_offsets import FAR_NS
 from farscope.scope.rings import Rings
+from farscope.views.chart_activity import ENDED, ChartActivity
 
 SPARK_S: Final = 12
-"""Seconds of a chart's recent past that its spark line shows."""
+"""Seconds that a chart's sparkline shows."""
 
 RATE_S: Final = 3
-"""Whole seconds a rate is the mean of: fewer flicker, more lag behind."""
+"""Whole seconds over which a rate is averaged: fewer flicker, more lag."""
 
 RECENT: Final = 50
-"""Newest steps kept of each chart, to be shown when it is chosen."""
+"""Newest steps kept of each chart, to be shown when it is selected."""
 
 RECENT_BYTES: Final = 48 << 20
-"""Bytes that they take at most; at the limit those of the charts that take most are forgotten first."""
-
-
-ENDED: Final = "ended"
-"""Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
+"""Maximum size of these steps in bytes; at the limit, the charts with the most forget their oldest."""
 
 
 class ChartKey(NamedTuple):
-    """Tells a chart from every other, whatever it is called."""
+    """Identifies a chart, whatever its name."""
 
     probe: str
     serial: int
@@ -43,24 +40,24 @@ class ChartRow(NamedTuple):
 
     key: ChartKey
     label: str
-    """Tells it from every other chart."""
+    """Distinguishes it from every other chart."""
     name: str
-    """What tells it from others of its process: its name, or the label where that would not do."""
+    """Distinguishes it within its process: its name, or the label if the name is not unique."""
     host: str
-    """Where it runs: host and process."""
+    """Host and process."""
     status: str
     """The scope's word for it, or ``ENDED``."""
     state: str
     in_state_ns: int | None
-    """Time since the state was entered, or until the chart ended; None where that is not known."""
+    """Time since the state was entered, or until the chart ended; None if it is not known."""
     rate: float
-    """Steps a second."""
+    """Steps per second."""
     spark: tuple[int, ...]
     """Steps in each of the last ``SPARK_S`` seconds, oldest first."""
     event: str
     """Signal of the last step."""
     failed: bool
-    """Whether the last step was given up because a handler raised."""
+    """Whether the last step failed because a handler raised."""
     queued: int
     deferred: int
     lost: int
@@ -68,98 +65,71 @@ class ChartRow(NamedTuple):
     recent: tuple[RawStep, ...]
     """Its newest steps, oldest first."""
     unknown: bool = False
-    """Whether nothing is known of what it did after its last step."""
-
-
-class Last(NamedTuple):
-    """What a row tells of a chart's last step."""
-
-    state: str
-    event: str
-    failed: bool
-    queued: int
-    deferred: int
+    """Whether it is unknown what the chart did after its last step."""
 
 
 class Recent(deque[RawStep]):
-    """The newest steps of a chart; what a row tells of the last one is known also when it was forgotten."""
+    """The newest steps of a chart."""
 
     def __init__(self) -> None:
         super().__init__(maxlen=RECENT)
-        self._forgotten: Last | None = None
-
-    @property
-    def last(self) -> Last | None:
-        """What the last step was; None before the first."""
-        return _last(self[-1]) if self else self._forgotten
 
     def held(self) -> Iterable[RawStep]:
         """Return the steps."""
         return self
 
     def own_bytes(self) -> int:
-        """Return what they take by themselves."""
+        """Return their own memory use in bytes."""
         return sum(map(own_bytes, self))
 
     def shrink(self, limit_bytes: int) -> None:
-        """Forget the oldest, so that the others take no more by themselves."""
+        """Forget the oldest steps until the own memory use of the rest is at most ``limit_bytes``."""
         size = self.own_bytes()
         while size > limit_bytes:
-            gone = self.popleft()
-            size -= own_bytes(gone)
-            self._forgotten = _last(gone)
-
-
-def _last(step: RawStep) -> Last:
-    shape = step[2]
-    return Last(shape.end, shape.signal, shape.kind is StepKind.FAILED, step[5], step[6])
+            size -= own_bytes(self.popleft())
 
 
 class _Chart:
-    """One chart as it is followed."""
+    """One chart that is followed."""
 
     def __init__(self, chart: ChartId) -> None:
         self.id = chart
-        self.view: ChartView | None = None
-        self.offset_ns = 0
-        self.number = 0
+        self.activity = ChartActivity()
         self.steps = 0
-        self.since_ns = 0
-        self.seconds: Counter[int] = Counter()
         self.recent = Recent()
+        self._offset_ns = 0
 
-    def take_view(self, view: ChartView) -> None:
-        self.id, self.view = view.id, view
+    def add_steps(self, steps: Sequence[RawStep], now_ns: int, oldest_ns: int) -> None:
+        self.activity.add_steps(steps, now_ns, self._offset_ns, oldest_ns=oldest_ns)
+        self.steps += len(steps)
+        self.recent.extend(steps)
+
+    def update(self, view: ChartView) -> None:
+        self.id = view.id
+        self.activity.update(view)
         offset_ns = int((view.clock_offset_s or 0.0) * NANOSECONDS)
-        self.offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
+        self._offset_ns = offset_ns if abs(offset_ns) > FAR_NS else 0
 
     def row(self, now_ns: int, *, ends: bool) -> ChartRow:
-        view, last = self.view, self.recent.last
+        activity, view = self.activity, self.activity.view
         label = view.label if view else self.id.name
-        state = last.state if last else ""
-        # Announcements may be ahead of the steps that wait to be taken.
-        if view is not None and view.last_number > self.number:
-            state = view.state
         status = view.status if view else "alive"
-        second = now_ns // NANOSECONDS
-        for old in [each for each in self.seconds if each < second - SPARK_S]:
-            del self.seconds[old]
-        spark = tuple(self.seconds[each] for each in range(second - SPARK_S, second))
+        spark = activity.steps_per_second(now_ns, SPARK_S)
         return ChartRow(
             key=ChartKey(self.id.probe, self.id.serial),
             label=label,
-            # Host and process stand in a column of their own.
+            # Host and process have a column of their own.
             name=label if label in spellings(self.id)[2:] else self.id.name,
             host=f"{self.id.host}:{self.id.pid}",
             status=ENDED if ends and status == "alive" else status,
-            state=state,
+            state=activity.state,
             in_state_ns=self._in_state_ns(status, now_ns),
             rate=sum(spark[-RATE_S:]) / RATE_S,
-            spark=spark,
-            event=last.event if last else "",
-            failed=last is not None and last.failed,
-            queued=last.queued if last else 0,
-            deferred=last.deferred if last else 0,
+            spark=tuple(spark),
+            event=activity.event,
+            failed=activity.outcome == StepKind.FAILED,
+            queued=activity.queued,
+            deferred=activity.deferred,
             lost=view.lost if view else 0,
             unknown=view is not None and view.unknown is not None,
             steps=self.steps,
@@ -167,19 +137,19 @@ class _Chart:
         )
 
     def _in_state_ns(self, status: str, now_ns: int) -> int | None:
-        """Return for how long it has been, or was until its end, in its state; None where nobody knows."""
-        if not self.since_ns or status == "silent":
+        """Return the time in the state until now, or until the chart ended; None if it is not known."""
+        view, since_ns = self.activity.view, self.activity.since_ns
+        if not since_ns or status == "silent":
             return None
-        ended_ns = self.view.ended_ns if self.view else None
-        until_ns = now_ns if ended_ns is None else ended_ns - self.offset_ns
-        return max(0, until_ns - self.since_ns)
+        until_ns = now_ns if view is None or view.ended_ns is None else view.ended_ns - self._offset_ns
+        return max(0, until_ns - since_ns)
 
 
 class Table:
     """Follows all charts. Not thread-safe. Times are in nanoseconds since the epoch."""
 
     def __init__(self, *, ends: bool = False) -> None:
-        """``ends``: what is followed is a recording, in which nothing is alive any more."""
+        """``ends``: a recording is followed, in which no chart is alive any more."""
         self._ends = ends
         self._charts: dict[ChartKey, _Chart] = {}
         self._rings = Rings(lambda: (chart.recent for chart in self._charts.values()), RECENT_BYTES)
@@ -190,49 +160,42 @@ class Table:
 
     @property
     def has_strangers(self) -> bool:
-        """Whether charts made steps that were in no list of ``look`` yet."""
+        """Whether there are steps of charts that no call of ``update`` has included yet."""
         return self._has_strangers
 
-    def take(self, steps: Sequence[RawStep], now_ns: int, *, live: bool = False) -> None:
-        """Take new steps, those of a chart in their order.
+    def add_steps(self, steps: Sequence[RawStep], now_ns: int, *, live: bool = False) -> None:
+        """Add new steps, those of each chart in their order.
 
         ``now_ns`` is the present. Steps that are ``live`` have just happened, whatever their clock says.
         """
-        now_s, charts = now_ns // NANOSECONDS, self._charts
         oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else 0
-        more = 0
-        shapes: dict[int, Shape] = {}
+        by_chart: defaultdict[tuple[str, int], list[RawStep]] = defaultdict(list)
         for step in steps:
-            chart = charts.get((step[0][4], step[0][3]))  # type: ignore[call-overload]  # equal to a Key
+            by_chart[step[0][4], step[0][3]].append(step)
+        more = 0
+        for (probe, serial), added in by_chart.items():
+            key = ChartKey(probe, serial)
+            chart = self._charts.get(key)
             if chart is None:
-                chart = charts[ChartKey(step[0][4], step[0][3])] = _Chart(step[0])
+                chart = self._charts[key] = _Chart(added[0][0])
                 self._has_strangers = True
-            time_ns = step[3] + step[4] - chart.offset_ns
-            if time_ns < oldest_ns:
-                time_ns = now_ns
-            # A clock that is ahead of ours must not count into seconds to come.
-            chart.seconds[min(time_ns // NANOSECONDS, now_s)] += 1
-            more += len(chart.recent) < RECENT
-            chart.recent.append(step)
-            shapes[id(step[2])] = step[2]
-            chart.steps += 1
-            chart.number = step[1]
-            if step[2].traced:
-                chart.since_ns = time_ns
-
+            more -= len(chart.recent)
+            chart.add_steps(added, now_ns, oldest_ns)
+            more += len(chart.recent)
+        shapes = {id(step[2]): step[2] for step in steps}
         extra = sum(shape.size for shape in shapes.values())
         self._rings.note(more, extra + sum(texts_bytes(step[9]) for step in steps if step[9]), 0)
 
-    def look(self, views: Sequence[ChartView]) -> None:
-        """Take what the scope says of all charts; those it does not speak of any more are forgotten."""
+    def update(self, views: Sequence[ChartView]) -> None:
+        """Take the scope's latest data about all charts; those that are not included are forgotten."""
         charts: dict[ChartKey, _Chart] = {}
         for view in views:
             key = ChartKey(view.id.probe, view.id.serial)
             chart = charts[key] = self._charts.get(key) or _Chart(view.id)
-            chart.take_view(view)
+            chart.update(view)
         self._charts = charts
         self._has_strangers = False
 
     def rows(self, now_ns: int) -> list[ChartRow]:
-        """Return all charts as they are now, in no order; what is returned does not change any more."""
+        """Return all charts as they are now, in no order; what is returned does not change later."""
         return [chart.row(now_ns, ends=self._ends) for chart in self._charts.values()]

@@ -6,9 +6,10 @@ from typing import Final
 
 from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS
+from farscope.views.chart_activity import ENDED
 from farscope.views.web.chart_summary import SPARK, ChartSummary
 from farscope.views.web.history import key_of
-from farscope.views.web.serialize import ENDED, Plain, moment
+from farscope.views.web.serialize import Plain, moment
 from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 

@@ -197,10 +197,10 @@ class LiveModel:
                 continue
             row = self.rows[number]
             correction_ns = self.history.corrections.get(key[0], 0)
-            row.take_steps(its, now_ns, correction_ns)
+            row.add_steps(its, now_ns, correction_ns)
             row.revision = self.revision
             self.history.extend(its[0][0], its)
-            self.read_ns = max(self.read_ns or 0, row.last_ns)
+            self.read_ns = max(self.read_ns or 0, row.activity.last_ns)
 
     def _follow_clocks(self, corrections: Mapping[str, int]) -> None:
         """Take what is known by now of some probes' clocks; a recording's are known from the beginning."""
@@ -220,9 +220,9 @@ class LiveModel:
         self.history.correct(probe, correction_ns, was_set=was_set)
         if was_set:
             return
-        moved = [row for row in self.rows.values() if row.view.id.probe == probe and row.last_ns]
+        moved = [row for row in self.rows.values() if row.view.id.probe == probe and row.activity.last_ns]
         for row in moved:
-            row.move(-change_ns)
+            row.activity.shift(-change_ns)
         if moved and abs(change_ns) > FAR_NS:
             # What pages have drawn stands elsewhere now.
             self.epoch += 1
@@ -236,7 +236,7 @@ class LiveModel:
             self._next_number += 1
             correction_ns = self.history.corrections.get(key.probe, 0)
             self.rows[number] = ChartSummary(number, view, correction_ns, kept=kept, room=self._room)
-        elif not self.rows[number].take_view(view):
+        elif not self.rows[number].update(view):
             return False
         self.rows[number].revision = self.revision
         return True

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from farscope.records.step import Step
+from farscope.views.chart_activity import ENDED
 from farscope.views.statechart.model import Statechart
 from farscope.views.web.chart_summary import ChartSummary
 
@@ -28,25 +29,21 @@ STEP_FIELDS: Final = (
 """The order of ``plain_step``."""
 
 
-ENDED: Final = "ended"
-"""Status of a chart that was heard up to a recording's end and said no goodbye: more is not known."""
-
-
 def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
     """Return what a list shows of a chart and what changes often; nothing recorded is alive."""
-    view = row.view
+    view, activity = row.view, row.activity
     return [
         row.number,
-        row.state,
-        moment(row.since_ns, origin_ns),
+        activity.state,
+        moment(activity.since_ns, origin_ns),
         ENDED if recorded and view.status == "alive" else view.status,
         view.steps,
         view.lost,
         row.rate,
-        row.event,
-        moment(row.last_ns, origin_ns),
-        row.queued,
-        row.outcome,
+        activity.event,
+        moment(activity.last_ns, origin_ns),
+        activity.queued,
+        activity.outcome,
         view.unknown is not None,
     ]
 

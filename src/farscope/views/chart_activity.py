@@ -1,0 +1,92 @@
+"""What a list shows of a chart, updated step by step: its state, its last event, its queue and its rate."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from farscope.records.step import NANOSECONDS, RawStep
+from farscope.scope.chart import ChartView
+
+ENDED: Final = "ended"
+"""Status of a chart that was alive when a recording ended without a goodbye: no more is known about it."""
+
+
+class ChartActivity:
+    """The current state, last event and rate of a chart. Not thread-safe.
+
+    Times are in nanoseconds since the epoch, by one clock for all charts; 0 means not yet.
+    """
+
+    def __init__(self, view: ChartView | None = None) -> None:
+        self.view = view
+        """The scope's latest data about the chart; None before the first."""
+        self.number = 0
+        """Number of the last step."""
+        self.state = "" if view is None else view.state
+        self.since_ns = 0
+        """When the state was last entered."""
+        self.event = ""
+        """Signal of the last step."""
+        self.outcome = 0
+        """Kind of the last step."""
+        self.last_ns = 0
+        """When the last step ended."""
+        self.queued = 0
+        """Events in the queue after the last step."""
+        self.deferred = 0
+        """Deferred events after the last step."""
+        self._seconds: Counter[int] = Counter()
+
+    def add_steps(
+        self, steps: Sequence[RawStep], now_ns: int, correction_ns: int = 0, *, oldest_ns: int = 0
+    ) -> None:
+        """Add new steps of the chart, at least one, in their order.
+
+        Args:
+            steps: the steps.
+            now_ns: the present. Steps of a clock that is ahead do not count into future seconds.
+            correction_ns: is subtracted from the steps' times.
+            oldest_ns: steps with earlier times count as having ended just now.
+        """
+        last = steps[-1]
+        self.number = last[1]
+        # Announcements may be ahead of the steps that wait to be taken.
+        if self.view is None or self.view.last_number <= self.number:
+            self.state = last[2].end
+        self.event = last[2].signal
+        self.outcome = int(last[2].kind)
+        self.queued = last[5]
+        self.deferred = last[6]
+        times_ns = [step[3] + step[4] - correction_ns for step in steps]
+        if oldest_ns:
+            times_ns = [time_ns if time_ns >= oldest_ns else now_ns for time_ns in times_ns]
+        self.last_ns = times_ns[-1]
+        for step, time_ns in zip(reversed(steps), reversed(times_ns), strict=True):
+            if step[2].traced:
+                self.since_ns = time_ns
+                break
+        now_s = now_ns // NANOSECONDS
+        if times_ns[0] // NANOSECONDS == self.last_ns // NANOSECONDS:
+            self._seconds[min(self.last_ns // NANOSECONDS, now_s)] += len(steps)
+        else:
+            self._seconds.update([min(time_ns // NANOSECONDS, now_s) for time_ns in times_ns])
+
+    def update(self, view: ChartView) -> None:
+        """Take the scope's latest data about the chart."""
+        self.view = view
+        if view.last_number > self.number:
+            self.state = view.state
+
+    def shift(self, by_ns: int) -> None:
+        """Shift all times by ``by_ns``, after a better estimate of the chart's clock."""
+        self.since_ns += by_ns if self.since_ns else 0
+        self.last_ns += by_ns if self.last_ns else 0
+
+    def steps_per_second(self, now_ns: int, seconds: int) -> list[int]:
+        """Return the steps in each of the last whole seconds, oldest first; older seconds are forgotten."""
+        end = now_ns // NANOSECONDS
+        for second in [second for second in self._seconds if second < end - seconds]:
+            del self._seconds[second]
+        return [self._seconds[second] for second in range(end - seconds, end)]
