@@ -26,7 +26,7 @@ from farscope.logs.recording.writer import RecordingWriter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
-from farscope.scope.header_survey import Survey
+from farscope.scope.header_survey import HeaderSurvey
 from farscope.scope.scope import Scope
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.codec import encode_body
@@ -143,13 +143,13 @@ def reading(path: Path, keyring: Keyring) -> str:
 
 
 def inspecting(path: Path) -> str:
-    survey = Survey()
+    survey = HeaderSurvey()
     with RecordingFile(path) as file:
         for number in range(len(file.frames)):
             entry = file.entry(number)
             assert entry is not None
             assert file.is_sound(number)
-            survey.take(*entry)
+            survey.add(*entry)
     return f"{survey.batches:,} batches, missing {survey.missing}"
 
 

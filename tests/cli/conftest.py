@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from farscope import Event, Factory, broadcast
-from farscope.records.remarks import without_all_remarks
+from farscope.records.text import without_all_remarks
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -178,7 +178,7 @@ SMALL = """
 import sys
 from farscope.cli.main import main
 from farscope.scope import inbox
-inbox.TAKER_PATIENCE_S = 0.0
+inbox.CONSUMER_PATIENCE_S = 0.0
 inbox.Inbox.__init__.__defaults__ = (100, inbox.DEFAULT_BYTES)
 main()
 """

@@ -16,7 +16,7 @@ from farscope import Event, Factory, broadcast, return_status, signals
 from farscope.cli.step_printer import ALARMING
 from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log
-from farscope.records.remarks import without_all_remarks
+from farscope.records.text import without_all_remarks
 from farscope.scope.notice import INTRODUCING, NoticeKind
 from farscope.wire.keys import default_key_path, new_key_file
 from support.program import Program

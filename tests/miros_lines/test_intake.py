@@ -35,7 +35,7 @@ class Feeder:
         self.steps: list[tuple[str, StepKind, list[str], str | None]] = []
 
     def take(self, data: bytes) -> None:
-        outcome = self.intake.take(data, self.now_ns)
+        outcome = self.intake.receive(data, self.now_ns)
         if isinstance(outcome, Accepted):
             (raw,) = outcome.posted.steps
             chart, _, shape, *_, texts = raw
@@ -136,8 +136,8 @@ def test_every_step_of_a_chart_has_the_next_number_and_nothing_is_missing(feeder
 
 def test_what_cannot_be_taken_is_refused_and_counted(feeder):
     stranger = LineSealer(Keyring.from_text(new_key_text()))
-    assert isinstance(feeder.intake.take(marked(Line(SPY, stranger.seal("START"))), 1), Refused)
-    assert isinstance(feeder.intake.take(marked(Line(SPY, b"rubbish")), 1), Refused)
+    assert isinstance(feeder.intake.receive(marked(Line(SPY, stranger.seal("START"))), 1), Refused)
+    assert isinstance(feeder.intake.receive(marked(Line(SPY, b"rubbish")), 1), Refused)
     feeder.trace("no trace line at all")
     assert dict(feeder.intake.refused) == {"wrong key": 1, "malformed": 2}
     assert feeder.steps == []
@@ -176,8 +176,8 @@ def test_long_steps_that_wait_for_their_trace_line_go_without_it(monkeypatch):
 def test_what_a_step_of_lines_takes_is_known(monkeypatch):
     feeder = Feeder()
     outcomes = []
-    take = feeder.intake.take
-    monkeypatch.setattr(feeder.intake, "take", lambda *args: outcomes.append(take(*args)) or outcomes[-1])
+    take = feeder.intake.receive
+    monkeypatch.setattr(feeder.intake, "receive", lambda *args: outcomes.append(take(*args)) or outcomes[-1])
     feeder.spy("x" * 50_000, "<- Queued:(0) Deferred:(0)")
     (accepted,) = [outcome for outcome in outcomes if isinstance(outcome, Accepted)]
     assert accepted.batch.step_bytes >= 50_000

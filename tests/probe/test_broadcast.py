@@ -22,7 +22,7 @@ from farscope.probe.broadcast import broadcast
 from farscope.probe.timing import MAX_SILENCE_S
 from farscope.records.step import NANOSECONDS
 from farscope.scope.liveness import SILENT_AFTER_NS
-from farscope.scope.ordering.clock_offsets import QUIET_NS
+from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 
@@ -254,7 +254,7 @@ def test_an_error_leaves_nothing_behind(chart, options, error, keyring):
 
 def test_times_that_are_taken_keep_a_healthy_probe_from_being_called_silent():
     # The first sign of life may be just missed, and the second must still be in time.
-    assert min(QUIET_NS, SILENT_AFTER_NS) / NANOSECONDS >= 2 * MAX_SILENCE_S
+    assert min(GONE_AFTER_NS, SILENT_AFTER_NS) / NANOSECONDS >= 2 * MAX_SILENCE_S
 
 
 @pytest.mark.parametrize("option", ["heartbeat_s", "linger_s"])

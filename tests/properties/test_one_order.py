@@ -25,7 +25,6 @@ from farscope.views.perfetto import perfetto_trace
 from farscope.views.selection import Selection
 from farscope.views.sequence.extract import by_chart
 from farscope.views.web.history import History
-from farscope.views.web.history import key_of as chart_key
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
@@ -169,4 +168,4 @@ def on_the_page(steps: list[Step]) -> list[Step]:
     history = History()
     for step in steps:
         history.extend(step.chart, [step])
-    return history.newest({chart_key(step.chart) for step in steps}, len(steps), FOREVER_NS)
+    return history.newest({step.chart.key for step in steps}, len(steps), FOREVER_NS)

@@ -4,9 +4,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from farscope.records import trace_parser as trace_lines
-from farscope.records.remarks import remarks
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
+from farscope.records.text import remarks
 from farscope.records.trace_parser import MAX_LINE_CHARACTERS, parse_trace
 
 SECOND = 1_000_000_000

@@ -6,8 +6,15 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.scope.accounting import MAX_REASON, MAX_REASONS, OTHER_REASON, PATIENCE_NS, QUIET_NS, Ledger
-from farscope.scope.gaps import Span
+from farscope.scope.accounting import (
+    EMPTY_APART_NS,
+    MAX_REASON,
+    MAX_REASONS,
+    OTHER_REASON,
+    PATIENCE_NS,
+    ReceivedAccount,
+)
+from farscope.scope.gaps import NumberRange
 from farscope.wire.batch import Batch, Drop
 
 SHAPE = Shape(StepKind.HOOK, "A", "s", "s", (Fact(FactKind.OFFER, "s"), Fact(FactKind.HOOK, "s")))
@@ -55,131 +62,131 @@ def runs(draw):
 @given(runs())
 def test_every_number_is_in_exactly_one_account(run):
     batches, arriving, dropped = run
-    ledger = Ledger(from_start=True)
+    account = ReceivedAccount(from_start=True)
     steps: list[int] = []
     seen: set[int] = set()
     for index in arriving:
         batch = batches[index]
-        steps += [step[1] - 1 for step in ledger.post(batch, 0).steps]
+        steps += [step[1] - 1 for step in account.post(batch, 0).steps]
         seen |= set(batch.numbers) | {drop.first for drop in batch.drops}
     end = max((batches[index].next_number for index in arriving), default=0)
-    ledger.expect_announced(0)
+    account.expect_announced(0)
     assert sorted(steps) == sorted(seen - dropped)
-    assert ledger.received == len(seen - dropped)
-    assert sum(ledger.dropped.values()) == len(seen & dropped)
-    assert _set(ledger.gaps()) == set(range(end)) - seen
-    assert ledger.received + sum(ledger.dropped.values()) + ledger.missing == end
-    assert ledger.duplicated == sum(len(batches[index].numbers) for index in arriving) - len(steps)
+    assert account.received == len(seen - dropped)
+    assert sum(account.dropped.values()) == len(seen & dropped)
+    assert _set(account.gaps()) == set(range(end)) - seen
+    assert account.received + sum(account.dropped.values()) + account.missing == end
+    assert account.duplicated == sum(len(batches[index].numbers) for index in arriving) - len(steps)
 
 
 @settings(deadline=None)
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))
 def test_no_gap_is_told_when_everything_comes_in_time_whatever_the_order(order, again):
-    ledger = Ledger(from_start=True)
+    account = ReceivedAccount(from_start=True)
     for index in [*order, *again]:
-        ledger.post(make(range(index * 10, index * 10 + 10)), index)
-        assert ledger.tell(index) == []
-    assert ledger.tell(10 * PATIENCE_NS) == []
-    assert ledger.missing == 0
+        account.post(make(range(index * 10, index * 10 + 10)), index)
+        assert account.report_gaps(index) == []
+    assert account.report_gaps(10 * PATIENCE_NS) == []
+    assert account.missing == 0
 
 
 @settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.sampled_from([1, 2, 256]))
 def test_each_lost_batch_is_told_once_with_its_exact_numbers(arrives, size):
-    ledger = Ledger(from_start=True)
-    told: list[Span] = []
+    account = ReceivedAccount(from_start=True)
+    told: list[NumberRange] = []
     lost: set[int] = set()
     for index, arrived in enumerate(arrives):
         now = index * 2 * PATIENCE_NS
         if arrived:
-            ledger.post(make([index * size + size - 1], next_number=(index + 1) * size), now)
+            account.post(make([index * size + size - 1], next_number=(index + 1) * size), now)
             lost |= {(index * size, index * size + size - 1)} if size > 1 else set()
         else:
             lost.add((index * size, (index + 1) * size))
-        told += ledger.tell(now)
-    ledger.post(make(next_number=len(arrives) * size), 100 * PATIENCE_NS, goodbye=True)
-    told += ledger.tell(200 * PATIENCE_NS)
+        told += account.report_gaps(now)
+    account.post(make(next_number=len(arrives) * size), 100 * PATIENCE_NS, goodbye=True)
+    told += account.report_gaps(200 * PATIENCE_NS)
     expected = {n for first, end in lost for n in range(first, end)}
     assert _set(told) == expected
     assert sum(span.size for span in told) == len(expected)
 
 
 def test_a_late_joiner_misses_nothing_from_before_its_first_batch():
-    ledger = Ledger(from_start=False)
-    ledger.post(make(range(1000, 1010)), 0)
-    assert ledger.missing == 0
-    ledger.post(make(range(1015, 1020)), 0)
-    assert ledger.gaps() == [Span(1010, 1014)]
+    account = ReceivedAccount(from_start=False)
+    account.post(make(range(1000, 1010)), 0)
+    assert account.missing == 0
+    account.post(make(range(1015, 1020)), 0)
+    assert account.gaps() == [NumberRange(1010, 1014)]
 
 
 def test_a_late_joiner_takes_steps_that_were_on_their_way_when_its_first_heartbeat_was_sent():
-    ledger = Ledger(from_start=False)
-    ledger.post(make(next_number=1005), 0)
-    assert len(ledger.post(make(range(1000, 1008)), 0).steps) == 8
-    assert ledger.missing == 0
+    account = ReceivedAccount(from_start=False)
+    account.post(make(next_number=1005), 0)
+    assert len(account.post(make(range(1000, 1008)), 0).steps) == 8
+    assert account.missing == 0
 
 
 def test_steps_announced_but_not_sent_yet_are_owed_and_not_missing():
-    ledger = Ledger(from_start=True)
-    ledger.post(make(range(10), next_number=15), 0)
-    assert (ledger.owed, ledger.missing) == (5, 0)
-    ledger.post(make(range(10, 15), next_number=15), 0)
-    assert (ledger.owed, ledger.missing) == (0, 0)
+    account = ReceivedAccount(from_start=True)
+    account.post(make(range(10), next_number=15), 0)
+    assert (account.owed, account.missing) == (5, 0)
+    account.post(make(range(10, 15), next_number=15), 0)
+    assert (account.owed, account.missing) == (0, 0)
 
 
 def test_a_loss_at_the_end_shows_with_the_second_heartbeat():
-    ledger = Ledger(from_start=True)
-    ledger.post(make(range(10), next_number=15), 0)
-    ledger.post(make(next_number=15, sent_ns=0), 0)
-    assert ledger.missing == 0
-    ledger.post(make(next_number=17, sent_ns=QUIET_NS), 0)
-    assert ledger.gaps() == [Span(10, 14)]
-    assert ledger.owed == 2
+    account = ReceivedAccount(from_start=True)
+    account.post(make(range(10), next_number=15), 0)
+    account.post(make(next_number=15, sent_ns=0), 0)
+    assert account.missing == 0
+    account.post(make(next_number=17, sent_ns=EMPTY_APART_NS), 0)
+    assert account.gaps() == [NumberRange(10, 14)]
+    assert account.owed == 2
 
 
 def test_announcements_made_while_steps_wait_to_be_sent_show_no_loss():
-    ledger = Ledger(from_start=True)
+    account = ReceivedAccount(from_start=True)
     for turn in range(5):
-        ledger.post(make(next_number=100, sent_ns=turn * QUIET_NS), 0)
-        ledger.post(make(next_number=100, sent_ns=turn * QUIET_NS + 1), 0)
-        ledger.post(make(range(turn * 20, turn * 20 + 20), next_number=100), 0)
-        assert ledger.missing == 0
+        account.post(make(next_number=100, sent_ns=turn * EMPTY_APART_NS), 0)
+        account.post(make(next_number=100, sent_ns=turn * EMPTY_APART_NS + 1), 0)
+        account.post(make(range(turn * 20, turn * 20 + 20), next_number=100), 0)
+        assert account.missing == 0
 
 
 def test_a_loss_at_the_end_shows_with_the_goodbye():
-    ledger = Ledger(from_start=True)
-    ledger.post(make(range(10), next_number=15), 0, goodbye=True)
-    assert ledger.gaps() == [Span(10, 14)]
+    account = ReceivedAccount(from_start=True)
+    account.post(make(range(10), next_number=15), 0, goodbye=True)
+    assert account.gaps() == [NumberRange(10, 14)]
 
 
 def test_a_gap_that_was_told_is_taken_back_when_it_is_filled():
-    ledger = Ledger(from_start=True)
-    ledger.post(make(range(20, 30)), 0)
-    assert ledger.tell(PATIENCE_NS) == [Span(0, 19)]
-    posted = ledger.post(make(range(5, 10)), PATIENCE_NS)
-    assert posted.found == (Span(5, 9),)
+    account = ReceivedAccount(from_start=True)
+    account.post(make(range(20, 30)), 0)
+    assert account.report_gaps(PATIENCE_NS) == [NumberRange(0, 19)]
+    posted = account.post(make(range(5, 10)), PATIENCE_NS)
+    assert posted.found == (NumberRange(5, 9),)
     assert [step[1] - 1 for step in posted.steps] == [5, 6, 7, 8, 9]
-    assert ledger.missing == 15
+    assert account.missing == 15
 
 
 def test_drops_are_counted_by_reason_once():
-    ledger = Ledger(from_start=True)
+    account = ReceivedAccount(from_start=True)
     for _ in range(2):
-        ledger.post(make([0, 9], drops=[Drop(1, 5, "full"), Drop(6, 3, "log refused")]), 0)
-    assert ledger.dropped == {"full": 5, "log refused": 3}
-    assert (ledger.received, ledger.duplicated, ledger.missing) == (2, 2, 0)
+        account.post(make([0, 9], drops=[Drop(1, 5, "full"), Drop(6, 3, "log refused")]), 0)
+    assert account.dropped == {"full": 5, "log refused": 3}
+    assert (account.received, account.duplicated, account.missing) == (2, 2, 0)
 
 
 def test_reasons_made_up_without_end_do_not_fill_the_memory():
-    ledger = Ledger(from_start=True)
-    ledger.post(make(drops=[Drop(n, 1, f"reason {n}") for n in range(100)]), 0)
-    assert len(ledger.dropped) == MAX_REASONS + 1
-    assert ledger.dropped[OTHER_REASON] == 100 - MAX_REASONS
+    account = ReceivedAccount(from_start=True)
+    account.post(make(drops=[Drop(n, 1, f"reason {n}") for n in range(100)]), 0)
+    assert len(account.dropped) == MAX_REASONS + 1
+    assert account.dropped[OTHER_REASON] == 100 - MAX_REASONS
 
 
 def test_long_reasons_are_cut_and_their_steps_counted():
-    ledger = Ledger(from_start=True)
+    account = ReceivedAccount(from_start=True)
     drops = [Drop(number, 1, "x" * 1_000 + str(number)) for number in range(5)]
-    ledger.post(make(drops=drops), 0)
-    assert list(ledger.dropped.values()) == [5]
-    assert [len(reason) for reason in ledger.dropped] == [MAX_REASON]
+    account.post(make(drops=drops), 0)
+    assert list(account.dropped.values()) == [5]
+    assert [len(reason) for reason in account.dropped] == [MAX_REASON]

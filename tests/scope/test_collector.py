@@ -94,7 +94,7 @@ class TurnedClock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ns = 3_602 * SECOND_NS
         monkeypatch.setattr(collector, "_now", lambda: Now(self.ns, self.ns))
-        monkeypatch.setattr(collector, "steady_ns", lambda: self.ns)
+        monkeypatch.setattr(collector, "boot_time_ns", lambda: self.ns)
 
 
 class BusyLog(PastLog):
@@ -215,7 +215,7 @@ def test_what_is_stored_before_the_close_is_read_and_not_called_unread(keyring, 
 def test_who_is_closed_while_batches_take_long_to_take_in_does_not_wait_for_those_in_hand(
     keyring, hand_probe, monkeypatch
 ):
-    monkeypatch.setattr(collector, "LAST_LOOK_S", 0.0)
+    monkeypatch.setattr(collector, "LAST_READ_S", 0.0)
     taking, closing = threading.Event(), threading.Event()
     apply = World.apply
 

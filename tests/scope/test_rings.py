@@ -25,10 +25,10 @@ def test_long_texts_give_way_and_short_ones_stay(hand_probe):
     quiet, chatty = ForeignHsm(), ForeignHsm()
     rings = Rings(lambda: (quiet, chatty), LIMIT)
     steps = [probe.step(0) for _ in range(50)]
-    rings.note(quiet.append_steps(steps), extra(steps), 0)
+    rings.add(quiet.append_steps(steps), extra(steps), 0)
     for number in range(200):
         said = [probe.step(1, texts=(f"{number} " + "x" * 10_000,))]
-        rings.note(chatty.append_steps(said), extra(said), 0)
+        rings.add(chatty.append_steps(said), extra(said), 0)
         assert held([quiet, chatty]) <= LIMIT
     assert len(quiet.held()) == 100
     assert chatty.held()[-1][1] == said[-1][1]
@@ -48,7 +48,7 @@ def test_full_rings_are_not_counted_anew_with_each_batch(hand_probe, monkeypatch
     counted: list[None] = []
     rings = Rings(lambda: counted.append(None) or (ring,), LIMIT * 10)
     for _ in range(5_000):
-        rings.note(ring.append_steps([probe.step()]), 0, 0)
+        rings.add(ring.append_steps([probe.step()]), 0, 0)
     assert len(counted) == 0
 
 
@@ -56,8 +56,8 @@ def test_shapes_that_were_forgotten_have_all_counted_anew(hand_probe):
     probe, ring = hand_probe(), ForeignHsm()
     counted: list[None] = []
     rings = Rings(lambda: counted.append(None) or (ring,), LIMIT)
-    rings.note(ring.append_steps([probe.step()]), 0, 0)
-    rings.note(ring.append_steps([probe.step()]), 0, 1)
+    rings.add(ring.append_steps([probe.step()]), 0, 0)
+    rings.add(ring.append_steps([probe.step()]), 0, 1)
     assert len(counted) == 1
 
 

@@ -247,7 +247,7 @@ def test_who_is_taking_gets_everything_however_long_no_take_comes(
     url, keyring, hand_probe, writer_of, monkeypatch
 ):
     monkeypatch.setattr("farscope.scope.scope.Inbox", lambda: Inbox(limit=10))
-    monkeypatch.setattr("farscope.scope.inbox.TAKER_PATIENCE_S", 0.0)
+    monkeypatch.setattr("farscope.scope.inbox.CONSUMER_PATIENCE_S", 0.0)
     probe = hand_probe()
     with Scope(url, keyring) as scope, scope.taking():
         writer_of(probe)(*(probe.send(6) for _ in range(50)))

@@ -11,7 +11,7 @@ import pytest
 from farscope.logs.base import Entry
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.recording.writer import RecordingWriter
-from farscope.scope.gaps import Span
+from farscope.scope.gaps import NumberRange
 from farscope.scope.notice import NoticeKind
 from farscope.scope.scope import Scope
 from farscope.scope.unknown import Why
@@ -100,7 +100,7 @@ def test_announced_steps_a_recording_does_not_hold_are_missing_at_its_end(path, 
         assert len(list(scope)) == 5
         assert scope.stats.missing == 3
         (notice,) = [notice for notice in scope.notices() if notice.kind is NoticeKind.MISSING]
-        assert notice.span == Span(5, 7)
+        assert notice.span == NumberRange(5, 7)
 
 
 def test_steps_behind_the_end_of_a_part_are_not_missing(path, keyring, hand_probe):

@@ -6,7 +6,7 @@ from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.structure import ChartStructure, StateInfo
 from farscope.scope import world
 from farscope.scope.accounting import PATIENCE_NS
-from farscope.scope.gaps import Span
+from farscope.scope.gaps import NumberRange
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.unknown import Why
@@ -25,7 +25,7 @@ class Watched:
         self.listening_since_ns = 0
 
     def take(self, data, age_ns=0):
-        outcome = self.intake.take(data, self.now_ns)
+        outcome = self.intake.receive(data, self.now_ns)
         assert isinstance(outcome, Accepted)
         return self.world.apply(outcome, self.now_ns, age_ns)
 
@@ -168,7 +168,7 @@ def test_silence_shows_that_announced_steps_will_not_come(watched, hand_probe):
     watched.take(probe.send())
     notices = watched.wait(SILENT_AFTER_NS)
     assert kinds(notices) == [NoticeKind.FELL_SILENT, NoticeKind.MISSING]
-    assert notices[1].span == Span(4, 5)
+    assert notices[1].span == NumberRange(4, 5)
 
 
 def test_nobody_is_called_silent_while_the_past_is_read(watched, hand_probe):
@@ -198,10 +198,10 @@ def test_a_gap_is_told_once_after_a_while_and_taken_back_when_it_fills(watched, 
     late = probe.send(3)
     assert watched.take(probe.send(2)) == []
     (notice,) = watched.wait(PATIENCE_NS)
-    assert (notice.kind, notice.subject, notice.span) == (NoticeKind.MISSING, "far:7", Span(2, 4))
+    assert (notice.kind, notice.subject, notice.span) == (NoticeKind.MISSING, "far:7", NumberRange(2, 4))
     assert watched.wait(PATIENCE_NS) == []
     (notice,) = watched.take(late)
-    assert (notice.kind, notice.span) == (NoticeKind.FOUND, Span(2, 4))
+    assert (notice.kind, notice.span) == (NoticeKind.FOUND, NumberRange(2, 4))
     assert watched.world.charts()[0].lost == 0
 
 
@@ -217,7 +217,7 @@ def test_at_the_end_of_the_past_the_silent_lose_what_they_owe_and_others_owe_on(
     watched.world.reach_end(watched.now_ns, for_good=False)
     assert watched.intake.totals().missing == 2
     (notice,) = watched.world.settle(watched.now_ns)
-    assert (notice.subject, notice.span) == ("far:1", Span(4, 5))
+    assert (notice.subject, notice.span) == ("far:1", NumberRange(4, 5))
     watched.world.reach_end(watched.now_ns, for_good=True)
     assert watched.intake.totals().missing == 4
 
@@ -227,7 +227,7 @@ def test_what_waits_to_be_told_is_told_at_the_end(watched, hand_probe):
     probe.send(2)
     watched.take(probe.send(2))
     (notice,) = watched.world.settle(watched.now_ns)
-    assert notice.span == Span(0, 1)
+    assert notice.span == NumberRange(0, 1)
 
 
 def test_drops_at_the_source_are_told_by_reason(watched, hand_probe):
@@ -454,7 +454,7 @@ def read_past(world, intake, entries) -> list[Notice]:
     """Apply batches with the second they were stored in; return what was told."""
     told: list[Notice] = []
     for second, data in entries:
-        outcome = intake.take(data, 0)
+        outcome = intake.receive(data, 0)
         assert isinstance(outcome, Accepted)
         told += world.apply(outcome, 10**15, 10**15 - second * 10**9, second * 10**9)
     return told

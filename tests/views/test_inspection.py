@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 
 from farscope.logs.base import Unread
-from farscope.scope.header_survey import Survey
+from farscope.scope.header_survey import HeaderSurvey
 from farscope.views.inspection import Container, is_whole, survey_dict, survey_lines
 from farscope.wire.envelope import FORMAT_VERSION, HEADER_BYTES, Flags, Header
 
@@ -17,10 +17,10 @@ def batch(number: int, flags: Flags = Flags.NONE, probe: int = 1) -> bytes:
     return header.pack() + bytes(100 - HEADER_BYTES)
 
 
-def surveyed(*batches: bytes) -> Survey:
-    survey = Survey()
+def surveyed(*batches: bytes) -> HeaderSurvey:
+    survey = HeaderSurvey()
     for place, data in enumerate(batches):
-        survey.take(data, BEGIN_NS + place * 10**9)
+        survey.add(data, BEGIN_NS + place * 10**9)
     return survey
 
 
@@ -70,12 +70,12 @@ def test_the_same_in_plain_types():
 
 
 def test_control_characters_in_a_name_are_made_visible():
-    assert survey_lines("file:\x1b[2J", Survey(), None)[0] == r"file:\x1b[2J"
+    assert survey_lines("file:\x1b[2J", HeaderSurvey(), None)[0] == r"file:\x1b[2J"
 
 
 def test_nothing_at_all_is_whole():
-    assert survey_lines("x", Survey(), None) == ["x", "0 batches of 0 probes, 0 B sealed"]
-    assert is_whole(Survey(), None)
+    assert survey_lines("x", HeaderSurvey(), None) == ["x", "0 batches of 0 probes, 0 B sealed"]
+    assert is_whole(HeaderSurvey(), None)
 
 
 def test_whoever_said_no_goodbye_is_told_as_unknown_before_the_table():

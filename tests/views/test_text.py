@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
-from farscope.scope.gaps import Span
+from farscope.scope.gaps import NumberRange
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import Unknown, Why
@@ -154,10 +154,10 @@ def test_a_json_line_tells_every_field():
         (Notice(kind=NoticeKind.APPEARED, subject="a"), "a: appeared"),
         (Notice(kind=NoticeKind.FELL_SILENT, subject="a", count=9), "a: fell silent after step 9"),
         (
-            Notice(kind=NoticeKind.MISSING, subject="h:1", count=3, span=Span(4, 6)),
+            Notice(kind=NoticeKind.MISSING, subject="h:1", count=3, span=NumberRange(4, 6)),
             "h:1: missing 4..6 (3 steps)",
         ),
-        (Notice(kind=NoticeKind.FOUND, subject="h:1", span=Span(4, 6)), "h:1: 4..6 arrived after all"),
+        (Notice(kind=NoticeKind.FOUND, subject="h:1", span=NumberRange(4, 6)), "h:1: 4..6 arrived after all"),
         (
             Notice(kind=NoticeKind.DROPPED, subject="h:1", count=1, detail="full"),
             "h:1: dropped 1 step at the source: full",
@@ -176,7 +176,7 @@ def test_a_notice_reads_as_one_line(notice, line):
 
 @pytest.mark.parametrize("kind", list(NoticeKind))
 def test_every_notice_reads_and_is_harmless(kind):
-    notice = Notice(kind=kind, subject=NASTY, detail=NASTY, count=2, span=Span(1, 2))
+    notice = Notice(kind=kind, subject=NASTY, detail=NASTY, count=2, span=NumberRange(1, 2))
     assert harmless(notice_line(notice))
 
 

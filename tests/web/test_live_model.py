@@ -12,10 +12,9 @@ from farscope import Scope
 from farscope.logs.url import open_log
 from farscope.records.step import NANOSECONDS, Step
 from farscope.scope.chart import ChartView
-from farscope.scope.liveness import Life
+from farscope.scope.liveness import Liveness
 from farscope.testing.waiting import eventually
 from farscope.views.web.at_time import Moment
-from farscope.views.web.history import key_of
 from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import ROW_FIELDS
 from farscope.wire.keyring import Keyring, new_key_text
@@ -61,7 +60,7 @@ def test_steps_of_a_machine_whose_clock_is_ahead_stand_where_they_happened(url):
         assert all(last_ns <= ended_ns + (ended_ns - began_ns) for last_ns in told)
         assert rows_at(model, began_ns - 60 * S)["ahead 0"]["status"] == "not yet"
         with model.lock:
-            stored = model.history.charts[key_of(ahead.charts[0])]
+            stored = model.history.charts[ahead.charts[0].key]
             place = stored.numbered(1)
             assert (
                 stored.own_ns(place) - stored.at(place).time_ns == model.history.corrections[ahead.id.hex()]
@@ -129,8 +128,8 @@ class ScopeByHand:
         return []
 
     @property
-    def lives(self) -> dict[str, Life]:
-        return {self.probe.id.hex(): Life((), None, {}, self.jumps, self.correction_ns)}
+    def lives(self) -> dict[str, Liveness]:
+        return {self.probe.id.hex(): Liveness((), None, {}, self.jumps, self.correction_ns)}
 
 
 @pytest.fixture

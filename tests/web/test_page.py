@@ -40,7 +40,7 @@ import sys
 from pathlib import Path
 from farscope import Scope
 from farscope.logs.recording.log import RecordingLog
-from farscope.scope.playback.time_index import Seek
+from farscope.scope.playback.time_index import TimeIndex
 from support.recorded_probe import BEGIN_NS, RecordedProbe, recording
 from farscope.views.web.server import bind, serve
 from farscope.wire.keyring import Keyring, new_key_text
@@ -67,7 +67,7 @@ class Held(RecordingLog):
         reader.read = held
         return reader
 
-with Seek(log, keyring) as seek, Scope(Held(path), keyring) as scope, bind("127.0.0.1", 0) as listener:
+with TimeIndex(log, keyring) as seek, Scope(Held(path), keyring) as scope, bind("127.0.0.1", 0) as listener:
     print(f"http://127.0.0.1:{listener.getsockname()[1]}/", flush=True)
     try:
         serve(scope, listener, host="127.0.0.1", token=None, seek=seek)

@@ -14,7 +14,7 @@ from farscope.logs.recording.log import RecordingLog
 from farscope.records.step import NANOSECONDS
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.scope.ordering import reorder_buffer as ordering
-from farscope.scope.playback.time_index import Seek
+from farscope.scope.playback.time_index import TimeIndex
 from farscope.testing.waiting import PATIENCE_S, eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.live_model import LiveModel
@@ -101,7 +101,7 @@ class Desk:
 @contextmanager
 def desk_of(log: RecordingLog, *, since=None) -> Iterator[Desk]:
     with (
-        Seek(log, KEYRING, since) as seek,
+        TimeIndex(log, KEYRING, since) as seek,
         Scope(log, KEYRING, since=since or "start") as scope,
         LiveModel(scope, recorded=Recorded(seek)) as model,
     ):
@@ -251,7 +251,7 @@ def test_what_was_read_through_is_told_from_the_beginning_on(log):
 
 def test_what_a_long_recording_had_to_forget_can_still_be_gone_to(log):
     with (
-        Seek(log, KEYRING) as seek,
+        TimeIndex(log, KEYRING) as seek,
         Scope(log, KEYRING, since="start") as scope,
         LiveModel(scope, limit=0, recorded=Recorded(seek)) as model,
     ):
@@ -410,7 +410,7 @@ def test_since_begins_a_recording_later(log):
 def test_a_recording_of_nothing_shows_nothing(tmp_path):
     log = recording(tmp_path / "run.farscope", [])
     with (
-        Seek(log, KEYRING) as seek,
+        TimeIndex(log, KEYRING) as seek,
         Scope(log, KEYRING) as scope,
         LiveModel(scope, recorded=Recorded(seek)) as model,
     ):
@@ -426,8 +426,8 @@ def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path)
         entries.append(probe.send(BEGIN_NS, all_charts=True))
     log = recording(tmp_path / "large.farscope", entries)
     looking, given_up, looked = threading.Event(), threading.Event(), []
-    with Seek(log, KEYRING) as seek, Scope(log, KEYRING) as scope:
-        entry, give_up = seek._file.entry, seek.give_up
+    with TimeIndex(log, KEYRING) as seek, Scope(log, KEYRING) as scope:
+        entry, give_up = seek._file.entry, seek.cancel
 
         def slow(number: int):
             looked.append(number)
@@ -439,7 +439,7 @@ def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path)
             give_up()
             given_up.set()
 
-        seek._file.entry, seek.give_up = slow, give_up_and_tell
+        seek._file.entry, seek.cancel = slow, give_up_and_tell
         with LiveModel(scope, recorded=Recorded(seek)):
             assert looking.wait(PATIENCE_S)
         assert given_up.is_set()

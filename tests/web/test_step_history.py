@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from farscope.errors import Invariant
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
-from farscope.views.web.history import History, SharedShapes, key_of
+from farscope.views.web.history import History, SharedShapes
 from farscope.views.web.step_columns import BLOCK_WEIGHT, LATEST_NS, STEP_BYTES, StepColumns
 from farscope.views.web.step_history import StepHistory
 
@@ -81,7 +81,7 @@ def test_a_history_forgets_the_oldest_and_counts_them(sizes, blocks):
         steps = [(CHART, number + i, shape, number + i, 0, 0, 0, 0, None, ()) for i in range(1, size + 1)]
         number += size
         history.extend(CHART, steps)
-    stored = history.charts[key_of(CHART)]
+    stored = history.charts[CHART.key]
     kept = [step.number for step in stored.newest(10**6, 0, 2**62)]
     assert kept == list(range(number - len(kept) + 1, number + 1))
     assert len(history) == len(stored) == len(kept)
@@ -97,7 +97,7 @@ def test_a_busy_chart_does_not_drive_out_the_few_steps_of_a_quiet_one(make_step)
     history.extend(quiet, [make_step(1, 1, chart=quiet)])
     for number in range(1, 20 * BLOCK_WEIGHT, 100):
         history.extend(CHART, [make_step(number + i, number + i) for i in range(100)])
-    assert len(history.charts[key_of(quiet)]) == 1
+    assert len(history.charts[quiet.key]) == 1
     assert history.forgotten > 0
 
 
@@ -161,7 +161,7 @@ def test_a_charts_own_steps_never_go_back_in_time_whatever_becomes_of_its_clock(
             step.number for step in stored.newest(10**6, -(2**62), 2**62)
         ]
     assert [stored.own_ns(stored.numbered(step[1])) for step in steps] == [step[3] for step in steps]
-    assert history.newest([key_of(CHART)], 10**6, 2**62) == stored.newest(10**6, -(2**62), 2**62)
+    assert history.newest([CHART.key], 10**6, 2**62) == stored.newest(10**6, -(2**62), 2**62)
 
 
 def test_when_a_clock_was_set_what_was_before_stays_where_it_is(make_step):
@@ -185,8 +185,8 @@ def test_a_history_tells_from_when_on_it_is_whole(make_step):
 def test_a_removed_chart_leaves_nothing_behind(make_step):
     history = History()
     history.extend(CHART, [make_step(number, number) for number in range(1, 2_000)])
-    history.remove(key_of(CHART))
-    history.remove(key_of(CHART))
+    history.remove(CHART.key)
+    history.remove(CHART.key)
     assert (len(history), history.first_ns, history.forgotten) == (0, None, 1_999)
 
 
@@ -203,7 +203,7 @@ def test_the_nearest_steps_of_some_charts_are_found_in_both_directions(make_step
     other = CHART._replace(serial=2)
     history.extend(CHART, [make_step(1, 100), make_step(2, 300)])
     history.extend(other, [make_step(1, 200, chart=other)])
-    both = [key_of(CHART), key_of(other)]
+    both = [CHART.key, other.key]
     assert history.next_after(100, both) == 200
     assert history.next_after(100, both[:1]) == 300
     assert history.last_before(300, both) == 200
@@ -239,5 +239,5 @@ def test_shapes_count_until_the_last_block_that_has_them_is_gone(make_step):
 def test_a_chart_that_is_removed_takes_its_shapes_along(make_step):
     history = History()
     history.extend(CHART, [make_step(number, number, end=f"s{number}") for number in range(1, 2_000)])
-    history.remove(key_of(CHART))
+    history.remove(CHART.key)
     assert history._shapes.bytes == 0

@@ -21,7 +21,7 @@ from farscope.logs.recording.file import RecordingFile
 from farscope.logs.recording.format import VERSION
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.header_survey import Survey
+from farscope.scope.header_survey import HeaderSurvey
 from farscope.views.humanize import number, size_text
 from farscope.views.inspection import Container, is_whole, survey_dict, survey_lines
 
@@ -44,7 +44,7 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     The exit code is 1 if anything is missing, torn or changed, and 0 otherwise.
     """
     log = open_log(where)
-    survey = Survey()
+    survey = HeaderSurvey()
     container: Container | None = None
     present_ns: int | None = None
     if isinstance(log, RecordingLog):
@@ -52,7 +52,7 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     else:
         with ending() as over, Progress() as progress:
             for entry in _present(log, survey, over):
-                survey.take(*entry)
+                survey.add(*entry)
                 progress.update(lambda: f"{number(survey.batches, 'batch')}, {size_text(survey.bytes)}")
             present_ns = time.time_ns()
     if as_json:
@@ -62,7 +62,7 @@ def inspect(where: str | None, *, as_json: bool) -> int:
     return 0 if is_whole(survey, container) else EXIT_NOT_WHOLE
 
 
-def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
+def _look_at_file(log: RecordingLog, survey: HeaderSurvey) -> Container:
     with RecordingFile(log.path) as file, ending() as over, Progress() as progress:
         unsound = 0
         for number in range(len(file.frames)):
@@ -71,12 +71,12 @@ def _look_at_file(log: RecordingLog, survey: Survey) -> Container:
             entry = file.entry(number)
             unsound += not file.is_sound(number)
             if entry is not None:
-                survey.take(*entry)
+                survey.add(*entry)
             progress.update(partial("{:,} of {:,} batches".format, number, len(file.frames)))
         return Container(file.size, VERSION, file.indexed, file.torn, file.frames.damaged, unsound)
 
 
-def _present(log: Log, survey: Survey, over: Over) -> Iterator[Entry]:
+def _present(log: Log, survey: HeaderSurvey, over: Over) -> Iterator[Entry]:
     """Yield what the log holds at present; what comes meanwhile may be among it.
 
     Raises:
@@ -97,5 +97,5 @@ def _present(log: Log, survey: Survey, over: Over) -> Iterator[Entry]:
                 time.sleep(LOOK_S)
             else:
                 outage.found()
-                survey.note(reader)
+                survey.record_unread(reader)
                 yield from entries

@@ -22,7 +22,7 @@ from farscope.logs.base import Entry, Log, LogReader, end_of
 from farscope.logs.recording.format import SUFFIX
 from farscope.logs.recording.writer import RecordingWriter
 from farscope.logs.url import open_log, redacted
-from farscope.scope.header_survey import Survey
+from farscope.scope.header_survey import HeaderSurvey
 from farscope.scope.since import START, since_ns
 from farscope.scope.unknown import Unknown, Why
 from farscope.views.humanize import number, size_text, span_text
@@ -92,7 +92,7 @@ class Copy:
     def __init__(self, reader: LogReader, writer: RecordingWriter, outage: OutageTimer) -> None:
         self._reader = reader
         self._writer = writer
-        self._survey = Survey()
+        self._survey = HeaderSurvey()
         self._began_s = time.monotonic()
         self._outage = outage
         self._at_end = False
@@ -145,8 +145,8 @@ class Copy:
     def _take(self, entries: list[Entry]) -> None:
         self._writer.append(entries)
         for data, stored_ns in entries:
-            self._survey.take(data, stored_ns)
-        self._survey.note(self._reader)
+            self._survey.add(data, stored_ns)
+        self._survey.record_unread(self._reader)
         self._at_end = self._reader.caught_up
         self._live = self._live or self._at_end
 

@@ -26,8 +26,7 @@ from farscope.logs.base import Entry, LogWriter
 from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.logs.url import open_log, redacted
 from farscope.records.step import NANOSECONDS, Step, local_time
-from farscope.scope.in_place import InPlace
-from farscope.scope.notice import ABOUT_THE_LOG, Notice
+from farscope.scope.notice import ABOUT_THE_LOG, Notice, NoticeInterleaver
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.scope.stats import ScopeStats
@@ -182,7 +181,7 @@ class Part:
         self._scope = scope
         self._span = span
         self._matching = matching
-        self._in_place = InPlace(scope.notices)
+        self._in_place = NoticeInterleaver(scope.notices)
 
     def items(self) -> Iterator[Timed | None]:
         """Yield steps and notices with the times their lines show, and None where nothing is waited for."""
@@ -192,7 +191,7 @@ class Part:
         yield from self._among(())
 
     def _among(self, steps: Iterable[Step]) -> Iterator[Timed]:
-        for item in self._in_place.among(steps):
+        for item in self._in_place.interleave(steps):
             if isinstance(item, Notice):
                 yield from self._notice(item)
                 continue

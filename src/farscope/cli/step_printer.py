@@ -11,9 +11,9 @@ import click
 
 from farscope.cli.interrupts import Over
 from farscope.cli.style import colour_of, colour_of_step, report, wants_colour
-from farscope.records.remarks import remarks
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.records.step import Step, local_time
+from farscope.records.text import remarks
 from farscope.records.traceback_text import error_line, error_place
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope

@@ -25,7 +25,7 @@ from farscope.cli.style import report, say
 from farscope.logs.base import FiniteLog
 from farscope.logs.url import open_log
 from farscope.miros_lines.exchange import open_lines
-from farscope.scope.in_place import InPlace
+from farscope.scope.notice import NoticeInterleaver
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.selection import Selection
@@ -106,11 +106,11 @@ def watch(
 
 def _follow(scope: Scope, printer: StepPrinter, over: Over, output: Output, waiting: Waiting) -> None:
     """Show steps until it is over, then those received by then, as long as there is time."""
-    in_place = InPlace(scope.notices)
+    in_place = NoticeInterleaver(scope.notices)
     while not over() and not scope.ended:
-        printer.show(in_place.among(scope.take(LOOK_S)))
+        printer.show(in_place.interleave(scope.take(LOOK_S)))
         waiting.look()
     scope.close()
     while not output.gave_up and (steps := scope.take(0.0)):
-        printer.show(in_place.among(steps))
-    printer.show(in_place.among(()))
+        printer.show(in_place.interleave(steps))
+    printer.show(in_place.interleave(()))

@@ -16,8 +16,8 @@ from farscope.cli.style import report, say
 from farscope.errors import UsageError, install_hint
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
-from farscope.scope.playback.time_index import Seek
-from farscope.scope.playback.yielding_log import Behind
+from farscope.scope.playback.time_index import TimeIndex
+from farscope.scope.playback.yielding_log import YieldingLog
 from farscope.scope.scope import Scope
 from farscope.scope.since import START
 from farscope.views.text import escape, stats_line
@@ -61,8 +61,8 @@ def web(
     token = None if is_loopback(host) else new_token()
     log = open_log(url)
     with ExitStack() as stack:
-        seek = stack.enter_context(Seek(log, key, since)) if isinstance(log, RecordingLog) else None
-        source = Behind(log, seek) if seek is not None and isinstance(log, RecordingLog) else log
+        seek = stack.enter_context(TimeIndex(log, key, since)) if isinstance(log, RecordingLog) else None
+        source = YieldingLog(log, seek) if seek is not None and isinstance(log, RecordingLog) else log
         scope = stack.enter_context(Scope(source, key=key, since=START if seek and since is None else since))
         listener = stack.enter_context(bind(host, port))
         stack.enter_context(_ending_quietly())

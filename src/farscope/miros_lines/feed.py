@@ -10,8 +10,7 @@ from farscope.logs.base import Entry, Log, LogReader
 from farscope.miros_lines.exchange import open_lines
 from farscope.miros_lines.intake import TICK, LinesIntake
 from farscope.miros_lines.tokens import LineOpener
-from farscope.scope.feed import AnyKey, Feed
-from farscope.scope.playback.reader_wrapper import ReaderAround
+from farscope.scope.feed import AnyKey, Feed, ReaderWrapper
 from farscope.wire.keys import resolve_keyring
 
 TICK_S = 0.1
@@ -35,7 +34,7 @@ def open_feed(url: str | Log | None, key: AnyKey, start_ns: int | None) -> Feed:
     return Feed(_TickingReader(exchanges.reader(), intake), intake, socket.gethostname(), from_now=True)
 
 
-class _TickingReader(ReaderAround):
+class _TickingReader(ReaderWrapper):
     """A reader that regularly makes an intake check its waiting lines."""
 
     def __init__(self, reader: LogReader, intake: LinesIntake) -> None:

@@ -20,7 +20,7 @@ from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.records.trace_parser import TraceReader
 from farscope.records.weight import STEP_BYTES, texts_bytes
-from farscope.scope.accounting import Ledger
+from farscope.scope.accounting import ReceivedAccount
 from farscope.scope.intake import Accepted, Refusal, Refused, Totals
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import KEY_ID_BYTES, PROBE_BYTES, Flags, Header
@@ -62,7 +62,7 @@ MAX_SHAPES = 4_096
 class _Chart:
     id: ChartId
     probe: bytes
-    ledger: Ledger = field(default_factory=lambda: Ledger(from_start=True))
+    account: ReceivedAccount = field(default_factory=lambda: ReceivedAccount(from_start=True))
     number: int = 0
     state: str = ""
     last_ns: int = 0
@@ -125,10 +125,10 @@ class LinesIntake:
         """Return the sums over all charts."""
         totals = Totals()
         for chart in self._charts.values():
-            totals.add(chart.ledger)
+            totals.add(chart.account)
         return totals
 
-    def take(self, data: bytes, now_ns: int) -> Accepted | Refused | None:
+    def receive(self, data: bytes, now_ns: int) -> Accepted | Refused | None:
         """Process a line encoded by ``marked``; return what it completes, if anything.
 
         Bytes that cannot be processed are an outcome, never an exception.
@@ -275,4 +275,4 @@ class LinesIntake:
         )
         self._fresh_bytes = 0
         header = Header(0, Flags.NONE, bytes(KEY_ID_BYTES), chart.probe, number)
-        return Accepted(header, batch, chart.ledger.post(batch, now_ns), chart.ledger)
+        return Accepted(header, batch, chart.account.post(batch, now_ns), chart.account)

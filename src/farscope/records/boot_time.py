@@ -7,12 +7,12 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-steady_ns: Callable[[], int]
+boot_time_ns: Callable[[], int]
 """Return nanoseconds that never decrease and include time spent asleep."""
 
 if sys.platform == "win32":
-    steady_ns = time.monotonic_ns
+    boot_time_ns = time.monotonic_ns
 else:
     # On Linux and macOS the clock of time.monotonic() stops while the machine sleeps. Measured with it, a
     # laptop that wakes up would seem to have had its wall clock changed, and silences would seem short.
-    steady_ns = partial(time.clock_gettime_ns, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
+    boot_time_ns = partial(time.clock_gettime_ns, getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))

@@ -11,6 +11,13 @@ from farscope.records.shape import Shape, StepKind
 NANOSECONDS = 1_000_000_000
 
 
+class ChartKey(NamedTuple):
+    """Identifies a chart for as long as its probe runs, even if its name changes."""
+
+    probe: str
+    serial: int
+
+
 class ChartId(NamedTuple):
     """Identifies a chart uniquely, even among charts with the same name elsewhere."""
 
@@ -26,6 +33,11 @@ class ChartId(NamedTuple):
     def label(self) -> str:
         """``name@host:pid``, for use where the name alone is ambiguous."""
         return f"{self.name}@{self.host}:{self.pid}"
+
+    @property
+    def key(self) -> ChartKey:
+        """The part of the identity that never changes."""
+        return ChartKey(self.probe, self.serial)
 
 
 class Cause(NamedTuple):

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from sys import getsizeof
 
-from farscope.records.remarks import without_remarks
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
+from farscope.records.text import without_remarks
 
 MAX_LINE_CHARACTERS = 20_000
 """Longer lines are skipped: no real names come near this length, and splitting would be too slow."""

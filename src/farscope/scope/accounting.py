@@ -6,14 +6,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from farscope.records.step import RawStep
-from farscope.scope.gaps import HoleRoom, Span, Spans
+from farscope.scope.gaps import GapBudget, GapTracker, NumberRange
 from farscope.wire.batch import Batch
 
 PATIENCE_NS = 1_000_000_000
 """How long a gap waits to be filled by a late batch. It is counted as missing immediately, but reported only
 when it is older than this."""
 
-QUIET_NS = 500_000_000
+EMPTY_APART_NS = 500_000_000
 """Two batches without steps, sent at least this far apart by the probe's clock and with no steps in between,
 prove that everything announced by the first had been sent: what has not arrived is missing. Closer together,
 both may have been packed while steps were waiting."""
@@ -28,24 +28,24 @@ OTHER_REASON = "other"
 
 
 class Posted(NamedTuple):
-    """What was new to the ledger in a batch."""
+    """What was new to the account in a batch."""
 
     steps: Sequence[RawStep]
     """The new steps, in the order of the batch."""
     dropped: dict[str, int]
     """Count of numbers newly declared as dropped, by reason."""
-    found: tuple[Span, ...]
+    found: tuple[NumberRange, ...]
     """Gaps reported earlier that have now been filled."""
 
 
-class Ledger:
+class ReceivedAccount:
     """Accounts for the step numbers of one probe; not thread-safe.
 
     Numbers at the end that a batch announces through ``next_number`` may still be in transit: they are owed,
     not missing, until two heartbeats, the goodbye or the probe's silence show that they will not arrive.
     """
 
-    def __init__(self, *, from_start: bool, room: HoleRoom | None = None) -> None:
+    def __init__(self, *, from_start: bool, room: GapBudget | None = None) -> None:
         """``from_start`` means that this scope could see the probe's first step: numbers count from 0.
 
         ``room`` is shared by the gaps of all ledgers.
@@ -56,7 +56,7 @@ class Ledger:
         """Steps received again and discarded."""
         self.dropped: dict[str, int] = {}
         """Numbers the probe declared as dropped, by reason."""
-        self._numbers = Spans(0 if from_start else None, room)
+        self._numbers = GapTracker(0 if from_start else None, room)
         self._announced = 0
         self._quiet: tuple[int, int] | None = None
 
@@ -99,27 +99,27 @@ class Ledger:
         """Record that nothing is in transit any more: what is owed is missing."""
         self._numbers.expect(self._announced, now_ns)
 
-    def tell(self, now_ns: int, *, patience_ns: int = PATIENCE_NS) -> list[Span]:
+    def report_gaps(self, now_ns: int, *, patience_ns: int = PATIENCE_NS) -> list[NumberRange]:
         """Return gaps still open after ``patience_ns``, each exactly once over all calls."""
-        return self._numbers.tell(now_ns - patience_ns)
+        return self._numbers.report(now_ns - patience_ns)
 
-    def gaps(self) -> list[Span]:
+    def gaps(self) -> list[NumberRange]:
         """Return the current gaps, lowest first, whether or not they were reported."""
-        return self._numbers.holes()
+        return self._numbers.gaps()
 
     def _expect_what_quiet_proves(self, batch: Batch, now_ns: int) -> None:
         if batch.steps:
             self._quiet = None
         elif self._quiet is None:
             self._quiet = (batch.sent_ns, self._announced)
-        elif batch.sent_ns - self._quiet[0] >= QUIET_NS:
+        elif batch.sent_ns - self._quiet[0] >= EMPTY_APART_NS:
             self._numbers.expect(self._quiet[1], now_ns)
             self._quiet = (batch.sent_ns, self._announced)
 
     def _post_numbers(self, batch: Batch, now_ns: int) -> Posted:
         numbers = batch.numbers
         if numbers and not batch.drops and numbers[0] >= self._numbers.end and _is_run(numbers):
-            self._numbers.take(numbers[0], numbers[-1], now_ns)
+            self._numbers.add(numbers[0], numbers[-1], now_ns)
             self.received += len(numbers)
             return Posted(batch.steps, {}, ())
         return self._post_runs(batch, now_ns)
@@ -131,11 +131,11 @@ class Ledger:
         ]
         entries += [(drop.first, drop.first + drop.count - 1, drop.reason) for drop in batch.drops]
         entries.sort(key=lambda entry: entry[:2])
-        new: list[Span] = []
-        found: list[Span] = []
+        new: list[NumberRange] = []
+        found: list[NumberRange] = []
         dropped: dict[str, int] = {}
         for first, last, reason in entries:
-            taken = self._numbers.take(first, last, now_ns)
+            taken = self._numbers.add(first, last, now_ns)
             found += taken.found
             if reason is None:
                 new += taken.new
@@ -147,7 +147,7 @@ class Ledger:
         return Posted(steps, dropped, tuple(found))
 
     def forget(self) -> None:
-        """Give back the room the gaps took; the ledger must not be used afterwards."""
+        """Give back the room the gaps took; the account must not be used afterwards."""
         self._numbers.forget()
 
     def _drop(self, dropped: dict[str, int], reason: str, count: int) -> None:
@@ -162,23 +162,23 @@ def _is_run(numbers: Sequence[int]) -> bool:
     return numbers[-1] - numbers[0] == len(numbers) - 1
 
 
-def _runs(numbers: Sequence[int]) -> Iterable[Span]:
+def _runs(numbers: Sequence[int]) -> Iterable[NumberRange]:
     """Yield the runs of consecutive numbers in a strictly rising sequence."""
     if not numbers:
         return
     if _is_run(numbers):
-        yield Span(numbers[0], numbers[-1])
+        yield NumberRange(numbers[0], numbers[-1])
         return
     first = last = numbers[0]
     for number in numbers[1:]:
         if number != last + 1:
-            yield Span(first, last)
+            yield NumberRange(first, last)
             first = number
         last = number
-    yield Span(first, last)
+    yield NumberRange(first, last)
 
 
-def _within(batch: Batch, spans: Sequence[Span]) -> Sequence[RawStep]:
+def _within(batch: Batch, spans: Sequence[NumberRange]) -> Sequence[RawStep]:
     """Return the batch's steps whose numbers lie in ``spans``, which are in ascending order."""
     if sum(span.size for span in spans) == len(batch.steps):
         return batch.steps

@@ -102,7 +102,7 @@ class Chart:
         """Its memory use, without its steps."""
         return BASE_BYTES + NAMED * chart_bytes(self.id) + self.structure_bytes
 
-    def take_steps(self, steps: Sequence[RawStep]) -> int:
+    def add_steps(self, steps: Sequence[RawStep]) -> int:
         """Add new steps, at least one, in the order of their numbers; return how many more are held now."""
         first, newest = steps[0][1], steps[-1]
         self._before = first - 1 if self._before < 0 else min(self._before, first - 1)
@@ -115,7 +115,9 @@ class Chart:
             self.state = newest[2].end
         return self.foreign.append_steps(steps)
 
-    def take_entry(self, entry: ChartEntry, batch: int, first: RawStep | None = None, *, ended: bool) -> None:
+    def apply_entry(
+        self, entry: ChartEntry, batch: int, first: RawStep | None = None, *, ended: bool
+    ) -> None:
         """Apply what batch number ``batch`` says about the chart; ``first`` is its first step there."""
         if batch < self._batch:
             return

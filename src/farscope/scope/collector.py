@@ -13,17 +13,16 @@ from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader, Unread, unread_of
-from farscope.records.boot_time import steady_ns
+from farscope.records.boot_time import boot_time_ns
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
 from farscope.scope.chart import ChartView
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import Inbox
-from farscope.scope.intake import Accepted, EntryIntake, Refusal, Refused
-from farscope.scope.liveness import Life
+from farscope.scope.intake import Accepted, EntryIntake, Refusal, Refused, RejectionReporter
+from farscope.scope.liveness import Liveness
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.clock_offsets import Clocks
-from farscope.scope.ordering.reorder_buffer import Now, Ordering
-from farscope.scope.refusals import Refusals
+from farscope.scope.ordering.clock_offsets import ClockOffsets
+from farscope.scope.ordering.reorder_buffer import Now, ReorderBuffer
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.scope.unknown import Unknown, Why, of_part
@@ -47,14 +46,14 @@ network log adds its own retry pauses; both determine how soon its return is not
 MAX_NOTICES = 4_096
 """Notices kept until they are fetched; at the limit the oldest are discarded, but all counts are kept."""
 
-LAST_LOOK_S = 0.5
+LAST_READ_S = 0.5
 """How long a collector stopped during live reading keeps reading what is already in the log; a log that grows
 faster than that, or whose batches take long to process, is not read to its end."""
 
 LATE_WAIT_S = (LATELY_NS - OVERDUE_NS) / NANOSECONDS
 """Longest wait of a stopped collector for late probes; it does not wait for healthy ones."""
 
-LATE_LOOK_S = 0.1
+LATE_READ_S = 0.1
 """Longest interval between checks whether they are still late."""
 
 CLOSE_WAIT_S = 5.0
@@ -71,7 +70,7 @@ class Collector:
         intake: EntryIntake,
         inbox: Inbox,
         timeline: Timeline,
-        clocks: Clocks,
+        clocks: ClockOffsets,
         *,
         window_s: float,
         from_now: bool,
@@ -95,22 +94,22 @@ class Collector:
         self._intake = intake
         self._inbox = inbox
         self._timeline = timeline
-        self._ordering = Ordering(clocks, window_s)
+        self._reorder_buffer = ReorderBuffer(clocks, window_s)
         self._world = World(clocks)
         self._lock = Lock()
         self._stopping = Event()
-        self._take_until_s = math.inf
+        self._process_until_s = math.inf
         """Monotonic time after which batches read are no longer processed; set before ``_stopping`` is."""
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
-        self._refusals = Refusals()
-        self._listening_since_ns = steady_ns() if from_now else None
+        self._rejections = RejectionReporter()
+        self._listening_since_ns = boot_time_ns() if from_now else None
         self._until_ns = until_ns
         self._for_good = until_ns is not None and not goes_on
         self._cut = 0
         self._unread: tuple[Unread, ...] = ()
         self._failures = 0
         self._was_lost = False
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
         """Error messages already reported since the log was lost."""
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
 
@@ -121,7 +120,7 @@ class Collector:
     def stop(self) -> None:
         """Stop reading and wait up to ``CLOSE_WAIT_S`` for the thread; stopping twice has no effect."""
         if not self._stopping.is_set():
-            self._take_until_s = time.monotonic() + LAST_LOOK_S
+            self._process_until_s = time.monotonic() + LAST_READ_S
         self._stopping.set()
         self._reader.interrupt()
         if self._thread is not current_thread():
@@ -135,7 +134,7 @@ class Collector:
         with self._lock:
             return self._world.charts()
 
-    def lives(self) -> dict[str, Life]:
+    def lives(self) -> dict[str, Liveness]:
         """Return the life of every probe, by its id."""
         with self._lock:
             return self._world.lives()
@@ -153,12 +152,12 @@ class Collector:
     def correction_ns(self, chart: ChartId, number: int) -> int:
         """Return what to subtract from the time of a step to convert it to the scope's clock."""
         with self._lock:
-            return self._ordering.correction_ns(chart, number)
+            return self._reorder_buffer.correction_ns(chart, number)
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
         """Return whether a step was handed out while the one that caused it was still running."""
         with self._lock:
-            return self._ordering.ran_ahead(chart, number)
+            return self._reorder_buffer.ran_ahead(chart, number)
 
     def notices(self) -> list[Notice]:
         """Return the notices since the last call."""
@@ -170,7 +169,7 @@ class Collector:
     def foreign_keys(self) -> list[str]:
         """Return the fingerprints of keys that sealed batches here but that this scope does not hold."""
         with self._lock:
-            return self._refusals.fingerprints
+            return self._rejections.fingerprints
 
     def stats(self) -> ScopeStats:
         """Return a snapshot of the account."""
@@ -185,10 +184,10 @@ class Collector:
                 probes=self._intake.probes,
                 batches=self._intake.accepted,
                 repeated=self._intake.repeated,
-                waiting=len(self._inbox) + len(self._ordering),
+                waiting=len(self._inbox) + len(self._reorder_buffer),
                 unread=self._inbox.unread,
                 cut=self._cut,
-                late=self._ordering.late,
+                late=self._reorder_buffer.late,
                 unknown=tuple(self._unknown()),
             )
 
@@ -212,7 +211,7 @@ class Collector:
             self._collect()
         except LogRefused as error:
             self.failure = error
-            self._tell([Notice(kind=NoticeKind.LOG_REFUSED, detail=error.message)])
+            self._report([Notice(kind=NoticeKind.LOG_REFUSED, detail=error.message)])
         except Exception as error:  # noqa: BLE001 - raised where steps are taken or the scope is closed
             self.failure = error
         finally:
@@ -220,10 +219,10 @@ class Collector:
                 self._fall_behind()
             now = _now()
             with self._lock:
-                self._count_owed(now.steady_ns)
+                self._count_owed(now.monotonic_ns)
                 if self.caught_up:
-                    self._world.end(now.steady_ns, for_good=self._for_good)
-                self._ordering.note(self._world.settle(now.steady_ns), now)
+                    self._world.end(now.monotonic_ns, for_good=self._for_good)
+                self._reorder_buffer.add_notices(self._world.settle(now.monotonic_ns), now)
             self._hand_out_all()
             self._inbox.end()
 
@@ -232,22 +231,22 @@ class Collector:
             self._read_on()
 
     def _read_on(self) -> None:
-        looked_ns = steady_ns()
+        looked_ns = boot_time_ns()
         while not self._stopping.is_set() and not (self._until_ns is not None and self.caught_up):
             try:
-                entries = self._reader.read(self._patience_s(), READ_LIMIT)
+                entries = self._reader.read(self._wait_s(), READ_LIMIT)
             except LogUnavailable as error:
                 self._log_lost(error)
                 continue
             self._log_found()
-            before_ns, looked_ns = looked_ns, steady_ns()
+            before_ns, looked_ns = looked_ns, boot_time_ns()
             if looked_ns - before_ns >= HELD_UP_NS:
                 self._listening_since_ns = None
-            if not self._take_all(entries):
+            if not self._process_all(entries):
                 return
-        self._look_once_more()
+        self._read_remaining()
 
-    def _take_all(self, entries: Sequence[Entry]) -> bool:
+    def _process_all(self, entries: Sequence[Entry]) -> bool:
         """Process the entries read; return False if reading was stopped before all were processed.
 
         Anyone who holds the key can make batches that each take seconds to account for.
@@ -255,84 +254,88 @@ class Collector:
         for entry in entries:
             self._wait_for_room()
             if self._stopping.is_set() and (
-                time.monotonic() >= self._take_until_s or not self._inbox.wait_for_room(0.0)
+                time.monotonic() >= self._process_until_s or not self._inbox.wait_for_room(0.0)
             ):
                 self._fall_behind()
                 return False
-            self._take(entry)
+            self._process(entry)
             self._hand_out_due()
         self._tick()
         self._hand_out_due()
         return True
 
-    def _look_once_more(self) -> None:
+    def _read_remaining(self) -> None:
         """After a stop, find out whether the reading ends where the log does."""
-        self._take_until_s = time.monotonic() + LAST_LOOK_S
+        self._process_until_s = time.monotonic() + LAST_READ_S
         while self._until_ns is None and self._listening_since_ns is not None:
             try:
                 entries = self._reader.read(0.0, READ_LIMIT)
             except LogUnavailable:
                 self._fall_behind()
                 return
-            late = time.monotonic() >= self._take_until_s
-            if not self._take_all(entries) or self.caught_up or late:
+            late = time.monotonic() >= self._process_until_s
+            if not self._process_all(entries) or self.caught_up or late:
                 break
         self._wait_for_the_late()
 
     def _wait_for_the_late(self) -> None:
         """After everything was read, find out whether late probes are still running."""
         deadline = time.monotonic() + LATE_WAIT_S
-        self._take_until_s = deadline + LAST_LOOK_S
-        while self.caught_up and self._until_ns is None and self._world.awaits(_now().steady_ns):
+        self._process_until_s = deadline + LAST_READ_S
+        while self.caught_up and self._until_ns is None and self._world.awaits(_now().monotonic_ns):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return
             try:
-                entries = self._reader.read(min(LATE_LOOK_S, left_s), READ_LIMIT)
+                entries = self._reader.read(min(LATE_READ_S, left_s), READ_LIMIT)
             except LogUnavailable:
                 self._fall_behind()
                 return
-            if not self._take_all(entries):
+            if not self._process_all(entries):
                 return
 
     def _fall_behind(self) -> None:
         """Record that the log holds more than was processed."""
         self.caught_up = self._world.at_end = False
 
-    def _take(self, entry: Entry) -> None:
+    def _process(self, entry: Entry) -> None:
         now, live = _now(), self._listening_since_ns is not None
         # In a log that ends, a probe heard at its end is alive.
         present_ns = now.wall_ns if self._until_ns is None else self._until_ns
         age_ns = 0 if live else max(0, present_ns - entry.stored_ns)
         with self._lock:
-            outcome = self._intake.take(entry.data, now.steady_ns)
+            outcome = self._intake.receive(entry.data, now.monotonic_ns)
             if isinstance(outcome, Accepted):
-                told = [*self._ordering.put(outcome, entry.stored_ns, now, live=live)]
-                past_ns = None if live else self._ordering.past_ns
-                self._ordering.note(told + self._world.apply(outcome, now.steady_ns, age_ns, past_ns), now)
+                notices = [*self._reorder_buffer.put(outcome, entry.stored_ns, now, live=live)]
+                past_ns = None if live else self._reorder_buffer.past_ns
+                self._reorder_buffer.add_notices(
+                    notices + self._world.apply(outcome, now.monotonic_ns, age_ns, past_ns), now
+                )
             elif isinstance(outcome, Refused):
-                refusals = self._refusals.tell(outcome, self._intake.refused[outcome.reason])
+                rejections = self._rejections.report(outcome, self._intake.refused[outcome.reason])
                 at_ns = now.wall_ns if live else entry.stored_ns
-                self._ordering.note([replace(notice, time_ns=at_ns) for notice in refusals], now)
+                self._reorder_buffer.add_notices(
+                    [replace(notice, time_ns=at_ns) for notice in rejections], now
+                )
 
-    def _patience_s(self) -> float:
+    def _wait_s(self) -> float:
         if self._until_ns is not None:
             return 0.0
-        wait_s = self._ordering.wait_s(_now(), live=self._listening_since_ns is not None)
+        wait_s = self._reorder_buffer.wait_s(_now(), live=self._listening_since_ns is not None)
         return READ_WAIT_S if wait_s is None else min(READ_WAIT_S, wait_s)
 
     def _hand_out_due(self) -> None:
         now, live = _now(), self._listening_since_ns is not None
         with self._lock:
-            several = self._world.several_speak(now.steady_ns)
-            steps = self._ordering.take(now, live=live, several=several)
-            self._notices.extend(self._ordering.notices())
+            several = self._world.several_alive(now.monotonic_ns)
+            steps = self._reorder_buffer.pop_due(now, live=live, several=several)
+            self._notices.extend(self._reorder_buffer.pop_notices())
         self._hand_out(steps)
 
     def _hand_out_all(self) -> None:
         with self._lock:
-            steps = self._ordering.take_all()
-            self._notices.extend(self._ordering.notices())
+            steps = self._reorder_buffer.pop_all()
+            self._notices.extend(self._reorder_buffer.pop_notices())
         self._hand_out(steps)
 
     def _hand_out(self, steps: Sequence[RawStep]) -> None:
@@ -341,12 +344,12 @@ class Collector:
             self._inbox.put(steps)
 
     def _tick(self) -> None:
-        now_ns, at_end = steady_ns(), self._reader.caught_up
+        now_ns, at_end = boot_time_ns(), self._reader.caught_up
         if self._listening_since_ns is None and at_end:
             self._listening_since_ns = now_ns
             with self._lock:
-                steps = self._ordering.reach_end(_now())
-                self._notices.extend(self._ordering.notices())
+                steps = self._reorder_buffer.reach_end(_now())
+                self._notices.extend(self._reorder_buffer.pop_notices())
                 # Before ``caught_up`` becomes true, since callers then take the account for complete.
                 self._count_owed(now_ns)
             self._hand_out(steps)
@@ -356,9 +359,9 @@ class Collector:
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:
-                self._note([Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut)])
+                self._add_log_notices([Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut)])
                 self._cut = cut
-            self._ordering.note(self._world.tick(now_ns, self._listening_since_ns), _now())
+            self._reorder_buffer.add_notices(self._world.tick(now_ns, self._listening_since_ns), _now())
         self._inbox.touch()
 
     def _count_owed(self, now_ns: int) -> None:
@@ -384,9 +387,9 @@ class Collector:
         self._was_lost = True
         self._hand_out_all()
         # While waiting for a broker to return, report each problem that needs fixing there once.
-        if not self._failures or (error.refused and error.message not in self._told):
-            self._told.add(error.message)
-            self._tell([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
+        if not self._failures or (error.refused and error.message not in self._reported):
+            self._reported.add(error.message)
+            self._report([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
         delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
         self._failures += 1
         self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
@@ -394,19 +397,19 @@ class Collector:
     def _log_found(self) -> None:
         if self._failures:
             self._failures = 0
-            self._told.clear()
-            self._tell([Notice(kind=NoticeKind.LOG_AVAILABLE)])
+            self._reported.clear()
+            self._report([Notice(kind=NoticeKind.LOG_AVAILABLE)])
 
-    def _tell(self, notices: list[Notice]) -> None:
+    def _report(self, notices: list[Notice]) -> None:
         with self._lock:
-            self._note(notices)
+            self._add_log_notices(notices)
         self._inbox.touch()
 
-    def _note(self, notices: list[Notice]) -> None:
+    def _add_log_notices(self, notices: list[Notice]) -> None:
         """Add notices about the log, dated now; call with the lock held."""
-        at_ns, place = time.time_ns(), self._ordering.handed_out
+        at_ns, place = time.time_ns(), self._reorder_buffer.handed_out
         self._notices.extend(replace(notice, time_ns=at_ns, place=place) for notice in notices)
 
 
 def _now() -> Now:
-    return Now(time.time_ns(), steady_ns())
+    return Now(time.time_ns(), boot_time_ns())

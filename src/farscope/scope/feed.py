@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import socket
 import time
+from collections.abc import Sequence
 from typing import NamedTuple, TypeAlias
 
-from farscope.logs.base import Log, LogReader, end_of
+from farscope.logs.base import Entry, Log, LogReader, Position, Unread, end_of, unread_of
 from farscope.logs.recording.log import RecordingLog
 from farscope.logs.url import open_log
 from farscope.scope.intake import EntryIntake, Intake
@@ -74,3 +75,36 @@ def open_feed(
         horizon = None if start_ns and log.shared else start_ns
     intake = Intake(opener, since_ns=horizon, host=host)
     return Feed(reader, intake, host, start_ns is None, one_machine=not log.shared)
+
+
+class ReaderWrapper:
+    """A ``LogReader`` that delegates everything to another one; see ``LogReader``."""
+
+    def __init__(self, reader: LogReader) -> None:
+        self._reader = reader
+        self.close = reader.close
+        self.interrupt = reader.interrupt
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        """Return the next entries."""
+        return self._reader.read(timeout_s, limit)
+
+    @property
+    def position(self) -> Position:
+        """The position after the last entry returned."""
+        return self._reader.position
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the last read reached the end."""
+        return self._reader.caught_up
+
+    @property
+    def unread(self) -> Sequence[Unread]:
+        """The parts of the log that could not be read."""
+        return unread_of(self._reader)
+
+    @property
+    def cut(self) -> int:
+        """How many batches were removed before they could be read."""
+        return self._reader.cut

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 
 from farscope.errors import UnsupportedVersion, WireError
 from farscope.logs.base import LogReader, Unread, unread_of
-from farscope.scope.gaps import HoleRoom, Spans
+from farscope.scope.gaps import GapBudget, GapTracker
 from farscope.scope.liveness import SILENT_AFTER_NS
 from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header
 
-MAX_PROBES = 4_096
+MAX_PROBES_LISTED = 4_096
 """Probes listed individually. Batches of further ones are only counted: anyone can invent a probe."""
 
 MAX_KEYS = 16
@@ -39,7 +39,7 @@ class ProbeSurvey:
     """Batches with structures of charts."""
     goodbye: bool = False
     """Whether its goodbye, the last batch of all, is present."""
-    numbers: Spans = field(default_factory=Spans)
+    numbers: GapTracker = field(default_factory=GapTracker)
     """Numbers of its batches, from the first one present."""
     repeated: int = 0
     """Batches whose number was seen before."""
@@ -50,11 +50,11 @@ class ProbeSurvey:
         return self.numbers.missing
 
 
-class Survey:
+class HeaderSurvey:
     """Examines batches one by one. Used by one thread at a time; memory is bounded for any input."""
 
     def __init__(self) -> None:
-        self._room = HoleRoom()
+        self._room = GapBudget()
         self.probes: dict[bytes, ProbeSurvey] = {}
         """By id, in the order of their first batches."""
         self.batches = 0
@@ -63,7 +63,7 @@ class Survey:
         """When the oldest batch was stored, in nanoseconds since the epoch; 0 without any."""
         self.last_ns = 0
         self.further = 0
-        """Batches of probes beyond ``MAX_PROBES``."""
+        """Batches of probes beyond ``MAX_PROBES_LISTED``."""
         self.cut = 0
         """Batches that retention removed before they could be examined."""
         self.unread: tuple[Unread, ...] = ()
@@ -101,11 +101,11 @@ class Survey:
             found.append(Unknown(why=Why.FORGOTTEN, count=self.further, detail="batches of further probes"))
         return found + [of_part(part) for part in self.unread]
 
-    def note(self, reader: LogReader) -> None:
+    def record_unread(self, reader: LogReader) -> None:
         """Record what a reader has not returned and will not return."""
         self.cut, self.unread = reader.cut, unread_of(reader)
 
-    def take(self, data: bytes, stored_ns: int) -> None:
+    def add(self, data: bytes, stored_ns: int) -> None:
         """Examine an entry of a log."""
         self.bytes += len(data)
         self.first_ns = min(self.first_ns or stored_ns, stored_ns)
@@ -121,10 +121,10 @@ class Survey:
         self.batches += 1
         probe = self.probes.get(header.probe)
         if probe is None:
-            if len(self.probes) >= MAX_PROBES:
+            if len(self.probes) >= MAX_PROBES_LISTED:
                 self.further += 1
                 return
-            probe = ProbeSurvey(header.probe.hex(), first_ns=stored_ns, numbers=Spans(room=self._room))
+            probe = ProbeSurvey(header.probe.hex(), first_ns=stored_ns, numbers=GapTracker(room=self._room))
             self.probes[header.probe] = probe
         key = header.key_id.hex()
         if key not in probe.keys and len(probe.keys) < MAX_KEYS:
@@ -136,4 +136,4 @@ class Survey:
         probe.heartbeats += Flags.HEARTBEAT in header.flags
         probe.announcements += Flags.ANNOUNCE in header.flags
         probe.goodbye = probe.goodbye or Flags.GOODBYE in header.flags
-        probe.repeated += not probe.numbers.take(header.number, header.number).new
+        probe.repeated += not probe.numbers.add(header.number, header.number).new

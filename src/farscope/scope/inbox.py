@@ -18,15 +18,15 @@ reading, and the log keeps the rest; otherwise the oldest steps are discarded an
 DEFAULT_BYTES = 64 << 20
 """Most bytes the steps may take, including their texts; the same happens at this limit."""
 
-TAKEN_BYTES = 4 << 20
+MAX_GET_BYTES = 4 << 20
 """Most bytes handed out by one ``take``; more is split into several parts, and a larger step is returned
 alone."""
 
-TAKER_PATIENCE_S = 10.0
+CONSUMER_PATIENCE_S = 10.0
 """How long a thread counts as an active taker after a ``take``."""
 
 SLICE_S = 0.25
-"""Longest single wait, so that Ctrl-C and the expiry of ``TAKER_PATIENCE_S`` are noticed soon."""
+"""Longest single wait, so that Ctrl-C and the expiry of ``CONSUMER_PATIENCE_S`` are noticed soon."""
 
 
 class Inbox:
@@ -39,7 +39,7 @@ class Inbox:
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._iterating = 0
-        self._taken_at = float("-inf")
+        self._consumed_at = float("-inf")
         self._ended = False
         self._unread = 0
         self._version = 0
@@ -68,7 +68,7 @@ class Inbox:
             self._steps.extend(steps)
             for count, each in runs_of(steps):
                 self._charges.add(count, each)
-            if not self._is_taken():
+            if not self._has_consumer():
                 gone = max(len(self._steps) - self._limit, self._charges.over(self._limit_bytes))
                 self._unread += len(self._first(gone))
             self._notify()
@@ -87,7 +87,7 @@ class Inbox:
     def wait_for_room(self, timeout_s: float) -> bool:
         """Wait until a taker has made room or there is no taker left; return whether that happened."""
         with self._changed:
-            return self._changed.wait_for(lambda: self._has_room() or not self._is_taken(), timeout_s)
+            return self._changed.wait_for(lambda: self._has_room() or not self._has_consumer(), timeout_s)
 
     @contextmanager
     def iterating(self) -> Iterator[None]:
@@ -101,21 +101,21 @@ class Inbox:
                 self._iterating -= 1
                 self._notify()
 
-    def take(self, limit: int, timeout_s: float | None) -> deque[RawStep]:
-        """Return up to ``limit`` steps, or ``TAKEN_BYTES`` of them.
+    def get(self, limit: int, timeout_s: float | None) -> deque[RawStep]:
+        """Return up to ``limit`` steps, or ``MAX_GET_BYTES`` of them.
 
         Empty if none arrived in time, or none will arrive any more.
         """
         deadline = None if timeout_s is None else monotonic() + timeout_s
         with self._changed:
-            self._taken_at = monotonic()
+            self._consumed_at = monotonic()
             while not self._steps and not self._ended:
                 left = SLICE_S if deadline is None else min(SLICE_S, deadline - monotonic())
                 if left <= 0:
                     break
                 self._changed.wait(left)
-            taken = self._first(min(limit, self._charges.within(TAKEN_BYTES)))
-            self._taken_at = monotonic()
+            taken = self._first(min(limit, self._charges.within(MAX_GET_BYTES)))
+            self._consumed_at = monotonic()
             self._notify()
             return taken
 
@@ -142,8 +142,8 @@ class Inbox:
     def _has_room(self) -> bool:
         return len(self._steps) < self._limit and self._charges.bytes < self._limit_bytes
 
-    def _is_taken(self) -> bool:
-        return self._iterating > 0 or monotonic() - self._taken_at < TAKER_PATIENCE_S
+    def _has_consumer(self) -> bool:
+        return self._iterating > 0 or monotonic() - self._consumed_at < CONSUMER_PATIENCE_S
 
     def _notify(self) -> None:
         self._version += 1

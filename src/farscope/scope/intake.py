@@ -8,8 +8,9 @@ from enum import StrEnum, unique
 from typing import Protocol
 
 from farscope.errors import Malformed, UnsupportedVersion, WireError, WrongKey
-from farscope.scope.accounting import OTHER_REASON, Ledger, Posted
-from farscope.scope.gaps import HoleRoom, Spans
+from farscope.scope.accounting import OTHER_REASON, Posted, ReceivedAccount
+from farscope.scope.gaps import GapBudget, GapTracker
+from farscope.scope.notice import Notice, NoticeKind
 from farscope.wire.batch import Batch
 from farscope.wire.codec import Decoder
 from farscope.wire.envelope import Flags, Header
@@ -25,6 +26,9 @@ MAX_ALL_REASONS = 256
 REPLAY_DISTANCE = 1_024
 """A repeated batch this far behind the newest of its probe is refused as replayed: a probe that resends
 unconfirmed batches never goes back that far."""
+
+MAX_FINGERPRINTS = 256
+"""Foreign keys reported individually; batches sealed with further ones are only counted."""
 
 
 @unique
@@ -46,7 +50,7 @@ class Accepted:
     batch: Batch
     posted: Posted
     """The new content of the batch."""
-    ledger: Ledger
+    account: ReceivedAccount
     """The live account of its probe; later batches change it."""
 
 
@@ -72,9 +76,9 @@ Outcome = Accepted | Repeated | Refused
 
 
 @dataclass(slots=True)
-class _Known:
-    ledger: Ledger
-    batches: Spans
+class _ProbeRecord:
+    account: ReceivedAccount
+    batches: GapTracker
 
 
 @dataclass(slots=True)
@@ -86,12 +90,12 @@ class Totals:
     missing: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
 
-    def add(self, ledger: Ledger) -> None:
+    def add(self, account: ReceivedAccount) -> None:
         """Add the account of one probe."""
-        self.received += ledger.received
-        self.duplicated += ledger.duplicated
-        self.missing += ledger.missing
-        for reason, count in ledger.dropped.items():
+        self.received += account.received
+        self.duplicated += account.duplicated
+        self.missing += account.missing
+        for reason, count in account.dropped.items():
             known = reason in self.dropped or len(self.dropped) < MAX_ALL_REASONS
             self.dropped[reason if known else OTHER_REASON] += count
 
@@ -115,7 +119,7 @@ class EntryIntake(Protocol):
     def totals(self) -> Totals:
         """Return the sums over all probes heard so far."""
 
-    def take(self, data: bytes, now_ns: int) -> Outcome | None:
+    def receive(self, data: bytes, now_ns: int) -> Outcome | None:
         """Process an entry; return None if it completes nothing.
 
         Bytes that cannot be taken are an outcome, never an exception.
@@ -148,8 +152,8 @@ class Intake:
         self._decoder = Decoder()
         self._since_ns = since_ns
         self._host = host
-        self._room = HoleRoom()
-        self._probes: dict[bytes, _Known] = {}
+        self._room = GapBudget()
+        self._probes: dict[bytes, _ProbeRecord] = {}
         self._forgotten = Totals()
         self._forgotten_probes = 0
         self._mute = 0
@@ -165,10 +169,10 @@ class Intake:
         totals.received, totals.duplicated = self._forgotten.received, self._forgotten.duplicated
         totals.missing, totals.dropped = self._forgotten.missing, Counter(self._forgotten.dropped)
         for known in self._probes.values():
-            totals.add(known.ledger)
+            totals.add(known.account)
         return totals
 
-    def take(self, data: bytes, now_ns: int) -> Outcome:
+    def receive(self, data: bytes, now_ns: int) -> Outcome:
         """Process an entry of a log; ``now_ns`` may be from any monotonic clock.
 
         Bytes that cannot be taken are an outcome, never an exception.
@@ -182,36 +186,37 @@ class Intake:
         self._probes[header.probe] = known
         if known.batches.first is not None and header.number < known.batches.first:
             return self._repeat(known, header, batch)
-        if not known.batches.take(header.number, header.number).new:
+        if not known.batches.add(header.number, header.number).new:
             return self._repeat(known, header, batch)
         self.accepted += 1
         goodbye = bool(header.flags & Flags.GOODBYE)
         self._mute += goodbye and header.number == batch.next_number == len(batch.charts) == 0
-        posted = known.ledger.post(batch, now_ns, goodbye=goodbye)
-        return Accepted(header, batch, posted, known.ledger)
+        posted = known.account.post(batch, now_ns, goodbye=goodbye)
+        return Accepted(header, batch, posted, known.account)
 
-    def _new_probe(self, header: Header, batch: Batch) -> _Known:
+    def _new_probe(self, header: Header, batch: Batch) -> _ProbeRecord:
         if len(self._probes) >= MAX_PROBES:
             unheard = next(iter(self._probes))
             forgotten = self._probes.pop(unheard)
-            self._forgotten.add(forgotten.ledger)
-            forgotten.ledger.forget()
+            self._forgotten.add(forgotten.account)
+            forgotten.account.forget()
             forgotten.batches.forget()
             self._forgotten_probes += 1
         from_start = header.number == 0 or self._since_ns == 0
         if self._since_ns is not None and batch.host == self._host:
             from_start = from_start or batch.started_ns >= self._since_ns
-        return _Known(
-            Ledger(from_start=from_start, room=self._room), Spans(0 if from_start else None, self._room)
+        return _ProbeRecord(
+            ReceivedAccount(from_start=from_start, room=self._room),
+            GapTracker(0 if from_start else None, self._room),
         )
 
-    def _repeat(self, known: _Known, header: Header, batch: Batch) -> Outcome:
+    def _repeat(self, known: _ProbeRecord, header: Header, batch: Batch) -> Outcome:
         if header.number + REPLAY_DISTANCE < known.batches.end:
             detail = f"batch {header.number} of a probe that has reached {known.batches.end - 1} came again"
             self.refused[Refusal.REPLAYED] += 1
             return Refused(Refusal.REPLAYED, detail)
         self.repeated += 1
-        known.ledger.repeat(len(batch.steps))
+        known.account.repeat(len(batch.steps))
         return Repeated(header, len(batch.steps))
 
     def _refuse(self, error: WireError) -> Refused:
@@ -219,6 +224,28 @@ class Intake:
         self.refused[reason] += 1
         fingerprint = error.fingerprint if isinstance(error, WrongKey) else ""
         return Refused(reason, error.message, fingerprint)
+
+
+class RejectionReporter:
+    """Reports each foreign key once, any other reason the 1st, 10th, 100th time; not thread-safe."""
+
+    def __init__(self) -> None:
+        self._fingerprints: set[str] = set()
+
+    @property
+    def fingerprints(self) -> list[str]:
+        """Fingerprints of the foreign keys, sorted."""
+        return sorted(self._fingerprints)
+
+    def report(self, refused: Refused, count: int) -> list[Notice]:
+        """Return the notices for a refused batch, the ``count``-th for its reason."""
+        if refused.fingerprint:
+            if refused.fingerprint in self._fingerprints or len(self._fingerprints) >= MAX_FINGERPRINTS:
+                return []
+            self._fingerprints.add(refused.fingerprint)
+        elif str(count).strip("0") != "1":
+            return []
+        return [Notice(kind=NoticeKind.REFUSED, detail=refused.detail, count=count)]
 
 
 def _reason(error: WireError) -> Refusal:

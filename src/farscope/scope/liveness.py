@@ -17,17 +17,18 @@ SILENT_AFTER_NS = 5_000_000_000
 """A probe sends something every second. After this long without a batch, its charts are silent."""
 
 MAX_SPANS = 128
-"""Spans kept per probe; at the limit the two oldest are merged, and the silence between them is forgotten."""
+"""Intervals kept per probe; at the limit the two oldest are merged, and the silence between them is
+forgotten."""
 
 MAX_STOPS = 4_096
 """Stopped charts remembered per probe; at the limit the one stopped first is treated as running."""
 
 FEW = 8
-"""Spans and stops that a probe may always keep."""
+"""Intervals and stops that a probe may always keep."""
 
 ALL_KEPT = 65_536
-"""Spans and stops kept by all probes together, some 15 MB, in addition to the ``FEW`` of each; at the limit a
-probe that gets another one is treated as if at its own limit."""
+"""Intervals and stops kept by all probes together, some 15 MB, in addition to the ``FEW`` of each; at the
+limit a probe that gets another one is treated as if at its own limit."""
 
 MAX_JUMPS = 8
 """Newest clock jumps kept per probe."""
@@ -39,7 +40,7 @@ AHEAD_NS = 2_500_000_000
 """A stamp this much later than its predecessor may show that the clock was set forward."""
 
 
-class Life(NamedTuple):
+class Liveness(NamedTuple):
     """Immutable snapshot of what is known about a probe."""
 
     heard: tuple[tuple[int, int], ...]
@@ -75,7 +76,7 @@ class Life(NamedTuple):
         return any(change_ns - BACK_NS <= jump <= change_ns + SILENT_AFTER_NS for jump in self.jumps)
 
 
-class PulseRoom:
+class LivenessBudget:
     """Shared budget for what is kept of all probes. Used by one thread at a time."""
 
     __slots__ = ("taken",)
@@ -90,14 +91,14 @@ class PulseRoom:
         return self.taken > ALL_KEPT
 
 
-class Pulse:
+class LivenessTracker:
     """Tracks one probe, batch by batch. Not thread-safe."""
 
     __slots__ = ("_closed_ns", "_counted", "_heard", "_jumps", "_last_ns", "_room", "_stopped")
 
-    def __init__(self, room: PulseRoom | None = None) -> None:
+    def __init__(self, room: LivenessBudget | None = None) -> None:
         """``room`` is shared with the pulses of other probes."""
-        self._room = room or PulseRoom()
+        self._room = room or LivenessBudget()
         self._counted = 0
         self._heard: list[tuple[int, int]] = []
         self._closed_ns: int | None = None
@@ -105,7 +106,7 @@ class Pulse:
         self._jumps: deque[int] = deque(maxlen=MAX_JUMPS)
         self._last_ns = 0
 
-    def hear(self, sent_ns: int, *, goodbye: bool) -> None:
+    def add_batch(self, sent_ns: int, *, goodbye: bool) -> None:
         """Record the time of a batch; call in the order the probe sent them."""
         if self._heard:
             jump_ns = sent_ns - self._last_ns
@@ -129,15 +130,15 @@ class Pulse:
             del self._stopped[next(iter(self._stopped))]
             self._count()
 
-    def go_on(self, serial: int) -> None:
+    def resume(self, serial: int) -> None:
         """Record that a stopped chart runs again; it is then treated as having run all the time."""
         self._stopped.pop(serial, None)
         self._count()
 
-    def life(self, correction_ns: int) -> Life:
+    def liveness(self, correction_ns: int) -> Liveness:
         """Return a snapshot of what is known."""
         stopped = MappingProxyType(dict(self._stopped))
-        return Life(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
+        return Liveness(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
 
     def ended_ns(self, serial: int) -> int | None:
         """Return when a chart was stopped, or else when the probe said goodbye; None if neither."""

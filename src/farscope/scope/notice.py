@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
-from farscope.records.step import ChartId
-from farscope.scope.gaps import Span
+from farscope.records.step import ChartId, Step
+from farscope.scope.gaps import NumberRange
 
 
 @unique
@@ -68,7 +70,7 @@ class Notice:
     """Label of the chart or probe, or name of the machine concerned; empty where it is the log."""
     detail: str = ""
     count: int = 0
-    span: Span | None = None
+    span: NumberRange | None = None
     """Numbers of a probe's steps, both ends included."""
     chart: ChartId | None = field(default=None, compare=False)
     """The chart that ``subject`` names; None if it names something else."""
@@ -79,3 +81,26 @@ class Notice:
     its machine, or the scope's if the machine's is off by more than a second."""
     place: int = field(default=0, compare=False)
     """Number of steps the scope handed out before it."""
+
+
+class NoticeInterleaver:
+    """Places notices among steps. Used by one thread, which must take all steps of the scope."""
+
+    def __init__(self, ask: Callable[[], list[Notice]]) -> None:
+        """``ask`` returns the notices since its last call, as ``Scope.notices`` does."""
+        self._ask = ask
+        self._held: deque[Notice] = deque()
+        self._taken = 0
+
+    def interleave(self, steps: Iterable[Step]) -> Iterator[Step | Notice]:
+        """Yield the next steps, which must be all that were taken, with each notice in its place."""
+        self._held.extend(self._ask())
+        for step in steps:
+            yield from self._due()
+            self._taken += 1
+            yield step
+        yield from self._due()
+
+    def _due(self) -> Iterator[Notice]:
+        while self._held and self._held[0].place <= self._taken:
+            yield self._held.popleft()

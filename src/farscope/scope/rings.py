@@ -43,7 +43,7 @@ class Rings:
         self._guess_bytes = 0
         self._renewed = 0
 
-    def note(self, more: int, extra_bytes: int, renewed: int) -> None:
+    def add(self, more: int, extra_bytes: int, renewed: int) -> None:
         """Account for the steps of a batch.
 
         Args:

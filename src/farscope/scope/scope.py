@@ -18,9 +18,9 @@ from farscope.scope.collector import Collector
 from farscope.scope.feed import open_feed
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import SLICE_S, Inbox
-from farscope.scope.liveness import Life
+from farscope.scope.liveness import Liveness
 from farscope.scope.notice import Notice
-from farscope.scope.ordering.clock_offsets import Clocks
+from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.scope.since import Since
 from farscope.scope.stats import ScopeStats
@@ -120,7 +120,7 @@ class Scope:
             feed.intake,
             self._inbox,
             self._timeline,
-            Clocks(feed.host, int(WINDOW_S * NANOSECONDS), one_machine=feed.one_machine),
+            ClockOffsets(feed.host, int(WINDOW_S * NANOSECONDS), one_machine=feed.one_machine),
             window_s=self._window_s,
             from_now=feed.from_now,
             until_ns=feed.until_ns,
@@ -156,7 +156,7 @@ class Scope:
         """
         self._collector()
         with self._inbox.iterating():
-            while chunk := self._inbox.take(CHUNK, None):
+            while chunk := self._inbox.get(CHUNK, None):
                 try:
                     while chunk:
                         yield _step(chunk.popleft())
@@ -175,7 +175,7 @@ class Scope:
             LogRefused: the log can no longer be read, and no steps are waiting.
         """
         self._collector()
-        taken = self._inbox.take(limit, timeout_s)
+        taken = self._inbox.get(limit, timeout_s)
         if not taken and self._inbox.ended:
             self._raise_failure()
         return list(map(_step, taken))
@@ -234,8 +234,8 @@ class Scope:
         return self._collector().charts()
 
     @property
-    def lives(self) -> dict[str, Life]:
-        """Life of each probe by its id, as far as read: when it was heard and how it ended."""
+    def lives(self) -> dict[str, Liveness]:
+        """Liveness of each probe by its id, as far as read: when it was heard and how it ended."""
         return self._collector().lives()
 
     @property

@@ -6,17 +6,15 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
-from farscope.records.step import NANOSECONDS, ChartId, RawStep
-from farscope.scope.accounting import PATIENCE_NS, Ledger, Posted
+from farscope.records.step import NANOSECONDS, ChartId, ChartKey, RawStep
+from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.intake import MAX_PROBES, Accepted
-from farscope.scope.labels import Labels, spellings
-from farscope.scope.liveness import SILENT_AFTER_NS, Life, Pulse, PulseRoom
-from farscope.scope.lookup import ambiguous, candidates, meant, unknown
+from farscope.scope.labels import Labels, ambiguous, candidates, meant, spellings, unknown
+from farscope.scope.liveness import SILENT_AFTER_NS, Liveness, LivenessBudget, LivenessTracker
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.clock_offsets import Clocks
+from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
 from farscope.wire.batch import Batch
@@ -47,25 +45,18 @@ MAX_CHART_BYTES = 64 << 20
 """Most bytes their names and structures may take; the same happens at this limit."""
 
 
-class Key(NamedTuple):
-    """Unique identity of a chart, whatever its name."""
-
-    probe: str
-    serial: int
-
-
 @dataclass(slots=True)
-class _Probe:
+class _ProbeState:
     id: str
     place: str
     """``host:pid``; identically configured machines may share it."""
     started_ns: int
     """When it started, by its machine's clock."""
-    ledger: Ledger
+    account: ReceivedAccount
     heard_ns: int
     closed: bool = False
     silent: bool = False
-    silence_told: bool = False
+    silence_reported: bool = False
     left: Why | None = None
     """Why nothing is known about it after the end of the reading, unless it fell silent before that."""
     sent_ns: int = 0
@@ -74,11 +65,11 @@ class _Probe:
     """How far the past had been read when it was last heard in it, by the clock of the past."""
     gaps: list[tuple[int, int]] = field(default_factory=list)
     """First number of each gap when it appeared, and the time of that, by its machine's clock."""
-    charts: dict[int, Key] = field(default_factory=dict)
-    pulse: Pulse = field(default_factory=Pulse)
+    charts: dict[int, ChartKey] = field(default_factory=dict)
+    liveness: LivenessTracker = field(default_factory=LivenessTracker)
 
 
-class _News:
+class _BatchTimes:
     """Times of the changes a batch reports, by the clock of its machine."""
 
     def __init__(self, probe: str, batch: Batch) -> None:
@@ -106,7 +97,7 @@ class World:
     ``now_ns`` may be from any monotonic clock.
     """
 
-    def __init__(self, clocks: Clocks | None = None) -> None:
+    def __init__(self, clocks: ClockOffsets | None = None) -> None:
         """``clocks`` is what is known about the probes' clocks; the caller keeps it up to date."""
         self.forgotten = 0
         """Charts forgotten at one of the limits."""
@@ -116,14 +107,14 @@ class World:
         self.at_end = False
         """Whether everything readable was applied; the caller keeps it up to date."""
         self._clocks = clocks
-        self._probes: dict[str, _Probe] = {}
-        self._charts: dict[Key, Chart] = {}
+        self._probes: dict[str, _ProbeState] = {}
+        self._charts: dict[ChartKey, Chart] = {}
         self._bytes = 0
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
-        self._pulses = PulseRoom()
+        self._liveness_budget = LivenessBudget()
         self._labels = Labels()
         self._places: Counter[str] = Counter()
-        self._speaking: dict[str, _Probe] = {}
+        self._speaking: dict[str, _ProbeState] = {}
         """Probes not known to have fallen silent in the past, the one unheard for longest first."""
         self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
         """How far the past was read; since when probes were heard in it without interruption; the last
@@ -141,40 +132,40 @@ class World:
             past_ns: how far the past was read, by the clock of the past; None if the past is not being read.
         """
         header, batch, posted = accepted.header, accepted.batch, accepted.posted
-        probe = self._heard(accepted, now_ns - age_ns)
-        news = _News(probe.id, batch)
-        probe.sent_ns, probe.past_ns = news.last_ns, past_ns
+        probe = self._register_probe(accepted, now_ns - age_ns)
+        times = _BatchTimes(probe.id, batch)
+        probe.sent_ns, probe.past_ns = times.last_ns, past_ns
         self._speaking.pop(probe.id, None)
         self._speaking[probe.id] = probe
-        notices = list(self._hear(probe, now_ns, news, in_past=past_ns is not None))
+        notices = list(self._end_silence(probe, now_ns, times, in_past=past_ns is not None))
         goodbye = bool(header.flags & Flags.GOODBYE)
-        probe.pulse.hear(batch.sent_ns, goodbye=goodbye)
+        probe.liveness.add_batch(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
-            notices += self._present(
-                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id), news
+            notices += self._register_chart(
+                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id), times
             )
-            chart = self._charts[Key(probe.id, entry.serial)]
+            chart = self._charts[ChartKey(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
-            first = news.first_step(entry.serial) if chart.stopped else None
-            chart.take_entry(entry, header.number, first, ended=goodbye)
+            first = times.first_step(entry.serial) if chart.stopped else None
+            chart.apply_entry(entry, header.number, first, ended=goodbye)
             self._bytes += chart.structure_bytes - before_bytes
             if chart.stopped and not was_stopped:
-                probe.pulse.stop(entry.serial, batch.sent_ns)
-                notices.append(self._about(NoticeKind.STOPPED, chart.id, news.last_ns))
+                probe.liveness.stop(entry.serial, batch.sent_ns)
+                notices.append(self._about(NoticeKind.STOPPED, chart.id, times.last_ns))
             elif was_stopped and not chart.stopped:
-                probe.pulse.go_on(entry.serial)
-                notices.append(self._about(NoticeKind.APPEARED, chart.id, news.first_of(entry.serial)))
+                probe.liveness.resume(entry.serial)
+                notices.append(self._about(NoticeKind.APPEARED, chart.id, times.first_of(entry.serial)))
         more = 0
         for serial, steps in by_chart(posted.steps, alone=len(batch.charts) == 1):
-            more += self._charts[Key(probe.id, serial)].take_steps(steps)
-        self._rings.note(more, batch.extra_bytes, batch.renewed)
+            more += self._charts[ChartKey(probe.id, serial)].add_steps(steps)
+        self._rings.add(more, batch.extra_bytes, batch.renewed)
         while self._bytes > MAX_CHART_BYTES and len(self._charts) > 1:
             self._forget_chart(next(iter(self._charts)))
-        notices += self._about_numbers(probe, posted, news.last_ns)
+        notices += self._about_numbers(probe, posted, times.last_ns)
         self._date_gaps(probe)
         if goodbye and not probe.closed:
             probe.closed = True
-            notices += self._about_charts(probe, NoticeKind.CLOSED, news.last_ns)
+            notices += self._about_charts(probe, NoticeKind.CLOSED, times.last_ns)
         if past_ns is not None:
             notices += self._look_back(past_ns)
         return notices
@@ -190,8 +181,8 @@ class World:
         notices: list[Notice] = []
         for probe in self._probes.values():
             if listening_since_ns is not None and not probe.closed:
-                notices += self._listen(probe, now_ns, listening_since_ns)
-            if probe.ledger.missing:
+                notices += self._check_silence(probe, now_ns, listening_since_ns)
+            if probe.account.missing:
                 notices += self._missing(probe, now_ns, PATIENCE_NS)
         return notices
 
@@ -205,7 +196,7 @@ class World:
         """
         for probe in self._probes.values():
             if for_good or now_ns - probe.heard_ns >= SILENT_AFTER_NS:
-                probe.ledger.expect_announced(now_ns)
+                probe.account.expect_announced(now_ns)
 
     def settle(self, now_ns: int) -> list[Notice]:
         """Return notices for all gaps not reported yet: nothing more will be read."""
@@ -256,7 +247,7 @@ class World:
             found.append(Unknown(why=Why.FORGOTTEN, count=self._left_open))
         return found
 
-    def several_speak(self, now_ns: int) -> bool:
+    def several_alive(self, now_ns: int) -> bool:
         """Return whether more than one probe was heard recently and did not say goodbye."""
         speaking = 0
         for probe in reversed(self._probes.values()):
@@ -271,14 +262,14 @@ class World:
         """Return every chart, sorted by name, host, process and serial."""
         return [self._view(chart) for chart in sorted(self._charts.values(), key=lambda chart: chart.id)]
 
-    def lives(self) -> dict[str, Life]:
+    def lives(self) -> dict[str, Liveness]:
         """Return the life of every tracked probe, by its id."""
         correct = self._clocks.correction_ns if self._clocks else lambda _: 0
-        return {probe.id: probe.pulse.life(correct(probe.id)) for probe in self._probes.values()}
+        return {probe.id: probe.liveness.liveness(correct(probe.id)) for probe in self._probes.values()}
 
     def label(self, chart: ChartId) -> str:
         """Return the current label of a chart; the longest form if it was never seen or is forgotten."""
-        known = self._charts.get(Key(chart.probe, chart.serial))
+        known = self._charts.get(chart.key)
         return self._labels.of(known.id) if known else spellings(chart)[-1]
 
     def find(self, chart: str | ChartId) -> Chart:
@@ -292,7 +283,7 @@ class World:
             AmbiguousChart: several charts match.
         """
         if isinstance(chart, ChartId):
-            known = self._charts.get(Key(chart.probe, chart.serial))
+            known = self._charts.get(chart.key)
             found = [known] if known else []
         else:
             found = meant(
@@ -304,26 +295,30 @@ class World:
         labels = tuple(sorted(self._labels.of(one.id) for one in answering))
         raise ambiguous(str(chart), labels) if found else unknown(str(chart), labels)
 
-    def _heard(self, accepted: Accepted, heard_ns: int) -> _Probe:
+    def _register_probe(self, accepted: Accepted, heard_ns: int) -> _ProbeState:
         probe_id = accepted.header.probe.hex()
         probe = self._probes.pop(probe_id, None)
         if probe is None:
             if len(self._probes) >= MAX_PROBES:
                 self._forget_probe(next(iter(self._probes)))
             place = f"{accepted.batch.host}:{accepted.batch.pid}"
-            pulse = Pulse(self._pulses)
-            probe = _Probe(probe_id, place, accepted.batch.started_ns, accepted.ledger, heard_ns, pulse=pulse)
+            liveness = LivenessTracker(self._liveness_budget)
+            probe = _ProbeState(
+                probe_id, place, accepted.batch.started_ns, accepted.account, heard_ns, liveness=liveness
+            )
             self._places[place] += 1
-        probe.ledger = accepted.ledger
+        probe.account = accepted.account
         probe.heard_ns = max(probe.heard_ns, heard_ns)
         self._probes[probe_id] = probe
         return probe
 
-    def _hear(self, probe: _Probe, now_ns: int, news: _News, *, in_past: bool) -> Iterator[Notice]:
+    def _end_silence(
+        self, probe: _ProbeState, now_ns: int, times: _BatchTimes, *, in_past: bool
+    ) -> Iterator[Notice]:
         probe.silent = now_ns - probe.heard_ns >= SILENT_AFTER_NS
-        if probe.silence_told and (in_past or not probe.silent):
-            probe.silence_told = False
-            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN, news.first_ns)
+        if probe.silence_reported and (in_past or not probe.silent):
+            probe.silence_reported = False
+            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN, times.first_ns)
 
     def _look_back(self, past_ns: int) -> Iterator[Notice]:
         """Yield notices about probes that fell silent in the past while others kept being heard."""
@@ -339,21 +334,21 @@ class World:
             if past_ns - max(probe.past_ns or 0, self._heard_since_ns) < SILENT_AFTER_NS:
                 return
             del self._speaking[probe.id]
-            if not (probe.closed or probe.silence_told):
-                probe.silence_told = True
+            if not (probe.closed or probe.silence_reported):
+                probe.silence_reported = True
                 yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
 
-    def _listen(self, probe: _Probe, now_ns: int, listening_since_ns: int) -> Iterator[Notice]:
+    def _check_silence(self, probe: _ProbeState, now_ns: int, listening_since_ns: int) -> Iterator[Notice]:
         if now_ns - probe.heard_ns < SILENT_AFTER_NS or now_ns - listening_since_ns < SETTLE_NS:
             return
         probe.silent = True
-        if not probe.silence_told:
-            probe.silence_told = True
-            probe.ledger.expect_announced(now_ns)
+        if not probe.silence_reported:
+            probe.silence_reported = True
+            probe.account.expect_announced(now_ns)
             yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
             yield from self._missing(probe, now_ns, 0)
 
-    def _about_numbers(self, probe: _Probe, posted: Posted, time_ns: int) -> Iterator[Notice]:
+    def _about_numbers(self, probe: _ProbeState, posted: Posted, time_ns: int) -> Iterator[Notice]:
         subject = self._label_of(probe)
         for reason, count in posted.dropped.items():
             yield Notice(
@@ -367,7 +362,7 @@ class World:
         for span in posted.found:
             yield Notice(kind=NoticeKind.FOUND, subject=subject, span=span, probe=probe.id, time_ns=time_ns)
 
-    def _about_charts(self, probe: _Probe, kind: NoticeKind, time_ns: int) -> Iterator[Notice]:
+    def _about_charts(self, probe: _ProbeState, kind: NoticeKind, time_ns: int) -> Iterator[Notice]:
         for key in probe.charts.values():
             chart = self._charts[key]
             if not chart.stopped:
@@ -379,9 +374,9 @@ class World:
             kind=kind, subject=subject, count=count, chart=chart, probe=chart.probe, time_ns=time_ns
         )
 
-    def _present(self, probe: _Probe, chart_id: ChartId, news: _News) -> Iterator[Notice]:
+    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: _BatchTimes) -> Iterator[Notice]:
         """Make sure the chart is known by its current name and marked as the most recently heard."""
-        key = Key(probe.id, chart_id.serial)
+        key = ChartKey(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
         appeared = chart is None
         if chart is None:
@@ -399,7 +394,7 @@ class World:
         self._charts[key] = chart
         probe.charts[chart_id.serial] = key
         if appeared:
-            yield self._about(NoticeKind.APPEARED, chart_id, news.first_of(chart_id.serial))
+            yield self._about(NoticeKind.APPEARED, chart_id, times.first_of(chart_id.serial))
 
     def _forget_probe(self, probe_id: str) -> None:
         left_open = self._left_open
@@ -407,13 +402,13 @@ class World:
             self._forget_chart(key)
         probe = self._probes.pop(probe_id)
         self._left_open += left_open == self._left_open and not probe.closed
-        probe.pulse.forget()
+        probe.liveness.forget()
         self._places[probe.place] -= 1
         if not self._places[probe.place]:
             del self._places[probe.place]
         self._speaking.pop(probe_id, None)
 
-    def _forget_chart(self, key: Key) -> None:
+    def _forget_chart(self, key: ChartKey) -> None:
         chart = self._charts.pop(key)
         self._bytes -= chart.bytes
         self._labels.remove(chart.id)
@@ -421,9 +416,9 @@ class World:
         self.forgotten += 1
         self._left_open += not (chart.stopped or self._probes[key.probe].closed)
 
-    def _missing(self, probe: _Probe, now_ns: int, patience_ns: int) -> Iterator[Notice]:
+    def _missing(self, probe: _ProbeState, now_ns: int, patience_ns: int) -> Iterator[Notice]:
         self._date_gaps(probe)
-        for span in probe.ledger.tell(now_ns, patience_ns=patience_ns):
+        for span in probe.account.report_gaps(now_ns, patience_ns=patience_ns):
             known = bisect_right(probe.gaps, span.first, key=lambda gap: gap[0])
             yield Notice(
                 kind=NoticeKind.MISSING,
@@ -434,22 +429,22 @@ class World:
                 time_ns=probe.gaps[known - 1][1] if known else probe.sent_ns,
             )
 
-    def _date_gaps(self, probe: _Probe) -> None:
+    def _date_gaps(self, probe: _ProbeState) -> None:
         """Record when new gaps appeared."""
-        if not probe.ledger.missing:
+        if not probe.account.missing:
             return
         last = probe.gaps[-1][0] if probe.gaps else -1
-        probe.gaps += [(gap.first, probe.sent_ns) for gap in probe.ledger.gaps() if gap.first > last]
+        probe.gaps += [(gap.first, probe.sent_ns) for gap in probe.account.gaps() if gap.first > last]
         del probe.gaps[:-MAX_GAPS_DATED]
 
-    def _label_of(self, probe: _Probe) -> str:
+    def _label_of(self, probe: _ProbeState) -> str:
         return probe.place if self._places[probe.place] <= 1 else f"{probe.place}/{probe.id[:8]}"
 
-    def _why_unknown(self, probe: _Probe) -> Why | None:
+    def _why_unknown(self, probe: _ProbeState) -> Why | None:
         if probe.closed:
             return None
         # While the past is still being read, a probe silent so far may be heard later in it.
-        silent = probe.silence_told or (probe.silent and self.at_end)
+        silent = probe.silence_reported or (probe.silent and self.at_end)
         return Why.SILENT if silent else probe.left
 
     def _status(self, chart: Chart) -> Status:
@@ -479,11 +474,11 @@ class World:
             status=self._status(chart),
             steps=chart.steps,
             # A chart skips numbers while it is not broadcast: only what its probe lost counts as lost.
-            lost=min(chart.lost, probe.ledger.lost),
+            lost=min(chart.lost, probe.account.lost),
             last_number=chart.number,
             last_ns=chart.last_ns,
             structure=chart.structure,
-            ended_ns=probe.pulse.ended_ns(chart.id.serial),
+            ended_ns=probe.liveness.ended_ns(chart.id.serial),
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
             unknown=None if chart.stopped else self._why_unknown(probe),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from farscope.records.step import local_time
-from farscope.scope.header_survey import ProbeSurvey, Survey
+from farscope.scope.header_survey import HeaderSurvey, ProbeSurvey
 from farscope.views.humanize import number, size_text, span_text
 from farscope.views.text import escape, unknown_parts
 
@@ -38,18 +38,18 @@ class Container(NamedTuple):
         return not (self.torn or self.damaged or self.unsound)
 
 
-def is_whole(survey: Survey, container: Container | None) -> bool:
+def is_whole(survey: HeaderSurvey, container: Container | None) -> bool:
     """Tell whether nothing is missing, changed, unreadable, or something else than a batch."""
     whole = not (survey.missing or survey.strangers or survey.cut or survey.unread)
     return whole and (container is None or container.whole)
 
 
 def survey_lines(
-    name: str, survey: Survey, container: Container | None, present_ns: int | None = None
+    name: str, survey: HeaderSurvey, container: Container | None, present_ns: int | None = None
 ) -> list[str]:
     """Return all there is to tell, line by line.
 
-    ``container`` is None for a log, and ``present_ns`` for a recording; see ``Survey.unknown``.
+    ``container`` is None for a log, and ``present_ns`` for a recording; see ``HeaderSurvey.unknown``.
     """
     lines = [escape(name)]
     if container is not None:
@@ -71,7 +71,7 @@ def survey_lines(
 
 
 def survey_dict(
-    name: str, survey: Survey, container: Container | None, present_ns: int | None = None
+    name: str, survey: HeaderSurvey, container: Container | None, present_ns: int | None = None
 ) -> dict[str, Any]:
     """Return the same in plain types under stable names; times in nanoseconds since the epoch."""
     return {
@@ -98,7 +98,7 @@ def survey_dict(
                 "first_number": probe.numbers.first,
                 "last_number": probe.numbers.end - 1,
                 "missing": probe.missing,
-                "gaps": [list(gap) for gap in probe.numbers.holes()],
+                "gaps": [list(gap) for gap in probe.numbers.gaps()],
                 "repeated": probe.repeated,
                 "heartbeats": probe.heartbeats,
                 "announcements": probe.announcements,
@@ -123,7 +123,7 @@ def _container_lines(container: Container) -> list[str]:
     return lines
 
 
-def _batches_line(survey: Survey) -> str:
+def _batches_line(survey: HeaderSurvey) -> str:
     missing = f", missing {survey.missing:,}" if survey.missing else ""
     head = f"{number(survey.batches, 'batch')} of {number(len(survey.probes), 'probe')}"
     return f"{head}, {size_text(survey.bytes)} sealed{missing}"
@@ -146,7 +146,7 @@ def _row(probe: ProbeSurvey) -> tuple[str, ...]:
 
 
 def _gaps(probe: ProbeSurvey) -> list[str]:
-    holes = probe.numbers.holes()
+    holes = probe.numbers.gaps()
     if not holes:
         return []
     shown = ", ".join(f"{hole.first}..{hole.last}" for hole in holes[:GAPS_SHOWN])

@@ -107,7 +107,7 @@ def test_no_more_charts_are_remembered_than_there_is_room_for():
     causes = Causes()
     for serial in range(1, 2 * MAX_CHARTS):
         causes.admit([step(serial, 1, 10)], [entry(serial, 1)], 1)
-    assert len(causes._passed) == len(causes._told) == MAX_CHARTS
+    assert len(causes._passed) == len(causes._announced) == MAX_CHARTS
 
 
 @given(st.integers(0, 2**32), st.integers(1, 8))

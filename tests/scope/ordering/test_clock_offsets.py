@@ -2,7 +2,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.scope.notice import NoticeKind
-from farscope.scope.ordering.clock_offsets import BEHIND_NS, OLD_NS, QUIET_NS, SAME_CLOCK_NS, Clocks
+from farscope.scope.ordering.clock_offsets import (
+    BEHIND_NS,
+    GONE_AFTER_NS,
+    OLD_NS,
+    SAME_CLOCK_NS,
+    ClockOffsets,
+)
 
 SECOND = 1_000_000_000
 DELAY = SECOND // 10
@@ -13,7 +19,7 @@ class Beats:
     """Probes that say something each second, to a scope whose own clock may be set."""
 
     def __init__(self, **more) -> None:
-        self.clocks = Clocks("here", DELAY, **more)
+        self.clocks = ClockOffsets("here", DELAY, **more)
         self.at_ns = BEGIN
         self.own_ns = 0
         self.number = 0
@@ -27,7 +33,7 @@ class Beats:
             sent_ns = self.at_ns + offset_ns
             set_back = self.clocks.set_back(probe, host, self.number, sent_ns) or set_back
             received_ns = self.at_ns + delay_ns + self.own_ns
-            self.told += self.clocks.take_new(probe, host, sent_ns, received_ns, self.at_ns + delay_ns)
+            self.told += self.clocks.add_live(probe, host, sent_ns, received_ns, self.at_ns + delay_ns)
         return set_back
 
 
@@ -47,7 +53,7 @@ def test_a_clock_that_is_set_is_followed_at_once(before_ns, after_ns, delay_ns):
 
 
 def test_a_batch_that_comes_late_proves_nothing():
-    clocks = Clocks("here", DELAY)
+    clocks = ClockOffsets("here", DELAY)
     assert not clocks.set_back("a", "there", 7, BEGIN)
     assert not clocks.set_back("a", "there", 6, BEGIN - SECOND)
     assert clocks.set_back("a", "there", 8, BEGIN - 1)
@@ -81,7 +87,7 @@ def test_probes_of_the_past_go_by_the_scopes_clock_as_soon_as_one_of_them_is_hea
     for turn in range(10):
         for probe, ahead_s, later_s in (("wrong", 40, 0.0), ("right", 0, 0.5)):
             stamp = BEGIN + int((turn + later_s + ahead_s) * SECOND)
-            beats.told += beats.clocks.take_past(probe, probe, stamp)
+            beats.told += beats.clocks.add_past(probe, probe, stamp)
     assert [beats.clocks.correction_ns(probe) for probe in ("wrong", "right")] == [0, -40 * SECOND]
     beats.new(1, probe="wrong", host="wrong", offset_ns=40 * SECOND)
     assert [beats.clocks.correction_ns(probe) for probe in ("wrong", "right")] == [40 * SECOND, 0]
@@ -101,9 +107,9 @@ def test_a_clock_that_moved_is_told_again():
 
 
 def test_a_past_that_ended_long_ago_is_not_of_the_present():
-    for one_machine, quiet_ns in ((True, QUIET_NS), (False, QUIET_NS + BEHIND_NS)):
-        clocks = Clocks("here", DELAY, one_machine=one_machine)
-        list(clocks.take_past("a", "there", BEGIN))
+    for one_machine, quiet_ns in ((True, GONE_AFTER_NS), (False, GONE_AFTER_NS + BEHIND_NS)):
+        clocks = ClockOffsets("here", DELAY, one_machine=one_machine)
+        list(clocks.add_past("a", "there", BEGIN))
         assert clocks.may_be_present(BEGIN + quiet_ns - 1)
         assert not clocks.may_be_present(BEGIN + quiet_ns)
 

@@ -4,30 +4,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.scope.ordering.offset_estimator import SETTLE_NS, STEADY_NS, WINDOW_NS, ClockEstimate
+from farscope.scope.ordering.offset_estimator import SETTLE_NS, STEADY_NS, WINDOW_NS, OffsetEstimator
 
 SECOND = 1_000_000_000
 MILLISECOND = 1_000_000
 BEGIN = 1_000 * SECOND
 
 
-def beats(estimate: ClockEstimate, count: int, *, offset_ns=0, delay_ns=0, begin_ns=BEGIN) -> int:
+def beats(estimate: OffsetEstimator, count: int, *, offset_ns=0, delay_ns=0, begin_ns=BEGIN) -> int:
     """Let a probe say something each second; return when it will the next time."""
     for beat in range(count):
         sent = begin_ns + beat * SECOND
-        estimate.take(sent + offset_ns, sent + delay_ns, sent + delay_ns)
+        estimate.add(sent + offset_ns, sent + delay_ns, sent + delay_ns)
     return begin_ns + count * SECOND
 
 
 def test_nothing_is_known_before_the_first_batch():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     assert estimate.offset_ns is None
     assert not estimate.settled
 
 
 @pytest.mark.parametrize("offset_s", [-40, -1, 0, 1, 40])
 def test_the_offset_is_told_less_the_delay_of_the_quickest_batch(offset_s):
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     begin = BEGIN
     for delay_ms in (30, 10, 90, 20):
         begin = beats(
@@ -38,9 +38,9 @@ def test_the_offset_is_told_less_the_delay_of_the_quickest_batch(offset_s):
 
 
 def test_a_burst_settles_nothing_however_many_batches_it_has():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     for late_ms in range(5_000, 0, -10):
-        estimate.take(BEGIN - late_ms * MILLISECOND, BEGIN, BEGIN)
+        estimate.add(BEGIN - late_ms * MILLISECOND, BEGIN, BEGIN)
     assert not estimate.settled
     beats(estimate, 4, begin_ns=BEGIN + SECOND)
     assert estimate.settled
@@ -48,7 +48,7 @@ def test_a_burst_settles_nothing_however_many_batches_it_has():
 
 
 def test_a_clock_ahead_is_known_from_one_batch_and_told_when_it_has_settled():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     begin = beats(estimate, 5)
     beats(estimate, 1, offset_ns=40 * SECOND, begin_ns=begin)
     assert estimate.offset_ns == 40 * SECOND
@@ -58,9 +58,9 @@ def test_a_clock_ahead_is_known_from_one_batch_and_told_when_it_has_settled():
 
 
 def test_a_clock_known_to_be_set_back_is_followed_with_the_next_batch():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     begin = beats(estimate, 5, offset_ns=SECOND)
-    estimate.begin_anew()
+    estimate.reset()
     assert estimate.offset_ns is None
     beats(estimate, 1, offset_ns=-40 * SECOND, begin_ns=begin)
     assert estimate.offset_ns == -40 * SECOND
@@ -68,7 +68,7 @@ def test_a_clock_known_to_be_set_back_is_followed_with_the_next_batch():
 
 
 def test_an_offset_moves_with_the_scopes_own_clock():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     estimate.shift(SECOND)
     assert estimate.offset_ns is None
     begin = beats(estimate, 5, offset_ns=SECOND)
@@ -80,7 +80,7 @@ def test_an_offset_moves_with_the_scopes_own_clock():
 
 
 def test_a_clock_set_back_is_followed_when_nothing_better_is_left_in_the_window():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     begin = beats(estimate, 5, offset_ns=SECOND)
     begin = beats(estimate, 30, offset_ns=-SECOND, begin_ns=begin)
     assert estimate.offset_ns == SECOND
@@ -90,16 +90,16 @@ def test_a_clock_set_back_is_followed_when_nothing_better_is_left_in_the_window(
 
 def test_a_drift_is_followed_both_ways():
     for rate in (100, -100):
-        estimate = ClockEstimate()
+        estimate = OffsetEstimator()
         for second in range(3_600):
             sent = BEGIN + second * SECOND
-            estimate.take(sent + rate * second * 1_000, sent, sent)
+            estimate.add(sent + rate * second * 1_000, sent, sent)
         assert estimate.offset_ns == pytest.approx(rate * 3_599 * 1_000, abs=61 * 100 * 1_000)
         assert estimate.settled
 
 
 def test_after_a_long_silence_a_slow_batch_does_not_spoil_what_was_known():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     begin = beats(estimate, 5) + 2 * WINDOW_NS
     beats(estimate, 1, delay_ns=90 * SECOND, begin_ns=begin)
     assert estimate.offset_ns == 0
@@ -107,11 +107,11 @@ def test_after_a_long_silence_a_slow_batch_does_not_spoil_what_was_known():
 
 
 def test_small_improvements_do_not_put_off_the_settling():
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     for beat in range(4):
         sent = BEGIN + beat * SECOND
         delay = (STEADY_NS - 1) * (4 - beat)
-        estimate.take(sent, sent + delay, sent + delay)
+        estimate.add(sent, sent + delay, sent + delay)
     assert estimate.settled
 
 
@@ -121,13 +121,13 @@ def test_small_improvements_do_not_put_off_the_settling():
     st.integers(-200, 200),
 )
 def test_an_estimate_is_never_too_high_and_too_low_by_the_least_delay_only(offset_ns, delays, drift_ppm):
-    estimate = ClockEstimate()
+    estimate = OffsetEstimator()
     arrived = BEGIN
     for beat, delay in enumerate(delays):
         sent = BEGIN + beat * SECOND
         arrived = max(arrived, sent + delay)
         now_offset_ns = offset_ns + drift_ppm * beat * 1_000
-        estimate.take(sent + now_offset_ns, arrived, arrived)
+        estimate.add(sent + now_offset_ns, arrived, arrived)
     waits = [BEGIN, *(BEGIN + beat * SECOND + delay for beat, delay in enumerate(delays))]
     least = min(high - (BEGIN + beat * SECOND) for beat, high in enumerate(accumulate(waits[1:], max)))
     drifted_ns = 200 * len(delays) * 1_000

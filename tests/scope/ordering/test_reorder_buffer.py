@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, RawStep
-from farscope.scope.accounting import Ledger, Posted
+from farscope.scope.accounting import Posted, ReceivedAccount
 from farscope.scope.intake import Accepted
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.clock_offsets import SAME_CLOCK_NS, Clocks
+from farscope.scope.ordering.clock_offsets import SAME_CLOCK_NS, ClockOffsets
 from farscope.scope.ordering.merge import HELD_STEPS
-from farscope.scope.ordering.reorder_buffer import COMPANY_NS, PAST_HOLD_NS, WINDOW_S, Now, Ordering
+from farscope.scope.ordering.reorder_buffer import COMPANY_NS, PAST_HOLD_NS, WINDOW_S, Now, ReorderBuffer
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import Flags, Header
 
@@ -57,7 +57,7 @@ def accepted(
         charts=charts,
     )
     header = Header(0, Flags.NONE, bytes(8), probe, number)
-    return Accepted(header, batch, Posted(steps, {}, ()), Ledger(from_start=True))
+    return Accepted(header, batch, Posted(steps, {}, ()), ReceivedAccount(from_start=True))
 
 
 class Arrival(NamedTuple):
@@ -132,8 +132,8 @@ class View:
     """An ordering that is fed a log, and what came out of it, when."""
 
     def __init__(self, window_s: float = WINDOW_S, host: str = "here") -> None:
-        self.clocks = Clocks(host, delay_ns=int(WINDOW_S * SECOND))
-        self.ordering = Ordering(self.clocks, window_s)
+        self.clocks = ClockOffsets(host, delay_ns=int(WINDOW_S * SECOND))
+        self.ordering = ReorderBuffer(self.clocks, window_s)
         self.out: list[RawStep] = []
         self.out_at: list[int] = []
         self.told = []
@@ -141,7 +141,7 @@ class View:
     def watch(self, log: list[Arrival], *, several: bool = True) -> None:
         """Read each batch when it arrives, and look whenever a step's time has come."""
         self.watch_on(log, several=several)
-        self._keep(self.ordering.take_all(), log[-1].at_ns if log else 0)
+        self._keep(self.ordering.pop_all(), log[-1].at_ns if log else 0)
 
     def watch_on(self, log: list[Arrival], *, several: bool = True) -> None:
         """The same for a log that goes on."""
@@ -155,10 +155,10 @@ class View:
         """Read everything long after, a batch each ``pace_ns``."""
         now = Now(BEGIN + 10**6 * SECOND, 5 * SECOND)
         for each in log:
-            now = Now(now.wall_ns + pace_ns, now.steady_ns + pace_ns)
+            now = Now(now.wall_ns + pace_ns, now.monotonic_ns + pace_ns)
             self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
-            self._keep(self.ordering.take(now, live=False, several=True), now.wall_ns)
-        self._keep(self.ordering.take_all(), now.wall_ns)
+            self._keep(self.ordering.pop_due(now, live=False, several=True), now.wall_ns)
+        self._keep(self.ordering.pop_all(), now.wall_ns)
 
     def read_past_and_on(self, log: list[Arrival], until_ns: int) -> None:
         """Read what was stored until then at once, and the rest when it arrives."""
@@ -166,7 +166,7 @@ class View:
         for each in log:
             if each.at_ns <= until_ns:
                 self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
-                self._keep(self.ordering.take(now, live=False, several=True), now.wall_ns)
+                self._keep(self.ordering.pop_due(now, live=False, several=True), now.wall_ns)
         self._keep(self.ordering.reach_end(now), until_ns)
         self.watch([each for each in log if each.at_ns > until_ns])
 
@@ -177,7 +177,7 @@ class View:
         for each in log:
             if from_ns < each.at_ns <= until_ns:
                 self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
-                self._keep(self.ordering.take(now, live=False, several=True), until_ns)
+                self._keep(self.ordering.pop_due(now, live=False, several=True), until_ns)
         self._keep(self.ordering.reach_end(now), until_ns)
         self.watch([each for each in log if each.at_ns > until_ns])
 
@@ -197,7 +197,7 @@ class View:
             reached = due
 
     def _take(self, now: Now, *, several: bool) -> None:
-        self._keep(self.ordering.take(now, live=True, several=several), now.wall_ns)
+        self._keep(self.ordering.pop_due(now, live=True, several=several), now.wall_ns)
 
     def _keep(self, steps, at_ns: int) -> None:
         self.out += steps
@@ -338,11 +338,11 @@ def test_what_programs_that_are_started_together_do_first_comes_in_order():
     early, later = step_of("00" * 16, 1, BEGIN), step_of("01" * 16, 1, BEGIN - MILLISECOND)
     now = Now(BEGIN + 20 * MILLISECOND, 20 * MILLISECOND)
     view.told += view.ordering.put(accepted(bytes(16), "far", BEGIN, [early]), BEGIN, now, live=True)
-    assert view.ordering.take(now, live=True, several=False) == []
+    assert view.ordering.pop_due(now, live=True, several=False) == []
     now = Now(BEGIN + 30 * MILLISECOND, 30 * MILLISECOND)
     view.told += view.ordering.put(accepted(bytes([1] * 16), "far", BEGIN, [later]), BEGIN, now, live=True)
     now = Now(BEGIN + 200 * MILLISECOND, 200 * MILLISECOND)
-    assert view.ordering.take(now, live=True, several=True) == [later, early]
+    assert view.ordering.pop_due(now, live=True, several=True) == [later, early]
     assert view.ordering.late == 0
 
 
@@ -645,8 +645,8 @@ def test_a_probe_that_never_speaks_again_is_not_waited_for_at_the_end_of_the_pas
     assert view.ordering.reach_end(now) == ()
     wait_s = view.ordering.wait_s(now, live=True)
     assert wait_s is not None
-    later = now.steady_ns + int(wait_s * SECOND)
-    assert len(view.ordering.take(Now(now.wall_ns, later), live=True, several=True)) == count
+    later = now.monotonic_ns + int(wait_s * SECOND)
+    assert len(view.ordering.pop_due(Now(now.wall_ns, later), live=True, several=True)) == count
 
 
 def test_without_a_window_everything_comes_in_the_order_of_the_log():
@@ -665,11 +665,11 @@ def test_of_the_past_no_more_is_held_than_there_is_room_for_and_none_for_long():
         view.told += view.ordering.put(
             accepted(bytes([number] * 16), "far", BEGIN, steps), BEGIN, now, live=False
         )
-        view._keep(view.ordering.take(now, live=False, several=True), 0)
+        view._keep(view.ordering.pop_due(now, live=False, several=True), 0)
         assert len(view.ordering) == HELD_STEPS
     later = Now(BEGIN, PAST_HOLD_NS)
     assert view.ordering.wait_s(later, live=False) == 0
-    view._keep(view.ordering.take(later, live=False, several=True), 0)
+    view._keep(view.ordering.pop_due(later, live=False, several=True), 0)
     assert len(view.ordering) == 0
     assert len(view.out) == 2 * HELD_STEPS
 
@@ -683,7 +683,7 @@ def test_a_probe_alone_waits_only_while_an_effect_waits_for_its_cause():
         now = Now(begun + ms * MILLISECOND, begun + ms * MILLISECOND)
         batch = accepted(probe, "here", now.wall_ns, list(steps), ms, charts=entries)
         view.told += view.ordering.put(batch, now.wall_ns, now, live=True)
-        return list(view.ordering.take(now, live=True, several=False))
+        return list(view.ordering.pop_due(now, live=True, several=False))
 
     read(-2 * COMPANY_NS // MILLISECOND)
     alone = step_of(probe.hex(), 1, begun, serial=3)
@@ -716,9 +716,9 @@ def test_notices_stand_between_the_steps_before_and_behind_their_time(machines, 
         )
         for ms, introduces in drawn
     ]
-    view.ordering.note(notices, now)
-    out = list(view.ordering.take_all())
-    placed = view.ordering.notices()
+    view.ordering.add_notices(notices, now)
+    out = list(view.ordering.pop_all())
+    placed = view.ordering.pop_notices()
     assert len(placed) == len(notices)
     assert [notice.place for notice in placed] == sorted(notice.place for notice in placed)
     ended_ns = [step[3] + step[4] for step in out]
@@ -730,11 +730,11 @@ def test_notices_stand_between_the_steps_before_and_behind_their_time(machines, 
 def test_a_notice_does_not_wait_longer_than_steps_do():
     view = View()
     now = Now(BEGIN, 0)
-    view.ordering.note([Notice(kind=NoticeKind.STOPPED, time_ns=BEGIN, probe="aa")], now)
-    assert view.ordering.take(now, live=True, several=True) == []
-    assert view.ordering.notices() == []
+    view.ordering.add_notices([Notice(kind=NoticeKind.STOPPED, time_ns=BEGIN, probe="aa")], now)
+    assert view.ordering.pop_due(now, live=True, several=True) == []
+    assert view.ordering.pop_notices() == []
     wait_s = view.ordering.wait_s(now, live=True)
     assert wait_s == WINDOW_S
     later = Now(BEGIN + int(WINDOW_S * SECOND), int(WINDOW_S * SECOND))
-    assert view.ordering.take(later, live=True, several=True) == []
-    assert [notice.kind for notice in view.ordering.notices()] == [NoticeKind.STOPPED]
+    assert view.ordering.pop_due(later, live=True, several=True) == []
+    assert [notice.kind for notice in view.ordering.pop_notices()] == [NoticeKind.STOPPED]

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
-from farscope.scope.ordering.run_queue import Lane, Run
+from farscope.scope.ordering.run_queue import Run, RunQueue
 
 SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),))
 
@@ -14,30 +14,30 @@ def step(time_ns: int, *, serial: int = 1, number: int = 1):
 
 
 def test_a_run_in_order_keeps_its_own_times():
-    lane = Lane()
+    queue = RunQueue()
     run = Run("a", 1, [step(10), step(20)], 5)
-    lane.add(run)
+    queue.add(run)
     assert (run.due, run.times, run.reached_ns) == (None, [5, 15], 15)
 
 
 def test_a_chart_does_not_get_in_front_of_what_is_held_of_it():
-    lane = Lane()
-    lane.add(Run("a", 1, [step(50), step(60, serial=2)], 0))
+    queue = RunQueue()
+    queue.add(Run("a", 1, [step(50), step(60, serial=2)], 0))
     run = Run("a", 2, [step(10), step(55, serial=2), step(70)], 0)
-    lane.add(run)
+    queue.add(run)
     assert run.times == [50, 60, 70]
     assert run.due == [10, 55, 70]
 
 
 def test_what_is_corrected_again_is_placed_by_its_own_times():
-    lane = Lane()
+    queue = RunQueue()
     first, second = Run("a", 1, [step(50)], 0), Run("a", 2, [step(60)], 30)
-    lane.add(first)
-    lane.add(second)
+    queue.add(first)
+    queue.add(second)
     assert second.times == [50]
-    assert lane.correct(10)
+    assert queue.correct(10)
     assert (first.times, second.times) == ([40], [50])
-    assert not lane.correct(10)
+    assert not queue.correct(10)
 
 
 RUNS = st.lists(
@@ -53,20 +53,20 @@ RUNS = st.lists(
 
 @given(RUNS)
 def test_whatever_becomes_known_runs_rise_and_every_chart_keeps_its_order(runs):
-    lane = Lane()
-    for order, (drawn, offset, correction, fix) in enumerate(runs):
+    queue = RunQueue()
+    for order, (drawn, offset, correction, freeze) in enumerate(runs):
         steps = [step(time, serial=serial, number=100 * order + i) for i, (time, serial) in enumerate(drawn)]
-        lane.add(Run("a", order, steps, offset))
+        queue.add(Run("a", order, steps, offset))
         if correction is not None:
-            lane.correct(correction)
-        if fix:
-            lane.fixed = order
+            queue.correct(correction)
+        if freeze:
+            queue.frozen = order
         placed = [
             (time, run.order, index, each)
-            for run in lane.runs.values()
+            for run in queue.runs.values()
             for index, (time, each) in enumerate(zip(run.times, run.steps, strict=True))
         ]
-        for run in lane.runs.values():
+        for run in queue.runs.values():
             assert run.times == sorted(run.times)
         reached: dict[int, int] = {}
         for _, _, _, each in sorted(placed, key=lambda one: one[:3]):

@@ -9,9 +9,9 @@ import pytest
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import ChartId, ChartKey, RawStep
 from farscope.scope.chart import ChartView
-from farscope.views.top.table import SPARK_S, ChartKey, ChartRow
+from farscope.views.top.table import SPARK_S, ChartRow
 
 NOW_NS = int(datetime(2026, 1, 10, 13, 14, 26).timestamp()) * 10**9  # noqa: DTZ001 - shown in local time
 SECOND_NS = 10**9

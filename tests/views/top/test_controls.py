@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.records.step import ChartKey
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import MAX_SEARCH, Controls, arranged
-from farscope.views.top.table import ChartKey
 
 NAMED = ["up", "down", "pageup", "pagedown", "home", "end", "enter", "escape", "backspace"]
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.records.shape import StepKind
-from farscope.records.step import ChartId
+from farscope.records.step import ChartId, ChartKey
 from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.controls import Controls
@@ -20,7 +20,7 @@ from farscope.views.top.screen import (
     screen,
     text_of,
 )
-from farscope.views.top.table import SPARK_S, ChartKey, ChartRow
+from farscope.views.top.table import SPARK_S, ChartRow
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/plant/lamp.py", line 7, in breaks

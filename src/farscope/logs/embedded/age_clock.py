@@ -21,7 +21,7 @@ from zlib import crc32
 
 from farscope.logs.embedded.file import open_regular, read_at
 from farscope.logs.embedded.format import ForeignFormat
-from farscope.records.boot_time import steady_ns
+from farscope.records.boot_time import boot_time_ns
 
 NOTE: Final = ".retention"
 """The name of the note in the folder."""
@@ -60,7 +60,7 @@ class Note(NamedTuple):
 class AgeClock:
     """Provides the time by which ages in ``folder`` are judged. Not thread-safe."""
 
-    def __init__(self, folder: Path, wall: Clock = time.time_ns, steady: Clock = steady_ns) -> None:
+    def __init__(self, folder: Path, wall: Clock = time.time_ns, steady: Clock = boot_time_ns) -> None:
         self._path = folder / NOTE
         self._wall = wall
         self.steady_ns = steady

@@ -18,7 +18,7 @@ from farscope.logs.embedded.file import OwnFile
 from farscope.logs.embedded.file_name import FileName, stream_name
 from farscope.logs.embedded.format import END_MARK, HEAD_BYTES, MAX_BATCH_BYTES, NEXT_MARK
 from farscope.logs.embedded.retention import CompleteFile, Limits, Retention
-from farscope.records.boot_time import steady_ns
+from farscope.records.boot_time import boot_time_ns
 
 _log = logging.getLogger("farscope")
 
@@ -42,7 +42,7 @@ class FolderWriter:
         access: Access | None = None,
         *,
         clock: Clock = time.time_ns,
-        steady: Clock = steady_ns,
+        steady: Clock = boot_time_ns,
     ) -> None:
         self._folder = folder
         self._name = name

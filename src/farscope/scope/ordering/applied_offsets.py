@@ -19,7 +19,7 @@ ALL_KEPT = 131_072
 """Corrections kept for all charts together, some 20 MB; the same happens at this limit."""
 
 
-class Corrections:
+class AppliedOffsets:
     """Amounts subtracted from the times of steps when they were handed out; not thread-safe.
 
     Estimates improve over time, so the current one could show steps in a different order from the one they
@@ -31,7 +31,7 @@ class Corrections:
         self._probes: dict[str, dict[int, list[tuple[int, int]]]] = {}
         self._charts = self._changes = 0
 
-    def note(self, probe: str, steps: Iterable[RawStep], correction_ns: int) -> None:
+    def record(self, probe: str, steps: Iterable[RawStep], correction_ns: int) -> None:
         """Record steps that are handed out; those of a chart in the order of their numbers."""
         charts = self._probes.get(probe)
         if charts is None:

@@ -43,7 +43,7 @@ class Causes:
     def __init__(self) -> None:
         self._passed: dict[int, int] = {}
         """Number of the last step of each chart that was passed on, by the chart's serial."""
-        self._told: dict[int, int] = {}
+        self._announced: dict[int, int] = {}
         """Number of each chart's last step according to the chart entries of batches."""
         self._held: dict[int, deque[_Held]] = {}
         """Waiting steps by the serial of their chart; the first of each chart waits for its cause."""
@@ -55,7 +55,7 @@ class Causes:
     @property
     def charts(self) -> int:
         """Number of charts about which anything is known."""
-        return len(self._passed) + len(self._told)
+        return len(self._passed) + len(self._announced)
 
     def __len__(self) -> int:
         """Return how many steps wait."""
@@ -78,19 +78,19 @@ class Causes:
             arrived_ns: when it arrived, by a monotonic clock.
         """
         for entry in entries:
-            self._told[entry.serial] = max(entry.number, self._told.get(entry.serial, 0))
+            self._announced[entry.serial] = max(entry.number, self._announced.get(entry.serial, 0))
         if not self._held and not any(map(_CAUSE, steps)):
-            self._note_last(steps, entries)
-            self._hear_of(entries)
+            self._record_last(steps, entries)
+            self._record_charts(entries)
             return steps
-        self._note_first(steps, entries)
-        self._hear_of(entries)
+        self._record_first(steps, entries)
+        self._record_charts(entries)
         early = 0 if self._held else self._in_order(steps)
         if early == len(steps):
             return steps
         passed = list(steps[:early])
         for step in steps[early:]:
-            self._take(_Held(arrived_ns, step), passed)
+            self._admit_step(_Held(arrived_ns, step), passed)
         return passed
 
     def _in_order(self, steps: Sequence[RawStep]) -> int:
@@ -104,14 +104,14 @@ class Causes:
                 passed[serial] = number
         return len(steps)
 
-    def _note_first(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
+    def _record_first(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
         """Record where charts that are new to us begin."""
         if entries and all(entry.serial in self._passed for entry in entries):
             return
         for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
             self._passed.setdefault(serial, number - 1)
 
-    def _note_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
+    def _record_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
         """Record steps passed on in the order received; each of their charts has an entry."""
         charts = {entry.serial for entry in entries}
         for step in reversed(steps):
@@ -137,9 +137,9 @@ class Causes:
             # One at a time, since each may release others.
             first = min(due, key=lambda serial: _ended_ns(due[serial].step))
             _, number, *_, cause, _ = due[first].step
-            if cause is not None and cause[1] > self._told.get(cause[0], 0):
+            if cause is not None and cause[1] > self._announced.get(cause[0], 0):
                 running.append((first, number))
-            self._go_on([first], passed)
+            self._pass_held([first], passed)
         return passed, running
 
     def _heads(self) -> dict[int, _Held]:
@@ -154,15 +154,15 @@ class Causes:
             return False
         return self._held[cause[0]][-1].step[1] >= cause[1]
 
-    def _hear_of(self, entries: Sequence[ChartEntry]) -> None:
+    def _record_charts(self, entries: Sequence[ChartEntry]) -> None:
         """Record charts that did nothing while they were watched."""
         for entry in entries:
             self._passed.setdefault(entry.serial, entry.number)
-        for known in (self._passed, self._told):
+        for known in (self._passed, self._announced):
             while len(known) > MAX_CHARTS:
                 del known[next(iter(known))]
 
-    def _take(self, held: _Held, passed: list[RawStep]) -> None:
+    def _admit_step(self, held: _Held, passed: list[RawStep]) -> None:
         step = held.step
         serial, cause = step[0][3], step[8]
         if serial in self._held:
@@ -173,7 +173,7 @@ class Causes:
             self._held[serial] = deque([held])
             self._waiting[cause[0]].add(serial)
         else:
-            self._go_on(self._pass(step, passed), passed)
+            self._pass_held(self._pass(step, passed), passed)
 
     def _is_to_come(self, cause: Cause, serial: int) -> bool:
         # An earlier step of the same chart was passed on or is lost.
@@ -191,7 +191,7 @@ class Causes:
                 free.append(waiting)
         return free
 
-    def _go_on(self, charts: list[int], passed: list[RawStep]) -> None:
+    def _pass_held(self, charts: list[int], passed: list[RawStep]) -> None:
         """Pass on the held steps of charts, earliest end first, up to those that wait for another cause."""
         ready = [(_ended_ns(self._held[serial][0].step), serial) for serial in charts]
         heapq.heapify(ready)

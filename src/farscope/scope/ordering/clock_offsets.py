@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from farscope.records.step import NANOSECONDS
 from farscope.scope.intake import MAX_PROBES
 from farscope.scope.notice import Notice, NoticeKind
-from farscope.scope.ordering.offset_estimator import SETTLE_NS, SETTLE_SAMPLES, ClockEstimate
-from farscope.scope.ordering.order_bounds import LogOrder
+from farscope.scope.ordering.offset_estimator import SETTLE_NS, SETTLE_SAMPLES, OffsetEstimator
+from farscope.scope.ordering.order_bounds import OrderBounds
 
 FAR_NS = 1_000_000_000
 """A clock off by more than this is reported, and views show its steps by corrected times."""
@@ -25,7 +25,7 @@ SET_NS = 50_000_000
 """The scope's own clock was set if it moved by more than this relative to the monotonic clock. Slewing
 changes its rate by at most half a thousandth."""
 
-QUIET_NS = 4_000_000_000
+GONE_AFTER_NS = 4_000_000_000
 """A probe not heard for this long may be gone: every probe sends something every second."""
 
 BEHIND_NS = 600_000_000_000
@@ -48,17 +48,17 @@ def off_text(offset_ns: int) -> str:
 
 
 @dataclass(slots=True)
-class _Probe:
+class _ProbeClock:
     id: str
     host: str
-    live: ClockEstimate = field(default_factory=ClockEstimate)
-    told_ns: int | None = None
+    live: OffsetEstimator = field(default_factory=OffsetEstimator)
+    reported_ns: int | None = None
     number: int = -1
     """Number of its newest batch."""
     sent_ns: int = 0
     """When its newest batch was sent, by its clock."""
     was_set_back: bool = False
-    told_old: bool = False
+    old_reported: bool = False
     new: int = 0
     """Number of its batches read live."""
     new_since_ns: int = 0
@@ -67,7 +67,7 @@ class _Probe:
     """Correction in use while batches are read live."""
 
 
-class Clocks:
+class ClockOffsets:
     """Every probe's clock relative to the scope's; not thread-safe.
 
     While batches are read live, offsets follow from their times of arrival. For the past only the order of
@@ -90,8 +90,8 @@ class Clocks:
         self._host = host
         self._one_machine = one_machine
         self._delay_ns = delay_ns
-        self._probes: dict[str, _Probe] = {}
-        self._order = LogOrder(MAX_PROBES, delay_ns)
+        self._probes: dict[str, _ProbeClock] = {}
+        self._order = OrderBounds(MAX_PROBES, delay_ns)
         self._own_ns: int | None = None
 
     def set_back(self, probe_id: str, host: str, number: int, sent_ns: int) -> bool:
@@ -107,18 +107,18 @@ class Clocks:
         probe.number, probe.sent_ns = number, sent_ns
         if proven:
             probe.was_set_back = True
-            probe.live.begin_anew()
+            probe.live.reset()
             self._order.set_back(probe_id, by_ns)
         return proven
 
-    def take_new(
+    def add_live(
         self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int
     ) -> Iterator[Notice]:
-        """Add a batch that was read as soon as it was stored; see ``ClockEstimate.take``."""
-        self._look_at_own(received_ns - now_ns)
+        """Add a batch that was read as soon as it was stored; see ``OffsetEstimator.add``."""
+        self._check_own_clock(received_ns - now_ns)
         probe = self._probe(probe_id, host)
         first = probe.live.offset_ns is None
-        probe.live.take(sent_ns, received_ns, now_ns)
+        probe.live.add(sent_ns, received_ns, now_ns)
         probe.new += 1
         probe.new_since_ns = now_ns if first else probe.new_since_ns
         correction_ns = self._correction_ns(probe, probe.live.offset_ns or 0)
@@ -127,12 +127,12 @@ class Clocks:
         if first and self.past_ahead_ns is None and self._order.settled(probe_id):
             self.past_ahead_ns = probe.correction_ns - self._order.offset_ns(probe_id)
         if self._is_old(probe, probe.live.offset_ns or 0) and self._is_sure(probe, now_ns):
-            yield from self._tell_old(probe, probe.live.offset_ns or 0)
+            yield from self._report_old(probe, probe.live.offset_ns or 0)
         elif probe.live.settled:
-            probe.told_old = False
-            yield from self._tell(probe, probe.live.offset_ns or 0, "this machine's")
+            probe.old_reported = False
+            yield from self._report_offset(probe, probe.live.offset_ns or 0, "this machine's")
 
-    def take_past(
+    def add_past(
         self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None
     ) -> Iterator[Notice]:
         """Add a batch from the past, in the order of the log; both times are by the probe's clock."""
@@ -140,9 +140,9 @@ class Clocks:
         # Batches from a spool were sent long before they were stored, and their place reflects the storing;
         # but times of storing stand still while a clock that was set back catches up with itself.
         stamp_ns = stored_ns if sent_ns is None else max(sent_ns, stored_ns)
-        self._order.take(probe_id, sent_ns if sent_ns is not None and probe.was_set_back else stamp_ns)
+        self._order.add(probe_id, sent_ns if sent_ns is not None and probe.was_set_back else stamp_ns)
         if probe.live.offset_ns is None and self._order.settled(probe_id):
-            yield from self._tell(probe, self._order.offset_ns(probe_id), "the first machine's")
+            yield from self._report_offset(probe, self._order.offset_ns(probe_id), "the first machine's")
 
     @property
     def past_ns(self) -> int:
@@ -151,20 +151,20 @@ class Clocks:
 
     def may_be_present(self, wall_ns: int) -> bool:
         """Return whether the past may have been read up to now, by the scope's clock, as far as known."""
-        return wall_ns - self.past_ns < (QUIET_NS if self._one_machine else QUIET_NS + BEHIND_NS)
+        return wall_ns - self.past_ns < (GONE_AFTER_NS if self._one_machine else GONE_AFTER_NS + BEHIND_NS)
 
-    def heard_new(self, probe_id: str) -> bool:
+    def heard_live(self, probe_id: str) -> bool:
         """Return whether a probe was compared with the scope's own clock."""
         probe = self._probes.get(probe_id)
         return probe is not None and probe.live.offset_ns is not None
 
     def settled(self, probe_id: str) -> bool:
         """Return whether a probe of the past can already be merged with others."""
-        return self.heard_new(probe_id) or self._order.settled(probe_id)
+        return self.heard_live(probe_id) or self._order.settled(probe_id)
 
     def correction_ns(self, probe_id: str) -> int:
         """Return what to subtract from a probe's times so that all probes use one clock."""
-        if self.heard_new(probe_id):
+        if self.heard_live(probe_id):
             return self._probes[probe_id].correction_ns
         return self._order.offset_ns(probe_id) + (self.past_ahead_ns or 0)
 
@@ -178,9 +178,9 @@ class Clocks:
             return offset_ns if abs(offset_ns) > FAR_NS else None
         if self._is_old(probe, probe.live.offset_ns):
             return None
-        return probe.live.offset_ns if probe.live.settled else probe.told_ns
+        return probe.live.offset_ns if probe.live.settled else probe.reported_ns
 
-    def _look_at_own(self, own_ns: int) -> None:
+    def _check_own_clock(self, own_ns: int) -> None:
         """Detect that the scope's own clock was set; ``own_ns`` is that clock minus the monotonic clock."""
         moved_ns = 0 if self._own_ns is None else own_ns - self._own_ns
         self._own_ns = own_ns
@@ -189,7 +189,7 @@ class Clocks:
                 probe.live.shift(-moved_ns)
                 probe.correction_ns = self._correction_ns(probe, probe.live.offset_ns or 0)
 
-    def _correction_ns(self, probe: _Probe, offset_ns: int) -> int:
+    def _correction_ns(self, probe: _ProbeClock, offset_ns: int) -> int:
         """Return the part of an offset due to a wrong clock rather than to the delay of batches."""
         if self._is_old(probe, offset_ns):
             return 0
@@ -199,11 +199,11 @@ class Clocks:
         near_ns = self._delay_ns if probe.live.settled else FAR_NS
         return 0 if -near_ns <= offset_ns <= SAME_CLOCK_NS else offset_ns
 
-    def _is_old(self, probe: _Probe, offset_ns: int) -> bool:
+    def _is_old(self, probe: _ProbeClock, offset_ns: int) -> bool:
         """Return whether arriving batches are so far behind that they may be from long ago."""
         return offset_ns < -(FAR_NS if self._has_our_clock(probe) else OLD_NS)
 
-    def _is_sure(self, probe: _Probe, now_ns: int) -> bool:
+    def _is_sure(self, probe: _ProbeClock, now_ns: int) -> bool:
         """Return whether batches that seem old certainly are.
 
         A run that is stored again at twice its speed comes closer with every batch, as do batches that waited
@@ -214,49 +214,51 @@ class Clocks:
             return probe.live.settled
         return probe.new >= SETTLE_SAMPLES and now_ns - probe.new_since_ns >= SETTLE_NS
 
-    def _has_our_clock(self, probe: _Probe) -> bool:
+    def _has_our_clock(self, probe: _ProbeClock) -> bool:
         return self._one_machine and probe.host == self._host
 
-    def _tell_old(self, probe: _Probe, offset_ns: int) -> Iterator[Notice]:
-        if not probe.told_old:
-            known = any(other.told_old and other.host == probe.host for other in self._probes.values())
-            probe.told_old, probe.told_ns = True, None
+    def _report_old(self, probe: _ProbeClock, offset_ns: int) -> Iterator[Notice]:
+        if not probe.old_reported:
+            known = any(other.old_reported and other.host == probe.host for other in self._probes.values())
+            probe.old_reported, probe.reported_ns = True, None
             if known:
                 return
             detail = f"{-offset_ns / NANOSECONDS:,.1f} s"
             yield Notice(kind=NoticeKind.OLD, subject=self._machine(probe), detail=detail)
 
-    def _probe(self, probe_id: str, host: str) -> _Probe:
-        probe = self._probes.pop(probe_id, None) or _Probe(probe_id, host)
+    def _probe(self, probe_id: str, host: str) -> _ProbeClock:
+        probe = self._probes.pop(probe_id, None) or _ProbeClock(probe_id, host)
         while len(self._probes) >= MAX_PROBES:
             del self._probes[next(iter(self._probes))]
         self._probes[probe_id] = probe
         return probe
 
-    def _tell(self, probe: _Probe, offset_ns: int, than: str) -> Iterator[Notice]:
-        told_ns = probe.told_ns
-        if told_ns is not None and abs(offset_ns) < NEAR_AGAIN_NS:
-            probe.told_ns = None
+    def _report_offset(self, probe: _ProbeClock, offset_ns: int, than: str) -> Iterator[Notice]:
+        reported_ns = probe.reported_ns
+        if reported_ns is not None and abs(offset_ns) < NEAR_AGAIN_NS:
+            probe.reported_ns = None
             yield Notice(kind=NoticeKind.CLOCK_RIGHT, subject=self._machine(probe))
-        elif abs(offset_ns) > FAR_NS and (told_ns is None or abs(offset_ns - told_ns) > NEAR_AGAIN_NS):
-            known = self._told_of_machine(probe, offset_ns)
-            probe.told_ns = offset_ns
+        elif abs(offset_ns) > FAR_NS and (
+            reported_ns is None or abs(offset_ns - reported_ns) > NEAR_AGAIN_NS
+        ):
+            known = self._is_reported(probe, offset_ns)
+            probe.reported_ns = offset_ns
             if not known:
                 detail = f"{off_text(offset_ns)} {than}"
                 yield Notice(kind=NoticeKind.CLOCK_OFF, subject=self._machine(probe), detail=detail)
 
-    def _machine(self, probe: _Probe) -> str:
+    def _machine(self, probe: _ProbeClock) -> str:
         """Return the machine's name, plus the probe's if a machine with another clock has the same name."""
         own_ns = self.offset_ns(probe.id) or 0
         offsets = [self.offset_ns(other.id) for other in self._probes.values() if other.host == probe.host]
         shared = any(abs(other_ns - own_ns) > NEAR_AGAIN_NS for other_ns in offsets if other_ns is not None)
         return f"{probe.host}/{probe.id[:8]}" if shared else probe.host
 
-    def _told_of_machine(self, probe: _Probe, offset_ns: int) -> bool:
+    def _is_reported(self, probe: _ProbeClock, offset_ns: int) -> bool:
         """Return whether this was already reported for another probe of the machine."""
         return any(
             other.host == probe.host
-            and other.told_ns is not None
-            and abs(other.told_ns - offset_ns) <= NEAR_AGAIN_NS
+            and other.reported_ns is not None
+            and abs(other.reported_ns - offset_ns) <= NEAR_AGAIN_NS
             for other in self._probes.values()
         )

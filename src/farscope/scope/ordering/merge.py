@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from farscope.records.step import ChartId, RawStep
 from farscope.records.weight import Weighed, runs_of
 from farscope.scope.intake import MAX_PROBES
-from farscope.scope.ordering.applied_offsets import Corrections
+from farscope.scope.ordering.applied_offsets import AppliedOffsets
 from farscope.scope.ordering.causes import Causes
-from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS, Lane, Run
+from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS, Run, RunQueue
 from farscope.wire.batch import ChartEntry
 
 HELD_STEPS = 65_536
@@ -41,14 +41,14 @@ class Merge:
     def __init__(self, limit: int = HELD_STEPS, limit_bytes: int = HELD_BYTES) -> None:
         self.late = 0
         """Steps handed out after one that was due later. All others are in order."""
-        self.corrections = Corrections()
+        self.corrections = AppliedOffsets()
         """Amounts subtracted from the times of the steps handed out."""
         self._limit = limit
         self._limit_bytes = limit_bytes
         self._bytes = 0
         self._known_charts = 0
         self._heap: list[tuple[int, int, Run]] = []
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, RunQueue] = {}
         self._arrivals: deque[tuple[int, Run]] = deque()
         self._order = 0
         self._size = 0
@@ -87,7 +87,7 @@ class Merge:
     @property
     def probes(self) -> list[str]:
         """The probes with held steps."""
-        return list({**self._lanes, **self._offsets})
+        return list({**self._queues, **self._offsets})
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
         """Return whether a step was handed out while the one that caused it was still running."""
@@ -132,7 +132,7 @@ class Merge:
             causes = Causes()
         full = self._known_charts >= KNOWN_CHARTS or len(self._causes) >= MAX_PROBES
         if full and self._causes:
-            self._release(EVER_NS)
+            self._release_effects(EVER_NS)
             self._known_charts -= self._causes.popitem(last=False)[1].charts
         self._causes[probe] = causes
         return causes
@@ -145,7 +145,7 @@ class Merge:
             for arrived_ns, ended_ns in self._causes[probe].heads
         ]
 
-    def _release(self, until_ns: int) -> None:
+    def _release_effects(self, until_ns: int) -> None:
         """Release effects whose corrected end time is at most ``until_ns`` from waiting for their cause."""
         for probe, offset_ns in list(self._offsets.items()):
             causes = self._causes[probe]
@@ -162,10 +162,10 @@ class Merge:
             self._running.popitem(last=False)
 
     def _add(self, probe: str, steps: Sequence[RawStep], offset_ns: int, each: int | None) -> None:
-        lane = self._lanes.setdefault(probe, Lane())
+        queue = self._queues.setdefault(probe, RunQueue())
         self._order += 1
         run = Run(probe, self._order, steps, offset_ns, each=runs_of(steps)[0][1] if each is None else each)
-        lane.add(run)
+        queue.add(run)
         self._size += len(steps)
         self._bytes += run.bytes
         heapq.heappush(self._heap, (run.next_ns, self._order, run))
@@ -175,25 +175,25 @@ class Merge:
         """Use another offset, also for the held steps of the probe."""
         if probe in self._offsets:
             self._offsets[probe] = offset_ns
-        lane = self._lanes.get(probe)
-        if lane is not None and lane.correct(offset_ns):
+        queue = self._queues.get(probe)
+        if queue is not None and queue.correct(offset_ns):
             self._heap = [(run.next_ns, order, run) for _, order, run in self._heap]
             heapq.heapify(self._heap)
 
-    def fix(self, probe: str) -> None:
+    def freeze(self, probe: str) -> None:
         """Freeze the offset of the probe's held steps, because its clock was set since."""
         if probe in self._offsets:
             # Times of two clocks cannot be compared, so steps that wait for their cause are released.
-            self._release(EVER_NS)
-        lane = self._lanes.get(probe)
-        if lane is not None:
-            lane.fixed = self._order
+            self._release_effects(EVER_NS)
+        queue = self._queues.get(probe)
+        if queue is not None:
+            queue.frozen = self._order
 
     def forget_reached(self) -> None:
         """Count no step as late relative to those handed out so far."""
         self._reached_ns = NEVER_NS
 
-    def take(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Weighed:
+    def pop_due(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Weighed:
         """Return, in order, the steps that are due, have waited long enough, or exceed the limits.
 
         Args:
@@ -202,17 +202,17 @@ class Merge:
             effects: whether this also applies to steps waiting for their cause.
         """
         if until_ns == EVER_NS:
-            return self.take_all(effects=effects)
+            return self.pop_all(effects=effects)
         taken = Weighed()
         until_ns = self.due_ns(until_ns, arrived_ns)
         if effects:
-            self._release(until_ns)
+            self._release_effects(until_ns)
         while self._heap and self._heap[0][0] <= until_ns:
-            self._take_some(taken, until_ns)
+            self._pop_run(taken, until_ns)
         while len(self) > self._limit or self._bytes > self._limit_bytes:
             if self._offsets and not self._heap:
-                self._release(EVER_NS)
-            self._take_some(taken, EVER_NS)
+                self._release_effects(EVER_NS)
+            self._pop_run(taken, EVER_NS)
         self._forget_finished()
         return taken
 
@@ -228,17 +228,17 @@ class Merge:
                 until_ns = max(until_ns, ended_ns)
         return until_ns
 
-    def take_all(self, *, effects: bool = True) -> Weighed:
+    def pop_all(self, *, effects: bool = True) -> Weighed:
         """Return all held steps in order; without ``effects``, except those that wait for their cause."""
         if effects:
-            self._release(EVER_NS)
+            self._release_effects(EVER_NS)
         taken = Weighed()
         while self._heap:
-            self._take_some(taken, EVER_NS)
+            self._pop_run(taken, EVER_NS)
         self._arrivals.clear()
         return taken
 
-    def _take_some(self, taken: Weighed, until_ns: int) -> None:
+    def _pop_run(self, taken: Weighed, until_ns: int) -> None:
         """Move the next steps that come before those of every other run."""
         _, order, run = heapq.heappop(self._heap)
         end = bisect_right(run.times, until_ns, run.first)
@@ -255,15 +255,15 @@ class Merge:
         self._count_late(run, end)
         whole = run.first == 0 and end == len(run.times)
         steps = run.steps if whole else run.steps[run.first : end]
-        self.corrections.note(run.probe, steps, run.offset_ns)
+        self.corrections.record(run.probe, steps, run.offset_ns)
         self._size -= end - run.first
         run.first = end
-        self._bytes -= run.let_go()
+        self._bytes -= run.trim()
         if run.finished:
-            lane = self._lanes[run.probe]
-            del lane.runs[run.order]
-            if not lane.runs:
-                del self._lanes[run.probe]
+            queue = self._queues[run.probe]
+            del queue.runs[run.order]
+            if not queue.runs:
+                del self._queues[run.probe]
         return steps
 
     def _count_late(self, run: Run, end: int) -> None:

@@ -21,7 +21,7 @@ STEADY_NS = 50_000_000
 """A batch faster by this than all before it shows that those were held up: settling starts over."""
 
 
-class ClockEstimate:
+class OffsetEstimator:
     """The offset of one probe's clock; not thread-safe.
 
     The delay of a batch between sending and receiving is never negative. So "sent" minus "received" is the
@@ -50,7 +50,7 @@ class ClockEstimate:
         """Whether it can be reported: until then a correct clock may seem to be far behind."""
         return self._settled
 
-    def take(self, sent_ns: int, received_ns: int, now_ns: int) -> None:
+    def add(self, sent_ns: int, received_ns: int, now_ns: int) -> None:
         """Add a batch that was read as soon as possible.
 
         Args:
@@ -76,7 +76,7 @@ class ClockEstimate:
         if self._adopted is None or best[0][1] > self._adopted or self._settled:
             self._adopted = best[0][1]
 
-    def begin_anew(self) -> None:
+    def reset(self) -> None:
         """Forget all batches: the probe's clock was set back, so none of them shows its offset any more."""
         self._best.clear()
         self._adopted = None

@@ -46,7 +46,7 @@ def _newest() -> deque[int]:
 
 
 @dataclass(slots=True)
-class _Probe:
+class _ProbeBounds:
     anchor: bool
     position: int = -1
     stamp_ns: int = 0
@@ -68,7 +68,7 @@ class _Probe:
         self.most.clear()
 
 
-class LogOrder:
+class OrderBounds:
     """Offsets of any number of probes relative to the first one heard; not thread-safe."""
 
     def __init__(self, limit: int, delay_ns: int) -> None:
@@ -80,17 +80,17 @@ class LogOrder:
         """
         self._limit = limit
         self._delay_ns = delay_ns
-        self._probes: OrderedDict[str, _Probe] = OrderedDict()
+        self._probes: OrderedDict[str, _ProbeBounds] = OrderedDict()
         self._position = 0
         self._last = self._last_of_another = _Mark(-1, "", 0)
         self._unbounded: set[str] = set()
         """Probes whose newest batch is not yet followed by one of another probe."""
 
-    def take(self, probe_id: str, stamp_ns: int) -> None:
+    def add(self, probe_id: str, stamp_ns: int) -> None:
         """Add the next batch of the log; ``stamp_ns`` is when it was stored, by its probe's clock."""
         probe = self._probes.pop(probe_id, None)
         if probe is None:
-            probe = _Probe(anchor=self._position == 0)
+            probe = _ProbeBounds(anchor=self._position == 0)
             probe.begin(stamp_ns)
         while len(self._probes) >= self._limit:
             self._unbounded.discard(self._probes.popitem(last=False)[0])
@@ -141,7 +141,7 @@ class LogOrder:
             self._last_of_another = self._last
         self._last = mark
 
-    def _settle(self, probe: _Probe, stamp_ns: int) -> None:
+    def _settle(self, probe: _ProbeBounds, stamp_ns: int) -> None:
         if probe.anchor:
             return
         spell_over = stamp_ns - probe.first_ns >= SPELL_NS

@@ -10,9 +10,9 @@ from farscope.records.step import ChartId, RawStep
 from farscope.records.weight import Weighed
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.notice import Notice
-from farscope.scope.noting import Noting
-from farscope.scope.ordering.clock_offsets import QUIET_NS, Clocks
+from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS, ClockOffsets
 from farscope.scope.ordering.merge import Merge
+from farscope.scope.ordering.notice_queue import NoticeQueue
 from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
 from farscope.wire.envelope import Flags
 
@@ -28,7 +28,7 @@ PAST_HOLD_NS = 3_000_000_000
 """Longest wait of a step from the past for all of the past to be read: the more is known, the better the
 estimates of wrong clocks. After that, or once ``HELD_STEPS`` are held, the earliest are handed out."""
 
-END_HOLD_NS = QUIET_NS
+END_HOLD_NS = GONE_AFTER_NS
 """How long steps held at the end of the past wait for the next batch of probes that may be alive, which shows
 how far their clocks are off."""
 
@@ -38,19 +38,19 @@ class Now(NamedTuple):
 
     wall_ns: int
     """Since the epoch."""
-    steady_ns: int
+    monotonic_ns: int
     """By a monotonic clock."""
 
 
-class Ordering:
+class ReorderBuffer:
     """Puts the steps of all probes into the order of one clock; not thread-safe."""
 
-    def __init__(self, clocks: Clocks, window_s: float) -> None:
+    def __init__(self, clocks: ClockOffsets, window_s: float) -> None:
         """``window_s``: 0 hands out everything at once, in the order of the log."""
         self._clocks = clocks
         self._window_ns = int(window_s * 1_000_000_000)
         self._merge = Merge()
-        self._noting = Noting(clocks.correction_ns)
+        self._notices = NoticeQueue(clocks.correction_ns)
         self.handed_out = 0
         """Number of steps handed out."""
         # When each probe without a goodbye was last heard in the past, by the clock of the log.
@@ -95,38 +95,40 @@ class Ordering:
         batch, header, probe = accepted.batch, accepted.header, accepted.header.probe.hex()
         set_back = self._clocks.set_back(probe, batch.host, header.number, batch.sent_ns)
         if set_back:
-            self._merge.fix(probe)
+            self._merge.freeze(probe)
         known = self._clocks.settled(probe)
         if live:
             self._was_live = True
-            if not self._clocks.heard_new(probe):
-                self._company_until_ns = now.steady_ns + COMPANY_NS
-            told = list(self._clocks.take_new(probe, batch.host, batch.sent_ns, now.wall_ns, now.steady_ns))
+            if not self._clocks.heard_live(probe):
+                self._company_until_ns = now.monotonic_ns + COMPANY_NS
+            notices = list(
+                self._clocks.add_live(probe, batch.host, batch.sent_ns, now.wall_ns, now.monotonic_ns)
+            )
         else:
-            told = list(self._clocks.take_past(probe, batch.host, stored_ns, batch.sent_ns))
+            notices = list(self._clocks.add_past(probe, batch.host, stored_ns, batch.sent_ns))
         self._keep_open(accepted, probe)
         correction_ns = self._clocks.correction_ns(probe)
         # If an estimate for the past changes later, the clock itself has changed.
         if live or (self._clocks.settled(probe) and not known):
             self._merge.correct(probe, correction_ns)
-            self._noting.correct(probe)
+            self._notices.correct(probe)
         self._note_known(probe)
         steps, each = accepted.posted.steps, batch.step_bytes
-        if len(self._noting):
-            self._noting.introduce(probe, steps)
-        self._merge.put(probe, steps, correction_ns, now.steady_ns, batch.charts, each=each)
-        return [replace(notice, probe=probe, time_ns=batch.sent_ns) for notice in told]
+        if len(self._notices):
+            self._notices.introduce(probe, steps)
+        self._merge.put(probe, steps, correction_ns, now.monotonic_ns, batch.charts, each=each)
+        return [replace(notice, probe=probe, time_ns=batch.sent_ns) for notice in notices]
 
-    def note(self, notices: Iterable[Notice], now: Now) -> None:
+    def add_notices(self, notices: Iterable[Notice], now: Now) -> None:
         """Add notices; ``notices`` returns each one once its place has come."""
         for notice in notices:
-            self._noting.add(notice, now.steady_ns)
+            self._notices.add(notice, now.monotonic_ns)
 
-    def notices(self) -> list[Notice]:
+    def pop_notices(self) -> list[Notice]:
         """Return the notices placed among the steps handed out since the last call."""
-        return self._noting.take()
+        return self._notices.pop_placed()
 
-    def take(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
+    def pop_due(self, now: Now, *, live: bool, several: bool) -> Sequence[RawStep]:
         """Return the steps whose time has come.
 
         Args:
@@ -135,21 +137,21 @@ class Ordering:
             several: whether more than one probe is currently heard; the steps of a single one soon stop
                 waiting.
         """
-        if not len(self._merge) and not len(self._noting):
+        if not len(self._merge) and not len(self._notices):
             return ()
         if not self._window_ns:
             return self._out(EVER_NS, EVER_NS)
         if not live:
-            return self._out(NEVER_NS, now.steady_ns - PAST_HOLD_NS)
+            return self._out(NEVER_NS, now.monotonic_ns - PAST_HOLD_NS)
         if self._awaiting(now):
-            return self._out(NEVER_NS, now.steady_ns - END_HOLD_NS)
-        if not (several or self._merge.effects) and now.steady_ns >= self._company_until_ns:
+            return self._out(NEVER_NS, now.monotonic_ns - END_HOLD_NS)
+        if not (several or self._merge.effects) and now.monotonic_ns >= self._company_until_ns:
             return self._out(EVER_NS, EVER_NS)
-        return self._out(now.wall_ns - self._window_ns, now.steady_ns - self._window_ns)
+        return self._out(now.wall_ns - self._window_ns, now.monotonic_ns - self._window_ns)
 
     def reach_end(self, now: Now) -> Sequence[RawStep]:
         """Return the waiting steps at the end of the past, unless the next batches may reorder them."""
-        if (len(self._merge) or len(self._noting)) and self._window_ns:
+        if (len(self._merge) or len(self._notices)) and self._window_ns:
             self._await(now)
         if self._awaited:
             return ()
@@ -162,38 +164,38 @@ class Ordering:
         self._end_past()
         return steps
 
-    def take_all(self) -> Sequence[RawStep]:
+    def pop_all(self) -> Sequence[RawStep]:
         """Return all waiting steps: nothing will arrive that could precede them."""
         self._correct_all()
         return self._out(EVER_NS, EVER_NS)
 
     def wait_s(self, now: Now, *, live: bool) -> float | None:
         """Return the number of seconds until the next step is due; None if no step waits."""
-        next_ns = _earlier(self._merge.next_ns, self._noting.next_ns)
-        arrived_ns = _earlier(self._merge.oldest_arrival_ns, self._noting.oldest_arrival_ns)
+        next_ns = _earlier(self._merge.next_ns, self._notices.next_ns)
+        arrived_ns = _earlier(self._merge.oldest_arrival_ns, self._notices.oldest_arrival_ns)
         if next_ns is None or arrived_ns is None:
             return None
         if live and self._awaiting(now):
-            left_ns = min(arrived_ns + END_HOLD_NS, self._await_until_ns) - now.steady_ns
+            left_ns = min(arrived_ns + END_HOLD_NS, self._await_until_ns) - now.monotonic_ns
             return max(0, left_ns) / 1e9
         hold_ns = self._window_ns if live else PAST_HOLD_NS
-        left_ns = arrived_ns + hold_ns - now.steady_ns
+        left_ns = arrived_ns + hold_ns - now.monotonic_ns
         if live:
             left_ns = min(left_ns, next_ns + hold_ns - now.wall_ns)
         return max(0, left_ns) / 1e9
 
     def _out(self, until_ns: int, arrived_ns: int, *, effects: bool = True) -> Sequence[RawStep]:
         """Return the steps due or arrived by then, and place the notices among them."""
-        if not len(self._noting):
-            steps = self._merge.take(until_ns, arrived_ns, effects=effects)
+        if not len(self._notices):
+            steps = self._merge.pop_due(until_ns, arrived_ns, effects=effects)
             self.handed_out += len(steps)
             return steps
-        until_ns = max(self._merge.due_ns(until_ns, arrived_ns), self._noting.due_ns(until_ns, arrived_ns))
+        until_ns = max(self._merge.due_ns(until_ns, arrived_ns), self._notices.due_ns(until_ns, arrived_ns))
         taken = Weighed()
-        while (before_ns := self._noting.before(until_ns)) is not None:
-            taken.append_all(self._merge.take(before_ns, NEVER_NS, effects=effects))
-            self._noting.place(self.handed_out + len(taken))
-        taken.append_all(self._merge.take(until_ns, NEVER_NS, effects=effects))
+        while (before_ns := self._notices.before(until_ns)) is not None:
+            taken.append_all(self._merge.pop_due(before_ns, NEVER_NS, effects=effects))
+            self._notices.place(self.handed_out + len(taken))
+        taken.append_all(self._merge.pop_due(until_ns, NEVER_NS, effects=effects))
         self.handed_out += len(taken)
         return taken
 
@@ -207,7 +209,7 @@ class Ordering:
         self._open[probe] = self._clocks.past_ns
 
     def _note_known(self, probe: str) -> None:
-        if self._clocks.heard_new(probe) and probe in self._awaited:
+        if self._clocks.heard_live(probe) and probe in self._awaited:
             self._awaited.discard(probe)
             if not self._awaited:
                 self._end_past()
@@ -222,15 +224,15 @@ class Ordering:
         lately = {
             probe
             for probe, heard_ns in self._open.items()
-            if heard_ns > end_ns - QUIET_NS and not self._clocks.heard_new(probe)
+            if heard_ns > end_ns - GONE_AFTER_NS and not self._clocks.heard_live(probe)
         }
         if self._unsettled & lately or self._clocks.may_be_present(now.wall_ns):
             self._awaited = lately
-            self._await_until_ns = now.steady_ns + END_HOLD_NS
+            self._await_until_ns = now.monotonic_ns + END_HOLD_NS
 
     def _awaiting(self, now: Now) -> bool:
         """Return whether some of the past still waits to be ordered although its end was reached."""
-        if self._awaited and now.steady_ns >= self._await_until_ns:
+        if self._awaited and now.monotonic_ns >= self._await_until_ns:
             self._awaited.clear()
             self._end_past()
         return bool(self._awaited)
@@ -247,7 +249,7 @@ class Ordering:
         """Apply the current corrections, also to held steps."""
         for probe in self._merge.probes:
             self._merge.correct(probe, self._clocks.correction_ns(probe))
-        self._noting.correct()
+        self._notices.correct()
 
 
 def _earlier(one: int | None, other: int | None) -> int | None:

@@ -34,7 +34,7 @@ class Run:
     than its own times say."""
     first: int = 0
     reached_ns: int = NEVER_NS
-    """The latest time in this run and the earlier runs of its lane."""
+    """The latest time in this run and the earlier runs of its queue."""
     each: int = STEP_BYTES
     """Size of each step in bytes."""
     bytes: int = field(init=False)
@@ -58,7 +58,7 @@ class Run:
         """Whether all steps were handed out."""
         return self.first == len(self.times)
 
-    def let_go(self) -> int:
+    def trim(self) -> int:
         """Release the steps handed out, once they are half of all; return the bytes freed."""
         if 2 * self.first < len(self.times):
             return 0
@@ -75,12 +75,12 @@ class Run:
 
 
 @dataclass(slots=True)
-class Lane:
+class RunQueue:
     """The runs of one probe."""
 
     runs: dict[int, Run] = field(default_factory=dict)
     """Runs by their order."""
-    fixed: int = -1
+    frozen: int = -1
     """Order of the last run whose offset is frozen."""
 
     def add(self, run: Run) -> None:
@@ -90,10 +90,10 @@ class Lane:
 
     def correct(self, offset_ns: int) -> bool:
         """Use another offset, also for held steps; return whether anything moved."""
-        moving = [run for run in self.runs.values() if run.order > self.fixed]
+        moving = [run for run in self.runs.values() if run.order > self.frozen]
         if all(run.offset_ns == offset_ns for run in moving):
             return False
-        placed = [run for run in self.runs.values() if run.order <= self.fixed]
+        placed = [run for run in self.runs.values() if run.order <= self.frozen]
         for run in moving:
             run.steps, run.first = run.steps[run.first :], 0
             run.offset_ns = offset_ns
@@ -115,14 +115,14 @@ class Lane:
             overlapping.append(other)
         run.times, run.due = times, None
         if overlapping or not sorted_already:
-            places = _Places()
+            due_times = _DueTimes()
             for other in reversed(overlapping):
-                places.remember(other)
-            places.give(run)
+                due_times.remember(other)
+            due_times.assign(run)
         run.reached_ns = max(reached_ns, run.times[-1])
 
 
-class _Places:
+class _DueTimes:
     """Computes times that place steps after their causes and after earlier steps of their charts.
 
     A step is due when it ended, or when its cause or the previous step is due if that is later: an effect
@@ -141,9 +141,9 @@ class _Places:
         """Record the remaining steps of a run whose times are computed."""
         dues = run.due_times()
         for place in range(run.first, len(run.times)):
-            self._note(run.steps[place], run.offset_ns, run.times[place], dues[place])
+            self._record(run.steps[place], run.offset_ns, run.times[place], dues[place])
 
-    def give(self, run: Run) -> None:
+    def assign(self, run: Run) -> None:
         """Compute the times of a run, and sort its steps accordingly."""
         times: list[int] = []
         dues: list[int] = []
@@ -154,7 +154,7 @@ class _Places:
             )
             due = max(step[3] + step[4] - run.offset_ns, caused_due, self._delays.get(serial, NEVER_NS))
             time = max(due, caused, self._floors.get(serial, NEVER_NS))
-            self._note(step, run.offset_ns, time, due)
+            self._record(step, run.offset_ns, time, due)
             times.append(time)
             dues.append(due)
         order = sorted(range(len(times)), key=times.__getitem__)
@@ -162,7 +162,7 @@ class _Places:
         run.times = [times[place] for place in order]
         run.due = [dues[place] for place in order] if dues != times else None
 
-    def _note(self, step: RawStep, offset_ns: int, time: int, due: int) -> None:
+    def _record(self, step: RawStep, offset_ns: int, time: int, due: int) -> None:
         serial = step[0][3]
         self._floors[serial] = time
         self._delays[serial] = due if due > step[3] + step[4] - offset_ns else NEVER_NS

@@ -16,7 +16,7 @@ from farscope.errors import WireError
 from farscope.logs.recording.file import RecordingFile
 from farscope.records.step import NANOSECONDS
 from farscope.scope.intake import MAX_PROBES
-from farscope.scope.ordering.clock_offsets import FAR_NS, Clocks
+from farscope.scope.ordering.clock_offsets import FAR_NS, ClockOffsets
 from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.wire.envelope import OVERHEAD_BYTES, Flags, peek_header
 
@@ -75,7 +75,7 @@ class ProbeFrames:
         return self.busy[found] if found >= 0 else None
 
 
-class Skim:
+class HeaderIndex:
     """The frames of a recording by probe, and the offsets of the probes' clocks from the first one's.
 
     Offsets are computed from the whole recording in advance, so no time has to be changed later. A clock that
@@ -98,7 +98,7 @@ class Skim:
         self.probes: dict[str, ProbeFrames] = {}
         """Probes by id, in the order of their first batches. Those beyond ``MAX_PROBES`` are left out: anyone
         can invent a probe."""
-        clocks = Clocks("", delay_ns=int(WINDOW_S * NANOSECONDS))
+        clocks = ClockOffsets("", delay_ns=int(WINDOW_S * NANOSECONDS))
         for number, stored_ns in going_on(enumerate(file.frames.stored_ns)):
             if stored_ns < from_ns:
                 continue
@@ -113,7 +113,7 @@ class Skim:
                     continue
                 frames = self.probes[probe] = ProbeFrames()
             frames.add(number, min(stored_ns, LATEST_NS), header.flags)
-            deque(clocks.take_past(probe, probe, min(stored_ns, LATEST_NS)), maxlen=0)
+            deque(clocks.add_past(probe, probe, min(stored_ns, LATEST_NS)), maxlen=0)
         offsets = {probe: clocks.correction_ns(probe) for probe in self.probes}
         self.corrections = {
             probe: offset_ns if abs(offset_ns) > FAR_NS else 0 for probe, offset_ns in offsets.items()

@@ -14,14 +14,14 @@ from typing import Final, NamedTuple, Self, TypeVar
 from farscope.errors import WireError
 from farscope.logs.recording.file import RecordingFile
 from farscope.logs.recording.log import RecordingLog
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import ChartId, ChartKey, RawStep
 from farscope.records.weight import STEP_BYTES, structure_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.intake import Accepted, Intake
-from farscope.scope.liveness import Life, Pulse
-from farscope.scope.playback.header_index import ProbeFrames, Skim
+from farscope.scope.liveness import Liveness, LivenessTracker
+from farscope.scope.playback.header_index import HeaderIndex, ProbeFrames
 from farscope.scope.since import Since, since_ns
-from farscope.scope.world import Key, World
+from farscope.scope.world import World
 from farscope.wire.batch import Batch
 from farscope.wire.codec import Decoder
 from farscope.wire.envelope import Flags
@@ -29,7 +29,7 @@ from farscope.wire.keyring import Keyring
 from farscope.wire.keys import resolve_keyring
 from farscope.wire.seal import Opener
 
-AHEAD_NS: Final = 1_000_000_000
+READ_AHEAD_NS: Final = 1_000_000_000
 """How far after a moment batches are read as well, because a step is sent some time after it ended."""
 
 BACK_FRAMES: Final = 1_024
@@ -54,12 +54,12 @@ KEPT_BYTES: Final = 16 << 20
 HEARTBEAT_STEPS: Final = 10
 """How many steps a batch without steps counts as in these limits."""
 
-EVER_NS: Final = 1 << 62
+LATEST_NS: Final = 1 << 62
 
 T = TypeVar("T")
 
 
-class Rest(NamedTuple):
+class AnnouncedState(NamedTuple):
     """A chart as announced by a batch near the moment."""
 
     chart: ChartId
@@ -69,18 +69,18 @@ class Rest(NamedTuple):
 
 
 @dataclass(slots=True)
-class Around:
+class Snapshot:
     """What a recording contains for the time around a moment."""
 
-    from_ns: int = -EVER_NS
-    to_ns: int = EVER_NS
+    from_ns: int = -LATEST_NS
+    to_ns: int = LATEST_NS
     """Everything between ``from_ns`` and ``to_ns`` is included; both are corrected times."""
-    rests: dict[Key, Rest] = field(default_factory=dict)
+    rests: dict[ChartKey, AnnouncedState] = field(default_factory=dict)
     """Every chart heard by then, as it was at some point in this interval; steps give its exact states."""
-    steps: dict[Key, list[RawStep]] = field(default_factory=dict)
+    steps: dict[ChartKey, list[RawStep]] = field(default_factory=dict)
     """Steps of each chart, in order, by its own clock."""
-    lives: dict[str, Life] = field(default_factory=dict)
-    """Life of each probe, as far as these batches show it."""
+    lives: dict[str, Liveness] = field(default_factory=dict)
+    """Liveness of each probe, as far as these batches show it."""
     bytes: int = 0
     """Memory use of the steps."""
 
@@ -91,7 +91,7 @@ class _Opened(NamedTuple):
     batch: Batch
 
 
-class Seek:
+class TimeIndex:
     """Gives access to any moment of a recording. Use it in a ``with`` block; every method is thread-safe."""
 
     def __init__(
@@ -110,13 +110,13 @@ class Seek:
         keyring = resolve_keyring(key, shared=False)
         self._opener, self._intake = Opener(keyring), Intake(Opener(keyring))
         self._decoder = Decoder()
-        self.turn = RLock()
-        """Held during a query; see ``Behind``."""
-        self._skim: Skim | None = None
+        self.lock = RLock()
+        """Held during a query; see ``YieldingLog``."""
+        self._skim: HeaderIndex | None = None
         self._kept: OrderedDict[int, _Opened] = OrderedDict()
         self._kept_steps = self._kept_bytes = 0
-        self._ended: dict[str, Around] = {}
-        self._given_up = False
+        self._ended: dict[str, Snapshot] = {}
+        self._cancelled = False
 
     def __enter__(self) -> Self:
         """Open the recording.
@@ -136,30 +136,30 @@ class Seek:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self.turn:
+        with self.lock:
             self._file.close()
 
-    def give_up(self) -> None:
+    def cancel(self) -> None:
         """End running queries, and let later ones return only what is found immediately.
 
         Call it before leaving the block: a large recording of many probes takes minutes to search, and
         leaving waits for running queries.
         """
-        self._given_up = True
+        self._cancelled = True
 
-    def _unless_given_up(self, parts: Iterable[T]) -> Iterator[T]:
-        return takewhile(lambda _: not self._given_up, parts)
+    def _unless_cancelled(self, parts: Iterable[T]) -> Iterator[T]:
+        return takewhile(lambda _: not self._cancelled, parts)
 
     @property
-    def skim(self) -> Skim:
+    def headers(self) -> HeaderIndex:
         """The index of all headers; the first access waits until they have been read.
 
         Raises:
             LogUnavailable: the disk fails.
         """
-        with self.turn:
+        with self.lock:
             if self._skim is None:
-                self._skim = Skim(self._file, self._from_ns, self._unless_given_up)
+                self._skim = HeaderIndex(self._file, self._from_ns, self._unless_cancelled)
             return self._skim
 
     def charts(self) -> list[ChartView]:
@@ -168,34 +168,34 @@ class Seek:
         Raises:
             LogUnavailable: the disk fails.
         """
-        world, skim = World(), self.skim
-        with self.turn:
-            for probe, frames in self._unless_given_up(skim.probes.items()):
+        world, skim = World(), self.headers
+        with self.lock:
+            for probe, frames in self._unless_cancelled(skim.probes.items()):
                 begin = frames.announced_before(len(frames))
                 age_ns = skim.end_ns - (frames.reached_ns[-1] - skim.corrections[probe])
                 announced = (place for place in frames.announcing if begin is not None and place >= begin)
-                for place in self._unless_given_up(sorted({*announced, len(frames) - 1})):
+                for place in self._unless_cancelled(sorted({*announced, len(frames) - 1})):
                     entry = self._file.entry(frames.numbers[place])
-                    outcome = None if entry is None else self._intake.take(entry.data, 0)
+                    outcome = None if entry is None else self._intake.receive(entry.data, 0)
                     if isinstance(outcome, Accepted):
                         world.apply(outcome, 0, age_ns)
         return world.charts()
 
-    def around(self, time_ns: int) -> Around:
+    def snapshot(self, time_ns: int) -> Snapshot:
         """Return what is known about a moment, given as a corrected time.
 
         Raises:
             LogUnavailable: the disk fails.
         """
-        found, skim = Around(), self.skim
-        with self.turn:
-            for probe, frames in self._unless_given_up(skim.probes.items()):
+        found, skim = Snapshot(), self.headers
+        with self.lock:
+            for probe, frames in self._unless_cancelled(skim.probes.items()):
                 self._add(found, probe, frames, (time_ns, skim.corrections[probe]))
         return found
 
     def next_busy(self, probes: Iterable[str], time_ns: int, *, forward: bool) -> int | None:
         """Return when the next batch with steps at or after a moment was stored, or the last before it."""
-        found, skim = [], self.skim
+        found, skim = [], self.headers
         for probe in probes:
             frames = skim.probes.get(probe)
             if frames is None:
@@ -207,15 +207,15 @@ class Seek:
                 found.append(frames.reached_ns[busy] - correction_ns)
         return (min if forward else max)(found, default=None)
 
-    def _add(self, found: Around, probe: str, frames: ProbeFrames, moment: tuple[int, int]) -> None:
+    def _add(self, found: Snapshot, probe: str, frames: ProbeFrames, moment: tuple[int, int]) -> None:
         """Add the data of one probe; ``moment`` is a time and how far the probe's clock is ahead of it."""
         time_ns, correction_ns = moment
         own_ns = time_ns + correction_ns
-        if frames.reached_ns[0] > own_ns + AHEAD_NS:
-            found.to_ns = min(found.to_ns, frames.reached_ns[0] - AHEAD_NS - correction_ns)
+        if frames.reached_ns[0] > own_ns + READ_AHEAD_NS:
+            found.to_ns = min(found.to_ns, frames.reached_ns[0] - READ_AHEAD_NS - correction_ns)
             return
-        if (ended := self._ended.get(probe)) is not None and own_ns > frames.reached_ns[-1] + AHEAD_NS:
-            found.from_ns = max(found.from_ns, frames.reached_ns[-1] + AHEAD_NS - correction_ns)
+        if (ended := self._ended.get(probe)) is not None and own_ns > frames.reached_ns[-1] + READ_AHEAD_NS:
+            found.from_ns = max(found.from_ns, frames.reached_ns[-1] + READ_AHEAD_NS - correction_ns)
             found.rests |= ended.rests
             found.lives |= ended.lives
             return
@@ -229,9 +229,9 @@ class Seek:
         found.bytes += part.bytes
         found.lives |= part.lives
         if target == len(frames):
-            self._ended[probe] = Around(rests=part.rests, lives=part.lives)
+            self._ended[probe] = Snapshot(rests=part.rests, lives=part.lives)
 
-    def _places(self, found: Around, frames: ProbeFrames, target: int, own_ns: int) -> Iterator[int]:
+    def _places(self, found: Snapshot, frames: ProbeFrames, target: int, own_ns: int) -> Iterator[int]:
         """Yield the frames to read: from the last announcement of all charts to just after the moment."""
         begin = frames.announced_before(target)
         if begin is None:
@@ -241,19 +241,19 @@ class Seek:
         yield from range(max(0, begin, target - BACK_FRAMES), target)
         for place in range(target, min(len(frames), target + BACK_FRAMES)):
             yield place
-            if self._sent_ns(frames, place) >= own_ns + AHEAD_NS:
+            if self._sent_ns(frames, place) >= own_ns + READ_AHEAD_NS:
                 return
 
     def _read(
         self, probe: str, frames: ProbeFrames, places: Iterable[int], correction_ns: int, room: int
-    ) -> Around:
+    ) -> Snapshot:
         """Read frames of a probe within ``room`` bytes; return their content and the own times it spans."""
-        part, pulse = Around(), Pulse()
+        part, pulse = Snapshot(), LivenessTracker()
         steps: defaultdict[int, list[RawStep]] = defaultdict(list)
         seen: set[int] = set()
         batches: deque[Batch] = deque()
         size, place = 0, -1
-        for place in self._unless_given_up(places):
+        for place in self._unless_cancelled(places):
             opened = self._opened(frames.numbers[place])
             # A probe resends unconfirmed batches.
             if opened is None or opened.number in seen:
@@ -263,14 +263,14 @@ class Seek:
                 part.from_ns = batch.sent_ns
             seen.add(opened.number)
             part.to_ns = batch.sent_ns
-            pulse.hear(batch.sent_ns, goodbye=bool(opened.flags & Flags.GOODBYE))
+            pulse.add_batch(batch.sent_ns, goodbye=bool(opened.flags & Flags.GOODBYE))
             for entry in batch.charts:
                 chart = ChartId(entry.name, batch.host, batch.pid, entry.serial, probe)
-                part.rests[Key(probe, entry.serial)] = Rest(chart, entry.state, entry.number)
+                part.rests[ChartKey(probe, entry.serial)] = AnnouncedState(chart, entry.state, entry.number)
                 if entry.stopped:
                     pulse.stop(entry.serial, batch.sent_ns)
                 else:
-                    pulse.go_on(entry.serial)
+                    pulse.resume(entry.serial)
             batches.append(batch)
             size += _bytes_of(batch)
             while size > room and batches:
@@ -281,9 +281,9 @@ class Seek:
             for step in batch.steps:
                 steps[step[0][3]].append(step)
         if place == len(frames) - 1:
-            part.to_ns = EVER_NS
-        part.steps = {Key(probe, serial): its for serial, its in steps.items()}
-        part.lives = {probe: pulse.life(correction_ns)}
+            part.to_ns = LATEST_NS
+        part.steps = {ChartKey(probe, serial): its for serial, its in steps.items()}
+        part.lives = {probe: pulse.liveness(correction_ns)}
         return part
 
     def _target(self, frames: ProbeFrames, own_ns: int) -> int:

@@ -6,8 +6,8 @@ from typing import Final
 
 from farscope.logs.base import Entry, LogReader, Position
 from farscope.logs.recording.log import RecordingLog
-from farscope.scope.playback.reader_wrapper import ReaderAround
-from farscope.scope.playback.time_index import Seek
+from farscope.scope.feed import ReaderWrapper
+from farscope.scope.playback.time_index import TimeIndex
 
 AT_ONCE: Final = 4
 """Batches read at a time, some hundredths of a second; a query shares the processor for that long."""
@@ -16,10 +16,10 @@ WAIT_S: Final = 0.05
 """Longest wait of a read during a query, so that closing is not held up."""
 
 
-class Behind:
-    """A recording whose readers pause while a ``Seek`` answers a query. A ``FiniteLog``."""
+class YieldingLog:
+    """A recording whose readers pause while a ``TimeIndex`` answers a query. A ``FiniteLog``."""
 
-    def __init__(self, log: RecordingLog, seek: Seek) -> None:
+    def __init__(self, log: RecordingLog, seek: TimeIndex) -> None:
         """``seek`` must be for the same recording."""
         self._log = log
         self._seek = seek
@@ -35,16 +35,16 @@ class Behind:
         return _Reader(self._log.reader(since_ns, position), self._seek)
 
 
-class _Reader(ReaderAround):
+class _Reader(ReaderWrapper):
     """A reader that yields to queries."""
 
-    def __init__(self, reader: LogReader, seek: Seek) -> None:
+    def __init__(self, reader: LogReader, seek: TimeIndex) -> None:
         super().__init__(reader)
         self._seek = seek
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next batches; none during a query."""
-        if not self._seek.turn.acquire(timeout=WAIT_S):
+        if not self._seek.lock.acquire(timeout=WAIT_S):
             return []
-        self._seek.turn.release()
+        self._seek.lock.release()
         return super().read(timeout_s, min(limit, AT_ONCE))

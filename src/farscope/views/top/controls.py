@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from farscope.records.step import ChartKey
 from farscope.views.top.columns import BY_KEY
-from farscope.views.top.table import ChartKey, ChartRow
+from farscope.views.top.table import ChartRow
 
 FINISHED: Final = frozenset({"closed", "stopped"})
 """Status of charts of which nothing more will come; one that fell silent is not among them."""

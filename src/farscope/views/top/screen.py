@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.remarks import remarks
 from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
+from farscope.records.text import remarks
 from farscope.records.traceback_text import error_line, error_place
 from farscope.views.humanize import count_text, number
 from farscope.views.terminal_width import width as cells_of

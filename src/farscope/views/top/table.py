@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.shape import StepKind
-from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, ChartKey, RawStep
 from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.labels import spellings
@@ -26,13 +26,6 @@ RECENT: Final = 50
 
 RECENT_BYTES: Final = 48 << 20
 """Maximum size of these steps in bytes; at the limit, the charts with the most forget their oldest."""
-
-
-class ChartKey(NamedTuple):
-    """Identifies a chart, whatever its name."""
-
-    probe: str
-    serial: int
 
 
 class ChartRow(NamedTuple):
@@ -116,7 +109,7 @@ class _Chart:
         status = view.status if view else "alive"
         spark = activity.steps_per_second(now_ns, SPARK_S)
         return ChartRow(
-            key=ChartKey(self.id.probe, self.id.serial),
+            key=self.id.key,
             label=label,
             # Host and process have a column of their own.
             name=label if label in spellings(self.id)[2:] else self.id.name,
@@ -184,13 +177,13 @@ class Table:
             more += len(chart.recent)
         shapes = {id(step[2]): step[2] for step in steps}
         extra = sum(shape.size for shape in shapes.values())
-        self._rings.note(more, extra + sum(texts_bytes(step[9]) for step in steps if step[9]), 0)
+        self._rings.add(more, extra + sum(texts_bytes(step[9]) for step in steps if step[9]), 0)
 
     def update(self, views: Sequence[ChartView]) -> None:
         """Take the scope's latest data about all charts; those that are not included are forgotten."""
         charts: dict[ChartKey, _Chart] = {}
         for view in views:
-            key = ChartKey(view.id.probe, view.id.serial)
+            key = view.id.key
             chart = charts[key] = self._charts.get(key) or _Chart(view.id)
             chart.update(view)
         self._charts = charts

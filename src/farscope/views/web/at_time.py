@@ -8,7 +8,6 @@ from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS
 from farscope.views.chart_activity import ENDED
 from farscope.views.web.chart_summary import SPARK, ChartSummary
-from farscope.views.web.history import key_of
 from farscope.views.web.serialize import Plain, moment
 from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
@@ -40,7 +39,7 @@ class Moment:
 
     def row(self, row: ChartSummary, origin_ns: int) -> list[Plain]:
         """Return a row as ``plain_row`` does; what is not known of the moment is None."""
-        key, time_ns = key_of(row.view.id), self._time_ns
+        key, time_ns = row.view.id.key, self._time_ns
         stored = self._past.history.charts.get(key)
         place = None if stored is None else stored.last_until(time_ns)
         status = self.status(row, seen=place is not None)
@@ -66,7 +65,7 @@ class Moment:
 
     def spark(self, row: ChartSummary) -> list[int]:
         """Return the steps in each of the seconds up to the moment."""
-        stored, time_ns = self._past.history.charts.get(key_of(row.view.id)), self._time_ns
+        stored, time_ns = self._past.history.charts.get(row.view.id.key), self._time_ns
         spark = [0] * SPARK
         place = None if stored is None else stored.last_until(time_ns)
         if stored is None or place is None or stored.time_at(place) < time_ns - SPARK * NANOSECONDS:
@@ -104,7 +103,7 @@ class Moment:
                 # Of a chart that was met on its way, the first step tells what it started from.
                 return (None if stored.forgotten else step.start), 0
             return step.start, step.number - 1
-        rest = self._past.rests.get(key_of(row.view.id))
+        rest = self._past.rests.get(row.view.id.key)
         return (rest.state, rest.number) if rest is not None else ("", 0)
 
     def _lost(

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from farscope.records.shape import StepKind
-from farscope.records.step import Step
+from farscope.records.step import ChartKey, Step
 from farscope.records.traceback_text import read_traceback
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.svg import svg_sequence
@@ -17,7 +17,6 @@ from farscope.views.statechart.model import Statechart
 from farscope.views.svg_text import STYLE
 from farscope.views.web.at_time import Moment
 from farscope.views.web.chart_summary import ChartSummary
-from farscope.views.web.history import ChartKey, key_of
 from farscope.views.web.live_model import LiveModel
 from farscope.views.web.query import MAX_TIME, Query
 from farscope.views.web.serialize import Plain, plain_moves, plain_step, plain_structure
@@ -113,7 +112,7 @@ class Endpoints:
         past = self._model.past(query.moment("time", MAX_TIME))
         with self._model.lock:
             row = self._row(query.chart())
-            found = self._found(key_of(row.view.id), number, past)
+            found = self._found(row.view.id.key, number, past)
             if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
             step, own_ns = found
@@ -150,7 +149,7 @@ class Endpoints:
         first_ns = self._model.recorded.first_ns if self._model.recorded else 0
         with self._model.lock:
             row = self._row(query.chart())
-            stored = past.history.charts.get(key_of(row.view.id))
+            stored = past.history.charts.get(row.view.id.key)
             if not past.whole:
                 drawn = _announced(row)
                 steps = [] if stored is None else stored.newest(MAX_STEPS, -MAX_TIME, time_ns)
@@ -174,7 +173,7 @@ class Endpoints:
         until_ns = query.moment("to", time.time_ns())
         steps, past = self._newest(query, MAX_STEPS), self._model.past(until_ns)
         with self._model.lock:
-            went_ns = self._went_ns(key_of(self._row(query.chart()).view.id), past)
+            went_ns = self._went_ns(self._row(query.chart()).view.id.key, past)
         return figures(steps, until_ns if went_ns is None else min(until_ns, went_ns), self._origin_ns)
 
     def sequence(self, query: Query) -> str:
@@ -200,7 +199,7 @@ class Endpoints:
         from_ns, to_ns = query.moment("from", -MAX_TIME), query.moment("to", MAX_TIME)
         past = self._model.past(to_ns)
         with self._model.lock:
-            key = key_of(self._row(query.chart()).view.id)
+            key = self._row(query.chart()).view.id.key
         if beyond and self._model.recorded is not None and not past.whole:
             return self._model.recorded.newest(key, limit, from_ns, to_ns)
         with self._model.lock:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from farscope.records.shape import Shape
-from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.step import ChartId, ChartKey, RawStep, Step
 from farscope.scope.ordering.causes import in_order_of_causes
 from farscope.views.web.step_columns import STEP_BYTES, StepColumns
 from farscope.views.web.step_history import StepHistory
@@ -23,18 +23,6 @@ RECORDING_WEIGHT: Final = 2_500_000
 
 UNFILLED_BYTES: Final = 32 << 20
 """Shapes of each chart's newest steps stay, whatever the limit, while all of them take no more than this."""
-
-
-class ChartKey(NamedTuple):
-    """Tells a chart from every other, whatever it is called."""
-
-    probe: str
-    serial: int
-
-
-def key_of(chart: ChartId) -> ChartKey:
-    """Return a chart's key, which outlives a change of its name."""
-    return ChartKey(chart.probe, chart.serial)
 
 
 class SharedShapes:
@@ -90,7 +78,7 @@ class History:
 
     def extend(self, chart: ChartId, steps: Sequence[RawStep]) -> None:
         """Append steps of one chart."""
-        key = key_of(chart)
+        key = chart.key
         stored = self.charts.get(key)
         if stored is None:
             stored = self.charts[key] = StepHistory(chart, self.corrections.get(key.probe, 0))

@@ -9,14 +9,14 @@ from threading import Event, RLock, Thread
 from types import TracebackType
 from typing import Final, Self
 
-from farscope.records.step import Step
+from farscope.records.step import ChartKey, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice
 from farscope.scope.ordering.clock_offsets import FAR_NS, NEAR_AGAIN_NS
 from farscope.scope.scope import Scope
 from farscope.scope.stats import ScopeStats
 from farscope.views.web.chart_summary import ChartSummary, PictureRoom
-from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, ChartKey, History, key_of
+from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, History
 from farscope.views.web.time_travel import Past, Recorded
 
 ROUND_S: Final = 0.02
@@ -103,7 +103,7 @@ class LiveModel:
     def key(self, number: int) -> ChartKey | None:
         """Return the key of a chart the page calls ``number``; hold ``lock``."""
         row = self.rows.get(number)
-        return None if row is None else key_of(row.view.id)
+        return None if row is None else row.view.id.key
 
     def past(self, time_ns: int) -> Past:
         """Return what can be told of a moment; do not hold ``lock``, since it may have to be looked for.
@@ -229,7 +229,7 @@ class LiveModel:
 
     def _see(self, view: ChartView, *, kept: bool = False) -> bool:
         """Take what the scope says of a chart; return whether anything is new."""
-        key = key_of(view.id)
+        key = view.id.key
         number = self._numbers.get(key)
         if number is None:
             number = self._numbers[key] = self._next_number
@@ -247,7 +247,7 @@ class LiveModel:
         changed = False
         present: set[ChartKey] = set()
         for view in views:
-            present.add(key_of(view.id))
+            present.add(view.id.key)
             changed = self._see(view) or changed
         gone = {
             key for key, number in self._numbers.items() if key not in present and not self.rows[number].kept

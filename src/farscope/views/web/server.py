@@ -10,7 +10,7 @@ from typing import Final
 import uvicorn
 
 from farscope.errors import UsageError
-from farscope.scope.playback.time_index import Seek
+from farscope.scope.playback.time_index import TimeIndex
 from farscope.scope.scope import Scope
 from farscope.views.web.app import make_app
 from farscope.views.web.connections import Connection, OutOfDescriptors
@@ -49,7 +49,7 @@ def bind(host: str, port: int | None) -> socket.socket:
 
 
 def serve(
-    scope: Scope, listener: socket.socket, *, host: str, token: str | None, seek: Seek | None = None
+    scope: Scope, listener: socket.socket, *, host: str, token: str | None, seek: TimeIndex | None = None
 ) -> None:
     """Serve the page on ``listener`` until SIGINT or SIGTERM; call it on the main thread.
 

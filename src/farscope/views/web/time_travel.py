@@ -6,11 +6,11 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from farscope.records.step import Step
+from farscope.records.step import ChartKey, Step
 from farscope.scope.chart import ChartView
-from farscope.scope.liveness import Life
-from farscope.scope.playback.time_index import EVER_NS, Around, Rest, Seek
-from farscope.views.web.history import ChartKey, History, key_of
+from farscope.scope.liveness import Liveness
+from farscope.scope.playback.time_index import LATEST_NS, AnnouncedState, Snapshot, TimeIndex
+from farscope.views.web.history import History
 
 KEPT: Final = 3
 """Surroundings kept, so that the questions a page asks about one moment cost one look; a few MB each."""
@@ -26,12 +26,12 @@ class Past(NamedTuple):
     """The data available for a moment."""
 
     history: History
-    lives: Mapping[str, Life]
+    lives: Mapping[str, Liveness]
     """Of each probe, by its id."""
-    rests: Mapping[ChartKey, Rest]
+    rests: Mapping[ChartKey, AnnouncedState]
     """Where charts were that did nothing around the moment; empty where everything is remembered."""
-    from_ns: int = -EVER_NS
-    to_ns: int = EVER_NS
+    from_ns: int = -LATEST_NS
+    to_ns: int = LATEST_NS
     """Between these nothing is left out."""
     whole: bool = True
     """Whether it reaches back to the beginning of all."""
@@ -40,7 +40,7 @@ class Past(NamedTuple):
 class Recorded:
     """A recording, any moment of which can be asked about at once. Thread-safe once it was opened."""
 
-    def __init__(self, seek: Seek) -> None:
+    def __init__(self, seek: TimeIndex) -> None:
         self._seek = seek
         self._kept: deque[Past] = deque(maxlen=KEPT)
         self.first_ns = self.last_ns = 0
@@ -52,20 +52,20 @@ class Recorded:
         Raises:
             LogUnavailable: the disk fails.
         """
-        self.last_ns = self._seek.skim.end_ns
-        begin_ns = self._seek.skim.begin_ns
-        earliest = self._past(self._seek.around(begin_ns)).history.first_ns
+        self.last_ns = self._seek.headers.end_ns
+        begin_ns = self._seek.headers.begin_ns
+        earliest = self._past(self._seek.snapshot(begin_ns)).history.first_ns
         self.first_ns = begin_ns if earliest is None else min(begin_ns, earliest)
         return self._seek.charts()
 
     def give_up(self) -> None:
         """End what is being looked for; what is told from now on may be a part of what there is."""
-        self._seek.give_up()
+        self._seek.cancel()
 
     @property
     def corrections(self) -> Mapping[str, int]:
         """What to take off the times of each probe."""
-        return self._seek.skim.corrections
+        return self._seek.headers.corrections
 
     def past(self, time_ns: int) -> Past:
         """Return what lies around a moment.
@@ -74,11 +74,11 @@ class Recorded:
             LogUnavailable: the disk fails.
         """
         # One after the other, and reading through waits meanwhile.
-        with self._seek.turn:
+        with self._seek.lock:
             for past in self._kept:
                 if past.from_ns <= time_ns <= past.to_ns:
                     return past
-            past = self._past(self._seek.around(time_ns))
+            past = self._past(self._seek.snapshot(time_ns))
             self._kept.appendleft(past)
             return past
 
@@ -124,11 +124,11 @@ class Recorded:
             at_ns = busy_ns
         return found[-limit:]
 
-    def _past(self, around: Around) -> Past:
+    def _past(self, around: Snapshot) -> Past:
         history = History(AROUND_WEIGHT)
         for probe, correction_ns in self.corrections.items():
             history.correct(probe, correction_ns, was_set=False)
         for steps in around.steps.values():
             history.extend(steps[-1][0], steps)
-        rests = {key_of(rest.chart): rest for rest in around.rests.values()}
+        rests = {rest.chart.key: rest for rest in around.rests.values()}
         return Past(history, around.lives, rests, around.from_ns, around.to_ns, whole=False)

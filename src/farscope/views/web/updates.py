@@ -12,7 +12,6 @@ from typing import Final
 from farscope.scope.stats import ScopeStats
 from farscope.views.text import notice_line, unknown_parts
 from farscope.views.web.chart_summary import ChartSummary
-from farscope.views.web.history import key_of
 from farscope.views.web.live_model import LiveModel
 from farscope.views.web.serialize import (
     ROW_FIELDS,
@@ -116,7 +115,7 @@ class PageUpdates:
                 arrows[source, target, signal, *outcome] = count
                 moved.append(move)
         detail["moves"] = moved
-        stored = self._model.history.charts.get(key_of(row.view.id))
+        stored = self._model.history.charts.get(row.view.id.key)
         seen = self._last.get(row.number, 0)
         steps = [] if stored is None else stored.newest_after(seen, OPEN_STEPS)
         if stored is not None:

@@ -27,7 +27,7 @@ class _Waiting(NamedTuple):
     notice: Notice
 
 
-class Noting:
+class NoticeQueue:
     """Holds notices until the steps before them have been handed out; not thread-safe."""
 
     def __init__(self, correction_ns: Correction) -> None:
@@ -118,7 +118,7 @@ class Noting:
             self._introduced.pop((notice.probe, notice.chart.serial), None)
         self.placed.append(replace(notice, time_ns=self._shown_ns(notice), place=steps))
 
-    def take(self) -> list[Notice]:
+    def pop_placed(self) -> list[Notice]:
         """Return the notices placed since the last call."""
         placed, self.placed = self.placed, []
         return placed
