@@ -151,12 +151,9 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
 
 def _members(cls: type) -> Iterator[str]:
     described = _described_attributes(cls)
-    shown = {
-        line: None
-        for base in _own_bases(cls)
-        for name, value in vars(base).items()
-        for line in _member(name, value, described)
-    }
+    found = {name: value for base in reversed(_own_bases(cls)) for name, value in vars(base).items()}
+    names = dict.fromkeys(name for base in _own_bases(cls) for name in vars(base))
+    shown = [line for name in names for line in _member(name, found[name], described)]
     if described or shown:
         yield "Members:\n"
     for signature, text in described.items():

@@ -13,6 +13,7 @@ import pika
 from cryptography.fernet import Fernet
 
 from farscope import Event, Factory, Scope, Step, broadcast
+from farscope.records.observable import Observable
 from farscope.records.sink import Sink
 from farscope.records.step import RawStep
 
@@ -75,7 +76,7 @@ class Charted:
         self.chart.dispatch(Event("B"))
 
 
-class Prepared:
+class Prepared(Observable):
     """Steps that lie ready, in the place of a chart."""
 
     def __init__(self, count: int) -> None:

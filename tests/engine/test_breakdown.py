@@ -12,7 +12,6 @@ from farscope.engine.core import slow_path as walker
 from farscope.engine.core.algorithm import Walk
 from farscope.engine.core.mailbox import Mailbox
 from farscope.engine.core.notebook import Notebook
-from farscope.engine.core.recorder import Recorder
 from farscope.engine.core.reserved import held_by
 from farscope.engine.core.slow_path import Walker
 from farscope.engine.core.step_cache import Memo
@@ -20,6 +19,7 @@ from farscope.engine.core.step_runner import Stepper
 from farscope.engine.drivers import event_loop as loop
 from farscope.engine.drivers import thread as active
 from farscope.engine.timers.timed_posts import TimedPosts
+from farscope.records.observable import Observers
 from farscope.records.shape import StepKind
 from farscope.testing.clock import VirtualClock
 from farscope.testing.waiting import eventually
@@ -129,7 +129,7 @@ def failed_steps(watcher: Any) -> list[Any]:
         (Stepper, "_fail"),
         (Notebook, "_record"),
         (Notebook, "_take_texts"),
-        (Recorder, "_tell"),
+        (Observers, "report"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
 )
@@ -154,7 +154,7 @@ def test_what_breaks_in_a_step_is_a_failed_step_and_the_chart_ends_as_its_policy
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Recorder, "_announce"), (Walk, "begin_start"), (Notebook, "_record"), (Stepper, "_follow")],
+    [(Observers, "announce"), (Walk, "begin_start"), (Notebook, "_record"), (Stepper, "_follow")],
 )
 def test_what_breaks_in_the_start_is_a_failed_step_and_raised_to_who_starts(drive, monkeypatch, owner, name):
     monkeypatch.setattr(owner, name, breaks)
@@ -178,7 +178,7 @@ def test_what_breaks_while_more_of_a_charts_structure_is_told_is_a_failed_step(w
     chart = Hsm("flat")
     chart.attach(watcher)
     chart.start_at(outer)
-    monkeypatch.setattr(Recorder, "_announce", breaks)
+    monkeypatch.setattr(Observers, "announce", breaks)
     with pytest.raises(BrokenError):
         chart.dispatch(Event("GO"))
     assert [step[2].signal for step in failed_steps(watcher)] == ["GO"]
@@ -228,7 +228,7 @@ def test_a_runner_goes_on_with_its_other_charts(watcher, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("owner", "name"), [(ActiveObject, "_goes_on"), (Stepper, "_end"), (Recorder, "_say_stopped")]
+    ("owner", "name"), [(ActiveObject, "_goes_on"), (Stepper, "_end"), (Observers, "stop")]
 )
 @pytest.mark.parametrize("driver", ["thread", "runner", "loop"])
 def test_what_breaks_at_the_end_keeps_nobody_waiting_and_the_end_is_told(

@@ -125,7 +125,7 @@ class World:
             "refused": [set(chart._refused) for chart in self.charts],
             "subscriptions": self.fabric.subscriptions,
             "timers": (len(self.clock.schedule), len(self.roomy._timed)),
-            "observers": [len(chart._observers) for chart in self.charts],
+            "observers": [len(chart._observers.receivers) for chart in self.charts],
             "stopped": [chart._is_over for chart in self.charts],
         }
 

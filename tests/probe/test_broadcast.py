@@ -20,6 +20,7 @@ from farscope.probe import lifecycle as registry
 from farscope.probe.announcements import STOPPED_KEPT
 from farscope.probe.broadcast import broadcast
 from farscope.probe.timing import MAX_SILENCE_S
+from farscope.records.observable import Observable
 from farscope.records.step import NANOSECONDS
 from farscope.scope.liveness import SILENT_AFTER_NS
 from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS
@@ -181,8 +182,35 @@ def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url
     assert (last.stopped, last.number) == (False, 7)
 
 
+class Interpreter:
+    """Has the methods of a chart that can be broadcast, and means something else by them."""
+
+    def __init__(self) -> None:
+        self.listeners = []
+
+    def attach(self, listener):
+        self.listeners.append(listener)
+
+    def detach(self, listener):
+        self.listeners.remove(listener)
+
+
+def test_what_merely_has_the_methods_of_a_chart_is_refused_and_left_alone(chart, url, keyring):
+    interpreter = Interpreter()
+    with pytest.raises(UsageError, match="an Interpreter of test_broadcast is not a chart") as refused:
+        broadcast(interpreter, url=url, key=keyring)
+    assert "farscope.records.observable.Observable" in refused.value.hint
+    with broadcast(chart, url=url, key=keyring) as probe:
+        for use in (probe.add, probe.remove):
+            with pytest.raises(UsageError, match="is not a chart"):
+                use(interpreter)
+        with pytest.raises(UsageError, match="the class SmallChart itself is not a chart"):
+            probe.add(type(chart))
+    assert interpreter.listeners == []
+
+
 def test_what_a_chart_adds_that_allows_no_weak_references_is_held_until_it_stops(url, keyring, kit):
-    class Slotted:
+    class Slotted(Observable):
         __slots__ = ("inner",)
 
         def __init__(self) -> None:

@@ -19,13 +19,14 @@ CHART = """
 import atexit, os, signal, sys, threading, time
 from farscope.probe.broadcast import broadcast
 from farscope.records.facts import Fact, FactKind
+from farscope.records.observable import Observable
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
 from farscope.records.structure import ChartStructure, StateInfo
 
 SHAPE = Shape(StepKind.HOOK, "B", "a", "a", (Fact(FactKind.OFFER, "a"),))
 
-class Chart:
+class Chart(Observable):
     def __init__(self, serial=1):
         self.id, self.number, self.sink = ChartId("chart", "here", os.getpid(), serial), 0, None
     def attach(self, sink):

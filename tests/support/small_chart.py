@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from farscope.records.facts import Fact, FactKind
+from farscope.records.observable import Observable
 from farscope.records.shape import Shape, StepKind
 from farscope.records.sink import Sink
 from farscope.records.step import ChartId, RawStep
@@ -14,7 +15,7 @@ SHAPE = Shape(StepKind.HOOK, "B", "inner", "outer", (Fact(FactKind.OFFER, "inner
 STRUCTURE = ChartStructure((StateInfo("outer"), StateInfo("inner", "outer")))
 
 
-class SmallChart:
+class SmallChart(Observable):
     """An observable that makes steps of one shape when told."""
 
     def __init__(self, serial: int = 1, name: str = "chart") -> None:

@@ -100,23 +100,23 @@ def broke_down(chart: Any, error: BaseException) -> None:
 
 def end_plainly(chart: Any) -> None:
     """Notify watchers that the chart has ended, unless they have been notified already."""
-    if chart._shown_end:
+    observers = chart._observers
+    if observers.ended:
         return
-    chart._shown_end = True
-    for sink in list(chart._sinks.values()):
+    observers.ended = True
+    for sink in observers.attached():
         try:
             sink.stopped(chart._id)
         except Exception as deaf:  # noqa: BLE001 - the others are notified regardless
             _log.error("%r of chart %s raised", sink, chart._name, exc_info=deaf)
-    chart._sinks.clear()
     # Nothing is reported after the end.
-    chart._observers = ()
-    chart._recording = False
+    observers.keeps_steps = False
+    observers.release()
 
 
 def tell_once(chart: Any, signal: str, error: BaseException, *, always: bool = False) -> None:
     """Record a failed step about ``error``, unless that is already the last recorded step."""
-    if chart._recording and (always or chart._told_number != chart._here.number):
+    if chart._observers.wanted and (always or chart._told_number != chart._here.number):
         _record_plainly(chart, signal, error, time_ns(), UNPOSTED)
         chart._told_number = chart._here.number
 
@@ -168,7 +168,7 @@ def _record_plainly(chart: Any, signal: str, error: BaseException, begin_ns: int
         waited_ns = max(0, begin_ns - posted[0]) if posted[0] else 0
         duration_ns = max(0, time_ns() - begin_ns)
         step = (chart._id, number + 1, shape, begin_ns, duration_ns, 0, 0, waited_ns, posted[1], texts)
-        for sink in list(chart._sinks.values()):
+        for sink in chart._observers.attached():
             try:
                 sink.step(step)
             except Exception as deaf:  # noqa: BLE001 - the others are notified regardless

@@ -12,6 +12,7 @@ from farscope.engine.core.mailbox import Mailbox, checked
 from farscope.engine.core.reserved import (
     gives_way,
     guard,
+    is_engine,
     is_reserved,
     is_users,
     mended,
@@ -366,5 +367,6 @@ class Hsm(Mailbox):
         )
 
 
-for _base in Hsm.__mro__[:-1]:
-    guard(_base)
+for _base in Hsm.__mro__:
+    if is_engine(_base):
+        guard(_base)

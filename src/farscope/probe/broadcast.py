@@ -23,7 +23,7 @@ from farscope.probe.pump import Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.timing import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
 from farscope.probe.transport import AnyCarrier, CarrierMaker
-from farscope.records.sink import Observable
+from farscope.records.observable import Observable
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
 from farscope.wire.registry import Wire
@@ -388,9 +388,20 @@ def _check_pace(linger_s: float, heartbeat_s: float) -> None:
 
 def _check_charts(charts: tuple[object, ...]) -> None:
     for chart in charts:
-        if isinstance(chart, type) or not (hasattr(chart, "attach") and hasattr(chart, "detach")):
+        if not isinstance(chart, Observable):
             # The value itself is not shown: an address or a key may be a secret.
             raise UsageError(
-                f"a {type(chart).__name__} is not a chart that can be broadcast",
-                'give charts first and the address by name: broadcast(chart, url="sqlite:x")',
+                f"{_kind_of(chart)} is not a chart that can be broadcast",
+                "give charts of farscope, or objects whose class derives from farscope.records.observable."
+                'Observable, first, and the address by name: broadcast(chart, url="sqlite:x")',
             )
+
+
+def _kind_of(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__} itself"
+    kind = type(value)
+    article = "an" if kind.__name__[0] in "AEIOU" else "a"
+    library = kind.__module__.partition(".")[0]
+    of = "" if library in ("builtins", "__main__") else f" of {library}"
+    return f"{article} {kind.__name__}{of}"

@@ -36,13 +36,3 @@ class LastingSink(Sink, Protocol):
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
-
-
-class Observable(Protocol):
-    """Anything that can be observed: the engine's charts, and other libraries' charts through adapters."""
-
-    def attach(self, sink: Sink) -> None:
-        """Pass every further step to ``sink``; attaching twice has no effect."""
-
-    def detach(self, sink: Sink) -> None:
-        """Stop passing steps to ``sink``; no effect if it is not attached."""

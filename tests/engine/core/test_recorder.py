@@ -259,12 +259,12 @@ def test_a_sink_that_comes_after_the_end_is_shown_what_there_was_and_is_not_kept
     chart.stop()
     chart.attach(watcher)
     assert [told[0] for told in watcher.told] == ["announce", "stopped"]
-    assert chart._observers == ()
+    assert chart._observers.receivers == ()
 
 
 def test_a_stopped_chart_holds_nobody_who_watched_it(chart, watcher):
     chart.attach(watcher)
     chart.stop()
     assert watcher.told[-1][0] == "stopped"
-    assert chart._sinks == {}
-    assert chart._observers == ()
+    assert chart._observers.attached() == []
+    assert chart._observers.receivers == ()

@@ -118,7 +118,7 @@ class Mailbox(Stepper):
             cell = self._poster = per_thread.cell
         here = cell.here
         if here is None:
-            queue.append((e, None, time_ns() if self._recording else 0))
+            queue.append((e, None, time_ns() if self._observers.wanted else 0))
         else:
             if here is self._here or (here.outer and self._here.holds(here)):
                 self._note(_POST_FIFO, e.signal_name)
@@ -154,7 +154,7 @@ class Mailbox(Stepper):
             cell = self._poster = per_thread.cell
         here = cell.here
         if here is None:
-            queue.appendleft((e, None, time_ns() if self._recording else 0))
+            queue.appendleft((e, None, time_ns() if self._observers.wanted else 0))
         else:
             if here is self._here or (here.outer and self._here.holds(here)):
                 self._note(_POST_LIFO, e.signal_name)
@@ -172,7 +172,7 @@ class Mailbox(Stepper):
             ForeignProcess: in a forked child, while the chart runs in the parent.
         """
         if self._has_room_for(e):
-            self._put((e, cause, time_ns() if cause or self._recording else 0), lifo=lifo)
+            self._put((e, cause, time_ns() if cause or self._observers.wanted else 0), lifo=lifo)
 
     def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool = False) -> None:
         """Put ``e`` in the queue on behalf of a clock; its claim is redeemed when its step begins.
@@ -181,7 +181,7 @@ class Mailbox(Stepper):
             QueueFull, ChartStopped, ForeignProcess: as ``deliver`` does.
         """
         if self._has_room_for(e):
-            item: Any = (e, cause, time_ns() if cause or self._recording else 0, claim)
+            item: Any = (e, cause, time_ns() if cause or self._observers.wanted else 0, claim)
             self._put(item, lifo=lifo)
         else:
             self._timed.redeem(claim)

@@ -121,7 +121,7 @@ class Notebook(Recorder):
 
     def _put_aside(self, text: str) -> None:
         """Keep a text for the next step; may be called from any thread."""
-        if not self._recording or self._is_over:
+        if not self._observers.wanted or self._is_over:
             return
         if len(self._asides) < MAX_FACTS:
             self._asides.append(text)
@@ -171,8 +171,9 @@ class Notebook(Recorder):
         here = self._here
         number = here.number + 1
         observers = self._observers
+        receivers = observers.receivers
         kept: Brief | RawStep
-        if observers:
+        if receivers:
             duration_ns = time_ns() - begin_ns
             waited_ns = begin_ns - posted_ns if posted_ns else 0
             if duration_ns < 0 or waited_ns < 0:
@@ -210,13 +211,13 @@ class Notebook(Recorder):
             if shape.traced:
                 self._traces += 1
                 self._traced.append(kept)
-            if observers:
-                self._tell(step, observers)
+            if receivers:
+                observers.report(step, receivers)
         except BaseException as error:
             # The step is in the ring: the error is the program's, or an observer's in a strict program.
             self._live.raised = id(error)
-            if observers and self._was_not_told(error):
-                self._tell(step, observers)
+            if receivers and observers.was_not_reported(error):
+                observers.report(step, receivers)
             raise
 
 

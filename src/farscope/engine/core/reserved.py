@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import WeakKeyDictionary
 
 from farscope.errors import ChartBuildError
+from farscope.records.observable import Observable
 
 WHY_FIXED: Final = {
     "at_rest": "",
@@ -72,11 +73,11 @@ AS_MADE: Final = {
     "_made": "list",
     "_memo": "Memo",
     "_name": "str",
+    "_observers": "Observers",
     "_place": "NoneType",
     "_poster": "Cell",
     "_queue": "deque",
     "_roots": "NoneType",
-    "_sinks": "dict",
     "_steps": "deque",
     "_stopped": "bool",
     "_temp": "Temp",
@@ -96,6 +97,7 @@ _HELD: Final = (
     "_live",
     "_made",
     "_memo",
+    "_observers",
     "_queue",
     "_states",
     "_steps",
@@ -111,6 +113,8 @@ held_by: Final = attrgetter(*_HELD, *(f"{name}.__func__" for name in sorted(_UNG
 its start for later comparison."""
 
 _ENGINE = "farscope.engine."
+_LENT = ("builtins", Observable.__module__)
+"""Modules whose classes may have the engine's names."""
 _METHOD_OR_SLOT = (FunctionType, MemberDescriptorType, property)
 
 if TYPE_CHECKING:
@@ -183,7 +187,7 @@ def is_reserved(cls: type, name: str) -> bool:
 def of_users(cls: type, name: str) -> bool:
     """Return whether a class has an attribute of that name that is not the engine's."""
     found = next((base for base in cls.__mro__ if name in vars(base)), None)
-    return found is not None and not _is_engine(found)
+    return found is not None and not is_engine(found)
 
 
 def is_users(chart: Any, name: str) -> bool:
@@ -192,7 +196,7 @@ def is_users(chart: Any, name: str) -> bool:
     if found is None:
         return hasattr(chart, name)
     value = vars(found)[name]
-    if not _is_engine(found):
+    if not is_engine(found):
         return True
     if isinstance(value, FunctionType):
         return _function(getattr(chart, name, None)) is not value
@@ -238,7 +242,7 @@ def mended(chart: Any) -> ChartBuildError | None:
 def hiding(chart: Any) -> list[str]:
     """Return the public names of charts that attributes of the chart or of its class hide."""
     cls = type(chart)
-    names = {name for base in cls.__mro__ if _is_engine(base) for name in vars(base) if name[0] != "_"}
+    names = {name for base in cls.__mro__ if is_engine(base) for name in vars(base) if name[0] != "_"}
     return sorted(name for name in names if is_users(chart, name))
 
 
@@ -281,7 +285,7 @@ def _refuse(name: str, chart: Any, _value: object = None) -> NoReturn:
 
 
 def _private_names(cls: type) -> frozenset[str]:
-    return frozenset().union(*(_private(base) for base in cls.__mro__ if _is_engine(base)))
+    return frozenset().union(*(_private(base) for base in cls.__mro__ if is_engine(base)))
 
 
 @cache
@@ -296,10 +300,11 @@ def _private(engine: type) -> frozenset[str]:
 
 def _foreign(cls: type) -> Iterator[type]:
     bases: Iterable[type] = cls.__mro__
-    return (base for base in bases if not _is_engine(base) and base.__module__ != "builtins")
+    return (base for base in bases if not is_engine(base) and base.__module__ not in _LENT)
 
 
-def _is_engine(cls: type) -> bool:
+def is_engine(cls: type) -> bool:
+    """Return whether the engine defines ``cls``."""
     return cls.__module__.startswith(_ENGINE)
 
 

@@ -48,7 +48,7 @@ class Stepper(Walker):
 
     def _run(self, e: Event, cause: Cause | None, posted_ns: int) -> None:
         """Run one step about ``e``."""
-        if not self._recording:
+        if not self._observers.wanted:
             self._run_unrecorded(e)
             return
         here = self._here
@@ -168,7 +168,7 @@ class Stepper(Walker):
         here = self._here
         cell = per_thread.cell
         outer = cell.here
-        recorded = self._recording
+        recorded = self._observers.wanted
         cause = outer.cause() if outer is not None else None
         begin_ns = time_ns()
         if recorded:
@@ -249,7 +249,7 @@ class Stepper(Walker):
             return
         self._is_over = True
         self._held = None
-        self._say_stopped()
+        self._report_end()
         # A step that was about to begin notices it there, without a separate check.
         self._refused[REFUSED_BY_THE_END] = None
         self._queue.clear()

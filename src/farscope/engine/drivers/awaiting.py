@@ -51,7 +51,7 @@ class AwaitingStepper(Chart):
         if roots is None:
             raise Invariant(f"chart {self._name} began a step while it could not")
         self._roots = None
-        self._recorded = recorded = self._recording
+        self._recorded = recorded = self._observers.wanted
         if recorded and self._refused:
             self._note_refused()
         begin_ns = time_ns()
