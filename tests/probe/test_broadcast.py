@@ -185,6 +185,8 @@ def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url
 class Interpreter:
     """Has the methods of a chart that can be broadcast, and means something else by them."""
 
+    __module__ = "sismic.interpreter.default"
+
     def __init__(self) -> None:
         self.listeners = []
 
@@ -197,7 +199,7 @@ class Interpreter:
 
 def test_what_merely_has_the_methods_of_a_chart_is_refused_and_left_alone(chart, url, keyring):
     interpreter = Interpreter()
-    with pytest.raises(UsageError, match="an Interpreter of test_broadcast is not a chart") as refused:
+    with pytest.raises(UsageError, match="an Interpreter of sismic is not a chart") as refused:
         broadcast(interpreter, url=url, key=keyring)
     assert "farscope.records.observable.Observable" in refused.value.hint
     with broadcast(chart, url=url, key=keyring) as probe:
