@@ -306,7 +306,7 @@ class Collector:
         with self._lock:
             outcome = self._intake.receive(entry.data, now.monotonic_ns)
             if isinstance(outcome, Accepted):
-                notices = [*self._reorder_buffer.put(outcome, entry.stored_ns, now, live=live)]
+                notices = self._reorder_buffer.put(outcome, entry.stored_ns, now, live=live)
                 past_ns = None if live else self._reorder_buffer.past_ns
                 self._reorder_buffer.add_notices(
                     notices + self._world.apply(outcome, now.monotonic_ns, age_ns, past_ns), now

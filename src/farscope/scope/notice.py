@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
 
@@ -92,15 +92,19 @@ class NoticeInterleaver:
         self._held: deque[Notice] = deque()
         self._taken = 0
 
-    def interleave(self, steps: Iterable[Step]) -> Iterator[Step | Notice]:
-        """Yield the next steps, which must be all that were taken, with each notice in its place."""
+    def interleave(self, steps: Iterable[Step]) -> list[Step | Notice]:
+        """Return the next steps, which must be all that were taken, with each notice in its place."""
         self._held.extend(self._ask())
+        placed: list[Step | Notice] = []
         for step in steps:
-            yield from self._due()
+            placed += self._due()
             self._taken += 1
-            yield step
-        yield from self._due()
+            placed.append(step)
+        placed += self._due()
+        return placed
 
-    def _due(self) -> Iterator[Notice]:
+    def _due(self) -> list[Notice]:
+        due: list[Notice] = []
         while self._held and self._held[0].place <= self._taken:
-            yield self._held.popleft()
+            due.append(self._held.popleft())
+        return due

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from farscope.records.step import NANOSECONDS, ChartId, ChartKey, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
@@ -67,6 +67,11 @@ class _ProbeState:
     """First number of each gap when it appeared, and the time of that, by its machine's clock."""
     charts: dict[int, ChartKey] = field(default_factory=dict)
     liveness: LivenessTracker = field(default_factory=LivenessTracker)
+
+    def gap_ns(self, first: int) -> int:
+        """Return when the gap that begins with a number appeared."""
+        known = bisect_right(self.gaps, first, key=lambda gap: gap[0])
+        return self.gaps[known - 1][1] if known else self.sent_ns
 
 
 class _BatchTimes:
@@ -137,7 +142,7 @@ class World:
         probe.sent_ns, probe.past_ns = times.last_ns, past_ns
         self._speaking.pop(probe.id, None)
         self._speaking[probe.id] = probe
-        notices = list(self._end_silence(probe, now_ns, times, in_past=past_ns is not None))
+        notices = self._end_silence(probe, now_ns, times, in_past=past_ns is not None)
         goodbye = bool(header.flags & Flags.GOODBYE)
         probe.liveness.add_batch(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
@@ -183,7 +188,7 @@ class World:
             if listening_since_ns is not None and not probe.closed:
                 notices += self._check_silence(probe, now_ns, listening_since_ns)
             if probe.account.missing:
-                notices += self._missing(probe, now_ns, PATIENCE_NS)
+                notices += self._report_missing(probe, now_ns, PATIENCE_NS)
         return notices
 
     def reach_end(self, now_ns: int, *, for_good: bool) -> None:
@@ -200,7 +205,9 @@ class World:
 
     def settle(self, now_ns: int) -> list[Notice]:
         """Return notices for all gaps not reported yet: nothing more will be read."""
-        return [notice for probe in self._probes.values() for notice in self._missing(probe, now_ns, 0)]
+        return [
+            notice for probe in self._probes.values() for notice in self._report_missing(probe, now_ns, 0)
+        ]
 
     def end(self, now_ns: int, *, for_good: bool) -> None:
         """Record the end of the reading: probes that said no goodbye may have gone on.
@@ -314,59 +321,59 @@ class World:
 
     def _end_silence(
         self, probe: _ProbeState, now_ns: int, times: _BatchTimes, *, in_past: bool
-    ) -> Iterator[Notice]:
+    ) -> list[Notice]:
+        """Record that a probe is heard; return the notices if it had been reported as silent."""
         probe.silent = now_ns - probe.heard_ns >= SILENT_AFTER_NS
-        if probe.silence_reported and (in_past or not probe.silent):
-            probe.silence_reported = False
-            yield from self._about_charts(probe, NoticeKind.SPOKE_AGAIN, times.first_ns)
+        if not probe.silence_reported or (probe.silent and not in_past):
+            return []
+        probe.silence_reported = False
+        return self._about_charts(probe, NoticeKind.SPOKE_AGAIN, times.first_ns)
 
-    def _look_back(self, past_ns: int) -> Iterator[Notice]:
-        """Yield notices about probes that fell silent in the past while others kept being heard."""
+    def _look_back(self, past_ns: int) -> list[Notice]:
+        """Return notices about probes that fell silent in the past while others kept being heard."""
         if not 0 <= past_ns - self._past_ns < SETTLE_NS:
             # No probe was heard: the log was unavailable, or nothing was written to it.
             self._heard_since_ns = self._looked_back_ns = past_ns
         self._past_ns = past_ns
+        notices: list[Notice] = []
         if past_ns - self._looked_back_ns < LOOK_BACK_NS:
-            return
+            return notices
         self._looked_back_ns = past_ns
         while self._speaking:
             probe = next(iter(self._speaking.values()))
             if past_ns - max(probe.past_ns or 0, self._heard_since_ns) < SILENT_AFTER_NS:
-                return
+                break
             del self._speaking[probe.id]
             if not (probe.closed or probe.silence_reported):
                 probe.silence_reported = True
-                yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
+                notices += self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
+        return notices
 
-    def _check_silence(self, probe: _ProbeState, now_ns: int, listening_since_ns: int) -> Iterator[Notice]:
+    def _check_silence(self, probe: _ProbeState, now_ns: int, listening_since_ns: int) -> list[Notice]:
+        """Return the notices about a probe that has been silent for long enough to be reported."""
         if now_ns - probe.heard_ns < SILENT_AFTER_NS or now_ns - listening_since_ns < SETTLE_NS:
-            return
+            return []
         probe.silent = True
-        if not probe.silence_reported:
-            probe.silence_reported = True
-            probe.account.expect_announced(now_ns)
-            yield from self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
-            yield from self._missing(probe, now_ns, 0)
+        if probe.silence_reported:
+            return []
+        probe.silence_reported = True
+        probe.account.expect_announced(now_ns)
+        notices = self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
+        return notices + self._report_missing(probe, now_ns, 0)
 
-    def _about_numbers(self, probe: _ProbeState, posted: Posted, time_ns: int) -> Iterator[Notice]:
-        subject = self._label_of(probe)
-        for reason, count in posted.dropped.items():
-            yield Notice(
-                kind=NoticeKind.DROPPED,
-                subject=subject,
-                detail=reason,
-                count=count,
-                probe=probe.id,
-                time_ns=time_ns,
-            )
-        for span in posted.found:
-            yield Notice(kind=NoticeKind.FOUND, subject=subject, span=span, probe=probe.id, time_ns=time_ns)
+    def _about_numbers(self, probe: _ProbeState, posted: Posted, time_ns: int) -> list[Notice]:
+        about = partial(Notice, subject=self._label_of(probe), probe=probe.id, time_ns=time_ns)
+        return [
+            *(
+                about(kind=NoticeKind.DROPPED, detail=reason, count=count)
+                for reason, count in posted.dropped.items()
+            ),
+            *(about(kind=NoticeKind.FOUND, span=span) for span in posted.found),
+        ]
 
-    def _about_charts(self, probe: _ProbeState, kind: NoticeKind, time_ns: int) -> Iterator[Notice]:
-        for key in probe.charts.values():
-            chart = self._charts[key]
-            if not chart.stopped:
-                yield self._about(kind, chart.id, time_ns, chart.number)
+    def _about_charts(self, probe: _ProbeState, kind: NoticeKind, time_ns: int) -> list[Notice]:
+        charts = (self._charts[key] for key in probe.charts.values())
+        return [self._about(kind, chart.id, time_ns, chart.number) for chart in charts if not chart.stopped]
 
     def _about(self, kind: NoticeKind, chart: ChartId, time_ns: int, count: int = 0) -> Notice:
         subject = self._labels.of(chart)
@@ -374,17 +381,18 @@ class World:
             kind=kind, subject=subject, count=count, chart=chart, probe=chart.probe, time_ns=time_ns
         )
 
-    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: _BatchTimes) -> Iterator[Notice]:
-        """Make sure the chart is known by its current name and marked as the most recently heard."""
+    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: _BatchTimes) -> list[Notice]:
+        """Make the chart the most recently heard, under its current name; return a notice if it is new."""
         key = ChartKey(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
-        appeared = chart is None
+        notices: list[Notice] = []
         if chart is None:
             while len(self._charts) >= MAX_CHARTS:
                 self._forget_chart(next(iter(self._charts)))
             chart = Chart(chart_id)
             self._bytes += chart.bytes
             self._labels.add(chart_id)
+            notices.append(self._about(NoticeKind.APPEARED, chart_id, times.first_of(chart_id.serial)))
         elif chart.id != chart_id:
             self._labels.remove(chart.id)
             self._labels.add(chart_id)
@@ -393,8 +401,7 @@ class World:
             self._bytes += chart.bytes
         self._charts[key] = chart
         probe.charts[chart_id.serial] = key
-        if appeared:
-            yield self._about(NoticeKind.APPEARED, chart_id, times.first_of(chart_id.serial))
+        return notices
 
     def _forget_probe(self, probe_id: str) -> None:
         left_open = self._left_open
@@ -416,18 +423,20 @@ class World:
         self.forgotten += 1
         self._left_open += not (chart.stopped or self._probes[key.probe].closed)
 
-    def _missing(self, probe: _ProbeState, now_ns: int, patience_ns: int) -> Iterator[Notice]:
+    def _report_missing(self, probe: _ProbeState, now_ns: int, patience_ns: int) -> list[Notice]:
+        """Return notices about gaps still open after ``patience_ns``, each gap once."""
         self._date_gaps(probe)
-        for span in probe.account.report_gaps(now_ns, patience_ns=patience_ns):
-            known = bisect_right(probe.gaps, span.first, key=lambda gap: gap[0])
-            yield Notice(
+        return [
+            Notice(
                 kind=NoticeKind.MISSING,
                 subject=self._label_of(probe),
                 count=span.size,
                 span=span,
                 probe=probe.id,
-                time_ns=probe.gaps[known - 1][1] if known else probe.sent_ns,
+                time_ns=probe.gap_ns(span.first),
             )
+            for span in probe.account.report_gaps(now_ns, patience_ns=patience_ns)
+        ]
 
     def _date_gaps(self, probe: _ProbeState) -> None:
         """Record when new gaps appeared."""

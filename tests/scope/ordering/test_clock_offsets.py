@@ -109,7 +109,7 @@ def test_a_clock_that_moved_is_told_again():
 def test_a_past_that_ended_long_ago_is_not_of_the_present():
     for one_machine, quiet_ns in ((True, GONE_AFTER_NS), (False, GONE_AFTER_NS + BEHIND_NS)):
         clocks = ClockOffsets("here", DELAY, one_machine=one_machine)
-        list(clocks.add_past("a", "there", BEGIN))
+        clocks.add_past("a", "there", BEGIN)
         assert clocks.may_be_present(BEGIN + quiet_ns - 1)
         assert not clocks.may_be_present(BEGIN + quiet_ns)
 
@@ -156,3 +156,11 @@ def test_what_waited_in_a_spool_is_shown_at_its_times_and_told_by_nobody():
     beats.new(9)
     assert beats.clocks.correction_ns("a") == 0
     assert beats.told == []
+
+
+def test_adding_a_batch_takes_effect_whether_or_not_its_notices_are_read():
+    clocks = ClockOffsets("here", DELAY)
+    clocks.add_past("a", "there", BEGIN)
+    assert clocks.past_ns == BEGIN
+    clocks.add_live("a", "there", BEGIN, BEGIN, BEGIN)
+    assert clocks.heard_live("a")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from farscope.records.step import NANOSECONDS
@@ -111,10 +110,12 @@ class ClockOffsets:
             self._order.set_back(probe_id, by_ns)
         return proven
 
-    def add_live(
-        self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int
-    ) -> Iterator[Notice]:
-        """Add a batch that was read as soon as it was stored; see ``OffsetEstimator.add``."""
+    def add_live(self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int) -> list[Notice]:
+        """Add a batch that was read as soon as it was stored; see ``OffsetEstimator.add``.
+
+        Returns:
+            The notices about its machine's clock.
+        """
         self._check_own_clock(received_ns - now_ns)
         probe = self._probe(probe_id, host)
         first = probe.live.offset_ns is None
@@ -127,22 +128,26 @@ class ClockOffsets:
         if first and self.past_ahead_ns is None and self._order.settled(probe_id):
             self.past_ahead_ns = probe.correction_ns - self._order.offset_ns(probe_id)
         if self._is_old(probe, probe.live.offset_ns or 0) and self._is_sure(probe, now_ns):
-            yield from self._report_old(probe, probe.live.offset_ns or 0)
-        elif probe.live.settled:
-            probe.old_reported = False
-            yield from self._report_offset(probe, probe.live.offset_ns or 0, "this machine's")
+            return self._report_old(probe, probe.live.offset_ns or 0)
+        if not probe.live.settled:
+            return []
+        probe.old_reported = False
+        return self._report_offset(probe, probe.live.offset_ns or 0, "this machine's")
 
-    def add_past(
-        self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None
-    ) -> Iterator[Notice]:
-        """Add a batch from the past, in the order of the log; both times are by the probe's clock."""
+    def add_past(self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None) -> list[Notice]:
+        """Add a batch from the past, in the order of the log; both times are by the probe's clock.
+
+        Returns:
+            The notices about its machine's clock.
+        """
         probe = self._probe(probe_id, host)
         # Batches from a spool were sent long before they were stored, and their place reflects the storing;
         # but times of storing stand still while a clock that was set back catches up with itself.
         stamp_ns = stored_ns if sent_ns is None else max(sent_ns, stored_ns)
         self._order.add(probe_id, sent_ns if sent_ns is not None and probe.was_set_back else stamp_ns)
-        if probe.live.offset_ns is None and self._order.settled(probe_id):
-            yield from self._report_offset(probe, self._order.offset_ns(probe_id), "the first machine's")
+        if probe.live.offset_ns is not None or not self._order.settled(probe_id):
+            return []
+        return self._report_offset(probe, self._order.offset_ns(probe_id), "the first machine's")
 
     @property
     def past_ns(self) -> int:
@@ -217,14 +222,15 @@ class ClockOffsets:
     def _has_our_clock(self, probe: _ProbeClock) -> bool:
         return self._one_machine and probe.host == self._host
 
-    def _report_old(self, probe: _ProbeClock, offset_ns: int) -> Iterator[Notice]:
-        if not probe.old_reported:
-            known = any(other.old_reported and other.host == probe.host for other in self._probes.values())
-            probe.old_reported, probe.reported_ns = True, None
-            if known:
-                return
-            detail = f"{-offset_ns / NANOSECONDS:,.1f} s"
-            yield Notice(kind=NoticeKind.OLD, subject=self._machine(probe), detail=detail)
+    def _report_old(self, probe: _ProbeClock, offset_ns: int) -> list[Notice]:
+        if probe.old_reported:
+            return []
+        known = any(other.old_reported and other.host == probe.host for other in self._probes.values())
+        probe.old_reported, probe.reported_ns = True, None
+        if known:
+            return []
+        detail = f"{-offset_ns / NANOSECONDS:,.1f} s"
+        return [Notice(kind=NoticeKind.OLD, subject=self._machine(probe), detail=detail)]
 
     def _probe(self, probe_id: str, host: str) -> _ProbeClock:
         probe = self._probes.pop(probe_id, None) or _ProbeClock(probe_id, host)
@@ -233,19 +239,20 @@ class ClockOffsets:
         self._probes[probe_id] = probe
         return probe
 
-    def _report_offset(self, probe: _ProbeClock, offset_ns: int, than: str) -> Iterator[Notice]:
-        reported_ns = probe.reported_ns
-        if reported_ns is not None and abs(offset_ns) < NEAR_AGAIN_NS:
+    def _report_offset(self, probe: _ProbeClock, offset_ns: int, than: str) -> list[Notice]:
+        """Return a notice if the offset is to be reported, or no longer; ``than`` is the reference clock."""
+        last_ns = probe.reported_ns
+        if last_ns is not None and abs(offset_ns) < NEAR_AGAIN_NS:
             probe.reported_ns = None
-            yield Notice(kind=NoticeKind.CLOCK_RIGHT, subject=self._machine(probe))
-        elif abs(offset_ns) > FAR_NS and (
-            reported_ns is None or abs(offset_ns - reported_ns) > NEAR_AGAIN_NS
-        ):
-            known = self._is_reported(probe, offset_ns)
-            probe.reported_ns = offset_ns
-            if not known:
-                detail = f"{off_text(offset_ns)} {than}"
-                yield Notice(kind=NoticeKind.CLOCK_OFF, subject=self._machine(probe), detail=detail)
+            return [Notice(kind=NoticeKind.CLOCK_RIGHT, subject=self._machine(probe))]
+        if abs(offset_ns) <= FAR_NS or (last_ns is not None and abs(offset_ns - last_ns) <= NEAR_AGAIN_NS):
+            return []
+        known = self._is_reported(probe, offset_ns)
+        probe.reported_ns = offset_ns
+        if known:
+            return []
+        detail = f"{off_text(offset_ns)} {than}"
+        return [Notice(kind=NoticeKind.CLOCK_OFF, subject=self._machine(probe), detail=detail)]
 
     def _machine(self, probe: _ProbeClock) -> str:
         """Return the machine's name, plus the probe's if a machine with another clock has the same name."""

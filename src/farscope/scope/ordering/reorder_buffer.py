@@ -83,7 +83,7 @@ class ReorderBuffer:
         """Return what was subtracted from the time of a step that was handed out."""
         return self._merge.corrections.of(chart, number)
 
-    def put(self, accepted: Accepted, stored_ns: int, now: Now, *, live: bool) -> Iterable[Notice]:
+    def put(self, accepted: Accepted, stored_ns: int, now: Now, *, live: bool) -> list[Notice]:
         """Add a batch; return the notices about its machine's clock.
 
         Args:
@@ -101,11 +101,9 @@ class ReorderBuffer:
             self._was_live = True
             if not self._clocks.heard_live(probe):
                 self._company_until_ns = now.monotonic_ns + COMPANY_NS
-            notices = list(
-                self._clocks.add_live(probe, batch.host, batch.sent_ns, now.wall_ns, now.monotonic_ns)
-            )
+            notices = self._clocks.add_live(probe, batch.host, batch.sent_ns, now.wall_ns, now.monotonic_ns)
         else:
-            notices = list(self._clocks.add_past(probe, batch.host, stored_ns, batch.sent_ns))
+            notices = self._clocks.add_past(probe, batch.host, stored_ns, batch.sent_ns)
         self._keep_open(accepted, probe)
         correction_ns = self._clocks.correction_ns(probe)
         # If an estimate for the past changes later, the clock itself has changed.

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -113,7 +112,7 @@ class HeaderIndex:
                     continue
                 frames = self.probes[probe] = ProbeFrames()
             frames.add(number, min(stored_ns, LATEST_NS), header.flags)
-            deque(clocks.add_past(probe, probe, min(stored_ns, LATEST_NS)), maxlen=0)
+            clocks.add_past(probe, probe, min(stored_ns, LATEST_NS))
         offsets = {probe: clocks.correction_ns(probe) for probe in self.probes}
         self.corrections = {
             probe: offset_ns if abs(offset_ns) > FAR_NS else 0 for probe, offset_ns in offsets.items()
