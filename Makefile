@@ -58,7 +58,7 @@ demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s a
 
 test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
 	@for script in tests/system/install_*.sh; do "./$$script"; done
-	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup $(ARGS)
+	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-fast: $(VENV)/dev ## Run the tests that start no other program, under 90 s on two cores; ARGS as for test
 	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m "$(FAST)" $(ARGS)

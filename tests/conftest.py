@@ -77,6 +77,20 @@ def _needs(needs: Needs, item: pytest.Function) -> set[str]:
     return needs.of(item.obj, fixtures, parameters)
 
 
+class LongestFirst:
+    """Moves the tests that take longest to the begin, so that no process is alone with them at the end."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Sort them after pytest-randomly has shuffled them."""
+        items.sort(key=lambda item: not any(item.get_closest_marker(marker) for marker in NEEDED))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have tests sorted after they were marked."""
+    config.pluginmanager.register(LongestFirst())
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup() -> None:
     """Count what a test's fixtures start as started by the test."""

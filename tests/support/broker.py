@@ -7,13 +7,14 @@ program that started it, however that ends.
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -185,8 +186,23 @@ class Broker:
 
     def add_user(self, name: str, password: str, *, configure: str, write: str, read: str) -> None:
         """Add a user with permissions in the default vhost, each a regular expression over names."""
-        self.control("add_user", name, password)
-        self.control("set_permissions", "-p", "/", name, configure, write, read)
+        self.add_users({name: (configure, write, read)}, password)
+
+    def add_users(self, rights: Mapping[str, tuple[str, str, str]], password: str) -> None:
+        """Add users, each with patterns of what it may configure, write and read in the default vhost."""
+        calls = []
+        for name, patterns in rights.items():
+            calls.append(_call("add_user", name, password, "tests"))
+            calls.append(_call("set_permissions", name, "/", *patterns, "tests"))
+        self._evaluate(calls)
+
+    def delete_users(self, *names: str) -> None:
+        """Delete users."""
+        self._evaluate([_call("delete_user", name, "tests") for name in names])
+
+    def _evaluate(self, calls: Sequence[str]) -> None:
+        """Call functions of the node: one start of rabbitmqctl, which takes a second, for all of them."""
+        self.control("eval", ", ".join(f"ok = {call}" for call in calls) + ".")
 
     def control(self, *words: str) -> str:
         """Run ``rabbitmqctl`` against this node and return what it printed.
@@ -281,6 +297,13 @@ class Broker:
         if self._feature_flags is not None:
             environment["RABBITMQ_FEATURE_FLAGS"] = ",".join(self._feature_flags)
         return environment
+
+
+def _call(function: str, *texts: str) -> str:
+    """Return a call, in Erlang, of the node's own store of users with binary strings."""
+    return (
+        f"rabbit_auth_backend_internal:{function}({', '.join(f'<<{json.dumps(text)}>>' for text in texts)})"
+    )
 
 
 def _listens(address: str, port: int) -> bool:

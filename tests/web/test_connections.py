@@ -48,7 +48,7 @@ def connected(stack: ExitStack, port: int) -> socket.socket:
 
 def is_cut(connection: socket.socket) -> bool:
     try:
-        return connection.recv(1) == b""
+        return connection.recv(65_536) == b""
     except ConnectionResetError:
         return True
 

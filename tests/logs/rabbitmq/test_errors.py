@@ -33,12 +33,14 @@ PASSWORD = "not shown anywhere"  # noqa: S105 - of users that live as long as th
 @pytest.fixture(scope="module")
 def users(broker: Broker) -> Iterator[Broker]:
     """A producer who may only write, a watcher who may only read, and one who may nothing."""
-    broker.add_user(PRODUCER, PASSWORD, configure="^$", write=r"^farscope-test-.*$", read="^$")
-    broker.add_user(WATCHER, PASSWORD, configure="^$", write="^$", read=r"^farscope-test-.*\.stream$")
-    broker.add_user(STRANGER, PASSWORD, configure="^$", write="^$", read="^$")
+    rights = {
+        PRODUCER: ("^$", r"^farscope-test-.*$", "^$"),
+        WATCHER: ("^$", "^$", r"^farscope-test-.*\.stream$"),
+        STRANGER: ("^$", "^$", "^$"),
+    }
+    broker.add_users(rights, PASSWORD)
     yield broker
-    for name in (PRODUCER, WATCHER, STRANGER):
-        broker.control("delete_user", name)
+    broker.delete_users(*rights)
 
 
 @pytest.fixture

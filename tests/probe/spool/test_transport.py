@@ -13,6 +13,7 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe.broadcast import Probe, broadcast
+from farscope.probe.clock import Bell, SystemClock
 from farscope.probe.spool import transport as spool_carrier
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.queue import Bounds, Spool
@@ -70,6 +71,13 @@ class FickleWriter:
         self.closed = True
 
 
+class HastyClock(SystemClock):
+    """Shows the real time, but waits for a twentieth of what it is asked for."""
+
+    def wait(self, bell: Bell, timeout_s: float) -> bool:
+        return super().wait(bell, timeout_s / 20)
+
+
 @pytest.fixture
 def log(keyring: Keyring) -> FickleLog:
     return FickleLog(keyring)
@@ -84,11 +92,13 @@ def looks_often(log: FickleLog, monkeypatch: pytest.MonkeyPatch) -> FickleLog:
 
 @pytest.fixture
 def make(log: FickleLog, tmp_path: Path) -> Iterator[Callable[..., Probe]]:
-    """Make started probes to ``log`` with spools under ``spool``; they are closed after the test."""
+    """Make started probes to ``log`` that never wait long, with spools under ``spool``; they are closed."""
     made: list[Probe] = []
 
-    def start(*charts, bounds: Bounds | None = None, **options) -> Probe:
-        probe = Probe(SpoolCarriers(log, log.keyring, tmp_path / "spool", bounds), log.url, **options)
+    def start(*charts, bounds: Bounds | None = None) -> Probe:
+        probe = Probe(
+            SpoolCarriers(log, log.keyring, tmp_path / "spool", bounds), log.url, clock=HastyClock()
+        )
         made.append(probe)
         probe.add(*charts)
         probe.start()
@@ -317,10 +327,13 @@ def test_the_log_is_told_about_once_when_it_goes_and_once_when_it_is_back(make, 
         probe.flush(0.02)
     log.error = None
     assert probe.flush(20)
-    told = [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
-    assert len(told) == 2
-    assert "steps wait in the spool: away" in told[0]
-    assert "stores again" in told[1]
+
+    def told() -> list[str]:
+        return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
+
+    eventually(lambda: len(told()) == 2)
+    assert "steps wait in the spool: away" in told()[0]
+    assert "stores again" in told()[1]
 
 
 def test_a_spoilt_row_is_dropped_and_declared_and_the_others_are_sent(make, chart, log, tmp_path, kit):
