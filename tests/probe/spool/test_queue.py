@@ -14,9 +14,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from farscope.errors import LogError, LogUnavailable
-from farscope.probe.spool.directory import SpoolFolder, default_spool_root, destination_of
+from farscope.probe.spool.directory import (
+    MAX_LEFT_BYTES,
+    SpoolFolder,
+    default_spool_root,
+    destination_of,
+)
 from farscope.probe.spool.file import SpoolFile
-from farscope.probe.spool.queue import SPOOL_FULL, SPOOL_SPOILT, Bounds, Spool
+from farscope.probe.spool.queue import (
+    MAX_BATCHES,
+    MAX_BYTES,
+    SPOOL_FULL,
+    SPOOL_SPOILT,
+    Bounds,
+    Spool,
+)
+
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "spool.md"
 
 URL = "amqp://me@there:5672/"
 
@@ -252,3 +266,10 @@ def test_the_spool_against_a_model(tmp_path, monkeypatch):
     run_state_machine_as_test(
         SpoolModel, settings=settings(max_examples=30, stateful_step_count=30, deadline=None)
     )
+
+
+def test_the_page_names_the_bounds():
+    page = PAGE.read_text()
+    assert f"| {MAX_BYTES // 1024**2} MiB or {MAX_BATCHES:,} batches per probe |" in page
+    assert f"| {MAX_LEFT_BYTES // 1024**3} GiB left by programs that have ended" in page
+    assert page.count(f"{MAX_BYTES // 1024**2} MiB") == 1

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, laid_out, needs
 
+PAGE = Path(__file__).parents[3] / "docs" / "howto" / "top.md"
 names = st.fixed_dictionaries({title: st.integers(8, 120) for title in ("CHART", "HOST", "STATE", "EVENT")})
 
 
@@ -49,3 +53,10 @@ def test_a_usual_terminal_has_room_for_the_spark_line_and_a_wide_one_for_all(row
 def test_every_column_with_a_key_has_its_own():
     assert len(BY_KEY) == sum(1 for column in COLUMNS if column.key)
     assert not set(BY_KEY) & set("q?/pf ")
+
+
+def test_the_page_explains_every_column_and_every_key_that_sorts():
+    rows = [line.split("|") for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    titles = {title for _, first, *_ in rows for title in re.findall(r"[A-Z][A-Z/]+", first)}
+    assert {column.title for column in COLUMNS if column.title} <= titles
+    assert " ".join(BY_KEY) in {first.strip() for _, first, *_ in rows}

@@ -102,6 +102,7 @@ export function visible(text) {
   });
 }
 
+/** The words for the outcome of a step, by the number of its kind. */
 export const KINDS = ["", "start", "transition", "hook", "ignored", "refused", "failed"];
 
 function short(number) {

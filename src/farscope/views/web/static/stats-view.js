@@ -1,7 +1,7 @@
 // Statistics of the selected chart up to the moment shown.
 
 import { ask, byId, make, newestOnly } from "./dom.js";
-import { clock, count, span, things, visible } from "./format.js";
+import { KINDS, clock, count, span, things, visible } from "./format.js";
 
 const REFRESH_MS = 2000;
 
@@ -28,7 +28,8 @@ export class StatsView {
 
   _fill(figures) {
     const kinds = figures.kinds;
-    const turned = `${things(kinds.ignored ?? 0, "event")} ignored, ${count(kinds.refused ?? 0)} refused by guards, ${count(kinds.failed ?? 0)} failed`;
+    const [ignored, refused, failed] = KINDS.slice(4);
+    const turned = `${things(kinds.ignored ?? 0, "event")} ${ignored}, ${count(kinds.refused ?? 0)} ${refused} by guards, ${count(kinds.failed ?? 0)} ${failed}`;
     const scroll = this._box.scrollTop;
     this._box.replaceChildren(
       make(
@@ -37,7 +38,7 @@ export class StatsView {
         heading("Time in state"),
         table(["state", "", "total", "mean", "p95", "longest", "times"], figures.states.map(stay(figures.states))),
         heading("Events"),
-        table(["signal", "", "times", "transitions", "handled", "ignored", "refused", "failed"], figures.signals.map(event(figures.signals))),
+        table(["signal", "", "times", "transitions", "handled", ...KINDS.slice(4)], figures.signals.map(event(figures.signals))),
         make("p", { class: "soft" }, turned),
         heading("Waiting and working"),
         table(["", "mean", "p95", "longest"], [
