@@ -23,6 +23,7 @@ from farscope.scope.liveness import Liveness
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.ordering.reorder_buffer import Now, ReorderBuffer
+from farscope.scope.reading import Reading
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.scope.unknown import Unknown, Why, of_part
@@ -86,10 +87,6 @@ class Collector:
         """
         self.failure: Exception | None = None
         """The error that ended the reading; None if ``stop`` did."""
-        self.caught_up = False
-        """Whether everything in the log at the last look, or at the end of the reading, was processed."""
-        self.reached_end = False
-        """Whether the end of the log was reached at least once, with everything before it processed."""
         self._reader = reader
         self._intake = intake
         self._inbox = inbox
@@ -102,16 +99,24 @@ class Collector:
         """Monotonic time after which batches read are no longer processed; set before ``_stopping`` is."""
         self._notices: deque[Notice] = deque(maxlen=MAX_NOTICES)
         self._rejections = RejectionReporter()
-        self._listening_since_ns = boot_time_ns() if from_now else None
-        self._until_ns = until_ns
-        self._for_good = until_ns is not None and not goes_on
+        self._reading = Reading(until_ns, goes_on)
+        if from_now:
+            self._reading.go_live(boot_time_ns())
         self._cut = 0
         self._unread: tuple[Unread, ...] = ()
-        self._failures = 0
-        self._was_lost = False
         self._reported: set[str] = set()
         """Error messages already reported since the log was lost."""
         self._thread = Thread(target=self._run, name="farscope-scope", daemon=True)
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether everything in the log at the last read, or at the end of the reading, was processed."""
+        return self._reading.caught_up
+
+    @property
+    def reached_end(self) -> bool:
+        """Whether the end of the log was reached at least once, with everything before it processed."""
+        return self._reading.reached_end
 
     def start(self) -> None:
         """Start the thread."""
@@ -221,7 +226,7 @@ class Collector:
             with self._lock:
                 self._count_owed(now.monotonic_ns)
                 if self.caught_up:
-                    self._world.end(now.monotonic_ns, for_good=self._for_good)
+                    self._world.end(now.monotonic_ns, for_good=self._reading.for_good)
                 self._reorder_buffer.add_notices(self._world.settle(now.monotonic_ns), now)
             self._hand_out_all()
             self._inbox.end()
@@ -232,7 +237,7 @@ class Collector:
 
     def _read_on(self) -> None:
         looked_ns = boot_time_ns()
-        while not self._stopping.is_set() and not (self._until_ns is not None and self.caught_up):
+        while not self._stopping.is_set() and not self._reading.finished:
             try:
                 entries = self._reader.read(self._wait_s(), READ_LIMIT)
             except LogUnavailable as error:
@@ -241,7 +246,7 @@ class Collector:
             self._log_found()
             before_ns, looked_ns = looked_ns, boot_time_ns()
             if looked_ns - before_ns >= HELD_UP_NS:
-                self._listening_since_ns = None
+                self._reading.fall_back()
             if not self._process_all(entries):
                 return
         self._read_remaining()
@@ -267,7 +272,7 @@ class Collector:
     def _read_remaining(self) -> None:
         """After a stop, find out whether the reading ends where the log does."""
         self._process_until_s = time.monotonic() + LAST_READ_S
-        while self._until_ns is None and self._listening_since_ns is not None:
+        while not self._reading.ends and self._reading.live:
             try:
                 entries = self._reader.read(0.0, READ_LIMIT)
             except LogUnavailable:
@@ -282,7 +287,7 @@ class Collector:
         """After everything was read, find out whether late probes are still running."""
         deadline = time.monotonic() + LATE_WAIT_S
         self._process_until_s = deadline + LAST_READ_S
-        while self.caught_up and self._until_ns is None and self._world.awaits(_now().monotonic_ns):
+        while self.caught_up and not self._reading.ends and self._world.awaits(_now().monotonic_ns):
             left_s = deadline - time.monotonic()
             if left_s <= 0:
                 return
@@ -296,12 +301,13 @@ class Collector:
 
     def _fall_behind(self) -> None:
         """Record that the log holds more than was processed."""
-        self.caught_up = self._world.at_end = False
+        self._reading.fall_behind()
+        self._world.at_end = False
 
     def _process(self, entry: Entry) -> None:
-        now, live = _now(), self._listening_since_ns is not None
+        now, live = _now(), self._reading.live
         # In a log that ends, a probe heard at its end is alive.
-        present_ns = now.wall_ns if self._until_ns is None else self._until_ns
+        present_ns = now.wall_ns if self._reading.until_ns is None else self._reading.until_ns
         age_ns = 0 if live else max(0, present_ns - entry.stored_ns)
         with self._lock:
             outcome = self._intake.receive(entry.data, now.monotonic_ns)
@@ -319,13 +325,13 @@ class Collector:
                 )
 
     def _wait_s(self) -> float:
-        if self._until_ns is not None:
+        if self._reading.ends:
             return 0.0
-        wait_s = self._reorder_buffer.wait_s(_now(), live=self._listening_since_ns is not None)
+        wait_s = self._reorder_buffer.wait_s(_now(), live=self._reading.live)
         return READ_WAIT_S if wait_s is None else min(READ_WAIT_S, wait_s)
 
     def _hand_out_due(self) -> None:
-        now, live = _now(), self._listening_since_ns is not None
+        now, live = _now(), self._reading.live
         with self._lock:
             several = self._world.several_alive(now.monotonic_ns)
             steps = self._reorder_buffer.pop_due(now, live=live, several=several)
@@ -345,23 +351,23 @@ class Collector:
 
     def _tick(self) -> None:
         now_ns, at_end = boot_time_ns(), self._reader.caught_up
-        if self._listening_since_ns is None and at_end:
-            self._listening_since_ns = now_ns
+        if at_end and not self._reading.live:
+            self._reading.go_live(now_ns)
             with self._lock:
                 steps = self._reorder_buffer.reach_end(_now())
                 self._notices.extend(self._reorder_buffer.pop_notices())
                 # Before ``caught_up`` becomes true, since callers then take the account for complete.
                 self._count_owed(now_ns)
             self._hand_out(steps)
-        self.caught_up = self._world.at_end = at_end
-        self.reached_end = self.reached_end or at_end
+        self._world.at_end = at_end
+        self._reading.end_read(at_end=at_end)
         self._unread = unread_of(self._reader)
         cut = self._reader.cut
         with self._lock:
             if cut > self._cut:
                 self._add_log_notices([Notice(kind=NoticeKind.LOG_CUT, count=cut - self._cut)])
                 self._cut = cut
-            self._reorder_buffer.add_notices(self._world.tick(now_ns, self._listening_since_ns), _now())
+            self._reorder_buffer.add_notices(self._world.tick(now_ns, self._reading.live_since_ns), _now())
         self._inbox.touch()
 
     def _count_owed(self, now_ns: int) -> None:
@@ -369,34 +375,29 @@ class Collector:
 
         While a log is unavailable its probes cannot be heard, so they get time to speak again.
         """
-        if self._listening_since_ns is None:
-            return
-        if not self._was_lost or now_ns - self._listening_since_ns >= SETTLE_NS:
-            self._world.reach_end(now_ns, for_good=self._for_good)
+        if self._reading.is_settled(now_ns, SETTLE_NS):
+            self._world.reach_end(now_ns, for_good=self._reading.for_good)
 
     def _wait_for_room(self) -> None:
         while not self._inbox.wait_for_room(READ_WAIT_S):
-            self._listening_since_ns = None
+            self._reading.fall_back()
             self._fall_behind()
             if self._stopping.is_set():
                 return
 
     def _log_lost(self, error: LogUnavailable) -> None:
-        self._listening_since_ns = None
+        self._reading.lose()
         self._fall_behind()
-        self._was_lost = True
         self._hand_out_all()
         # While waiting for a broker to return, report each problem that needs fixing there once.
-        if not self._failures or (error.refused and error.message not in self._reported):
+        if self._reading.failures == 1 or (error.refused and error.message not in self._reported):
             self._reported.add(error.message)
             self._report([Notice(kind=NoticeKind.LOG_UNAVAILABLE, detail=error.message)])
-        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._failures, 10))
-        self._failures += 1
+        delay_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(self._reading.failures - 1, 10))
         self._stopping.wait(delay_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter is no secret
 
     def _log_found(self) -> None:
-        if self._failures:
-            self._failures = 0
+        if self._reading.find():
             self._reported.clear()
             self._report([Notice(kind=NoticeKind.LOG_AVAILABLE)])
 
