@@ -17,7 +17,7 @@ from farscope.errors import Invariant, Malformed, WireError
 from farscope.miros_lines.spy_parser import Closing, SpyGroup, closing
 from farscope.miros_lines.tokens import TRACE, LineOpener, unmarked
 from farscope.records.shape import Shape
-from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
+from farscope.records.step import NANOSECONDS, TEXTS, TIME_NS, ChartId, RawStep, Step
 from farscope.records.trace_parser import TraceReader
 from farscope.records.weight import STEP_BYTES, texts_bytes
 from farscope.scope.accounting import ReceivedAccount
@@ -260,8 +260,8 @@ class LinesIntake:
     def _accept(self, chart: _Chart, step: RawStep, now_ns: int) -> Accepted:
         self.accepted += 1
         number = chart.number - 1
-        set_back = step[3] < chart.sent_ns - SET_BACK_NS
-        chart.sent_ns = step[3] if set_back else max(step[3], chart.sent_ns)
+        set_back = step[TIME_NS] < chart.sent_ns - SET_BACK_NS
+        chart.sent_ns = step[TIME_NS] if set_back else max(step[TIME_NS], chart.sent_ns)
         batch = Batch(
             host=HOST,
             pid=0,
@@ -271,7 +271,7 @@ class LinesIntake:
             charts=(ChartEntry(chart.id.serial, chart.id.name, chart.state, chart.number),),
             numbers=[number],
             steps=[step],
-            extra_bytes=self._fresh_bytes + texts_bytes(step[9]),
+            extra_bytes=self._fresh_bytes + texts_bytes(step[TEXTS]),
         )
         self._fresh_bytes = 0
         header = Header(0, Flags.NONE, bytes(KEY_ID_BYTES), chart.probe, number)

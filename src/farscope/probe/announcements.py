@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import CHART, ChartId, RawStep
 from farscope.records.structure import ChartStructure
 from farscope.wire.batch import ChartEntry
 
@@ -113,7 +113,7 @@ class Roster:
     def follow(self, steps: Iterable[RawStep]) -> set[int]:
         """Update states and step numbers from ``steps``; return the serials of their charts."""
         self.hear()
-        last = {step[0][3]: step for step in steps}
+        last = {step[CHART].serial: step for step in steps}
         for serial, (chart, number, shape, *_) in last.items():
             known = self._known.get(serial)
             if known is None:

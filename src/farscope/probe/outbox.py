@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from farscope.probe.accounting import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
 from farscope.records.fork_hooks import unset_by_forks
-from farscope.records.step import RawStep
+from farscope.records.step import TEXTS, TIME_NS, RawStep
 
 OUTBOX_STEPS = 100_000
 """Steps an outbox holds (about 30 MB); beyond this, steps are dropped by policy, counted and declared."""
@@ -87,7 +87,7 @@ class Outbox:
         waiting = self._queue
         self.reset(asleep=False)
         for step in waiting.copy():
-            if not isinstance(step, Loss) and step[3] >= since_ns:
+            if not isinstance(step, Loss) and step[TIME_NS] >= since_ns:
                 self.offer(step)
         self.ask_to_be_woken()
 
@@ -96,7 +96,7 @@ class Outbox:
         taken: bool | Receipt = False
         try:
             queue = self._queue
-            if len(queue) < self._room and not step[9]:
+            if len(queue) < self._room and not step[TEXTS]:
                 taken = True
                 queue.append(step)
             else:
@@ -348,4 +348,4 @@ class Outbox:
 
 
 def _text_in(step: RawStep) -> int:
-    return sum(map(len, step[9]))
+    return sum(map(len, step[TEXTS]))

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sys import getsizeof
 from typing import Final
 
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import CHART, SHAPE, TEXTS, ChartId, RawStep
 from farscope.records.structure import ChartStructure
 
 STEP_BYTES: Final = 400
@@ -43,14 +43,14 @@ def structure_bytes(structure: ChartStructure) -> int:
 
 def alone_bytes(step: RawStep) -> int:
     """Return the size of a step that shares nothing with others."""
-    return STEP_BYTES + texts_bytes(step[9]) + step[2].size + chart_bytes(step[0])
+    return STEP_BYTES + texts_bytes(step[TEXTS]) + step[SHAPE].size + chart_bytes(step[CHART])
 
 
 def own_bytes(step: RawStep) -> int:
     """Return the size of a step, without its shape and chart if these are small and therefore shared."""
-    shape, chart = step[2].size, chart_bytes(step[0])
+    shape, chart = step[SHAPE].size, chart_bytes(step[CHART])
     large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
-    return STEP_BYTES + texts_bytes(step[9]) + large
+    return STEP_BYTES + texts_bytes(step[TEXTS]) + large
 
 
 def together_bytes(steps: Iterable[RawStep]) -> int:
@@ -58,11 +58,11 @@ def together_bytes(steps: Iterable[RawStep]) -> int:
     total = 0
     shared: dict[int, int] = {}
     for step in steps:
-        total += STEP_BYTES + texts_bytes(step[9])
-        if id(step[2]) not in shared:
-            shared[id(step[2])] = step[2].size
-        if id(step[0]) not in shared:
-            shared[id(step[0])] = chart_bytes(step[0])
+        total += STEP_BYTES + texts_bytes(step[TEXTS])
+        if id(step[SHAPE]) not in shared:
+            shared[id(step[SHAPE])] = step[SHAPE].size
+        if id(step[CHART]) not in shared:
+            shared[id(step[CHART])] = chart_bytes(step[CHART])
     return total + sum(shared.values())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import CHART, DURATION_NS, NUMBER, SERIAL, SHAPE, TIME_NS, ChartId, RawStep
 from farscope.records.structure import ChartStructure
 from farscope.records.weight import chart_bytes, structure_bytes
 from farscope.scope.foreign_chart import ForeignHsm
@@ -104,15 +104,15 @@ class Chart:
 
     def add_steps(self, steps: Sequence[RawStep]) -> int:
         """Add new steps, at least one, in the order of their numbers; return how many more are held now."""
-        first, newest = steps[0][1], steps[-1]
+        first, newest = steps[0][NUMBER], steps[-1]
         self._before = first - 1 if self._before < 0 else min(self._before, first - 1)
         self.steps += len(steps)
-        if newest[1] >= self._last:
-            self._last = newest[1]
-            self.last_ns = newest[3] + newest[4]
-        if newest[1] >= self.number:
-            self.number = newest[1]
-            self.state = newest[2].end
+        if newest[NUMBER] >= self._last:
+            self._last = newest[NUMBER]
+            self.last_ns = newest[TIME_NS] + newest[DURATION_NS]
+        if newest[NUMBER] >= self.number:
+            self.number = newest[NUMBER]
+            self.state = newest[SHAPE].end
         return self.foreign.append_steps(steps)
 
     def apply_entry(
@@ -126,7 +126,7 @@ class Chart:
             self._before = entry.number
         self._ended = self._ended or ended
         if self.stopped and not entry.stopped:
-            self._skipped += max(0, (first[1] - 1 if first else entry.number) - self.number)
+            self._skipped += max(0, (first[NUMBER] - 1 if first else entry.number) - self.number)
         self.stopped = entry.stopped
         # A structure announced again is usually the same one, and its names are already in memory.
         if entry.structure and entry.structure != self.structure:
@@ -142,8 +142,8 @@ def by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, Se
     if not steps:
         return ()
     if alone:
-        return ((steps[0][0].serial, steps),)
+        return ((steps[0][CHART].serial, steps),)
     charts: defaultdict[int, list[RawStep]] = defaultdict(list)
     for step in steps:
-        charts[step[0][3]].append(step)
+        charts[step[CHART][SERIAL]].append(step)
     return charts.items()

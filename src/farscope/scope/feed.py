@@ -71,7 +71,7 @@ def open_feed(
     if start_ns is None:
         horizon: int | None = time.time_ns()
     else:
-        # A broker stamps by its own clock, which does not tell when a probe began by this machine's.
+        # A broker stamps by its own clock, which does not show when a probe began by this machine's.
         horizon = None if start_ns and log.shared else start_ns
     intake = Intake(opener, since_ns=horizon, host=host)
     return Feed(reader, intake, host, start_ns is None, one_machine=not log.shared)

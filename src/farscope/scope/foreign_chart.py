@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from threading import Lock
 
-from farscope.records.step import RawStep, Step
+from farscope.records.step import SHAPE, TEXTS, RawStep, Step
 from farscope.records.text import trace_text
 from farscope.records.weight import own_bytes
 
@@ -42,7 +42,7 @@ class ForeignHsm:
 
     def append_steps(self, steps: Sequence[RawStep]) -> int:
         """Add the spy and trace of whole steps, in order; return how many more it holds now."""
-        traced = [_without_texts(step) for step in steps if step[2].traced]
+        traced = [_without_texts(step) for step in steps if step[SHAPE].traced]
         with self._lock:
             before = len(self._spy) + len(self._trace)
             self._spy.extend(steps)
@@ -102,7 +102,7 @@ class ForeignHsm:
 
 def _without_texts(step: RawStep) -> RawStep:
     """Return only the parts of a step that a trace line needs."""
-    return (*step[:9], ()) if step[9] else step
+    return (*step[:TEXTS], ()) if step[TEXTS] else step
 
 
 def _trace_lines(items: Iterable[RawStep | str]) -> Iterable[str]:

@@ -1,4 +1,4 @@
-"""What headers tell about sealed batches without a key: senders, times, counts, and missing batches."""
+"""What the headers of sealed batches show without a key: senders, times, counts and missing batches."""
 
 from __future__ import annotations
 

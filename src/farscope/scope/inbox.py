@@ -12,8 +12,8 @@ from farscope.records.step import RawStep
 from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 131_072
-"""Most steps that wait, about 40 MB, give or take one batch. At the limit a scope with an active taker stops
-reading, and the log keeps the rest; otherwise the oldest steps are discarded and counted."""
+"""Most steps that wait, about 40 MB, give or take one batch. At the limit a scope with an active consumer
+stops reading, and the log keeps the rest; otherwise the oldest steps are discarded and counted."""
 
 DEFAULT_BYTES = 64 << 20
 """Most bytes the steps may take, including their texts; the same happens at this limit."""
@@ -23,14 +23,14 @@ MAX_GET_BYTES = 4 << 20
 alone."""
 
 CONSUMER_PATIENCE_S = 10.0
-"""How long a thread counts as an active taker after a ``take``."""
+"""How long a thread counts as an active consumer after a ``get``."""
 
 SLICE_S = 0.25
 """Longest single wait, so that Ctrl-C and the expiry of ``CONSUMER_PATIENCE_S`` are noticed soon."""
 
 
 class Inbox:
-    """Passes steps from the receiving thread to the taking threads; every method is thread-safe."""
+    """Passes steps from the receiving thread to the consuming threads; every method is thread-safe."""
 
     def __init__(self, limit: int = DEFAULT_STEPS, limit_bytes: int = DEFAULT_BYTES) -> None:
         self._changed = Condition()
@@ -63,7 +63,7 @@ class Inbox:
         return self._version
 
     def put(self, steps: Sequence[RawStep]) -> None:
-        """Append steps; at the limit, the oldest are discarded if there is no taker."""
+        """Append steps; at the limit, the oldest are discarded if there is no consumer."""
         with self._changed:
             self._steps.extend(steps)
             for count, each in runs_of(steps):
@@ -85,13 +85,13 @@ class Inbox:
             self._notify()
 
     def wait_for_room(self, timeout_s: float) -> bool:
-        """Wait until a taker has made room or there is no taker left; return whether that happened."""
+        """Wait until a consumer has made room or there is no consumer left; return whether that happened."""
         with self._changed:
             return self._changed.wait_for(lambda: self._has_room() or not self._has_consumer(), timeout_s)
 
     @contextmanager
     def iterating(self) -> Iterator[None]:
-        """Count as an active taker for the whole block."""
+        """Count as an active consumer for the whole block."""
         with self._changed:
             self._iterating += 1
         try:

@@ -51,9 +51,9 @@ class Scope:
     ``charts``, ``scope["name"]``, ``stats`` and ``notices`` may be used at any time, from any thread, even
     after the end.
 
-    Steps that have not been taken wait in a bounded buffer. When it is full, a scope with an active taker
+    Steps that have not been taken wait in a bounded buffer. When it is full, a scope with an active consumer
     stops reading until there is room: the log keeps the rest and nobody else is held up. A scope without a
-    taker discards the oldest steps; ``stats.unread`` counts them.
+    consumer discards the oldest steps; ``stats.unread`` counts them.
 
     A recording is read like any log, but it ends: iteration stops once all of it has been handed out.
     """
@@ -187,7 +187,7 @@ class Scope:
 
     @contextmanager
     def taking(self) -> Iterator[None]:
-        """Count as an active taker for the whole block, however long the pauses between calls of ``take``.
+        """Count as an active consumer for the whole block, however long the pauses between calls of ``take``.
 
         While the block lasts, a full buffer makes the scope stop reading, and no step is discarded.
         """

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Sequence
 from threading import Lock
 
-from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.step import CHART, DURATION_NS, TIME_NS, ChartId, RawStep, Step
 from farscope.records.weight import Charges, runs_of
 
 DEFAULT_STEPS = 50_000
@@ -69,11 +69,11 @@ class Timeline:
         with self._lock:
             steps = list(self._steps)
         if chart is not None:
-            steps = [step for step in steps if step[0] == chart]
+            steps = [step for step in steps if step[CHART] == chart]
         if since_ns is not None:
-            steps = [step for step in steps if step[3] + step[4] >= since_ns]
+            steps = [step for step in steps if step[TIME_NS] + step[DURATION_NS] >= since_ns]
         if until_ns is not None:
-            steps = [step for step in steps if step[3] + step[4] < until_ns]
+            steps = [step for step in steps if step[TIME_NS] + step[DURATION_NS] < until_ns]
         if limit is not None:
             steps = steps[max(0, len(steps) - limit) :]
         return list(map(Step._make, steps))

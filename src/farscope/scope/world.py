@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from farscope.records.step import NANOSECONDS, ChartId, ChartKey, RawStep
+from farscope.records.step import CHART, DURATION_NS, NANOSECONDS, TIME_NS, ChartId, ChartKey, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.intake import MAX_PROBES, Accepted
@@ -80,7 +80,7 @@ class _BatchTimes:
     def __init__(self, probe: str, batch: Batch) -> None:
         self.probe = probe
         self._batch = batch
-        ended_ns = [step[3] + step[4] for step in (*batch.steps[:1], *batch.steps[-1:])]
+        ended_ns = [step[TIME_NS] + step[DURATION_NS] for step in (*batch.steps[:1], *batch.steps[-1:])]
         self.first_ns = min([batch.sent_ns, *ended_ns])
         """Time before its steps."""
         self.last_ns = max([batch.sent_ns, *ended_ns])
@@ -89,11 +89,11 @@ class _BatchTimes:
     def first_of(self, serial: int) -> int:
         """Return when a chart's first step in the batch ended; if there is none, when the batch was sent."""
         first = self.first_step(serial)
-        return self._batch.sent_ns if first is None else first[3] + first[4]
+        return self._batch.sent_ns if first is None else first[TIME_NS] + first[DURATION_NS]
 
     def first_step(self, serial: int) -> RawStep | None:
         """Return a chart's first step in the batch."""
-        return next((step for step in self._batch.steps if step[0][3] == serial), None)
+        return next((step for step in self._batch.steps if step[CHART].serial == serial), None)
 
 
 class World:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from farscope.records.step import NANOSECONDS, RawStep
+from farscope.records.step import DEFERRED, DURATION_NS, NANOSECONDS, NUMBER, QUEUED, SHAPE, TIME_NS, RawStep
 from farscope.scope.chart import ChartView
 
 ENDED: Final = "ended"
@@ -51,20 +51,20 @@ class ChartActivity:
             oldest_ns: steps with earlier times count as having ended just now.
         """
         last = steps[-1]
-        self.number = last[1]
+        self.number = last[NUMBER]
         # Announcements may be ahead of the steps that wait to be taken.
         if self.view is None or self.view.last_number <= self.number:
-            self.state = last[2].end
-        self.event = last[2].signal
-        self.outcome = int(last[2].kind)
-        self.queued = last[5]
-        self.deferred = last[6]
-        times_ns = [step[3] + step[4] - correction_ns for step in steps]
+            self.state = last[SHAPE].end
+        self.event = last[SHAPE].signal
+        self.outcome = int(last[SHAPE].kind)
+        self.queued = last[QUEUED]
+        self.deferred = last[DEFERRED]
+        times_ns = [step[TIME_NS] + step[DURATION_NS] - correction_ns for step in steps]
         if oldest_ns:
             times_ns = [time_ns if time_ns >= oldest_ns else now_ns for time_ns in times_ns]
         self.last_ns = times_ns[-1]
         for step, time_ns in zip(reversed(steps), reversed(times_ns), strict=True):
-            if step[2].traced:
+            if step[SHAPE].traced:
                 self.since_ns = time_ns
                 break
         now_s = now_ns // NANOSECONDS

@@ -16,7 +16,7 @@ from farscope.errors import UsageError
 from farscope.records.observable import Observable, Observers, Standing, next_serial
 from farscope.records.shape import Shape
 from farscope.records.sink import Sink
-from farscope.records.step import Cause, ChartId, RawStep, Step
+from farscope.records.step import SHAPE, Cause, ChartId, RawStep, Step
 from farscope.records.structure import ChartStructure
 from farscope.records.text import print_line, spy_text, trace_text
 
@@ -250,7 +250,7 @@ class _Live:
 
     def step(self, raw: RawStep) -> None:
         step = Step._make(raw)
-        if self.trace_on and raw[2].traced:
+        if self.trace_on and raw[SHAPE].traced:
             self.trace_callback(step.trace() or "")
         if self.spy_on:
             for line in step.spy():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterable
 
-from farscope.records.step import ChartId, RawStep
+from farscope.records.step import CHART, NUMBER, ChartId, RawStep
 from farscope.scope.intake import MAX_PROBES
 
 KEPT = 256
@@ -42,10 +42,10 @@ class AppliedOffsets:
             charts = self._probes[probe] = {}
         known = len(charts)
         for step in steps:
-            changes = charts.setdefault(step[0][3], [])
+            changes = charts.setdefault(step[CHART].serial, [])
             number, present_ns = changes[-1] if changes else (-1, 0)
-            if correction_ns != present_ns and step[1] > number:
-                changes.append((step[1], correction_ns))
+            if correction_ns != present_ns and step[NUMBER] > number:
+                changes.append((step[NUMBER], correction_ns))
                 self._changes += len(changes) <= KEPT
                 del changes[:-KEPT]
         self._charts += len(charts) - known

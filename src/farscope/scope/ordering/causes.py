@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import NamedTuple, cast
 
-from farscope.records.step import Cause, RawStep, Step
+from farscope.records.step import CAUSE, CHART, DURATION_NS, NUMBER, SERIAL, TIME_NS, Cause, RawStep, Step
 from farscope.records.weight import alone_bytes
 from farscope.wire.batch import ChartEntry
 
@@ -24,7 +24,7 @@ MAX_HELD_CHARTS = 256
 """Most charts of a probe that wait for a cause; the steps of further ones do not wait for theirs."""
 
 
-_CAUSE = itemgetter(8)
+_CAUSE = itemgetter(CAUSE)
 
 
 class _Held(NamedTuple):
@@ -97,8 +97,12 @@ class Causes:
         """Pass steps on as received, up to the first whose cause is still to come; return how many."""
         passed = self._passed
         for place, step in enumerate(steps):
-            serial, number, cause = step[0][3], step[1], step[8]
-            if cause is not None and cause[1] > passed.get(cause[0], cause[1]) and cause[0] != serial:
+            serial, number, cause = step[CHART][SERIAL], step[NUMBER], step[CAUSE]
+            if (
+                cause is not None
+                and cause.number > passed.get(cause.serial, cause.number)
+                and cause.serial != serial
+            ):
                 return place
             if number > passed.get(serial, 0):
                 passed[serial] = number
@@ -108,17 +112,17 @@ class Causes:
         """Record where charts that are new to us begin."""
         if entries and all(entry.serial in self._passed for entry in entries):
             return
-        for serial, number in {step[0][3]: step[1] for step in reversed(steps)}.items():
+        for serial, number in {step[CHART].serial: step[NUMBER] for step in reversed(steps)}.items():
             self._passed.setdefault(serial, number - 1)
 
     def _record_last(self, steps: Sequence[RawStep], entries: Sequence[ChartEntry]) -> None:
         """Record steps passed on in the order received; each of their charts has an entry."""
         charts = {entry.serial for entry in entries}
         for step in reversed(steps):
-            serial = step[0][3]
+            serial = step[CHART].serial
             if entries and serial not in charts:
                 continue
-            self._passed[serial] = max(step[1], self._passed.get(serial, 0))
+            self._passed[serial] = max(step[NUMBER], self._passed.get(serial, 0))
             charts.discard(serial)
             if entries and not charts:
                 return
@@ -137,7 +141,7 @@ class Causes:
             # One at a time, since each may release others.
             first = min(due, key=lambda serial: _ended_ns(due[serial].step))
             _, number, *_, cause, _ = due[first].step
-            if cause is not None and cause[1] > self._announced.get(cause[0], 0):
+            if cause is not None and cause.number > self._announced.get(cause.serial, 0):
                 running.append((first, number))
             self._pass_held([first], passed)
         return passed, running
@@ -145,14 +149,14 @@ class Causes:
     def _heads(self) -> dict[int, _Held]:
         """Return the first waiting step of each chart, except those whose cause is waiting here as well."""
         heads = {serial: queue[0] for serial, queue in self._held.items()}
-        free = {serial: head for serial, head in heads.items() if not self._is_held(head.step[8])}
+        free = {serial: head for serial, head in heads.items() if not self._is_held(head.step[CAUSE])}
         # Numbers that make no sense may wait for each other.
         return free or heads
 
     def _is_held(self, cause: Cause | None) -> bool:
-        if cause is None or cause[0] not in self._held:
+        if cause is None or cause.serial not in self._held:
             return False
-        return self._held[cause[0]][-1].step[1] >= cause[1]
+        return self._held[cause.serial][-1].step[NUMBER] >= cause.number
 
     def _record_charts(self, entries: Sequence[ChartEntry]) -> None:
         """Record charts that did nothing while they were watched."""
@@ -164,30 +168,30 @@ class Causes:
 
     def _admit_step(self, held: _Held, passed: list[RawStep]) -> None:
         step = held.step
-        serial, cause = step[0][3], step[8]
+        serial, cause = step[CHART].serial, step[CAUSE]
         if serial in self._held:
             self.bytes += alone_bytes(step)
             self._held[serial].append(held)
         elif cause is not None and self._is_to_come(cause, serial) and len(self._held) < MAX_HELD_CHARTS:
             self.bytes += alone_bytes(step)
             self._held[serial] = deque([held])
-            self._waiting[cause[0]].add(serial)
+            self._waiting[cause.serial].add(serial)
         else:
             self._pass_held(self._pass(step, passed), passed)
 
     def _is_to_come(self, cause: Cause, serial: int) -> bool:
         # An earlier step of the same chart was passed on or is lost.
-        return cause[0] != serial and cause[1] > self._passed.get(cause[0], cause[1])
+        return cause.serial != serial and cause.number > self._passed.get(cause.serial, cause.number)
 
     def _pass(self, step: RawStep, passed: list[RawStep]) -> list[int]:
         """Pass a step on; return the charts that were waiting for it."""
-        serial = step[0][3]
+        serial = step[CHART].serial
         passed.append(step)
-        self._passed[serial] = number = max(step[1], self._passed.get(serial, 0))
+        self._passed[serial] = number = max(step[NUMBER], self._passed.get(serial, 0))
         free = []
         for waiting in self._waiting.get(serial, ()):
-            cause = self._held[waiting][0].step[8]
-            if cause is not None and cause[1] <= number:
+            cause = self._held[waiting][0].step[CAUSE]
+            if cause is not None and cause.number <= number:
                 free.append(waiting)
         return free
 
@@ -199,25 +203,25 @@ class Causes:
             _, serial = heapq.heappop(ready)
             step = self._held[serial].popleft().step
             self.bytes -= alone_bytes(step)
-            self._wait_no_longer(serial, step[8])
+            self._wait_no_longer(serial, step[CAUSE])
             for free in self._pass(step, passed):
                 heapq.heappush(ready, (_ended_ns(self._held[free][0].step), free))
-                self._wait_no_longer(free, self._held[free][0].step[8])
+                self._wait_no_longer(free, self._held[free][0].step[CAUSE])
             queue = self._held[serial]
-            cause = queue[0].step[8] if queue else None
+            cause = queue[0].step[CAUSE] if queue else None
             if not queue:
                 del self._held[serial]
             elif cause is not None and self._is_to_come(cause, serial):
-                self._waiting[cause[0]].add(serial)
+                self._waiting[cause.serial].add(serial)
             else:
                 heapq.heappush(ready, (_ended_ns(queue[0].step), serial))
 
     def _wait_no_longer(self, serial: int, cause: Cause | None) -> None:
-        waiting = self._waiting.get(cause[0]) if cause is not None else None
+        waiting = self._waiting.get(cause.serial) if cause is not None else None
         if cause is not None and waiting is not None:
             waiting.discard(serial)
             if not waiting:
-                del self._waiting[cause[0]]
+                del self._waiting[cause.serial]
 
 
 def in_order_of_causes(steps: Iterable[Step]) -> list[Step]:
@@ -258,4 +262,4 @@ def _key(step: Step) -> tuple[str, int, int]:
 
 
 def _ended_ns(step: RawStep) -> int:
-    return step[3] + step[4]
+    return step[TIME_NS] + step[DURATION_NS]

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from farscope.records.step import RawStep
+from farscope.records.step import CHART, DURATION_NS, TIME_NS, RawStep
 from farscope.scope.notice import INTRODUCING, Notice
 from farscope.scope.ordering.clock_offsets import FAR_NS
 from farscope.scope.ordering.run_queue import NEVER_NS
@@ -69,7 +69,9 @@ class NoticeQueue:
         """Make sure that each chart is introduced no later than its first step."""
         if not self._introduced:
             return
-        for serial, ended_ns in {step[0][3]: step[3] + step[4] for step in reversed(steps)}.items():
+        for serial, ended_ns in {
+            step[CHART].serial: step[TIME_NS] + step[DURATION_NS] for step in reversed(steps)
+        }.items():
             waiting = self._waiting.get(number := self._introduced.pop((probe, serial), 0))
             if waiting is not None and waiting.notice.time_ns is not None:
                 notice = replace(waiting.notice, time_ns=min(waiting.notice.time_ns, ended_ns))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from operator import le
 
-from farscope.records.step import RawStep
+from farscope.records.step import CAUSE, CHART, DURATION_NS, NUMBER, TIME_NS, RawStep
 from farscope.records.weight import STEP_BYTES
 
 NEVER_NS = -(1 << 70)
@@ -103,7 +103,7 @@ class RunQueue:
 
     def _place(self, run: Run, before: Iterable[Run]) -> None:
         """Compute the times of a run; ``before`` holds the runs before it, the nearest first."""
-        times = [step[3] + step[4] - run.offset_ns for step in run.steps]
+        times = [step[TIME_NS] + step[DURATION_NS] - run.offset_ns for step in run.steps]
         reached_ns = NEVER_NS
         sorted_already = all(map(le, times, islice(times, 1, None)))
         earliest_ns = times[0] if sorted_already else min(times)
@@ -148,11 +148,15 @@ class _DueTimes:
         times: list[int] = []
         dues: list[int] = []
         for step in run.steps:
-            serial, cause = step[0][3], step[8]
+            serial, cause = step[CHART].serial, step[CAUSE]
             caused, caused_due = (
                 self._steps.get(cause, (NEVER_NS, NEVER_NS)) if cause else (NEVER_NS, NEVER_NS)
             )
-            due = max(step[3] + step[4] - run.offset_ns, caused_due, self._delays.get(serial, NEVER_NS))
+            due = max(
+                step[TIME_NS] + step[DURATION_NS] - run.offset_ns,
+                caused_due,
+                self._delays.get(serial, NEVER_NS),
+            )
             time = max(due, caused, self._floors.get(serial, NEVER_NS))
             self._record(step, run.offset_ns, time, due)
             times.append(time)
@@ -163,7 +167,7 @@ class _DueTimes:
         run.due = [dues[place] for place in order] if dues != times else None
 
     def _record(self, step: RawStep, offset_ns: int, time: int, due: int) -> None:
-        serial = step[0][3]
+        serial = step[CHART].serial
         self._floors[serial] = time
-        self._delays[serial] = due if due > step[3] + step[4] - offset_ns else NEVER_NS
-        self._steps[serial, step[1]] = time, due
+        self._delays[serial] = due if due > step[TIME_NS] + step[DURATION_NS] - offset_ns else NEVER_NS
+        self._steps[serial, step[NUMBER]] = time, due

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple, Self, TypeVar
 from farscope.errors import WireError
 from farscope.logs.recording.file import RecordingFile
 from farscope.logs.recording.log import RecordingLog
-from farscope.records.step import ChartId, ChartKey, RawStep
+from farscope.records.step import CHART, ChartId, ChartKey, RawStep
 from farscope.records.weight import STEP_BYTES, structure_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.intake import Accepted, Intake
@@ -279,7 +279,7 @@ class TimeIndex:
         part.bytes = size
         for batch in batches:
             for step in batch.steps:
-                steps[step[0][3]].append(step)
+                steps[step[CHART].serial].append(step)
         if place == len(frames) - 1:
             part.to_ns = LATEST_NS
         part.steps = {ChartKey(probe, serial): its for serial, its in steps.items()}

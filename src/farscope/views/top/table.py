@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.shape import StepKind
-from farscope.records.step import NANOSECONDS, ChartId, ChartKey, RawStep
+from farscope.records.step import CHART, NANOSECONDS, PROBE, SERIAL, SHAPE, TEXTS, ChartId, ChartKey, RawStep
 from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.labels import spellings
@@ -164,20 +164,20 @@ class Table:
         oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else 0
         by_chart: defaultdict[tuple[str, int], list[RawStep]] = defaultdict(list)
         for step in steps:
-            by_chart[step[0][4], step[0][3]].append(step)
+            by_chart[step[CHART][PROBE], step[CHART][SERIAL]].append(step)
         more = 0
         for (probe, serial), added in by_chart.items():
             key = ChartKey(probe, serial)
             chart = self._charts.get(key)
             if chart is None:
-                chart = self._charts[key] = _Chart(added[0][0])
+                chart = self._charts[key] = _Chart(added[0][CHART])
                 self._has_strangers = True
             more -= len(chart.recent)
             chart.add_steps(added, now_ns, oldest_ns)
             more += len(chart.recent)
-        shapes = {id(step[2]): step[2] for step in steps}
+        shapes = {id(step[SHAPE]): step[SHAPE] for step in steps}
         extra = sum(shape.size for shape in shapes.values())
-        self._rings.add(more, extra + sum(texts_bytes(step[9]) for step in steps if step[9]), 0)
+        self._rings.add(more, extra + sum(texts_bytes(step[TEXTS]) for step in steps if step[TEXTS]), 0)
 
     def update(self, views: Sequence[ChartView]) -> None:
         """Take the scope's latest data about all charts; those that are not included are forgotten."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from farscope.records.shape import Shape
-from farscope.records.step import RawStep
+from farscope.records.step import SHAPE, RawStep
 from farscope.records.weight import SHARED_BYTES
 from farscope.scope.chart import ChartView
 from farscope.views.chart_activity import ChartActivity
@@ -88,7 +88,7 @@ class ChartSummary:
     def add_steps(self, steps: Sequence[RawStep], now_ns: int, correction_ns: int = 0) -> None:
         """Add new steps of the chart, at least one, in their order; see ``ChartActivity.add_steps``."""
         self.activity.add_steps(steps, now_ns, correction_ns)
-        self._shapes.extend([step[2] for step in steps])
+        self._shapes.extend([step[SHAPE] for step in steps])
         if len(self._shapes) >= UNCOUNTED:
             self._count_all()
 

@@ -165,7 +165,7 @@ class LiveModel:
             self._follow_clocks(
                 {
                     probe: step.time_ns - self._scope.corrected_ns(step)
-                    for probe, step in {step[0][4]: step for step in steps}.items()
+                    for probe, step in {step.chart.probe: step for step in steps}.items()
                 }
             )
             if finishing or now_s - self._viewed_s >= VIEW_S or self._has_strangers(steps):
@@ -182,12 +182,12 @@ class LiveModel:
         return self._scope.untaken > 0
 
     def _has_strangers(self, steps: Sequence[Step]) -> bool:
-        return any((step[0][4], step[0][3]) not in self._numbers for step in steps)
+        return any((step.chart.probe, step.chart.serial) not in self._numbers for step in steps)
 
     def _take(self, steps: Sequence[Step]) -> None:
         charts: defaultdict[tuple[str, int], list[Step]] = defaultdict(list)
         for step in steps:
-            charts[step[0][4], step[0][3]].append(step)
+            charts[step.chart.probe, step.chart.serial].append(step)
         self.revision += 1
         now_ns = time.time_ns()
         for key, its in charts.items():
@@ -199,7 +199,7 @@ class LiveModel:
             correction_ns = self.history.corrections.get(key[0], 0)
             row.add_steps(its, now_ns, correction_ns)
             row.revision = self.revision
-            self.history.extend(its[0][0], its)
+            self.history.extend(its[0].chart, its)
             self.read_ns = max(self.read_ns or 0, row.activity.last_ns)
 
     def _follow_clocks(self, corrections: Mapping[str, int]) -> None:

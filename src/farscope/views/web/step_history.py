@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from farscope.records.shape import Shape
-from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.step import NUMBER, ChartId, RawStep, Step
 from farscope.views.web.step_columns import BLOCK_WEIGHT, StepColumns
 
 
@@ -58,7 +58,7 @@ class StepHistory:
         filled = []
         rest = steps
         if steps and not self.first_number:
-            self.first_number = steps[0][1]
+            self.first_number = steps[0][NUMBER]
         if self.blocks and not self.blocks[-1].full and self.blocks[-1].ahead_ns != self._ahead_ns:
             self.blocks[-1].pack()
             filled.append(self.blocks[-1])

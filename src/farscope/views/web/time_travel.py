@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
-from farscope.records.step import ChartKey, Step
+from farscope.records.step import CHART, ChartKey, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.liveness import Liveness
 from farscope.scope.playback.time_index import LATEST_NS, AnnouncedState, Snapshot, TimeIndex
@@ -129,6 +129,6 @@ class Recorded:
         for probe, correction_ns in self.corrections.items():
             history.correct(probe, correction_ns, was_set=False)
         for steps in around.steps.values():
-            history.extend(steps[-1][0], steps)
+            history.extend(steps[-1][CHART], steps)
         rests = {rest.chart.key: rest for rest in around.rests.values()}
         return Past(history, around.lives, rests, around.from_ns, around.to_ns, whole=False)
