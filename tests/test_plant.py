@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +20,7 @@ from farscope.scope.ordering.reorder_buffer import WINDOW_S
 from farscope.wire.codec import Decoder
 from farscope.wire.keys import resolve_keyring
 from farscope.wire.seal import Opener
+from support.held_port import HeldRow
 from support.program import Program
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
@@ -46,30 +47,14 @@ class Plant(NamedTuple):
 
 
 @pytest.fixture
-def plant(tmp_path: Path) -> Plant:
+def plant(tmp_path: Path) -> Iterator[Plant]:
     url = f"sqlite:{tmp_path / 'log'}"
-    return Plant(url, {**os.environ, "FARSCOPE_URL": url, "PLANT_PORT": str(free_ports(PORTS))})
-
-
-def free_ports(count: int) -> int:
-    """Return the first of so many ports in a row that nobody listens on at the moment."""
-    for first in range(20_000 + os.getpid() % 10_000, 60_000, count):
-        sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
-        try:
-            for place, each in enumerate(sockets):
-                each.bind(("127.0.0.1", first + place))
-        except OSError:
-            continue
-        else:
-            return first
-        finally:
-            for each in sockets:
-                each.close()
-    raise OSError("no ports are free")
+    with HeldRow(PORTS) as ports:
+        yield Plant(url, {**os.environ, "FARSCOPE_URL": url, "PLANT_PORT": str(ports.first)})
 
 
 def test_the_plant_is_seen_whole_with_dated_notices_and_its_first_fault(plant):
-    plant.run(4.0)
+    plant.run(6.0)
     done = plant.farscope("watch", "--since", "start", "--for", "200ms", "--json")
     items = [json.loads(line) for line in done.stdout.splitlines()]
     notices = [item for item in items if "notice" in item]

@@ -7,7 +7,6 @@ import importlib.util
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import urllib.request
@@ -19,6 +18,7 @@ import pytest
 from farscope.logs.url import open_log
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
+from support.held_port import HeldPort
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "howto" / "servers.md"
 REQUESTS = 20
@@ -35,7 +35,7 @@ def needs(module: str) -> pytest.MarkDecorator:
 class Site:
     """A folder with the page's programs, a log, and what was stored in it."""
 
-    def __init__(self, folder: Path, open_all, keyring) -> None:
+    def __init__(self, folder: Path, open_all, keyring, port: int) -> None:
         self.folder, self._open_all, self._keyring = folder, open_all, keyring
         self.url = f"sqlite:{folder / 'log'}"
         (folder / "key").write_text("MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=\n")
@@ -44,9 +44,7 @@ class Site:
             r"^```python (\S+)\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL
         ):
             (folder / name).write_text(body)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = port
 
     @contextlib.contextmanager
     def serving(self, *command: str, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
@@ -104,8 +102,9 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path, kit, keyring) -> Site:
-    return Site(tmp_path, kit.open_all, keyring)
+def site(tmp_path, kit, keyring) -> Iterator[Site]:
+    with HeldPort() as port:
+        yield Site(tmp_path, kit.open_all, keyring, port.number)
 
 
 SERVERS = {

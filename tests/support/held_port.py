@@ -12,11 +12,15 @@ a port of the system's choice, or to one that connects to somewhere.
 
 from __future__ import annotations
 
+import os
 import socket
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
 LOOPBACK: Final = "127.0.0.1"
+ROWS: Final = range(20_000, 32_000)
+"""Where rows of ports are looked for: below the ports of the system's choice, which begin at 32,768."""
 
 
 class HeldPort:
@@ -53,3 +57,49 @@ class HeldPort:
         if self._socket is not None:
             self._socket.close()
             self._socket = None
+
+
+class HeldRow:
+    """Free UDP ports in a row, starting at ``first``, which no other test is given; a context manager.
+
+    A server of datagrams cannot listen on a port that is held by a socket. What is held is a name for each
+    row, an abstract Unix socket that the system closes with its process; and nobody is given ports of these
+    numbers by the system.
+    """
+
+    def __init__(self, count: int, address: str = LOOPBACK) -> None:
+        self._name = socket.socket(socket.AF_UNIX)
+        begin = ROWS[os.getpid() * count % len(ROWS)] // count * count
+        for first in (*range(begin, ROWS.stop - count, count), *range(ROWS.start, begin, count)):
+            if self._is_claimed(first, count) and _are_free(address, range(first, first + count)):
+                self.first = first
+                return
+        self._name.close()
+        raise OSError(f"no {count} UDP ports in a row are free")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._name.close()
+
+    def _is_claimed(self, first: int, count: int) -> bool:
+        self._name.close()
+        self._name = socket.socket(socket.AF_UNIX)
+        try:
+            self._name.bind(f"\0farscope-tests-{count}-udp-ports-from-{first}")
+        except OSError:
+            return False
+        return True
+
+
+def _are_free(address: str, ports: range) -> bool:
+    with ExitStack() as stack:
+        try:
+            for port in ports:
+                stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)).bind((address, port))
+        except OSError:
+            return False
+    return True

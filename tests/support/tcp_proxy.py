@@ -23,6 +23,8 @@ from collections.abc import Coroutine
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
+from support.held_port import LOOPBACK, HeldPort
+
 Result = TypeVar("Result")
 
 CHUNK: Final = 64 * 1024
@@ -36,8 +38,6 @@ SLICES_A_SECOND: Final = 20
 
 MAX_RECORDED: Final = 256 * 1024 * 1024
 """Recording stops here, so that a forgotten recorder cannot eat the memory."""
-
-LOOPBACK: Final = "127.0.0.1"
 
 
 class TcpProxy:
@@ -64,7 +64,8 @@ class TcpProxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="tcp-proxy")
         self._thread.start()
-        self.port = 0
+        self._held = HeldPort()
+        self.port = self._held.number
         """Where it listens; stays the same over ``refuse`` and ``pass_on``."""
         self._do(self._listen())
         self.pass_on()
@@ -137,6 +138,7 @@ class TcpProxy:
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
+        self._held.release()
 
     def _do(self, work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -146,7 +148,6 @@ class TcpProxy:
     async def _listen(self) -> None:
         if self._listener is None:
             listening = socket.create_server((LOOPBACK, self.port), backlog=128)
-            self.port = listening.getsockname()[1]
             self._listener = await asyncio.start_server(self._connected, sock=listening, limit=CHUNK)
 
     async def _set(

@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from support.held_port import LOOPBACK, HeldPort
+from support.held_port import LOOPBACK, HeldPort, HeldRow
 
 
 def test_nothing_listens_on_a_held_port_and_nobody_else_can():
@@ -48,3 +48,21 @@ def test_a_released_port_can_be_held_again():
     port.hold()
     assert port.number == number
     port.release()
+
+
+def test_rows_of_ports_do_not_meet_and_are_given_again_when_they_are_free():
+    with HeldRow(6) as one, HeldRow(6) as other:
+        assert not set(range(one.first, one.first + 6)) & set(range(other.first, other.first + 6))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+            server.bind((LOOPBACK, one.first + 5))
+    with HeldRow(6) as again:
+        assert again.first == one.first
+
+
+def test_a_row_in_which_somebody_listens_is_passed_over():
+    with HeldRow(6) as row:
+        first = row.first
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind((LOOPBACK, first + 3))
+        with HeldRow(6) as row:
+            assert row.first != first

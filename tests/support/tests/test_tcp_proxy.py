@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farscope.testing.waiting import eventually
+from support.held_port import HeldPort
 from support.tcp_proxy import TcpProxy
 
 QUIET_S = 0.2
@@ -164,11 +165,23 @@ def test_resetting_ends_present_connections_only(proxy: TcpProxy):
 
 
 def test_a_target_that_refuses_resets_the_caller():
-    with socket.create_server(("127.0.0.1", 0)) as gone:
-        port = gone.getsockname()[1]
     # The reset may come while the caller is still connecting.
-    with TcpProxy("127.0.0.1", port) as proxy, pytest.raises(ConnectionResetError), call(proxy) as connection:
+    with (
+        HeldPort() as gone,
+        TcpProxy("127.0.0.1", gone.number) as proxy,
+        pytest.raises(ConnectionResetError),
+        call(proxy) as connection,
+    ):
         connection.recv(1)
+
+
+def test_while_it_refuses_nobody_else_gets_its_port(proxy: TcpProxy):
+    proxy.refuse()
+    with socket.socket() as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", proxy.port))
+    proxy.pass_on()
+    with call(proxy) as connection:
+        assert echoed(connection, b"x") == b"x"
 
 
 def test_closing_ends_every_connection_and_twice_is_once(proxy: TcpProxy):
