@@ -8,7 +8,7 @@ for the first time and a step whose beginning is already known and only has to b
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from farscope.engine.definition.handlers import Call
 from farscope.engine.definition.states import State
@@ -65,7 +65,8 @@ class End(NamedTuple):
     """How a walk ended."""
 
     shape: Shape
-    leaf: State
+    leaf: Any
+    """Where the chart then rests: a ``State``, or a ``RestingPlace`` if it may have several active leaves."""
 
 
 Resolve = Callable[[object, str], State]
