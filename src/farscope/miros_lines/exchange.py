@@ -94,4 +94,4 @@ def open_lines(url: str | None = None) -> LineExchanges:
         raise LogRefused(
             f"lines to {redacted(address)} need the package pika", install_hint("rabbitmq")
         ) from error
-    return LineExchanges(Settings.from_url(address), writer.RabbitLineWriter, reader.RabbitLineReader)
+    return LineExchanges(Settings.from_url(address), writer.RabbitLineWriter, reader.line_reader)

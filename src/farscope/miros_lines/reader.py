@@ -11,12 +11,12 @@ from pika.channel import Channel
 from pika.frame import Method
 from pika.spec import Basic, BasicProperties, Queue
 
-from farscope.errors import LogUnavailable
+from farscope.errors import LogError, LogUnavailable
 from farscope.logs.base import Entry
 from farscope.logs.rabbitmq.connection import Connection, Dialogue
-from farscope.logs.rabbitmq.consumer import StreamConsumer
+from farscope.logs.rabbitmq.consumer import ReceivingChannel
 from farscope.logs.rabbitmq.reader import RabbitReader
-from farscope.logs.rabbitmq.receive_buffer import Delivery, StartPoint
+from farscope.logs.rabbitmq.receive_buffer import Delivery, ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.miros_lines.tokens import SPY, TRACE, Line, marked
 from farscope.miros_lines.topology import declare
@@ -28,15 +28,22 @@ PREFETCH: Final = 4_096
 """Lines the broker sends ahead; up to this many are held in memory for a slow reader."""
 
 
-class LineConsumer(StreamConsumer):
+class LineConsumer:
     """A consumer of both exchanges; runs on its connection's thread and ends with the connection."""
+
+    channel: ReceivingChannel
+
+    def __init__(self, settings: Settings, buffer: ReceiveBuffer) -> None:
+        del settings
+        self._buffer = buffer
 
     def set_up(self, connection: Connection) -> Dialogue:
         """Declare two exclusive queues, bind them, and consume."""
         self._connection = connection
-        channel = self._channel = yield from declare(connection)
+        channel = yield from declare(connection)
         channel.add_on_cancel_callback(self._cancelled)
-        yield self._round_trip
+        self.channel = ReceivingChannel(channel, self._buffer, PREFETCH)
+        yield self.channel.round_trip
         queues: list[tuple[str, str]] = []
         for exchange in (TRACE, SPY):
             made: Method[Queue.DeclareOk] = yield lambda answer: channel.queue_declare(
@@ -50,8 +57,13 @@ class LineConsumer(StreamConsumer):
         for exchange, queue in queues:
             yield partial(_consume, channel, queue, partial(self._received, exchange))
 
-    def _round_trip(self, answer: Callable[..., None]) -> object:
-        return self._channel.basic_qos(prefetch_count=PREFETCH, callback=answer)
+    def opened(self) -> None:
+        """Notify the reader."""
+        self._buffer.attach()
+
+    def lost(self, error: LogError) -> None:
+        """Notify the reader, with the reason."""
+        self._buffer.detach(error)
 
     def _received(
         self, exchange: str, _: Channel, method: Basic.Deliver, __: BasicProperties, body: bytes
@@ -60,7 +72,7 @@ class LineConsumer(StreamConsumer):
         self._buffer.put(Delivery(self._buffer.next_offset or 0, entry, method.delivery_tag, self))
 
     def _cancelled(self, _: object) -> None:
-        self._connection.fail(LogUnavailable("a queue of ours was deleted", "it will be retried"))
+        self._connection.fail(LogUnavailable("a queue of this reader was deleted", "it will be retried"))
 
 
 def _bind(channel: Channel, queue: str, exchange: str, answer: Any) -> object:
@@ -71,17 +83,11 @@ def _consume(channel: Channel, queue: str, deliver: Callable[..., None], answer:
     return channel.basic_consume(queue, deliver, callback=answer)
 
 
-class RabbitLineReader(RabbitReader):
-    """Reads lines from now on; reconnects after a connection loss, but lines sent meanwhile are lost.
+def line_reader(settings: Settings) -> RabbitReader:
+    """Return a reader of lines from now on; it reconnects after a loss, but lines sent meanwhile are lost.
 
-    Raises on construction: ``LogUnavailable``, ``LogRefused``.
+    Raises:
+        LogUnavailable: the broker cannot be reached.
+        LogRefused: the broker refuses.
     """
-
-    def __init__(self, settings: Settings) -> None:
-        super().__init__(settings, StartPoint())
-
-    def _connect(self) -> None:
-        self._connect_since = time.monotonic()
-        self._consumer = LineConsumer(self._settings, self._buffer)
-        self._connection = Connection(self._settings, "line reader", self._consumer)
-        self._connection.start()
+    return RabbitReader(settings, StartPoint(), LineConsumer, "line reader")

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import takewhile
 from typing import Final
-
-from pika.channel import Channel
-from pika.frame import Method
-from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.connection import Connection, Dialogue
 from farscope.logs.rabbitmq.errors import blocked
+from farscope.logs.rabbitmq.publisher import Call, Unconfirmed, WriterConnection
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.miros_lines.tokens import Line
 from farscope.miros_lines.topology import declare
@@ -29,27 +24,19 @@ STOP_SENDING_S: Final = 1.0
 """How long an ended call waits for the connection's thread, which never blocks for long."""
 
 
-class _Call:
-    """One call of ``publish``; ``finish`` and ``wait`` may be called from any thread."""
+NOT_ACCEPTED: Final = ("the broker could not accept a line", "the next ones are tried")
+"""Message and hint of the error for a line that the broker rejected."""
+
+
+class _Publication(Call):
+    """One call of ``publish``."""
 
     def __init__(self, lines: Sequence[Line]) -> None:
+        super().__init__()
         self.waiting = deque(lines)
-        self.unconfirmed: set[int] = set()
+        self.unconfirmed = 0
         self.begun = False
-        self.error: LogError | None = None
-        self.finished = threading.Event()
-        self._lock = threading.Lock()
-
-    def finish(self, error: LogError | None = None) -> None:
-        """Release the caller; only the first call counts."""
-        with self._lock:
-            if not self.finished.is_set():
-                self.error = error
-                self.finished.set()
-
-    @property
-    def complete(self) -> bool:
-        return not self.waiting and not self.unconfirmed
+        """Whether any of its lines was sent."""
 
 
 class _Publisher:
@@ -57,18 +44,17 @@ class _Publisher:
 
     def __init__(self) -> None:
         self._connection: Connection | None = None
-        self._channel: Channel | None = None
+        self._unconfirmed: Unconfirmed[_Publication] | None = None
         self._ready = False
         self._error: LogError | None = None
-        self._call: _Call | None = None
-        self._tags: deque[tuple[int, _Call]] = deque()
-        self._next_tag = 1
+        self._current: _Publication | None = None
 
     def set_up(self, connection: Connection) -> Dialogue:
         """Declare the exchanges and enable publisher confirms."""
         self._connection = connection
-        channel = self._channel = yield from declare(connection)
-        yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
+        channel = yield from declare(connection)
+        self._unconfirmed = Unconfirmed(connection, channel, self._confirmed, NOT_ACCEPTED)
+        yield self._unconfirmed.enable
 
     def opened(self) -> None:
         """Publish the waiting lines."""
@@ -79,55 +65,41 @@ class _Publisher:
         """Fail all waiting and future calls."""
         self._error = error
         self._ready = False
-        if self._call is not None:
-            self._call.finish(error)
-            self._call = None
+        if self._current is not None:
+            self._current.finish(error)
+            self._current = None
 
-    def begin(self, call: _Call) -> None:
-        """Start processing a call."""
+    def begin(self, publication: _Publication) -> None:
+        """Start publishing the lines of a call."""
         if self._error is not None:
-            call.finish(self._error)
+            publication.finish(self._error)
         elif self._connection is not None and self._connection.blocked:
-            call.finish(blocked(self._connection.settings))
+            publication.finish(blocked(self._connection.settings))
         else:
-            self._call = call
+            self._current = publication
             self._publish()
 
-    def abandon(self, call: _Call) -> None:
+    def abandon(self, publication: _Publication) -> None:
         """Stop publishing the lines of a call whose caller no longer waits."""
-        if self._call is call:
-            self._call = None
+        if self._current is publication:
+            self._current = None
 
     def _publish(self) -> None:
-        call, channel = self._call, self._channel
-        if call is None or channel is None or not self._ready:
+        current, unconfirmed = self._current, self._unconfirmed
+        if current is None or unconfirmed is None or not self._ready:
             return
-        while call.waiting and len(self._tags) < WINDOW_LINES:
-            line = call.waiting.popleft()
-            call.begun = True
-            call.unconfirmed.add(self._next_tag)
-            self._tags.append((self._next_tag, call))
-            self._next_tag += 1
-            channel.basic_publish(line.exchange, "", line.token)
-        if call.complete:
-            self._call = None
-            call.finish()
+        while current.waiting and len(unconfirmed) < WINDOW_LINES:
+            line = current.waiting.popleft()
+            current.begun = True
+            current.unconfirmed += 1
+            unconfirmed.publish(current, line.exchange, line.token)
+        if not current.waiting and not current.unconfirmed:
+            self._current = None
+            current.finish()
 
-    def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
-        method = frame.method
-        if isinstance(method, Basic.Nack) and self._connection is not None:
-            self._connection.fail(
-                LogUnavailable("the broker could not take a line", "the next ones are tried")
-            )
-            return
-        if method.multiple:
-            known = list(takewhile(lambda tag: tag[0] <= method.delivery_tag, self._tags))
-        else:
-            known = [tag for tag in self._tags if tag[0] == method.delivery_tag]
-        for tag, call in known:
-            call.unconfirmed.discard(tag)
-        while self._tags and self._tags[0][0] not in self._tags[0][1].unconfirmed:
-            self._tags.popleft()
+    def _confirmed(self, publications: list[_Publication]) -> None:
+        for publication in publications:
+            publication.unconfirmed -= 1
         self._publish()
 
 
@@ -136,11 +108,8 @@ class RabbitLineWriter:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
-        self._name = name
-        self._connection: Connection | None = None
-        self._publisher = _Publisher()
-        self._call: _Call | None = None
-        self._pid = os.getpid()
+        self._connection: WriterConnection[_Publisher] = WriterConnection(settings, f"lines {name[:8]}")
+        self._publication: _Publication | None = None
         self._closed = False
 
     def publish(self, lines: Sequence[Line], timeout_s: float) -> bool:
@@ -149,52 +118,39 @@ class RabbitLineWriter:
             raise LogRefused("this writer was closed", "make another with writer(name)")
         if not lines:
             return True
-        call = self._call = _Call(lines)
+        publication = self._publication = _Publication(lines)
         deadline = time.monotonic() + timeout_s
-        connection = self._post(call)
+        post = self._connection.post(partial(_Publisher.begin, publication=publication), _Publisher)
         try:
-            if not call.finished.wait(max(0.0, deadline - time.monotonic())):
-                call.finish(LogUnavailable(f"{self._settings.place} did not confirm in time"))
+            if not publication.wait(max(0.0, deadline - time.monotonic())):
+                publication.finish(LogUnavailable(f"{self._settings.place} did not confirm in time"))
         finally:
-            self._call = None
-            if call.error is not None:
-                self._stop_sending(connection, call)
-        if call.error is not None and not call.begun:
-            raise call.error
-        return call.error is None
-
-    def _stop_sending(self, connection: Connection, call: _Call) -> None:
-        """Make sure that no more lines of a call are sent, so that ``begun`` is final."""
-        settled = threading.Event()
-
-        def abandon() -> None:
-            self._publisher.abandon(call)
-            settled.set()
-
-        if connection.post(abandon):
-            settled.wait(STOP_SENDING_S)
+            self._publication = None
+            if publication.error is not None:
+                _stop_sending(post, publication)
+        if publication.error is not None and not publication.begun:
+            raise publication.error
+        return publication.error is None
 
     def close(self, timeout_s: float = 2.0) -> None:
         """Close the connection within ``timeout_s`` seconds, whatever the broker does."""
         self._closed = True
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
-            connection.close(timeout_s)
+        self._connection.drop(timeout_s)
 
     def interrupt(self) -> None:
         """Make a waiting ``publish`` return or raise soon."""
-        call = self._call
-        if call is not None:
-            call.finish(LogUnavailable("publishing was interrupted", "publish again"))
+        publication = self._publication
+        if publication is not None:
+            publication.finish(LogUnavailable("publishing was interrupted", "publish again"))
 
-    def _post(self, call: _Call) -> Connection:
-        if self._pid != os.getpid():
-            # In a forked child: the connection belongs to the parent, and so does the thread.
-            self._pid, self._connection = os.getpid(), None
-        while self._connection is None or not self._connection.post(partial(self._publisher.begin, call)):
-            if self._connection is not None:
-                self._connection.close(0.0)
-            self._publisher = _Publisher()
-            self._connection = Connection(self._settings, f"lines {self._name[:8]}", self._publisher)
-            self._connection.start()
-        return self._connection
+
+def _stop_sending(post: Callable[[Callable[[_Publisher], None]], bool], publication: _Publication) -> None:
+    """Make sure that no more lines of a call are sent, so that ``begun`` is final."""
+    stopped = threading.Event()
+
+    def abandon(publisher: _Publisher) -> None:
+        publisher.abandon(publication)
+        stopped.set()
+
+    if post(abandon):
+        stopped.wait(STOP_SENDING_S)

@@ -5,8 +5,7 @@ from pika.exceptions import AuthenticationError, ChannelClosedByBroker, Probable
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.consumer import StreamConsumer
-from farscope.logs.rabbitmq.errors import explain
-from farscope.logs.rabbitmq.permissions import missing
+from farscope.logs.rabbitmq.errors import explain, missing
 from farscope.logs.rabbitmq.receive_buffer import ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
 

@@ -13,10 +13,9 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.errors import explain
+from farscope.logs.rabbitmq.errors import explain, permissions
 from farscope.logs.rabbitmq.log import RabbitLog
 from farscope.logs.rabbitmq.log import open as open_rabbitmq
-from farscope.logs.rabbitmq.permissions import permissions
 from farscope.logs.rabbitmq.reader import RabbitReader
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.testing.waiting import eventually

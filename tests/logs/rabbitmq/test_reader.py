@@ -219,7 +219,7 @@ def test_all_there_is_being_older_than_the_starting_time_is_the_end(log: RabbitL
 
 def test_what_fills_the_window_before_the_answer_comes_leaves_the_end_unknown():
     buffer = ReceiveBuffer(StartPoint(offset=0))
-    buffer.report(attached=True)
+    buffer.attach()
     asked = buffer.arrivals
     buffer.put(Delivery(0, Entry(b"x", 1), 1, None))
     buffer.deliveries.popleft()

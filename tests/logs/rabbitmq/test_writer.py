@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pika
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.log import open as open_rabbitmq
 from farscope.logs.rabbitmq.settings import Settings
-from farscope.logs.rabbitmq.writer import WINDOW_BYTES, RabbitWriter, _Append
+from farscope.logs.rabbitmq.writer import WINDOW_BYTES, RabbitWriter, _Append, _Publisher
 from farscope.testing.waiting import eventually
 from support.broker import Broker
 from support.tcp_proxy import TcpProxy
@@ -345,14 +346,16 @@ def test_many_writers_that_find_no_log_make_one_together(url: str, round_: int):
 
 def test_what_is_begun_while_the_broker_ends_the_conversation_hears_the_brokers_words(writer: RabbitWriter):
     writer.append([b"first"], 10)
-    publisher, late = writer._publisher, _Append([b"second"])
+    late = _Append([b"second"])
 
-    def be_refused() -> None:
-        publisher._channel.add_on_close_callback(
-            lambda *_: writer._connection.post(lambda: publisher.begin(late))
-        )
-        publisher._channel.basic_publish("no-such-exchange", "", b"")
+    def post(work: Callable[[_Publisher], None]) -> None:
+        writer._connection.post(work, lambda: pytest.fail("the connection was lost"))
 
-    writer._connection.post(be_refused)
+    def be_refused(publisher: _Publisher) -> None:
+        channel = publisher._unconfirmed._channel
+        channel.add_on_close_callback(lambda *_: post(partial(_Publisher.begin, append=late)))
+        channel.basic_publish("no-such-exchange", "", b"")
+
+    post(be_refused)
     assert late.wait(20)
     assert "no-such-exchange" in late.error.message

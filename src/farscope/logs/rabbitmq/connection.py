@@ -20,7 +20,7 @@ from pika.exceptions import AMQPError, ChannelClosedByClient, ConnectionClosedBy
 
 from farscope.errors import Invariant, LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.errors import explain, no_answer, one_line
-from farscope.logs.rabbitmq.pika_logging import Services, quiet_pika
+from farscope.logs.rabbitmq.pika_logging import THREAD_PREFIX, Services
 from farscope.logs.rabbitmq.settings import Settings
 
 BLOCKED_TIMEOUT_S: Final = 120.0
@@ -81,7 +81,7 @@ class Connection:
         self._request_number = 0
         self._closing = False
         self._error: LogError | None = None
-        self._thread = threading.Thread(target=self._run, name=f"farscope-amqp-{role}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{THREAD_PREFIX}{role}", daemon=True)
 
     def start(self) -> None:
         """Start connecting; returns at once."""
@@ -152,11 +152,10 @@ class Connection:
 
     def _run(self) -> None:
         try:
-            with quiet_pika():
-                self._connect_and_serve()
+            self._connect_and_serve()
         except LogError as error:
             self._error = self._error or error
-        except Exception as error:  # noqa: BLE001 - whoever waits must hear of it, whatever it is
+        except Exception as error:  # noqa: BLE001 - callers that wait must receive any error
             self._error = LogUnavailable(f"the connection failed: {error!r}", "please report this")
             self._error.__cause__ = error
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import socket
 import ssl
 from collections.abc import Iterator
@@ -25,8 +26,7 @@ from pika.exceptions import (
     ProbableAuthenticationError,
 )
 
-from farscope.errors import LogError, LogRefused, LogUnavailable
-from farscope.logs.rabbitmq.permissions import AGAIN, missing, permissions
+from farscope.errors import LogError, LogMissing, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.settings import PORT, TLS_PORT, Settings
 
 ACCESS_REFUSED: Final = 403
@@ -46,6 +46,8 @@ _NO_REPLICA_YET: Final = re.compile("does not have a (running )?replica")
 
 _WRONG_ARGUMENTS: Final = ("inequivalent arg", "x-queue-type", "x-stream-offset")
 """Any other failed precondition is not about our arguments, and may be temporary."""
+
+AGAIN: Final = "it will be retried"
 
 DOCTOR: Final = "farscope doctor tells what is missing"
 
@@ -256,6 +258,49 @@ def no_stream(settings: Settings, reason: str) -> LogRefused:
         "streams need RabbitMQ 3.9 or later with the feature flag stream_queue enabled; "
         "if a queue of that name exists, name another stream= in the address",
     )
+
+
+def permissions(settings: Settings) -> str:
+    """Return the administrator commands that grant a user write access, read access, or both."""
+    start = f"rabbitmqctl set_permissions -p {shlex.quote(settings.vhost)} {shlex.quote(settings.user)} '^$'"
+    write, read, nothing = _exactly(settings.exchange), _exactly(settings.stream), "^$"
+    return (
+        "set_permissions replaces all rights a user had, so give all that are needed; "
+        f"to write and read: {start} '{write}' '{read}'; "
+        f"to write only: {start} '{write}' '{nothing}'; to read only: {start} '{nothing}' '{read}'"
+    )
+
+
+def missing(settings: Settings, what: str, *, stream: bool = False) -> LogMissing:
+    """Return the error for a missing exchange (or ``stream``) that this user may not create."""
+    return LogMissing(
+        f"the log is not set up on {settings.place}, and user {settings.user!r} may not do it: {what}",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+        begins_anew=stream,
+    )
+
+
+def as_temporary(error: LogRefused) -> LogUnavailable:
+    """Convert a refusal of a client that was admitted before to a temporary error, so that it keeps retrying.
+
+    This happens while a broker is rebuilt: it comes up first without the user, then without the virtual host,
+    then without the stream, or with another certificate. Clients need not be restarted after the repair.
+    """
+    waiting = LogUnavailable(error.message, f"{error.hint}; {AGAIN}", refused=True)
+    waiting.__cause__ = error
+    return waiting
+
+
+def unbound(settings: Settings) -> LogMissing:
+    """Return the error for a published batch that was not routed to any queue."""
+    return LogMissing(
+        f"the exchange {settings.exchange!r} has no stream {settings.stream!r}: nothing would be kept",
+        "run farscope doctor once with the address of a user who may configure, write and read",
+    )
+
+
+def _exactly(name: str) -> str:
+    return "^" + "".join(mark if mark.isalnum() or mark in "-_" else "\\" + mark for mark in name) + "$"
 
 
 def _after_dash(text: str) -> str:

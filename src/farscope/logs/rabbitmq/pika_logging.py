@@ -2,7 +2,7 @@
 
 While a broker is down, pika logs about ten lines per connection attempt, as errors with tracebacks.
 Farscope raises its own one-line errors, so pika's messages add nothing. They are identified by the
-thread that logs them: see ``quiet_pika``. To see them, set the logger ``farscope`` to ``DEBUG``.
+name of the thread that logs them. To see them, set the logger ``farscope`` to ``DEBUG``.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
@@ -19,42 +18,35 @@ import pika
 from pika.adapters.utils.nbio_interface import AbstractIOReference
 from pika.adapters.utils.selector_ioloop_adapter import SelectorIOServicesAdapter
 
-LOOKUP_THREAD: Final = "farscope-amqp-lookup"
+THREAD_PREFIX: Final = "farscope-amqp-"
+"""How the names of all threads that use pika for farscope begin."""
 
 _FARSCOPE = logging.getLogger("farscope")
-_thread = threading.local()
 
 
-@contextmanager
-def quiet_pika() -> Iterator[None]:
-    """Suppress pika's log messages from this thread inside the block."""
-    _thread.quiet_pika = True
-    try:
-        yield
-    finally:
-        _thread.quiet_pika = False
+class _OtherThreads(logging.Filter):
+    """Passes the records of threads that are not farscope's, and all records while it is debugged."""
 
-
-class _Hush(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         del record
-        # A logger's filter is asked on the thread that logs.
-        return not getattr(_thread, "hushed", False) or _FARSCOPE.isEnabledFor(logging.DEBUG)
+        # A logger's filters run on the thread that logs; a record need not contain the thread's name.
+        quiet = threading.current_thread().name.startswith(THREAD_PREFIX)
+        return not quiet or _FARSCOPE.isEnabledFor(logging.DEBUG)
 
 
 def _install() -> None:
-    # A filter holds for one logger and not for those below it; all that our connections use exist by now.
-    hush = _Hush()
+    # A filter applies to one logger and not to its children; all loggers that connections use exist by now.
+    other_threads = _OtherThreads()
     for name in list(logging.root.manager.loggerDict):
         if name == pika.__name__ or name.startswith(f"{pika.__name__}."):
-            logging.getLogger(name).addFilter(hush)
+            logging.getLogger(name).addFilter(other_threads)
 
 
 _install()
 
 
 class Services(SelectorIOServicesAdapter):  # type: ignore[misc] # pika ships no types
-    """pika's services, but name lookups run on a thread that is hushed as well."""
+    """pika's services, but name lookups run on a daemon thread with farscope's prefix."""
 
     def getaddrinfo(  # noqa: PLR0917 - the interface is pika's
         self,
@@ -80,29 +72,28 @@ class _Lookup(AbstractIOReference):  # type: ignore[misc] # pika ships no types
     """A lookup in progress; everything except the lookup itself runs on the connection's thread."""
 
     def __init__(
-        self, services: Services, look_up: Callable[[], object], tell: Callable[[Any], None]
+        self, services: Services, look_up: Callable[[], object], on_done: Callable[[Any], None]
     ) -> None:
         self._services = services
         self._look_up = look_up
-        self._tell: Callable[[Any], None] | None = tell
-        # A name service that never answers must keep no program from ending.
-        threading.Thread(target=self._run, name=LOOKUP_THREAD, daemon=True).start()
+        self._on_done: Callable[[Any], None] | None = on_done
+        # A daemon: a name service that never answers must not keep a program from ending.
+        threading.Thread(target=self._run, name=f"{THREAD_PREFIX}lookup", daemon=True).start()
 
     def cancel(self) -> bool:
         """Suppress the result; return whether it was still pending."""
-        tell, self._tell = self._tell, None
-        return tell is not None
+        on_done, self._on_done = self._on_done, None
+        return on_done is not None
 
     def _run(self) -> None:
         found: object
         try:
             found = self._look_up()
-        except Exception as error:  # noqa: BLE001 - whatever it is, the connection's thread turns it into an error of ours
+        except Exception as error:  # noqa: BLE001 - the connection's thread converts whatever it is
             found = error
-        with quiet_pika():
-            self._services.add_callback_threadsafe(partial(self._found, found))
+        self._services.add_callback_threadsafe(partial(self._found, found))
 
     def _found(self, found: object) -> None:
-        tell, self._tell = self._tell, None
-        if tell is not None:
-            tell(found)
+        on_done, self._on_done = self._on_done, None
+        if on_done is not None:
+            on_done(found)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import random
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
 from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Entry, Position
 from farscope.logs.rabbitmq.connection import Connection
-from farscope.logs.rabbitmq.consumer import StreamConsumer
+from farscope.logs.rabbitmq.consumer import Consumer, StreamConsumer
 from farscope.logs.rabbitmq.errors import Collision, no_answer
 from farscope.logs.rabbitmq.receive_buffer import ReceiveBuffer, StartPoint
 from farscope.logs.rabbitmq.settings import Settings
@@ -34,13 +35,27 @@ class RabbitReader:
     """Reads a RabbitMQ log; ``interrupt`` may be called from any thread, all else from one at a time.
 
     If it starts from now on, construction may raise ``LogUnavailable`` or ``LogRefused``.
+
+    Args:
+        settings: where to connect.
+        start: where to start.
+        make_consumer: makes the consumer of each connection.
+        role: the purpose of the connection, which appears in the broker's list.
     """
 
-    def __init__(self, settings: Settings, start: StartPoint) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        start: StartPoint,
+        make_consumer: Callable[[Settings, ReceiveBuffer], Consumer] = StreamConsumer,
+        role: str = "reader",
+    ) -> None:
         self._settings = settings
+        self._make_consumer = make_consumer
+        self._role = role
         self._buffer = ReceiveBuffer(start)
         self._connection: Connection | None = None
-        self._consumer: StreamConsumer | None = None
+        self._consumer: Consumer | None = None
         self._connect_since = 0.0
         self._failures = 0
         self._retry_at = 0.0
@@ -96,7 +111,7 @@ class RabbitReader:
             buffer.changed.wait_for(lambda: buffer.attached or buffer.deliveries, CHECK_TIMEOUT_S)
             while buffer.may_be_at_end and not buffer.checked and time.monotonic() < deadline:
                 asked = buffer.arrivals
-                if not connection.post(partial(consumer.check, asked)):
+                if not connection.post(partial(consumer.channel.check, asked)):
                     return False
                 buffer.changed.wait_for(
                     partial(buffer.has_answer, asked), max(0.0, deadline - time.monotonic())
@@ -133,7 +148,7 @@ class RabbitReader:
     def _attempt(self, deadline: float) -> LogError | None:
         buffer = self._buffer
         self._drop_connection(0.0)
-        buffer.report(attached=False)
+        buffer.detach()
         self._connect()
         with buffer.changed:
             buffer.changed.wait_for(
@@ -156,8 +171,8 @@ class RabbitReader:
 
     def _connect(self) -> None:
         self._connect_since = time.monotonic()
-        self._consumer = StreamConsumer(self._settings, self._buffer)
-        self._connection = Connection(self._settings, "reader", self._consumer)
+        self._consumer = self._make_consumer(self._settings, self._buffer)
+        self._connection = Connection(self._settings, self._role, self._consumer)
         self._connection.start()
 
     def _drop_connection(self, timeout_s: float) -> None:
@@ -198,7 +213,7 @@ class RabbitReader:
             if buffer.attached:
                 self._failures = 0
         if last_tag and connection is not None and self._consumer is not None:
-            connection.post(partial(self._consumer.acknowledge, last_tag))
+            connection.post(partial(self._consumer.channel.acknowledge, last_tag))
         return entries
 
     def _raise_if_down(self) -> None:

@@ -6,8 +6,9 @@ import threading
 from collections import deque
 from typing import Final, NamedTuple
 
-from farscope.errors import LogError, LogRefused
+from farscope.errors import LogError, LogMissing, LogRefused
 from farscope.logs.base import Entry, Position
+from farscope.logs.rabbitmq.errors import as_temporary
 
 BOOKKEEPING: Final = 1
 """Offsets that RabbitMQ occasionally uses for an internal record, mostly at the start of a segment."""
@@ -72,7 +73,7 @@ class ReceiveBuffer:
         self.interrupted = False
 
     def put(self, delivery: Delivery) -> bool:
-        """Take a delivery; return False if the reader does not want it."""
+        """Add a delivery; return False if the reader does not want it."""
         with self.changed:
             self.arrivals += 1
             self.checked = False
@@ -142,11 +143,25 @@ class ReceiveBuffer:
         with self.changed:
             self._suspect = True
 
-    def report(self, *, attached: bool, error: LogError | None = None) -> None:
-        """Record that a subscription started or ended."""
+    def attach(self) -> None:
+        """Record that a consumer started."""
         with self.changed:
-            self.attached = attached
-            self.found = self.found or attached
+            self.attached = self.found = True
+            self.error = None
+            self.checked = False
+            self.changed.notify_all()
+
+    def detach(self, error: LogError | None = None) -> None:
+        """Record that there is no consumer, and why.
+
+        A reader that was admitted before keeps trying if it is refused later.
+        """
+        with self.changed:
+            if isinstance(error, LogRefused) and self.found:
+                if isinstance(error, LogMissing) and error.begins_anew:
+                    self.begin_at(0)
+                error = as_temporary(error)
+            self.attached = False
             self.error = error
             self.checked = False
             self.changed.notify_all()

@@ -16,9 +16,9 @@ from farscope.logs.rabbitmq.errors import (
     RESOURCE_LOCKED,
     absent,
     explain,
+    missing,
     one_line,
 )
-from farscope.logs.rabbitmq.permissions import missing
 from farscope.logs.rabbitmq.settings import Settings
 
 RETRY_S: Final = 0.3

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import random
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
-from itertools import takewhile
 from typing import Final
 
 import pika
-from pika.channel import Channel
-from pika.frame import Method
-from pika.spec import Basic
 
 from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.rabbitmq.connection import Connection, Dialogue
-from farscope.logs.rabbitmq.errors import Collision, blocked
-from farscope.logs.rabbitmq.permissions import unbound
+from farscope.logs.rabbitmq.errors import Collision, blocked, unbound
+from farscope.logs.rabbitmq.publisher import Call, Unconfirmed, WriterConnection
 from farscope.logs.rabbitmq.settings import Settings
 from farscope.logs.rabbitmq.topology import ensure_log
 
@@ -35,6 +29,10 @@ COLLISION_PAUSE_S: Final = 0.5
 """Maximum random delay, in seconds, before retrying after several clients created the log at once."""
 
 
+NOT_STORED: Final = ("the broker could not store what it was sent", "it will be retried")
+"""Message and hint of the error for a batch that the broker rejected."""
+
+
 class _InFlight:
     """A batch that has been published."""
 
@@ -46,27 +44,15 @@ class _InFlight:
         self.append: _Append | None = None
 
 
-class _Append:
-    """One call of ``append``; ``finish`` and ``wait`` may be called from any thread."""
+class _Append(Call):
+    """One call of ``append``."""
 
     def __init__(self, batches: Sequence[bytes]) -> None:
+        super().__init__()
         self.waiting = deque(batches)
         self.in_flight: list[_InFlight] = []
         self.open = 0
-        self.error: LogError | None = None
-        self._lock = threading.Lock()
-        self._finished = threading.Event()
-
-    def finish(self, error: LogError | None = None) -> None:
-        """Release the caller; only the first call has an effect."""
-        with self._lock:
-            if not self._finished.is_set():
-                self.error = error
-                self._finished.set()
-
-    def wait(self, timeout_s: float) -> bool:
-        """Wait until the append is finished; return False on timeout."""
-        return self._finished.wait(timeout_s)
+        """Number of its messages in flight that are not confirmed."""
 
 
 class _Publisher:
@@ -75,22 +61,21 @@ class _Publisher:
     def __init__(self, settings: Settings, *, rebind: bool) -> None:
         self._settings = settings
         self._rebind = rebind
-        self._channel: Channel | None = None
+        self._unconfirmed: Unconfirmed[_InFlight] | None = None
         self.ready = False
         self._error: LogError | None = None
         self._current: _Append | None = None
-        self._unconfirmed: dict[int, _InFlight] = {}
         self._unconfirmed_bytes = 0
-        self._next_tag = 1
         self._unconfirmed_before: deque[_InFlight] = deque()
         self.unbound = False
 
     def set_up(self, connection: Connection) -> Dialogue:
-        """Prepare the log and enable publisher confirms."""
+        """Make sure that the log exists, and enable publisher confirms."""
         self._connection = connection
-        channel = self._channel = yield from ensure_log(connection, rebind=self._rebind)
+        channel = yield from ensure_log(connection, rebind=self._rebind)
         channel.add_on_return_callback(self._returned)
-        yield lambda answer: channel.confirm_delivery(self._confirmed, callback=answer)
+        self._unconfirmed = Unconfirmed(connection, channel, self._confirmed, NOT_STORED)
+        yield self._unconfirmed.enable
 
     def opened(self) -> None:
         """Publish the waiting batches."""
@@ -133,41 +118,26 @@ class _Publisher:
         append.open += not message.confirmed
 
     def _publish(self) -> None:
-        append, channel = self._current, self._channel
-        if append is None or channel is None or self._error is not None or not self.ready:
+        append, unconfirmed = self._current, self._unconfirmed
+        if append is None or unconfirmed is None or self._error is not None or not self.ready:
             return
-        if not channel.is_open:
-            # The broker has just closed it: waiting callers will receive the broker's reason.
+        if not unconfirmed.can_publish:
             return
         while append.waiting and (
-            not self._unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
+            not unconfirmed or self._unconfirmed_bytes + len(append.waiting[0]) <= WINDOW_BYTES
         ):
             message = _InFlight(append.waiting.popleft())
             self._adopt(append, message)
-            self._unconfirmed[self._next_tag] = message
             self._unconfirmed_bytes += len(message.data)
-            self._next_tag += 1
-            channel.basic_publish(
-                self._settings.exchange, "", message.data, _properties(time.time_ns()), mandatory=True
+            unconfirmed.publish(
+                message, self._settings.exchange, message.data, _properties(time.time_ns()), mandatory=True
             )
         if not append.waiting and not append.open:
             self._current = None
             append.finish()
 
-    def _confirmed(self, frame: Method[Basic.Ack] | Method[Basic.Nack]) -> None:
-        method = frame.method
-        if isinstance(method, Basic.Nack):
-            # Abandon the connection: later messages on it would be stored out of order.
-            self._connection.fail(
-                LogUnavailable("the broker could not store what it was sent", "it will be retried")
-            )
-            return
-        if method.multiple:
-            tags = list(takewhile(lambda tag: tag <= method.delivery_tag, self._unconfirmed))
-        else:
-            tags = [method.delivery_tag]
-        for tag in tags:
-            message = self._unconfirmed.pop(tag)
+    def _confirmed(self, messages: list[_InFlight]) -> None:
+        for message in messages:
             self._unconfirmed_bytes -= len(message.data)
             message.confirmed = True
             if message.append is not None:
@@ -202,11 +172,8 @@ class RabbitWriter:
 
     def __init__(self, settings: Settings, name: str) -> None:
         self._settings = settings
-        self._name = name
-        self._connection: Connection | None = None
-        self._publisher = _Publisher(settings, rebind=False)
+        self._connection: WriterConnection[_Publisher] = WriterConnection(settings, f"writer {name[:8]}")
         self._append: _Append | None = None
-        self._pid = os.getpid()
         self._closed = False
 
     def append(self, batches: Sequence[bytes], timeout_s: float) -> None:
@@ -225,12 +192,12 @@ class RabbitWriter:
             return
         deadline = time.monotonic() + timeout_s
         error = self._attempt(batches, deadline)
-        while isinstance(error, Collision) and not self._publisher.ready and time.monotonic() < deadline:
+        while isinstance(error, Collision) and not self._is_ready and time.monotonic() < deadline:
             time.sleep(random.uniform(0, COLLISION_PAUSE_S))  # noqa: S311 - spreads load, guards nothing
             error = self._attempt(batches, deadline)
-        if error is not None and self._publisher.unbound:
+        if error is not None and (publisher := self._connection.publisher) is not None and publisher.unbound:
             # The stream or its binding was removed: restore it if permitted, and send again.
-            self._drop_connection(0.0)
+            self._connection.drop(0.0)
             error = self._attempt(batches, deadline, rebind=True)
         if error is not None:
             raise error
@@ -238,7 +205,7 @@ class RabbitWriter:
     def close(self, timeout_s: float = 2.0) -> None:
         """Release the connection within ``timeout_s``, whatever the broker does."""
         self._closed = True
-        self._drop_connection(timeout_s)
+        self._connection.drop(timeout_s)
 
     def interrupt(self) -> None:
         """Make a waiting ``append`` raise ``LogUnavailable`` soon."""
@@ -246,38 +213,29 @@ class RabbitWriter:
         if append is not None:
             append.finish(LogUnavailable("the append was interrupted", "append again"))
 
+    @property
+    def _is_ready(self) -> bool:
+        publisher = self._connection.publisher
+        return publisher is not None and publisher.ready
+
     def _attempt(self, batches: Sequence[bytes], deadline: float, *, rebind: bool = False) -> LogError | None:
         append = self._append = _Append(batches)
-        connection = self._post(partial(_Publisher.begin, append=append), rebind=rebind)
+        post = self._connection.post(
+            partial(_Publisher.begin, append=append), lambda: _Publisher(self._settings, rebind=rebind)
+        )
         stored = False
         try:
             if not append.wait(max(0.0, deadline - time.monotonic())):
-                append.finish(self._timeout_error(connection))
+                append.finish(self._timeout_error())
             stored = append.error is None
         finally:
             self._append = None
             if not stored:
-                connection.post(partial(self._publisher.abandon, append))
+                post(partial(_Publisher.abandon, append=append))
         return append.error
 
-    def _drop_connection(self, timeout_s: float) -> None:
-        connection, self._connection = self._connection, None
-        if connection is not None and self._pid == os.getpid():
-            connection.close(timeout_s)
-
-    def _post(self, work: Callable[[_Publisher], None], *, rebind: bool) -> Connection:
-        if self._pid != os.getpid():
-            # In a forked child: the connection and its thread belong to the parent.
-            self._pid, self._connection = os.getpid(), None
-        while self._connection is None or not self._connection.post(partial(work, self._publisher)):
-            self._drop_connection(0.0)
-            self._publisher = _Publisher(self._settings, rebind=rebind)
-            self._connection = Connection(self._settings, f"writer {self._name[:8]}", self._publisher)
-            self._connection.start()
-        return self._connection
-
-    def _timeout_error(self, connection: Connection) -> LogUnavailable:
-        if connection.blocked:
+    def _timeout_error(self) -> LogUnavailable:
+        if self._connection.blocked:
             return blocked(self._settings)
         hint = "the network or the broker is slow or hangs; it will be retried"
         return LogUnavailable(f"{self._settings.place} did not confirm in time", hint)
