@@ -172,7 +172,7 @@ def test_a_clock_that_becomes_better_known_moves_also_what_does_nothing_any_more
     scope.do(1_000, 1_001)
     model._round()
     epoch, scope.correction_ns = model.epoch, 40 * S
-    model._look()
+    model._update_charts()
     assert times_s(model) == [960, 961]
     assert [row.activity.last_ns for row in model.rows.values()] == [961 * S]
     assert model.epoch > epoch
@@ -195,7 +195,7 @@ def test_a_clock_that_is_off_by_little_is_shown_as_it_is_and_does_not_flicker(by
     told = []
     for correction_s in (0.9, 1.1, 0.9, 0.6, 0.4, 0.9):
         scope.correction_ns = int(correction_s * S)
-        model._look()
+        model._update_charts()
         model._round()
         told.append(times_s(model)[0])
     assert told == [1_000, 998.9, 999.1, 999.4, 1_000, 1_000]

@@ -31,12 +31,12 @@ from farscope.views.terminal_width import Canvas, width
 
 LEAST_DISTANCE = 13
 MARGIN = 5
-"""Cells left of the first label: room for the frames of loops."""
+"""Cells to the left of the first label, for the frames of loops."""
 FIRST_LANE = 6
 SPACE_BETWEEN_LABELS = 2
 
 MAX_CELLS = 4_000_000
-"""Cells of a picture that are drawn at most, which take some 100 MB; a larger one is refused."""
+"""Maximum number of cells in a picture, some 100 MB; a larger one is an error."""
 
 
 def ascii_sequence(diagram: Diagram, *, fold_from: int = FOLD_FROM) -> str:
@@ -50,7 +50,7 @@ def ascii_sequence(diagram: Diagram, *, fold_from: int = FOLD_FROM) -> str:
 
 
 class _Block:
-    """Draws one group of lanes; the border, where an arrow comes from it, is a lane without a line."""
+    """Draws one group of lanes; the border, if an arrow comes from it, is a lane without a line."""
 
     def __init__(self, diagram: Diagram, fold_from: int) -> None:
         self._title = f"[ {visible(diagram.groups[0])} ]" if diagram.separate else ""

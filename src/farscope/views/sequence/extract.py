@@ -14,11 +14,11 @@ from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 EVERYTHING = Selection()
 
 MAX_POSTERS = 8_192
-"""Charts remembered as those that may have posted an event; at the limit the one met first is forgotten, and
-what it posted comes from the border."""
+"""Charts remembered as possible senders of events; at the limit, the oldest is forgotten, and its events come
+from the border."""
 
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
-"""Stands for a run without a step to draw, because some formats have no empty diagram."""
+"""The diagram of a run without steps, because some formats have no empty diagram."""
 
 
 def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
@@ -59,8 +59,8 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
     """Draw each chart as a lane, each process as a group, and each step as the arrow of its event.
 
     The arrow starts at the chart whose step posted the event; at the border when the event came
-    from outside any chart, or from one that is not shown. The note tells the state it led to, or
-    in round brackets what else became of it. ``ordered`` as in ``by_state``.
+    from outside any chart, or from one that is not shown. The note is the state it led to, or
+    the outcome in round brackets. ``ordered`` as in ``by_state``.
     """
     everyone = _Directory()
     choose = in_order if ordered else in_time
@@ -90,7 +90,7 @@ def _note(step: Step) -> str:
 
 
 class _Directory:
-    """Knows every chart that came by, so that a cause's bare serial finds its chart."""
+    """Finds the chart of a cause, which holds only a serial number."""
 
     def __init__(self) -> None:
         self._by_probe: dict[tuple[str, int, str, int], ChartId] = {}

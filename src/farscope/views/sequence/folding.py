@@ -10,16 +10,16 @@ FOLD_FROM = 3
 """Fewer repetitions than this are drawn one by one: folding them would hide more than it saves."""
 
 MAX_LOOP_ARROWS = 8
-"""Longer blocks are not looked for; a loop of more arrows is drawn arrow by arrow."""
+"""Maximum length of a folded block; a loop of more arrows is drawn arrow by arrow."""
 
 MAX_DEPTH = 2
-"""Loops in loops in loops are not folded further, so that a picture's frames stay readable."""
+"""Maximum nesting of loops, so that frames stay readable."""
 
 
 def fold(arrows: Sequence[Arrow], fold_from: int = FOLD_FROM, depth: int = MAX_DEPTH) -> tuple[Row, ...]:
     """Fold every block of up to ``MAX_LOOP_ARROWS`` arrows that follows itself ``fold_from`` times or more.
 
-    Where blocks of several lengths would do, the one that covers most arrows is taken, of these the
+    If several block lengths are possible, the one that covers the most arrows is used, and of these the
     shortest. ``fold_from`` below 2 folds nothing.
     """
     if fold_from < 2 or depth == 0:

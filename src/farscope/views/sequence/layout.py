@@ -9,7 +9,7 @@ from farscope.views.sequence.model import Arrow, Row
 
 
 class Room(NamedTuple):
-    """The distance two lanes need, in whatever unit the renderer draws."""
+    """The distance two lanes need, in the renderer's unit."""
 
     left: int
     right: int
@@ -19,7 +19,7 @@ class Room(NamedTuple):
 def place_lanes(lanes: int, first: int, least: int, rooms: Iterable[Room]) -> list[int]:
     """Return a position for each lane, from ``first`` on, at least ``least`` apart.
 
-    What an arrow over several lanes lacks is spread evenly over the gaps it crosses.
+    Missing space for an arrow across several lanes is spread evenly over the gaps it crosses.
     """
     gaps = [least] * max(0, lanes - 1)
     for room in sorted(set(rooms), key=lambda room: room.right - room.left):
@@ -37,7 +37,7 @@ def place_lanes(lanes: int, first: int, least: int, rooms: Iterable[Room]) -> li
 
 
 def arrows_in(rows: Iterable[Row]) -> Iterator[tuple[Arrow, str]]:
-    """Yield each arrow that is drawn with the text of its number, whatever loops it stands in."""
+    """Yield each arrow that is drawn and the text of its number, also within loops."""
     for row in rows:
         if isinstance(row, Arrow):
             yield row, f"({row.number})"

@@ -15,7 +15,7 @@ OUTSIDE = "(outside)"
 def mermaid_sequence(diagram: Diagram, *, fold_from: int = FOLD_FROM) -> str:
     """Return the diagram as Mermaid source: a box for each group, arrows numbered ``(1)``, ``(2)``.
 
-    Mermaid's default settings refuse source of more than 50,000 characters: choose fewer steps then,
+    Mermaid's default settings reject source of more than 50,000 characters: choose fewer steps then,
     or raise its ``maxTextSize``.
     """
     lines = ["sequenceDiagram"]

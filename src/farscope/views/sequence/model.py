@@ -14,40 +14,40 @@ class Lane(NamedTuple):
     """A vertical line."""
 
     label: str
-    """As it came, not yet escaped."""
+    """Not yet escaped."""
     group: int
-    """Which of the diagram's groups it belongs to."""
+    """Index of its group."""
 
 
 class Arrow(NamedTuple):
     """One step."""
 
     number: int
-    """From 1, in order of time over the whole diagram."""
+    """From 1, in order of time in the whole diagram."""
     source: int
     """A lane's index, or ``BORDER``."""
     target: int
     label: str
-    """As it came, not yet escaped."""
+    """Not yet escaped."""
     note: str = ""
-    """To be written at the target, as it came; empty for none."""
+    """Written at the target; empty for none. Not yet escaped."""
 
     @property
     def deed(self) -> tuple[int, int, str, str]:
-        """What repeats when the arrow repeats: all but its number."""
+        """What is compared to find repetitions: everything except the number."""
         return self.source, self.target, self.label, self.note
 
 
 class Loop(NamedTuple):
-    """Rows that were repeated, drawn once."""
+    """Repeated rows, drawn once."""
 
     times: int
     first: int
     """Number of the first arrow in it."""
     last: int
-    """Number of the last arrow of the last time round."""
+    """Number of the last arrow of the last repetition."""
     body: tuple[Arrow | Loop, ...]
-    """As it was the first time."""
+    """The rows of the first repetition."""
 
     @property
     def caption(self) -> str:
@@ -59,16 +59,16 @@ Row = Arrow | Loop
 
 
 class Diagram(NamedTuple):
-    """Lanes and arrows; the lanes of a group stand side by side."""
+    """Lanes and arrows; the lanes of a group are adjacent."""
 
     groups: tuple[str, ...]
-    """Titles, as they came."""
+    """Titles, not yet escaped."""
     lanes: tuple[Lane, ...]
     arrows: tuple[Arrow, ...]
     separate: bool
-    """Whether no arrow leads from one group to another, so that each may be drawn on its own."""
+    """Whether no arrow leads from one group to another, so that each can be drawn separately."""
     left_out: int = 0
-    """Earlier steps that were asked for and are not in the picture, which would be too large."""
+    """Number of selected earlier steps that were left out, because the picture would be too large."""
 
     @property
     def has_border(self) -> bool:
@@ -76,7 +76,7 @@ class Diagram(NamedTuple):
         return any(arrow.source == BORDER for arrow in self.arrows)
 
     def in_letters_of(self, encoding: str | None) -> Diagram:
-        """Return the diagram with all its texts in letters that ``encoding`` has, others as escapes."""
+        """Return the diagram with all texts in characters of ``encoding``, others as escapes."""
         return self._replace(
             groups=tuple(encodable(title, encoding) for title in self.groups),
             lanes=tuple(lane._replace(label=encodable(lane.label, encoding)) for lane in self.lanes),
@@ -87,7 +87,7 @@ class Diagram(NamedTuple):
         )
 
     def parts(self) -> list[Diagram]:
-        """Return a diagram for each group, its arrows keeping their numbers; whole if not ``separate``."""
+        """Return a diagram for each group, with the arrows' numbers; the whole if not ``separate``."""
         if not self.separate:
             return [self]
         places: dict[int, tuple[int, int]] = {}

@@ -31,7 +31,7 @@ def _caption(arrow: Arrow, number: str) -> str:
 
 
 class _Drawing:
-    """Draws from top to bottom: ``_y`` is where the next thing goes, ``_right`` how far anything reaches."""
+    """Draws from top to bottom: ``_y`` is the next position, ``_right`` the rightmost extent."""
 
     def __init__(self, diagram: Diagram, fold_from: int) -> None:
         self._diagram = diagram
@@ -94,7 +94,7 @@ class _Drawing:
         self._right = max(self._right, x)
 
     def _header(self) -> list[str]:
-        """Return names and boxes of the lanes: together, so that a page can keep them in sight."""
+        """Return names and boxes of the lanes together, so that a page can keep them visible."""
         heads: list[str] = []
         titled = any(self._diagram.groups)
         for group, title in enumerate(self._diagram.groups):

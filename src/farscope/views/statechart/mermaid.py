@@ -24,7 +24,7 @@ def mermaid_statecharts(charts: Mapping[str, Statechart]) -> Iterator[str]:
             yield f'    state "{mermaid(label)}" as chart{number} {{\n'
             yield from drawing.states("        ")
             yield "    }\n"
-    # An arrow inside a state's braces would move both its ends there; out here it moves nothing.
+    # An arrow inside a state's braces would move both its ends there, so arrows come last.
     for drawing in drawings:
         yield from drawing.arrows("    ")
 
@@ -45,7 +45,7 @@ class _Mermaid(Drawing):
         return f"[*] --> {self.names[initial.child]}" + (f" : {words}" if words else "")
 
     def remarks(self, state: str, remarks: Iterable[Remark], *, holds: bool) -> Iterator[str]:
-        """Mermaid describes a state only where it is declared, and one that holds others not at all."""
+        """Mermaid supports descriptions only in declarations, and only of states without children."""
         lines = [f"{mermaid(remark.signal)} {remark.rest}" for remark in remarks]
         name = self.names[state]
         if not holds:

@@ -16,16 +16,16 @@ from farscope.views.outcomes import FAILED, HANDLED, PASSED_ON, REFUSED
 from farscope.views.statechart.transitions_seen import Moves, moves
 
 MAX_NESTING = 64
-"""States nested deeper are drawn outermost: real charts are not, and forged ones must not exhaust memory."""
+"""Maximum nesting; deeper states are drawn outermost, so that forged charts cannot exhaust memory."""
 
 MAX_PASSED = 10_000
-"""Pairs of a state and a signal it let pass that are counted; beyond, one refused may read as not seen."""
+"""Pairs of a state and an unhandled signal counted per chart; further refusals may be shown as not seen."""
 
 WAITING_BYTES = 32 << 20
-"""Bytes that shapes take at most before they are drawn."""
+"""Maximum size in bytes of shapes that wait to be drawn."""
 
 DRAWN_BYTES = 96 << 20
-"""Bytes that all different shapes of a run take at most; nobody could look at a picture of more."""
+"""Maximum size in bytes of all different shapes of a run; a picture of more would be unreadable."""
 
 _INIT = "INIT_SIGNAL"
 
@@ -49,13 +49,13 @@ class Remark(NamedTuple):
 
     signal: str
     times: int
-    """How often it was seen to do it; 0 for a reaction that was only announced."""
+    """How often it was seen; 0 for a reaction that was only announced."""
     outcome: str = HANDLED
-    """What came of it: ``handled``, or what a ``Turn`` says."""
+    """``handled``, or the outcome of a ``Turn``."""
 
     @property
     def rest(self) -> str:
-        """What to write behind the signal."""
+        """The text after the signal."""
         return f"{self.outcome} x {self.times}" if self.times else "(not seen)"
 
 
@@ -72,7 +72,7 @@ class Initial(NamedTuple):
     """An initial transition, drawn as a dot with an arrow."""
 
     child: str
-    """State of the holder that it leads to or into."""
+    """Child of the holder that it leads to or into."""
     target: str
     """State it leads to, which may lie deeper than ``child``."""
     seen: bool
@@ -97,14 +97,14 @@ class Statechart:
         """(state, signal) whose reaction was cut short because a handler raised, and how often."""
         self._guarded: Counter[Turn] = Counter()
         self._let_pass: Counter[Turn] = Counter()
-        """By any state without a word. Those built of parts do so; that they had a reaction is announced."""
+        """Events that states did not handle and reported nothing about, as states built of parts do."""
         self._passed: set[tuple[str, str]] = set()
         """(state, inner signal) for states that were entered, left, or asked for an initial transition."""
         self._initials: dict[str | None, str] = {}
         self._announced_initials: dict[str | None, str] = {}
 
     def add_structure(self, structure: ChartStructure) -> None:
-        """Take what was announced of the chart; it may be announced again, larger."""
+        """Add the announced structure of the chart; it may be announced again, larger."""
         for state in structure.states:
             self._parents[state.name] = state.parent
             if state.parent:
@@ -118,11 +118,11 @@ class Statechart:
                     self._announced_initials.setdefault(reaction.state, reaction.target)
 
     def add(self, step: Step) -> None:
-        """Take a step of this chart."""
+        """Add a step of this chart."""
         self.add_shape(step.shape, 1)
 
     def add_shape(self, shape: Shape, times: int) -> None:
-        """Take ``times`` steps of one shape at once."""
+        """Add ``times`` steps of one shape at once."""
         seen = moves(shape)
         self._passed.update((fact.name, _INNER[fact.kind]) for fact in shape.facts if fact.kind in _INNER)
         if seen.target is not None:
@@ -155,7 +155,7 @@ class Statechart:
 
     @property
     def turned(self) -> dict[Turn, int]:
-        """What states that are known and could have handled it did not handle, and how often."""
+        """Events that known states with a matching reaction did not handle, and how often."""
         reactions = {(reaction.state, reaction.signal) for reaction in self._announced}
         turned = {turn: times for turn, times in self._let_pass.items() if turn[:2] in reactions}
         for turn, times in self._guarded.items():
@@ -168,7 +168,7 @@ class Statechart:
 
     @property
     def states(self) -> tuple[str, ...]:
-        """All states known, in the order they became known."""
+        """All known states, in the order in which they became known."""
         return tuple(self._parents)
 
     def path(self, state: str) -> tuple[str, ...]:
@@ -185,7 +185,7 @@ class Statechart:
         return tuple(reversed(path))
 
     def children(self) -> Mapping[str | None, tuple[str, ...]]:
-        """Return the states each state holds; under None the outermost ones. Always a tree."""
+        """Return the children of each state; under None the outermost ones. Always a tree."""
         children: dict[str | None, list[str]] = {None: []}
         for state in self._parents:
             children.setdefault(self.holder(state), []).append(state)
@@ -227,7 +227,7 @@ class Statechart:
         """Reactions that were announced and have not been seen to run, but for initial transitions."""
         reacted = {(edge.source, edge.signal) for edge in self.seen} | set(self.hooked) | self._passed
         reacted |= {(state, _INIT) for state in self._announced_initials if state and self.initial(state)}
-        # A guard that refused says nothing of where it leads when it does not.
+        # A guard's refusal does not show where the transition would have led.
         tried = reacted | {(turn.state, turn.signal) for turn in self.turned}
         return tuple(
             reaction
@@ -249,7 +249,7 @@ class Statechart:
 
 
 class _Seen:
-    """What was seen of charts: mostly few shapes, which are drawn when all of them are known."""
+    """The shapes seen of all charts, mostly few; they are drawn when all are known."""
 
     def __init__(self) -> None:
         self.charts: dict[ChartId, Statechart] = {}
@@ -259,7 +259,7 @@ class _Seen:
         self._drawn_bytes = 0
 
     def take(self, step: Step) -> None:
-        """Take a step.
+        """Add a step.
 
         Raises:
             UsageError: there is too much to draw.
@@ -290,7 +290,7 @@ class _Seen:
 def statecharts(
     steps: Iterable[Step], structures: Mapping[ChartId, ChartStructure | None]
 ) -> dict[str, Statechart]:
-    """Return a statechart for each chart seen or announced, by a label that tells it from the others.
+    """Return a statechart for each chart seen or announced, by a label that distinguishes it from the others.
 
     ``structures`` is looked at when the last step was read, so it may fill while they are.
     """

@@ -10,13 +10,13 @@ from farscope.views.statechart.model import Initial, Remark, Statechart
 
 
 class Drawing(ABC):
-    """One chart of a diagram, written line by line; a subclass spells the lines of its language.
+    """One chart of a diagram, written line by line; subclasses format the lines of their language.
 
-    Lines are spelled without indent and line end. States go by short names, which no language takes amiss.
+    Lines are formatted without indentation and line end. States have short names that are valid everywhere.
     """
 
     INDENT: ClassVar[str]
-    """What a state's content is moved in by."""
+    """Indentation of a state's contents."""
 
     def __init__(self, chart: Statechart, number: int) -> None:
         self._chart = chart
@@ -25,7 +25,7 @@ class Drawing(ABC):
         self.names = {state: f"c{number}s{place}" for place, state in enumerate(chart.states)}
 
     def states(self, indent: str, holder: str | None = None) -> Iterator[str]:
-        """Yield the states that ``holder`` holds, each with all in it, and its initial transition."""
+        """Yield the children of ``holder`` with their contents, and its initial transition."""
         for state in self._children.get(holder, ()):
             heading = f'{indent}state "{self.text(state)}" as {self.names[state]}'
             if state in self._children:
@@ -50,16 +50,16 @@ class Drawing(ABC):
 
     @abstractmethod
     def text(self, text: str) -> str:
-        """Spell a name so that it shows as it is."""
+        """Escape a name so that it is shown literally."""
 
     @abstractmethod
     def arrow(self, source: str, target: str, signal: str, count: int) -> str:
-        """Spell a transition between two short names; a count of 0 was not seen."""
+        """Format a transition between two short names; a count of 0 was not seen."""
 
     @abstractmethod
     def initial(self, initial: Initial) -> str:
-        """Spell an initial transition."""
+        """Format an initial transition."""
 
     @abstractmethod
     def remarks(self, state: str, remarks: Iterable[Remark], *, holds: bool) -> Iterator[str]:
-        """Spell what a state does without an arrow; ``holds``: it holds other states."""
+        """Format the remarks on a state; ``holds``: it contains other states."""

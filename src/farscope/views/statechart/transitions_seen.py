@@ -10,7 +10,7 @@ from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 
 CACHED_SHAPES = 4096
-"""Shapes whose reading is remembered; a run with more of them reads some again."""
+"""Shapes whose arrows are cached; above that, some are derived again."""
 
 _MOVING = frozenset({FactKind.EXIT, FactKind.ENTRY, FactKind.INIT})
 
@@ -29,16 +29,16 @@ class Moves(NamedTuple):
     entries: tuple[str, ...]
     """States entered, outermost first."""
     failed: str | None
-    """State whose answer to the event was cut short because a handler raised; None if none was."""
+    """State whose reaction was cut short because a handler raised; None if none was."""
     passed: tuple[str, ...]
-    """States the event was offered to that let it pass without a word, innermost first."""
+    """States that were offered the event and did not handle it, innermost first."""
     guarded: tuple[str, ...]
-    """States that told of a guard's refusal."""
+    """States whose guard refused the event."""
 
 
 @lru_cache(maxsize=CACHED_SHAPES)
 def moves(shape: Shape) -> Moves:
-    """Read a shape; one without facts, as from trace lines, leads from its start to its end."""
+    """Return the arrows of a shape; one without facts, as from trace lines, leads from start to end."""
     names = {kind: _names(shape.facts, kind) for kind in (*_MOVING, FactKind.OFFER, FactKind.EMPTY)}
     inits = names[FactKind.INIT]
     offered = names[FactKind.OFFER]
@@ -62,7 +62,7 @@ def _names(facts: tuple[Fact, ...], kind: FactKind) -> tuple[str, ...]:
 
 
 def _handler(shape: Shape) -> str | None:
-    """Return the last state the event was offered to before anything moved: that one took it."""
+    """Return the last state that was offered the event before any exit or entry: it handled the event."""
     if shape.kind in {StepKind.START, StepKind.IGNORED, StepKind.REFUSED}:
         return None
     handler = shape.start

@@ -11,7 +11,7 @@ from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import SPARK_S, ChartRow
 
 GAP: Final = 2
-"""Blanks between two columns."""
+"""Spaces between two columns."""
 
 STATUS_ORDER: Final = ("alive", "ended", "silent", "closed", "stopped")
 
@@ -21,23 +21,23 @@ class Column(NamedTuple):
 
     title: str
     key: str
-    """The key that sorts by it; empty where nothing does."""
+    """The key that sorts by it; empty for none."""
     sorted_by: str
-    """What sorting by it is called in the help."""
+    """Its name in the help on sorting."""
     cell: Callable[[ChartRow], str]
     order: Callable[[ChartRow], Any]
     least: int
-    """Cells it needs."""
+    """Minimum width in cells."""
     enough: int = 0
-    """Cells that names in it can mostly be read in; others give way for that. 0 where the width is fixed."""
+    """Width in cells for most names, for which other columns are dropped; 0 if the width is fixed."""
     right: bool = False
-    """Whether it is a number, which stands to the right."""
+    """Whether it is a number, which is aligned to the right."""
     largest_first: bool = False
     given_up: int = 0
-    """Where there is no room, columns with the highest number go first; 0 stays."""
+    """If there is not enough space, columns with the highest number are dropped first; 0 stays."""
 
     def drawn(self, row: ChartRow, glyphs: Glyphs) -> str:
-        """Return what stands in it, as it is drawn."""
+        """Return its text as it is drawn."""
         return self.cell(row) if self.title else spark(row.spark, glyphs.blocks)
 
 
@@ -50,7 +50,7 @@ def _status_order(row: ChartRow) -> int:
 
 
 def _lost(row: ChartRow) -> str:
-    """Return what is proven, and whether that may not be all."""
+    """Return the proven losses, marked if there may be more."""
     return f"{count_text(row.lost, 3)}+?" if row.unknown else count_text(row.lost, 6)
 
 
@@ -100,11 +100,11 @@ COLUMNS: Final = (
 BY_KEY: Final = {column.key: column for column in COLUMNS if column.key}
 
 Needs = dict[str, int]
-"""How many cells the names in each column of names take, by its title."""
+"""Width in cells of the names in each column of names, by its title."""
 
 
 def needs(rows: Iterable[ChartRow], glyphs: Glyphs = FULL) -> Needs:
-    """Return what the widest name in each column of names needs."""
+    """Return the width of the widest name in each column of names."""
     named = [column for column in COLUMNS if column.enough]
     found = {column.title: column.least for column in named}
     shown = list(rows)
@@ -115,11 +115,11 @@ def needs(rows: Iterable[ChartRow], glyphs: Glyphs = FULL) -> Needs:
 
 
 def laid_out(width: int, wanted: Needs) -> list[tuple[Column, int]]:
-    """Return the columns there is room for in so many cells, and how wide each is.
+    """Return the columns that fit into a width, and the width of each.
 
-    Columns of names are as wide as their names. Where there is no room for that, columns give way until all
-    that stay have enough, and what is left goes to those whose names are longer. Below what the columns that
-    stay need at least, these are returned as they are, and lines have to be cut.
+    Columns of names are as wide as their names. If there is not enough space for that, columns are dropped
+    until the rest have enough, and the remaining space goes to those with longer names. If not even their
+    minimum widths fit, the columns are returned at minimum width, and lines have to be truncated.
     """
     columns = list(COLUMNS)
     while _total(columns, wanted) > width and (droppable := [each for each in columns if each.given_up]):
@@ -129,7 +129,7 @@ def laid_out(width: int, wanted: Needs) -> list[tuple[Column, int]]:
     limits = [max(column.least, wanted.get(column.title, 0)) for column in columns]
     spare = width - sum(sizes) - GAP * (len(columns) - 1)
     while spare > 0 and (short := [place for place in range(len(columns)) if sizes[place] < limits[place]]):
-        # A cell at a time to whom lacks most: names of all columns end up cut alike.
+        # A cell at a time to the column that lacks most, so that all columns are truncated alike.
         place = max(short, key=lambda place: limits[place] - sizes[place])
         sizes[place] += 1
         spare -= 1

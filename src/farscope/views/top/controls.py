@@ -11,39 +11,39 @@ from farscope.views.top.columns import BY_KEY
 from farscope.views.top.table import ChartRow
 
 FINISHED: Final = frozenset({"closed", "stopped"})
-"""Status of charts of which nothing more will come; one that fell silent is not among them."""
+"""Statuses of charts that will make no more steps; a silent one may."""
 
 MAX_SEARCH: Final = 100
-"""Characters a search takes; further ones are not taken."""
+"""Maximum length of a search in characters; further ones are ignored."""
 
 
 @dataclass(slots=True)
 class Controls:
-    """How the table is looked at; changed by ``press`` alone."""
+    """The state of the table's view; changed only by ``press``."""
 
     sort: str = "n"
-    """Key of the column it is sorted by."""
+    """Key of the column by which it is sorted."""
     reverse: bool = False
-    """Whether that is against the column's own order."""
+    """Whether that order is reversed."""
     selected: ChartKey | None = None
-    """The chosen chart; None, or one that is not there, is the first row."""
+    """The selected chart; None, or one that is not shown, stands for the first row."""
     search: str = ""
     typing: bool = False
-    """Whether keys go into the search."""
+    """Whether keys are added to the search."""
     help: bool = False
     paused: bool = False
     finished: bool = False
-    """Whether the charts of finished runs are shown as well."""
+    """Whether the charts of finished runs are shown, too."""
     quit: bool = False
 
     def press(self, key: str, rows: Sequence[ChartRow], page: int) -> None:
-        """Do what a key does.
+        """Apply a key.
 
         Args:
             key: a character, or ``up``, ``down``, ``pageup``, ``pagedown``, ``home``, ``end``, ``enter``,
-                ``escape``, ``backspace``. Keys that mean nothing do nothing.
-            rows: what ``arranged`` returned for the screen the person sees.
-            page: how many rows that shows.
+                ``escape``, ``backspace``. Other keys are ignored.
+            rows: what ``arranged`` returned for the current screen.
+            page: number of rows on it.
         """
         if self.typing and self._type(key):
             return
@@ -67,11 +67,11 @@ class Controls:
                 self.sort = key
 
     def index(self, rows: Sequence[ChartRow]) -> int:
-        """Return the place of the chosen chart among ``rows``; 0 where it is not there."""
+        """Return the index of the selected chart in ``rows``; 0 if it is not there."""
         return next((place for place, row in enumerate(rows) if row.key == self.selected), 0)
 
     def _type(self, key: str) -> bool:
-        """Take a key into the search; return whether it was one for it."""
+        """Apply a key to the search; return whether it belongs to it."""
         if key in {"enter", "escape"}:
             self.typing = False
             if key == "escape":
@@ -95,7 +95,7 @@ class Controls:
 
 
 def arranged(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
-    """Return the rows that are not folded and are found, sorted; equal ones by name, host and process."""
+    """Return the rows that are not folded and match the search, sorted; equal ones by name, host, process."""
     found = unfolded(rows, controls)
     if controls.search:
         wanted = controls.search.casefold()
@@ -113,10 +113,10 @@ def arranged(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
 
 
 def unfolded(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
-    """Return the rows that are not folded away: of all runs if that is wanted, else of those that go on.
+    """Return the rows that are not folded: of all runs if that is wanted, otherwise of unfinished ones.
 
-    A run is a process that broadcasts, and finished when all its charts were closed or stopped. Where every
-    run is finished all are shown, for there is nothing else to see.
+    A run is a process that broadcasts; it is finished when all its charts are closed or stopped. If every run
+    is finished, all are shown.
     """
     going_on = {row.key.probe for row in rows if row.status not in FINISHED}
     if controls.finished or not going_on:

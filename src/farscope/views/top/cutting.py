@@ -11,23 +11,23 @@ from farscope.views.terminal_width import width as cells_of
 from farscope.views.top.glyphs import FULL, Glyphs
 
 TABLES_KEPT: Final = 2
-"""Sets of names whose cuts are remembered: a table is drawn many times with the same ones."""
+"""Sets of names whose truncations are cached: a table is drawn many times with the same ones."""
 
 
 def padded(text: str, width: int, *, right: bool = False, glyphs: Glyphs = FULL) -> str:
-    """Return ``text``, made visible, in exactly so many cells; what does not fit is cut at the end."""
+    """Return ``text``, made visible, in exactly ``width`` cells, truncated at the end if necessary."""
     return _filled(_end_cut(glyphs.text(text), width, glyphs), width, right=right)
 
 
 def padded_name(text: str, width: int, *, glyphs: Glyphs = FULL) -> str:
-    """Return a name in exactly so many cells, cut in the middle: names mostly differ at an end."""
+    """Return a name in exactly ``width`` cells, truncated in the middle: names mostly differ at an end."""
     return _filled(_middle_cut(glyphs.text(text), width, glyphs), width)
 
 
 def told_apart(names: Iterable[str], width: int, *, glyphs: Glyphs = FULL) -> dict[str, str]:
-    """Return each name as ``padded_name`` does, but different ones different, as far as there is room.
+    """Return each name as ``padded_name`` does, but distinct if there is enough space.
 
-    Where cuts in the middle are the same, the names begin where they begin to differ.
+    If truncated names are the same, they start where they begin to differ.
     """
     return _told_apart(tuple(dict.fromkeys(names)), width, glyphs)
 
@@ -42,13 +42,13 @@ def _told_apart(names: tuple[str, ...], width: int, glyphs: Glyphs) -> dict[str,
         common = _common([texts[name] for name in group])
         again = {name: _end_cut(glyphs.cut + texts[name][common:], width, glyphs) for name in group}
         cut |= again
-        # Each time round they differ behind a longer beginning, until nothing is left in which they could.
+        # In each round they differ after a longer common prefix, until none is left.
         alike += [part for part in _alike(again) if len(part) < len(group)]
     return {name: _filled(text, width) for name, text in cut.items()}
 
 
 def _common(texts: list[str]) -> int:
-    """Return how many characters all texts begin with alike."""
+    """Return the length of the common prefix of all texts."""
     first, last = min(texts), max(texts)
     return next(
         (place for place, pair in enumerate(zip(first, last, strict=False)) if len(set(pair)) > 1), len(first)

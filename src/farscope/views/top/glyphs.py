@@ -11,20 +11,20 @@ from farscope.views.text import escape
 
 
 class Glyphs(NamedTuple):
-    """Characters to draw with; the default is for terminals that have all of Unicode."""
+    """Characters to draw with; the default is for terminals with all of Unicode."""
 
     encoding: str | None = None
-    """What texts are written in; None has every character."""
+    """Encoding of the output; None for one with every character."""
     cut: str = "…"
-    """Stands where a text was cut."""
+    """Marks where a text was truncated."""
     up: str = "▲"
     down: str = "▼"
-    """Which way round the table is sorted."""
+    """Mark the direction of sorting, with ``up``."""
     blocks: str = BLOCKS
-    """Heights of a spark line."""
+    """Bars of a sparkline."""
 
     def text(self, text: str) -> str:
-        """Return ``text`` with everything visible that would act on a terminal, in letters it has."""
+        """Return ``text`` with control characters visible, in characters of the encoding."""
         return _visible(_Asked(text, self.encoding))
 
 
@@ -32,7 +32,7 @@ FULL: Final = Glyphs()
 
 
 def glyphs_of(encoding: str | None) -> Glyphs:
-    """Return the characters to draw with where texts are written in an encoding."""
+    """Return the characters to draw with in an encoding."""
     plain = Glyphs(encoding, "~", "^", "v", ".:-=+*%#")
     return Glyphs(
         encoding,

@@ -19,13 +19,13 @@ from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import ChartRow
 
 HEAD_LINES: Final = 3
-"""Address, account, and the names of the columns."""
+"""Lines for the address, the account, and the names of the columns."""
 
 STEPS_FROM_HEIGHT: Final = 14
-"""A terminal of fewer lines shows no steps, so that some charts fit."""
+"""A terminal with fewer lines shows no steps, so that some charts fit."""
 
 MOST_STEPS: Final = 12
-"""Steps shown at most; the rest of the height is for charts."""
+"""Maximum number of steps shown; the rest of the height is for charts."""
 
 _STATUS_STYLES = {"alive": "green", "silent": "red", "closed": "dim", "stopped": "dim"}
 _KEYS = f"q quit  ? help  / search  p pause  f finished  arrows choose  {''.join(BY_KEY)} sort"
@@ -42,44 +42,44 @@ Line = list[StyledText]
 
 
 class Size(NamedTuple):
-    """Of a terminal, in cells."""
+    """The size of a terminal in cells."""
 
     width: int
     height: int
 
 
 class Header(NamedTuple):
-    """What is told of everything together; texts are as they came."""
+    """The data of the header; texts are not escaped."""
 
     address: str
     time_ns: int
     """The present, in nanoseconds since the epoch."""
     seen: int
-    """Steps."""
+    """Number of steps received."""
     lost: int
     probes: int
     charts: int
     trouble: str = ""
-    """The latest thing that went wrong, if any."""
+    """The latest problem, if any."""
     reading: bool = False
     """Whether the past is still being read."""
     folded: int = 0
     """Charts of finished runs that are not shown."""
     unknown: int = 0
-    """Charts of which nothing is known after their last steps."""
+    """Charts about which nothing is known after their last steps."""
 
 
 def page_size(height: int) -> int:
-    """Return how many charts a terminal of so many lines shows."""
+    """Return how many charts fit on a terminal of a height."""
     return max(1, height - HEAD_LINES - 1 - _steps_height(height))
 
 
 class Layout(NamedTuple):
-    """How the screen is drawn, besides what the controls say."""
+    """Layout options of the screen besides the controls."""
 
     glyphs: Glyphs = FULL
     wanted: Needs | None = None
-    """How wide the columns of names want to be; None: as wide as what the rows need now."""
+    """Preferred widths of the columns of names; None for those that the rows need now."""
 
 
 def screen(
@@ -106,7 +106,7 @@ def screen(
 
 
 def plain_table(rows: Sequence[ChartRow], glyphs: Glyphs = FULL) -> list[str]:
-    """Return the rows as a table of plain text, as wide as it needs to be, nothing cut."""
+    """Return the rows as a table of plain text, as wide as necessary."""
     columns = [column for column in COLUMNS if column.title]
     cells = [[column.title for column in columns]]
     cells += [[glyphs.text(column.cell(row)) for column in columns] for row in rows]
@@ -123,7 +123,7 @@ def plain_table(rows: Sequence[ChartRow], glyphs: Glyphs = FULL) -> list[str]:
 
 
 def help_lines() -> list[str]:
-    """Return what the keys do, line by line."""
+    """Return the help on keys, line by line."""
     sorts = [
         f"  {column.key}              sort by {column.sorted_by}; again: the other way round"
         for column in BY_KEY.values()
@@ -222,7 +222,7 @@ def _cell(column: Column, row: ChartRow, cells: int, glyphs: Glyphs) -> str:
 
 
 def _cut(line: Line, width: int, glyphs: Glyphs) -> Line:
-    """Return a line cut to a width."""
+    """Return a line truncated to a width."""
     kept: Line = []
     for text, style in line:
         piece = padded(text, min(cells_of(text), width), glyphs=glyphs)
@@ -252,7 +252,7 @@ def _steps(row: ChartRow | None, width: int, height: int, glyphs: Glyphs) -> lis
 
 
 def _fitting(texts: list[str], label: str, width: int, glyphs: Glyphs) -> list[str]:
-    """Return lines about steps; if one is too long, all without their date and the chart, named above."""
+    """Return lines about steps; if one is too long, all without date and chart, which is named above."""
     if all(cells_of(glyphs.text(text)) <= width for text in texts):
         return texts
     return [_without_chart(text, label) for text in texts]
@@ -262,7 +262,7 @@ def _without_chart(text: str, label: str) -> str:
     stamp, chart, rest = text.partition(f" [{escape(label)}")
     if not chart:
         return text
-    # What became of an event stands behind the name, in its brackets.
+    # The outcome of an event follows the name within the brackets.
     word, end, rest = rest.partition("]")
     kept = f" [{word.removeprefix(', ')}]" if word and end else ""
     return f"[{stamp[len('[0000-00-00 ') :]}{kept}{rest}"
@@ -293,5 +293,5 @@ def _steps_height(height: int) -> int:
 
 
 def text_of(lines: Iterable[Line]) -> str:
-    """Return lines without their styles, as text; blanks at their ends are left out."""
+    """Return lines as text, without styles and trailing spaces."""
     return "\n".join("".join(span.text for span in line).rstrip() for line in lines)

@@ -23,7 +23,7 @@ from farscope.views.web.query import MAX_TIME, Query
 from farscope.views.web.updates import FRAME_S, PageUpdates
 
 KEEP_ALIVE_S: Final = 10.0
-"""After this long without a frame a comment is sent, so that a page that has gone is noticed."""
+"""A comment is sent after this long without a frame, so that a closed page is noticed."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -36,14 +36,14 @@ def make_app(
     token: str | None = None,
     ending: Callable[[], bool] = lambda: False,
 ) -> ASGIApp:
-    """Return the application that shows what ``model`` knows.
+    """Return the application that shows a model.
 
     Args:
         model: entered before the first request and exited after the last.
         host: address the server is bound to.
-        port: its port; requests for another one are refused.
-        token: what a browser must show; needed for any address but loopback.
-        ending: tells whether the server is about to end, so that streams end too.
+        port: its port; requests for another one are rejected.
+        token: required from browsers; needed for any address except loopback.
+        ending: returns whether the server is about to end, so that streams end, too.
     """
     origin_ns = time.time_ns() // 1_000_000_000 * 1_000_000_000
     answers = Endpoints(model, origin_ns)
@@ -64,7 +64,7 @@ def make_app(
         return Response(_encode(told), media_type="application/json")
 
     def answering(answer: Callable[[Query], object]) -> Callable[[Request], Response]:
-        # Plain functions run on a thread, so that a long look back holds up no stream.
+        # Plain functions run on a thread, so that a long query delays no stream.
         def endpoint(request: Request) -> Response:
             return Response(_encode(answer(Query(request, origin_ns))), media_type="application/json")
 

@@ -13,7 +13,7 @@ from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 
 SEARCHED: Final = 2_000
-"""Steps looked through for the one that last entered a state; a chart that has only handled events without a
+"""Steps searched for the last one that entered a state; a chart that has only handled events without a
 transition for longer than that is shown without a time in state."""
 
 UNKNOWN: Final = frozenset({"silent", ENDED})
@@ -24,12 +24,12 @@ NOT_YET: Final = "not yet"
 
 
 class Moment:
-    """A moment, of which rows of charts are asked.
+    """Provides the rows of charts at a moment.
 
     Args:
-        past: what can be told of it.
+        past: the data for the moment.
         time_ns: when it is, in nanoseconds since the epoch.
-        end_ns: when a recording ends; None where there is no end.
+        end_ns: when a recording ends; None for a log.
     """
 
     def __init__(self, past: Past, time_ns: int, end_ns: int | None = None) -> None:
@@ -38,7 +38,7 @@ class Moment:
         self._ended = end_ns is not None and time_ns >= end_ns
 
     def row(self, row: ChartSummary, origin_ns: int) -> list[Plain]:
-        """Return a row as ``plain_row`` does; what is not known of the moment is None."""
+        """Return a row as ``plain_row`` does; unknown values are None."""
         key, time_ns = row.view.id.key, self._time_ns
         stored = self._past.history.charts.get(key)
         place = None if stored is None else stored.last_until(time_ns)
@@ -80,7 +80,7 @@ class Moment:
         return spark
 
     def status(self, row: ChartSummary, *, seen: bool) -> str:
-        """Return what was known of whether the chart is heard; ``seen``: it had made a step."""
+        """Return the status at the moment; ``seen``: the chart had made a step."""
         chart = row.view.id
         life = self._past.lives.get(chart.probe)
         own_ns = self._time_ns + self._past.history.corrections.get(chart.probe, 0)
@@ -93,14 +93,14 @@ class Moment:
         return ENDED if status == "alive" and self._ended else status
 
     def _before(self, row: ChartSummary, stored: StepHistory | None) -> tuple[str | None, int]:
-        """Return state and step number before all steps that are here; no state if it is not remembered."""
+        """Return state and step number before all known steps; None as the state if it was forgotten."""
         place = None if stored is None else stored.first_from(-(1 << 62))
         if stored is not None and place is not None:
             step = stored.at(place)
             if step.kind is StepKind.START:
                 return "", 0
             if self._past.whole:
-                # Of a chart that was met on its way, the first step tells what it started from.
+                # If the chart had started before, its first step shows the state it was in.
                 return (None if stored.forgotten else step.start), 0
             return step.start, step.number - 1
         rest = self._past.rests.get(row.view.id.key)
@@ -111,14 +111,14 @@ class Moment:
     ) -> int | None:
         if not self._past.whole:
             return None
-        # What was lost behind the last step shows with the goodbye only.
+        # Losses after the last step are known only from the goodbye.
         if closed and count == len(stored) + stored.forgotten:
             return row.view.lost
         return min(row.view.lost, max(0, number - stored.first_number + 1 - count))
 
 
 def _entered(stored: StepHistory, place: StepPosition) -> int:
-    """Return when the state the chart was in at ``place`` was entered; 0 if that is not remembered."""
+    """Return when the state the chart was in at ``place`` was entered; 0 if that was forgotten."""
     block, offset = place
     for _ in range(SEARCHED):
         if stored.shape_at(StepPosition(block, offset)).traced:

@@ -31,19 +31,19 @@ HEADERS: Final[Mapping[str, str]] = {
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
     "cache-control": "no-store",
 }
-"""On every answer. If a name from the network got into the page as markup, none of it would run or load."""
+"""Headers of every answer. If a name from the network became markup, nothing in it would run or load."""
 
 LOOPBACK_NAMES: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 
 
 class Guard:
-    """Lets requests through to ``app`` or refuses them.
+    """Passes requests on to ``app``, or rejects them.
 
     Args:
-        app: what is guarded.
+        app: the guarded application.
         host: address the server is bound to.
         port: its port.
-        token: what a browser must show once, in the address; None asks for none.
+        token: required once from each browser, in the address; None for no token.
     """
 
     def __init__(self, app: ASGIApp, *, host: str, port: int, token: str | None) -> None:
@@ -56,7 +56,7 @@ class Guard:
         self._cookie = f"farscope_{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, or have ``app`` answer, with ``HEADERS`` on it."""
+        """Answer, or let ``app`` answer, with ``HEADERS`` added."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -81,7 +81,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is not None and origin != f"http://{host}":
             return PlainTextResponse("another page may not ask", 403)
-        # Browsers say where a request comes from; a link from elsewhere to the page itself is harmless.
+        # Browsers report the origin of a request; a link from elsewhere to the page itself is harmless.
         site = headers.get("sec-fetch-site", "none")
         if site not in ("same-origin", "none") and scope["path"] != "/":
             return PlainTextResponse("another page may not ask", 403)
@@ -101,7 +101,7 @@ class Guard:
             return True
         if self._token is None:
             return False
-        # A rebound name is never an address; and the cookie does not follow it.
+        # A rebound name is never an address, and the cookie is not sent with it.
         return name in (self._host.lower(), socket.gethostname().lower()) or _is_address(name)
 
     def _unknown(self, scope: Scope) -> Response | None:

@@ -34,7 +34,7 @@ class Connection(H11Protocol):
     _deadline: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as above it
-        """Take a new connection, or cut it."""
+        """Accept a new connection, or cut it."""
         if len(self.connections) >= most_connections():
             self.transport = transport
             transport.abort()
@@ -43,17 +43,17 @@ class Connection(H11Protocol):
         self._wait_for_request()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note that it has ended."""
+        """Release the connection's slot."""
         self._stop_waiting()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what has come."""
+        """Handle received bytes."""
         super().data_received(data)
         self._wait_for_request()
 
     def on_response_complete(self) -> None:
-        """Take note that an answer was sent."""
+        """Restart the time limit after an answer."""
         super().on_response_complete()
         self._wait_for_request()
 
@@ -77,7 +77,7 @@ class OutOfDescriptors:
         self._told_s = float("-inf")
 
     def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        """Take what went wrong on an event loop, which waits a second before it accepts again."""
+        """Handle an error of an event loop, which waits a second before it accepts again."""
         error = context.get("exception")
         if not (isinstance(error, OSError) and error.errno in _NO_ROOM and "socket" in context):
             loop.default_exception_handler(context)
@@ -89,7 +89,7 @@ class OutOfDescriptors:
 
 
 def most_connections() -> int:
-    """Return how many connections there may be at a time in this process."""
+    """Return the maximum number of simultaneous connections in this process."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     else:  # noqa: RET505 - what is of one system only is checked for that one

@@ -26,25 +26,25 @@ from farscope.views.web.timeline_lanes import TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
 
 MAX_WIDTH: Final = 4_096
-"""Pixels of a lane at most, and so the items in it."""
+"""Maximum width of a lane in pixels, and so of its items."""
 
 MAX_LANES: Final = 128
-"""Lanes in an answer at most; the page asks for those it shows."""
+"""Maximum number of lanes in an answer; the page asks for those it shows."""
 
 MAX_LISTED: Final = 1_000
-"""Steps in a list at most."""
+"""Maximum number of steps in a list."""
 
 MAX_ARROWS: Final = 400
-"""Steps in a sequence diagram at most, before folding."""
+"""Maximum number of steps in a sequence diagram, before folding."""
 
 TRACED_AMONG: Final = 10
-"""Transitions are looked for among so many times the steps asked for; other steps make no arrow there."""
+"""Transitions are searched for among this many times the requested steps; other steps have no arrow."""
 
 _STYLE: Final = f"<style>{STYLE}</style>"
 
 
 class Endpoints:
-    """The queries of a page, apart from the stream of frames."""
+    """The queries of a page, except for the stream of frames."""
 
     def __init__(self, model: LiveModel, origin_ns: int) -> None:
         self._model = model
@@ -65,7 +65,7 @@ class Endpoints:
             }
 
     def near(self, query: Query) -> Plain:
-        """The next moment, forward or back, at which a chart made a step; any chart if none is named."""
+        """The next or previous moment at which a chart made a step; any chart if none is named."""
         time_ns = query.moment("time")
         forward = query.word("direction", ("forward", "back")) == "forward"
         with self._model.lock:
@@ -84,7 +84,7 @@ class Endpoints:
         past = self._model.past(query.moment("moment", to_ns))
         lanes = []
         for number in query.charts()[:MAX_LANES]:
-            # Lane by lane, so that many long ones do not keep the steps waiting.
+            # Lane by lane, so that many long ones do not delay the steps.
             with self._model.lock:
                 key = self._model.key(number)
                 if key is not None:
@@ -107,7 +107,7 @@ class Endpoints:
         return {"steps": [plain_step(step, self._origin_ns) for step in steps]}
 
     def step(self, query: Query) -> Plain:
-        """All that is known of one step, which lies near ``time`` if it is not remembered."""
+        """All that is known about one step, which is near ``time`` if it was forgotten."""
         number = query.count("number", 0, MAX_TIME)
         past = self._model.past(query.moment("time", MAX_TIME))
         with self._model.lock:
@@ -120,7 +120,7 @@ class Endpoints:
         cause = None
         if step.cause is not None:
             cause = {"chart": poster.number if poster else None, "number": step.cause.number}
-        # Its text is the chart's own, as its spy and trace have it, by its own clock.
+        # The texts are those of the chart's spy and trace, by its own clock.
         own = step._replace(time_ns=own_ns)
         return {
             "chart": row.number,
@@ -169,7 +169,7 @@ class Endpoints:
             }
 
     def stats(self, query: Query) -> Plain:
-        """Time in state, events, waits and slow steps of a chart up to a moment, or until it went."""
+        """Time in state, events, waits and slow steps of a chart up to a moment, or until it ended."""
         until_ns = query.moment("to", time.time_ns())
         steps, past = self._newest(query, MAX_STEPS), self._model.past(until_ns)
         with self._model.lock:
@@ -195,7 +195,7 @@ class Endpoints:
         return drawn if query.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
     def _newest(self, query: Query, limit: int, *, beyond: bool = False) -> list[Step]:
-        """Return a chart's newest steps; ``beyond``, also those that do not lie around the moment."""
+        """Return a chart's newest steps; ``beyond``: also those far from the moment."""
         from_ns, to_ns = query.moment("from", -MAX_TIME), query.moment("to", MAX_TIME)
         past = self._model.past(to_ns)
         with self._model.lock:
@@ -225,7 +225,7 @@ class Endpoints:
         return drawn.plain()
 
     def _went_ns(self, key: ChartKey, past: Past) -> int | None:
-        """Return when a chart was stopped, closed or last heard, as its steps stand; None if it goes on."""
+        """Return when a chart stopped, closed or fell silent, by the common clock; None if it goes on."""
         row, life = self._model.row(key), past.lives.get(key.probe)
         if row is None or life is None:
             return None
@@ -233,14 +233,14 @@ class Endpoints:
             time_ns for time_ns in (life.closed_ns, life.stopped.get(key.serial)) if time_ns is not None
         ]
         ahead_ns, recorded = self._model.history.corrections.get(key.probe, 0), self._model.recorded
-        # A recording's end is nobody's silence.
+        # The end of a recording does not make a chart silent.
         status = life.status(key.serial, recorded.last_ns + ahead_ns) if recorded else row.view.status
         if not own_ns and past.whole and status == "silent":
             own_ns = [heard_ns for _, heard_ns in life.heard[-1:]]
         if not own_ns:
             return None
         charts = (self._model.history.charts.get(key), past.history.charts.get(key))
-        # What a probe sent late, or before its clock was set, is no step of a chart that had gone.
+        # Steps sent late, or before the clock was set, do not belong to a chart that had ended.
         steps_ns = [stored.last_ns for stored in charts if stored is not None and stored.last_ns is not None]
         return max([min(own_ns) - ahead_ns, *steps_ns])
 
@@ -255,7 +255,7 @@ class Endpoints:
 
 
 def _announced(row: ChartSummary) -> Statechart:
-    """Return a chart's picture before any step: what may be refused is known from what was announced."""
+    """Return a chart's picture before any step: possible refusals are known from its structure."""
     drawn = Statechart()
     if row.view.structure is not None:
         drawn.add_structure(row.view.structure)
@@ -263,12 +263,12 @@ def _announced(row: ChartSummary) -> Statechart:
 
 
 def _free_texts(step: Step) -> tuple[str, ...]:
-    """Return what the step says besides what was raised."""
+    """Return the texts of a step except the traceback."""
     return step.texts[:-1] if step.kind is StepKind.FAILED else step.texts
 
 
 def _plain_failure(step: Step) -> Plain:
-    """Return what was raised, and where in the user's program; None of a step that did not fail."""
+    """Return the error and its place in the user's program; None for a step that did not fail."""
     if step.kind is not StepKind.FAILED or not step.texts:
         return None
     failure = read_traceback(step.texts[-1])

@@ -22,16 +22,16 @@ RECORDING_WEIGHT: Final = 2_500_000
 
 
 UNFILLED_BYTES: Final = 32 << 20
-"""Shapes of each chart's newest steps stay, whatever the limit, while all of them take no more than this."""
+"""Shapes of each chart's newest steps stay, whatever the limit, as long as they take no more than this."""
 
 
 class SharedShapes:
-    """What shapes take together that any number of blocks share. Not thread-safe."""
+    """Accounts for the memory of shapes that blocks share. Not thread-safe."""
 
     def __init__(self) -> None:
         self.bytes = 0
         self._blocks: dict[int, int] = {}
-        """In how many blocks each is, by its id: it lives as long as one of them does."""
+        """The number of blocks with each shape, by its id; a shape lives as long as one of them does."""
 
     def add(self, shapes: Iterable[Shape]) -> None:
         """Count the shapes of a block."""
@@ -42,7 +42,7 @@ class SharedShapes:
                 self.bytes += shape.size
 
     def remove(self, shapes: Iterable[Shape]) -> None:
-        """Count the shapes of a block no more; they must still be alive."""
+        """Stop counting the shapes of a block; they must still be alive."""
         for shape in shapes:
             count = self._blocks.pop(id(shape)) - 1
             if count:
@@ -52,14 +52,14 @@ class SharedShapes:
 
 
 class History:
-    """Tracks of all charts under one bound. Not thread-safe."""
+    """The step histories of all charts, with a common limit. Not thread-safe."""
 
     def __init__(self, limit: int = DEFAULT_WEIGHT) -> None:
         self.forgotten = 0
-        """Steps that were here once and are no more."""
+        """Number of steps that were forgotten."""
         self.charts: dict[ChartKey, StepHistory] = {}
         self.corrections: dict[str, int] = {}
-        """What is taken off the times of each probe, by its id, in nanoseconds; none if it is not here."""
+        """Subtracted from the times of each probe, by its id, in nanoseconds; 0 if it is missing."""
         self._limit = limit
         self._filled: deque[tuple[ChartKey, StepColumns]] = deque()
         self._weight = 0
@@ -70,7 +70,7 @@ class History:
         return self._steps
 
     def correct(self, probe: str, correction_ns: int, *, was_set: bool) -> None:
-        """Take another correction of a probe's clock; see ``StepHistory.correct``."""
+        """Change the correction of a probe's clock; see ``StepHistory.correct``."""
         self.corrections[probe] = correction_ns
         for key, stored in self.charts.items():
             if key.probe == probe:
@@ -91,7 +91,7 @@ class History:
             self._forget_oldest()
 
     def remove(self, key: ChartKey) -> None:
-        """Forget a chart with everything it did; one that is not here is forgotten already."""
+        """Forget a chart and its steps, if it is known."""
         stored = self.charts.pop(key, None)
         if stored is None:
             return
@@ -105,14 +105,14 @@ class History:
 
     @property
     def first_ns(self) -> int | None:
-        """Where the oldest step of all stands, in nanoseconds since the epoch; None if there is none."""
+        """When the oldest step of all ended, in nanoseconds since the epoch; None if there is none."""
         return min(
             (first for stored in self.charts.values() if (first := stored.first_ns) is not None), default=None
         )
 
     @property
     def whole_from_ns(self) -> int:
-        """From when on nothing was forgotten, of any chart; before all time if nothing was."""
+        """The time from which nothing was forgotten of any chart; before all times if nothing was."""
         return max(
             (
                 stored.first_ns
@@ -156,12 +156,12 @@ class History:
         self._count(block)
 
     def _count(self, block: StepColumns) -> None:
-        """Count the shapes that have come to a block."""
+        """Count the shapes that were added to a block."""
         self._shapes.add(block.table[block.counted :])
         block.counted = len(block.table)
 
     def _has_filled(self) -> bool:
-        """Tell whether there is a block to forget; those that were not filled are if they hold too much."""
+        """Return whether there is a block to forget; unfilled ones count if they hold too much."""
         if not self._filled and self._shapes.bytes > UNFILLED_BYTES:
             for key, stored in self.charts.items():
                 block = stored.fill_up()

@@ -20,7 +20,7 @@ from farscope.views.web.history import DEFAULT_WEIGHT, RECORDING_WEIGHT, History
 from farscope.views.web.time_travel import Past, Recorded
 
 ROUND_S: Final = 0.02
-"""Time between two rounds: what comes meanwhile is taken at once, which costs less than step by step."""
+"""Time between two rounds: steps are taken in batches, which costs less than taking them one by one."""
 
 ROUND_STEPS: Final = 4_096
 """Maximum number of steps taken in a round, so that queries wait only a few milliseconds."""
@@ -29,13 +29,13 @@ BREATH_S: Final = 0.001
 """Pause in seconds after an incomplete round: without it, other threads would not get the lock."""
 
 VIEW_S: Final = 0.1
-"""Time between two looks at what the scope says of the charts as a whole: alive, silent, lost."""
+"""Time between two updates of what the scope knows of each chart: alive, silent, lost."""
 
 TICK_S: Final = 1.0
-"""What one point of a spark line stands for."""
+"""Time that one point of a sparkline stands for."""
 
 MAX_NOTICES: Final = 200
-"""Notices kept for pages that are opened later; at the limit the oldest go."""
+"""Notices kept for pages that are opened later; at the limit, the oldest are forgotten."""
 
 
 class LiveModel:
@@ -50,14 +50,14 @@ class LiveModel:
 
         Args:
             scope: an entered scope, whose steps are taken only here.
-            limit: weight of what is remembered; None is what suits.
-            recorded: the recording that the scope reads; None where it reads a log.
+            limit: maximum weight of the history; None for a suitable default.
+            recorded: the recording that the scope reads; None if it reads a log.
         """
         self.recorded = recorded
         self.opened = False
-        """Whether any moment of the recording can be asked about."""
+        """Whether any moment of the recording can be queried."""
         self.finished = False
-        """Whether a recording was read to its end."""
+        """Whether a recording has been read to its end."""
         if limit is None:
             limit = DEFAULT_WEIGHT if recorded is None else RECORDING_WEIGHT
         self.lock = RLock()
@@ -65,7 +65,7 @@ class LiveModel:
         self.rows: dict[int, ChartSummary] = {}
         """Charts by their numbers."""
         self.read_ns: int | None = None
-        """How far a recording was read; None before its first step."""
+        """How far a recording has been read; None before its first step."""
         self.stats: ScopeStats = scope.stats
         self.revision = 0
         """Increases whenever something shown on a page changes."""
@@ -74,7 +74,7 @@ class LiveModel:
         self.notices: deque[tuple[int, int, Notice]] = deque(maxlen=MAX_NOTICES)
         """(revision, nanoseconds since the epoch by this machine's clock, notice), oldest first."""
         self.failure: Exception | None = None
-        """What ended the following, if it was not leaving the block."""
+        """The error that ended the following, if any."""
         self._scope = scope
         self._room = PictureRoom()
         self._numbers: dict[ChartKey, int] = {}
@@ -96,27 +96,27 @@ class LiveModel:
         self._thread.join()
 
     def row(self, key: ChartKey) -> ChartSummary | None:
-        """Return the row of a chart, or None if it is not followed; hold ``lock``."""
+        """Return the summary of a chart, or None if it is not followed; hold ``lock``."""
         number = self._numbers.get(key)
         return None if number is None else self.rows[number]
 
     def key(self, number: int) -> ChartKey | None:
-        """Return the key of a chart the page calls ``number``; hold ``lock``."""
+        """Return the key of the chart with a number, or None; hold ``lock``."""
         row = self.rows.get(number)
         return None if row is None else row.view.id.key
 
     def past(self, time_ns: int) -> Past:
-        """Return what can be told of a moment; do not hold ``lock``, since it may have to be looked for.
+        """Return the data for a moment; do not hold ``lock``, since it may have to be searched for.
 
         Raises:
-            LogUnavailable: the disk that the recording is on fails.
+            LogUnavailable: the disk that holds the recording failed.
         """
         if self.recorded is not None and self.opened and not self._remembers(time_ns):
             return self.recorded.past(time_ns)
         return Past(self.history, self._scope.lives, {})
 
     def near(self, time_ns: int, keys: Sequence[ChartKey], *, forward: bool) -> int | None:
-        """Return when the next step of some charts ended, or the last one; of all charts if none is named."""
+        """Return when the next or previous step of some charts ended; of all charts if none is named."""
         if self.recorded is not None and self.opened and not self._remembers(time_ns):
             return self.recorded.near(time_ns, keys, forward=forward)
         with self.lock:
@@ -124,13 +124,13 @@ class LiveModel:
             return history.next_after(time_ns, wanted) if forward else history.last_before(time_ns, wanted)
 
     def _remembers(self, time_ns: int) -> bool:
-        """Whether everything about a moment of a recording is in the history."""
+        """Return whether the history holds everything about a moment of a recording."""
         with self.lock:
             return self.finished and time_ns >= self.history.whole_from_ns
 
     def _run(self) -> None:
         try:
-            # However long the first look takes, no step leaves the scope untaken.
+            # However long opening takes, no step leaves the scope untaken.
             with self._scope.taking():
                 if self.recorded is not None:
                     self._open(self.recorded)
@@ -139,7 +139,7 @@ class LiveModel:
                     full = self._round()
                     left_s = began_s + ROUND_S - time.monotonic()
                     self._ending.wait(BREATH_S if full else max(BREATH_S, left_s))
-        except Exception as error:  # noqa: BLE001 - told to every page, and raised where the server runs
+        except Exception as error:  # noqa: BLE001 - reported to every page, and raised where the server runs
             self.failure = error
             with self.lock:
                 self.revision += 1
@@ -151,15 +151,15 @@ class LiveModel:
             for probe, correction_ns in recorded.corrections.items():
                 self.history.correct(probe, correction_ns, was_set=False)
             for view in views:
-                self._see(view, kept=True)
+                self._update_chart(view, self.revision, kept=True)
             self.opened = True
 
     def _round(self) -> bool:
-        """Take what there is; return whether more may wait."""
+        """Take the available steps; return whether there may be more."""
         ended = self._scope.ended
         steps = self._scope.take(0.0, ROUND_STEPS)
         now_s = time.monotonic()
-        # Together with the end the page gets the final account, not one of up to VIEW_S ago.
+        # The page gets the end together with the final account, not with one that is up to VIEW_S old.
         finishing = ended and not self.finished and not self._scope.untaken
         with self.lock:
             self._follow_clocks(
@@ -170,9 +170,9 @@ class LiveModel:
             )
             if finishing or now_s - self._viewed_s >= VIEW_S or self._has_strangers(steps):
                 self._viewed_s = now_s
-                self._look()
+                self._update_charts()
             if steps:
-                self._take(steps)
+                self._add_steps(steps)
             if finishing:
                 self.finished = True
                 self.revision += 1
@@ -184,7 +184,7 @@ class LiveModel:
     def _has_strangers(self, steps: Sequence[Step]) -> bool:
         return any((step.chart.probe, step.chart.serial) not in self._numbers for step in steps)
 
-    def _take(self, steps: Sequence[Step]) -> None:
+    def _add_steps(self, steps: Sequence[Step]) -> None:
         charts: defaultdict[tuple[str, int], list[Step]] = defaultdict(list)
         for step in steps:
             charts[step.chart.probe, step.chart.serial].append(step)
@@ -192,7 +192,7 @@ class LiveModel:
         now_ns = time.time_ns()
         for key, its in charts.items():
             number = self._numbers.get(ChartKey(*key))
-            # A chart the scope has forgotten meanwhile is forgotten here too.
+            # The scope has forgotten this chart in the meantime.
             if number is None:
                 continue
             row = self.rows[number]
@@ -203,12 +203,12 @@ class LiveModel:
             self.read_ns = max(self.read_ns or 0, row.activity.last_ns)
 
     def _follow_clocks(self, corrections: Mapping[str, int]) -> None:
-        """Take what is known by now of some probes' clocks; a recording's are known from the beginning."""
+        """Apply new clock corrections of some probes; those of a recording are known from the start."""
         if self.recorded is not None:
             return
         for probe, correction_ns in corrections.items():
             before_ns = self.history.corrections.get(probe, 0)
-            # One that is about a second off is not shown now corrected and now not.
+            # A clock that is off by about a second must not switch between corrected and uncorrected.
             least_ns = NEAR_AGAIN_NS if before_ns else FAR_NS
             known_ns = correction_ns if abs(correction_ns) > least_ns else 0
             if known_ns != before_ns:
@@ -224,11 +224,11 @@ class LiveModel:
         for row in moved:
             row.activity.shift(-change_ns)
         if moved and abs(change_ns) > FAR_NS:
-            # What pages have drawn stands elsewhere now.
+            # Everything that pages have drawn has moved.
             self.epoch += 1
 
-    def _see(self, view: ChartView, *, kept: bool = False) -> bool:
-        """Take what the scope says of a chart; return whether anything is new."""
+    def _update_chart(self, view: ChartView, revision: int, *, kept: bool = False) -> bool:
+        """Update a chart from the scope's data; if it changed, mark it with ``revision`` and return true."""
         key = view.id.key
         number = self._numbers.get(key)
         if number is None:
@@ -238,30 +238,24 @@ class LiveModel:
             self.rows[number] = ChartSummary(number, view, correction_ns, kept=kept, room=self._room)
         elif not self.rows[number].update(view):
             return False
-        self.rows[number].revision = self.revision
+        self.rows[number].revision = revision
         return True
 
-    def _look(self) -> None:
-        views = self._scope.charts
-        self.revision += 1
-        changed = False
-        present: set[ChartKey] = set()
-        for view in views:
-            present.add(view.id.key)
-            changed = self._see(view) or changed
+    def _update_charts(self) -> None:
+        views, revision, now_ns = self._scope.charts, self.revision + 1, time.time_ns()
+        changed = [self._update_chart(view, revision) for view in views]
+        present = {view.id.key for view in views}
         gone = {
             key for key, number in self._numbers.items() if key not in present and not self.rows[number].kept
         }
         if gone:
             self._forget(gone)
-            changed = True
         self._follow_clocks({probe: life.correction_ns for probe, life in self._scope.lives.items()})
-        now_ns = time.time_ns()
-        told = [(self.revision, notice.time_ns or now_ns, notice) for notice in self._scope.notices()]
-        self.notices.extend(told)
+        notices = [(revision, notice.time_ns or now_ns, notice) for notice in self._scope.notices()]
+        self.notices.extend(notices)
         stats = self._scope.stats
-        if not (changed or told or stats != self.stats):
-            self.revision -= 1
+        if any(changed) or gone or notices or stats != self.stats:
+            self.revision = revision
         self.stats = stats
 
     def _forget(self, keys: set[ChartKey]) -> None:

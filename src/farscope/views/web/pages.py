@@ -18,7 +18,7 @@ from farscope.views.web.serialize import Plain
 from farscope.views.web.updates import FRAME_S, PageUpdates
 
 HOLD_S: Final = 0.2
-"""How long a question waits for something to change: other pages wait for the connection meanwhile."""
+"""How long a request waits for a change, while it occupies one of the browser's connections."""
 
 MAX_PAGES: Final = 64
 """Number of pages whose state is remembered; the least recently active one is forgotten and starts over."""
@@ -32,14 +32,14 @@ class _Page:
     """Number of frames sent to it."""
     told_s: float = 0.0
     turn: int = 0
-    """Its newest question; older ones are not answered any more."""
+    """Its newest request; older ones are no longer answered."""
 
 
 class Pages:
-    """What each page knows already. Used on one event loop."""
+    """The state of each page. Used on one event loop."""
 
     def __init__(self, model: LiveModel, origin_ns: int, ending: Callable[[], bool]) -> None:
-        """``origin_ns`` is what times count from; ``ending`` tells whether the server is about to end."""
+        """``origin_ns`` is what times count from; ``ending`` returns whether the server is about to end."""
         self._model = model
         self._origin_ns = origin_ns
         self._ending = ending
@@ -49,9 +49,9 @@ class Pages:
         """Return what changed since the last frame of a page, or None if nothing does for a while.
 
         Args:
-            name: what the page calls itself.
+            name: identifies the page.
             opened: numbers of the charts whose steps and arrows it wants.
-            seen: how many frames it had. If one was lost it gets one with everything, as a new page does.
+            seen: number of frames it received. If one was lost, it gets a complete one, like a new page.
         """
         page = self._pages.pop(name, None)
         if page is None or page.told != seen or page.opened != opened:

@@ -10,17 +10,17 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 MAX_CHARTS: Final = 512
-"""Charts a request may name; a longer list is refused."""
+"""Maximum number of charts in a request; a longer list is rejected."""
 
 MAX_TIME: Final = 1 << 62
-"""Nanoseconds; times beyond it are moved to it."""
+"""Largest time in nanoseconds; times beyond it are clamped."""
 
 _TOKEN = re.compile(r"[0-9A-Za-z]{1,32}")
 _NUMBER = re.compile(r"-?[0-9]{1,20}")
 
 
 class Query:
-    """The query of a request; each method raises a 400 that names the parameter it could not take."""
+    """The query of a request; each method raises a 400 that names the invalid parameter."""
 
     def __init__(self, request: Request, origin_ns: int) -> None:
         self._query = request.query_params
@@ -35,7 +35,7 @@ class Query:
         return min(max(time_ns, -MAX_TIME), MAX_TIME)
 
     def count(self, name: str, default: int, most: int, least: int = 1) -> int:
-        """Return a number from ``least`` to ``most``; what lies outside is moved to the nearer end."""
+        """Return a number from ``least`` to ``most``; other values are clamped."""
         text = self._query.get(name)
         return min(max(least, default if text is None else self._integer(name, text)), most)
 
@@ -47,7 +47,7 @@ class Query:
         return text
 
     def chart(self) -> int:
-        """Return the number of the one chart that is asked about."""
+        """Return the number of the chart that is queried."""
         return self._integer("chart", self._query.get("chart", ""))
 
     def charts(self, name: str = "charts") -> tuple[int, ...]:
@@ -58,7 +58,7 @@ class Query:
         return tuple(dict.fromkeys(self._integer(name, text) for text in texts))
 
     def word(self, name: str, choices: Iterable[str]) -> str:
-        """Return one of ``choices``; the first one if nothing is said."""
+        """Return one of ``choices``; the first one by default."""
         words = list(choices)
         said = self._query.get(name, words[0])
         if said not in words:

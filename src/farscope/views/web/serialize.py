@@ -15,22 +15,22 @@ from farscope.views.statechart.model import Statechart
 from farscope.views.web.chart_summary import ChartSummary
 
 Plain = Any
-"""Lists, dictionaries, texts, numbers: what JSON can say."""
+"""A value that JSON can represent: lists, dictionaries, texts, numbers."""
 
 ROW_FIELDS: Final = (
     "id", "state", "since", "status", "steps", "lost", "rate", "event", "at", "queued", "outcome",
     "unknown",
 )  # fmt: skip
-"""The order of ``plain_row``; a page is told so in its first frame."""
+"""The fields of ``plain_row`` in order; sent to a page in its first frame."""
 
 STEP_FIELDS: Final = (
     "number", "at", "kind", "signal", "start", "end", "duration", "waited", "queued", "deferred",
 )  # fmt: skip
-"""The order of ``plain_step``."""
+"""The fields of ``plain_step`` in order."""
 
 
 def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> list[Plain]:
-    """Return what a list shows of a chart and what changes often; nothing recorded is alive."""
+    """Return the frequently changing data of a chart; no chart of a recording is alive."""
     view, activity = row.view, row.activity
     return [
         row.number,
@@ -49,13 +49,13 @@ def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> l
 
 
 def plain_chart(row: ChartSummary) -> dict[str, Plain]:
-    """Return what tells a chart from others."""
+    """Return the data that identifies a chart."""
     view = row.view
     return {"id": row.number, "name": view.name, "label": view.label, "host": view.host, "pid": view.pid}
 
 
 def plain_step(step: Step, origin_ns: int) -> list[Plain]:
-    """Return a step in a line."""
+    """Return a step as a row."""
     shape = step.shape
     return [
         step.number,
@@ -72,7 +72,7 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
 
 
 def plain_structure(row: ChartSummary) -> dict[str, Plain]:
-    """Return the states as a tree, what was announced, and initial transitions, seen or only announced."""
+    """Return the tree of states, announced reactions, and initial transitions, seen or only announced."""
     picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}
     return {
@@ -86,10 +86,10 @@ def plain_structure(row: ChartSummary) -> dict[str, Plain]:
 
 
 def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterable[list[Plain]]:
-    """Yield [source, target, signal, count] for each arrow; no target where nothing was left or entered.
+    """Yield [source, target, signal, count] for each arrow; no target without a transition.
 
-    A fifth part tells the outcome where a state did not handle the event. ``minus`` holds what is to be left
-    out of the counts: what had not happened yet.
+    A fifth item is the outcome if a state did not handle the event. ``minus`` is subtracted from the counts:
+    what had not happened yet.
     """
     for edge, count in picture.seen.items():
         yield [edge.source, edge.target, edge.signal, count - (minus.seen[edge] if minus else 0)]
@@ -102,5 +102,5 @@ def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterabl
 
 
 def moment(time_ns: int, origin_ns: int) -> int | None:
-    """Return a time as the page counts it, or None for one that is not known."""
+    """Return a time relative to the origin, or None if it is unknown."""
     return time_ns - origin_ns if time_ns else None

@@ -20,17 +20,17 @@ from farscope.views.web.time_travel import Recorded
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 DEFAULT_PORT: Final = 8270
-"""Tried first, so that the address can be kept as a bookmark; any free one where it is taken."""
+"""Tried first, so that the address can be bookmarked; if it is taken, any free port is used."""
 
 ENDING_S: Final = 2
 """How long open connections may take to end before they are cut."""
 
 BACKLOG: Final = 64
-"""Connections that may wait to be accepted; further ones are refused by the system."""
+"""Connections that may wait to be accepted; the system rejects further ones."""
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether an address can be reached from this machine only."""
+    """Return whether an address can be reached only from this machine."""
     return host in LOOPBACK
 
 
@@ -38,7 +38,7 @@ def bind(host: str, port: int | None) -> socket.socket:
     """Return a socket bound to an address; None is ``DEFAULT_PORT`` if it is free, else any free port.
 
     Raises:
-        UsageError: the address is none of this machine's, or the port is taken or not allowed.
+        UsageError: the address does not belong to this machine, or the port is taken or not allowed.
     """
     if port is None:
         try:
@@ -58,7 +58,7 @@ def serve(
     installed handler.
 
     Raises:
-        Exception: what ended the following of the scope.
+        Exception: the error that ended the following of the scope.
     """
     with LiveModel(scope, recorded=None if seek is None else Recorded(seek)) as model:
         port = listener.getsockname()[1]

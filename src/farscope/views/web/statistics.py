@@ -12,10 +12,10 @@ from farscope.records.step import Step
 from farscope.views.web.serialize import Plain, plain_step
 
 MAX_STEPS: Final = 200_000
-"""Newest steps that statistics are made of; so many take about a second. The answer says how many it had."""
+"""Maximum number of steps in the statistics, the newest; this many take about a second."""
 
 MAX_ROWS: Final = 100
-"""States and signals listed at most, the weightiest first."""
+"""Maximum number of states and signals listed, those with the most time or events first."""
 
 SLOWEST: Final = 8
 """Slowest steps listed."""
@@ -44,11 +44,11 @@ def figures(steps: Sequence[Step], until_ns: int, origin_ns: int) -> dict[str, P
 
 
 def spread(ordered: Sequence[int]) -> dict[str, int]:
-    """Return total, mean, 95th percentile and largest of numbers in rising order; zeros for none."""
+    """Return total, mean, 95th percentile and largest of sorted numbers; zeros for none."""
     if not ordered:
         return {"total": 0, "mean": 0, "p95": 0, "most": 0}
     total = sum(ordered)
-    # The smallest number that at least 95 in a hundred do not exceed.
+    # The smallest value that at least 95 percent do not exceed.
     rank = -(-95 * len(ordered) // 100)
     return {"total": total, "mean": total // len(ordered), "p95": ordered[rank - 1], "most": ordered[-1]}
 
@@ -72,7 +72,7 @@ def _weightiest(stays: dict[str, list[int]]) -> list[tuple[str, list[int]]]:
 
 
 def _signals(steps: Sequence[Step]) -> list[dict[str, Plain]]:
-    """Return each signal with how often it came and what became of it, the most frequent first."""
+    """Return each signal with its counts by outcome, the most frequent first."""
     counts: defaultdict[str, Counter[StepKind]] = defaultdict(Counter)
     for step in steps:
         counts[step.shape.signal][step.shape.kind] += 1

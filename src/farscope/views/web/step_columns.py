@@ -15,28 +15,28 @@ from farscope.records.step import Cause, ChartId, RawStep, Step
 from farscope.records.weight import SHARED_BYTES, texts_bytes
 
 BLOCK_WEIGHT: Final = 512
-"""Weight at which a block is full and the next one begins: what is forgotten is forgotten block by block."""
+"""Weight at which a block is full and the next one begins; steps are forgotten block by block."""
 
 STEP_BYTES: Final = 40
-"""What a step takes in the columns, without its texts; these weigh as many steps as they take."""
+"""Size of a step in the columns without its texts, whose weight is their size in steps."""
 
 SHAPE_WEIGHT: Final = 4
-"""What a shape of its own adds to a block's weight, besides one for each of its facts. What it takes itself
-is counted by ``History``, once for all blocks, and here only if it is so large that hardly any share it."""
+"""Weight of a new shape in a block, plus one for each of its facts. The memory of shapes is counted by
+``History``, once for all blocks, and here only for shapes so large that they are hardly ever shared."""
 
 LATEST_NS: Final = 1 << 62
-"""Where a step stands that ends later than anything can, by what somebody made up."""
+"""The time of steps whose end, forged or wrong, is beyond all possible times."""
 
 NO_CAUSE: Final = Cause(0, 0)
-"""Stands in the columns where a step has no cause; serials begin with 1."""
+"""Represents a missing cause in the columns; serials begin with 1."""
 
 
 class StepColumns:
-    """Up to ``BLOCK_WEIGHT`` steps in the order they were taken in. Not thread-safe.
+    """Up to ``BLOCK_WEIGHT`` steps in the order in which they were added. Not thread-safe.
 
     ``times`` are when the steps ended by the chart's own clock less ``ahead_ns``. They never fall, so that
-    they can be searched: where a clock was set back, a step stands at the time of the one before it, and its
-    own time is kept aside.
+    they can be searched: if a clock was set back, a step has the time of the one before it, and its own time
+    is stored separately.
     """
 
     __slots__ = (
@@ -72,7 +72,7 @@ class StepColumns:
         self.table: list[Shape] = []
         self.weight = 0
         self.counted = 0
-        """How many of ``table`` are counted by whoever remembers the block."""
+        """Number of shapes in ``table`` that ``History`` has counted."""
         self._queued = array("q")
         self._deferred = array("q")
         self._shape_numbers: dict[Shape, int] = {}
@@ -86,7 +86,7 @@ class StepColumns:
 
     @property
     def full(self) -> bool:
-        """Whether further steps belong into the next block."""
+        """Whether further steps go to the next block."""
         return self.weight >= BLOCK_WEIGHT
 
     def extend(self, steps: Sequence[RawStep], floor_ns: int) -> None:
@@ -120,7 +120,7 @@ class StepColumns:
                     self.weight += texts_bytes(its) // STEP_BYTES
 
     def pack(self) -> None:
-        """Take as little room as its numbers need; nothing can be added any more."""
+        """Compress the block; nothing can be added any more."""
         first, last = self.numbers[0], self.numbers[-1]
         if last - first + 1 == len(self) and self.numbers == array("q", range(first, last + 1)):
             self.numbers = range(first, last + 1)
@@ -133,12 +133,12 @@ class StepColumns:
         self._cause_numbers = _narrow(self._cause_numbers)
 
     def close(self) -> None:
-        """Take no more steps."""
+        """Accept no more steps."""
         self.pack()
         self.weight = max(self.weight, BLOCK_WEIGHT)
 
     def step(self, chart: ChartId, place: int, moved_ns: int = 0) -> Step:
-        """Return the step at ``place``, ending where it stands in time, moved by so much."""
+        """Return the step at ``place``, with its end at its time in the block plus ``moved_ns``."""
         return Step(
             chart,
             self.numbers[place],
@@ -191,7 +191,7 @@ class StepColumns:
             self.times.append(floor_ns)
 
     def _numbers_of(self, shapes: Sequence[Shape]) -> Iterable[int]:
-        # Most steps share a few shape objects; asking for each object once spares the hashing of every step.
+        # Most steps share a few shape objects; looking up each object once avoids hashing every step.
         ids = list(map(id, shapes))
         numbers = {key: self._number_of(shape) for key, shape in dict(zip(ids, shapes, strict=True)).items()}
         return map(numbers.__getitem__, ids)
@@ -209,7 +209,7 @@ class StepColumns:
 
 
 def _narrow(column: array[int]) -> array[int]:
-    """Return the column with as few bytes a number as its largest needs, and no room to spare."""
+    """Return the column with the smallest item size that fits, without spare capacity."""
     most = max(column)
     for code, limit in (("B", 1 << 8), ("H", 1 << 16), ("I", 1 << 32)):
         if most < limit:

@@ -13,29 +13,29 @@ from farscope.views.web.step_columns import BLOCK_WEIGHT, StepColumns
 
 
 class StepPosition(NamedTuple):
-    """Where a step stands: in which block, counted from the oldest, and where in it."""
+    """The position of a step: the block, counted from the oldest, and the offset in it."""
 
     block: int
     offset: int
 
 
 class StepHistory:
-    """What is remembered of a chart, oldest first. Not thread-safe.
+    """The stored steps of a chart, oldest first. Not thread-safe.
 
-    Steps stand where they ended. All times are by one clock for all charts, in nanoseconds since the epoch:
-    its own less a correction, which may change. Places are good until steps are next added or the
+    The time of a step is its end. All times are by one clock for all charts, in nanoseconds since the epoch:
+    its own less a correction, which may change. Positions are valid until steps are next added or the
     oldest block forgotten.
     """
 
     def __init__(self, chart: ChartId, correction_ns: int = 0) -> None:
         self.chart = chart
         self.forgotten = 0
-        """Steps that were here once and are no more."""
+        """Number of steps that were forgotten."""
         self.first_number = 0
-        """Number of the first step there was; 0 before that."""
+        """Number of the first step; 0 before it."""
         self.blocks: deque[StepColumns] = deque()
         self._steps = 0
-        # What is taken off the times of steps to come, and how far all that are here have moved since.
+        # Subtracted from the times of future steps, and added to the times of all stored ones.
         self._ahead_ns = correction_ns
         self._moved_ns = 0
 
@@ -43,10 +43,10 @@ class StepHistory:
         return self._steps
 
     def correct(self, correction_ns: int, *, was_set: bool) -> None:
-        """Go by another correction.
+        """Change the correction.
 
-        With ``was_set``, from the next step on: the clock was right, or as wrong as was thought, until now.
-        Otherwise everything moves together, so that a chart's own steps stay as far apart as they were.
+        With ``was_set``, it applies from the next step on: the clock was right until now, or as wrong as
+        was known. Otherwise all steps move together, and their distances stay the same.
         """
         if was_set:
             self._ahead_ns = correction_ns + self._moved_ns
@@ -76,7 +76,7 @@ class StepHistory:
         return filled
 
     def fill_up(self) -> StepColumns | None:
-        """Let the next step begin a block of its own; return the block that is filled by this, if one is."""
+        """Make the next step begin a new block; return the block that is now full, if any."""
         if not self.blocks or self.blocks[-1].full:
             return None
         block = self.blocks[-1]
@@ -91,16 +91,16 @@ class StepHistory:
 
     @property
     def first_ns(self) -> int | None:
-        """Where the oldest step stands; None if there is none."""
+        """The time of the oldest step; None if there is none."""
         return self.blocks[0].times[0] + self._moved_ns if self._steps else None
 
     @property
     def last_ns(self) -> int | None:
-        """Where the newest step stands; None if there is none."""
+        """The time of the newest step; None if there is none."""
         return self.blocks[-1].times[-1] + self._moved_ns if self._steps else None
 
     def last_until(self, time_ns: int) -> StepPosition | None:
-        """Return the place of the last step that ended at ``time_ns`` or before."""
+        """Return the position of the last step that ended at ``time_ns`` or before."""
         time_ns -= self._moved_ns
         for number in range(self._block_of(time_ns, after=True), -1, -1):
             offset = self.blocks[number].until(time_ns)
@@ -109,7 +109,7 @@ class StepHistory:
         return None
 
     def first_from(self, time_ns: int) -> StepPosition | None:
-        """Return the place of the first step that ended at ``time_ns`` or later."""
+        """Return the position of the first step that ended at ``time_ns`` or later."""
         time_ns -= self._moved_ns
         for number in range(max(0, self._block_of(time_ns, after=False)), len(self.blocks)):
             offset = self.blocks[number].before(time_ns)
@@ -118,23 +118,23 @@ class StepHistory:
         return None
 
     def at(self, place: StepPosition) -> Step:
-        """Return the step at a place, at the time it stands at."""
+        """Return the step at a position, with the common clock's time."""
         return self.blocks[place.block].step(self.chart, place.offset, self._moved_ns)
 
     def own_ns(self, place: StepPosition) -> int:
-        """Return when the step at a place began by the chart's own clock."""
+        """Return when the step at a position began by the chart's own clock."""
         return self.blocks[place.block].own_ns(place.offset)
 
     def shape_at(self, place: StepPosition) -> Shape:
-        """Return the shape of the step at a place."""
+        """Return the shape of the step at a position."""
         return self.blocks[place.block].shape(place.offset)
 
     def time_at(self, place: StepPosition) -> int:
-        """Return where the step at a place stands in time, in nanoseconds since the epoch."""
+        """Return the time of the step at a position, in nanoseconds since the epoch."""
         return self.blocks[place.block].times[place.offset] + self._moved_ns
 
     def took_at(self, place: StepPosition) -> int:
-        """Return how long the step at a place took, in nanoseconds."""
+        """Return how long the step at a position took, in nanoseconds."""
         return self.blocks[place.block].durations[place.offset]
 
     def count_until(self, time_ns: int) -> int:
@@ -172,13 +172,13 @@ class StepHistory:
         return found[::-1]
 
     def numbered(self, number: int) -> StepPosition | None:
-        """Return the place of the newest step of that number, or None if it is not here."""
+        """Return the position of the newest step with a number, or None if there is none."""
         for place, block in reversed(list(enumerate(self.blocks))):
             if block.numbers[0] <= number <= block.numbers[-1]:
                 offset = bisect_left(block.numbers, number)
                 if offset < len(block) and block.numbers[offset] == number:
                     return StepPosition(place, offset)
-        # Numbers rise but for what arrived after all, behind steps that were made later.
+        # Numbers rise, except for steps that arrived late, after ones made later.
         for place, block in reversed(list(enumerate(self.blocks))):
             if number in block.numbers:
                 return StepPosition(place, block.numbers.index(number))

@@ -13,13 +13,13 @@ from farscope.scope.playback.time_index import LATEST_NS, AnnouncedState, Snapsh
 from farscope.views.web.history import History
 
 KEPT: Final = 3
-"""Surroundings kept, so that the questions a page asks about one moment cost one look; a few MB each."""
+"""Surroundings cached, so that the queries of a page about one moment cost one search; a few MB each."""
 
 AROUND_WEIGHT: Final = 300_000
-"""Weight of what is remembered around a moment, some 12 MB; see ``DEFAULT_WEIGHT``."""
+"""Weight of the history around a moment, some 12 MB; see ``DEFAULT_WEIGHT``."""
 
 LOOKS: Final = 8
-"""Places looked at for the next step of a chart, which may lie far from its probe's next one."""
+"""Places searched for the next step of a chart, which may be far from its probe's next one."""
 
 
 class Past(NamedTuple):
@@ -27,18 +27,18 @@ class Past(NamedTuple):
 
     history: History
     lives: Mapping[str, Liveness]
-    """Of each probe, by its id."""
+    """The liveness of each probe, by its id."""
     rests: Mapping[ChartKey, AnnouncedState]
-    """Where charts were that did nothing around the moment; empty where everything is remembered."""
+    """The states of charts without steps around the moment; empty if the history is complete."""
     from_ns: int = -LATEST_NS
     to_ns: int = LATEST_NS
-    """Between these nothing is left out."""
+    """Start of the span in which the history is complete; ``to_ns`` is its end."""
     whole: bool = True
-    """Whether it reaches back to the beginning of all."""
+    """Whether the history reaches back to the start."""
 
 
 class Recorded:
-    """A recording, any moment of which can be asked about at once. Thread-safe once it was opened."""
+    """A recording, any moment of which can be queried at once. Thread-safe after ``open``."""
 
     def __init__(self, seek: TimeIndex) -> None:
         self._seek = seek
@@ -47,7 +47,7 @@ class Recorded:
         """When its first step was made and its last batch stored, in nanoseconds since the epoch."""
 
     def open(self) -> list[ChartView]:
-        """Find out what is where; return every chart as it was last presented.
+        """Index the recording; return every chart as it was last presented.
 
         Raises:
             LogUnavailable: the disk fails.
@@ -59,21 +59,21 @@ class Recorded:
         return self._seek.charts()
 
     def give_up(self) -> None:
-        """End what is being looked for; what is told from now on may be a part of what there is."""
+        """Abort the current search; answers may be incomplete from now on."""
         self._seek.cancel()
 
     @property
     def corrections(self) -> Mapping[str, int]:
-        """What to take off the times of each probe."""
+        """Subtracted from the times of each probe, in nanoseconds."""
         return self._seek.headers.corrections
 
     def past(self, time_ns: int) -> Past:
-        """Return what lies around a moment.
+        """Return the data around a moment.
 
         Raises:
             LogUnavailable: the disk fails.
         """
-        # One after the other, and reading through waits meanwhile.
+        # One query after the other; reading through the recording waits.
         with self._seek.lock:
             for past in self._kept:
                 if past.from_ns <= time_ns <= past.to_ns:
@@ -85,7 +85,7 @@ class Recorded:
     def near(self, time_ns: int, keys: Iterable[ChartKey], *, forward: bool) -> int | None:
         """Return when the next step of some charts after a moment, or the last before it, ended.
 
-        Of all charts if none is named. Where none is found at ``LOOKS`` places, how far was looked.
+        Of all charts if none is named. If none is found at ``LOOKS`` places, returns how far was searched.
         """
         keys = tuple(keys)
         probes = {key.probe for key in keys} or set(self.corrections)
@@ -106,7 +106,7 @@ class Recorded:
     def newest(self, key: ChartKey, limit: int, from_ns: int, to_ns: int) -> list[Step]:
         """Return the newest steps of a chart between two moments, ends included; oldest first.
 
-        Fewer than ``limit`` and than there are, if they are not found at ``LOOKS`` places.
+        Fewer than ``limit`` if they are not found at ``LOOKS`` places.
         """
         found: list[Step] = []
         at_ns = to_ns

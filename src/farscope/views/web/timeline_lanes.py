@@ -12,7 +12,7 @@ from farscope.views.web.time_travel import Past
 _BAD = frozenset({StepKind.REFUSED, StepKind.FAILED})
 
 NOTHING: Final = -1
-"""Place of a name where there is none."""
+"""Index of a missing name."""
 
 
 class Window(NamedTuple):
@@ -45,10 +45,10 @@ class _Names:
 class TimelineLane:
     """A chart's lane, assembled from the known parts in order of time.
 
-    ``items`` are [time, steps, state, signal, kind], one a pixel at most: where several steps fall on a
+    ``items`` are [time, steps, state, signal, kind], at most one per pixel: if several steps fall on a
     pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
-    up to the next item. An item of no steps tells that another part begins, in that state if it is known.
-    ``busy`` are [begin, end] of steps that took longer than a pixel, one a pixel at most.
+    up to the next item. An item without steps starts another part, in that state if it is known.
+    ``busy`` are [begin, end] of steps that took longer than a pixel, at most one per pixel.
     """
 
     def __init__(self, window: Window, origin_ns: int) -> None:
@@ -70,15 +70,15 @@ class TimelineLane:
         }
 
     def begin(self, stored: StepHistory) -> None:
-        """Begin with the state the chart was in when the window does."""
+        """Begin with the state of the chart at the start of the window."""
         self._before = self._states.of(_state_before(stored, self._window.from_ns))
 
     def add_gap(self, time_ns: int) -> None:
-        """Nothing is known from a moment on."""
+        """Add the start of a gap, in which nothing is known."""
         self._change(time_ns, None)
 
     def add_around(self, past: Past, stored: StepHistory | None, rest: str | None, from_ns: int) -> None:
-        """Add what is known around a moment, from ``from_ns`` on: steps, or else where the chart rested."""
+        """Add the data around a moment, from ``from_ns`` on: steps, or the state without steps."""
         begin_ns = max(from_ns, past.from_ns)
         end_ns = min(past.to_ns, self._window.to_ns)
         if end_ns < max(begin_ns, self._window.from_ns):
@@ -90,7 +90,7 @@ class TimelineLane:
             self.add_gap(past.to_ns)
 
     def end(self, time_ns: int) -> None:
-        """The chart went at a moment, and made no step later."""
+        """End the lane at a moment, after which the chart made no step."""
         if time_ns <= self._window.to_ns:
             told = time_ns - self._origin_ns
             self._items = [item for item in self._items if item[0] <= told or item[1]]
@@ -136,7 +136,7 @@ class TimelineLane:
 
 
 def lane(stored: StepHistory, window: Window, origin_ns: int) -> dict[str, Plain]:
-    """Return the lane of a chart of which everything is remembered."""
+    """Return the lane of a chart whose history is complete."""
     drawn = TimelineLane(window, origin_ns)
     drawn.begin(stored)
     drawn.add_steps(stored, window.from_ns, window.to_ns)
@@ -146,7 +146,7 @@ def lane(stored: StepHistory, window: Window, origin_ns: int) -> dict[str, Plain
 def _state_before(stored: StepHistory, time_ns: int, *, guess: bool = False) -> str | None:
     """Return the state the chart was in just before a moment; empty before its start, None if forgotten.
 
-    With ``guess``, the first step that is known tells what it started from.
+    With ``guess``, the first known step shows the state it started from.
     """
     place = stored.last_until(time_ns - 1)
     if place is not None:
@@ -172,14 +172,14 @@ def _distance(stored: StepHistory, first: StepPosition, last: StepPosition) -> i
 
 
 def _kind(stored: StepHistory, first: StepPosition, last: StepPosition, count: int) -> int:
-    """Return the kind to draw: failed if a step of the pixel is, or else refused, or else the last one's."""
+    """Return the kind to draw: failed or refused if a step of the pixel is, otherwise the last one's."""
     kind = stored.shape_at(last).kind
     if count == 1:
         return int(kind)
     bad: set[StepKind] = set()
     for number in range(first.block, last.block + 1):
         block = stored.blocks[number]
-        # Few blocks have a bad step at all; of those that have, the pixel's own part decides.
+        # Few blocks have a failed or refused step; only in those are the pixel's steps checked.
         if any(shape.kind in _BAD for shape in block.table):
             begin = first.offset if number == first.block else 0
             end = last.offset + 1 if number == last.block else len(block)

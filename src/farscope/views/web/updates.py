@@ -25,21 +25,21 @@ from farscope.views.web.serialize import (
 )
 
 FRAME_S: Final = 0.05
-"""Shortest time between two frames; what happens meanwhile is merged."""
+"""Shortest time between two frames; changes in between are merged."""
 
 OPEN_STEPS: Final = 50
-"""Newest steps of an open chart in a frame at most."""
+"""Maximum number of steps of an open chart in a frame, the newest."""
 
 MAX_OPEN: Final = 8
-"""Charts a page may have open at a time; further ones are not followed step by step."""
+"""Maximum number of charts a page may have open; further ones are not followed step by step."""
 
 
 class PageUpdates:
     """The frames of one page. Not thread-safe.
 
     Args:
-        model: what is known.
-        origin_ns: what times are counted from, in nanoseconds since the epoch.
+        model: the data.
+        origin_ns: the origin of all times, in nanoseconds since the epoch.
         opened: numbers of the charts whose steps and arrows the page wants.
     """
 
@@ -102,7 +102,7 @@ class PageUpdates:
         return True
 
     def _detail(self, row: ChartSummary) -> dict[str, Plain]:
-        """Return what changed of an open chart: its states if they did, arrows with new counts, new steps."""
+        """Return the changes of an open chart: its states if changed, arrows with new counts, new steps."""
         detail: dict[str, Plain] = {}
         structure = plain_structure(row)
         if structure != self._structures.get(row.number):
@@ -126,7 +126,7 @@ class PageUpdates:
 
 
 def plain_account(model: LiveModel, origin_ns: int) -> dict[str, Plain]:
-    """Return what was received, lost and forgotten; hold the model's lock."""
+    """Return the account of steps received, lost and forgotten; hold the model's lock."""
     stats: ScopeStats = model.stats
     first_ns = model.history.first_ns
     span = None

@@ -1,14 +1,14 @@
-// Where arrows meet what they join: places along a border, and the way through a label.
+// Attachment points of arrows: positions along a border, and the path through a label.
 
 import { ATTACH } from "./chart-layers.js";
 import { apart } from "./chart-order.js";
 
 const CORNER = 8; // of a state; no arrow ends there
-const LABEL_END = 7; // of a label; an arrow keeps so far from its left and right
-const FIXED = 1e6; // weight of a place that cannot move
+const LABEL_END = 7; // of a label; an arrow keeps this distance from its left and right ends
+const FIXED = 1e6; // weight of a position that cannot move
 const PASSAGE = 14; // between the outermost arrow through a border and the corner
 
-/** Arrows through the upper border pass on the right of the name; `edges` may grow by it. */
+/** Let arrows through the upper border pass to the right of the name; `edges` may grow to make room. */
 export function clearHead(border, edges, head) {
   let least = edges.left + head.w + 4;
   for (const item of border) {
@@ -18,7 +18,7 @@ export function clearHead(border, edges, head) {
   }
 }
 
-/** Spread the arrows that end at a state along its borders, in the order of where they come from. */
+/** Spread the arrows that end at a state along its borders, ordered by where they come from. */
 export function attach(item, { w, ports }) {
   const left = item.x - item.w / 2;
   const range = [left + CORNER, left + w - CORNER];
@@ -35,7 +35,7 @@ function attachSide(item, ports, [lowest, highest], ends) {
   fixed.forEach((end, slot) => (end.slot = slot));
   for (const end of free) {
     end.at = Math.min(highest, Math.max(lowest, end.far.x + end.farAt));
-    // Between those that cannot move, so that it crosses as few of them as can be.
+    // Between the fixed ones, where it crosses the fewest of them.
     end.slot = fixed.filter((one) => one.far.place < end.far.place).length - 0.5;
   }
   const all = [...fixed, ...free].sort((one, other) => one.slot - other.slot || one.far.place - other.far.place);
@@ -57,7 +57,7 @@ function within(places, lowest, highest, distance) {
   return moved;
 }
 
-/** Lead an arrow through its label where it bends least. */
+/** Route an arrow through its label where it bends least. */
 export function lead(label) {
   const ends = [...label.up.map((link) => link.upper.x + link.upperAt), ...label.down.map((link) => link.lower.x + link.lowerAt)];
   const wanted = ends.reduce((sum, end) => sum + end, 0) / ends.length;

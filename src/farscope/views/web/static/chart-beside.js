@@ -1,4 +1,4 @@
-// Arrows from the side of one state to the side of the next one in its row, with the label on the way.
+// Arrows between neighbours in a row, from side to side, with the label in between.
 
 import { canBeBeside } from "./chart-routes.js";
 
@@ -6,8 +6,8 @@ const APART = 12; // between the arrow there and the arrow back
 const ROOM = 24; // for the ends of an arrow, besides its label
 
 /**
- * Take out of the layers each arrow that turns back into its row where it might as well go straight to a neighbour.
- * Neighbours so joined keep the distance in `beside` on the left one; returns the arrows taken out.
+ * Remove from the layers each arrow between neighbours in a row that can be drawn straight from side to side. The left
+ * neighbour keeps the necessary distance in `beside`. Returns the removed arrows.
  */
 export function straighten({ layers, chains }) {
   const taken = [];
@@ -24,7 +24,7 @@ export function straighten({ layers, chains }) {
   }
   layers.forEach((layer) => layer.forEach((item, place) => (item.place = place)));
   for (const { from, to } of taken) {
-    // Both labels of a pair stand outside its two arrows; the row is as high as that takes.
+    // Both labels of a pair lie outside its two arrows; the row is high enough for that.
     const both = taken.some((one) => one.from === to && one.to === from);
     const labels = taken.filter((one) => [one.from, one.to].includes(from) && [one.from, one.to].includes(to));
     const highest = Math.max(...labels.map((one) => one.label.h));
@@ -33,7 +33,7 @@ export function straighten({ layers, chains }) {
   return taken;
 }
 
-/** Return {arrow, beside, label} of arrows taken out: `beside` is {from, to, y}, with places as the items have them. */
+/** Return {arrow, beside, label} of removed arrows; `beside` is {from, to, y} in the items' coordinates. */
 export function besides(taken, boxes) {
   return taken.map(({ arrow, from, to, label }) => {
     const both = taken.some((one) => one.from === to && one.to === from);

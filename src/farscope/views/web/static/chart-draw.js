@@ -1,4 +1,4 @@
-// A layout as SVG elements. What changes while a chart runs is handed back, so that nothing else is touched.
+// Draws a layout as SVG elements. Returns those that change while a chart runs, so that only they are updated.
 
 import { LINE, NAME_LINE, SIDE, times } from "./chart-labels.js";
 import { shown } from "./chart-model.js";
@@ -11,7 +11,7 @@ const SHADES = 7; // classes level-0 to level-6 in chart-picture.css
  * Return {group, states, arrows, flow}.
  *
  * states: Map of name to {state, element}. arrows: [{arrow, element, line}], loops among them.
- * flow is the path that runs along the last transition.
+ * flow is the animated path along the last transition.
  */
 export function draw(model, layout) {
   const states = new Map();
@@ -34,7 +34,7 @@ export function draw(model, layout) {
   return { group: makeSvg("g", { class: "chart" }, boxes, lines, flow), states, arrows, flow };
 }
 
-/** Write counts, and mark what was not seen yet. `countOf` is asked for a source, a target ("" is a remark) and a note of it. */
+/** Write counts, and mark what has not been seen yet. `countOf` takes a source, a target ("" for a remark) and a note. */
 export function writeCounts({ states, arrows }, countOf) {
   for (const { state, element } of states.values()) {
     writeLines(element, (note) => countOf(state.name, "", note), state.remarks);
@@ -81,7 +81,7 @@ function drawState(state, { x, y, w, h, head }) {
   return group;
 }
 
-/** A name alone stands in the middle of its box. */
+/** A name without remarks is centred in its box. */
 function nameLine(state, y, h) {
   const alone = !state.children.length && !state.remarks.length;
   return y + (alone ? h / 2 : NAME_LINE / 2) + 4.5;
@@ -128,7 +128,7 @@ function arrowGroup(arrow, line, head) {
   );
 }
 
-/** The shade of the state in which an arrow's label stands. */
+/** Return the shade of the state that contains an arrow's label. */
 function holderShade({ source, target }) {
   const above = new Set();
   for (let at = source === target ? source.parent : source; at; at = at.parent) above.add(at);

@@ -1,25 +1,25 @@
 // Moving and scaling a picture with wheel, hand and keys.
 
-const STEP = 1.3; // of a key or a button
-const WHEEL = 0.0016; // of a pixel of the wheel
+const STEP = 1.3; // scale factor of a key or a button
+const WHEEL = 0.0016; // exponent of the scale per pixel of the wheel
 const LARGEST = 4; // times natural size
-const WHOLE_LARGEST = 1.25; // a small chart is not blown up further to fill the room
-const READABLE = 0.5; // a chart that would be smaller as a whole is shown in part, around its active state
-const PART = 0.7; // at this scale
-const FOLLOW_MS = 700; // the part shown moves no more often, whatever the chart does
+const WHOLE_LARGEST = 1.25; // a small chart is not enlarged further to fill the space
+const READABLE = 0.5; // below this scale, only the part around the active state is shown
+const PART = 0.7; // the scale of that part
+const FOLLOW_MS = 700; // shortest time between two moves of the visible part
 const GLIDE_MS = 260;
 const EDGE = 8;
-const TOP = 40; // the buttons stand there
+const TOP = 40; // space for the buttons
 
 const hands = new WeakMap();
 
 /**
- * Keeps the group `world` in view within `svg`: the whole of it, or, of a large one, the part around the active state;
- * until a person moves or scales it. Zero or a double click show the whole.
+ * Keeps the group `world` visible within `svg`: all of it, or the part around the active state if it is large, until the
+ * user moves or scales it. The key 0 or a double click shows all of it.
  */
 export class ChartHand {
   /**
-   * @param {SVGSVGElement} svg  an earlier hand on it lets go
+   * @param {SVGSVGElement} svg  any earlier handler on it is detached
    * @param {SVGGElement} world
    */
   constructor(svg, world) {
@@ -43,13 +43,13 @@ export class ChartHand {
     this._listen();
   }
 
-  /** Take note of how large the picture is, in its own pixels. */
+  /** Set the size of the picture in its own pixels. */
   resize(w, h) {
     this._size = { w, h };
     this._keep();
   }
 
-  /** Keep a box {x, y, w, h} of the picture in sight where not all of it is; null for none. */
+  /** Keep a box {x, y, w, h} of the picture visible if the whole is not; null for none. */
   follow(box) {
     this._focus = box;
     if (this._keeping !== "best" || this._later) return;
@@ -58,13 +58,13 @@ export class ChartHand {
     else this._later = setTimeout(() => this._keep(true), wait);
   }
 
-  /** Show the whole picture, and keep doing so when it or the room changes. */
+  /** Show the whole picture, also after it or the available space changes. */
   showWhole() {
     this._keeping = "whole";
     this._keep();
   }
 
-  /** Show what is to be kept in sight; `still` leaves everything where it is if that is in sight already. */
+  /** Show the part to be kept visible; `still` moves nothing if it is visible already. */
   _keep(still = false) {
     clearTimeout(this._later);
     this._later = 0;
@@ -109,7 +109,7 @@ export class ChartHand {
     this._glide = requestAnimationFrame(step);
   }
 
-  /** Scale by steps: 1 is one step larger, -1 one smaller; the point `at` stays where it is. */
+  /** Scale by steps: 1 is one step larger, -1 one smaller; the point `at` stays fixed. */
   zoom(steps, at = this._middle()) {
     this._scale(STEP ** steps, at);
   }
@@ -135,7 +135,7 @@ export class ChartHand {
     const doings = { "+": () => this.zoom(1), "=": () => this.zoom(1), "-": () => this.zoom(-1), 0: () => this.showWhole() };
     const doing = doings[event.key];
     if (!doing) return;
-    // The page has other uses for these keys elsewhere.
+    // Elsewhere on the page these keys mean something else.
     event.stopPropagation();
     event.preventDefault();
     doing();
@@ -197,7 +197,7 @@ export class ChartHand {
   }
 }
 
-/** Where a picture begins in some room with a place of it in the middle, as far as the picture reaches. */
+/** Return the offset of a picture that centres a position of it in the available space, limited by its edges. */
 function around(place, size, room) {
   if (size * PART <= room) return (room - size * PART) / 2;
   return Math.min(0, Math.max(room - size * PART, room / 2 - place * PART));

@@ -1,15 +1,15 @@
-// The texts of a picture, cut to size, and the room they need. Counts get the same room whatever they are, so
-// that counting moves nothing.
+// The texts of a picture, truncated, and the space they need. All counts get the same space, so that counting moves
+// nothing.
 
 import { shown } from "./chart-model.js";
 import { count } from "./format.js";
 
-// The sizes are those of chart-picture.css.
+// The font sizes are those of chart-picture.css.
 const FAMILY = "system-ui, sans-serif";
 
 const FONTS = { name: `600 13px ${FAMILY}`, note: `11px ${FAMILY}` };
 
-const WIDTHS_KEPT = 5000; // texts whose width is remembered; beyond, all are measured anew
+const WIDTHS_KEPT = 5000; // texts whose width is cached; above that, the cache is cleared
 const widths = new Map();
 let pen = null;
 let penFont = "";
@@ -17,15 +17,15 @@ let penFont = "";
 const heads = new WeakMap();
 const labels = new WeakMap();
 
-const NAME_ROOM = 210; // pixels of a state's name; a longer one is cut and shown in full on hovering
+const NAME_ROOM = 210; // pixels for a state's name; a longer one is truncated and shown in full on hover
 const SIGNAL_ROOM = 150;
-const MAX_LINES = 6; // signals on an arrow or in a state; the rest is a number, and shown in full on hovering
+const MAX_LINES = 6; // signals on an arrow or in a state; the rest is counted, and listed on hover
 
 export const LINE = 15; // height of a line of signals
 export const NAME_LINE = 26; // height of the line with a state's name
-export const SIDE = 11; // room left and right of text in a box
+export const SIDE = 11; // space left and right of text in a box
 
-/** Return {name, lines, w, h} of what is written in a state's head; the state must be complete. */
+/** Return {name, lines, w, h} of a state's head; the state must be complete. */
 export function headOf(state) {
   return made(heads, state, makeHead);
 }
@@ -52,12 +52,12 @@ function makeLabel(arrow) {
   return { lines, w: Math.ceil(Math.max(...lines.map((line) => line.w)) + 8), h: lines.length * LINE + 2 };
 }
 
-/** Return what is written for a count: nothing for what was not seen yet. */
+/** Return the text of a count: empty for what has not been seen yet. */
 export function times(number) {
   return number > 0 ? ` ×${count(number)}` : "";
 }
 
-/** A line is {text, notes, w, whole}; the last one stands for the signals there was no room for. */
+/** A line is {text, notes, w, whole}; the last one stands for the signals that did not fit. */
 function linesOf(signals) {
   const whole = signals.length <= MAX_LINES;
   const first = whole ? signals : signals.slice(0, MAX_LINES - 1);
@@ -87,10 +87,10 @@ function widthOf(text, font) {
   return width;
 }
 
-/** Return `text` as it is shown, cut to a width, with an ellipsis where something was cut. */
+/** Return `text` as shown, truncated to a width, with an ellipsis where something was removed. */
 function shortened(text, room, font) {
   const whole = shown(text);
-  // Measuring takes time by the length; nothing of ten thousand characters is ever shown.
+  // Measuring time grows with the length; ten thousand characters are never shown.
   if (whole.length < 400 && widthOf(whole, font) <= room) return whole;
   const signs = [...new Intl.Segmenter().segment(whole.slice(0, 400))].map((one) => one.segment);
   let fits = 1;

@@ -1,13 +1,13 @@
-// The inside of one state as layers from top to bottom: its border, then by turns a layer of labels and a row of
-// states, a last one of labels, and the border again. Arrows that pass a layer have a place of their own in it.
+// The inside of one state as layers from top to bottom: its border, then alternately a layer of labels and a row of
+// states, a last layer of labels, and the border again. An arrow that passes a layer has a position in it.
 
 import { labelOf } from "./chart-labels.js";
 
-export const ATTACH = 12; // between two arrows at one border
+export const ATTACH = 12; // between two arrows at the same border
 
 const DOT = 9; // an initial dot's width
 
-const WEIGHTS = { child: 2, dot: 3, border: 2, label: 4, pass: 6 }; // how much an end wants its arrow straight
+const WEIGHTS = { child: 2, dot: 3, border: 2, label: 4, pass: 6 }; // how strongly each kind of end keeps its arrow straight
 const GAPS = { child: 26, dot: 14, label: 12, pass: 13, border: 13 };
 
 /**
@@ -15,8 +15,8 @@ const GAPS = { child: 26, dot: 14, label: 12, pass: 13, border: 13 };
  * with its items from the upper end to the lower.
  *
  * @param {{rows: Map, order: object[], pieces: object[]}} plan
- * @param {function(object): {w: number, h: number, at: function(object): number}} sizeOf  of a child; `at` is where
- *   an arrow is attached, from the middle
+ * @param {function(object): {w: number, h: number, at: function(object): number}} sizeOf  of a child; `at` is the
+ *   attachment point of an arrow, relative to the middle
  */
 export function layersOf({ rows, order, pieces }, sizeOf) {
   const last = Math.max(...rows.values());
@@ -85,7 +85,7 @@ function labelItem(building, piece, layer) {
   return put(building, layer, { kind: "label", label, w: label.w, h: label.h });
 }
 
-/** The layer of labels that an arrow passes with the least in it; of equal ones that nearest to its source. */
+/** Return the emptiest layer of labels that an arrow passes; of equal ones, the nearest to its source. */
 function roomiest(building, piece, from, to) {
   let best = -1;
   let least = Infinity;

@@ -1,6 +1,6 @@
-// Where everything in a picture stands. States are laid out from the innermost outwards; an arrow that leaves a
-// state passes its border at a place that the layout around it then keeps to. So no arrow crosses a state that
-// is none of its business, and no label lies on a state or on another label.
+// The layout of a picture. States are laid out from the innermost outwards. An arrow that leaves a state passes its
+// border at a position that the surrounding layout keeps. Thus no arrow crosses a state it does not belong to, and no
+// label covers a state or another label.
 
 import { headOf } from "./chart-labels.js";
 import { besides, straighten } from "./chart-beside.js";
@@ -9,21 +9,21 @@ import { attach, clearHead, lead } from "./chart-attach.js";
 import { relax, reorder, spread } from "./chart-order.js";
 import { loopOf, planOf } from "./chart-routes.js";
 
-const INSET = 14; // between a state's border and what it holds
-const MARGIN = 16; // round the whole
-const LEAF_WIDTH = 64; // a state is no narrower
-const STEP = 15; // between two layers that arrows join, at least
-const SLOPE = 0.07; // further distance for each pixel that an arrow moves sideways
+const INSET = 14; // between a state's border and its contents
+const MARGIN = 16; // around the whole picture
+const LEAF_WIDTH = 64; // minimum width of a state
+const STEP = 15; // minimum distance between two layers that arrows join
+const SLOPE = 0.07; // additional distance for each pixel that an arrow moves sideways
 const MAX_SLOPE = 24;
 const LANE = 9; // between two turns below one layer
 const DOT_ABOVE = 20;
 
 /**
- * Return where everything stands:
+ * Return the positions of everything:
  * {w, h, boxes: Map of state to {x, y, w, h, head, loop}, lines: [{arrow, runs, label}], dots: [{x, y, seen}]}.
  *
- * The runs of a line are its vertical parts {x, from, to, turn} in the order of walking it; after one with a turn
- * it goes across at that height to the next one. label is {x, y, w, h, lines} or null.
+ * The runs of a line are its vertical parts {x, from, to, turn} in order; after one with a turn, the line continues
+ * horizontally at that height to the next one. label is {x, y, w, h, lines} or null.
  */
 export function layoutOf(model) {
   const plan = planOf(model);
@@ -37,7 +37,7 @@ export function layoutOf(model) {
   return layout;
 }
 
-/** Lay out what a state holds; return {w, h, head, loop, at, children, chains} with places from its left top. */
+/** Lay out the contents of a state; return {w, h, head, loop, at, children, chains} relative to its top left. */
 function layInside(state, plan, insides) {
   const head = state.parent ? headOf(state) : { w: 0, h: 0 };
   const loop = loopOf(state);
@@ -55,7 +55,7 @@ function layInside(state, plan, insides) {
   return inside;
 }
 
-/** A state with many arrows is wide enough for them to stand apart. */
+/** Return the width that a state needs to keep its arrows apart. */
 function attachRoom(state, plan) {
   const sides = { upper: 0, lower: 0 };
   for (const { upper, lower } of plan.get(state.parent).pieces) {
@@ -127,7 +127,7 @@ function levelsOf(layers, head, inset) {
     if (height > 0) empty = false;
     const top = (levels[i - 1].below ?? levels[i - 1].bottom) + gap;
     const bottom = top + height;
-    // Turns have lanes of their own below the labels, the shorter ones nearer.
+    // Turns have separate lanes below the labels, the shorter ones nearer.
     const turns = layers[i].filter((item) => item.turnTo).sort((one, other) => reach(one) - reach(other));
     turns.forEach((item, lane) => (item.lane = bottom + LANE * (lane + 1)));
     levels.push({ top, bottom, below: bottom + LANE * turns.length });
@@ -135,7 +135,7 @@ function levelsOf(layers, head, inset) {
   return levels;
 }
 
-/** Return {arrow, runs, label, dot} of an arrow's part within a state, in the order of walking it. */
+/** Return {arrow, runs, label, dot} of an arrow's part within a state, in order. */
 function walked(arrow, { piece, items }, levels) {
   const runs = items.map((item, i) => {
     const { top, bottom } = levels[item.layer];
@@ -169,7 +169,7 @@ function attachAt(arrow, item, i, piece) {
   return down ? link.upperAt : link.lowerAt;
 }
 
-/** An initial dot stands right above its state, also where that is lower than its row. */
+/** Place an initial dot directly above its state, even if the state is lower than its row. */
 function startNear(dot, state) {
   dot.to = Math.max(dot.to, state.to - DOT_ABOVE);
   dot.from = dot.to;
@@ -184,7 +184,7 @@ function centred(item, levels) {
   return (levels[item.layer].top + levels[item.layer].bottom - item.h) / 2;
 }
 
-/** Turn places within each state into places in the picture. */
+/** Convert positions within each state to positions in the picture. */
 function place(state, x, y, insides, layout, parts) {
   const inside = insides.get(state);
   if (state.parent) layout.boxes.set(state, { x, y, w: inside.w, h: inside.h, head: inside.head, loop: inside.loop });

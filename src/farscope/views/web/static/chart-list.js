@@ -1,13 +1,13 @@
-// The list of charts: sorted, searched, and drawn only where it can be seen, so that thousands cost no more than forty.
+// The list of charts: sorted, searched, and drawn only where it is visible, so that thousands cost no more than forty.
 
 import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel, writeName } from "./dom.js";
 import { age, clock, count, span, things, visible } from "./format.js";
 
 const ROW_HEIGHT = 28;
 const SPARE_ROWS = 3;
-const NAMES = new Set(["name", "state", "event"]); // columns of names, which are cut in the middle
+const NAMES = new Set(["name", "state", "event"]); // columns of names, which are truncated in the middle
 
-/** What a column shows and sorts by. `down` columns begin with the largest. */
+/** What a column shows and sorts by. `down` columns start with the largest. */
 const COLUMNS = [
   { name: "status", title: "", hint: "alive, silent, closed, stopped, or heard up to a recording's end", by: (chart) => chart.status },
   { name: "name", title: "chart", by: (chart) => chart.label },
@@ -20,7 +20,7 @@ const COLUMNS = [
   { name: "lost", title: "lost", by: (chart) => chart.lost ?? 0, down: true },
 ];
 
-/** Tells "select" when another chart is selected or more are chosen, "shown" when other charts are listed. */
+/** Emits "select" when another chart is selected or more are chosen, "shown" when other charts are listed. */
 export class ChartList extends EventTarget {
   constructor(world) {
     super();
@@ -30,11 +30,11 @@ export class ChartList extends EventTarget {
     this._pool = [];
     this._words = [];
     this._sort = { column: COLUMNS[1], down: false };
-    /** The charts that fit the search, in the order shown. */
+    /** The charts that match the search, in the order shown. */
     this.shown = [];
     /** Number of the selected chart; null if there is none. */
     this.selected = null;
-    /** Numbers of charts chosen besides it, for the timeline and the sequence. */
+    /** Numbers of charts chosen in addition, for the timeline and the sequence. */
     this.chosen = new Set();
     this.draw = oncePerPicture(() => this._draw());
     this._makeHeads();
@@ -47,14 +47,14 @@ export class ChartList extends EventTarget {
     setInterval(this.draw, 500);
   }
 
-  /** List only charts in which every word of the text occurs: in label, host, state, event or status. */
+  /** List only charts that contain every word of the text: in label, host, state, event or status. */
   search(text) {
     this._words = text.toLowerCase().split(/\s+/).filter(Boolean);
     this._list.scrollTop = 0;
     this.draw();
   }
 
-  /** Select a chart and bring it into sight; `more` adds it to the chosen ones, or takes it out. */
+  /** Select a chart and scroll to it; `more` adds it to the chosen ones, or removes it. */
   select(id, more = false) {
     if (more) {
       if (!this.chosen.delete(id)) this.chosen.add(id);
@@ -70,7 +70,7 @@ export class ChartList extends EventTarget {
     this.dispatchEvent(new Event("select"));
   }
 
-  /** Select the chart so many rows further down, or up for a negative number. */
+  /** Select the chart this many rows further down, or up for a negative number. */
   move(by) {
     if (!this.shown.length) return;
     const place = this.shown.findIndex((chart) => chart.id === this.selected);
@@ -78,7 +78,7 @@ export class ChartList extends EventTarget {
     this.select(this.shown[next].id);
   }
 
-  /** Forget what was chosen. */
+  /** Clear the choice. */
   clearChosen() {
     this.chosen.clear();
     this.draw();
@@ -119,7 +119,7 @@ export class ChartList extends EventTarget {
       row.element.hidden = !chart;
       if (chart) this._fill(row, chart, first + place);
     });
-    // Most rows are not there: who cannot see the list is told where in it the selected one stands.
+    // Most rows do not exist in the document: screen readers get the position of the selected one.
     mark(this._list, "aria-rowcount", String(this.shown.length));
     const selected = visibleCharts.findIndex((chart) => chart.id === this.selected);
     mark(this._list, "aria-activedescendant", selected < 0 ? null : this._pool[selected].element.id);
@@ -187,7 +187,7 @@ export class ChartList extends EventTarget {
     writeName(cells.event, chart.event ? visible(chart.event) : "–");
     mark(cells.event, "title", chart.event ? `${visible(chart.event)} at ${clock(chart.at)}, ${chart.queued} waiting` : "");
     mark(cells.event, "data-outcome", String(chart.outcome));
-    // What is proven, and whether that is all: who fell silent may have made steps that nobody knows of.
+    // Proven losses, and whether there may be more: a silent chart may have made unknown steps.
     write(cells.lost, chart.lost === null ? "–" : `${chart.lost ? count(chart.lost) : "0"}${chart.unknown ? "+?" : ""}`);
     mark(cells.lost, "title", chart.unknown ? "what it did after its last step is unknown" : "");
     mark(cells.lost, "data-some", chart.lost ? "" : null);

@@ -1,19 +1,19 @@
-// What a chart's picture is made of before anybody knows where it stands: a tree of states, and arrows.
+// The content of a chart's picture before layout: a tree of states, and arrows.
 
 import { visible } from "./format.js";
 
-/** Every state is entered and left; whether it does anything about it is not told, so "not yet seen" would be wrong. */
+/** Every state is entered and left, but whether it reacts is not recorded, so "not yet seen" would be wrong. */
 const UNTOLD = new Set(["ENTRY_SIGNAL", "EXIT_SIGNAL"]);
 
 /**
- * Return text as a picture may hold it: what would be invisible shows, and what no XML file may hold too.
+ * Return text for a picture: invisible characters, and those not allowed in XML, become visible escapes.
  */
 export function shown(text) {
   return visible(text).replace(/[\ufffe\uffff]/g, (char) => `\\u${char.charCodeAt(0).toString(16)}`);
 }
 
 /**
- * Return what of a picture decides where things stand. While it stays the same, only counts have changed.
+ * Return the part of a picture that determines the layout. While it is the same, only counts have changed.
  */
 export function shapeOf(structure, transitions) {
   return JSON.stringify([
@@ -31,7 +31,7 @@ export function shapeOf(structure, transitions) {
  * arrows: {source, target, signals}, one for all signals between two states; a loop is on its state instead.
  * initials: {source, target, seen}, the source being the state (or the root) whose initial transition it is.
  * signals and remarks: [{signal, outcome, count}] by signal; a count of 0 was announced and not yet seen. The outcome of
- * a remark is "refused", "passed on" or "failed" where the state did not handle the event.
+ * a remark, if the state did not handle the event, is the word that the server sends.
  *
  * The order of transitions and reactions makes no difference; the order of states does.
  */
@@ -52,7 +52,7 @@ export function modelOf(structure, transitions) {
   for (const { state } of structure.initials ?? []) seen.add(JSON.stringify([state, "INIT_SIGNAL"]));
   for (const { state, target, signal } of structure.reactions) {
     const key = JSON.stringify([state, signal]);
-    // A guard that refused says nothing of the arrow that it kept from being taken.
+    // A guard's refusal does not show where the arrow would have led.
     if (UNTOLD.has(signal) || seen.has(key) || (target === "" && tried.has(key))) continue;
     note(state, target, signal, "", 0);
   }
@@ -75,7 +75,7 @@ export function pathOf(state) {
   return path;
 }
 
-/** Tell whether `holder` is `state` or holds it. */
+/** Return whether `holder` is `state` or contains it. */
 export function holds(holder, state) {
   let at = state;
   while (at && at !== holder) at = at.parent;
@@ -93,7 +93,7 @@ function treeOf(structure, transitions) {
   const make = (name, above) => {
     if (made.has(name)) return made.get(name);
     const parent = parents.get(name);
-    // A circle of parents would be nobody's chart; it is cut where it closes.
+    // A cycle of parents cannot be a chart; it is cut where it closes.
     const holder = parent === "" || above.has(parent) ? root : make(parent, new Set(above).add(name));
     const state = made.get(name) ?? stateOf(0, name, holder);
     made.set(name, state);

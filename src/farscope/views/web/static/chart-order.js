@@ -1,15 +1,15 @@
-// The order of things within each layer, so that few arrows cross; and how far apart they stand then.
+// The order of items within each layer, so that few arrows cross, and their positions.
 
 const SWEEPS = 8;
 const PATIENCE = 4; // sweeps without a gain
 const RELAXATIONS = 4;
-const ROUNDS = 10; // of placing; after these nothing moves by a pixel any more in charts people draw
+const ROUNDS = 10; // of placing; after these, nothing moves by a pixel in realistic charts
 
 /**
  * Order the items of each layer in place.
  *
- * An item has {w, links, up, down}; a link is {upper, lower, upperAt, lowerAt, weight} with the places where it
- * is attached, from the middle of the item.
+ * An item has {w, links, up, down}; a link is {upper, lower, upperAt, lowerAt, weight} with its attachment
+ * points relative to the middle of the item.
  */
 export function reorder(layers) {
   let best = layers.map((layer) => [...layer]);
@@ -41,7 +41,7 @@ function sortLayer(layer, down) {
   const wanted = new Map();
   layer.forEach((item, place) => {
     const ends = (down ? item.up : item.down).map((link) => farPlace(link, down) - nearShare(link, down));
-    // Without a neighbour an item keeps its place.
+    // Without a neighbour an item keeps its position.
     wanted.set(item, ends.length ? ends.reduce((sum, end) => sum + end, 0) / ends.length : place);
   });
   layer.sort((one, other) => wanted.get(one) - wanted.get(other) || one.place - other.place);
@@ -57,7 +57,7 @@ function nearShare(link, down) {
   return share(item, at) - item.place;
 }
 
-/** A place in its layer, in items; where it is attached tells the arrows of a wide item apart. */
+/** Return a position in the layer, in items; attachment points distinguish the arrows of a wide item. */
 function share(item, at) {
   return item.place + (item.w > 0 ? (0.9 * at) / item.w : 0);
 }
@@ -76,7 +76,7 @@ function crossings(layers) {
   return sum;
 }
 
-/** Return how many pairs stand in the wrong order, by merging, so that thousands of arrows are no trouble. */
+/** Return the number of pairs in the wrong order, by merging, which is fast even for thousands of arrows. */
 function inversions(numbers) {
   if (numbers.length < 2) return 0;
   const middle = numbers.length >> 1;
@@ -96,7 +96,7 @@ function inversions(numbers) {
   return sum;
 }
 
-/** Give every item its x, the middle of it: near its neighbours, in order, never overlapping. */
+/** Set the x of every item, its middle: near its neighbours, in order, without overlap. */
 export function spread(layers, gap) {
   for (const layer of layers) {
     let x = 0;
@@ -114,7 +114,7 @@ export function spread(layers, gap) {
   relax(layers, gap);
 }
 
-/** Move items nearer to their neighbours above and below, from where they are. */
+/** Move items nearer to their neighbours above and below. */
 export function relax(layers, gap) {
   for (let round = 0; round < RELAXATIONS; round += 1) {
     for (const layer of round % 2 === 0 ? layers : [...layers].reverse()) settle(layer, gap, true, true);
@@ -127,7 +127,7 @@ function settle(layer, gap, above, below) {
   const distances = [];
   let before = null;
   for (const item of layer) {
-    // A little weight on where it is keeps an item without neighbours there.
+    // A small weight on the current position keeps an item without neighbours in place.
     let sum = item.x * 0.01;
     let weight = 0.01;
     if (above) {
@@ -152,14 +152,14 @@ function settle(layer, gap, above, below) {
 }
 
 /**
- * Return the places nearest to those wanted (by least squares) that keep the order and the distances.
+ * Return the positions nearest to those wanted (by least squares) that keep the order and the distances.
  *
  * @param {number[]} wanted
  * @param {number[]} weights
- * @param {number[]} distances  of each to the one before; the first counts for nothing
+ * @param {number[]} distances  from each to the previous one; the first is ignored
  */
 export function apart(wanted, weights, distances) {
-  // Blocks of neighbours that move as one: sum and weight of what they want, and where the next one begins.
+  // Blocks of neighbours that move together: sum and weight of their wishes, and where the next block starts.
   const sums = [];
   const heft = [];
   const ends = [];

@@ -1,10 +1,10 @@
-// Arrows as SVG paths: upright where they pass or end, and smooth between.
+// Arrows as SVG paths: vertical where they pass or end, and smooth between.
 
 const HEAD = 7; // length of an arrow head
 const HALF = 3.6; // half its width
-const LOOP = 20; // how far a loop reaches out
+const LOOP = 20; // how far a loop extends
 
-/** Return {line, head} as path data for the runs of a line, in the order of walking it. */
+/** Return {line, head} as path data for the runs of a line, in order. */
 export function pathsOf(runs) {
   const walk = runs.map((run) => ({ ...run }));
   const last = walk.at(-1);
@@ -32,7 +32,7 @@ function levelPaths(first, last) {
   return { line, head: headData({ x: last.x, y: last.to }, sense, 0) };
 }
 
-/** 1 for down, -1 for up, 0 for what is only rounding. */
+/** Return 1 for down, -1 for up, 0 for differences due to rounding. */
 function senseOf(way) {
   return Math.abs(way) < 0.01 ? 0 : Math.sign(way);
 }
@@ -68,7 +68,7 @@ function lineData(walk) {
   return parts.join("");
 }
 
-/** From one upright to another, across at a depth, round at the corners. */
+/** Go from one vertical to another, horizontally at a depth, with rounded corners. */
 function across(from, deep, to) {
   const round = Math.min(8, Math.abs(to.x - from.x) / 2);
   const side = Math.sign(to.x - from.x) * round;

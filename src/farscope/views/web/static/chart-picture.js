@@ -1,4 +1,4 @@
-// A chart as a picture: nested states as Harel draws them.
+// A chart as a picture: nested states in Harel's notation.
 
 import { draw, writeCounts } from "./chart-draw.js";
 import { ChartHand } from "./chart-hand.js";
@@ -8,16 +8,16 @@ import { svgText } from "./chart-save.js";
 import { makeSvg } from "./dom.js";
 
 /**
- * Draws one chart into an <svg> element that fills its room. Text is only ever text.
+ * Draws one chart into an <svg> element that fills its container. Names are only ever inserted as text.
  *
  * structure    {states: [{name, parent}], reactions: [{state, signal, target}], initials: [{state, target, seen}]}
- *              parent "" is outermost and the states always make a tree; reactions were announced, with target ""
- *              where that is not known; initials with seen false were only announced; state "" is the chart's own start
+ *              parent "" is outermost and the states always form a tree; reactions were announced, with target ""
+ *              if it is unknown; initials with seen false were only announced; state "" is the chart's own start
  * transitions  [{source, target, signal, outcome, count}]: those seen; target "" is an event that a state handled
  *              without a transition, or, where there is an outcome, did not handle; a count of 0 is drawn as announced and not yet seen
  *
- * setStructure is called again whenever counts or states changed, up to four times a second: what a person did to
- * pan and zoom stays. Another chart gets another ChartPicture on the same, emptied element.
+ * setStructure is called whenever counts or states change, up to four times a second; pan and zoom are kept. Another
+ * chart gets a new ChartPicture on the same, emptied element.
  */
 export class ChartPicture {
   constructor(svgElement) {
@@ -55,7 +55,7 @@ export class ChartPicture {
     writeCounts(this._drawn, (source, target, note) => counts.get(keyOf(source, target, note)) ?? 0);
   }
 
-  /** Light a state and all that hold it; lastTransition {source, target, signal} is null where there was none. */
+  /** Highlight a state and all that contain it; lastTransition {source, target, signal} is null if there was none. */
   setActive(stateName, lastTransition) {
     if (stateName !== this._active) {
       this._active = stateName;
@@ -73,12 +73,12 @@ export class ChartPicture {
     this._hand.showWhole();
   }
 
-  /** Scale the picture, by a step at a time: 1 larger, -1 smaller. */
+  /** Scale the picture by steps: 1 larger, -1 smaller. */
   zoom(steps) {
     this._hand.zoom(steps);
   }
 
-  /** Return the picture as the text of an SVG file that needs nothing else. */
+  /** Return the picture as the text of a self-contained SVG file. */
   toSvgText() {
     return svgText(this._world, this._size, getComputedStyle(this._svg).getPropertyValue("background-color"));
   }
@@ -96,7 +96,7 @@ export class ChartPicture {
     this._hand.follow(this._boxes.get(leaf.state));
   }
 
-  /** Run along an arrow once more; the same movement under two names begins anew each time. */
+  /** Restart the animation along an arrow; alternating between two names restarts it each time. */
   _run(found) {
     const flow = this._drawn?.flow;
     if (!flow) return;
@@ -109,8 +109,8 @@ export class ChartPicture {
   }
 
   /**
-   * The arrow that a step went along. The step tells where the chart rested before and after; the arrow leads from
-   * that state or one that holds it, and the innermost fits best.
+   * Return the arrow of a step. A step has the states before and after; its arrow leads from the first or a state that
+   * contains it, and the innermost is the best match.
    */
   _arrowOf(step) {
     if (!step || !this._drawn) return null;

@@ -1,22 +1,21 @@
-// Which row each state stands in: initial states first, then along the arrows, from left to right and from top to
-// bottom, in rows that make a shape people can look at.
+// The row of each state: initial states first, then along the arrows, from left to right and from top to bottom, in
+// rows of a readable overall shape.
 
-const WIDE = 1.45; // width by height that a composite is given where it can have it
-const ROW_GAP = 52; // what lies between two rows at least: an arrow with its label
-const GAP = 30; // and between two states of a row
-const HOLLOW_COST = 0.45; // what room costs that nothing stands in, against a shape that is not as wanted
-const TURN_COST = 0.8; // if every arrow left downwards and turned back up into its own row
-const FOLD_COST = 0.3; // rows that go to and fro
+const WIDE = 1.45; // preferred ratio of width to height of a composite state
+const ROW_GAP = 52; // minimum space between two rows: an arrow with its label
+const GAP = 30; // minimum space between two states of a row
+const HOLLOW_COST = 0.45; // cost of empty space, relative to a deviation from the preferred ratio
+const TURN_COST = 0.8; // cost if every arrow had to turn back into its own row
+const FOLD_COST = 0.3; // cost of rows in alternating directions
 const WIDTHS_TRIED = 6;
 
 /**
- * Return {rows, order, w, h}: the row of each node, from 0, the order in which to read them, and how large this
- * will be, about.
+ * Return {rows, order, w, h}: the row of each node, from 0, the reading order, and the approximate size.
  *
  * @param {Array<{w: number, h: number}>} sizes
- * @param {Array<{from: number, to: number, room: number}>} links  arrows between them, by place; `room` is the width
- *   that it takes to draw one from side to side, Infinity where that cannot be
- * @param {number[]} starts  places of those that come first
+ * @param {Array<{from: number, to: number, room: number}>} links  arrows between them, by index; `room` is the
+ *   width needed to draw one from side to side, Infinity if that is impossible
+ * @param {number[]} starts  indices of those that come first
  */
 export function rowsOf(sizes, links, starts) {
   const order = readingOrder(sizes.length, links, starts);
@@ -25,13 +24,13 @@ export function rowsOf(sizes, links, starts) {
   for (const { tried, price } of [{ tried: rows, price: 0 }, ...wrapped(sizes, rows), ...folded(rows)]) {
     const shape = shapeOf(sizes, links, order, tried);
     shape.cost += price;
-    // Those that change less come first, and win unless there is a clear gain.
+    // Arrangements that change less come first, and win unless another is clearly better.
     if (!best || shape.cost < best.cost - 0.02) best = { ...shape, rows: tried };
   }
   return { rows: best.rows, order, w: best.w, h: best.h };
 }
 
-/** Each node before those it leads to, except where that goes round in a circle. */
+/** Order each node before those it leads to, except in cycles. */
 function readingOrder(count, links, starts) {
   const next = Array.from({ length: count }, () => []);
   for (const { from, to } of links) next[from].push(to);
@@ -51,7 +50,7 @@ function readingOrder(count, links, starts) {
   return order;
 }
 
-/** Each node below those that lead to it, or further down where the row is full. */
+/** Place each node below those that lead to it, or further down if the row is full. */
 function layered(sizes, links, order) {
   const place = placesIn(order);
   const area = sizes.reduce((sum, size) => sum + (size.w + GAP) * (size.h + ROW_GAP), 0);
@@ -59,7 +58,7 @@ function layered(sizes, links, order) {
   const rows = new Array(sizes.length).fill(0);
   const before = sizes.map(() => []);
   for (const { from, to } of links) {
-    // An arrow against the order of reading is drawn upwards and pushes nothing down.
+    // An arrow against the reading order is drawn upwards and moves nothing down.
     const [first, second] = place[from] < place[to] ? [from, to] : [to, from];
     before[second].push(first);
   }
@@ -73,7 +72,7 @@ function layered(sizes, links, order) {
   return rows;
 }
 
-/** Rows that follow each other put side by side, as far as some widths allow. */
+/** Put consecutive rows side by side, for several maximum widths. */
 function wrapped(sizes, rows) {
   const widths = [];
   rows.forEach((row, node) => (widths[row] = (widths[row] ?? 0) + sizes[node].w + GAP));
@@ -97,7 +96,7 @@ function wrapped(sizes, rows) {
   return ways.values();
 }
 
-/** Rows that go down, up again and so on, so that a long circle becomes a round one. */
+/** Fold rows into alternating directions, so that a long cycle becomes round. */
 function* folded(rows) {
   const count = Math.max(0, ...rows) + 1;
   for (let kept = count - 1; kept >= 2; kept -= 1) {

@@ -1,19 +1,19 @@
-// Which way each arrow takes through the tree of states: out of the states that hold its source, down, up or
-// round within the state that holds both ends, and into those that hold its target.
+// The route of each arrow through the tree of states: out of the states that contain its source, down, up or around
+// within the state that contains both ends, and into those that contain its target.
 
 import { headOf, labelOf } from "./chart-labels.js";
 import { holds } from "./chart-model.js";
 import { rowsOf } from "./chart-ranks.js";
 
-const LOOP_ROOM = 24; // the loop itself, beside which its label stands
-const BESIDE_ROOM = 14; // what an arrow from side to side needs besides its label
+const LOOP_ROOM = 24; // width of the loop itself, next to its label
+const BESIDE_ROOM = 14; // width of an arrow from side to side besides its label
 
 /**
- * Return the plan of a model: Map of each state that holds others (and the root) to {rows, order, pieces}.
+ * Return the plan of a model: Map of each state with children (and the root) to {rows, order, pieces}.
  *
- * rows: Map of child to its row; order: the children as they are to be read. pieces: [{arrow, upper, lower, forward,
- * label, turn}], the part of an arrow within that state, from its upper to its lower end; `forward` tells that it is
- * walked downwards. An end is {child} for a state, {dot} for an initial dot, {border: "top"|"bottom"} for the
+ * rows: Map of child to its row; order: the children in reading order. pieces: [{arrow, upper, lower, forward,
+ * label, turn}], the part of an arrow within that state, from its upper to its lower end; `forward` means that it
+ * leads downwards. An end is {child} for a state, {dot} for an initial dot, {border: "top"|"bottom"} for the
  * holder's own border. A piece with `turn` joins two children of one row from below; upper is where it starts, lower
  * where it ends.
  */
@@ -25,14 +25,14 @@ export function planOf(model) {
   return plan;
 }
 
-/** Return what stands on the right of a state with a transition to itself: {w, h, label}. */
+/** Return the loop to the right of a state with a transition to itself: {w, h, label}. */
 export function loopOf(state) {
   if (!state.loop) return { w: 0, h: 0, label: null };
   const label = labelOf(state.loop);
   return { w: LOOP_ROOM + label.w, h: label.h, label };
 }
 
-/** Choose the rows of a state and of all it holds; return how large it will be, about. */
+/** Choose the rows of a state and of all its descendants; return its approximate size. */
 function planInside(state, routes, plan) {
   const head = state.parent ? headOf(state) : { w: 0, h: 0 };
   const loop = loopOf(state);
@@ -53,7 +53,7 @@ function linkOf({ arrow, from, to }, children) {
   return { from: children.indexOf(from), to: children.indexOf(to), room };
 }
 
-/** Tell whether an arrow may be drawn from side to side: it joins the two themselves, and no loop is in its way. */
+/** Return whether an arrow can be drawn from side to side: it joins the two themselves, and no loop is in between. */
 export function canBeBeside(arrow, from, to) {
   return arrow.source === from && arrow.target === to && !from.loop && !to.loop;
 }
@@ -72,7 +72,7 @@ function dotRouteOf(arrow) {
   return { arrow, holder: arrow.source, from: null, to: childIn(arrow.source, arrow.target), label: false };
 }
 
-/** The child of `holder` that is `state` or holds it. */
+/** Return the child of `holder` that is `state` or contains it. */
 function childIn(holder, state) {
   let at = state;
   while (at.parent !== holder) at = at.parent;
@@ -98,7 +98,7 @@ function firstEnd(to, label) {
   return label ? { border: "top" } : { dot: to };
 }
 
-/** Between `state` and `holder` an arrow passes the borders of the states that hold `state`, all on one side. */
+/** Add the parts of an arrow between `state` and `holder`: it passes all borders in between on the same side. */
 function addPassages(arrow, state, holder, side, plan, inwards) {
   let child = state;
   for (let at = state.parent; at !== holder; at = at.parent) {

@@ -1,4 +1,4 @@
-// A picture as a file of its own: every style becomes an attribute, so that any viewer shows it as the page does.
+// A picture as a self-contained file: every style becomes an attribute, so that any viewer shows it as the page does.
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -8,9 +8,9 @@ const STYLES = [
 ];
 const COLOURS = new Set(["fill", "stroke"]);
 const DRAWN = new Set(["rect", "path", "circle", "text", "tspan"]);
-const LEFT_OUT = new Set(["reach", "flow"]); // what is only there for the hand and the moment
+const LEFT_OUT = new Set(["reach", "flow"]); // elements for the pointer and for animation only
 
-/** Return the text of an SVG file that shows `group` on a ground of a colour. */
+/** Return the text of an SVG file that shows `group` on a background colour. */
 export function svgText(group, { w, h }, ground) {
   const width = Math.ceil(w);
   const height = Math.ceil(h);
@@ -46,7 +46,7 @@ function inline(node, copy) {
 const plain = new Map();
 let pen = null;
 
-/** Return a colour as every viewer knows it; the browser may say color(srgb 0.1 0.2 0.3). */
+/** Return a colour in a notation that every viewer knows; browsers may use color(srgb 0.1 0.2 0.3). */
 function plainColour(colour) {
   if (colour === "none" || colour.startsWith("rgb(")) return colour;
   if (!plain.has(colour)) {

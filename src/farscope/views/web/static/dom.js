@@ -1,4 +1,4 @@
-// Elements and their text. Nothing here or elsewhere makes markup from data: names are only ever text.
+// Elements and their text. No code of the page makes markup from data: names are only ever inserted as text.
 
 import { labelParts, nameParts } from "./format.js";
 
@@ -38,19 +38,19 @@ function filled(element, attributes, children) {
   return element;
 }
 
-/** Write text into an element, touching nothing when it is there already. */
+/** Set the text of an element, unless it is unchanged. */
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Write a name into an element of class `label`, which cuts it in the middle where it is too long. */
+/** Set the name in an element of class `label`, which truncates a long name in the middle. */
 export function writeName(element, name) {
   if (element.textContent !== name) element.replaceChildren(...nameSpans(name));
 }
 
 /**
- * Write a chart's label into an element, touching nothing when it is there already. Where it is too long the host
- * gives way first, then the middle of the name; what tells the chart from its namesakes stays.
+ * Set a chart's label in an element, unless it is unchanged. If it is too long, the host is truncated first, then the
+ * middle of the name; the part that distinguishes the chart from others of the same name stays.
  */
 export function writeLabel(element, chart) {
   const { name, place, run } = labelParts(chart);
@@ -67,7 +67,7 @@ function nameSpans(name) {
   return spans;
 }
 
-/** Set an attribute, or remove it for null, touching nothing when it is so already. */
+/** Set an attribute, or remove it for null, unless it is unchanged. */
 export function mark(element, name, value) {
   if (value === null) {
     if (element.hasAttribute(name)) element.removeAttribute(name);
@@ -76,7 +76,7 @@ export function mark(element, name, value) {
   }
 }
 
-/** Return a function that has `draw` run once before the next picture is shown, however often it is called. */
+/** Return a function that schedules `draw` once before the next repaint, however often it is called. */
 export function oncePerPicture(draw) {
   let waiting = false;
   return () => {
@@ -90,8 +90,8 @@ export function oncePerPicture(draw) {
 }
 
 /**
- * Return a function that runs an asynchronous `ask` for its newest argument only: while one is under way,
- * later calls replace each other, and `pause` milliseconds lie between two.
+ * Return a function that runs an asynchronous `ask` for its newest arguments only: while a call is running, later calls
+ * replace each other; `pause` milliseconds lie between two runs.
  */
 export function newestOnly(ask, pause = 0) {
   let running = false;
@@ -104,7 +104,7 @@ export function newestOnly(ask, pause = 0) {
       try {
         await ask(...args);
       } catch (error) {
-        // Without a connection the page says so already; the next call asks again.
+        // The page already reports the lost connection; the next call asks again.
         if (!(error instanceof TypeError) && error.name !== "AbortError" && !error.refused) throw error;
       }
       if (pause) await new Promise((done) => setTimeout(done, pause));
@@ -117,7 +117,7 @@ export function newestOnly(ask, pause = 0) {
   };
 }
 
-/** Ask the server; the answer is plain data. An error with `refused` says that it would not answer. */
+/** Query the server; the answer is plain data. An error with `refused` means that the server rejected the query. */
 export async function ask(path, query = {}) {
   const words = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) {

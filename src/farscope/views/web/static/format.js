@@ -1,17 +1,17 @@
-// Numbers and times as people read them. Times are nanoseconds, counted from the server's origin.
+// Numbers and times in human-readable form. Times are in nanoseconds since the server's origin.
 
-const RUN_LENGTH = 14; // characters of a label behind the host; a longer one is cut in front
+const RUN_LENGTH = 14; // characters of a label after the host; a longer one is truncated at the front
 const RUN_END = 10;
-const NAME_END = 6; // characters of a long name that stay: names often differ in their ends
+const NAME_END = 6; // characters kept at the end of a long name: names often differ there
 
 let originMs = 0;
 
-/** Take note of what times are counted from: milliseconds since the epoch. */
+/** Set the origin of all times, in milliseconds since the epoch. */
 export function setOrigin(ms) {
   originMs = ms;
 }
 
-/** Return {name, place, run}: the parts of a chart's label, of which the last tells it from its namesakes. */
+/** Return {name, place, run}: the parts of a chart's label; `run` distinguishes charts of the same name. */
 export function labelParts({ name, host, label }) {
   const place = `@${host}`;
   if (!label.startsWith(`${name}${place}:`)) return { name: visible(label), place: "", run: "" };
@@ -20,7 +20,7 @@ export function labelParts({ name, host, label }) {
   return { name: visible(name), place: visible(place), run: visible(end) };
 }
 
-/** Return [front, end] of a name, of which the front gives way where there is no room for both. */
+/** Return [front, end] of a name; the front is truncated if there is not enough space for both. */
 export function nameParts(name) {
   const signs = [...name];
   if (signs.length <= 2 * NAME_END) return [name, ""];
@@ -40,7 +40,7 @@ export function things(number, thing) {
   return `${(number ?? 0).toLocaleString("en")} ${thing}${number === 1 ? "" : "s"}`;
 }
 
-/** Return a span of nanoseconds in the unit that suits it: 350 ns, 12 µs, 3.4 ms, 5.6 s, 7:08, 2 h 05, 3 d 4 h. */
+/** Return a span of nanoseconds in a suitable unit: 350 ns, 12 µs, 3.4 ms, 5.6 s, 7:08, 2 h 05, 3 d 4 h. */
 export function span(ns) {
   if (ns === null || ns === undefined || Number.isNaN(ns)) return "–";
   const amount = Math.max(0, ns);
@@ -55,7 +55,7 @@ export function span(ns) {
   return `${Math.floor(hours / 24)} d ${hours % 24} h`;
 }
 
-/** Return a time in state, which needs no more than a tenth of a second. */
+/** Return a time in state, in whole seconds or coarser. */
 export function age(ns) {
   if (ns === null || ns === undefined) return "–";
   if (ns < 1e9) return "< 1 s";
@@ -63,7 +63,7 @@ export function age(ns) {
   return span(ns);
 }
 
-/** Return the time of day of a moment, with as many digits as a distance of `step` nanoseconds needs. */
+/** Return the time of day of a moment, with enough digits to show steps of `step` nanoseconds. */
 export function clock(ns, step = 1e3) {
   if (ns === null || ns === undefined) return "–";
   const ms = Math.floor(ns / 1e6);
@@ -82,15 +82,15 @@ export function dateClock(ns) {
   return `${day.getFullYear()}-${two(day.getMonth() + 1)}-${two(day.getDate())} ${clock(ns, 1e3)}`;
 }
 
-/** Return the nanoseconds since the origin of the local midnight before a moment: ruler marks stand from there. */
+/** Return the last local midnight before a moment, in nanoseconds since the origin; ruler marks count from there. */
 export function midnight(ns) {
   const day = new Date(originMs + Math.floor(ns / 1e6));
   return (new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime() - originMs) * 1e6;
 }
 
 /**
- * Return text in which what would be invisible shows: control characters as \n, \x1b, direction marks as \u202e;
- * an empty name as "(no name)".
+ * Return text with invisible characters as visible escapes: control characters as \n, \x1b, direction marks as \u202e;
+ * an empty name becomes "(no name)".
  */
 export function visible(text) {
   if (text === "") return "(no name)";
@@ -102,8 +102,9 @@ export function visible(text) {
   });
 }
 
-/** The words for the outcome of a step, by the number of its kind. */
+/** The words for the outcome of an event, by the number of the step's kind. */
 export const KINDS = ["", "start", "transition", "hook", "ignored", "refused", "failed"];
+export const [, , , , IGNORED, REFUSED, FAILED] = KINDS;
 
 function short(number) {
   if (number >= 100) return String(Math.round(number));

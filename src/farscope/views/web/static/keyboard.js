@@ -1,4 +1,4 @@
-// Everything can be done from the keyboard; ? shows how.
+// Keyboard control of everything on the page; ? lists the keys.
 
 import { byId, make } from "./dom.js";
 
@@ -6,8 +6,8 @@ const DIALOG_SPARES = new Set(["INPUT", "SELECT", "TEXTAREA"]);
 
 /**
  * Listen for keys.
- * @param {Array<[string[], string, function(KeyboardEvent)]>} keys  the keys, what they do in words, and the doing;
- *   "Shift+" before a key's name asks for that key too
+ * @param {Array<[string[], string, function(KeyboardEvent)]>} keys  the keys, a description, and the action;
+ *   "Shift+" before a key's name requires Shift, too
  */
 export function listen(keys) {
   const doings = new Map(keys.flatMap(([names, , doing]) => names.map((name) => [name, doing])));
@@ -18,7 +18,7 @@ export function listen(keys) {
       event.target.blur();
       return;
     }
-    // A space or Enter on a button is the button's.
+    // Space or Enter on a button belongs to the button.
     const pressing = event.target.tagName === "BUTTON" && (event.key === " " || event.key === "Enter");
     if (typing || pressing) return;
     const arrow = event.shiftKey && event.key.startsWith("Arrow");
@@ -30,7 +30,7 @@ export function listen(keys) {
   fillDialog(keys);
 }
 
-/** Show what the keys do. */
+/** Show the list of keys. */
 export function showKeys() {
   byId("keys").showModal();
 }

@@ -1,12 +1,12 @@
-// Frames, asked for one after the other, and what to say when none come.
+// Requests frames one after the other, and reports when none arrive.
 
-const RETRY_MS = 1000; // pause before asking again a server that did not answer
+const RETRY_MS = 1000; // pause before retrying a server that did not answer
 
 /**
- * Keeps a world up to date; tells "link" when the connection comes or goes.
+ * Keeps a world up to date; emits "link" when the connection is made or lost.
  *
- * A browser has six connections to a server for all its pages: each question holds one only shortly. A page that
- * nobody sees does not ask, but for its first frame, and is told all that it missed when it is shown again.
+ * A browser has six connections to a server for all its pages, so each request holds one only briefly. A hidden page
+ * requests only its first frame; when it is shown again, it gets everything that it missed.
  */
 export class Live extends EventTarget {
   constructor(world) {
@@ -14,17 +14,17 @@ export class Live extends EventTarget {
     this._world = world;
     this._name = [...crypto.getRandomValues(new Uint32Array(4))].map((part) => part.toString(36)).join("");
     this._opened = null;
-    this._seen = 0; // frames taken
-    this._asking = null; // the AbortController of the questions being asked; null while none are
+    this._seen = 0; // frames received
+    this._asking = null; // the AbortController of the current requests; null if there are none
     this._failure = "";
-    /** "" while frames come; otherwise what is wrong. */
+    /** "" while frames arrive; otherwise what is wrong. */
     this.trouble = "connecting";
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden && this._opened !== null && !this._asking) this._connect();
     });
   }
 
-  /** Follow these charts step by step, besides the rows of all. */
+  /** Follow these charts step by step, in addition to the rows of all charts. */
   open(numbers) {
     const opened = numbers.join(",");
     if (opened === this._opened) return;

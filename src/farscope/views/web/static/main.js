@@ -1,4 +1,4 @@
-// Puts the parts of the page together.
+// Connects the parts of the page.
 
 import { ChartList } from "./chart-list.js";
 import { byId, make, write } from "./dom.js";
@@ -12,9 +12,9 @@ import { TimelineHand } from "./timeline-hand.js";
 import { Travel } from "./travel.js";
 import { World } from "./world.js";
 
-const NEWS_NS = 10e9; // how long the newest notice stands in the head of the page
-const RANKS = { alive: 0, ended: 1, silent: 2 }; // which charts the page selects by itself first; all others come last
-let touched = false; // whether anybody has done anything here
+const NEWS_NS = 10e9; // how long the newest notice is shown in the head of the page
+const RANKS = { alive: 0, ended: 1, silent: 2 }; // the order in which the page selects a chart by itself; all others come last
+let touched = false; // whether the user has done anything
 
 const world = new World();
 const live = new Live(world);
@@ -29,12 +29,12 @@ world.addEventListener("change", () => {
   if (world.live || panel.tab === "picture") panel.draw();
   drawAccount();
 });
-// A recording has no present: the page opens at its end, and any moment of it can be gone to.
+// A recording has no present: the page opens at its end, and any moment can be selected.
 world.addEventListener("opened", () => {
   timeline.showAll();
   travel.toLive();
 });
-// What was told from around the moment alone can now be told from the beginning on.
+// Answers that covered only the surroundings of the moment can now cover everything from the start.
 world.addEventListener("finished", () => travel.again());
 world.addEventListener("moment", () => {
   list.draw();
@@ -98,7 +98,7 @@ listen([
 live.open([]);
 panel.draw();
 
-/** Select a chart that is heard, of several the one heard last; again while nobody has done anything here. */
+/** Select the chart that is alive and was active last; repeated until the user has done anything. */
 function preselect() {
   if (!list.shown.length || (touched && list.selected !== null)) return;
   const rank = (chart) => RANKS[chart.status] ?? 3;

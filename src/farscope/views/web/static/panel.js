@@ -1,4 +1,4 @@
-// The selected chart: its name, and four ways to look at it.
+// The selected chart: its name, and four views of it.
 
 import { ChartPicture } from "./chart-picture.js";
 import { ask, byId, make, mark, newestOnly, write, writeLabel } from "./dom.js";
@@ -10,9 +10,9 @@ import { StepsView } from "./steps-view.js";
 
 const TABS = ["picture", "steps", "stats", "sequence"];
 const TITLES = { picture: "Picture", steps: "Steps", stats: "Statistics", sequence: "Sequence" };
-const RECOUNT_MS = 250; // counts on the arrows are brought up to date four times a second
+const RECOUNT_MS = 250; // counts on the arrows are updated four times a second
 
-/** Shows one chart at the moment the world shows. */
+/** Shows one chart at the moment that the world shows. */
 export class Panel {
   constructor(world, list) {
     this._world = world;
@@ -47,13 +47,13 @@ export class Panel {
     });
   }
 
-  /** Show one of the ways to look: picture, steps, stats or sequence. */
+  /** Show one of the views: picture, steps, stats or sequence. */
   show(tab) {
     this.tab = tab;
     this.draw();
   }
 
-  /** Draw what is to be seen, as the world is now. */
+  /** Draw the current view from the world's data. */
   draw() {
     this._open(this._list.selected);
     TABS.forEach((name, place) => {
@@ -72,7 +72,7 @@ export class Panel {
     if (this.tab === "sequence") this._sequence.draw(this._together());
   }
 
-  /** Take note that the world shows another moment. */
+  /** React to another moment being shown. */
   turn() {
     this._pastMoves = null;
     this._lastStep = "";
@@ -125,7 +125,7 @@ export class Panel {
   }
 }
 
-/** What had not happened yet is drawn as such, so that the picture keeps its form through time. */
+/** Transitions that had not happened yet are drawn as such, so that the picture keeps its layout over time. */
 function withThoseToCome(moves, now = new Map()) {
   const before = new Set(moves.map(([source, target, signal, , outcome = ""]) => JSON.stringify([source, target, signal, outcome])));
   const later = [...now].filter(([key]) => !before.has(key)).map(([, move]) => ({ ...move, count: 0 }));

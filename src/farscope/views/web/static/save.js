@@ -1,4 +1,4 @@
-// Pictures as files.
+// Saves pictures as files.
 
 const SCALE = 2; // a PNG has twice the pixels, so that it is sharp in print
 
@@ -30,11 +30,11 @@ function save(blob, name) {
   link.href = URL.createObjectURL(blob);
   link.download = name;
   link.click();
-  // The download has its own hold on the data once it began.
+  // The download keeps its own reference to the data once it has begun.
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
 }
 
-/** A name that is a file name everywhere: letters, digits, dashes; never empty, never long. */
+/** Return a file name that is valid everywhere: letters, digits, dashes; not empty, and short. */
 function fileName(name) {
   const plain = name.replace(/[^\p{L}\p{N}]+/gu, "-").replace(/^-+|-+$/g, "").slice(0, 60);
   return plain || "chart";

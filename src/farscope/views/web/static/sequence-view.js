@@ -1,16 +1,16 @@
-// The sequence diagram of the chosen charts, growing as they go on. The server draws it; only known shapes are taken over.
+// The sequence diagram of the chosen charts, growing as they run. The server draws it; only known elements are copied.
 
 import { byId, make, makeSvg, newestOnly } from "./dom.js";
 
 const PAUSE_MS = 500;
-const BELOW_HEADS = 4; // pixels of plain ground below the lanes' names
+const BELOW_HEADS = 4; // pixels of empty background below the lanes' names
 const LENGTHS = ["20", "40", "100", "400"];
 const ELEMENTS = new Set(["svg", "g", "rect", "path", "text", "title", "line"]);
 const ATTRIBUTES = new Set([
   "viewBox", "width", "height", "x", "y", "rx", "d", "class", "text-anchor", "role", "aria-label", "x1", "x2", "y1", "y2",
 ]);
 
-/** Draws the last steps up to the moment shown; asks again when something happened. */
+/** Draws the last steps up to the moment shown; asks again when something has happened. */
 export class SequenceView {
   constructor(world) {
     this._world = world;
@@ -33,7 +33,7 @@ export class SequenceView {
   /** Show these charts together. */
   draw(charts) {
     this._charts = charts;
-    // Alone, a chart has no arrows to others to show.
+    // A single chart has no arrows to other charts.
     if (!this._said) this._lanes.value = charts.length < 2 ? "states" : "charts";
     this._hint.textContent = charts.length < 2 ? "Ctrl-click or c adds charts." : "";
     const seen = this._world.live ? charts.map((id) => this._world.chart(id)?.steps ?? 0) : this._world.moment;
@@ -48,7 +48,7 @@ export class SequenceView {
 
   _take(answer) {
     const box = byId("view-sequence");
-    // Whoever looks at the end goes on looking at the end.
+    // Keep the end visible if it was visible before.
     const atEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 40;
     this._drawing.replaceChildren(taken(answer.documentElement));
     const heads = this._drawing.querySelector(".heads");
@@ -60,7 +60,7 @@ export class SequenceView {
     this._keepHeads();
   }
 
-  /** The lanes' names stay in sight above whatever of them is looked at. */
+  /** Keep the lanes' names visible above the visible part. */
   _keepHeads() {
     this._drawing.querySelector(".heads")?.setAttribute("transform", `translate(0 ${byId("view-sequence").scrollTop})`);
   }
@@ -70,7 +70,7 @@ function select(label, choices) {
   return make("select", { "aria-label": label }, ...choices.map(([value, text]) => make("option", { value }, text)));
 }
 
-/** Return a copy made of known elements and attributes only; its style is the page's. */
+/** Return a copy that consists of known elements and attributes only; its style is the page's. */
 function taken(node) {
   const copy = makeSvg(node.localName);
   if (node.localName === "svg") copy.setAttribute("class", "farscope");

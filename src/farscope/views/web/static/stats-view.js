@@ -1,11 +1,11 @@
 // Statistics of the selected chart up to the moment shown.
 
 import { ask, byId, make, newestOnly } from "./dom.js";
-import { KINDS, clock, count, span, things, visible } from "./format.js";
+import { FAILED, IGNORED, REFUSED, clock, count, span, things, visible } from "./format.js";
 
 const REFRESH_MS = 2000;
 
-/** Asks anew every two seconds while it is live and in sight. */
+/** Refreshes every two seconds while it is live and visible. */
 export class StatsView {
   constructor(world) {
     this._world = world;
@@ -28,8 +28,7 @@ export class StatsView {
 
   _fill(figures) {
     const kinds = figures.kinds;
-    const [ignored, refused, failed] = KINDS.slice(4);
-    const turned = `${things(kinds.ignored ?? 0, "event")} ${ignored}, ${count(kinds.refused ?? 0)} ${refused} by guards, ${count(kinds.failed ?? 0)} ${failed}`;
+    const turned = `${things(kinds[IGNORED] ?? 0, "event")} ${IGNORED}, ${count(kinds[REFUSED] ?? 0)} ${REFUSED} by guards, ${count(kinds[FAILED] ?? 0)} ${FAILED}`;
     const scroll = this._box.scrollTop;
     this._box.replaceChildren(
       make(
@@ -38,7 +37,7 @@ export class StatsView {
         heading("Time in state"),
         table(["state", "", "total", "mean", "p95", "longest", "times"], figures.states.map(stay(figures.states))),
         heading("Events"),
-        table(["signal", "", "times", "transitions", "handled", ...KINDS.slice(4)], figures.signals.map(event(figures.signals))),
+        table(["signal", "", "times", "transitions", "handled", IGNORED, REFUSED, FAILED], figures.signals.map(event(figures.signals))),
         make("p", { class: "soft" }, turned),
         heading("Waiting and working"),
         table(["", "mean", "p95", "longest"], [
@@ -92,9 +91,7 @@ function event(signals) {
     count(one.times),
     count((one.transition ?? 0) + (one.start ?? 0)),
     count(one.hook ?? 0),
-    count(one.ignored ?? 0),
-    count(one.refused ?? 0),
-    count(one.failed ?? 0),
+    ...[IGNORED, REFUSED, FAILED].map((kind) => count(one[kind] ?? 0)),
   ];
 }
 

@@ -1,4 +1,4 @@
-// The steps of the selected chart, newest first, and every fact of the one that was picked.
+// The steps of the selected chart, newest first, and all facts of the selected one.
 
 import { ask, byId, make, mark, newestOnly, write } from "./dom.js";
 import { KINDS, clock, span, things, visible } from "./format.js";
@@ -6,7 +6,7 @@ import { KINDS, clock, span, things, visible } from "./format.js";
 const LISTED = 100;
 const COLUMNS = ["time", "event", "from", "to", "took", "waited", "queued"];
 
-/** Tells "cause" with {chart, number} in `detail` when the step that caused another is asked for. */
+/** Emits "cause" with {chart, number} in `detail` when the step that caused another is requested. */
 export class StepsView extends EventTarget {
   constructor(world) {
     super();
@@ -39,13 +39,13 @@ export class StepsView extends EventTarget {
     else this._past(chart, this._world.moment);
   }
 
-  /** Show every fact of a step, by its number; `time` is near it, where that is known better than by the moment shown. */
+  /** Show all facts of a step, by its number; `time` is near it, if that is known better than from the moment shown. */
   pick(chart, number, time = this._world.moment) {
     this._picked = number;
     this._ask(chart, number, time);
   }
 
-  /** Show every fact of the last step of a chart that ended at a time or before. */
+  /** Show all facts of the last step of a chart that ended at a time or before. */
   async pickAt(chart, time) {
     const answer = await ask("steps", { chart, to: Math.ceil(time), limit: 1 });
     if (answer.steps.length) this.pick(chart, answer.steps[0][0], answer.steps[0][1]);
@@ -109,7 +109,7 @@ export class StepsView extends EventTarget {
   }
 }
 
-/** Make what tells of a failed handler: the error, the user's own lines, and folded away all of the traceback. */
+/** Return elements about a failed handler: the error, the user's own lines, and the folded traceback. */
 function failure(told) {
   if (!told) return [];
   const places = told.mine.flatMap(({ file, line, within, source }) => [
@@ -118,7 +118,7 @@ function failure(told) {
   ]);
   const others = told.others ? `, with ${things(told.others, "frame")} of farscope and of libraries` : "";
   const whole = make("details", {}, make("summary", {}, `whole traceback${others}`), make("pre", {}, shownLines(told.whole)));
-  // Without a line of the user's there is nothing else to look at.
+  // Without a line of the user's code there is nothing else to show.
   if (!places.length) whole.open = true;
   return [make("pre", { class: "error" }, shownLines(told.error)), make("pre", { class: "mine" }, shownLines(places)), whole];
 }

@@ -1,9 +1,9 @@
-// Light and dark: as the system says, until a person says otherwise.
+// Light and dark theme: the system's, until the user chooses another.
 
 const CHOICES = ["system", "light", "dark"];
 const STORE = "farscope-theme";
 
-/** Tells "theme" when colours changed, so that what is drawn by hand can be drawn again. */
+/** Emits "theme" when colours change, so that canvases can be redrawn. */
 class Theme extends EventTarget {
   constructor() {
     super();
@@ -12,7 +12,7 @@ class Theme extends EventTarget {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this._tell());
   }
 
-  /** What was chosen: system, light or dark. */
+  /** The chosen theme: system, light or dark. */
   get choice() {
     return this._choice;
   }
@@ -22,7 +22,7 @@ class Theme extends EventTarget {
     return matchMedia("(prefers-color-scheme: dark)").matches;
   }
 
-  /** Turn light to dark and dark to light; back to the system's choice where that is the same. */
+  /** Switch between light and dark; back to the system's choice if that is the same. */
   toggle() {
     const wanted = this.dark ? "light" : "dark";
     const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
@@ -30,7 +30,7 @@ class Theme extends EventTarget {
     try {
       localStorage.setItem(STORE, this._choice);
     } catch {
-      // A browser that keeps nothing for us forgets the choice with the page.
+      // Without storage, the browser forgets the choice when the page is closed.
     }
     this._apply();
     this._tell();
@@ -57,11 +57,11 @@ function kept() {
 export const theme = new Theme();
 
 const paints = new Map();
-const PAINTS_KEPT = 5000; // names; beyond, they are worked out again
-const FIRST_HUE = 45; // hues round 0 are red, which failures alone have
-const HUES = 27; // ten degrees apart, so that two states look alike only where they have the same
+const PAINTS_KEPT = 5000; // cached names; above that, the cache is cleared
+const FIRST_HUE = 45; // hues around 0 are red, which is reserved for failures
+const HUES = 27; // ten degrees apart, so that states of different hues look different
 const TONES = {
-  light: [[52, 84, 24], [46, 78, 20], [38, 90, 28]], // saturation and lightness of the ground, lightness of the ink
+  light: [[52, 84, 24], [46, 78, 20], [38, 90, 28]], // saturation and lightness of the fill, lightness of the text
   dark: [[32, 33, 92], [46, 22, 80], [20, 38, 96]],
 };
 
@@ -79,7 +79,7 @@ export function stateInk(name) {
   return `hsl(${hue} 40% ${ink}%)`;
 }
 
-/** Return a colour of the style sheet, by its name without the dashes. */
+/** Return a colour of the style sheet, by its name without the leading dashes. */
 export function colour(name) {
   return colours()[name];
 }
@@ -101,7 +101,7 @@ function colours() {
   return cached;
 }
 
-/** A state's colour comes of its name alone. */
+/** A state's colour depends on its name only. */
 function paintOf(name) {
   let paint = paints.get(name);
   if (paint === undefined) {
@@ -113,7 +113,7 @@ function paintOf(name) {
   return paint;
 }
 
-/** FNV-1a, stirred as MurmurHash3 ends: names that differ in one sign are far apart. */
+/** FNV-1a with the finalizer of MurmurHash3: names that differ in one character get distant values. */
 function hashOf(text) {
   let hash = 0x811c9dc5;
   for (let place = 0; place < text.length; place += 1) hash = Math.imul(hash ^ text.charCodeAt(place), 0x01000193);

@@ -1,24 +1,24 @@
-// How the timeline looks: ruler, lanes, spans, ticks, the moment. Draws what it is given and keeps nothing.
+// Draws the timeline: ruler, lanes, spans, ticks, and the moment shown. Keeps no state besides a cache of labels.
 
-import { clock, labelParts, midnight, nameParts, visible } from "./format.js";
+import { FAILED, KINDS, REFUSED, clock, labelParts, midnight, nameParts, visible } from "./format.js";
 import { colour, stateFill, stateInk } from "./theme.js";
 
 export const LANE = 22;
 export const RULER = 24;
 const BAR = 16;
-const MOST_TICK = 9; // of what did not fail: the upper half of a bar is for the name of the state
-const TOOK = 3; // pixels that a step that took long is high
-const LEAST_TEXT = 20; // pixels a span must have before it is looked whether its state can be written into it
+const MOST_TICK = 9; // of steps that did not fail: the upper half of a bar is for the name of the state
+const TOOK = 3; // height in pixels of a step that took long
+const LEAST_TEXT = 20; // minimum width in pixels of a span that may show the name of its state
 const WIDTHS_KEPT = 5000;
-const MOST_MEASURED = 80; // characters of a name; more have no room in any gutter
+const MOST_MEASURED = 80; // characters of a name; more do not fit in any gutter
 const HALO = 4;
 const widths = new Map();
-const labels = new Map(); // as they were cut, by width and text
+const labels = new Map(); // truncated labels, by width and text
 const FONT = "11px system-ui, sans-serif";
 const STEPS = [1, 2, 5];
 const LONG_STEPS = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9, 172800e9, 604800e9];
 
-/** Return the distance between marks of the ruler, in nanoseconds, for so many nanoseconds a pixel. */
+/** Return the distance between ruler marks in nanoseconds, given the nanoseconds per pixel. */
 export function rulerStep(perPixel) {
   const least = perPixel * 90;
   for (let power = 0; power < 11; power += 1) {
@@ -50,7 +50,7 @@ export function drawRuler(pen, view) {
   }
 }
 
-/** Draw where a recording begins and ends, and how far it was read: up to `read`, or all of it for null. */
+/** Draw where a recording begins and ends, and how far it has been read: up to `read`, or to its end for null. */
 export function drawRecording(pen, view, [first, last], read) {
   const scale = view.width / (view.to - view.from);
   const at = (time) => Math.min(Math.max(view.left + (time - view.from) * scale, view.left), view.left + view.width);
@@ -67,7 +67,7 @@ export function drawRecording(pen, view, [first, last], read) {
 /**
  * Draw a lane.
  * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]], busy: [[begin, end]]}; an
- *   item of no steps tells that another part of what is known begins
+ *   item without steps marks the start of another known part
  * @param {number} end  where the last state ends: now, or the moment up to which is known
  */
 export function drawLane(pen, lane, view, y, end) {
@@ -79,7 +79,7 @@ export function drawLane(pen, lane, view, y, end) {
   let state = lane.before;
   const names = [];
   for (const [time, , next] of lane.items) {
-    // What was handled or turned down within a state does not end the stay: its name is written once.
+    // Events that were handled or rejected within a state do not end the stay: its name is written once.
     if (next === state) continue;
     const to = at(time);
     names.push(span(pen, lane.states[state], x, to, top));
@@ -89,11 +89,11 @@ export function drawLane(pen, lane, view, y, end) {
   names.push(span(pen, lane.states[state], x, at(end), top));
   durations(pen, lane, at, top);
   ticks(pen, lane, at, top);
-  // No tick runs over what is to be read.
+  // No tick covers a name.
   for (const write of names) write?.();
 }
 
-/** Draw a span; return what writes its name into it, or null where there is no room. */
+/** Draw a span; return a function that writes its name into it, or null if there is not enough space. */
 function span(pen, name, from, to, top) {
   if (!name || to <= from) return null;
   pen.fillStyle = stateFill(name);
@@ -105,7 +105,7 @@ function span(pen, name, from, to, top) {
   return () => {
     pen.textAlign = "left";
     pen.textBaseline = "middle";
-    // Round the letters the ground stays clear, also in a fence of ticks.
+    // The background around the letters stays clear, even among many ticks.
     pen.strokeStyle = stateFill(name);
     pen.lineWidth = HALO;
     pen.lineJoin = "round";
@@ -115,7 +115,7 @@ function span(pen, name, from, to, top) {
   };
 }
 
-/** Steps that took long are lines along the lower edge, from where they began to the tick where they ended. */
+/** Draw steps that took long as lines along the lower edge, from where they began to the tick where they ended. */
 function durations(pen, lane, at, top) {
   pen.fillStyle = colour("soft");
   for (const [begin, end] of lane.busy ?? []) {
@@ -134,21 +134,21 @@ function widthOf(pen, text) {
 }
 
 /**
- * Events stand on the lower edge, taller where many fall on a pixel. Refused ones are amber and no taller: guards
- * refuse all the time. Failed ones are red and reach to the top.
+ * Draw events on the lower edge, taller where many fall on a pixel. Those that a guard refused are amber but not taller,
+ * since that is normal. Failed ones are red and reach to the top.
  */
 function ticks(pen, lane, at, top) {
-  const inks = { 5: colour("tick"), 6: colour("bad") };
+  const inks = { [REFUSED]: colour("tick"), [FAILED]: colour("bad") };
   const plain = colour("soft");
   for (const [time, steps, , , kind] of lane.items) {
-    if (!steps) continue; // where another part begins
-    const height = kind === 6 ? BAR : Math.min(MOST_TICK, 3 + 2 * Math.log2(steps));
-    pen.fillStyle = inks[kind] ?? plain;
+    if (!steps) continue; // another known part begins here
+    const height = KINDS[kind] === FAILED ? BAR : Math.min(MOST_TICK, 3 + 2 * Math.log2(steps));
+    pen.fillStyle = inks[KINDS[kind]] ?? plain;
     pen.fillRect(Math.round(at(time)), top + BAR - height, 1, height);
   }
 }
 
-/** Draw a chart's label in the gutter, cut so that what tells it from its namesakes stays. */
+/** Draw a chart's label in the gutter, truncated so that it still differs from charts of the same name. */
 export function drawName(pen, chart, y, { left, selected, chosen }) {
   pen.fillStyle = selected ? colour("accent-soft") : colour("panel");
   pen.fillRect(0, y, left, LANE);
@@ -191,7 +191,7 @@ function cut(pen, { name, place, run }, room) {
   return shown(length);
 }
 
-/** Draw the line that stands at the moment shown, with a handle on the ruler. */
+/** Draw the line at the moment shown, with a handle on the ruler. */
 export function drawMoment(pen, view, time) {
   const x = view.left + ((time - view.from) / (view.to - view.from)) * view.width;
   if (x < view.left || x > view.left + view.width) return;

@@ -1,12 +1,12 @@
-// What a pointer can do on the timeline: zoom, drag, hover, click, and drag the moment along the ruler.
+// Pointer control of the timeline: zoom, drag, hover, click, and drag the moment along the ruler.
 
 import { byId, write } from "./dom.js";
 import { KINDS, clock, things, visible } from "./format.js";
 import { RULER } from "./timeline-draw.js";
 
-const CLICK_ROOM = 4; // pixels a pointer may move and still have clicked
+const CLICK_ROOM = 4; // pixels that a pointer may move during a click
 
-/** Tells "step" with {chart, time} in `detail` when a step was clicked. */
+/** Emits "step" with {chart, time} in `detail` when a step is clicked. */
 export class TimelineHand extends EventTarget {
   constructor(timeline, travel, world) {
     super();
@@ -27,7 +27,7 @@ export class TimelineHand extends EventTarget {
     byId("zoom-out").addEventListener("click", () => timeline.zoom(2, this._centre()));
   }
 
-  /** Zooming by key keeps the moment, or else the present or the middle, where it is. */
+  /** Zoom by key; the moment shown, or else the present or the middle, stays fixed. */
   _centre() {
     const { from, to } = this._timeline.view;
     if (!this._world.live) return Math.min(Math.max((this._world.moment - from) / (to - from), 0), 1);
@@ -40,7 +40,7 @@ export class TimelineHand extends EventTarget {
 
   _wheel(event) {
     const { left, width } = this._timeline.view;
-    // Over the names the wheel scrolls the lanes, as it does everywhere else.
+    // Over the names, the wheel scrolls the lanes as usual.
     if (event.offsetX < left || event.altKey) return;
     event.preventDefault();
     const amount = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? event.deltaY * 20 : event.deltaY;

@@ -1,4 +1,4 @@
-// The timeline: a lane a chart, from microseconds to days. Lanes come from the server, reduced to pixels.
+// The timeline: one lane per chart, from microseconds to days. The server sends lanes reduced to pixels.
 
 import { ask, byId, mark, newestOnly, oncePerPicture, write } from "./dom.js";
 import { span } from "./format.js";
@@ -6,13 +6,13 @@ import { LANE, RULER, drawLane, drawMoment, drawName, drawRecording, drawRuler }
 import { theme } from "./theme.js";
 
 const LEFT = 150; // pixels of the gutter with the names
-const REFRESH_MS = 250; // shortest pause between two questions while time goes on
+const REFRESH_MS = 250; // shortest pause between two requests while it follows the present
 const LEAST_SPAN = 1e3; // a microsecond
 const MOST_SPAN = 366 * 86400e9;
 const FIRST_SPAN = 60e9;
-const SETTLED_NS = 8e9; // by then all steps have come, and who fell silent is known
+const SETTLED_NS = 8e9; // by then all steps have arrived, and silent charts are known
 
-/** Shows the lanes of the charts that `lanes()` names; while it follows, its right edge is the present. */
+/** Shows the lanes of the charts that `lanes()` returns; while it follows, its right edge is the present. */
 export class Timeline {
   constructor(world, list) {
     this._world = world;
@@ -38,14 +38,14 @@ export class Timeline {
     setInterval(() => this.following && this.draw(), 100);
   }
 
-  /** What is seen: {from, to, left, width, height}. */
+  /** The visible part: {from, to, left, width, height}. */
   get view() {
     if (this.following) this.to = this._world.now;
     const width = Math.max(50, this._box.clientWidth - LEFT);
     return { from: this.to - this.span, to: this.to, left: LEFT, width, height: this._box.clientHeight };
   }
 
-  /** Show another span, around the fraction `at` of the width; by 0.5 is twice as close. */
+  /** Zoom around the fraction `at` of the width; a factor of 0.5 shows half the span. */
   zoom(by, at = 1) {
     const view = this.view;
     const fixed = view.from + at * (view.to - view.from);
@@ -59,7 +59,7 @@ export class Timeline {
     this._show(this.view.to + by * this.span);
   }
 
-  /** Show everything there is to look back on. */
+  /** Show everything that is known. */
   showAll() {
     const { first, span: whole } = this._world.account;
     if (first === null || first === undefined) return;
@@ -68,7 +68,7 @@ export class Timeline {
       this._show(whole[1] + (whole[1] - whole[0]) * 0.04);
       return;
     }
-    // What ended long ago, as a recording did, would be lost in the time since.
+    // A recording that ended long ago would be tiny compared with the time since.
     const last = this._world.charts().reduce((latest, chart) => Math.max(latest, chart.at ?? first), first);
     const { now } = this._world;
     const end = now - last > Math.max(FIRST_SPAN, last - first) ? last + (last - first) * 0.03 : now;
@@ -76,7 +76,7 @@ export class Timeline {
     this._show(end);
   }
 
-  /** Begin with everything if it lies further back than the first look reaches. */
+  /** Start with everything if it lies further back than the initial span. */
   _begin() {
     const charts = this._world.charts();
     if (this._begun || this._world.account.recorded || !charts.some((chart) => chart.at !== null)) return;
@@ -84,7 +84,7 @@ export class Timeline {
     if (charts.every((chart) => chart.at === null || this._world.now - chart.at > FIRST_SPAN)) this.showAll();
   }
 
-  /** Bring a moment into sight. */
+  /** Scroll to a moment. */
   reveal(time) {
     const { from, to } = this.view;
     if (time < from || time > to) this._show(time + this.span / 2);
@@ -101,7 +101,7 @@ export class Timeline {
     return y < RULER ? undefined : this._charts()[Math.floor((y - RULER + this._box.scrollTop) / LANE)];
   }
 
-  /** What the lanes show at a time: {item, state, signal}; null if nothing is known. */
+  /** What a lane shows at a time: {item, state, signal}; null if nothing is known. */
   factsAt(chart, time) {
     const lane = this._lanes.get(chart.id);
     if (!lane) return null;
@@ -123,7 +123,7 @@ export class Timeline {
     this.draw();
   }
 
-  /** The chosen charts and the selected one if any were chosen, else all that the list shows. */
+  /** The chosen charts and the selected one if any are chosen, otherwise all that the list shows. */
   _charts() {
     const { chosen, selected, shown } = this._list;
     if (!chosen.size) return shown;
@@ -189,7 +189,7 @@ export class Timeline {
       moment: this._world.live ? null : Math.round(this._world.moment),
     };
     const reading = recorded && !finished;
-    // While it follows, every frame may bring something; a window that stands still is asked for once.
+    // While it follows, every frame may bring something; a fixed window is requested once.
     const changing = this.following || reading || query.to > this._world.now - SETTLED_NS;
     const key = JSON.stringify([query, finished, changing ? this._world.frames : 0]);
     if (!charts.length || key === this._asked) return;

@@ -1,15 +1,15 @@
-// Time travel: which moment the page shows, and how a person gets to another one.
+// Time travel: the moment that the page shows, and the controls that change it.
 
 import { ask, byId, newestOnly, write } from "./dom.js";
 import { count, dateClock, span } from "./format.js";
 
 const CATCH_UP_MS = 500;
 
-/** The controls above the timeline. Whatever shows a moment listens to the world's "moment". */
+/** The controls above the timeline. Parts that show a moment listen to the world's "moment". */
 export class Travel {
   /**
    * @param {World} world
-   * @param {function(): number[]} charts  which charts' steps to step along; empty for those of all
+   * @param {function(): number[]} charts  the charts whose steps to follow; empty for all
    */
   constructor(world, charts) {
     this._world = world;
@@ -25,18 +25,18 @@ export class Travel {
     setInterval(() => this._draw(), CATCH_UP_MS);
   }
 
-  /** Show a moment: nanoseconds since the origin. Only the newest wish is answered while the server works. */
+  /** Show a moment, in nanoseconds since the origin. While the server works, only the newest request counts. */
   goTo(time) {
     this._wanted = Math.round(time);
     this._go(this._wanted);
   }
 
-  /** Ask once more about the moment shown: more is known by now. */
+  /** Query the moment shown again, since more is known by now. */
   again() {
     if (!this._world.live) this.goTo(this._wanted ?? this._world.moment);
   }
 
-  /** Pause at the present, or go back to it. A recording has none. */
+  /** Pause at the present, or return to it. A recording has none. */
   toggle() {
     if (this._world.account.recorded) return;
     if (this._world.live) this.goTo(this._world.now);

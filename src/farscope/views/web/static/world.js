@@ -1,19 +1,19 @@
-// What the page knows: every chart as it is now and, in time travel, as it was at a moment.
+// The data of the page: every chart as it is now and, in time travel, as it was at a moment.
 
 import { setOrigin } from "./format.js";
 
-const STEPS_KEPT = 200; // newest steps of an open chart; at the limit the oldest go, and the server still has them
+const STEPS_KEPT = 200; // newest steps of an open chart; at the limit, the oldest are removed here; the server still has them
 
 /**
- * Tells "change" when a frame came, "moment" when the page turned to another moment; of a recording, "opened" when
- * any moment of it can be shown, and "finished" when all of it was read.
+ * Emits "change" for each frame and "moment" when another moment is shown; for a recording, "opened" when any moment of
+ * it can be shown, and "finished" when all of it has been read.
  */
 export class World extends EventTarget {
   constructor() {
     super();
     this.account = {};
     this.notices = [];
-    /** The moment the page shows, in nanoseconds since the origin; null is live. */
+    /** The moment that the page shows, in nanoseconds since the origin; null for live. */
     this.moment = null;
     this.frames = 0;
     this._charts = new Map();
@@ -38,27 +38,27 @@ export class World extends EventTarget {
     return this.moment === null;
   }
 
-  /** Up to when something is known: now, or a recording's end. */
+  /** The end of what is known: now, or a recording's end. */
   get end() {
     return this.account.span ? this.account.span[1] : this.now;
   }
 
-  /** All charts, as they are at the moment shown. */
+  /** All charts at the moment shown. */
   charts() {
     return [...this._charts.keys()].map((id) => this.chart(id));
   }
 
-  /** A chart as it is at the moment shown; undefined if there is none of that number. */
+  /** A chart at the moment shown; undefined if there is none with that number. */
   chart(id) {
     return this.live ? this._charts.get(id) : (this._past.get(id) ?? this._charts.get(id));
   }
 
-  /** What is known of an open chart beyond its row: {structure, moves, steps, uncounted, newest}. */
+  /** The data of an open chart besides its row: {structure, moves, steps, uncounted, newest}. */
   detail(id) {
     return this._details.get(id);
   }
 
-  /** Take a frame from the server. */
+  /** Apply a frame from the server. */
   take(frame) {
     this.frames += 1;
     this._heard = performance.now();
@@ -79,7 +79,7 @@ export class World extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 
-  /** Show a moment, from the server's answer about it. */
+  /** Show a moment, given the server's answer about it. */
   showPast(answer) {
     const past = new Map();
     for (const row of answer.rows) {
