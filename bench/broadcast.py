@@ -24,7 +24,7 @@ from farscope.logs.base import LogWriter
 from farscope.logs.url import open_log
 from farscope.probe.broadcast import Probe
 from farscope.probe.outbox import Outbox
-from farscope.probe.transport import SealedCarrier
+from farscope.probe.transport import SealedTransport
 from farscope.wire.keys import Keyring, new_key_file
 from parts.lamp import make_lamp, paced
 from parts.options import Option, choose, rounds
@@ -77,7 +77,7 @@ def watched(
         yield chart.dispatch
         return
     probe = Probe(
-        lambda probe_id: SealedCarrier(make_writer(probe_id.hex()), keyring, probe_id),
+        lambda probe_id: SealedTransport(make_writer(probe_id.hex()), keyring, probe_id),
         "bench:",
         capacity=capacity,
     )

@@ -16,7 +16,7 @@ from farscope.logs.url import open_log
 from farscope.probe.accounting import ProbeStats
 from farscope.probe.broadcast import Probe
 from farscope.probe.spool.queue import Bounds
-from farscope.probe.spool.transport import SpoolCarriers
+from farscope.probe.spool.transport import SpoolTransports
 from farscope.wire.keyring import Keyring, new_key_text
 from support.broker import Broker
 from support.tcp_proxy import TcpProxy
@@ -83,8 +83,8 @@ def test_the_account_is_exact_at_any_instant_of_a_run_with_faults(
     with TcpProxy("127.0.0.1", broker.port) as proxy:
         url = re.sub(r"@127\.0\.0\.1:\d+", f"@127.0.0.1:{proxy.port}", fresh_log_url())
         with Scope(url, key) as scope:
-            carriers = SpoolCarriers(open_log(url), key, tmp_path / "spool", SMALL)
-            with Probe(carriers, "the broker", capacity=CAPACITY) as probe:
+            transports = SpoolTransports(open_log(url), key, tmp_path / "spool", SMALL)
+            with Probe(transports, "the broker", capacity=CAPACITY) as probe:
                 probe.add(worker.chart)
                 probe.start()
                 worker.start()

@@ -8,7 +8,7 @@ import pytest
 
 from farscope.errors import BadUrl, LogUnavailable
 from farscope.miros_lines.tokens import Line, LineOpener
-from farscope.miros_lines.transport import UNCONFIRMED, LinesCarrier
+from farscope.miros_lines.transport import UNCONFIRMED, LinesTransport
 from farscope.probe.broadcast import Probe, broadcast
 from farscope.testing.waiting import eventually
 
@@ -42,7 +42,7 @@ def lines() -> ToldLines:
 
 @pytest.fixture
 def probe(lines, keyring, chart):
-    probe = Probe(lambda _: LinesCarrier(lines, keyring), "told:")
+    probe = Probe(lambda _: LinesTransport(lines, keyring), "told:")
     probe.add(chart)
     probe.start()
     yield probe

@@ -10,14 +10,13 @@ import pytest
 
 from farscope.errors import LogUnavailable
 from farscope.probe.accounting import ProbeStats
-from farscope.probe.announcements import Roster
-from farscope.probe.batcher import Origin, Packer
+from farscope.probe.announcements import ChartDirectory
+from farscope.probe.batcher import Batcher, Origin
 from farscope.probe.broadcast import Probe
-from farscope.probe.clock import Bell
+from farscope.probe.clock import Wakeup
 from farscope.probe.outbox import Outbox
-from farscope.probe.pump import Pump
-from farscope.probe.timing import Pace
-from farscope.probe.transport import SealedCarrier
+from farscope.probe.pump import Pace, Pump
+from farscope.probe.transport import STORED, Delivery, SealedTransport
 from farscope.wire.batch import Batch
 from farscope.wire.codec import decode_body
 from farscope.wire.envelope import Flags
@@ -41,47 +40,48 @@ class TurnedClock:
     def monotonic_s(self) -> float:
         return self.now_s
 
-    def wait(self, bell: Bell, timeout_s: float) -> bool:
+    def wait(self, wakeup: Wakeup, timeout_s: float) -> bool:
         self.waits.append(timeout_s)
         self.while_waiting()
-        if bell.wait(0):
+        if wakeup.wait(0):
             return True
         self.now_s += max(0.0, timeout_s)
         return False
 
-    def chance(self) -> float:
+    def random(self) -> float:
         return self.luck
 
 
 @dataclass
-class PlainCarrier:
+class PlainTransport:
     """Keeps batches as they are; ``outcomes`` are raised, one an attempt, before it stores again."""
 
     stored: list[tuple[Batch, Flags]] = field(default_factory=list)
     outcomes: list[Exception | None] = field(default_factory=list)
     refuse: Callable[[Batch], Exception | None] = lambda _: None
     fails: Callable[[Batch], Exception | None] = lambda _: None
-    on_carry: Callable[[], None] = lambda: None
+    on_send: Callable[[], None] = lambda: None
     timeouts: list[float] = field(default_factory=list)
     closed: bool = False
 
-    def load(self, batch: Batch, flags: Flags) -> tuple[Batch, Flags]:
+    def encode(self, batch: Batch, flags: Flags) -> tuple[Batch, Flags]:
         error = self.refuse(batch)
         if error is not None:
             raise error
         return batch, flags
 
-    def size(self, cargo: tuple[Batch, Flags]) -> int:
-        return 100 + len(cargo[0].steps)
+    def size(self, payload: tuple[Batch, Flags]) -> int:
+        return 100 + len(payload[0].steps)
 
-    def carry(self, cargo: Sequence[tuple[Batch, Flags]], timeout_s: float) -> None:
+    def send(self, payloads: Sequence[tuple[Batch, Flags]], timeout_s: float) -> Delivery:
         self.timeouts.append(timeout_s)
-        self.on_carry()
+        self.on_send()
         outcome = self.outcomes.pop(0) if self.outcomes else None
-        for error in (outcome, *(self.fails(batch) for batch, _ in cargo)):
+        for error in (outcome, *(self.fails(batch) for batch, _ in payloads)):
             if error is not None:
                 raise error
-        self.stored += cargo
+        self.stored += payloads
+        return STORED
 
     def interrupt(self) -> None:
         pass
@@ -104,28 +104,28 @@ class Bench:
 
     def __init__(self, capacity: int = 1000, policy: str = "newest", **pace: float) -> None:
         self.clock = TurnedClock()
-        self.carrier = PlainCarrier()
-        self.roster = Roster()
-        self.outbox = Outbox(self.ring, capacity, policy)
+        self.transport = PlainTransport()
+        self.directory = ChartDirectory()
+        self.outbox = Outbox(self.wake, capacity, policy)
         origin = Origin(bytes(16), "here", 1, self.clock.wall_ns())
-        self.packer = Packer(origin, self.outbox, self.roster, self.carrier, self.clock)
+        self.batcher = Batcher(origin, self.outbox, self.directory, self.transport, self.clock)
         self.pump = Pump(
             self.outbox,
-            self.roster,
-            self.packer,
-            self.carrier,
+            self.directory,
+            self.batcher,
+            self.transport,
             clock=self.clock,
             pace=Pace(**pace),
             who="probe under test",
         )
         self.chart = SmallChart()
 
-    def ring(self) -> None:
-        self.pump._bell.ring()
+    def wake(self) -> None:
+        self.pump._wakeup.set()
 
     def introduce(self, chart: SmallChart | None = None) -> None:
         chart = chart or self.chart
-        self.roster.announce(chart.id, STRUCTURE, "inner", chart.number)
+        self.directory.announce(chart.id, STRUCTURE, "inner", chart.number)
 
     def offer(self, count: int = 1) -> None:
         for _ in range(count):
@@ -200,7 +200,7 @@ class Kit:
     Bench = Bench
     SmallChart = SmallChart
     TurnedClock = TurnedClock
-    PlainCarrier = PlainCarrier
+    PlainTransport = PlainTransport
     ToldWriter = ToldWriter
     SHAPE = SHAPE
     STRUCTURE = STRUCTURE
@@ -242,7 +242,7 @@ def make_probe(writer: ToldWriter, keyring: Keyring) -> Iterator[Callable[..., P
     made: list[Probe] = []
 
     def make(*charts: SmallChart, **options: object) -> Probe:
-        probe = Probe(lambda id_: SealedCarrier(writer, keyring, id_), "told:", **options)
+        probe = Probe(lambda id_: SealedTransport(writer, keyring, id_), "told:", **options)
         made.append(probe)
         probe.add(*charts)
         probe.start()

@@ -18,8 +18,7 @@ from farscope.errors import BadUrl, LogUnavailable, UsageError
 from farscope.logs.url import open_log
 from farscope.probe import lifecycle as registry
 from farscope.probe.announcements import STOPPED_KEPT
-from farscope.probe.broadcast import broadcast
-from farscope.probe.timing import MAX_SILENCE_S
+from farscope.probe.broadcast import MAX_SILENCE_S, broadcast
 from farscope.records.observable import Observable
 from farscope.records.step import NANOSECONDS
 from farscope.scope.liveness import SILENT_AFTER_NS
@@ -108,7 +107,7 @@ def test_charts_that_were_stopped_or_are_gone_are_let_go_of_and_watchers_see_the
         assert [ref for ref in made if ref() is not None] == []
         assert probe._watched == {}
         assert probe.flush()
-        eventually(lambda: len(probe._roster._known) <= STOPPED_KEPT)
+        eventually(lambda: len(probe._directory._known) <= STOPPED_KEPT)
     entries = [entry for batch in kit.open_all(stored(url), keyring).batches for entry in batch.charts]
     assert len({entry.serial for entry in entries if entry.stopped}) == 2_000
 
@@ -275,11 +274,11 @@ def test_an_idle_probe_says_that_it_lives(chart, url, keyring, kit):
     ],
 )
 def test_an_error_leaves_nothing_behind(chart, options, error, keyring):
-    before = len(registry._living)
+    before = len(registry._open_probes)
     with pytest.raises(error):
         broadcast(chart, **({"url": "memory:x", "key": keyring} | options))
     assert chart.sinks == []
-    assert len(registry._living) == before
+    assert len(registry._open_probes) == before
 
 
 def test_times_that_are_taken_keep_a_healthy_probe_from_being_called_silent():
@@ -301,14 +300,14 @@ def test_a_chart_that_cannot_be_watched_leaves_nothing_behind(chart, url, keyrin
     with pytest.raises(LogUnavailable):
         broadcast(chart, Shy(2, "shy"), url=url, key=keyring)
     assert chart.sinks == []
-    assert registry._living == {}
+    assert registry._open_probes == {}
 
 
 def test_a_closed_probe_takes_no_more_charts_and_closes_again_without_harm(chart, url, keyring):
     probe = broadcast(url=url, key=keyring)
     probe.close()
     probe.close()
-    assert registry._living == {}
+    assert registry._open_probes == {}
     with pytest.raises(UsageError):
         probe.add(chart)
 
@@ -392,7 +391,7 @@ def test_at_exit_hanging_probes_are_waited_for_together(make_probe, writer, kit)
         chart.go(2)
     registry.close_all(0.4)
     assert [probe.stats.dropped for probe in probes] == [{"closing": 2}] * 5
-    assert registry._living == {}
+    assert registry._open_probes == {}
 
 
 def test_many_threads_step_while_the_log_fails_and_the_identity_holds(make_probe, writer, kit, keyring):

@@ -148,7 +148,7 @@ def test_a_program_whose_log_is_dead_ends_and_reports_what_was_not_stored(run, b
     program = run(
         "from farscope.errors import LogUnavailable",
         "from farscope.probe.broadcast import Probe",
-        "from farscope.probe.transport import SealedCarrier",
+        "from farscope.probe.transport import SealedTransport",
         "from farscope.wire.keys import resolve_keyring",
         "class Dead:",
         "    def append(self, batches, timeout_s):",
@@ -158,7 +158,7 @@ def test_a_program_whose_log_is_dead_ends_and_reports_what_was_not_stored(run, b
         "keys = resolve_keyring(shared=False)",
         "for serial in (1, 2, 3):",
         "    chart = Chart(serial)",
-        "    probe = Probe(lambda id_: SealedCarrier(Dead(), keys, id_), 'dead:')",
+        "    probe = Probe(lambda id_: SealedTransport(Dead(), keys, id_), 'dead:')",
         "    probe.add(chart)",
         "    probe.start()",
         "    chart.go(100)",
@@ -198,16 +198,16 @@ def test_a_signal_that_ends_a_program_lets_it_store_everything_and_say_goodbye_f
 def test_a_second_signal_ends_a_program_at_once(run):
     program = run(
         "from farscope.probe.broadcast import Probe",
-        "from farscope.probe.transport import SealedCarrier",
+        "from farscope.probe.transport import SealedTransport",
         "from farscope.wire.keys import resolve_keyring",
         "from farscope.probe import termination",
         "class Hangs:",
         "    def append(self, batches, timeout_s): print('hangs', flush=True); time.sleep(600)",
         "    def close(self, timeout_s=2.0): pass",
         "    def interrupt(self): os.kill(os.getpid(), signal.SIGTERM); time.sleep(600)",
-        "probe = Probe(lambda id_: SealedCarrier(Hangs(), resolve_keyring(shared=False), id_), 'hangs:')",
+        "probe = Probe(lambda id_: SealedTransport(Hangs(), resolve_keyring(shared=False), id_), 'hangs:')",
         "probe.start()",
-        "termination.end_in_order()",
+        "termination.close_on_signals()",
         "time.sleep(60)",
     )
     assert program.stdout.readline() == "hangs\n"

@@ -204,11 +204,11 @@ print(json.dumps([stats.stored, children]))
 
 def test_a_child_forked_while_a_lock_of_the_probe_is_held_does_not_hang(family):
     family("""
-held, go_on = threading.Event(), threading.Event()
+held, resume = threading.Event(), threading.Event()
 def hold(lock):
     with lock:
         held.set()
-        go_on.wait()
+        resume.wait()
 def work():
     chart.go(100)
     assert probe.stats.emitted == 100
@@ -216,12 +216,12 @@ def work():
     assert probe.flush(20), probe.stats
     probe.close()
 for lock in (probe._outbox.lock, probe._pump._in_libraries):
-    held.clear(), go_on.clear()
+    held.clear(), resume.clear()
     thread = threading.Thread(target=hold, args=(lock,))
     thread.start()
     held.wait()
     assert ended(forked(work)) == 0
-    go_on.set()
+    resume.set()
     thread.join()
 """)
 
@@ -229,11 +229,11 @@ for lock in (probe._outbox.lock, probe._pump._in_libraries):
 def test_a_log_that_hangs_holds_up_no_fork_for_long(family):
     family("""
 assert probe.flush(20)
-inside, go_on = threading.Event(), threading.Event()
+inside, resume = threading.Event(), threading.Event()
 def hang(*_):
     inside.set()
-    go_on.wait()
-probe._carrier.carry = hang
+    resume.wait()
+probe._transport.send = hang
 chart.go(1)
 inside.wait()
 def work():
@@ -241,7 +241,7 @@ def work():
     assert probe.flush(20), probe.stats
     probe.close()
 assert ended(forked(work)) == 0
-go_on.set()
+resume.set()
 """)
 
 
@@ -290,13 +290,13 @@ def test_a_child_that_python_was_not_told_of_sends_its_own_steps_and_none_of_the
         BEHIND_PYTHONS_BACK
         + """
 from farscope.probe import lifecycle as registry
-carry, hold, inside = probe._carrier.carry, threading.Event(), threading.Event()
+send, hold, inside = probe._transport.send, threading.Event(), threading.Event()
 def held(*args):
     inside.set()
     hold.wait()
-    return carry(*args)
+    return send(*args)
 assert probe.flush(20)
-probe._carrier.carry = held
+probe._transport.send = held
 before = probe.id
 chart.go(7)
 inside.wait()
@@ -353,13 +353,13 @@ def test_the_first_step_of_a_child_that_python_was_not_told_of_goes_on_its_way_a
         BEHIND_PYTHONS_BACK
         + """
 from farscope.testing.waiting import eventually
-carry, hold, inside = probe._carrier.carry, threading.Event(), threading.Event()
+send, hold, inside = probe._transport.send, threading.Event(), threading.Event()
 def held(*args):
     inside.set()
     hold.wait()
-    return carry(*args)
+    return send(*args)
 assert probe.flush(20)
-probe._carrier.carry = held
+probe._transport.send = held
 chart.go(1)
 inside.wait()
 assert probe._outbox._awake

@@ -32,9 +32,9 @@ class Watched:
         self.random = random.Random(seed)  # noqa: S311 - no secret
         self.offered = 0
         self.looks = 0
-        self.bench.carrier.on_carry = self.meddle
+        self.bench.transport.on_send = self.meddle
         self.bench.clock.while_waiting = self.meddle
-        self.bench.carrier.refuse = self.refuse
+        self.bench.transport.refuse = self.refuse
 
     def refuse(self, batch):
         self.look()
@@ -71,25 +71,25 @@ def test_every_step_is_stored_dropped_or_pending_at_every_instant(kit, actions, 
         if action == "offer":
             watched.offer(argument)
         elif action == "turn":
-            bench.carrier.outcomes = list(argument)
+            bench.transport.outcomes = list(argument)
             bench.pump.turn()
         elif action == "rest":
             bench.pump.rest()
         else:
-            bench.roster.stopped(bench.chart.id, bench.outbox.next_number)
+            bench.directory.stopped(bench.chart.id, bench.outbox.next_number)
         watched.look()
-    bench.carrier.outcomes = []
+    bench.transport.outcomes = []
     bench.pump.begin_closing(60, 1)
     bench.pump.run()
     watched.offer(2)
     watched.look()
     assert watched.looks > 1
-    told = bench.carrier.numbers + [
-        number for first, count, _ in bench.carrier.drops for number in range(first, first + count)
+    told = bench.transport.numbers + [
+        number for first, count, _ in bench.transport.drops for number in range(first, first + count)
     ]
-    after_goodbye = bench.outbox.stats().emitted - bench.carrier.stored[-1][0].next_number
+    after_goodbye = bench.outbox.stats().emitted - bench.transport.stored[-1][0].next_number
     assert sorted(told) == list(range(watched.offered - after_goodbye))
-    assert bench.outbox.stats().stored == len(bench.carrier.numbers)
+    assert bench.outbox.stats().stored == len(bench.transport.numbers)
 
 
 @pytest.mark.parametrize("flush_s", [0.0, 0.3, 5.0])
@@ -97,9 +97,9 @@ def test_a_scope_is_told_of_every_number_however_soon_the_probe_has_to_leave(kit
     bench = kit.Bench(capacity=50)
     bench.offer(70)
     failures = iter([LogUnavailable("away")] * 2)
-    bench.carrier.fails = lambda batch: next(failures, None) if batch.numbers else None
+    bench.transport.fails = lambda batch: next(failures, None) if batch.numbers else None
     bench.pump.begin_closing(flush_s, 1)
     bench.pump.run()
-    declared = sum(count for _, count, _ in bench.carrier.drops)
-    assert declared + len(bench.carrier.numbers) == bench.carrier.stored[-1][0].next_number == 70
+    declared = sum(count for _, count, _ in bench.transport.drops)
+    assert declared + len(bench.transport.numbers) == bench.transport.stored[-1][0].next_number == 70
     assert kit.whole(bench.outbox.stats())

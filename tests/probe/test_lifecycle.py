@@ -21,16 +21,16 @@ class Hanging:
 
     def close(self, _timeout_s: float) -> None:
         self.calls.append(("close", self.name))
-        registry.dismiss(self)
+        registry.unregister(self)
 
-    def hold_still(self, timeout_s: float) -> bool:
+    def pause_for_fork(self, timeout_s: float) -> bool:
         self.calls.append(("hold still" if timeout_s > 0 else "hold still at once", self.name))
         return self.name != "done"
 
-    def go_on(self) -> None:
+    def resume_after_fork(self) -> None:
         self.calls.append(("go on", self.name))
 
-    def born_again(self, _since_ns: int) -> None:
+    def restart_in_child(self, _since_ns: int) -> None:
         self.calls.append(("born again", self.name))
 
 
@@ -43,21 +43,21 @@ def calls():
 def probes(calls):
     living = [Hanging(name, calls) for name in ("one", "done", "two")]
     for probe in living:
-        registry.enlist(probe)
+        registry.register(probe)
     yield living
     for probe in living:
-        registry.dismiss(probe)
+        registry.unregister(probe)
 
 
 def test_probes_begin_to_close_and_are_interrupted_side_by_side(probes, calls):
     registry.close_all(0.1)
     assert [call for call, _ in calls] == ["begin"] * 3 + ["interrupt"] * 2 + ["close"] * 3
     assert ("interrupt", "done") not in calls
-    assert registry._living == {}
+    assert registry._open_probes == {}
 
 
 def test_every_living_probe_is_born_again_in_a_forked_child(probes, calls):
-    registry.dismiss(probes[0])
+    registry.unregister(probes[0])
     registry._after_fork_in_child()
     assert calls == [("born again", "done"), ("born again", "two")]
 

@@ -14,8 +14,8 @@ def nobody() -> None:
 
 
 def taken(outbox: Outbox, limit: int = 10**6):
-    haul = outbox.take(limit)
-    return (haul.numbers, [step[1] for step in haul.steps], list(haul.drops)) if haul else None
+    chunk = outbox.dequeue(limit)
+    return (chunk.numbers, [step[1] for step in chunk.steps], list(chunk.drops)) if chunk else None
 
 
 def fill(outbox: Outbox, chart, count: int) -> None:
@@ -53,7 +53,7 @@ def test_however_much_is_offered_the_outbox_stays_bounded(chart, policy):
     outbox = Outbox(nobody, 10, policy)
     for _ in range(20):
         fill(outbox, chart, 100)
-        outbox.take(3)
+        outbox.dequeue(3)
     assert outbox.backlog <= 11
     assert outbox.next_number == 2000
 
@@ -64,10 +64,10 @@ def test_free_text_is_bounded_too(chart, policy, left):
     long = ("x" * (OUTBOX_TEXT // 2),)
     for texts in (long, long, (), long):
         outbox.offer(chart.step(texts))
-    haul = outbox.take(10)
-    assert [step[1] for step in haul.steps] == left
+    chunk = outbox.dequeue(10)
+    assert [step[1] for step in chunk.steps] == left
     outbox.offer(chart.step(long))
-    assert len(outbox.take(10).steps) == 1
+    assert len(outbox.dequeue(10).steps) == 1
 
 
 @pytest.mark.parametrize("policy", ["newest", "oldest"])
@@ -81,7 +81,7 @@ def test_a_text_that_can_never_fit_is_dropped(chart, policy, kit):
 def test_a_sleeping_pump_is_woken_by_the_first_step_and_by_no_other(chart):
     rings = itertools.count()
     outbox = Outbox(lambda: next(rings))
-    assert outbox.fall_asleep()
+    assert outbox.try_to_sleep()
     fill(outbox, chart, 3)
     assert next(rings) == 1
 
@@ -89,15 +89,15 @@ def test_a_sleeping_pump_is_woken_by_the_first_step_and_by_no_other(chart):
 def test_a_pump_does_not_fall_asleep_over_work(chart):
     outbox = Outbox(nobody)
     fill(outbox, chart, 1)
-    assert not outbox.fall_asleep()
-    outbox.take(1)
-    assert outbox.fall_asleep()
+    assert not outbox.try_to_sleep()
+    outbox.dequeue(1)
+    assert outbox.try_to_sleep()
 
 
 def test_a_retired_outbox_drops_what_it_holds_and_what_comes(chart):
     outbox = Outbox(nobody)
     fill(outbox, chart, 3)
-    outbox.take(1)
+    outbox.dequeue(1)
     outbox.retire("closing")
     fill(outbox, chart, 2)
     stats = outbox.stats()
@@ -127,12 +127,12 @@ def test_numbers_are_accounted_for_only_when_their_losses_were_declared(chart):
     outbox = Outbox(nobody, 2)
     fill(outbox, chart, 3)
     assert not outbox.accounted(1)
-    haul = outbox.take(2)
+    chunk = outbox.dequeue(2)
     assert not outbox.accounted(1)
-    outbox.ledger.settle(haul, 1)
+    outbox.account.confirm(chunk, 1)
     assert outbox.accounted(2)
     assert not outbox.accounted(3)
-    outbox.ledger.settle(outbox.take(2), 1)
+    outbox.account.confirm(outbox.dequeue(2), 1)
     assert outbox.accounted(3)
 
 
@@ -165,7 +165,7 @@ def test_finalisers_that_offer_steps_wherever_they_strike_are_counted(chart, pol
             Loop()
             fill(outbox, chart, 1)
             assert kit.whole(outbox.stats())
-            outbox.take(1)
+            outbox.dequeue(1)
     finally:
         gc.set_threshold(*before)
         gc.collect()
@@ -181,16 +181,16 @@ def test_many_threads_offer_and_every_step_is_taken_or_declared_in_each_threads_
     for thread in threads:
         thread.start()
     steps, accounted = [], []
-    while any(thread.is_alive() for thread in threads) or outbox.backlog or outbox.ledger.undeclared:
-        haul = outbox.take(150)
-        if haul is None:
+    while any(thread.is_alive() for thread in threads) or outbox.backlog or outbox.account.undeclared:
+        chunk = outbox.dequeue(150)
+        if chunk is None:
             continue
-        steps += haul.steps
-        accounted += haul.numbers
-        for first, count, _ in haul.drops:
+        steps += chunk.steps
+        accounted += chunk.numbers
+        for first, count, _ in chunk.drops:
             accounted += range(first, first + count)
         assert kit.whole(outbox.stats())
-        outbox.ledger.settle(haul, 0)
+        outbox.account.confirm(chunk, 0)
     for thread in threads:
         thread.join()
     assert sorted(accounted) == list(range(20_000))

@@ -8,19 +8,19 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe import pump
-from farscope.probe.timing import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
+from farscope.probe.pump import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
 from farscope.wire.envelope import Flags
 
 
 def announced(bench) -> list[float]:
-    return [batch.sent_ns / 1e9 for batch, flags in bench.carrier.stored if flags & Flags.ANNOUNCE]
+    return [batch.sent_ns / 1e9 for batch, flags in bench.transport.stored if flags & Flags.ANNOUNCE]
 
 
 def test_the_first_batch_introduces_the_charts(bench, kit):
     bench.introduce()
     bench.offer()
     bench.pump.turn()
-    [(first, flags), (second, _)] = bench.carrier.stored
+    [(first, flags), (second, _)] = bench.transport.stored
     assert flags == Flags.ANNOUNCE | Flags.HEARTBEAT
     assert first.charts[0].structure == kit.STRUCTURE
     assert second.numbers == [0]
@@ -30,7 +30,7 @@ def test_a_chart_announced_later_is_introduced_with_the_next_turn(bench, kit):
     bench.pump.turn()
     bench.introduce(kit.SmallChart(7, "late"))
     bench.pump.turn()
-    batch, flags = bench.carrier.stored[-1]
+    batch, flags = bench.transport.stored[-1]
     assert [entry.name for entry in batch.charts] == ["late"]
     assert flags & Flags.ANNOUNCE
 
@@ -51,11 +51,11 @@ def test_a_step_that_ends_a_silence_goes_at_once_and_those_that_follow_gather(be
     bench.pump.rest()
     assert bench.clock.waits == [HEARTBEAT_S]
     bench.pump.turn()
-    assert bench.carrier.numbers == [0]
+    assert bench.transport.numbers == [0]
     bench.pump.rest()
     assert bench.clock.waits == [HEARTBEAT_S, LINGER_S]
     bench.pump.turn()
-    assert bench.carrier.numbers == [0, 1]
+    assert bench.transport.numbers == [0, 1]
 
 
 def test_a_busy_pump_lingers_and_is_woken_by_no_step(bench):
@@ -70,7 +70,7 @@ def test_a_full_batch_that_waits_is_sent_without_lingering(kit):
     bench = kit.Bench(batch_steps=5)
     bench.offer(100)
     bench.pump.turn()
-    assert len(bench.carrier.numbers) == 40
+    assert len(bench.transport.numbers) == 40
     bench.pump.rest()
     assert bench.clock.waits == []
 
@@ -87,10 +87,10 @@ def test_under_load_charts_are_introduced_from_time_to_time(bench):
 def test_an_unavailable_log_is_tried_again_with_the_very_same_batch(bench):
     bench.introduce()
     bench.offer(3)
-    bench.carrier.outcomes = [LogUnavailable("away"), LogUnavailable("away"), None]
+    bench.transport.outcomes = [LogUnavailable("away"), LogUnavailable("away"), None]
     assert bench.pump.turn()
     assert bench.clock.waits == [0.1, 0.2]
-    assert bench.carrier.numbers == [0, 1, 2]
+    assert bench.transport.numbers == [0, 1, 2]
     stats = bench.outbox.stats()
     assert (stats.retries, stats.stored, stats.batches) == (2, 3, 2)
     assert stats.last_error == "LogUnavailable: away"
@@ -100,20 +100,20 @@ def test_an_unavailable_log_is_tried_again_with_the_very_same_batch(bench):
 def test_while_the_log_is_away_the_outbox_fills_and_its_drops_are_declared(kit):
     bench = kit.Bench(capacity=10)
     bench.offer(5)
-    bench.carrier.outcomes = [LogUnavailable("away")] * 3
+    bench.transport.outcomes = [LogUnavailable("away")] * 3
     bench.clock.while_waiting = lambda: bench.offer(8)
     bench.pump.turn()
     bench.clock.while_waiting = lambda: None
     bench.pump.turn()
     bench.pump.turn()
-    assert bench.carrier.numbers == [*range(15)]
-    assert bench.carrier.drops == [(15, 14, "outbox_full")]
+    assert bench.transport.numbers == [*range(15)]
+    assert bench.transport.drops == [(15, 14, "outbox_full")]
     assert bench.outbox.stats().dropped == {"outbox_full": 14}
 
 
 def test_a_log_that_raises_what_it_should_not_is_retried_too(bench, caplog):
     bench.offer()
-    bench.carrier.outcomes = [OSError("odd")]
+    bench.transport.outcomes = [OSError("odd")]
     assert bench.pump.turn()
     assert bench.outbox.stats().stored == 1
     assert "the log failed" in caplog.text
@@ -121,7 +121,7 @@ def test_a_log_that_raises_what_it_should_not_is_retried_too(bench, caplog):
 
 def test_a_refusal_is_reported_once_with_its_remedy(bench, caplog):
     bench.offer()
-    bench.carrier.outcomes = [LogRefused("not yours", "ask for it")] * 4
+    bench.transport.outcomes = [LogRefused("not yours", "ask for it")] * 4
     with caplog.at_level(logging.ERROR, "farscope"):
         bench.pump.turn()
     [message] = caplog.messages
@@ -146,19 +146,19 @@ def test_leaving_sends_what_waits_and_says_goodbye(kit):
     bench.offer(500)
     bench.pump.begin_closing(1.5, 0.5)
     bench.pump.run()
-    assert bench.carrier.numbers == list(range(500))
-    batch, flags = bench.carrier.stored[-1]
+    assert bench.transport.numbers == list(range(500))
+    batch, flags = bench.transport.stored[-1]
     assert flags & Flags.GOODBYE
     assert (batch.next_number, batch.drops) == (500, ())
-    assert bench.carrier.closed
+    assert bench.transport.closed
 
 
 def test_what_cannot_be_stored_in_time_is_dropped_as_closing_and_declared_in_the_goodbye(bench):
     bench.offer(3)
-    bench.carrier.fails = lambda batch: LogUnavailable("too much") if batch.steps else None
+    bench.transport.fails = lambda batch: LogUnavailable("too much") if batch.steps else None
     bench.pump.begin_closing(1.5, 0.5)
     bench.pump.run()
-    batch, flags = bench.carrier.stored[-1]
+    batch, flags = bench.transport.stored[-1]
     assert flags & Flags.GOODBYE
     assert batch.drops == ((0, 3, "closing"),)
     assert bench.outbox.stats().dropped == {"closing": 3}
@@ -166,19 +166,19 @@ def test_what_cannot_be_stored_in_time_is_dropped_as_closing_and_declared_in_the
 
 def test_a_dead_log_holds_leaving_up_no_longer_than_allowed(bench, kit):
     bench.offer(3)
-    bench.carrier.outcomes = [LogUnavailable("away")] * 1000
+    bench.transport.outcomes = [LogUnavailable("away")] * 1000
     bench.pump.begin_closing(1.5, 0.5)
     bench.pump.run()
     stats = bench.outbox.stats()
     assert stats.dropped == {"closing": 3}
     assert kit.whole(stats)
     assert bench.clock.now_s == pytest.approx(1001.5)
-    assert all(LEAST_TIMEOUT_S <= timeout <= 2.0 for timeout in bench.carrier.timeouts)
+    assert all(LEAST_TIMEOUT_S <= timeout <= 2.0 for timeout in bench.transport.timeouts)
 
 
 def test_leaving_does_not_wait_for_a_log_that_refuses(bench):
     bench.offer(3)
-    bench.carrier.outcomes = [LogRefused("no right")] * 1000
+    bench.transport.outcomes = [LogRefused("no right")] * 1000
     bench.pump.begin_closing(1.5, 0.5)
     bench.pump.run()
     assert bench.clock.waits == []
@@ -187,7 +187,7 @@ def test_leaving_does_not_wait_for_a_log_that_refuses(bench):
 
 def test_a_pump_that_fails_says_so_and_every_step_counts_as_dropped(bench, caplog, kit):
     bench.offer(3)
-    bench.carrier.size = lambda _: 1 // 0
+    bench.transport.size = lambda _: 1 // 0
     bench.pump.run()
     bench.offer(2)
     stats = bench.outbox.stats()
@@ -195,7 +195,7 @@ def test_a_pump_that_fails_says_so_and_every_step_counts_as_dropped(bench, caplo
     assert "ZeroDivisionError" in stats.last_error
     assert kit.whole(stats)
     assert "the pump failed" in caplog.text
-    assert bench.carrier.closed
+    assert bench.transport.closed
 
 
 def test_flush_without_a_thread_tells_how_things_are(bench):

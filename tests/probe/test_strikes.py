@@ -15,6 +15,7 @@ from farscope import Event, Factory
 from farscope.logs.url import open_log
 from farscope.probe.broadcast import broadcast
 from farscope.probe.outbox import OUTBOX_TEXT, Outbox
+from farscope.probe.pump import Life
 
 ALARMS = 150
 """Times a test is struck."""
@@ -193,7 +194,7 @@ def test_a_step_that_wakes_the_pump_is_left_although_an_error_strikes_there(char
         signal.raise_signal(signal.SIGALRM)
 
     outbox = Outbox(wake)
-    outbox.fall_asleep()
+    outbox.try_to_sleep()
     with alarm_handled_by(late):
         for _ in range(3):
             with pytest.raises(Late):
@@ -222,11 +223,11 @@ def test_steps_made_by_finalizers_and_signal_handlers_in_the_middle_of_others_ar
     accounted = []
 
     def take():
-        haul = outbox.take(7)
-        if haul is not None:
-            accounted.extend(haul.numbers)
-            accounted.extend(n for first, count, _ in haul.drops for n in range(first, first + count))
-            outbox.ledger.settle(haul, 0)
+        chunk = outbox.dequeue(7)
+        if chunk is not None:
+            accounted.extend(chunk.numbers)
+            accounted.extend(n for first, count, _ in chunk.drops for n in range(first, first + count))
+            outbox.account.confirm(chunk, 0)
 
     with alarm_handled_by(lambda *_: offer()), eager_collector():
         signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
@@ -236,7 +237,7 @@ def test_steps_made_by_finalizers_and_signal_handlers_in_the_middle_of_others_ar
             assert kit.whole(outbox.stats())
             if turn % 9 == 0:
                 take()
-    while outbox.backlog or outbox.ledger.undeclared:
+    while outbox.backlog or outbox.account.undeclared:
         take()
     assert outbox.stats().emitted == len(made)
     assert sorted(accounted) == list(range(len(made)))
@@ -289,4 +290,4 @@ def test_a_signal_handler_may_close_the_probe_whatever_the_program_was_doing(doo
                 door.go(1)
                 assert kit.whole(probe.stats)
                 probe.flush(0.0001)
-        assert (probe.stats.pending, probe._pump._done) == (0, True)
+        assert (probe.stats.pending, probe._pump.life) == (0, Life.ENDED)

@@ -8,7 +8,7 @@ from typing import Final
 from farscope.miros_lines.exchange import LineWriter, open_lines
 from farscope.miros_lines.tokens import SPY, TRACE, Line, LineSealer
 from farscope.probe.route import Route
-from farscope.probe.transport import News
+from farscope.probe.transport import STORED, Delivery, DeliveryReport, Kept
 from farscope.records.step import RawStep, Step
 from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
@@ -28,7 +28,7 @@ class Sheet:
         """None until they were sent."""
 
 
-class LinesCarrier:
+class LinesTransport:
     """Publishes each line at most once.
 
     The format has no numbers: a line sent twice looks like two lines, and a missing line like one that never
@@ -40,9 +40,9 @@ class LinesCarrier:
         self._writer = writer
         self._sealer = LineSealer(keyring)
         self._next_key = 0
-        self._news = News()
+        self._report = DeliveryReport()
 
-    def load(self, batch: Batch, flags: Flags) -> Sheet:
+    def encode(self, batch: Batch, flags: Flags) -> Sheet:
         """Return the sealed lines of a batch's steps."""
         del flags
         return Sheet([line for step in batch.steps for line in self._lines(step)])
@@ -54,28 +54,29 @@ class LinesCarrier:
         traced = [] if trace is None else [Line(TRACE, seal(trace.replace("\n", "")))]
         return traced + [Line(SPY, seal(text)) for text in step.spy()]
 
-    def size(self, cargo: Sheet) -> int:
+    def size(self, payload: Sheet) -> int:
         """Return the total size of the tokens in bytes."""
-        return sum(len(line.token) for line in cargo.lines)
+        return sum(len(line.token) for line in payload.lines)
 
-    def carry(self, cargo: Sequence[Sheet], timeout_s: float) -> int | None:
+    def send(self, payloads: Sequence[Sheet], timeout_s: float) -> Delivery:
         """Publish what was not sent yet; return once the broker has confirmed it or will not."""
-        for sheet in cargo:
+        for sheet in payloads:
             if sheet.confirmed is None:
                 sheet.confirmed = self._writer.publish(sheet.lines, timeout_s)
-        if all(sheet.confirmed for sheet in cargo):
-            return None
+        if all(sheet.confirmed for sheet in payloads):
+            return STORED
         first = self._next_key
-        self._next_key += len(cargo)
-        stored = [key for key, sheet in enumerate(cargo, first) if sheet.confirmed]
-        lost = [(key, UNCONFIRMED) for key, sheet in enumerate(cargo, first) if not sheet.confirmed]
-        self._news = News((*self._news.stored, *stored), (*self._news.lost, *lost))
-        return first
+        self._next_key += len(payloads)
+        stored = [key for key, sheet in enumerate(payloads, first) if sheet.confirmed]
+        lost = [(key, UNCONFIRMED) for key, sheet in enumerate(payloads, first) if not sheet.confirmed]
+        report = self._report
+        self._report = DeliveryReport((*report.stored, *stored), (*report.lost, *lost))
+        return Kept(first)
 
-    def news(self) -> News:
+    def delivery_report(self) -> DeliveryReport:
         """Return the outcome of batches in which not every line was confirmed."""
-        news, self._news = self._news, News()
-        return news
+        report, self._report = self._report, DeliveryReport()
+        return report
 
     def interrupt(self) -> None:
         """End a wait for confirms soon."""
@@ -93,4 +94,4 @@ def route(url: str | None, keyring: Keyring) -> Route:
         BadUrl, LogRefused: the address cannot be used.
     """
     exchanges = open_lines(url)
-    return Route(lambda probe: LinesCarrier(exchanges.writer(probe.hex()), keyring), exchanges.url)
+    return Route(lambda probe: LinesTransport(exchanges.writer(probe.hex()), keyring), exchanges.url)

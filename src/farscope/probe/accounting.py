@@ -23,7 +23,7 @@ PROBE_FAILED = "probe_failed"
 """The pump died of an internal error; ``ProbeStats.last_error`` describes it."""
 
 DROPS_AT_ONCE = 1_000
-"""Maximum number of loss runs declared with one haul; the rest wait for the next haul."""
+"""Maximum number of loss runs declared with one chunk; the rest wait for the next chunk."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class Loss:
         self.reason = reason
 
 
-class Haul:
+class Chunk:
     """Steps taken from the outbox together, plus the losses to declare with them."""
 
     __slots__ = ("drops", "is_open", "numbers", "steps")
@@ -71,29 +71,29 @@ class Haul:
         self.steps = steps
         self.drops = drops
         self.is_open = False
-        """Whether its steps count as in hand: each haul is settled, kept or given up exactly once."""
+        """Whether its steps count as in hand: each chunk is confirmed, kept or dropped exactly once."""
 
     @property
     def first(self) -> int:
-        """The smallest number the haul accounts for."""
+        """The smallest number the chunk accounts for."""
         return min([drop.first for drop in self.drops] + self.numbers[:1])
 
 
 class _Kept:
-    """Accounting data of a haul kept by the carrier, without the steps themselves."""
+    """Accounting data of a chunk kept by the transport, without the steps themselves."""
 
     __slots__ = ("count", "drops", "first", "is_open", "runs", "size")
 
-    def __init__(self, haul: Haul, size: int) -> None:
-        self.count = len(haul.steps)
-        self.drops = haul.drops
-        self.first = haul.first if haul.steps or haul.drops else None
-        self.runs = runs_of(haul.numbers)
+    def __init__(self, chunk: Chunk, size: int) -> None:
+        self.count = len(chunk.steps)
+        self.drops = chunk.drops
+        self.first = chunk.first if chunk.steps or chunk.drops else None
+        self.runs = runs_of(chunk.numbers)
         self.size = size
         self.is_open = False
 
 
-class Ledger:
+class SentAccount:
     """Counts of all steps of a probe. Not thread-safe: callers that change it must hold the outbox's lock.
 
     A finaliser or a signal handler may run between any two calls, read the counts, and raise. Steps are
@@ -109,14 +109,14 @@ class Ledger:
         self.retries = 0
         self.last_error: str | None = None
         self.in_hand = 0
-        """Steps taken from the outbox that are neither stored nor given up yet."""
+        """Steps taken from the outbox that are neither stored nor dropped yet."""
         self.spooled = 0
         self.changes = 0
         """Incremented with every change of a count, so that readers of several can check consistency."""
         self.dropped_by: defaultdict[str, int] = defaultdict(int)
         self._undeclared: list[Loss] = []
         self._declaring: list[Loss] = []
-        self._hand: list[Haul] = []
+        self._hand: list[Chunk] = []
         self._kept: dict[int, _Kept] = {}
         self._kept_firsts: list[tuple[int, int]] = []
 
@@ -127,17 +127,17 @@ class Ledger:
 
     @property
     def undeclared(self) -> bool:
-        """Whether any losses are not yet assigned to a haul."""
+        """Whether any losses are not yet assigned to a chunk."""
         return bool(self._undeclared or self._declaring)
 
     def open_from(self, head: int) -> int:
         """Return the first number that is neither stored nor declared, if all below ``head`` were taken."""
-        firsts = [haul.first for haul in self._hand.copy() if haul.steps or haul.drops]
+        firsts = [chunk.first for chunk in self._hand.copy() if chunk.steps or chunk.drops]
         firsts += [loss.first for loss in self._declaring + self._undeclared]
         firsts += [first for first, _ in self._kept_firsts[:1]]
         return min([head, *firsts])
 
-    def lose(self, first: int, count: int, reason: str) -> None:
+    def count_dropped(self, first: int, count: int, reason: str) -> None:
         """Count steps as dropped, and remember their numbers until a batch declares them."""
         self.declare(first, count, reason)
         self.changes += 1
@@ -158,91 +158,91 @@ class Ledger:
         self._undeclared.append(loss)
         return loss
 
-    def take(self, numbers: list[int], steps: list[RawStep]) -> Haul:
+    def open_chunk(self, numbers: list[int], steps: list[RawStep]) -> Chunk:
         """Take steps in hand, together with all undeclared losses."""
-        haul = self.begin_haul()
+        chunk = self.begin_chunk()
         count = len(steps)
         self.changes += 1
-        haul.numbers = numbers
-        haul.steps = steps
+        chunk.numbers = numbers
+        chunk.steps = steps
         self.in_hand += count
-        self.declare_with(haul)
-        return haul
+        self.declare_with(chunk)
+        return chunk
 
-    def begin_haul(self) -> Haul:
-        """Return an empty haul in hand; a caller that adds steps counts them in hand with no call between."""
-        haul = Haul([], [])
-        haul.is_open = True
-        self._hand.append(haul)
-        return haul
+    def begin_chunk(self) -> Chunk:
+        """Return an empty chunk in hand; a caller that adds steps counts them with no call between."""
+        chunk = Chunk([], [])
+        chunk.is_open = True
+        self._hand.append(chunk)
+        return chunk
 
-    def declare_with(self, haul: Haul) -> None:
-        """Assign all undeclared losses to a haul in hand."""
+    def declare_with(self, chunk: Chunk) -> None:
+        """Assign all undeclared losses to a chunk in hand."""
         if self._undeclared:
             fresh = self._declaring
             self._declaring = self._undeclared
             self._undeclared = fresh
         losses = _merged(self._declaring)
-        haul.drops = tuple(Drop(loss.first, loss.count, loss.reason) for loss in losses[:DROPS_AT_ONCE])
+        chunk.drops = tuple(Drop(loss.first, loss.count, loss.reason) for loss in losses[:DROPS_AT_ONCE])
         self._undeclared[:0] = losses[DROPS_AT_ONCE:]
         none: list[Loss] = []
         self.changes += 1
         self._declaring = none
 
-    def drop_haul(self, haul: Haul) -> None:
-        """Discard a haul that has neither steps nor losses."""
-        if haul.is_open:
-            haul.is_open = False
-            self._hand.remove(haul)
+    def discard_chunk(self, chunk: Chunk) -> None:
+        """Discard a chunk that has neither steps nor losses."""
+        if chunk.is_open:
+            chunk.is_open = False
+            self._hand.remove(chunk)
 
-    def split(self, haul: Haul) -> tuple[Haul, Haul]:
-        """Replace a haul in hand with its two halves; losses go with the first half."""
-        if len(haul.steps) < 2:
-            raise Invariant("a haul of fewer than two steps was split")
-        middle = len(haul.steps) // 2
-        first = Haul(haul.numbers[:middle], haul.steps[:middle], haul.drops)
-        second = Haul(haul.numbers[middle:], haul.steps[middle:])
-        if haul.is_open:
+    def split(self, chunk: Chunk) -> tuple[Chunk, Chunk]:
+        """Replace a chunk in hand with its two halves; losses go with the first half."""
+        if len(chunk.steps) < 2:
+            raise Invariant("a chunk of fewer than two steps was split")
+        middle = len(chunk.steps) // 2
+        first = Chunk(chunk.numbers[:middle], chunk.steps[:middle], chunk.drops)
+        second = Chunk(chunk.numbers[middle:], chunk.steps[middle:])
+        if chunk.is_open:
             self._hand += [first, second]
-            haul.is_open = False
+            chunk.is_open = False
             first.is_open = second.is_open = True
-            self._hand.remove(haul)
+            self._hand.remove(chunk)
         return first, second
 
-    def settle(self, haul: Haul, size: int) -> None:
-        """Count a haul as stored, unless it has been given up in the meantime."""
-        count = len(haul.steps)
+    def confirm(self, chunk: Chunk, size: int) -> None:
+        """Count a chunk as stored, unless it has been dropped in the meantime."""
+        count = len(chunk.steps)
         self.batches += 1
         self.bytes += size
         self.changes += 1
-        if haul.is_open:
-            haul.is_open = False
+        if chunk.is_open:
+            chunk.is_open = False
             self.in_hand -= count
             self.stored += count
-            self._hand.remove(haul)
+            self._hand.remove(chunk)
 
     @property
-    def keeping(self) -> bool:
-        """Whether the carrier keeps anything, even batches without steps."""
+    def has_kept(self) -> bool:
+        """Whether the transport keeps anything, even batches without steps."""
         return bool(self._kept)
 
-    def keep(self, haul: Haul, key: int, size: int) -> None:
-        """Record that the carrier keeps a haul under ``key``, unless the haul has been given up meanwhile."""
-        if not haul.is_open and (haul.steps or haul.drops):
+    def keep(self, chunk: Chunk, key: int, size: int) -> None:
+        """Record that the transport keeps a chunk under ``key``, unless it has been dropped meanwhile."""
+        if not chunk.is_open and (chunk.steps or chunk.drops):
             return
-        kept = self._kept[key] = _Kept(haul, size)
+        kept = self._kept[key] = _Kept(chunk, size)
         if kept.first is not None:
             heappush(self._kept_firsts, (kept.first, key))
         self.changes += 1
-        if haul.is_open:
-            haul.is_open = False
+        if chunk.is_open:
+            chunk.is_open = False
             kept.is_open = True
             self.in_hand -= kept.count
             self.spooled += kept.count
-            self._hand.remove(haul)
+            self._hand.remove(chunk)
 
-    def settle_kept(self, key: int) -> None:
-        """Count the haul kept under ``key`` as stored."""
+    def confirm_kept(self, key: int) -> None:
+        """Count the chunk kept under ``key`` as stored."""
         kept = self._kept.get(key)
         self.changes += 1
         if kept is not None and not kept.count:
@@ -256,8 +256,8 @@ class Ledger:
             self.spooled -= kept.count
         self._release(key)
 
-    def give_up_kept(self, key: int, reason: str) -> None:
-        """Count the haul kept under ``key`` as dropped; its steps and its losses must be declared again."""
+    def drop_kept(self, key: int, reason: str) -> None:
+        """Count the chunk kept under ``key`` as dropped; its steps and its losses must be declared again."""
         kept = self._kept.get(key)
         if kept is None:
             return
@@ -275,19 +275,19 @@ class Ledger:
         while self._kept_firsts and self._kept_firsts[0][1] not in self._kept:
             heappop(self._kept_firsts)
 
-    def give_up(self, haul: Haul, reason: str) -> None:
-        """Count a haul's steps as dropped; its steps and its losses must be declared again."""
-        if not haul.is_open:
+    def drop(self, chunk: Chunk, reason: str) -> None:
+        """Count a chunk's steps as dropped; its steps and its losses must be declared again."""
+        if not chunk.is_open:
             return
-        count = len(haul.steps)
-        self._declare_all(haul.drops, runs_of(haul.numbers), reason)
+        count = len(chunk.steps)
+        self._declare_all(chunk.drops, runs_of(chunk.numbers), reason)
         self.changes += 1
-        if haul.is_open:
-            haul.is_open = False
+        if chunk.is_open:
+            chunk.is_open = False
             self.in_hand -= count
             if count:
                 self.dropped_by[reason] += count
-            self._hand.remove(haul)
+            self._hand.remove(chunk)
 
     def _declare_all(self, drops: Iterable[Drop], runs: Iterable[tuple[int, int]], reason: str) -> None:
         for drop in drops:
@@ -295,10 +295,10 @@ class Ledger:
         for first, count in runs:
             self.declare(first, count, reason)
 
-    def give_up_all(self, reason: str) -> None:
-        """Give up every haul in hand."""
-        for haul in self._hand.copy():
-            self.give_up(haul, reason)
+    def drop_all(self, reason: str) -> None:
+        """Drop every chunk in hand."""
+        for chunk in self._hand.copy():
+            self.drop(chunk, reason)
 
 
 def _merged(losses: Iterable[Loss]) -> list[Loss]:

@@ -13,14 +13,14 @@ from farscope.wire.batch import ChartEntry
 
 STOPPED_KEPT = 256
 """Stopped charts that a probe still introduces to late joiners; beyond this, the first is forgotten."""
-UNSAID_KEPT = 4_096
+UNSENT_KEPT = 4_096
 """Stops waiting to be sent, as while the log is unreachable; beyond this, the oldest is never sent."""
-NEWS_KEPT = 100_000
+CHANGES_KEPT = 100_000
 """Starts and stops the pump has not processed yet, for example while a log hangs. Beyond this, the oldest are
 forgotten: such a chart is known only by its steps, without its structure."""
 
 
-class _News(NamedTuple):
+class _Change(NamedTuple):
     """A change reported for a chart."""
 
     serial: int
@@ -42,7 +42,7 @@ class _Known:
     """Known from before a fork, with no sign of life in this process yet."""
 
 
-class Roster:
+class ChartDirectory:
     """The charts of one probe by serial.
 
     ``announce`` and ``stopped`` may be called from any thread, and from a finaliser that interrupts any other
@@ -50,75 +50,75 @@ class Roster:
     """
 
     def __init__(self) -> None:
-        self._news: deque[_News] = deque(maxlen=NEWS_KEPT)
+        self._pending: deque[_Change] = deque(maxlen=CHANGES_KEPT)
         self._known: dict[int, _Known] = {}
         self._changed: set[int] = set()
-        self._passing: OrderedDict[int, None] = OrderedDict()
+        self._forgettable: OrderedDict[int, None] = OrderedDict()
         """Charts to be forgotten eventually, oldest first: stopped, or never announced."""
 
     def reset(self) -> None:
         """Keep all known charts, but announce each only after it shows a sign of life; for a forked child."""
-        self.hear()
+        self.apply_changes()
         self._changed = set()
         for known in self._known.values():
             known.dormant = True
 
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
         """Record a chart's structure, current state and last step number, and mark it as alive (again)."""
-        self._news.append(_News(chart.serial, chart.name, structure, state, number))
+        self._pending.append(_Change(chart.serial, chart.name, structure, state, number))
 
     def stopped(self, chart: ChartId, next_number: int) -> None:
         """Record that a chart was stopped when the probe's next number was ``next_number``."""
-        self._news.append(_News(chart.serial, chart.name, stopped_at=next_number))
+        self._pending.append(_Change(chart.serial, chart.name, stopped_at=next_number))
 
-    def hear(self) -> None:
+    def apply_changes(self) -> None:
         """Apply queued changes; each stays queued until fully applied, since a fork may happen any time."""
-        news = self._news
-        while news:
-            self._enter(news[0])
-            news.popleft()
+        pending = self._pending
+        while pending:
+            self._apply(pending[0])
+            pending.popleft()
 
-    def _enter(self, news: _News) -> None:
-        serial = news.serial
-        known = self._known.setdefault(serial, _Known(news.name))
-        known.name = news.name
+    def _apply(self, change: _Change) -> None:
+        serial = change.serial
+        known = self._known.setdefault(serial, _Known(change.name))
+        known.name = change.name
         known.dormant = False
-        known.stopped_at = news.stopped_at
+        known.stopped_at = change.stopped_at
         self._changed.add(serial)
-        self._passing.pop(serial, None)
-        if news.stopped_at is not None:
-            self._pass(serial)
+        self._forgettable.pop(serial, None)
+        if change.stopped_at is not None:
+            self._make_forgettable(serial)
             return
-        known.structure = news.structure
-        if news.number >= known.number:
-            known.state, known.number = news.state, news.number
+        known.structure = change.structure
+        if change.number >= known.number:
+            known.state, known.number = change.state, change.number
 
-    def _pass(self, serial: int) -> None:
+    def _make_forgettable(self, serial: int) -> None:
         """Queue a chart to be forgotten."""
-        self._passing[serial] = None
+        self._forgettable[serial] = None
         self._trim()
 
     def _trim(self) -> None:
-        while len(self._passing) > STOPPED_KEPT:
-            first = next(iter(self._passing))
-            if first in self._changed and len(self._passing) <= UNSAID_KEPT:
+        while len(self._forgettable) > STOPPED_KEPT:
+            first = next(iter(self._forgettable))
+            if first in self._changed and len(self._forgettable) <= UNSENT_KEPT:
                 return
             self._forget(first)
 
     def _forget(self, serial: int) -> None:
-        self._passing.pop(serial, None)
+        self._forgettable.pop(serial, None)
         self._known.pop(serial, None)
         self._changed.discard(serial)
 
-    def follow(self, steps: Iterable[RawStep]) -> set[int]:
+    def note_steps(self, steps: Iterable[RawStep]) -> set[int]:
         """Update states and step numbers from ``steps``; return the serials of their charts."""
-        self.hear()
+        self.apply_changes()
         last = {step[CHART].serial: step for step in steps}
         for serial, (chart, number, shape, *_) in last.items():
             known = self._known.get(serial)
             if known is None:
                 known = self._known[serial] = _Known(chart.name)
-                self._pass(serial)
+                self._make_forgettable(serial)
             if known.dormant:
                 known.dormant = False
                 self._changed.add(serial)
@@ -127,15 +127,15 @@ class Roster:
                 known.state, known.number = shape.end, number
         return set(last)
 
-    def mentioned(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
+    def short_entries(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
         """Return short entries, without structures, for the given charts."""
         return [self._entry(serial, head)._replace(structure=None) for serial in sorted(serials)]
 
-    def everything(self, head: int) -> list[ChartEntry]:
+    def all_entries(self, head: int) -> list[ChartEntry]:
         """Return an entry with structure for every live chart; this includes all pending changes."""
-        self.hear()
-        entries = [self._entry(serial, head) for serial in sorted(self._known) if self._lives(serial)]
-        self._said([serial for serial in self._changed if self._ready(serial, head)])
+        self.apply_changes()
+        entries = [self._entry(serial, head) for serial in sorted(self._known) if self._is_active(serial)]
+        self._mark_sent([serial for serial in self._changed if self._ready(serial, head)])
         return entries
 
     def changes(self, head: int) -> list[ChartEntry]:
@@ -143,21 +143,21 @@ class Roster:
 
         All steps with numbers below ``head`` were sent: a stop is held back until the chart's last step was.
         """
-        self.hear()
+        self.apply_changes()
         ready = sorted(serial for serial in self._changed if self._ready(serial, head))
         entries = [self._entry(serial, head) for serial in ready]
-        self._said(ready)
+        self._mark_sent(ready)
         return entries
 
-    def _said(self, serials: Iterable[int]) -> None:
+    def _mark_sent(self, serials: Iterable[int]) -> None:
         self._changed.difference_update(serials)
         self._trim()
 
     def has_changes(self) -> bool:
         """Whether there are changes not yet returned by ``changes``."""
-        return bool(self._news or self._changed)
+        return bool(self._pending or self._changed)
 
-    def _lives(self, serial: int) -> bool:
+    def _is_active(self, serial: int) -> bool:
         return not self._known[serial].dormant
 
     def _ready(self, serial: int, head: int) -> bool:

@@ -20,7 +20,7 @@ LEAST_BACK_OFF_S = 0.01
 """Lower bound of any wait, so that jitter never leads to a busy loop."""
 
 
-class Trouble:
+class BackOff:
     """Retry state of one probe whose log fails; used only by the pump's thread.
 
     Waits are drawn uniformly between zero and the current upper bound ("full jitter"), so that a hundred
@@ -52,9 +52,9 @@ class Trouble:
         if not isinstance(error, LogUnavailable):
             upper = max(upper, REFUSED_BACK_OFF_S)
         self._failures += 1
-        return max(LEAST_BACK_OFF_S, upper * self._clock.chance())
+        return max(LEAST_BACK_OFF_S, upper * self._clock.random())
 
-    def over(self, dropped: int) -> None:
+    def succeeded(self, dropped: int) -> None:
         """Record that the log has stored a batch."""
         if not self._failures:
             return
@@ -67,7 +67,7 @@ class Trouble:
         )
         self._failures = 0
 
-    def watch(self, dropped: int) -> None:
+    def watch_drops(self, dropped: int) -> None:
         """Log when the probe starts and stops dropping steps; ``dropped`` is the total so far."""
         if dropped > self._dropped and not self._losing:
             self._losing = True

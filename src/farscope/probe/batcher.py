@@ -1,4 +1,4 @@
-"""Turns steps from the outbox and charts from the roster into cargo: batches within the size limit."""
+"""Turns steps from the outbox and charts from the directory into payloads: batches within the size limit."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from farscope.errors import BatchTooLarge
-from farscope.probe.accounting import TOO_LARGE, UNENCODABLE, Haul
-from farscope.probe.announcements import Roster
+from farscope.probe.accounting import TOO_LARGE, UNENCODABLE, Chunk
+from farscope.probe.announcements import ChartDirectory
 from farscope.probe.backoff import LOGGER
 from farscope.probe.clock import Clock
 from farscope.probe.outbox import Outbox
-from farscope.probe.transport import AnyCarrier
+from farscope.probe.transport import AnyTransport
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import Flags
 
@@ -34,61 +34,61 @@ class Origin:
         return cls(os.urandom(16), socket.gethostname(), os.getpid(), clock.wall_ns())
 
 
-class Parcel(NamedTuple):
-    """The steps and losses that one batch accounts for, and the data that is sent."""
+class OutgoingBatch(NamedTuple):
+    """The steps and losses that one batch accounts for, and the payload that is sent."""
 
-    haul: Haul
-    cargo: Any
+    chunk: Chunk
+    payload: Any
 
 
-class Packer:
+class Batcher:
     """Makes batches; used only by the pump's thread."""
 
     def __init__(
-        self, origin: Origin, outbox: Outbox, roster: Roster, carrier: AnyCarrier, clock: Clock
+        self, origin: Origin, outbox: Outbox, directory: ChartDirectory, transport: AnyTransport, clock: Clock
     ) -> None:
         self._origin = origin
         self._outbox = outbox
-        self._roster = roster
-        self._carrier = carrier
+        self._directory = directory
+        self._transport = transport
         self._clock = clock
         self._unencodable = False
 
-    def steps(self, limit: int) -> list[Parcel]:
+    def steps(self, limit: int) -> list[OutgoingBatch]:
         """Take up to ``limit`` steps from the outbox and pack them; an empty list means nothing to send.
 
         A batch that is too large is halved until it fits. A step that does not fit even alone is dropped,
         counted, and declared with the next steps.
         """
-        haul = self._outbox.take(limit)
-        if haul is None:
+        chunk = self._outbox.dequeue(limit)
+        if chunk is None:
             return []
-        parcels: list[Parcel] = []
-        waiting = [haul]
+        outgoing: list[OutgoingBatch] = []
+        waiting = [chunk]
         while waiting:
-            haul = waiting.pop()
+            chunk = waiting.pop()
             try:
-                parcels.append(Parcel(haul, self._load_steps(haul)))
+                outgoing.append(OutgoingBatch(chunk, self._encode_steps(chunk)))
             # One faulty step must not block all the steps after it.
             except Exception as error:
-                if not haul.steps:
+                if not chunk.steps:
                     raise
-                waiting += self._smaller(haul, error)
-        return parcels
+                waiting += self._smaller(chunk, error)
+        return outgoing
 
-    def _load_steps(self, haul: Haul) -> Any:
-        serials = self._roster.follow(haul.steps)
-        entries = self._roster.mentioned(serials, self._outbox.head)
-        return self._load(entries, haul, Flags.NONE if haul.steps else Flags.HEARTBEAT)
+    def _encode_steps(self, chunk: Chunk) -> Any:
+        serials = self._directory.note_steps(chunk.steps)
+        entries = self._directory.short_entries(serials, self._outbox.head)
+        return self._encode(entries, chunk, Flags.NONE if chunk.steps else Flags.HEARTBEAT)
 
-    def _smaller(self, haul: Haul, error: Exception) -> list[Haul]:
+    def _smaller(self, chunk: Chunk, error: Exception) -> list[Chunk]:
         with self._outbox.lock:
-            if len(haul.steps) > 1:
-                first, second = self._outbox.ledger.split(haul)
+            if len(chunk.steps) > 1:
+                first, second = self._outbox.account.split(chunk)
                 return [second, first]
             reason = TOO_LARGE if isinstance(error, BatchTooLarge) else UNENCODABLE
-            self._outbox.ledger.give_up(haul, reason)
-            self._outbox.ledger.last_error = f"{type(error).__name__}: {error}"
+            self._outbox.account.drop(chunk, reason)
+            self._outbox.account.last_error = f"{type(error).__name__}: {error}"
         if reason == UNENCODABLE and not self._unencodable:
             self._unencodable = True
             LOGGER.error(
@@ -96,15 +96,15 @@ class Packer:
             )
         return []
 
-    def announcement(self, entries: Sequence[ChartEntry], flags: Flags) -> list[Parcel]:
+    def announcement(self, entries: Sequence[ChartEntry], flags: Flags) -> list[OutgoingBatch]:
         """Pack chart entries into as many batches as needed."""
-        parcels: list[Parcel] = []
+        outgoing: list[OutgoingBatch] = []
         waiting = [list(entries)]
         while waiting:
             some = waiting.pop()
-            haul = Haul([], [])
+            chunk = Chunk([], [])
             try:
-                parcels.append(Parcel(haul, self._load(some, haul, flags)))
+                outgoing.append(OutgoingBatch(chunk, self._encode(some, chunk, flags)))
             except BatchTooLarge:
                 if len(some) > 1:
                     middle = len(some) // 2
@@ -114,23 +114,23 @@ class Packer:
                     waiting.append([some[0]._replace(structure=None)])
                 else:
                     raise
-        return parcels
+        return outgoing
 
-    def farewell(self) -> list[Parcel]:
+    def goodbye(self) -> list[OutgoingBatch]:
         """Pack the probe's final batches: all charts, and every loss not declared yet."""
         with self._outbox.lock:
-            haul = self._outbox.ledger.take([], [])
+            chunk = self._outbox.account.open_chunk([], [])
         flags = Flags.GOODBYE | Flags.HEARTBEAT
-        entries = self._roster.everything(self._outbox.head)
+        entries = self._directory.all_entries(self._outbox.head)
         short = [entry._replace(structure=None) for entry in entries]
         for some in (entries, short):
             try:
-                return [Parcel(haul, self._load(some, haul, flags))]
+                return [OutgoingBatch(chunk, self._encode(some, chunk, flags))]
             except BatchTooLarge as error:
                 LOGGER.debug("the goodbye has to leave something out: %s", error)
-        return [Parcel(haul, self._load((), haul, flags))]
+        return [OutgoingBatch(chunk, self._encode((), chunk, flags))]
 
-    def _load(self, entries: Sequence[ChartEntry], haul: Haul, flags: Flags) -> Any:
+    def _encode(self, entries: Sequence[ChartEntry], chunk: Chunk, flags: Flags) -> Any:
         if any(entry.structure is not None for entry in entries):
             flags |= Flags.ANNOUNCE
         batch = Batch(
@@ -140,8 +140,8 @@ class Packer:
             sent_ns=self._clock.wall_ns(),
             next_number=self._outbox.next_number,
             charts=tuple(entries),
-            numbers=haul.numbers,
-            steps=haul.steps,
-            drops=haul.drops,
+            numbers=chunk.numbers,
+            steps=chunk.steps,
+            drops=chunk.drops,
         )
-        return self._carrier.load(batch, flags)
+        return self._transport.encode(batch, flags)

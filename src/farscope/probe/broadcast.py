@@ -13,16 +13,15 @@ from farscope.errors import UsageError
 from farscope.probe import lifecycle as registry
 from farscope.probe import termination
 from farscope.probe.accounting import CLOSING, ProbeStats
-from farscope.probe.announcements import Roster
+from farscope.probe.announcements import ChartDirectory
 from farscope.probe.backoff import LOGGER
-from farscope.probe.batcher import Origin, Packer
+from farscope.probe.batcher import Batcher, Origin
 from farscope.probe.clock import Clock, SystemClock
 from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
-from farscope.probe.pump import Pump
+from farscope.probe.pump import HEARTBEAT_S, LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
-from farscope.probe.timing import HEARTBEAT_S, LINGER_S, MAX_SILENCE_S, Pace
-from farscope.probe.transport import AnyCarrier, CarrierMaker
+from farscope.probe.transport import AnyTransport, TransportMaker
 from farscope.records.observable import Observable
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
@@ -32,9 +31,13 @@ CLOSE_S = 2.0
 """Default timeout of ``close``; steps not stored by then are dropped and counted under ``closing``."""
 FLUSH_S = 5.0
 """Default timeout of ``flush``."""
+MAX_SILENCE_S = 2.0
+"""Maximum accepted ``heartbeat_s`` and ``linger_s``. The interval is not sent with batches: every scope
+reports a probe as silent after five seconds without a batch, and waits four seconds for it at the end of the
+past. Two signs of life must fit into that, even on a busy machine."""
 
-_parents_carriers: list[AnyCarrier] = []
-"""In a forked child: carriers the parent still uses. Closing or freeing them could disturb the parent."""
+_parents_transports: list[AnyTransport] = []
+"""In a forked child: transports the parent still uses. Closing or freeing them could disturb the parent."""
 
 
 class Probe:
@@ -51,7 +54,7 @@ class Probe:
 
     def __init__(
         self,
-        make_carrier: CarrierMaker,
+        make_transport: TransportMaker,
         address: str,
         *,
         capacity: int = OUTBOX_STEPS,
@@ -59,7 +62,7 @@ class Probe:
         pace: Pace | None = None,
         clock: Clock | None = None,
     ) -> None:
-        self._make_carrier = make_carrier
+        self._make_transport = make_transport
         self._address = address
         self._pace = pace or Pace()
         self._clock = clock or SystemClock()
@@ -67,16 +70,22 @@ class Probe:
         self._closed = False
         self._reported = False
         self._outbox = Outbox(self._wake, capacity, drop)
-        self._roster = Roster()
+        self._directory = ChartDirectory()
         self._begin()
 
     def _begin(self) -> None:
         self._origin = Origin.here(self._clock)
-        self._carrier = self._make_carrier(self._origin.probe)
-        packer = Packer(self._origin, self._outbox, self._roster, self._carrier, self._clock)
+        self._transport = self._make_transport(self._origin.probe)
+        batcher = Batcher(self._origin, self._outbox, self._directory, self._transport, self._clock)
         who = f"probe {self.id[:8]} to {self._address}"
         self._pump = Pump(
-            self._outbox, self._roster, packer, self._carrier, clock=self._clock, pace=self._pace, who=who
+            self._outbox,
+            self._directory,
+            batcher,
+            self._transport,
+            clock=self._clock,
+            pace=self._pace,
+            who=who,
         )
 
     def _wake(self) -> None:
@@ -113,7 +122,7 @@ class Probe:
         key = id(chart)
         watched = self._watched.get(key)
         if watched is None or watched.chart() is not chart:
-            sink = ProbeSink(self._outbox, self._roster, partial(self._watched.pop, key, None))
+            sink = ProbeSink(self._outbox, self._directory, partial(self._watched.pop, key, None))
             self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
         try:
             # Repeated for a chart already listed: an error may have struck before it was attached.
@@ -167,9 +176,9 @@ class Probe:
         self.begin_closing(timeout_s)
         left_s = max(0.0, timeout_s - (time.monotonic() - began_s))
         in_order = self._pump.close(left_s * (1 - GOODBYE_SHARE), left_s * GOODBYE_SHARE)
-        registry.dismiss(self)
-        if not registry.any_lives():
-            termination.give_back()
+        registry.unregister(self)
+        if not registry.any_open():
+            termination.restore_signals()
         lost, spooled = self.stats.dropped.get(CLOSING, 0), self.stats.spooled
         if first and lost:
             LOGGER.warning("%s: %d steps were not stored: %s", self, lost, self.stats.last_error or "no time")
@@ -201,15 +210,15 @@ class Probe:
         """Interrupt the log's current operation."""
         self._pump.interrupt()
 
-    def hold_still(self, timeout_s: float) -> bool:
+    def pause_for_fork(self, timeout_s: float) -> bool:
         """Keep the pump out of log and sealing code; return False if it did not leave that code in time."""
-        return self._pump.hold_still(timeout_s)
+        return self._pump.pause(timeout_s)
 
-    def go_on(self) -> None:
-        """Undo one ``hold_still`` that returned True; must be called on the same thread."""
-        self._pump.go_on()
+    def resume_after_fork(self) -> None:
+        """Undo one ``pause_for_fork`` that returned True; must be called on the same thread."""
+        self._pump.resume()
 
-    def born_again(self, since_ns: int | None) -> None:
+    def restart_in_child(self, since_ns: int | None) -> None:
         """Continue as a new probe in a forked child.
 
         Called before anything else runs there. If the fork was noticed late, called as soon as it is noticed;
@@ -217,8 +226,8 @@ class Probe:
         """
         if self._closed:
             return
-        _parents_carriers.append(self._carrier)
-        self._roster.reset()
+        _parents_transports.append(self._transport)
+        self._directory.reset()
         self._begin()
         if since_ns is None:
             self._outbox.reset(asleep=True)
@@ -228,13 +237,13 @@ class Probe:
     def send_waiting(self) -> None:
         """Wake the pump if there are waiting steps made before the fork was noticed."""
         if self._outbox.backlog:
-            self._outbox.rouse_sleeper()
+            self._outbox.wake_if_asleep()
 
     def start(self) -> None:
         """Start the pump; from now on the probe is kept alive until it is closed."""
-        registry.enlist(self)
+        registry.register(self)
         if registry.is_about_to_fork():
-            self._outbox.ask_to_be_woken()
+            self._outbox.mark_asleep()
         else:
             self._wake()
 
@@ -256,12 +265,12 @@ class ProbeSink:
     A ``LastingSink``: it cannot fail by itself, and an error raised from outside leaves it intact.
     """
 
-    __slots__ = ("_announced", "_outbox", "_release", "_roster", "step")
+    __slots__ = ("_announced", "_directory", "_outbox", "_release", "step")
 
-    def __init__(self, outbox: Outbox, roster: Roster, release: Callable[[], object]) -> None:
+    def __init__(self, outbox: Outbox, directory: ChartDirectory, release: Callable[[], object]) -> None:
         """``release`` is called after the chart was stopped."""
         self._outbox = outbox
-        self._roster = roster
+        self._directory = directory
         self._release = release
         self._announced: ChartId | None = None
         self.step = outbox.offer
@@ -273,8 +282,8 @@ class ProbeSink:
     def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
         """Record a chart's structure, current state and last step number."""
         self._announced = chart
-        self._roster.announce(chart, structure, state, number)
-        self._outbox.rouse_sleeper()
+        self._directory.announce(chart, structure, state, number)
+        self._outbox.wake_if_asleep()
 
     def stopped(self, chart: ChartId) -> None:
         """Record that the chart was stopped."""
@@ -285,8 +294,8 @@ class ProbeSink:
     def end(self) -> None:
         """Report a chart known to watchers as making no more steps here."""
         if self._announced is not None:
-            self._roster.stopped(self._announced, self._outbox.next_number)
-            self._outbox.rouse_sleeper()
+            self._directory.stopped(self._announced, self._outbox.next_number)
+            self._outbox.wake_if_asleep()
 
 
 class Watched(NamedTuple):
@@ -354,7 +363,7 @@ def broadcast(
     _check_pace(linger_s, heartbeat_s)
     way = route(url, key, wire, spool)
     probe = Probe(
-        way.make_carrier,
+        way.make_transport,
         way.address,
         capacity=capacity,
         drop=drop,
@@ -365,7 +374,7 @@ def broadcast(
         probe.add(*charts)
         probe.start()
         if handle_sigterm:
-            termination.end_in_order()
+            termination.close_on_signals()
     except BaseException:
         probe.close()
         raise

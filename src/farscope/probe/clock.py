@@ -9,62 +9,62 @@ from threading import Lock
 from typing import Protocol
 
 
-class Bell:
+class Wakeup:
     """Wakes the single thread that waits for it.
 
-    Ringing consists of two atomic calls into C and takes no Python-level lock, so it is safe from any
-    thread, from a signal handler, and from a finaliser that interrupts another ring. Rings that have not
-    been received yet count as one.
+    Setting it consists of two atomic calls into C and takes no Python-level lock, so it is safe from any
+    thread, from a signal handler, and from a finaliser that interrupts another call. Calls that no wait has
+    noticed yet count as one.
     """
 
-    __slots__ = ("_closed",)
+    __slots__ = ("_unset",)
 
     def __init__(self) -> None:
-        self._closed = Lock()
-        self._closed.acquire()
+        self._unset = Lock()
+        self._unset.acquire()
 
-    def ring(self) -> None:
+    def set(self) -> None:
         """Make the current or the next ``wait`` return at once."""
         try:
-            self._closed.release()
+            self._unset.release()
         except RuntimeError:
-            return  # rung already and not heard yet
+            return  # set already and not noticed yet
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait up to ``timeout_s`` for a ring; return whether there was one."""
-        return self._closed.acquire(timeout=max(0.0, timeout_s))
+        """Wait up to ``timeout_s`` until it is set; return whether it was."""
+        return self._unset.acquire(timeout=max(0.0, timeout_s))
 
 
-class Bells:
-    """Wakes any number of threads that wait for a condition.
+class Waiters:
+    """Threads that wait for conditions.
 
     Unlike a ``Condition``, it has no lock that an error raised by a signal handler could leave locked.
     """
 
-    __slots__ = ("_bells",)
+    __slots__ = ("_waiting",)
 
     def __init__(self) -> None:
-        self._bells: dict[Bell, None] = {}
+        self._waiting: dict[Wakeup, None] = {}
 
-    def ring(self) -> None:
+    def notify_all(self) -> None:
         """Make all waiting threads check their condition again."""
-        for bell in self._bells.copy():
-            bell.ring()
+        for wakeup in self._waiting.copy():
+            wakeup.set()
 
     def wait_for(self, is_so: Callable[[], bool], timeout_s: float) -> bool:
         """Wait up to ``timeout_s`` until ``is_so`` returns True; return whether it did."""
         until_s = time.monotonic() + timeout_s
-        bell = Bell()
+        wakeup = Wakeup()
         try:
-            self._bells[bell] = None
+            self._waiting[wakeup] = None
             while not is_so():
                 left_s = until_s - time.monotonic()
                 if left_s <= 0:
                     return False
-                bell.wait(left_s)
+                wakeup.wait(left_s)
             return True
         finally:
-            self._bells.pop(bell, None)
+            self._waiting.pop(wakeup, None)
 
 
 class Clock(Protocol):
@@ -76,10 +76,10 @@ class Clock(Protocol):
     def monotonic_s(self) -> float:
         """Return seconds that never decrease."""
 
-    def wait(self, bell: Bell, timeout_s: float) -> bool:
-        """Wait up to ``timeout_s`` for ``bell``; return whether it rang."""
+    def wait(self, wakeup: Wakeup, timeout_s: float) -> bool:
+        """Wait up to ``timeout_s`` for ``wakeup``; return whether it was set."""
 
-    def chance(self) -> float:
+    def random(self) -> float:
         """Return a random number from 0 up to 1."""
 
 
@@ -94,10 +94,10 @@ class SystemClock:
         """Return seconds that never decrease."""
         return time.monotonic()
 
-    def wait(self, bell: Bell, timeout_s: float) -> bool:
-        """Wait up to ``timeout_s`` for ``bell``; return whether it rang."""
-        return bell.wait(timeout_s)
+    def wait(self, wakeup: Wakeup, timeout_s: float) -> bool:
+        """Wait up to ``timeout_s`` for ``wakeup``; return whether it was set."""
+        return wakeup.wait(timeout_s)
 
-    def chance(self) -> float:
+    def random(self) -> float:
         """Return a random number from 0 up to 1; used to spread retries, not for secrets."""
         return random.random()  # noqa: S311 - no secret

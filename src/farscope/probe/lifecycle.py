@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from farscope.records.fork_hooks import at_fork, began_ns, notice_fork, noticed_late
 
 
-class Living(Protocol):
+class OpenProbe(Protocol):
     """The interface of a probe that the registry uses."""
 
     def begin_closing(self, timeout_s: float) -> None:
@@ -27,13 +27,13 @@ class Living(Protocol):
     def close(self, timeout_s: float) -> None:
         """Close within ``timeout_s``."""
 
-    def hold_still(self, timeout_s: float) -> bool:
+    def pause_for_fork(self, timeout_s: float) -> bool:
         """Keep the pump out of log and sealing code; return False if it did not leave that code in time."""
 
-    def go_on(self) -> None:
-        """Undo one ``hold_still`` that returned True."""
+    def resume_after_fork(self) -> None:
+        """Undo one ``pause_for_fork`` that returned True."""
 
-    def born_again(self, since_ns: int | None) -> None:
+    def restart_in_child(self, since_ns: int | None) -> None:
         """Continue in a forked child as a new probe, keeping steps from ``since_ns`` on if it is given."""
 
     def send_waiting(self) -> None:
@@ -50,33 +50,33 @@ LAST = -100
 """Finalizer priority in multiprocessing children: run after the user's finalizers."""
 
 # Keeps otherwise unreferenced probes alive; a dict because its single operations need no lock.
-_living: dict[int, Living] = {}
+_open_probes: dict[int, OpenProbe] = {}
 # Keyed by thread, since two may fork at once.
-_held: dict[int, list[Living]] = {}
+_paused: dict[int, list[OpenProbe]] = {}
 _hooked_pid = 0
 
 
-def enlist(probe: Living) -> None:
+def register(probe: OpenProbe) -> None:
     """Keep a probe alive until it is closed, at the latest when the process ends."""
     look_for_fork()
-    _living[id(probe)] = probe
+    _open_probes[id(probe)] = probe
     hook_children()
 
 
-def dismiss(probe: Living) -> None:
+def unregister(probe: OpenProbe) -> None:
     """Release a closed probe."""
-    _living.pop(id(probe), None)
+    _open_probes.pop(id(probe), None)
 
 
-def any_lives() -> bool:
+def any_open() -> bool:
     """Return whether any probe is still open."""
-    return bool(_living)
+    return bool(_open_probes)
 
 
 def close_all(timeout_s: float = EXIT_S) -> None:
     """Close all probes within ``timeout_s`` in total: they are flushed, and interrupted, in parallel."""
     look_for_fork()
-    probes = list(_living.values())
+    probes = list(_open_probes.values())
     flushed_s = time.monotonic() + timeout_s * (1 - GOODBYE_SHARE)
     end_s = time.monotonic() + timeout_s
     for probe in probes:
@@ -134,7 +134,7 @@ def look_for_fork() -> None:
     """Let probes continue in this process if it was forked without Python's knowledge."""
     if notice_fork():
         # Only after all other fork hooks: a log then gives up the open files, which are its parent's.
-        for probe in list(_living.values()):
+        for probe in list(_open_probes.values()):
             probe.send_waiting()
 
 
@@ -142,21 +142,23 @@ def _before_fork() -> None:
     # Libraries used by a log or a seal, such as SQLite and OpenSSL, have locks that are not reset in a
     # child: if forked while a pump is inside one, the child would hang at its own first use of it.
     end_s = time.monotonic() + FORK_S
-    _held[get_ident()] = [
-        probe for probe in list(_living.values()) if probe.hold_still(max(0.0, end_s - time.monotonic()))
+    _paused[get_ident()] = [
+        probe
+        for probe in list(_open_probes.values())
+        if probe.pause_for_fork(max(0.0, end_s - time.monotonic()))
     ]
 
 
 def _after_fork_in_parent() -> None:
-    for probe in _held.pop(get_ident(), []):
-        probe.go_on()
+    for probe in _paused.pop(get_ident(), []):
+        probe.resume_after_fork()
 
 
 def _after_fork_in_child() -> None:
-    _held.clear()
+    _paused.clear()
     since_ns = began_ns() if noticed_late() else None
-    for probe in list(_living.values()):
-        probe.born_again(since_ns)
+    for probe in list(_open_probes.values()):
+        probe.restart_in_child(since_ns)
 
 
 # Registered when this module is loaded, which is early: handlers run in reverse order, and the program's

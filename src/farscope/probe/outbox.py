@@ -8,7 +8,7 @@ from itertools import repeat, starmap
 from threading import RLock
 from typing import Any, Literal
 
-from farscope.probe.accounting import OUTBOX_FULL, Haul, Ledger, Loss, ProbeStats
+from farscope.probe.accounting import OUTBOX_FULL, Chunk, Loss, ProbeStats, SentAccount
 from farscope.records.fork_hooks import unset_by_forks
 from farscope.records.step import TEXTS, TIME_NS, RawStep
 
@@ -24,13 +24,13 @@ DropPolicy = Literal["newest", "oldest"]
 class Receipt:
     """Whether a step was accepted, even if only to be counted as dropped."""
 
-    __slots__ = ("given",)
+    __slots__ = ("accepted",)
 
     def __init__(self) -> None:
-        self.given = False
+        self.accepted = False
 
     def __bool__(self) -> bool:
-        return self.given
+        return self.accepted
 
 
 class Outbox:
@@ -51,7 +51,7 @@ class Outbox:
 
     __slots__ = (
         *("_awake", "_capacity", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
-        *("_refusal", "_room", "_taking", "_text", "_wake", "ledger", "lock"),
+        *("_refusal", "_room", "_taking", "_text", "_wake", "account", "lock"),
     )
 
     def __init__(
@@ -69,14 +69,14 @@ class Outbox:
     def reset(self, *, asleep: bool) -> None:
         """Reset to empty, with number 0 and a new lock; if ``asleep``, the first step wakes the pump."""
         self.lock = RLock()
-        self.ledger = Ledger()
+        self.account = SentAccount()
         self._queue: deque[RawStep | Loss] = deque()
         self._head = 0  # number of the first item in the queue, or of the first one being moved
         self._losses = 0  # Loss objects in the queue
         self._lost = 0  # steps they represent
         self._gap = 0  # numbers right before the head that were dropped and are in no list yet
         self._text = 0  # characters of free text in the queue
-        self._moving: list[RawStep] = []  # steps on their way from the queue into a haul
+        self._moving: list[RawStep] = []  # steps on their way from the queue into a chunk
         self._taking = False
         self._refusal: str | None = None
         self._room = self._capacity
@@ -89,7 +89,7 @@ class Outbox:
         for step in waiting.copy():
             if not isinstance(step, Loss) and step[TIME_NS] >= since_ns:
                 self.offer(step)
-        self.ask_to_be_woken()
+        self.mark_asleep()
 
     def offer(self, step: RawStep) -> None:
         """Add a step; never blocks. An error raised meanwhile by the program's own code is re-raised."""
@@ -103,7 +103,7 @@ class Outbox:
                 taken = Receipt()
                 self._offer_slowly(step, taken)
             if not self._awake:
-                self.rouse()
+                self.wake()
         except BaseException:
             if not taken:
                 self.offer(step)
@@ -117,38 +117,38 @@ class Outbox:
         if trace is None or "taken" not in trace.tb_frame.f_locals:
             self.offer(step)
 
-    def rouse(self) -> None:
+    def wake(self) -> None:
         """Wake the pump."""
         try:
-            self.stay_awake()
+            self.mark_awake()
             self._wake()
         except BaseException:
             # Whatever struck, the pump may not have been woken: the next step tries again.
             self._awake.value = 0
             raise
 
-    def rouse_sleeper(self) -> None:
+    def wake_if_asleep(self) -> None:
         """Wake the pump if it asked to be woken, or belongs to the parent process."""
         if not self._awake:
-            self.rouse()
+            self.wake()
 
-    def fall_asleep(self) -> bool:
+    def try_to_sleep(self) -> bool:
         """Ask to be woken by the next step; return False if there is work already.
 
         The pump sets the request before it checks the queue, and a chart appends before it checks the
         request: whatever the order, one of the two sees the other.
         """
         self._awake.value = 0
-        if self._queue or self.ledger.undeclared:
-            self.stay_awake()
+        if self._queue or self.account.undeclared:
+            self.mark_awake()
             return False
         return True
 
-    def ask_to_be_woken(self) -> None:
+    def mark_asleep(self) -> None:
         """Make the next step wake the pump, whether or not there is work already."""
         self._awake.value = 0
 
-    def stay_awake(self) -> None:
+    def mark_awake(self) -> None:
         """Withdraw the request to be woken: the pump is, or is about to be, awake."""
         self._awake.value = 1
 
@@ -161,7 +161,7 @@ class Outbox:
         loss = Loss(0, 0, "")
         waiting = len(queue)
         if waiting < self._room and self._text + size <= OUTBOX_TEXT:
-            receipt.given = True
+            receipt.accepted = True
             self._text += size
             queue.append(step)
         else:
@@ -172,12 +172,12 @@ class Outbox:
 
     def _drop_newest(self, loss: Loss, receipt: Receipt) -> None:
         """Count a step as dropped at its position; queue ``loss`` there unless one is there already."""
-        queue, ledger, reason = self._queue, self.ledger, self._refusal or OUTBOX_FULL
+        queue, account, reason = self._queue, self.account, self._refusal or OUTBOX_FULL
         # From here on only the last line makes a call.
         last: Any = queue[-1] if queue else None
-        receipt.given = True
-        ledger.changes += 1
-        ledger.dropped_by[reason] += 1
+        receipt.accepted = True
+        account.changes += 1
+        account.dropped_by[reason] += 1
         self._lost += 1
         if last.__class__ is Loss and last.reason == reason:
             last.count += 1
@@ -189,7 +189,7 @@ class Outbox:
 
     def _drop_head(self) -> bool:
         """Drop the step that has waited longest; return False if that is not allowed at the moment."""
-        queue, ledger = self._queue, self.ledger
+        queue, account = self._queue, self.account
         item = queue[0] if queue else None
         if item is None:
             return True
@@ -198,58 +198,58 @@ class Outbox:
             return False
         # From here on only the last line makes a call: another thread may have dropped it meanwhile.
         if queue and queue[0] is item:
-            ledger.changes += 1
+            account.changes += 1
             if count:
                 self._losses -= 1
                 self._lost -= count
                 self._head += count
                 self._gap += count
             else:
-                ledger.dropped_by[OUTBOX_FULL] += 1
+                account.dropped_by[OUTBOX_FULL] += 1
                 self._text -= size
                 self._head += 1
                 self._gap += 1
             queue.popleft()
         return True
 
-    def take(self, limit: int) -> Haul | None:
+    def dequeue(self, limit: int) -> Chunk | None:
         """Take up to ``limit`` steps and all losses among them; return None if there is neither."""
         with self.lock:
-            haul = self.ledger.begin_haul()
-            self._move(limit, haul)
-            if not haul.steps and not self.ledger.undeclared:
-                self.ledger.drop_haul(haul)
+            chunk = self.account.begin_chunk()
+            self._move(limit, chunk)
+            if not chunk.steps and not self.account.undeclared:
+                self.account.discard_chunk(chunk)
                 return None
-            self.ledger.declare_with(haul)
-            return haul
+            self.account.declare_with(chunk)
+            return chunk
 
-    def _move(self, limit: int, haul: Haul) -> None:
-        """Move up to ``limit`` steps from the queue into ``haul``, and losses to those to be declared."""
+    def _move(self, limit: int, chunk: Chunk) -> None:
+        """Move up to ``limit`` steps from the queue into ``chunk``, and losses to those to be declared."""
         queue = self._queue
         self._taking = True
         try:
             self._close_gap()
-            while queue and len(haul.steps) < limit:
+            while queue and len(chunk.steps) < limit:
                 first = queue[0]
                 if isinstance(first, Loss):
                     self._pass_by(first)
                 else:
-                    self._move_run(self._run(limit - len(haul.steps)), haul)
+                    self._move_run(self._run(limit - len(chunk.steps)), chunk)
         finally:
             self._taking = False
 
     def _close_gap(self) -> None:
         if not self._gap:
             return
-        record = self.ledger.begin_loss(OUTBOX_FULL, self._head)
-        self.ledger.changes += 1
+        record = self.account.begin_loss(OUTBOX_FULL, self._head)
+        self.account.changes += 1
         record.first = self._head - self._gap
         record.count = self._gap
         self._gap = 0
 
     def _pass_by(self, loss: Loss) -> None:
-        record = self.ledger.begin_loss(loss.reason, self._head)
-        self.ledger.changes += 1
+        record = self.account.begin_loss(loss.reason, self._head)
+        self.account.changes += 1
         record.count = loss.count
         self._losses -= 1
         self._lost -= loss.count
@@ -264,21 +264,21 @@ class Outbox:
             return limit
         return next((place for place in range(limit) if isinstance(queue[place], Loss)), limit)
 
-    def _move_run(self, count: int, haul: Haul) -> None:
+    def _move_run(self, count: int, chunk: Chunk) -> None:
         moved: list[RawStep] = []
         run = starmap(self._queue.popleft, repeat((), count))
-        self.ledger.changes += 1
+        self.account.changes += 1
         self._moving = moved
         moved.extend(run)  # type: ignore[arg-type]  # no losses among them
         numbers = list(range(self._head, self._head + count))
         size = sum(map(_text_in, moved)) if self._text else 0
         none: list[RawStep] = []
-        self.ledger.changes += 1
+        self.account.changes += 1
         self._moving = none
-        haul.steps += moved
-        haul.numbers += numbers
+        chunk.steps += moved
+        chunk.numbers += numbers
         self._head += count
-        self.ledger.in_hand += count
+        self.account.in_hand += count
         self._text -= size
 
     def retire(self, reason: str) -> None:
@@ -286,8 +286,8 @@ class Outbox:
         with self.lock:
             self._refusal = self._refusal or reason
             self._room = 0
-            self._move(len(self._queue) + 1, self.ledger.begin_haul())
-            self.ledger.give_up_all(self._refusal)
+            self._move(len(self._queue) + 1, self.account.begin_chunk())
+            self.account.drop_all(self._refusal)
 
     @property
     def retired(self) -> bool:
@@ -311,24 +311,29 @@ class Outbox:
 
     def accounted(self, number: int) -> bool:
         """Whether every step below ``number`` is stored, or dropped and declared in a stored batch."""
-        ledger = self.ledger
+        account = self.account
         while True:
-            changes = ledger.changes
-            reached = ledger.open_from(self._head - self._gap)
-            if changes == ledger.changes:
+            changes = account.changes
+            reached = account.open_from(self._head - self._gap)
+            if changes == account.changes:
                 return reached >= number
 
     def stats(self) -> ProbeStats:
         """Return a consistent snapshot; takes no lock."""
-        ledger = self.ledger
+        account = self.account
         while True:
-            changes = ledger.changes
-            waiting, moving, dropped = len(self._queue), len(self._moving), ledger.dropped
+            changes = account.changes
+            waiting, moving, dropped = len(self._queue), len(self._moving), account.dropped
             # No calls from here on: if nothing has changed so far, nothing changes in between.
             head, losses, lost, refusal = self._head, self._losses, self._lost, self._refusal
-            stored, in_hand, spooled = ledger.stored, ledger.in_hand, ledger.spooled
-            batches, size, retries, error = ledger.batches, ledger.bytes, ledger.retries, ledger.last_error
-            if changes == ledger.changes:
+            stored, in_hand, spooled = account.stored, account.in_hand, account.spooled
+            batches, size, retries, error = (
+                account.batches,
+                account.bytes,
+                account.retries,
+                account.last_error,
+            )
+            if changes == account.changes:
                 break
         waiting -= losses
         if refusal is not None and waiting:

@@ -1,4 +1,4 @@
-"""Maps the arguments of ``broadcast`` to the carrier that sends the batches."""
+"""Maps the arguments of ``broadcast`` to the transport that sends the batches."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from farscope.logs.base import NetworkLog
 from farscope.logs.url import open_log
 from farscope.probe.backoff import LOGGER
 from farscope.probe.spool.directory import default_spool_root
-from farscope.probe.spool.transport import SpoolCarriers
-from farscope.probe.transport import CarrierMaker, SealedCarrier
+from farscope.probe.spool.transport import SpoolTransports
+from farscope.probe.transport import SealedTransport, TransportMaker
 from farscope.wire.keys import Keyring, resolve_keyring
 from farscope.wire.registry import BATCHES, WIRES, load
 
@@ -24,7 +24,7 @@ SpoolPlace: TypeAlias = str | os.PathLike[str] | bool | None
 class Route(NamedTuple):
     """How steps reach their destination."""
 
-    make_carrier: CarrierMaker
+    make_transport: TransportMaker
     address: str
     """The destination, without a password."""
 
@@ -47,8 +47,8 @@ def route(url: str | None, key: AnyKey, wire: str, spool: SpoolPlace) -> Route:
     keyring = resolve_keyring(key, shared=log.shared)
     root = _spool_root(spool) if isinstance(log, NetworkLog) else None
     if root is not None and isinstance(log, NetworkLog):
-        return Route(SpoolCarriers(log, keyring, root), log.url)
-    return Route(lambda probe: SealedCarrier(log.writer(probe.hex()), keyring, probe), log.url)
+        return Route(SpoolTransports(log, keyring, root), log.url)
+    return Route(lambda probe: SealedTransport(log.writer(probe.hex()), keyring, probe), log.url)
 
 
 def _spool_root(spool: SpoolPlace) -> Path | None:

@@ -23,7 +23,7 @@ EXIT_BASE: Final = 128
 _pid = 0
 
 
-def end_in_order() -> None:
+def close_on_signals() -> None:
     """Close all probes when one of ``SIGNALS`` ends the program, which still dies of the signal.
 
     Takes effect only on the main thread, and only for a signal that is neither handled nor ignored. A
@@ -64,8 +64,8 @@ def _close_and_die(number: int, frame: FrameType | None) -> None:
     os._exit(EXIT_BASE + number)
 
 
-def give_back() -> None:
-    """Undo ``end_in_order`` on the main thread; elsewhere the handlers stay, with nothing to close."""
+def restore_signals() -> None:
+    """Undo ``close_on_signals`` on the main thread; elsewhere the handlers stay, with nothing to close."""
     if threading.current_thread() is not threading.main_thread():
         return
     for name in SIGNALS:
@@ -76,4 +76,4 @@ def give_back() -> None:
 
 if sys.platform != "win32":
     # A child dies as usual, unless it broadcasts itself.
-    at_fork(in_child=give_back)
+    at_fork(in_child=restore_signals)

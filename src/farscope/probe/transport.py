@@ -1,13 +1,14 @@
-"""Carriers: the transport of batches between pump and log.
+"""Transports: what carries batches from the pump to the log.
 
-The pump counts, splits and retries; a carrier defines what is actually sent. One carrier appends sealed
-batches to a log; another publishes the miros Fernet lines to two exchanges. A carrier may keep batches, as a
-spool does, and report their outcome later.
+The pump counts, splits and retries; a transport defines what is actually sent. One appends sealed batches to
+a log; another publishes the miros Fernet lines to two exchanges. A transport may keep batches, as a spool
+does, and report their outcome later.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 
 from farscope.errors import BatchTooLarge
@@ -18,76 +19,92 @@ from farscope.wire.envelope import MAX_BATCH_BYTES, OVERHEAD_BYTES, Flags
 from farscope.wire.keys import Keyring
 from farscope.wire.seal import Sealer
 
-CargoT = TypeVar("CargoT")
+PayloadT = TypeVar("PayloadT")
 
 
-class News(NamedTuple):
-    """The outcome of cargo kept by a carrier, since the last call."""
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """The outcome of ``send``: everything is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The outcome of ``send``: the transport keeps everything, and delivers it later."""
+
+    first_key: int
+    """Key of the first payload in delivery reports; the others have the keys that follow."""
+
+
+Delivery: TypeAlias = Stored | Kept
+STORED = Stored()
+
+
+class DeliveryReport(NamedTuple):
+    """The outcome of payloads kept by a transport, since the last report."""
 
     stored: Sequence[int] = ()
-    """Keys of stored cargo."""
+    """Keys of stored payloads."""
     lost: Sequence[tuple[int, str]] = ()
-    """Keys of cargo that was given up, with the reasons."""
+    """Keys of payloads that were given up, with the reasons."""
     failures: int = 0
     """Number of failed attempts to store."""
     last_error: str | None = None
     """Description of the last failure."""
 
 
-NO_NEWS = News()
+NO_DELIVERIES = DeliveryReport()
 
 
-class Carrier(Protocol[CargoT]):
+class Transport(Protocol[PayloadT]):
     """Delivers batches to where scopes find them.
 
     Used only by the pump's thread, except ``interrupt``.
     """
 
-    def load(self, batch: Batch, flags: Flags) -> CargoT:
-        """Turn a batch into cargo; retries send this cargo unchanged, it is never made again.
+    def encode(self, batch: Batch, flags: Flags) -> PayloadT:
+        """Turn a batch into a payload; retries send this payload unchanged, it is never made again.
 
         Raises:
             BatchTooLarge: the batch is too large; the pump splits it.
         """
 
-    def size(self, cargo: CargoT) -> int:
+    def size(self, payload: PayloadT) -> int:
         """Return the number of bytes sent."""
 
-    def carry(self, cargo: Sequence[CargoT], timeout_s: float) -> int | None:
-        """Deliver cargo in order; return once all of it is stored, or kept by the carrier for later delivery.
+    def send(self, payloads: Sequence[PayloadT], timeout_s: float) -> Delivery:
+        """Deliver payloads in order; return once all are stored, or kept by the transport for later delivery.
 
-        None means stored. Otherwise the key of the first item is returned, the others have the keys that
-        follow, and ``news`` reports the outcome of each later.
+        If they are kept, ``delivery_report`` gives the outcome of each later.
 
         Raises:
-            LogUnavailable: the log is unavailable; the pump retries with the same cargo.
-            LogRefused: the log refuses the cargo; the pump retries later.
+            LogUnavailable: the log is unavailable; the pump retries with the same payloads.
+            LogRefused: the log refuses the payloads; the pump retries later.
         """
 
-    def news(self) -> News:
-        """Return the outcome of kept cargo since the last call; each key is reported once."""
+    def delivery_report(self) -> DeliveryReport:
+        """Return the outcome of kept payloads since the last call; each key is reported once."""
 
     def interrupt(self) -> None:
-        """Make a waiting ``carry`` raise soon; callable from any thread."""
+        """Make a waiting ``send`` raise soon; callable from any thread."""
 
     def close(self, timeout_s: float) -> None:
         """Release all resources within ``timeout_s``."""
 
 
-AnyCarrier: TypeAlias = Carrier[Any]
-CarrierMaker: TypeAlias = Callable[[bytes], AnyCarrier]
-"""Makes the carrier for a probe id; called again, with a new id, after every fork."""
+AnyTransport: TypeAlias = Transport[Any]
+TransportMaker: TypeAlias = Callable[[bytes], AnyTransport]
+"""Makes the transport for a probe id; called again, with a new id, after every fork."""
 
 
-class SealedCarrier:
-    """A carrier that encodes and seals each batch, and appends it to a log."""
+class SealedTransport:
+    """A transport that encodes and seals each batch, and appends it to a log."""
 
     def __init__(self, writer: LogWriter, keyring: Keyring, probe: bytes) -> None:
         self._writer = writer
         self._sealer = Sealer(keyring, probe)
         self._next = 0
 
-    def load(self, batch: Batch, flags: Flags) -> bytes:
+    def encode(self, batch: Batch, flags: Flags) -> bytes:
         """Return the sealed batch; a batch that is too large does not use up a batch number."""
         body = encode_body(batch)
         if len(body) + OVERHEAD_BYTES > MAX_BATCH_BYTES:
@@ -96,17 +113,18 @@ class SealedCarrier:
         self._next += 1
         return sealed
 
-    def size(self, cargo: bytes) -> int:
+    def size(self, payload: bytes) -> int:
         """Return the length of a sealed batch."""
-        return len(cargo)
+        return len(payload)
 
-    def carry(self, cargo: Sequence[bytes], timeout_s: float) -> None:
+    def send(self, payloads: Sequence[bytes], timeout_s: float) -> Delivery:
         """Append sealed batches to the log."""
-        self._writer.append(cargo, timeout_s)
+        self._writer.append(payloads, timeout_s)
+        return STORED
 
-    def news(self) -> News:
-        """Return empty news: this carrier keeps nothing."""
-        return NO_NEWS
+    def delivery_report(self) -> DeliveryReport:
+        """Return an empty report: this transport keeps nothing."""
+        return NO_DELIVERIES
 
     def interrupt(self) -> None:
         """Make a waiting append raise soon."""

@@ -50,10 +50,10 @@ def test_nothing_is_made_before_something_waits_and_nothing_is_left_after_it_was
     assert not folder.path.exists()
     first = spool.store([b"a", b"b"])
     spool.sent([first, first + 1])
-    assert spool.give_back()
+    assert spool.remove_if_empty()
     assert list(folder.path.iterdir()) == []
-    assert spool.news().stored == (first, first + 1)
-    assert spool.news().stored == ()
+    assert spool.delivery_report().stored == (first, first + 1)
+    assert spool.delivery_report().stored == ()
     spool.leave()
 
 
@@ -64,7 +64,7 @@ def test_over_its_bound_it_drops_the_oldest_and_makes_some_room(folder, bounds):
     left = waiting(spool)
     assert len(left) == 18
     assert left == [b"%0100d" % number for number in range(3, 21)]
-    assert spool.news().lost == tuple((key, SPOOL_FULL) for key in keys[:3])
+    assert spool.delivery_report().lost == tuple((key, SPOOL_FULL) for key in keys[:3])
     spool.leave()
 
 
@@ -73,9 +73,9 @@ def test_what_is_being_sent_is_not_dropped(folder):
     keys = [spool.store([b"x"]) for _ in range(20)]
     assert [batch.key for batch in spool.head(5, 100)] == keys[:5]
     spool.store([b"y"])
-    assert spool.news().lost == tuple((key, SPOOL_FULL) for key in keys[5:8])
+    assert spool.delivery_report().lost == tuple((key, SPOOL_FULL) for key in keys[5:8])
     spool.sent(keys[:5])
-    assert spool.news().stored == tuple(keys[:5])
+    assert spool.delivery_report().stored == tuple(keys[:5])
     spool.leave()
 
 
@@ -96,7 +96,7 @@ def test_a_spoilt_file_gives_what_it_can_and_new_batches_go_behind_it_into_anoth
     while found := spool.head(10, 1 << 20):
         had += [batch.data for batch in found]
         spool.sent(batch.key for batch in found)
-    news = spool.news()
+    news = spool.delivery_report()
     assert had[-5:] == later
     assert {reason for _, reason in news.lost} <= {SPOOL_SPOILT}
     assert len(news.stored) + len(news.lost) == 105
@@ -143,12 +143,12 @@ def test_what_was_sent_while_the_disk_was_full_is_stored_once_and_waits_no_more(
     with pytest.raises(LogUnavailable):
         spool.store([b"d"])
     spool.sent([first, first + 1])
-    assert spool.news().stored == (first, first + 1)
+    assert spool.delivery_report().stored == (first, first + 1)
     assert waiting(spool) == [b"c"]
     full_disk(on=False)
     spool.sent([first + 2])
-    assert spool.news().stored == (first + 2,)
-    assert spool.give_back()
+    assert spool.delivery_report().stored == (first + 2,)
+    assert spool.remove_if_empty()
     assert not list(folder.path.glob("*"))
 
 
@@ -246,11 +246,11 @@ class SpoolModel(RuleBasedStateMachine):
 
     @rule()
     def give_back(self):
-        assert self.spool.give_back() == (len(self.spool) == 0)
+        assert self.spool.remove_if_empty() == (len(self.spool) == 0)
 
     @invariant()
     def every_key_is_accounted_for_once(self):
-        news = self.spool.news()
+        news = self.spool.delivery_report()
         self.told += [*news.stored, *(key for key, _ in news.lost)]
         assert len(self.told) == len(set(self.told))
         assert len(self.told) + len(self.spool) == len(self.stored)

@@ -13,11 +13,11 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe.broadcast import Probe, broadcast
-from farscope.probe.clock import Bell, SystemClock
-from farscope.probe.spool import transport as spool_carrier
+from farscope.probe.clock import SystemClock, Wakeup
+from farscope.probe.spool import transport as spool_transport
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.queue import Bounds, Spool
-from farscope.probe.spool.transport import SpoolCarriers
+from farscope.probe.spool.transport import SpoolTransports
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 from farscope.wire.keyring import Keyring
@@ -74,8 +74,8 @@ class FickleWriter:
 class HastyClock(SystemClock):
     """Shows the real time, but waits for a twentieth of what it is asked for."""
 
-    def wait(self, bell: Bell, timeout_s: float) -> bool:
-        return super().wait(bell, timeout_s / 20)
+    def wait(self, wakeup: Wakeup, timeout_s: float) -> bool:
+        return super().wait(wakeup, timeout_s / 20)
 
 
 @pytest.fixture
@@ -86,7 +86,7 @@ def log(keyring: Keyring) -> FickleLog:
 @pytest.fixture
 def looks_often(log: FickleLog, monkeypatch: pytest.MonkeyPatch) -> FickleLog:
     """A log whose probes look with each batch for what others have left."""
-    monkeypatch.setattr(spool_carrier, "LOOK_AGAIN_S", 0.0)
+    monkeypatch.setattr(spool_transport, "ORPHANS_EVERY_S", 0.0)
     return log
 
 
@@ -97,7 +97,7 @@ def make(log: FickleLog, tmp_path: Path) -> Iterator[Callable[..., Probe]]:
 
     def start(*charts, bounds: Bounds | None = None) -> Probe:
         probe = Probe(
-            SpoolCarriers(log, log.keyring, tmp_path / "spool", bounds), log.url, clock=HastyClock()
+            SpoolTransports(log, log.keyring, tmp_path / "spool", bounds), log.url, clock=HastyClock()
         )
         made.append(probe)
         probe.add(*charts)
@@ -224,7 +224,7 @@ def test_a_file_that_cannot_be_taken_over_is_not_tried_at_every_look(
     for _ in range(5):
         chart.go(1)
         assert probe.flush(20)
-        eventually(lambda: not any("heir" in thread.name for thread in threading.enumerate()))
+        eventually(lambda: not any("orphans" in thread.name for thread in threading.enumerate()))
     told = [record for record in caplog.records if "the spool is tried again later" in record.message]
     assert len(told) == 1
 

@@ -16,11 +16,11 @@ from farscope.probe.spool.file import SpoolFile, Waiting
 _LOGGER = logging.getLogger("farscope")
 
 
-class Inheritance:
+class OrphanedBatches:
     """A forwarder's ``Source`` that goes through the files in a folder whose owners have ended.
 
-    Each file is taken over under its lock, so that only one of several heirs sends it. Used by one thread,
-    except that ``leave`` is called after that thread's end.
+    Each file is taken over under its lock, so that only one of several programs sends it. Used by one
+    thread, except that ``leave`` is called after that thread's end.
     """
 
     def __init__(self, folder: SpoolFolder) -> None:
@@ -102,7 +102,7 @@ class Inheritance:
         file.destroy()
 
     def leave(self) -> None:
-        """Leave unsent batches to the next heir."""
+        """Leave unsent batches to the next program."""
         file = self._file
         if file is not None and not len(file):
             self._finish()

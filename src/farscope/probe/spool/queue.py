@@ -14,7 +14,7 @@ from farscope.logs.embedded.errors import error_from_os
 from farscope.probe.spool.directory import SpoolFolder
 from farscope.probe.spool.errors import UNREADABLE, code_of, from_sqlite
 from farscope.probe.spool.file import SpoolFile, Waiting
-from farscope.probe.transport import News
+from farscope.probe.transport import DeliveryReport
 
 MAX_BYTES: Final = 256 * 1024**2
 """Maximum size of a probe's spool; beyond this, the oldest batches are dropped, counted and declared."""
@@ -159,15 +159,15 @@ class Spool:
             self._failures += 1
             self._last_error = f"{type(error).__name__}: {error}"
 
-    def news(self) -> News:
+    def delivery_report(self) -> DeliveryReport:
         """Return the outcome of batches since the last call; each key is reported once."""
         with self._lock:
-            news = News(tuple(self._stored), tuple(self._lost), self._failures, self._last_error)
+            report = DeliveryReport(tuple(self._stored), tuple(self._lost), self._failures, self._last_error)
             self._stored, self._lost = [], []
             self._failures, self._last_error = 0, None
-            return news
+            return report
 
-    def give_back(self) -> bool:
+    def remove_if_empty(self) -> bool:
         """Remove the files if they hold no waiting batches; return whether that was the case."""
         with self._lock:
             if any(self._files):
@@ -183,7 +183,7 @@ class Spool:
 
     def leave(self) -> None:
         """Leave waiting batches to the next program; ``store`` is refused from now on."""
-        if self.give_back():
+        if self.remove_if_empty():
             self._left = True
             return
         with self._lock:
