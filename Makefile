@@ -93,7 +93,7 @@ fuzz: $(VENV)/fuzz ## Throw hostile bytes at the decoder for ten minutes; ARGS=6
 wheel: $(VENV)/package ## Build the sdist and the wheel into dist/
 	@$(RUN) -m build --outdir dist
 
-reference: $(VENV)/dev ## Make docs/reference.md anew from the code
+reference: $(VENV)/dev ## Generate docs/reference.md from the code
 	@$(RUN) docs/reference.py
 
 pictures: $(VENV)/dev ## Make the pictures in docs/img anew

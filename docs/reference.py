@@ -14,8 +14,9 @@ import textwrap
 from collections.abc import Iterator
 from enum import Enum
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeGuard
 
 from farscope.engine.core.reserved import Reserved, gives_way
 
@@ -80,6 +81,7 @@ SECTIONS: Final = (
             "farscope.records.step:Cause",
             "farscope.records.facts:Fact",
             "farscope.records.facts:FactKind",
+            "farscope.records.shape:StepKind",
             "farscope.records.structure:ChartStructure",
             "farscope.scope.chart:ChartView",
             "farscope.scope.notice:Notice",
@@ -146,11 +148,11 @@ def _entry(name: str, thing: Any) -> Iterator[str]:
         yield _rendered(thing.__doc__)
     else:
         yield _rendered(type(thing).__doc__)
-        yield from _members(type(thing))
+        yield from _members(type(thing), _set_attributes(type(thing)))
 
 
-def _members(cls: type) -> Iterator[str]:
-    described = _described_attributes(cls)
+def _members(cls: type, set_attributes: dict[str, str] | None = None) -> Iterator[str]:
+    described = _described_attributes(cls) | (set_attributes or {})
     found = {name: value for base in reversed(_own_bases(cls)) for name, value in vars(base).items()}
     names = dict.fromkeys(name for base in _own_bases(cls) for name in vars(base))
     shown = [line for name in names for line in _member(name, found[name], described)]
@@ -205,6 +207,25 @@ def _described_attributes(cls: type) -> dict[str, str]:
             if shown and not shown.startswith("_"):
                 found[shown] = _string(following)
     return found
+
+
+def _set_attributes(cls: type) -> dict[str, str]:
+    """Return the public attributes that ``__init__`` sets and describes in a string after each."""
+    (init,) = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__))).body
+    body = init.body if isinstance(init, ast.FunctionDef) else []
+    found: dict[str, str] = {}
+    for statement, following in pairwise(body):
+        text = _string(following)
+        if isinstance(statement, ast.Assign) and text:
+            names = [
+                node.attr for target in statement.targets for node in ast.walk(target) if _is_public(node)
+            ]
+            found[", ".join(names)] = text
+    return found
+
+
+def _is_public(node: ast.AST) -> TypeGuard[ast.Attribute]:
+    return isinstance(node, ast.Attribute) and not node.attr.startswith("_")
 
 
 def _attribute(statement: ast.stmt, *, is_enum: bool) -> str | None:

@@ -181,7 +181,11 @@ def test_every_notice_is_explained_in_its_own_words(kind: NoticeKind):
     clocks = {NoticeKind.CLOCK_OFF: "40.0 s ahead of this machine's", NoticeKind.OLD: "93,600.0 s"}
     detail = clocks.get(kind, "")
     notice = Notice(
-        kind=kind, subject=subject, detail="why" if gives_a_reason else detail, count=3, span=NumberRange(4, 6)
+        kind=kind,
+        subject=subject,
+        detail="why" if gives_a_reason else detail,
+        count=3,
+        span=NumberRange(4, 6),
     )
     assert f"| `{notice_line(notice)}` |" in (ROOT / "docs/howto/watch.md").read_text()
 

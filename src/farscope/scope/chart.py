@@ -32,6 +32,8 @@ class ChartView:
     state: str
     """Current state; empty before its start."""
     status: Status
+    """``"alive"``: heard within a few heartbeats. ``"silent"``: not heard, and its probe did not say goodbye.
+    ``"closed"``: its probe said goodbye. ``"stopped"``: the chart was stopped, or is no longer broadcast."""
     steps: int
     """Number of its steps that this scope has received."""
     lost: int
