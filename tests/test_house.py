@@ -12,17 +12,25 @@ import pytest
 
 MARKERS = ("broker", "browser", "network", "processes", "soak")
 PYTEST_INI = "\n  ".join(("[pytest]\naddopts = --strict-markers\nmarkers =", *MARKERS)) + "\n"
-LEAVES_A_THREAD = """
-import threading
-def test_it():
-    threading.Thread(target=threading.Event().wait, name="pump of nobody", daemon=True).start()
-"""
-LEAVES_A_PROCESS = """
-import subprocess, sys
+FAILS = """
+import importlib, subprocess, sys, threading
+import pytest
+
 kept = []
-def test_it():
+def test_leaves_a_thread():
+    threading.Thread(target=threading.Event().wait, name="pump of nobody", daemon=True).start()
+
+def test_leaves_a_process():
     command = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     kept.append(subprocess.Popen(command, stdin=subprocess.PIPE))
+
+def test_starts_a_program_unseen():
+    importlib.import_module("sub" + "process").run([sys.executable, "-c", "'unseen'"], check=True)
+
+def test_starts_a_process_unseen():
+    process = importlib.import_module("multi" + "processing").get_context("spawn").Process()
+    process.start()
+    process.join()
 """
 SOAKS = """
 import pytest
@@ -73,18 +81,6 @@ def test_starts_a_program_that_is_a_parameter(act): act()
 def test_uses_a_network(): pytest.fail("a network was made")
 def test_needs_nothing(): pass
 """
-STARTS_UNSEEN = """
-import importlib, sys
-def test_it():
-    importlib.import_module("sub" + "process").run([sys.executable, "-c", "'unseen'"], check=True)
-"""
-SPAWNS_UNSEEN = """
-import importlib
-def test_it():
-    process = importlib.import_module("multi" + "processing").get_context("spawn").Process()
-    process.start()
-    process.join()
-"""
 FAST = re.search(r"^FAST := (.*)$", (Path(__file__).parent.parent / "Makefile").read_text(), re.MULTILINE)
 
 
@@ -101,16 +97,36 @@ def run_tests(folder: Path, text: str, *arguments: str) -> subprocess.CompletedP
     )
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [(LEAVES_A_THREAD, "thread 'pump of nobody'"), (LEAVES_A_PROCESS, "sys.stdin.read()")],
-    ids=["thread", "process"],
-)
-def test_what_a_test_leaves_running_fails_it_by_name(tmp_path, text, named):
-    done = run_tests(tmp_path, text)
+@pytest.fixture(scope="module")
+def failures(tmp_path_factory) -> dict[str, str]:
+    """The error of each test of ``FAILS``, by the test's name."""
+    done = run_tests(tmp_path_factory.mktemp("house"), FAILS, "-W", "ignore", "-p", "no:randomly")
     assert done.returncode == 1
-    assert "the test left running: " in done.stdout
-    assert named in done.stdout
+    parts = re.split(r"^_+ ERROR at teardown of (\w+) _+$", done.stdout, flags=re.MULTILINE)[1:]
+    return dict(zip(parts[::2], parts[1::2], strict=True))
+
+
+@pytest.mark.parametrize(
+    ("test", "named"),
+    [
+        ("test_leaves_a_thread", "the test left running: thread 'pump of nobody'"),
+        ("test_leaves_a_process", r"the test left running: process \d+ .*sys.stdin.read\(\)"),
+    ],
+)
+def test_what_a_test_leaves_running_fails_it_by_name(failures, test, named):
+    assert re.search(named, failures[test])
+
+
+@pytest.mark.parametrize(
+    ("test", "named"),
+    [
+        ("test_starts_a_program_unseen", "-c 'unseen'"),
+        ("test_starts_a_process_unseen", "a process whose start was not seen"),
+    ],
+)
+def test_a_test_that_is_taken_for_fast_fails_if_it_starts_a_program(failures, test, named):
+    assert "the test started a program, and has none of the markers broker, browser" in failures[test]
+    assert named in failures[test]
 
 
 def test_soaks_run_only_when_asked_for(tmp_path):
@@ -122,18 +138,6 @@ def test_the_fast_tests_are_those_that_need_no_broker_browser_network_or_program
     assert FAST
     done = run_tests(tmp_path, NEEDS, "-m", FAST[1])
     assert "1 passed, 7 deselected" in done.stdout
-
-
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [(STARTS_UNSEEN, "-c 'unseen'"), (SPAWNS_UNSEEN, "a process whose start was not seen")],
-    ids=["program", "process"],
-)
-def test_a_test_that_is_taken_for_fast_fails_if_it_starts_a_program(tmp_path, text, named):
-    done = run_tests(tmp_path, text, "-W", "ignore")
-    assert done.returncode == 1
-    assert "the test started a program, and has none of the markers broker, browser" in done.stdout
-    assert named in done.stdout
 
 
 def test_skipped_broker_tests_are_told_with_the_reason_in_capitals_right_above_the_closing_line(tmp_path):

@@ -13,6 +13,7 @@ from threading import Event as Flag
 import pytest
 
 from farscope import Event, Factory, Scope, broadcast
+from farscope.cli.export import FORMATS
 from farscope.wire.keys import Keyring, default_key_path, new_key_file
 
 
@@ -165,3 +166,8 @@ def test_text_without_trace_lines_is_said_to_have_none(tmp_path):
     done = export(str(tmp_path / "notes.txt"), "--format", "jsonl")
     assert (done.returncode, done.stdout) == (0, "")
     assert done.stderr == f"no trace lines in {tmp_path / 'notes.txt'}\n"
+
+
+def test_the_help_tells_every_format_and_what_it_is():
+    text = " ".join(export("--help").stdout.split())
+    assert [name for name, each in FORMATS.items() if f"{name}: {each.summary}" not in text] == []

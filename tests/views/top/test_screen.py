@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, ChartKey
 from farscope.views.terminal_width import width as cells_of
-from farscope.views.top.columns import BY_KEY
+from farscope.views.top import columns
+from farscope.views.top.columns import BY_KEY, Column
 from farscope.views.top.controls import Controls
 from farscope.views.top.glyphs import glyphs_of
 from farscope.views.top.screen import (
@@ -178,3 +179,17 @@ def test_every_line_fits_any_terminal_and_holds_nothing_that_acts_on_it(texts, c
         text = "".join(span.text for span in line)
         assert cells_of(text) <= size.width
         assert text.isprintable()
+
+
+def test_a_column_is_shown_sorted_and_explained_because_it_is_in_the_table_of_columns(
+    rows, head, monkeypatch
+):
+    steps = Column("STEPS", "z", "steps", lambda row: str(row.steps), lambda row: row.steps, 6, right=True)
+    monkeypatch.setattr(columns, "COLUMNS", (*columns.COLUMNS, steps))
+    monkeypatch.setitem(BY_KEY, "z", steps)
+    controls = Controls()
+    controls.press("z", rows, 10)
+    lines = text_of(screen(rows, controls, head, Size(120, 16))).splitlines()
+    assert lines[2].split()[-1].startswith("STEPS")
+    assert lines[3].split()[-1] == "12"
+    assert any(" ".join(line.split()).startswith("z sort by steps;") for line in help_lines())
