@@ -49,7 +49,7 @@ def test_a_refusal_which_needs_a_person_is_tried_less_often_than_an_outage(
 ):
     monkeypatch.setattr(random, "random", lambda: 1.0)
     reluctant = Reluctant(error)
-    forwarder = Forwarder(reluctant, reluctant, keyring, "somebody")
+    forwarder = Forwarder(reluctant, lambda: True, reluctant, keyring, "somebody")
     stopping = forwarder._stopping = Pauses()
     forwarder.start()
     eventually(lambda: not forwarder.running)

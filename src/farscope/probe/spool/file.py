@@ -16,10 +16,11 @@ from threading import RLock
 from typing import Final, NamedTuple
 
 from farscope.logs.embedded.file_name import FileName, stream_name
-from farscope.probe.spool.errors import UNREADABLE, code_of
 from farscope.probe.spool.sqlite import (
     PAGE_BYTES,
+    UNREADABLE,
     AliveLock,
+    code_of,
     connect_writing,
     make_file,
     remove_file,

@@ -49,18 +49,25 @@ class Source(Protocol):
     def failed(self, error: Exception) -> None:
         """Record a failed attempt."""
 
-    def next(self) -> bool:
-        """Called when nothing is left at the head; return whether to look again. False ends the thread."""
-
 
 class Forwarder:
     """Sends batches from ``source`` to ``writer``, in order, until all are sent or it is stopped.
 
     While it runs, only its thread uses the writer.
+
+    Args:
+        source: where the batches wait.
+        when_empty: called when the source has no more; returns whether to look again. False ends the thread.
+        writer: the log's writer.
+        keyring: the keys that batches may be sealed with.
+        who: the probe's name in log messages.
     """
 
-    def __init__(self, source: Source, writer: LogWriter, keyring: Keyring, who: str) -> None:
+    def __init__(
+        self, source: Source, when_empty: Callable[[], bool], writer: LogWriter, keyring: Keyring, who: str
+    ) -> None:
         self._source = source
+        self._when_empty = when_empty
         self._writer = writer
         self._opener = Opener(keyring)
         self._who = who
@@ -101,7 +108,7 @@ class Forwarder:
             while not self._stopping.is_set():
                 try:
                     waiting = self._source.head(FORWARD_BATCHES, FORWARD_BYTES)
-                    if not waiting and not self._source.next():
+                    if not waiting and not self._when_empty():
                         break
                     self._send(waiting)
                 except Exception as error:  # noqa: BLE001 - a log or disk that raises what it should not is still one to come back to

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from farscope.logs.embedded.errors import error_from_os
 from farscope.probe.spool.directory import SpoolFolder
-from farscope.probe.spool.errors import from_sqlite
 from farscope.probe.spool.file import SpoolFile, Waiting
+from farscope.probe.spool.sqlite import from_sqlite
 
 _LOGGER = logging.getLogger("farscope")
 

@@ -12,8 +12,8 @@ from typing import Final
 from farscope.errors import LogUnavailable
 from farscope.logs.embedded.errors import error_from_os
 from farscope.probe.spool.directory import SpoolFolder
-from farscope.probe.spool.errors import UNREADABLE, code_of, from_sqlite
 from farscope.probe.spool.file import SpoolFile, Waiting
+from farscope.probe.spool.sqlite import UNREADABLE, code_of, from_sqlite
 from farscope.probe.transport import DeliveryReport
 
 MAX_BYTES: Final = 256 * 1024**2

@@ -1,4 +1,4 @@
-"""A spool file as an SQLite database: creation, connections, and detection of live owners.
+"""A spool file as an SQLite database: creation, connections, detection of live owners, and errors.
 
 A file has one writer at a time. Next to ``X.fslog`` are SQLite's ``-wal`` and ``-shm`` files and
 ``X.fslog.alive``, on which the writer holds an advisory lock while it lives: the operating system releases
@@ -16,6 +16,8 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from farscope.errors import LogError, LogRefused, LogUnavailable
+from farscope.logs.embedded.errors import FULL_HINT, RIGHT_TO_WRITE
 from farscope.logs.embedded.file import open_regular
 from farscope.logs.embedded.format import MAX_BATCH_BYTES, ForeignFormat
 
@@ -33,6 +35,12 @@ PAGE_BYTES: Final = 4096
 
 BUSY_S: Final = 1.0
 """How long SQLite waits for a lock; others hold one only briefly, to repair the index of a WAL."""
+
+_CODE_MASK: Final = 0xFF
+"""SQLite's extended error codes carry the plain one in their low byte."""
+
+UNREADABLE: Final = frozenset((sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB))
+"""Error codes that mean the file itself is at fault."""
 
 TABLES: Final = {
     "meta": "CREATE TABLE meta (format INTEGER NOT NULL, closed INTEGER NOT NULL)",
@@ -224,3 +232,24 @@ else:
     def _lock(fd: int, *, exclusive: bool) -> None:
         """Lock without waiting or raise ``OSError``; observers share it, so they do not detect each other."""
         fcntl.flock(fd, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+
+
+def code_of(error: sqlite3.Error) -> int:
+    """Return SQLite's plain error code, or 0 if the error was raised by Python itself."""
+    return getattr(error, "sqlite_errorcode", 0) & _CODE_MASK
+
+
+def from_sqlite(error: sqlite3.Error, folder: Path) -> LogError:
+    """Return the log error for ``error``, which was raised for a file in ``folder``."""
+    what = f"cannot write to the log folder {folder}: {error}"
+    match code_of(error):
+        case sqlite3.SQLITE_FULL:
+            return LogUnavailable(what, FULL_HINT)
+        case sqlite3.SQLITE_IOERR:
+            return LogUnavailable(what, "check its disk, and that it has free space; it will be retried")
+        case sqlite3.SQLITE_READONLY | sqlite3.SQLITE_PERM | sqlite3.SQLITE_AUTH:
+            return LogRefused(what, RIGHT_TO_WRITE)
+        case sqlite3.SQLITE_TOOBIG:
+            return LogRefused(what, "a batch may have 64 MiB at most")
+        case _:
+            return LogUnavailable(what, "it will be retried")

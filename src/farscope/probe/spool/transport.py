@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -12,7 +12,6 @@ from typing import Final
 from farscope.errors import LogError
 from farscope.logs.base import LogWriter, NetworkLog
 from farscope.probe.spool.directory import SpoolFolder
-from farscope.probe.spool.file import Waiting
 from farscope.probe.spool.forwarder import Forwarder
 from farscope.probe.spool.orphans import OrphanedBatches
 from farscope.probe.spool.queue import Bounds, Spool
@@ -45,7 +44,7 @@ class SpoolTransport:
         self,
         sealed: SealedTransport,
         spool: Spool,
-        forwarder: Callable[[Source], Forwarder],
+        forwarder: Callable[[Spool, Callable[[], bool]], Forwarder],
         orphan_forwarder: Callable[[set[Path]], OrphanForwarder | None],
         who: str,
     ) -> None:
@@ -119,7 +118,7 @@ class SpoolTransport:
             _LOGGER.warning("%s: cannot store at the moment, steps wait in the spool: %s", self._who, error)
             self._spool.failed(error)
             self._spooling = True
-            self._forwarder = self._make_forwarder(Source(self._spool, self._drained))
+            self._forwarder = self._make_forwarder(self._spool, self._drained)
             try:
                 self._forwarder.start()
             except RuntimeError as ending:
@@ -160,37 +159,13 @@ class SpoolTransport:
         self._sealed.close(max(0.0, end_s - time.monotonic()))
 
 
-class Source:
-    """A spool as a forwarder's source."""
-
-    def __init__(self, spool: Spool, drained: Callable[[], bool]) -> None:
-        self._spool = spool
-        self.next = drained
-
-    def head(self, limit: int, max_bytes: int) -> list[Waiting]:
-        """Return the oldest batches."""
-        return self._spool.head(limit, max_bytes)
-
-    def sent(self, keys: Iterable[int]) -> None:
-        """Remove batches that were stored."""
-        self._spool.sent(keys)
-
-    def spoilt(self, keys: Iterable[int]) -> None:
-        """Remove batches that are damaged since they were sealed."""
-        self._spool.spoilt(keys)
-
-    def failed(self, error: Exception) -> None:
-        """Record a failed attempt."""
-        self._spool.failed(error)
-
-
 class OrphanForwarder:
     """Forwards batches left by ended processes, on a separate connection."""
 
     def __init__(self, orphaned: OrphanedBatches, writer: LogWriter, keyring: Keyring) -> None:
         self._orphaned = orphaned
         self._writer = writer
-        self._forwarder = Forwarder(orphaned, writer, keyring, ORPHANS)
+        self._forwarder = Forwarder(orphaned, orphaned.next, writer, keyring, ORPHANS)
         self._forwarder.start(self._ended)
 
     @property
@@ -227,7 +202,7 @@ class SpoolTransports:
         return SpoolTransport(
             SealedTransport(writer, self._keyring, probe),
             Spool(self._folder, name, self._bounds),
-            lambda source: Forwarder(source, writer, self._keyring, who),
+            lambda spool, drained: Forwarder(spool, drained, writer, self._keyring, who),
             self._orphan_forwarder,
             who,
         )
