@@ -169,7 +169,7 @@ class _Ear:
         self._why_spoilt = ""
 
     def batches(self, timeout_s: float) -> Iterator[tuple[bytes, Batch, int]]:
-        """Read once; what is no batch at all is none of ours, and what another key sealed is counted."""
+        """Read once; ignore what is not a batch, and count batches sealed with another key."""
         entries = self._reader.read(timeout_s)
         arrived_ns = time.time_ns()
         for entry in entries:

@@ -153,9 +153,9 @@ def _open_closed_streams() -> None:
 
 
 def escape_what_cannot_be_encoded() -> None:
-    r"""Have standard output and error write ``\u2192`` and the like where their encoding has no such letter.
+    r"""Make standard output and error write escapes like ``\u2192`` for characters not in their encoding.
 
-    Names come from other programs and other machines; no encoding of ours may make a verb fail.
+    Names come from other programs and machines; the local encoding must not make a command fail.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -168,7 +168,7 @@ def _report_usage(error: click.ClickException) -> int:
         return EXIT_USAGE
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "farscope"
-    # Click puts each choice on a line of its own.
+    # Click puts each choice on a separate line.
     message = error.format_message().replace("\n\t", " ").rstrip(".")
     report_error(message[:1].lower() + message[1:], f"see {command} --help")
     return EXIT_USAGE
@@ -193,7 +193,7 @@ def _report_bug(error: BaseException) -> int:
 
 
 def reader_gone() -> int:
-    """End quietly after the reader of the output has gone, without an error from Python at exit."""
+    """End quietly after the reader of the output has closed it, without an error from Python at exit."""
     _redirect_to_nowhere()
     return 0
 

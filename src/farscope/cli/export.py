@@ -104,7 +104,7 @@ def export(
     if follow or for_s is not None:
         raise UsageError("--follow and --for are for sending", "add --to ADDRESS, or take farscope watch")
     matching = Matching(selection)
-    # The source inside: what it says at its end, such as a wrong key, keeps an empty file from appearing.
+    # The source is inside, so that an error at its end, such as a wrong key, prevents an empty file.
     with open_output(out) as file, open_source(where, since, key) as source:
         for piece in FORMATS[form].pieces(source.only(matching)):
             file.write(piece)

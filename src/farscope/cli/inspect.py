@@ -77,11 +77,11 @@ def _look_at_file(log: RecordingLog, survey: HeaderSurvey) -> Container:
 
 
 def _present(log: Log, survey: HeaderSurvey, over: Over) -> Iterator[Entry]:
-    """Yield what the log holds at present; what comes meanwhile may be among it.
+    """Yield the present content of the log; entries that arrive meanwhile may be included.
 
     Raises:
-        LogUnavailable: it cannot be reached, or was lost on the way for too long.
-        LogRefused: there is none.
+        LogUnavailable: it cannot be reached, or was unavailable for too long.
+        LogRefused: there is no log.
     """
     check_log_exists(log)
     outage = OutageTimer()

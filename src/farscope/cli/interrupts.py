@@ -113,9 +113,9 @@ def check_opened(scope: Scope) -> None:
 def unless_reader_gone(over: Over) -> Over:
     """Return a version of ``over`` that raises ``BrokenPipeError`` if the reader of the output is gone."""
     if sys.platform == "win32":
-        # Nothing there tells of a pipe before it is written to.
+        # Windows reports a closed pipe only when it is written to.
         return over
-    else:  # noqa: RET505 - what is of one system only is checked for that one
+    else:  # noqa: RET505 - code for one system is type-checked for that system only
         reader = select.poll()
         reader.register(sys.stdout, 0)
 

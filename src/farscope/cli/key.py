@@ -103,5 +103,5 @@ def _tell(keyring: Keyring) -> None:
 
 
 def _say(line: str) -> None:
-    # A path may hold anything, also what a terminal would obey.
+    # A path may contain anything, including control sequences.
     say(escape(line))

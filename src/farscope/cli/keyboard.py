@@ -35,7 +35,7 @@ NAMES: Final = {
 """Byte sequences sent by terminals, after an escape character if there is one, and the names of the keys."""
 
 LONGEST: Final = 32
-"""Characters an escape sequence has at most; a longer one is no key."""
+"""Maximum length of an escape sequence; a longer one is not a key."""
 
 _SEQUENCE = re.compile(r"(\[[0-9;?<]*[A-Za-z~]|O[A-Za-z])")
 _BEGINNING = re.compile(r"(\[[0-9;?<]*|O)?")
@@ -48,7 +48,7 @@ WINDOWS_NAMES: Final = {
     "G": "home",
     "O": "end",
 }
-"""What Windows sends behind a null or an à."""
+"""The codes that Windows sends after a null or an à."""
 
 
 class Keys:
@@ -80,7 +80,7 @@ class Keys:
         return keys
 
     def settle(self) -> list[str]:
-        """Return what is left when nothing more comes: an escape character that begins nothing."""
+        """Return the rest when no more input follows: an escape character that does not start a sequence."""
         if not self._pending:
             return []
         self._pending = ""
@@ -94,7 +94,7 @@ class Keyboard(Protocol):
         """Return the keys pressed since the last call; wait up to ``timeout_s`` for the first one.
 
         Raises:
-            EOFError: the terminal has gone.
+            EOFError: the terminal was closed.
         """
 
     def __enter__(self) -> Self: ...
@@ -154,7 +154,7 @@ else:
                 return self._keys.settle()
             try:
                 data = os.read(self._descriptor, 4096)
-            except OSError as error:  # Linux tells the end of a terminal this way
+            except OSError as error:  # Linux reports a closed terminal this way
                 raise EOFError from error
             if not data:
                 raise EOFError
@@ -169,7 +169,7 @@ else:
             return self
 
         def __exit__(self, *_: object) -> None:
-            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]  # what tcgetattr gave
+            termios.tcsetattr(self._descriptor, termios.TCSADRAIN, self._before)  # type: ignore[arg-type]  # the value of tcgetattr
 
     def open_keyboard() -> Keyboard:
         """Return a keyboard on the terminal that is our standard input."""

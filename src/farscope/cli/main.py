@@ -45,14 +45,14 @@ class VerbGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the verb; one that is nearly right is told."""
+        """Find the command; suggest one if the name is nearly right."""
         name = args[0]
         if name not in VERBS and (close := get_close_matches(name, VERBS, n=1)):
             raise UsageError(f"no such command '{name}'", f"did you mean {close[0]}? see farscope --help")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
-        """Load the verb's command; None if there is no such verb."""
+        """Load a command; None if there is none of that name."""
         verb = VERBS.get(cmd_name)
         if verb is None:
             return None
@@ -65,7 +65,7 @@ class VerbGroup(click.Group):
             formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the verb; a reader of our output who has gone away is dealt with here, before click sees it."""
+        """Run the command; a closed output pipe is handled here, before click sees it."""
         try:
             return super().invoke(ctx)
         except BrokenPipeError:

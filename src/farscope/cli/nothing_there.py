@@ -30,15 +30,15 @@ def check_log_exists(log: Log) -> None:
     if not (found := log.exists()):
         raise LogRefused(_none(found), _HINT)
     if log.shared:
-        # Who reads from a time on waits for a broker that is away; who reads from now on is told.
+        # Only a reader from now on reports a broker that is away; one from a time on waits for it.
         log.reader().close()
 
 
 def report_no_log(log: Log | None) -> None:
-    """Say on standard error that there is no log, for verbs that waited for one as long as they were to.
+    """Report that there is no log, for commands that waited for one until their time limit.
 
     Raises:
-        LogRefused, LogUnavailable: its place cannot be looked into.
+        LogRefused, LogUnavailable: it cannot be checked.
     """
     if log is not None and not (found := log.exists()):
         report(escape(_none(found)), alarming=True)
@@ -64,12 +64,12 @@ class Waiting:
         """Begin to wait.
 
         Args:
-            scope: what may have seen something.
-            log: what it reads; None for exchanges of lines, which keep nothing.
+            scope: whose account shows whether anything was seen.
+            log: the log it reads; None for exchanges of lines, which store nothing.
             address: of the log or the exchanges, without a password.
-            say: is called with each line that is to be told.
-            from_now: whether what was stored before is left out.
-            clock: seconds that only ever grow.
+            say: is called with each line of the message.
+            from_now: whether earlier batches are left out.
+            clock: returns monotonic seconds.
         """
         self._scope = scope
         self._log = log
@@ -81,7 +81,7 @@ class Waiting:
         self._over = False
 
     def look(self) -> None:
-        """Look whether it is time; costs nothing once something was seen, or this was told."""
+        """Report if it is time; costs nothing once something was seen or reported."""
         if self._over:
             return
         stats = self._scope.stats

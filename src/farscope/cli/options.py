@@ -13,7 +13,7 @@ from farscope.cli.timespec import DURATION
 Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 STANDARD_OUTPUT: Final = "-"
-"""Stands for standard output where a file may be named."""
+"""Means standard output in place of a file name."""
 
 spy_option: Final[Decorator] = click.option(
     "--spy", is_flag=True, help="Show every fact of each step, not only the transitions."
@@ -43,4 +43,4 @@ def for_option(help_text: str = "Stop after this time: 30s, 5m.") -> Decorator:
 
 
 WATCHING: Final = "Stop after this time: 30s, 5m. With --since, it counts from when the past has been read."
-"""Help of ``--for`` where a verb shows the past first."""
+"""Help of ``--for`` for commands that show the past first."""

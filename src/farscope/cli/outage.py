@@ -33,7 +33,7 @@ class OutageTimer:
         self._told: set[str] = set()
 
     def lost(self, message: str, *, refused: bool = False) -> None:
-        """Record that the log cannot be read and why; ``refused``: somebody has to change something."""
+        """Record that the log cannot be read and why; ``refused``: until somebody changes something."""
         if not self._lost:
             self._since_s = self._clock()
         if not self._lost or (refused and message not in self._told):
@@ -67,7 +67,7 @@ class NoticeListener:
         """Process the scope's pending notices."""
         for notice in self._scope.notices():
             if notice.kind is NoticeKind.LOG_UNAVAILABLE:
-                # The scope says it once, and once more where somebody has to change something.
+                # The scope reports it once, and again if somebody has to change something.
                 self._outage.lost(notice.detail, refused=True)
             elif notice.kind is NoticeKind.LOG_AVAILABLE:
                 self._outage.found()

@@ -17,14 +17,13 @@ from farscope.cli.options import STANDARD_OUTPUT
 
 @contextmanager
 def open_output(out: str) -> Iterator[IO[str]]:
-    """Open what ``--out`` names for writing text in UTF-8; ``-`` is standard output.
+    """Open the file named by ``--out`` for writing text in UTF-8; ``-`` is standard output.
 
-    A regular file, or one that is not there yet, is put in place when all is written, and left as it
-    was after an error. Anything else, such as a pipe or a device, is written into as it is: it would
-    be lost if a file took its place.
+    A regular file, or a new one, is put in place when everything is written, and left unchanged after an
+    error. Anything else, such as a pipe or a device, is written to directly, so that no file replaces it.
 
     Raises:
-        OSError: it cannot be opened or written; the error names ``out`` where opening it failed.
+        OSError: it cannot be opened or written; the error names ``out`` if opening failed.
     """
     if out != STANDARD_OUTPUT and _holds_a_file(out):
         with _put_in_place(out) as file:
@@ -41,13 +40,13 @@ def _holds_a_file(out: str) -> bool:
 
 @contextmanager
 def _put_in_place(out: str) -> Iterator[IO[str]]:
-    # A link goes on leading to its file.
+    # A symbolic link is kept.
     target = Path(out).resolve()
     draft = target.with_name(f".{target.name}.{secrets.token_hex(8)}")
     try:
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     except OSError as error:
-        # The draft's name tells nobody anything.
+        # The draft's name means nothing to users.
         raise OSError(error.errno, error.strerror, out) from None
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:

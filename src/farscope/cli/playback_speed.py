@@ -22,7 +22,7 @@ class Speed(click.ParamType[float]):
     name = "speed"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the factor, or fail with what it should look like."""
+        """Return the factor, or fail with examples of valid ones."""
         text = str(value).strip().lower()
         if text == MAX:
             return inf
@@ -41,7 +41,7 @@ SPEED = Speed()
 class Pace:
     """Determines when an item with a given time is due; the first item is due at once.
 
-    ``clock`` returns seconds and does not go back.
+    ``clock`` returns monotonic seconds.
     """
 
     def __init__(self, speed: float, clock: Callable[[], float] = time.monotonic) -> None:

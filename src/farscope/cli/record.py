@@ -82,7 +82,7 @@ def record(file: Path, url: str | None, *, since: str | None, for_s: float | Non
                     report(f"nothing to record yet: {found.what}; waiting for it")
                 copy.run(until(for_s, ended), to_present_end=snapshot or finite)
         finally:
-            # When it is closed it has its index, too: what is told is what the file takes.
+            # After closing, so that the reported size includes the index.
             report(copy.account(log))
 
 
@@ -96,16 +96,16 @@ class Copy:
         self._began_s = time.monotonic()
         self._outage = outage
         self._at_end = False
-        """Whether the recording holds all that the log held when it was looked at last."""
+        """Whether the recording held everything in the log at the last read."""
         self._live = False
         """Whether the end of the log was reached since it could be read last."""
 
     def run(self, over: Over, *, to_present_end: bool) -> None:
-        """Copy until it is over, or the end of what is there is reached if that is wanted.
+        """Copy until it is over, or until the present end of the log if that is wanted.
 
         Raises:
             LogRefused: the log cannot be read any more.
-            LogUnavailable: the recording cannot be written, or the log was lost for too long.
+            LogUnavailable: the recording cannot be written, or the log was unavailable for too long.
         """
         with Progress() as progress:
             while not over():
@@ -151,7 +151,7 @@ class Copy:
         self._live = self._live or self._at_end
 
     def _look_once_more(self) -> None:
-        """Find out, once somebody has ended the recording, whether it ends where the log does."""
+        """Check, after the recording was stopped, whether it ends where the log does."""
         deadline = time.monotonic() + LAST_LOOK_S
         late = False
         while not late:

@@ -56,13 +56,13 @@ RETRY_S: Final = 1.0
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """What to replay: what ended from ``from_ns`` on and before ``to_ns``, in nanoseconds since the epoch."""
+    """The part to replay: from ``from_ns`` to before ``to_ns``, in nanoseconds since the epoch."""
 
     from_ns: int
     to_ns: int
 
     def has(self, time_ns: int) -> bool:
-        """Tell whether a time is in it."""
+        """Return whether a time is in it."""
         return self.from_ns <= time_ns < self.to_ns
 
 
@@ -147,7 +147,7 @@ def _show(
     selection: Selection,
 ) -> None:
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
-    # However slowly it is played, or read: what was not shown yet waits in the recording.
+    # However slow the playback or the reader: steps not shown yet stay in the recording.
     with Scope(part, key=key) as scope, scope.taking(), ending() as over:
         report(f"replaying {escape(recording.url)}; Ctrl-C ends")
         matching = Matching(selection)
@@ -171,11 +171,11 @@ def _account(shown: int, stats: ScopeStats) -> str:
 
 
 Timed = tuple[int | None, Step | Notice]
-"""What is to be shown, and when it is due; None is at once."""
+"""An item to show, and when it is due; None for at once."""
 
 
 class Part:
-    """What a scope gives that lies in a span of time, in its order."""
+    """The steps and notices of a scope within a time span, in order."""
 
     def __init__(self, scope: Scope, span: TimeSpan, matching: Matching) -> None:
         self._scope = scope
@@ -184,7 +184,7 @@ class Part:
         self._in_place = NoticeInterleaver(scope.notices)
 
     def items(self) -> Iterator[Timed | None]:
-        """Yield steps and notices with the times their lines show, and None where nothing is waited for."""
+        """Yield steps and notices with the times of their lines, and None after each round."""
         while not self._scope.ended:
             yield from self._among(self._scope.take(LOOK_S))
             yield None
@@ -202,7 +202,7 @@ class Part:
                 self._matching.pass_over(item)
 
     def _notice(self, notice: Notice) -> Iterator[Timed]:
-        # What is to be told of the file itself is of now, and due at once.
+        # Notices about the file itself are due at once.
         if notice.kind in ABOUT_THE_LOG or notice.time_ns is None:
             yield None, notice
         elif self._span.has(notice.time_ns):
@@ -210,9 +210,9 @@ class Part:
 
 
 def _know_all(recording: RecordingLog, key: Path | None, matching: Matching, over: Over) -> None:
-    """Look through the whole recording for charts that were asked for and are not in the part that was shown.
+    """Search the whole recording for requested charts that are not in the part that was shown.
 
-    Only then can a chart without a step there be told apart from one that does not exist.
+    Only this distinguishes a chart without steps in that part from one that does not exist.
     """
     if not matching.unknown_charts:
         return
@@ -278,9 +278,9 @@ def _due(entries: Iterable[Entry], pace: Pace, over: Over) -> Iterator[list[Entr
 
 
 def _store(writer: LogWriter, batches: list[bytes], progress: Progress, over: Over, *, let_in: bool) -> int:
-    """Append until the log has them, or all is over; return how many it has taken.
+    """Append until the log has stored the batches, or it is over; return how many were stored.
 
-    ``let_in``: the log has taken something before, so that a refusal is waited out like an outage.
+    ``let_in``: the log has stored something before, so that it waits out a refusal like an outage.
     """
     while True:
         try:

@@ -21,7 +21,7 @@ EVERYTHING: Final = Selection()
 
 
 class Kinds(click.ParamType[frozenset[StepKind]]):
-    """Words for what became of an event, with commas between them: ``failed,refused``."""
+    """Words for outcomes of events, separated by commas: ``failed,refused``."""
 
     name = "kinds"
 
@@ -41,7 +41,7 @@ class Kinds(click.ParamType[frozenset[StepKind]]):
         param: click.Parameter,  # noqa: ARG002 - same
         incomplete: str,
     ) -> list[CompletionItem]:
-        """Return the words that may follow what was typed so far."""
+        """Return the words that complete the input."""
         before, comma, begun = incomplete.rpartition(",")
         return [CompletionItem(f"{before}{comma}{word}") for word in KINDS if word.startswith(begun)]
 
@@ -123,10 +123,10 @@ def check_lines(selection: Selection) -> None:
 
 
 def report_unmatched(matching: Matching, others: str = "") -> None:
-    """Tell what was asked for and matched nothing: it was mistyped, or nothing of it was there.
+    """Report criteria that matched nothing, because they are mistyped or nothing like that happened.
 
-    ``others``: the option that shows steps without a transition, if those are not shown; where nothing else
-    was chosen, it is told.
+    ``others``: the option that shows steps without a transition, if those are hidden; it is reported if no
+    other steps were selected.
     """
     lines, asked = matching.unmatched(), in_words(matching.selection)
     if not lines and asked and not matching.passed:

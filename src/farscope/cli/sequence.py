@@ -110,7 +110,7 @@ def sequence(
         )
     report_unmatched(matching, "--by chart" if by == "state" else "")
     if form == "ascii" and out == STANDARD_OUTPUT:
-        # A picture for people; the other formats are for programs, which take them for UTF-8.
+        # For people, in the terminal's encoding; the other formats are for programs, which expect UTF-8.
         say(FORMATS[form](diagram.in_letters_of(sys.stdout.encoding), fold), nl=False)
         return
     with open_output(out) as file:

@@ -38,7 +38,7 @@ DRAIN_S = 5.0
 
 
 class Structures(Mapping[ChartId, ChartStructure | None]):
-    """What is known of charts at the moment of asking: structures arrive together with the steps."""
+    """The current structures of charts: they arrive together with the steps."""
 
     def __init__(self, known: Callable[[], Mapping[ChartId, ChartStructure | None]]) -> None:
         self._known = known
@@ -59,18 +59,18 @@ class StepSource(NamedTuple):
     steps: Iterable[Step]
     structures: Mapping[ChartId, ChartStructure | None]
     clock: Clock = own_clock
-    """Tells when a step of it began by one clock for all machines, from when it was read on."""
+    """Returns when a step began by one clock for all machines, once it was read."""
     ran_ahead: Callable[[Step], bool] = lambda _: False
     """Returns whether a step precedes the one that caused it, because that one was still running."""
     ordered: bool = False
-    """Whether the steps come in the order in which to show them, as those of a log do."""
+    """Whether the steps are in display order, as those of a log are."""
 
     def by_one_clock(self) -> Iterable[Step]:
-        """Return the steps at the times they stand at in a picture of several machines."""
+        """Yield the steps with times by one clock for all machines."""
         return (by_one_clock(step, self.clock) for step in self.steps)
 
     def only(self, matching: Matching) -> StepSource:
-        """Return what a selection wants, whose ``last`` is not looked at."""
+        """Return the source limited to a selection, whose ``last`` is ignored."""
         structures = self.structures
         chosen = Structures(
             lambda: {chart: what for chart, what in structures.items() if matching.wants_chart(chart)}
@@ -92,7 +92,7 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Ste
         FarscopeError: any other error raised by ``Scope`` while reading the log.
     """
     if where == STANDARD_INPUT:
-        # Whatever somebody pipes in may hold noise in any encoding.
+        # Piped input may contain other text in any encoding.
         with click.open_file(STANDARD_INPUT, encoding="utf-8", errors="replace") as text:
             yield StepSource(_traced(text, where), {})
     elif where is not None and names_text(where):
@@ -101,7 +101,7 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Ste
     else:
         log = open_log(where)
         check_log_exists(log)
-        # While whoever reads our output does not, the log keeps what does not fit here.
+        # While the output is not read, the log keeps what does not fit here.
         with Scope(log, key, since) as scope, scope.taking():
             listener = NoticeListener(scope)
             steps = chain.from_iterable(up_to_now(scope, listener))
@@ -109,20 +109,20 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Ste
             try:
                 first = list(islice(steps, 1))
                 if not first:
-                    # Before a byte is written of what cannot be read.
+                    # Before anything is written about an unreadable log.
                     check_opened(scope)
                 yield StepSource(
                     chain(first, steps), structures, scope.corrected_ns, scope.ran_ahead, ordered=True
                 )
             finally:
-                # However it ends: it says so if that was before the log's end.
+                # In any case; the account says if this was before the log's end.
                 scope.close()
                 report(f"read {escape(log.url)}: {stats_line(scope.stats)}")
             listener.listen()
 
 
 def _traced(text: Iterable[str], where: str) -> Iterator[Step]:
-    """Yield the steps of the trace lines in a text; say so if it has none."""
+    """Yield the steps of the trace lines in a text; report if it has none."""
     step = None
     for step in parse_trace(text):
         yield step
@@ -131,7 +131,7 @@ def _traced(text: Iterable[str], where: str) -> Iterator[Step]:
 
 
 def names_text(where: str | None) -> bool:
-    """Tell whether ``where`` is text with trace lines in it, rather than a log or a recording."""
+    """Return whether ``where`` is text with trace lines, rather than a log or a recording."""
     if where is None or where == STANDARD_INPUT:
         return where is not None
     return Path(where).is_file() and not is_recording(where)

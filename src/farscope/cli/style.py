@@ -23,17 +23,16 @@ PALETTE = (
     "bright_green",
     "bright_blue",
 )
-"""Colours of charts, told apart on dark and light backgrounds alike; the others say what came of an event."""
+"""Colours of charts, distinguishable on dark and light backgrounds; the others stand for outcomes."""
 
 OUTCOMES = {StepKind.FAILED: "red", StepKind.REFUSED: "yellow", StepKind.IGNORED: "bright_black"}
-"""Colours of what came of an event. Red is for what went wrong, and a refused event is no such thing."""
+"""Colours of outcomes. Red is for errors, and a refused event is not an error."""
 
 
 def wants_colour(stream: TextIO) -> bool:
-    """Whether to colour what goes to ``stream``.
+    """Return whether to use colours on ``stream``.
 
-    A terminal gets colours unless ``NO_COLOR`` is set or it is a dumb one; ``FORCE_COLOR`` gives
-    them to anything.
+    A terminal gets colours unless ``NO_COLOR`` is set or it is dumb; ``FORCE_COLOR`` enables them everywhere.
     """
     if os.environ.get("NO_COLOR"):
         return False
@@ -43,12 +42,12 @@ def wants_colour(stream: TextIO) -> bool:
 
 
 def colour_of(name: str) -> str:
-    """Return the colour of a chart: the same in every terminal, whoever else is watched."""
+    """Return the colour of a chart, which depends only on its name."""
     return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
 
 
 def colour_of_step(kind: StepKind, name: str) -> str:
-    """Return the colour of the line about a step: that of its chart, unless its event came to nothing."""
+    """Return the colour of the line about a step: that of its chart, or of an outcome without effect."""
     return OUTCOMES.get(kind) or colour_of(name)
 
 
@@ -60,17 +59,17 @@ def painted(text: str, colour: str, *, bold: bool = False, stream: TextIO | None
 def say(text: str, *, stream: TextIO | None = None, nl: bool = True) -> None:
     """Print a line, or text that ends in one without ``nl``, to ``stream``, standard output by default.
 
-    It is the stream itself that is written to: ``click.echo`` writes UTF-8 where the encoding is ASCII.
+    The stream is passed explicitly, because ``click.echo`` would write UTF-8 if the encoding is ASCII.
     """
     stream = stream or sys.stdout
     click.echo(text, file=stream, color=wants_colour(stream), nl=nl)
 
 
 def report(text: str, *, alarming: bool = False) -> None:
-    """Print what is worth knowing besides the output, to standard error: grey, or red where it alarms."""
+    """Print a message to standard error: grey, or red if it is alarming."""
     say(painted(text, "red" if alarming else "bright_black", stream=sys.stderr), stream=sys.stderr)
 
 
 def report_now(text: str, *, alarming: bool = False) -> None:
-    """Print what has just come to be so, behind the time."""
+    """Print a message preceded by the current time."""
     report(f"[{local_time(time.time_ns())}] {text}", alarming=alarming)

@@ -35,15 +35,15 @@ FRAME_S: Final = 0.1
 """Time between two frames."""
 
 GATHER_S: Final = 0.05
-"""Longest time a frame spends on taking steps; what is left waits for the next one, or in the log."""
+"""Longest time a frame spends on taking steps; the rest waits for the next frame, or in the log."""
 
 GATHER_STEPS: Final = 4_096
 
 LOOK_AT_CHARTS_S: Final = 0.3
-"""Time between two looks at what the scope says of the charts as a whole: alive, silent, lost."""
+"""Time between two updates of what the scope knows of each chart: alive, silent, lost."""
 
 ONCE_S: Final = 2.5
-"""How long is listened before a table is printed that nobody watches: every chart is heard each second."""
+"""How long to listen before printing a single table: every chart sends something each second."""
 
 
 @click.command()
@@ -105,7 +105,7 @@ class TopModel:
         return self._end_ns if self.ends else time.time_ns()
 
     def gather(self, budget_s: float) -> None:
-        """Take what has come, for ``budget_s`` seconds at most.
+        """Take received steps for at most ``budget_s`` seconds.
 
         Raises:
             LogRefused: the log cannot be read any more.
@@ -118,17 +118,17 @@ class TopModel:
             self.look()
 
     def take(self, timeout_s: float) -> bool:
-        """Take what has come, or comes within ``timeout_s``; return whether there may be more."""
+        """Take received steps, waiting up to ``timeout_s``; return whether there may be more."""
         caught_up = self.scope.caught_up
         steps = self.scope.take(timeout_s, GATHER_STEPS)
         self.table.add_steps(steps, self.now_ns, live=self._live)
         more = self.scope.untaken > 0
-        # What waited when the end was reached is still of the past.
+        # Steps that waited when the end was reached still belong to the past.
         self._live = self._live or (caught_up and not more and not self.ends)
         return more
 
     def look(self) -> None:
-        """Take what the scope says of the charts as a whole."""
+        """Update the table from the scope's data about all charts."""
         self._looked_s = time.monotonic()
         self.table.update(self.scope.charts)
         for notice in self.scope.notices():
@@ -136,7 +136,7 @@ class TopModel:
                 self._trouble = notice_line(notice)
 
     def head(self) -> Header:
-        """Return what there is to tell of everything together."""
+        """Return the data of the header."""
         stats = self.scope.stats
         return Header(
             self._address,
@@ -174,7 +174,7 @@ def _live(model: TopModel, over: Over, controls: Controls) -> None:
             began_s = time.monotonic()
             model.gather(GATHER_S)
             display.draw(Size(*shutil.get_terminal_size()))
-            # Half of the time is for others, also where a frame takes long.
+            # Half of the time is left to other threads, even if a frame takes long.
             next_s = max(began_s + FRAME_S, 2 * time.monotonic() - began_s)
             try:
                 while (left_s := next_s - time.monotonic()) > 0:
@@ -184,7 +184,7 @@ def _live(model: TopModel, over: Over, controls: Controls) -> None:
 
 
 class TopDisplay:
-    """Draws the table as the controls say, and hands keys to them."""
+    """Draws the table according to the controls, and passes keys to them."""
 
     def __init__(self, model: TopModel, controls: Controls, show: Callable[[list[Line]], None]) -> None:
         self._model = model
@@ -200,7 +200,7 @@ class TopDisplay:
         self._wanted_for: tuple[object, ...] = ()
 
     def draw(self, size: Size) -> None:
-        """Draw a frame, unless it would be the one that is there."""
+        """Draw a frame, unless nothing has changed."""
         if not self._controls.paused:
             self._rows = self._model.table.rows(self._model.now_ns)
             self._head = self._model.head()
@@ -215,7 +215,7 @@ class TopDisplay:
             self._show(frame[1])
 
     def _widths(self, size: Size) -> Needs:
-        """Return how wide names want to be: columns grow with them, and shrink only when the look changes."""
+        """Return the widths of names: columns grow with them, and shrink only when the layout changes."""
         look = (size, self._controls.search, self._controls.finished)
         before = self._wanted if look == self._wanted_for else {}
         self._wanted_for = look
@@ -224,7 +224,7 @@ class TopDisplay:
         return self._wanted
 
     def press(self, keys: Sequence[str]) -> None:
-        """Do what the keys do."""
+        """Apply keys."""
         for key in keys:
             self._controls.press(key, self._arranged, self._page)
             self._arranged = arranged(self._rows, self._controls)

@@ -82,13 +82,13 @@ def watch(
     if wire == "lines":
         check_lines(selection)
     matching = Matching(selection)
-    # A reader of our output may read slowly, or stop for a while: the log then keeps what does not fit here.
+    # If the output is read slowly, or not for a while, the log keeps what does not fit here.
     with Scope(url, key=key, since=since, wire=wire) as scope, scope.taking(), ending() as ended:
         report(f"watching {escape(address)}; Ctrl-C ends")
         waiting = Waiting(scope, log, address, report, from_now=since is None)
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
         output = Output(soon_after(ended))
-        # The miros lines do not say what became of an event.
+        # The lines of miros do not contain outcomes.
         formatter = StepFormatter(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
         printer = StepPrinter(scope, matching, formatter, output=output, as_json=as_json)
         try:

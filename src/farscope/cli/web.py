@@ -77,14 +77,14 @@ def web(
         try:
             serve(scope, listener, host=host, token=token, seek=seek)
         finally:
-            # Closed first, so that it is known whether it ends where the log does.
+            # Closed first, so that the account says whether it ends where the log does.
             scope.close()
             report(stats_line(scope.stats))
 
 
 @contextmanager
 def _ending_quietly() -> Iterator[None]:
-    """Make a request to end what it is: the end of the page, not an error."""
+    """Let SIGINT and SIGTERM end the page without an error."""
     before = {each: signal.signal(each, lambda *_: None) for each in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield

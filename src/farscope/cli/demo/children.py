@@ -15,7 +15,7 @@ from typing import NamedTuple, Self
 from farscope.errors import FarscopeError, Invariant
 
 ENDING_S = 3.0
-"""How long a child may take to end when told to; then it is killed."""
+"""Time a child may take to terminate, in seconds; after that it is killed."""
 
 
 class ChildLine(NamedTuple):
@@ -26,10 +26,10 @@ class ChildLine(NamedTuple):
 
 
 class ChildProcesses(AbstractContextManager["ChildProcesses"]):
-    """Runs Python modules as child processes and hears what they print, in the order it comes.
+    """Runs Python modules as child processes and reads their output in order of arrival.
 
-    Leaving the block ends every child that still runs. The children are in a process group of
-    their own each, so that Ctrl-C reaches them only through us. Used by one thread.
+    Leaving the block ends every running child. Each child has its own process group, so that Ctrl-C reaches
+    it only through this class. Used by one thread.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class ChildProcesses(AbstractContextManager["ChildProcesses"]):
         self._said: Queue[ChildLine] = Queue()
 
     def start(self, name: str, module: str, *arguments: str) -> None:
-        """Start ``python -m module arguments`` under a name of the children's own."""
+        """Start ``python -m module arguments`` under a name."""
         child = subprocess.Popen(  # noqa: S603 - our own modules, run by our own interpreter
             [sys.executable, "-m", module, *arguments],
             stdin=subprocess.PIPE,
@@ -59,7 +59,7 @@ class ChildProcesses(AbstractContextManager["ChildProcesses"]):
         """Return the next line any child prints.
 
         Raises:
-            FarscopeError: nobody said anything until ``deadline``, on the monotonic clock.
+            FarscopeError: no child printed anything until ``deadline``, on the monotonic clock.
         """
         try:
             return self._said.get(timeout=max(0.0, deadline - time.monotonic()))
@@ -71,7 +71,7 @@ class ChildProcesses(AbstractContextManager["ChildProcesses"]):
             ) from None
 
     def end_input(self, name: str) -> None:
-        """Let a child see the end of its standard input: the sign to go on."""
+        """Close a child's standard input, which is the signal to continue."""
         stdin = self._children[name].stdin
         if stdin is None:
             raise Invariant("a child was started without a pipe to its standard input")

@@ -22,7 +22,7 @@ WATCHERS = ("watcher 1", "watcher 2")
 COLOURS = {"watcher 1": "cyan", "watcher 2": "magenta", "producer_one": "yellow", "producer_two": "yellow"}
 
 PATIENCE_S = 12.0
-"""The demo ends within this time, with an error if it must; it takes about two seconds."""
+"""Time limit of the demo in seconds, after which it fails; it normally takes about two."""
 
 
 @click.command()
@@ -51,7 +51,7 @@ class Play:
         """Play all acts.
 
         Raises:
-            FarscopeError: a watcher has not seen everything, or the demo could not go on.
+            FarscopeError: a watcher missed something, or the demo could not continue.
         """
         new_key_file(self._key_file)
         address = (self._url, str(self._key_file))
@@ -81,10 +81,10 @@ class Play:
         _say(_next_step())
 
     def _hear(self, awaited: Iterable[object], brings: Callable[[ChildLine], Iterable[object]]) -> None:
-        """Show what the cast says until everything awaited has been brought.
+        """Show the children's output until everything expected has arrived.
 
         Raises:
-            FarscopeError: the demo's time is over, or one of the cast has ended before its turn.
+            FarscopeError: the demo took too long, or a child ended too early.
         """
         missing = set(awaited)
         while missing:
@@ -108,7 +108,7 @@ class Play:
 
 
 def _next_step() -> str:
-    """Return the way to start what to try next, as short as it works from here."""
+    """Return the shortest command that works here for what to try next."""
     beside = Path(sys.executable).parent
     watch = "farscope watch" if shutil.which("farscope") else f"{os.path.relpath(beside)}/farscope watch"
     example = Path("examples", "own_chart.py")

@@ -16,7 +16,7 @@ from farscope.errors import LogUnavailable
 from farscope.probe.broadcast import broadcast
 
 STORED_S = 5.0
-"""How long the last steps may take to be stored in a log on this machine before the demo has failed."""
+"""Time limit in seconds for storing the last steps in a log on this machine."""
 
 
 def build(name: str, reached: threading.Event) -> tuple[Factory, object]:
@@ -65,7 +65,7 @@ def produce(name: str, url: str, key_file: Path) -> None:
         print("started", flush=True)
         sys.stdin.read()
         chart.post_fifo(Event(signal=signals.B))
-        # Stopping waits for the step that runs, and leaves alone what still waits in the queue.
+        # Stopping waits for the current step, but not for events in the queue.
         reached.wait(STORED_S)
         chart.stop()
         if not probe.flush(STORED_S):

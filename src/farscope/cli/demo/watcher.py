@@ -21,11 +21,11 @@ LOOK_S = 0.05
 """Pause between two looks at whether standard input has ended."""
 
 GOODBYE_S = 5.0
-"""How long the goodbyes may take after the producers have ended; after that what is missing is missing."""
+"""Time limit in seconds for the goodbyes after the producers have ended; later ones count as missing."""
 
 
 def watch(url: str, key_file: Path) -> int:
-    """Print everything that comes until the producers have ended; return 1 if anything was lost, else 0."""
+    """Print everything until the producers have ended; return 1 if anything was lost, otherwise 0."""
     with Scope(url=url, key=key_file) as scope:
         print("watching", flush=True)
         while not _input_ended():
@@ -33,7 +33,7 @@ def watch(url: str, key_file: Path) -> int:
         deadline = time.monotonic() + GOODBYE_S
         while not _all_ended(scope) and time.monotonic() < deadline:
             _show_live(scope)
-        # A step may still wait for others that come before it.
+        # A step may still be waiting for earlier ones.
         while scope.stats.waiting:
             _show_live(scope)
         _show_collected(scope)

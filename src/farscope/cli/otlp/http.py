@@ -30,7 +30,7 @@ from farscope.views.json_text import whole_text
 from farscope.views.otlp_spans import CONSUMER, SCOPE_NAME, Attributes, Process, Span, SpanId
 
 TRACES_PATH: Final = "/v1/traces"
-"""Where collectors take spans, unless the address says otherwise."""
+"""Default path for spans on a collector."""
 
 _LATER = frozenset({429, 502, 503, 504})
 """Statuses the protocol wants repeated; it forbids that for all others."""
@@ -124,8 +124,8 @@ class _Line(requests.Session):
         return answer
 
     def request(self, *arguments: Any, **options: Any) -> requests.Response:
-        """Make a request; raises ``_NotTakenError`` unless it was taken."""
-        # A POST that follows a redirection turns into a GET, whose success would say nothing.
+        """Send a request; raises ``_NotTakenError`` unless it was accepted."""
+        # A redirected POST becomes a GET, whose success would mean nothing.
         options["allow_redirects"] = False
         try:
             response = super().request(*arguments, **options)
@@ -154,12 +154,12 @@ def _answer(response: requests.Response) -> Answer:
 
 
 def _taken(body: bytes) -> Answer:
-    """A collector may take a request, and say that it threw some of the spans away."""
+    """A collector may accept a request and report that it rejected some of the spans."""
     said = ExportTraceServiceResponse()
     try:
         said.ParseFromString(body)
     except DecodeError:
-        # Some answer with JSON or a page; the status is what counts.
+        # Some answer with JSON or a page; only the status matters.
         return Answer(Verdict.TAKEN)
     partial = said.partial_success
     return Answer(
@@ -173,7 +173,7 @@ def _wait_s(retry_after: str) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the root of an error in a few words: what is around it repeats address and path."""
+    """Return the root cause of an error; the outer errors only repeat address and path."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
     told = str(error) or type(error).__name__
@@ -194,7 +194,7 @@ def _endpoint(address: str) -> str:
         parts = urlsplit(address)
         requests.Request("POST", address).prepare()
     except ValueError:
-        # What it says may hold a password.
+        # The message may contain a password.
         raise UsageError(f"{redacted(address)} is not an address to send to", hint) from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise UsageError(f"{redacted(address)} is not an address to send to", hint)

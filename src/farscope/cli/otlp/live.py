@@ -27,14 +27,14 @@ from farscope.views.text import escape, stats_line
 from farscope.views.timestamps import by_one_clock
 
 SPANS_A_REQUEST = 512
-"""Spans that go into one request at most, as OpenTelemetry's own exporters do it."""
+"""Maximum number of spans in a request, as in OpenTelemetry's own exporters."""
 
 GATHER_S = 0.2
-"""How long a step that came alone waits for others to share its request."""
+"""Time that a single step waits for others to share its request, in seconds."""
 
 
 class Order(NamedTuple):
-    """What to send where."""
+    """What to send, and where."""
 
     where: str | None
     since: str
@@ -46,13 +46,13 @@ class Order(NamedTuple):
 
 
 def send_spans(order: Order) -> None:
-    """Send what the source holds, and with ``follow`` what comes after that, until it is over.
+    """Send the steps of the source, and with ``follow`` new ones until it is over.
 
-    The account of what was delivered goes to standard error, whatever ended it.
+    The account of deliveries goes to standard error in any case.
 
     Raises:
         UsageError: a text cannot be followed, or OpenTelemetry is not installed.
-        NotDelivered: not everything was taken.
+        NotDelivered: not everything was accepted.
         FarscopeError: whatever keeps a log from being read, as ``Scope`` raises it.
     """
     if order.follow and names_text(order.where):
@@ -66,7 +66,7 @@ def send_spans(order: Order) -> None:
         ) from error
     with open_collector(order.to) as collector:
         report(f"exporting to {escape(collector.address)}; Ctrl-C ends")
-        # Once it is open: a large recording is looked through before, and Ctrl-C ends that at once.
+        # Only after opening, which searches a large recording: there Ctrl-C must end at once.
         with _opened(order) as source, ending() as ended:
             over = until(order.for_s, ended)
             sender, matching = Sender(collector, over), Matching(order.selection)
@@ -87,7 +87,7 @@ class _Read(NamedTuple):
 
 @contextmanager
 def _opened(order: Order) -> Iterator[_Read | StepSource]:
-    """Open what is to be sent."""
+    """Open the source to send."""
     if names_text(order.where):
         with open_source(order.where, order.since, order.key) as source:
             yield source
@@ -95,7 +95,7 @@ def _opened(order: Order) -> Iterator[_Read | StepSource]:
     log = open_log(order.where)
     if not order.follow:
         check_log_exists(log)
-    # While the collector is away nothing is taken for long: the log then keeps what does not fit here.
+    # While the collector is away, few steps are taken; the log keeps the rest.
     with Scope(log, order.key, order.since) as scope, scope.taking():
         yield _Read(scope, log.url)
 
@@ -122,7 +122,7 @@ def _send(
 
 
 def _batches(scope: Scope, listener: NoticeListener, over: Over, *, follow: bool) -> Iterator[list[Step]]:
-    """Yield steps, at most ``SPANS_A_REQUEST`` at a time; when it is over, what was received by then."""
+    """Yield steps, at most ``SPANS_A_REQUEST`` at a time; when it is over, those received by then."""
     if not follow:
         yield from up_to_now(scope, listener, SPANS_A_REQUEST, over)
         return

@@ -24,8 +24,8 @@ LONGEST_ASKED_WAIT_S = 300.0
 
 
 EVENTS_A_REQUEST = 16_384
-"""Events, one for each fact of a step, that go into one request unless a single step has more; at the limit
-another request begins. Making spans of more takes seconds in which nobody could end it."""
+"""Maximum number of events (one for each fact of a step) in a request, unless a single step has more; at the
+limit, a new request begins. Making spans of more would take seconds without reacting to Ctrl-C."""
 
 
 class Verdict(Enum):
@@ -33,13 +33,13 @@ class Verdict(Enum):
 
     TAKEN = auto()
     LATER = auto()
-    """Nothing was taken; the same request may be taken later."""
+    """Nothing was accepted; the same request may be accepted later."""
     TOO_LARGE = auto()
-    """Nothing was taken; fewer spans may be."""
+    """Nothing was accepted; fewer spans may be."""
     REFUSED = auto()
-    """These spans will never be taken; others may be."""
+    """These spans will never be accepted; others may be."""
     HOPELESS = auto()
-    """No spans will be taken until somebody changes something."""
+    """No spans will be accepted until the configuration changes."""
 
 
 class Answer(NamedTuple):
@@ -47,15 +47,15 @@ class Answer(NamedTuple):
 
     verdict: Verdict
     reason: str = ""
-    """Why not all was taken, as it came from the network."""
+    """Why not everything was accepted, as received from the network."""
     rejected: int = 0
-    """How many spans of a request that was taken were thrown away there."""
+    """Number of spans that the collector rejected from an accepted request."""
     wait_s: float = 0.0
     """How long the collector wants to be left alone."""
 
 
 class Collector(Protocol):
-    """Where spans go."""
+    """A destination of spans."""
 
     address: str
     """Fit to be shown: no password in it."""
@@ -67,12 +67,12 @@ class Collector(Protocol):
 class Sender:
     """Sends steps as spans, in order, and accounts for every one; for one thread.
 
-    A collector that is away or busy is waited for until it is over; from then on each request is tried
-    once, and after the first failure none is.
+    It waits for a collector that is away or busy until it is over; from then on, each request is tried once,
+    and none after the first failure.
     """
 
     def __init__(self, collector: Collector, over: Over, wait: Callable[[float], None] = time.sleep) -> None:
-        """``wait`` waits so many seconds, at most ``LOOK_S`` at a time."""
+        """``wait`` waits a number of seconds, at most ``LOOK_S`` at a time."""
         self._collector = collector
         self._over = over
         self._wait = wait
@@ -85,12 +85,12 @@ class Sender:
 
     @property
     def gave_up(self) -> bool:
-        """Whether no more attempts are made; what is offered from then on is counted as not delivered."""
+        """Whether no more attempts are made; further steps are counted as not delivered."""
         return self._gave_up is not None
 
     @property
     def missing(self) -> int:
-        """Spans that were offered and neither taken nor refused."""
+        """Number of spans that were neither accepted nor rejected."""
         return self._offered - self._exported - self._refused
 
     def send(self, steps: Sequence[Step]) -> None:
@@ -116,7 +116,7 @@ class Sender:
                 self._settle(spans, answer)
 
     def account(self) -> str:
-        """Return what became of everything offered, as one line."""
+        """Return the account of all spans as one line."""
         parts = [
             f"exported {number(self._exported, 'span')} to {escape(self._collector.address)}",
             f"not delivered {self.missing:,}",
@@ -127,7 +127,7 @@ class Sender:
         return ", ".join(parts)
 
     def check(self) -> None:
-        """Raise ``NotDelivered`` unless everything was taken."""
+        """Raise ``NotDelivered`` unless everything was accepted."""
         if not self.missing and not self._refused and not self.gave_up:
             return
         where = f"{self._collector.address}: {self._reason}"
@@ -140,7 +140,7 @@ class Sender:
         raise NotDelivered(f"{number(self.missing + self._refused, 'span')} not taken by {where}", hint)
 
     def _insist(self, spans: Sequence[Span]) -> Answer:
-        """Try until there is an answer that repeating would not change, or it is over."""
+        """Try until there is a final answer, or it is over."""
         wait_s = FIRST_WAIT_S
         troubled = False
         while (answer := self._collector.deliver(spans)).verdict is Verdict.LATER:
