@@ -26,7 +26,7 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction, StateInfo
 from farscope.views.csv_table import COLUMNS, csv_rows
-from farscope.views.jsonlines import json_lines
+from farscope.views.json_text import json_lines
 from farscope.views.labels import visible
 from farscope.views.otlp import otlp_lines
 from farscope.views.otlp_spans import span_of

@@ -18,7 +18,7 @@ from farscope.logs.recording.log import FOREVER_NS, RecordingLog
 from farscope.records.step import Step
 from farscope.scope.scope import Scope
 from farscope.views.csv_table import csv_rows
-from farscope.views.jsonlines import json_lines
+from farscope.views.json_text import json_lines
 from farscope.views.matching import Matching
 from farscope.views.otlp_spans import span_of
 from farscope.views.perfetto import perfetto_trace

@@ -9,7 +9,7 @@ import json
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
 from farscope.views.csv_table import csv_rows
-from farscope.views.jsonlines import json_lines
+from farscope.views.json_text import json_lines
 from farscope.views.perfetto import perfetto_trace
 from farscope.views.timestamps import by_one_clock
 

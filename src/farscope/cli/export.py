@@ -17,7 +17,7 @@ from farscope.cli.style import report
 from farscope.errors import UsageError
 from farscope.views.csv_table import csv_rows
 from farscope.views.humanize import number
-from farscope.views.jsonlines import json_lines
+from farscope.views.json_text import json_lines
 from farscope.views.matching import Matching
 from farscope.views.otlp import otlp_lines
 from farscope.views.perfetto import perfetto_trace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from farscope.views.plantuml_text import plantuml
+from farscope.views.diagram_text import plantuml
 from farscope.views.sequence.folding import FOLD_FROM, fold
 from farscope.views.sequence.model import BORDER, Diagram, Loop, Row
 

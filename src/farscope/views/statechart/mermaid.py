@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from farscope.views.mermaid_text import mermaid
+from farscope.views.diagram_text import mermaid
 from farscope.views.statechart.model import Initial, Remark, Statechart
 from farscope.views.statechart.text_renderer import Drawing
 
