@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from farscope.cli.replay import Part, Span
+from farscope.cli.replay import Part, TimeSpan
 from farscope.cli.source import open_source
 from farscope.logs.base import Entry
 from farscope.logs.recording.log import FOREVER_NS, RecordingLog
@@ -115,7 +115,7 @@ def test_replay_and_sequence_choose_the_same_steps_by_the_times_of_their_lines(
     from_ns = begin_ns + from_ms * MILLISECOND
     to_ns = from_ns + for_ms * MILLISECOND
     with Scope(log, key_path) as scope:
-        part = Part(scope, Span(from_ns, to_ns + 1), Matching(Selection()))
+        part = Part(scope, TimeSpan(from_ns, to_ns + 1), Matching(Selection()))
         replayed = [item[1] for item in part.items() if item is not None and isinstance(item[1], Step)]
     with Scope(log, key_path) as scope:
         selection = Selection(from_ns=from_ns, to_ns=to_ns)
