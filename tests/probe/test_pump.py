@@ -8,7 +8,7 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe import pump
-from farscope.probe.pump import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S
+from farscope.probe.pump import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S, Life
 from farscope.wire.envelope import Flags
 
 
@@ -257,3 +257,29 @@ def test_a_thread_that_is_to_be_had_later_takes_over(no_threads, monkeypatch, ma
     monkeypatch.setattr(NoThreads, "left", 1)
     assert probe.flush(20)
     assert probe.stats.stored == 5
+
+
+def test_a_pump_that_ends_in_time_never_is_overdue(bench):
+    stages = [bench.pump.life]
+    bench.offer()
+    bench.transport.on_send = lambda: stages.append(bench.pump.life)
+    bench.pump.turn()
+    bench.offer()
+    bench.pump.begin_closing(1.5, 0.5)
+    bench.pump.run()
+    bench.pump.begin_closing(1.5, 0.5)
+    stages.append(bench.pump.life)
+    assert stages == [Life.NEW, Life.NEW, Life.FLUSHING, Life.FLUSHING, Life.ENDED]
+
+
+def test_a_pump_whose_time_has_expired_sends_nothing_but_its_goodbye(bench):
+    stages = []
+    bench.offer()
+    bench.transport.outcomes = [LogUnavailable("away")] * 100
+    bench.transport.on_send = lambda: stages.append(bench.pump.life)
+    bench.pump.begin_closing(1.5, 0.5)
+    bench.pump.run()
+    assert stages[0] is Life.FLUSHING
+    assert stages[-2:] == [Life.FLUSHING, Life.OVERDUE]
+    assert bench.pump.life is Life.ENDED
+    assert bench.outbox.stats().dropped == {"closing": 1}
