@@ -19,9 +19,15 @@ from farscope.logs.embedded import file_reader as folder_tail
 from farscope.logs.embedded import open_files as folder_shelf
 from farscope.logs.embedded.age_clock import NOTE
 from farscope.logs.embedded.file import writer_is_alive
-from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.file_reader import ALL_READ, CHUNK_BYTES, FileReader
-from farscope.logs.embedded.format import FRAME_HEAD_BYTES, HEAD_BYTES, MAX_BATCH_BYTES, pack_frame, pack_head
+from farscope.logs.embedded.format import (
+    FRAME_HEAD_BYTES,
+    HEAD_BYTES,
+    MAX_BATCH_BYTES,
+    FileName,
+    pack_frame,
+    pack_head,
+)
 from farscope.logs.embedded.log import FolderLog
 from farscope.logs.embedded.reader import FolderReader
 from farscope.logs.embedded.retention import Limits

@@ -11,9 +11,8 @@ from typing import Final
 from farscope.logs.diagnostics import Check, fail, ok, warn
 from farscope.logs.embedded.errors import RIGHT_TO_READ
 from farscope.logs.embedded.file import open_regular, read_at
-from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.file_reader import reason_of
-from farscope.logs.embedded.format import HEAD_BYTES, ForeignFormat, parse_head
+from farscope.logs.embedded.format import HEAD_BYTES, FileName, ForeignFormat, parse_head
 
 LITTLE_BYTES: Final = 500_000_000
 """With less free disk space than this, a log may not be able to grow to its limit."""

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Final
 
 from farscope.logs.embedded.access import Access
-from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.format import (
     END_MARK,
+    FileName,
     ForeignFormat,
     pack_frame,
     pack_head,

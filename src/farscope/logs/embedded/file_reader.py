@@ -16,12 +16,12 @@ from farscope.logs.embedded.file import (
     read_at,
     writer_is_alive,
 )
-from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.format import (
     END_MARK,
     FRAME_HEAD_BYTES,
     HEAD_BYTES,
     MAX_BATCH_BYTES,
+    FileName,
     ForeignFormat,
     FrameHead,
     find_frame_head,

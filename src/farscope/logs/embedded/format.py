@@ -1,4 +1,4 @@
-"""The binary format of an embedded log file: a header, frames that each hold one sealed batch, and an end.
+"""The format of embedded log files: their names, a header, frames with one sealed batch each, and an end.
 
 ::
 
@@ -13,12 +13,17 @@ callers read and write the bytes.
 
 from __future__ import annotations
 
+import os
 import re
 import struct
 from typing import Final, NamedTuple
+from urllib.parse import quote
 from zlib import crc32
 
 from farscope.errors import LogRefused
+
+SUFFIX: Final = ".fslog"
+"""Extension of the names of files that hold batches."""
 
 MAGIC: Final = b"\x89FSLOG\r\n"
 """Not valid text, and corrupted by any tool that converts line endings."""
@@ -34,6 +39,7 @@ NEXT_MARK: Final = b"\xf5nxt"
 END_MARK: Final = b"\xf5end"
 """Marks the end of a file whose writer was closed."""
 
+_NAME: Final = re.compile(r"(?P<stream>.+-[0-9a-f]{8})-(?P<created>[0-9a-f]{16})" + re.escape(SUFFIX))
 _MARKS: Final = frozenset((BATCH_MARK, NEXT_MARK, END_MARK))
 _ANY_MARK: Final = re.compile(b"\xf5(?:bat|nxt|end)")
 _HEAD: Final = struct.Struct(">8sHHQ")
@@ -47,6 +53,29 @@ FRAME_HEAD_BYTES: Final = _FRAME.size + _CRC.size
 
 class ForeignFormat(LogRefused):
     """A file of the log that this release cannot read."""
+
+
+class FileName(NamedTuple):
+    """The content of a file name: the writer and the creation time."""
+
+    stream: str
+    """The writer: its name and a random part; one writer may write several files in succession."""
+    created_ns: int
+    """Increases within a stream: a writer never returns to an earlier file."""
+
+    def __str__(self) -> str:
+        return f"{self.stream}-{self.created_ns:016x}{SUFFIX}"
+
+    @classmethod
+    def parse(cls, text: str) -> FileName | None:
+        """Parse ``text``; return None if it is not the name of a file that holds batches."""
+        match = _NAME.fullmatch(text)
+        return cls(match["stream"], int(match["created"], 16)) if match else None
+
+
+def stream_name(name: str) -> str:
+    """Return a stream name for the writer ``name``; each call returns a different one."""
+    return f"{quote(name, safe='').replace('.', '%2E')}-{os.urandom(4).hex()}"
 
 
 class FrameHead(NamedTuple):

@@ -14,7 +14,7 @@ from farscope.logs.base import Position, Presence
 from farscope.logs.diagnostics import Check
 from farscope.logs.embedded.access import OWNER, Access
 from farscope.logs.embedded.errors import error_from_os
-from farscope.logs.embedded.file_name import SUFFIX
+from farscope.logs.embedded.format import SUFFIX
 from farscope.logs.embedded.reader import FolderReader
 from farscope.logs.embedded.retention import (
     DEFAULT_MAX_AGE_NS,

@@ -16,9 +16,8 @@ from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position, Unread
 from farscope.logs.embedded.errors import error_from_os
 from farscope.logs.embedded.file import writer_is_alive
-from farscope.logs.embedded.file_name import FileName
 from farscope.logs.embedded.file_reader import ALL_READ, BEGINNING, END, FIRST_IN_FILE, FileReader, FileStart
-from farscope.logs.embedded.format import ForeignFormat
+from farscope.logs.embedded.format import FileName, ForeignFormat
 from farscope.logs.embedded.open_files import OpenFiles
 
 _log = logging.getLogger("farscope")

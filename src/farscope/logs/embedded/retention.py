@@ -19,7 +19,7 @@ from typing import Final, NamedTuple
 
 from farscope.logs.embedded.age_clock import AgeClock
 from farscope.logs.embedded.file import writer_is_alive
-from farscope.logs.embedded.file_name import SUFFIX, FileName
+from farscope.logs.embedded.format import SUFFIX, FileName
 
 _log = logging.getLogger("farscope")
 

@@ -15,8 +15,14 @@ from farscope.logs.embedded.access import Access
 from farscope.logs.embedded.age_clock import AgeClock
 from farscope.logs.embedded.errors import error_from_os
 from farscope.logs.embedded.file import OwnFile
-from farscope.logs.embedded.file_name import FileName, stream_name
-from farscope.logs.embedded.format import END_MARK, HEAD_BYTES, MAX_BATCH_BYTES, NEXT_MARK
+from farscope.logs.embedded.format import (
+    END_MARK,
+    HEAD_BYTES,
+    MAX_BATCH_BYTES,
+    NEXT_MARK,
+    FileName,
+    stream_name,
+)
 from farscope.logs.embedded.retention import CompleteFile, Limits, Retention
 from farscope.records.boot_time import boot_time_ns
 

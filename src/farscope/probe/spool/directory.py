@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 from farscope.errors import BadUrl
-from farscope.logs.embedded.file_name import FileName
+from farscope.logs.embedded.format import FileName
 from farscope.logs.url import state_folder
 from farscope.probe.spool.file import SpoolFile
 from farscope.probe.spool.sqlite import wal_bytes, writer_lives

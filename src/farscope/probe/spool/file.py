@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Final, NamedTuple
 
-from farscope.logs.embedded.file_name import FileName, stream_name
+from farscope.logs.embedded.format import FileName, stream_name
 from farscope.probe.spool.sqlite import (
     PAGE_BYTES,
     UNREADABLE,
