@@ -15,15 +15,15 @@ def test_what_was_registered_is_called_before_and_behind_the_fork():
     program = (
         "import os\n"
         "from farscope.records.fork_hooks import at_fork\n"
-        "told = []\n"
-        "at_fork(before=lambda: told.append('before'), in_parent=lambda: told.append('parent'),"
-        " in_child=lambda: told.append('child'))\n"
+        "reported = []\n"
+        "at_fork(before=lambda: reported.append('before'), in_parent=lambda: reported.append('parent'),"
+        " in_child=lambda: reported.append('child'))\n"
         "at_fork()\n"
         "pid = os.fork()\n"
         "if not pid:\n"
-        "    os._exit(0 if told == ['before', 'child'] else 1)\n"
+        "    os._exit(0 if reported == ['before', 'child'] else 1)\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
-        "assert told == ['before', 'parent'], told\n"
+        "assert reported == ['before', 'parent'], reported\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
 
@@ -35,26 +35,26 @@ def test_where_nothing_forks_nothing_is_done(monkeypatch):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the tests fork by Linux's C library")
-def test_a_fork_that_python_was_not_told_of_is_put_right_once_when_it_is_noticed():
+def test_a_fork_that_python_was_not_reported_of_is_put_right_once_when_it_is_noticed():
     program = (
         "import ctypes, os, threading, time\n"
         "from farscope.records import fork_hooks as forks\n"
-        "told, lock, began = [], threading.Lock(), time.time_ns()\n"
+        "reported, lock, began = [], threading.Lock(), time.time_ns()\n"
         "forks.at_fork(before=lock.acquire, in_parent=lock.release, in_child=lock.release)\n"
-        "forks.at_fork(in_child=lambda: told.append(forks.noticed_late()))\n"
+        "forks.at_fork(in_child=lambda: reported.append(forks.noticed_late()))\n"
         "assert not forks.notice_fork()\n"
         "assert forks.began_ns() <= began\n"
         "until = time.time_ns() + 30_000_000\n"
         "while time.time_ns() < until: pass\n"
         "pid = ctypes.PyDLL(None).fork()\n"
         "if not pid:\n"
-        "    seen = forks.notice_fork(), forks.notice_fork(), told, lock.locked(), forks.noticed_late()\n"
+        "    seen = forks.notice_fork(), forks.notice_fork(), reported, lock.locked(), forks.noticed_late()\n"
         "    in_time = began + 15_000_000 < forks.began_ns() <= time.time_ns()\n"
         "    os._exit(0 if seen == (True, False, [True], False, False) and in_time else 1)\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
         "pid = os.fork()\n"
         "if not pid:\n"
-        "    os._exit(0 if told == [False] and not forks.notice_fork() else 1)\n"
+        "    os._exit(0 if reported == [False] and not forks.notice_fork() else 1)\n"
         "assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0\n"
     )
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -55,7 +55,7 @@ class Light(Observable):
 
 
 class Sink:
-    """Keeps what it receives, and raises or acts as told, the first time."""
+    """Keeps what it receives, and raises or acts as reported, the first time."""
 
     def __init__(self, act=None, at=None) -> None:
         self.received = []
@@ -290,7 +290,7 @@ def test_a_charts_own_output_comes_last_and_is_turned_off_if_it_raises(sink, cap
     assert len(caplog.records) == 1
 
 
-def test_an_error_from_before_the_report_is_told_from_one_of_a_receiver(light):
+def test_an_error_from_before_the_report_is_distinguished_from_one_of_a_receiver(light):
     def interrupt():
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""Errors that strike from outside are told from those of the code they strike."""
+"""Errors that strike from outside are reported from those of the code they strike."""
 
 from __future__ import annotations
 

@@ -162,8 +162,8 @@ def test_a_credential_of_systemd_is_read_where_only_root_can_put_one(mount, fold
     folder.chmod(folder_mode)
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(folder))
     monkeypatch.setattr("farscope.records.secret_file._is_in_group", lambda _group: False)
-    told = as_user(lambda: read(path), groups=())
-    assert (told == "secret") is taken
+    reported = as_user(lambda: read(path), groups=())
+    assert (reported == "secret") is taken
     monkeypatch.delenv("CREDENTIALS_DIRECTORY")
     assert "open to others" in as_user(lambda: read(path), groups=())
 

@@ -122,16 +122,16 @@ def took(duration_ns: int) -> Step:
         (86_400_000 * MILLISECOND, "took 86400.0 s"),
     ],
 )
-def test_how_long_something_took_is_told_in_the_unit_that_suits_it(duration_ns, text):
+def test_how_long_something_took_is_reported_in_the_unit_that_suits_it(duration_ns, text):
     assert took_text(duration_ns) == text
 
 
-def test_a_step_is_told_to_have_taken_long_from_ten_milliseconds_on():
+def test_a_step_is_reported_to_have_taken_long_from_ten_milliseconds_on():
     assert remarks(took(LONG_NS)) == ""
     assert remarks(took(LONG_NS + 1)) == "  took 10 ms"
 
 
-def test_a_step_whose_cause_was_running_is_told_so():
+def test_a_step_whose_cause_was_running_is_reported_so():
     assert remarks(took(5), ran_ahead=True) == "  cause still running"
     assert remarks(took(310 * MILLISECOND), ran_ahead=True) == "  took 310 ms, cause still running"
 

@@ -22,7 +22,7 @@ def step(name: str, signal: str, start: str, end: str, time_ns: int) -> Step:
     return Step(ChartId(name, "", 0, 1), 1, Shape(kind, signal, start, end, ()), time_ns, 0, 0, 0)
 
 
-def told(found: Step) -> tuple[str, str, str, str, int]:
+def reported(found: Step) -> tuple[str, str, str, str, int]:
     return found.chart.name, found.signal, found.start, found.end, found.time_ns
 
 
@@ -42,7 +42,7 @@ def test_a_charts_trace_from_its_start_on_comes_back_as_it_was(name, hops, time_
     lines = [each.trace() for each in steps]
     assume(not any("] e->start_at() top->" in line for line in lines[1:]))
     found = list(parse_trace(lines))
-    assert [told(each) for each in found] == [told(each) for each in steps]
+    assert [reported(each) for each in found] == [reported(each) for each in steps]
     assert [each.trace() for each in found] == lines
     assert [each.number for each in found] == list(range(1, len(steps) + 1))
 
@@ -88,7 +88,7 @@ def test_what_a_watcher_puts_behind_a_line_tells_how_long_the_step_took():
     slow = step("door", "GO", "a", "b", 1_515_590_066 * SECOND)._replace(duration_ns=310_000_000)
     line = f"{slow.trace()}{remarks(slow, ran_ahead=True)}"
     (found,) = parse_trace([line])
-    assert told(found) == told(slow)
+    assert reported(found) == reported(slow)
     assert (found.duration_ns, found.ended_ns) == (slow.duration_ns, slow.ended_ns)
 
 

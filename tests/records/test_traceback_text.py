@@ -15,7 +15,7 @@ def fail(error: Exception) -> None:
     raise error
 
 
-def told(error: Exception) -> str:
+def reported(error: Exception) -> str:
     try:
         fail(error)
     except Exception as caught:  # noqa: BLE001 - what was given
@@ -33,23 +33,23 @@ def told(error: Exception) -> str:
     ],
 )
 def test_the_line_that_names_the_error_is_found_whatever_lines_its_message_has(error: Exception, line: str):
-    assert error_line(told(error)).endswith(line)
+    assert error_line(reported(error)).endswith(line)
 
 
-def test_of_errors_raised_about_one_another_the_last_is_told():
+def test_of_errors_raised_about_one_another_the_last_is_reported():
     error = ValueError("no door\nanywhere")
     error.__cause__ = KeyError("door")
-    assert error_line(told(error)) == "ValueError: no door"
+    assert error_line(reported(error)) == "ValueError: no door"
 
 
 @pytest.mark.parametrize(
     ("text", "line"), [("", ""), ("\n", ""), ("only this", "only this"), ("a\nb\n", "b")]
 )
-def test_what_is_no_traceback_is_told_by_its_last_line(text: str, line: str):
+def test_what_is_no_traceback_is_reported_by_its_last_line(text: str, line: str):
     assert error_line(text) == line
 
 
-def test_the_place_told_is_the_users_own_whatever_called_it_or_was_called_by_it() -> None:
+def test_the_place_reported_is_the_users_own_whatever_called_it_or_was_called_by_it() -> None:
     def parse(chart: Factory, _event: Event) -> int:
         return json.loads("{")
 
@@ -89,9 +89,9 @@ def test_frames_of_the_engine_and_of_libraries_are_not_the_users(file: str, mine
 def test_a_message_keeps_its_lines_and_the_last_of_chained_errors_its_own_frames() -> None:
     error = ValueError("no door\n    anywhere")
     error.__cause__ = KeyError("door")
-    failure = read_traceback(told(error))
+    failure = read_traceback(reported(error))
     assert failure.error == ("ValueError: no door", "    anywhere")
-    assert [frame.function for frame in failure.frames] == ["fail", "told"]
+    assert [frame.function for frame in failure.frames] == ["fail", "reported"]
 
 
 @pytest.mark.parametrize("text", ["", "\n", "only this", '  File "x', "Traceback (most recent call last):"])

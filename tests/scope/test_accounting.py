@@ -81,7 +81,7 @@ def test_every_number_is_in_exactly_one_account(run):
 
 @settings(deadline=None)
 @given(st.permutations(range(8)), st.lists(st.integers(0, 7), max_size=8))
-def test_no_gap_is_told_when_everything_comes_in_time_whatever_the_order(order, again):
+def test_no_gap_is_reported_when_everything_comes_in_time_whatever_the_order(order, again):
     account = ReceivedAccount(from_start=True)
     for index in [*order, *again]:
         account.post(make(range(index * 10, index * 10 + 10)), index)
@@ -92,9 +92,9 @@ def test_no_gap_is_told_when_everything_comes_in_time_whatever_the_order(order, 
 
 @settings(deadline=None)
 @given(st.lists(st.booleans(), min_size=1, max_size=40), st.sampled_from([1, 2, 256]))
-def test_each_lost_batch_is_told_once_with_its_exact_numbers(arrives, size):
+def test_each_lost_batch_is_reported_once_with_its_exact_numbers(arrives, size):
     account = ReceivedAccount(from_start=True)
-    told: list[NumberRange] = []
+    reported: list[NumberRange] = []
     lost: set[int] = set()
     for index, arrived in enumerate(arrives):
         now = index * 2 * PATIENCE_NS
@@ -103,12 +103,12 @@ def test_each_lost_batch_is_told_once_with_its_exact_numbers(arrives, size):
             lost |= {(index * size, index * size + size - 1)} if size > 1 else set()
         else:
             lost.add((index * size, (index + 1) * size))
-        told += account.report_gaps(now)
+        reported += account.report_gaps(now)
     account.post(make(next_number=len(arrives) * size), 100 * PATIENCE_NS, goodbye=True)
-    told += account.report_gaps(200 * PATIENCE_NS)
+    reported += account.report_gaps(200 * PATIENCE_NS)
     expected = {n for first, end in lost for n in range(first, end)}
-    assert _set(told) == expected
-    assert sum(span.size for span in told) == len(expected)
+    assert _set(reported) == expected
+    assert sum(span.size for span in reported) == len(expected)
 
 
 def test_a_late_joiner_misses_nothing_from_before_its_first_batch():
@@ -159,7 +159,7 @@ def test_a_loss_at_the_end_shows_with_the_goodbye():
     assert account.gaps() == [NumberRange(10, 14)]
 
 
-def test_a_gap_that_was_told_is_taken_back_when_it_is_filled():
+def test_a_gap_that_was_reported_is_taken_back_when_it_is_filled():
     account = ReceivedAccount(from_start=True)
     account.post(make(range(20, 30)), 0)
     assert account.report_gaps(PATIENCE_NS) == [NumberRange(0, 19)]

@@ -265,8 +265,8 @@ def test_a_producer_late_at_the_close_is_waited_for_and_known_if_it_speaks(keyri
 def test_parts_of_a_log_that_cannot_be_read_are_unknown_though_the_rest_is_read(keyring, hand_probe):
     with Scope(PartedLog((0, hand_probe().send(1))), keyring, "start") as scope:
         assert scope.wait_for(lambda scope: scope.caught_up, LONG_S)
-        told = [(unknown.why, unknown.subject, unknown.detail) for unknown in scope.stats.unknown]
-    assert told == [(Why.NOT_OPENED, "a.db", "no such file"), (Why.UNREADABLE, "b.db", "malformed")]
+        reported = [(unknown.why, unknown.subject, unknown.detail) for unknown in scope.stats.unknown]
+    assert reported == [(Why.NOT_OPENED, "a.db", "no such file"), (Why.UNREADABLE, "b.db", "malformed")]
 
 
 def test_a_batch_that_cannot_be_opened_is_unknown_and_one_that_came_again_is_not(keyring, hand_probe):
@@ -280,7 +280,7 @@ def test_a_batch_that_cannot_be_opened_is_unknown_and_one_that_came_again_is_not
     assert unknown.as_dict() in stats.as_dict()["unknown"]
 
 
-def test_a_reader_that_breaks_is_told_as_a_failure_of_the_account(keyring):
+def test_a_reader_that_breaks_is_reported_as_a_failure_of_the_account(keyring):
     class Broken(PastLog):
         def read(self, _timeout_s: float, _limit: int = 256) -> list[Entry]:
             raise OSError("gone")

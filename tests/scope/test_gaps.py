@@ -51,7 +51,7 @@ def test_tells_a_hole_only_when_it_is_old_enough():
     assert taken.report(100) == []
 
 
-def test_a_hole_filled_before_it_was_told_is_not_taken_back():
+def test_a_hole_filled_before_it_was_reported_is_not_taken_back():
     taken = GapTracker(0)
     taken.add(5, 9)
     assert taken.add(0, 4).found == ()
@@ -95,7 +95,7 @@ def test_sequences_that_share_room_keep_few_holes_each_and_count_all_the_same():
     assert len(alone.gaps()) == 50
 
 
-def test_holes_that_were_told_or_given_up_give_their_room_back():
+def test_holes_that_were_reported_or_given_up_give_their_room_back():
     room = GapBudget(limit=MAX_GAPS + 10)
     one = GapTracker(0, room)
     for number in range(1, 4 * MAX_GAPS, 2):

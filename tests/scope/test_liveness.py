@@ -52,7 +52,7 @@ def test_a_chart_that_goes_on_after_it_was_stopped_lives():
     assert pulse.liveness(0).status(1, 102 * S) == "alive"
 
 
-def test_a_clock_that_was_set_is_told_from_one_that_became_better_known():
+def test_a_clock_that_was_set_is_distinguished_from_one_that_became_better_known():
     assert pulse_of(100, 101, 5_000, 5_001).liveness(0).was_set(4_898 * S)
     assert pulse_of(5_000, 5_001, 102, 103).liveness(0).was_set(-4_900 * S)
     assert not pulse_of(100, 101, 102).liveness(0).was_set(40 * S)

@@ -126,14 +126,14 @@ def test_a_clock_that_is_ahead_is_corrected_at_once(url, keyring, machine):
             assert true_ns - SAME_CLOCK_NS <= corrected_ns <= max(true_ns, seen_ns)
 
 
-def test_a_clock_that_is_off_is_told_in_notices_and_charts(url, keyring, machine):
+def test_a_clock_that_is_off_is_reported_in_notices_and_charts(url, keyring, machine):
     one, two = machine("one", host="here"), machine("two", offset_s=-40, host="there")
     with Scope(url, keyring) as scope:
-        told = []
+        reported = []
 
         def known(scope):
-            told.extend(notice for notice in scope.notices() if notice.kind is NoticeKind.CLOCK_OFF)
-            return bool(told)
+            reported.extend(notice for notice in scope.notices() if notice.kind is NoticeKind.CLOCK_OFF)
+            return bool(reported)
 
         def both_compared(scope):
             return known(scope) and all(chart.clock_offset_s is not None for chart in scope.charts)
@@ -142,7 +142,7 @@ def test_a_clock_that_is_off_is_told_in_notices_and_charts(url, keyring, machine
         while not scope.wait_for(both_compared, 0.5) and time.monotonic() < deadline:
             one.send()
             two.send()
-        assert [(notice.subject, notice.detail) for notice in told] == [
+        assert [(notice.subject, notice.detail) for notice in reported] == [
             ("there", "40.0 s behind this machine's")
         ]
         offsets = {chart.name: chart.clock_offset_s for chart in scope.charts}

@@ -157,7 +157,9 @@ def test_a_late_scope_begins_now_or_at_the_start_or_in_between(url, keyring, han
         assert [scope.stats.lost for scope in (now, start, lately)] == [0, 0, 0]
 
 
-def test_another_key_reads_nothing_and_is_told_once_by_its_fingerprint(url, keyring, hand_probe, writer_of):
+def test_another_key_reads_nothing_and_is_reported_once_by_its_fingerprint(
+    url, keyring, hand_probe, writer_of
+):
     probe = hand_probe()
     append = writer_of(probe)
     with Scope(url, Keyring.from_text(new_key_text())) as scope:
@@ -190,7 +192,7 @@ def test_a_batch_stored_twice_is_had_once(url, keyring, hand_probe, writer_of):
         assert (scope.stats.duplicated, scope.stats.repeated) == (4, 1)
 
 
-def test_a_gap_is_told_and_counted(url, keyring, hand_probe, writer_of):
+def test_a_gap_is_reported_and_counted(url, keyring, hand_probe, writer_of):
     probe = hand_probe()
     append = writer_of(probe)
     with Scope(url, keyring) as scope:
@@ -198,8 +200,8 @@ def test_a_gap_is_told_and_counted(url, keyring, hand_probe, writer_of):
         probe.send(256)
         append(probe.send(2))
         assert scope.wait_for(lambda scope: scope.stats.missing == 256, LONG_S)
-    told = [notice.span for notice in scope.notices() if notice.kind is NoticeKind.MISSING]
-    assert told == [(2, 257)]
+    reported = [notice.span for notice in scope.notices() if notice.kind is NoticeKind.MISSING]
+    assert reported == [(2, 257)]
     assert scope.charts[0].lost == 256
 
 
@@ -328,14 +330,14 @@ class BrittleLog:
         self.done.set()
 
 
-def test_a_log_that_is_away_is_told_once_and_read_on_when_it_is_back(keyring, hand_probe):
+def test_a_log_that_is_away_is_reported_once_and_read_on_when_it_is_back(keyring, hand_probe):
     away = LogUnavailable("the broker does not answer")
     log = BrittleLog(away, away, [hand_probe().send(2)])
     with Scope(log, keyring) as scope:
         assert len(take_all(scope, 2)) == 2
-    told = [notice.kind for notice in scope.notices()]
-    assert told[:2] == [NoticeKind.LOG_UNAVAILABLE, NoticeKind.LOG_AVAILABLE]
-    assert told.count(NoticeKind.LOG_UNAVAILABLE) == 1
+    reported = [notice.kind for notice in scope.notices()]
+    assert reported[:2] == [NoticeKind.LOG_UNAVAILABLE, NoticeKind.LOG_AVAILABLE]
+    assert reported.count(NoticeKind.LOG_UNAVAILABLE) == 1
     assert log.closed
 
 
@@ -361,7 +363,7 @@ def test_an_error_nobody_saw_is_raised_on_leaving(keyring):
         scope.__exit__(None, None, None)
 
 
-def test_what_retention_cut_is_told_and_counted(keyring):
+def test_what_retention_cut_is_reported_and_counted(keyring):
     log = BrittleLog()
     log.cut = 3
     with Scope(log, keyring) as scope:

@@ -141,7 +141,7 @@ def test_a_goodbye_closes_the_charts_of_its_probe_only(watched, hand_probe):
     )
 
 
-def test_a_stopped_chart_is_told_once_and_stays_stopped(watched, hand_probe):
+def test_a_stopped_chart_is_reported_once_and_stays_stopped(watched, hand_probe):
     probe = hand_probe()
     watched.take(probe.send(1))
     assert kinds(watched.take(probe.send(stopped=True))) == [NoticeKind.STOPPED]
@@ -179,7 +179,7 @@ def test_nobody_is_called_silent_while_the_past_is_read(watched, hand_probe):
     assert watched.wait(SILENT_AFTER_NS) == []
 
 
-def test_the_dead_of_the_past_are_told_soon_after_it_was_read(watched, hand_probe):
+def test_the_dead_of_the_past_are_reported_soon_after_it_was_read(watched, hand_probe):
     alive = hand_probe("alive")
     watched.listening_since_ns = None
     watched.take(hand_probe("dead").send(7), age_ns=10 * SILENT_AFTER_NS)
@@ -192,7 +192,7 @@ def test_the_dead_of_the_past_are_told_soon_after_it_was_read(watched, hand_prob
     assert watched.statuses() == {"alive": "alive", "dead": "silent"}
 
 
-def test_a_gap_is_told_once_after_a_while_and_taken_back_when_it_fills(watched, hand_probe):
+def test_a_gap_is_reported_once_after_a_while_and_taken_back_when_it_fills(watched, hand_probe):
     probe = hand_probe()
     watched.take(probe.send(2))
     late = probe.send(3)
@@ -222,7 +222,7 @@ def test_at_the_end_of_the_past_the_silent_lose_what_they_owe_and_others_owe_on(
     assert watched.intake.totals().missing == 4
 
 
-def test_what_waits_to_be_told_is_told_at_the_end(watched, hand_probe):
+def test_what_waits_to_be_reported_is_reported_at_the_end(watched, hand_probe):
     probe = hand_probe()
     probe.send(2)
     watched.take(probe.send(2))
@@ -230,7 +230,7 @@ def test_what_waits_to_be_told_is_told_at_the_end(watched, hand_probe):
     assert notice.span == NumberRange(0, 1)
 
 
-def test_drops_at_the_source_are_told_by_reason(watched, hand_probe):
+def test_drops_at_the_source_are_reported_by_reason(watched, hand_probe):
     notices = watched.take(hand_probe().send(1, drop=(5, "outbox full")))
     assert [(n.detail, n.count) for n in notices if n.kind is NoticeKind.DROPPED] == [("outbox full", 5)]
 
@@ -451,16 +451,16 @@ def test_who_is_silent_in_a_past_that_is_still_read_may_speak_in_its_rest(watche
 
 
 def read_past(world, intake, entries) -> list[Notice]:
-    """Apply batches with the second they were stored in; return what was told."""
-    told: list[Notice] = []
+    """Apply batches with the second they were stored in; return what was reported."""
+    reported: list[Notice] = []
     for second, data in entries:
         outcome = intake.receive(data, 0)
         assert isinstance(outcome, Accepted)
-        told += world.apply(outcome, 10**15, 10**15 - second * 10**9, second * 10**9)
-    return told
+        reported += world.apply(outcome, 10**15, 10**15 - second * 10**9, second * 10**9)
+    return reported
 
 
-def test_in_the_past_a_chart_is_told_to_have_fallen_silent_while_others_were_heard(keyring, hand_probe):
+def test_in_the_past_a_chart_is_reported_to_have_fallen_silent_while_others_were_heard(keyring, hand_probe):
     steady, dying = hand_probe("steady"), hand_probe("dying")
     entries = [(100, dying.send(1))] + [(100 + second, steady.send(1)) for second in range(8)]
     world, intake = World(), Intake(Opener(keyring), since_ns=0)
@@ -474,18 +474,18 @@ def test_in_the_past_a_chart_is_told_to_have_fallen_silent_while_others_were_hea
 def test_in_the_past_nobody_is_silent_where_nobody_was_heard(keyring, hand_probe):
     one, other = hand_probe("one"), hand_probe("other")
     entries = [(100, one.send(1)), (101, other.send(1)), (400, one.send(1)), (401, other.send(1))]
-    told = read_past(World(), Intake(Opener(keyring), since_ns=0), entries)
-    assert {each.kind for each in told} == {NoticeKind.APPEARED}
+    reported = read_past(World(), Intake(Opener(keyring), since_ns=0), entries)
+    assert {each.kind for each in reported} == {NoticeKind.APPEARED}
 
 
 def test_every_notice_is_dated_and_what_is_missing_by_when_it_showed(keyring, hand_probe):
     probe = hand_probe()
     intake, world = Intake(Opener(keyring), since_ns=0), World()
-    told = read_past(world, intake, [(100, probe.send(1))])
+    reported = read_past(world, intake, [(100, probe.send(1))])
     probe.lose(3)
-    told += read_past(world, intake, [(101, probe.send(1))])
+    reported += read_past(world, intake, [(101, probe.send(1))])
     showed_ns = probe.sent_ns
-    told += read_past(world, intake, [(102, probe.send(1, drop=(2, "full"))), (103, probe.goodbye())])
-    told += world.settle(10**16)
-    assert all(each.time_ns is not None for each in told)
-    assert [each.time_ns for each in told if each.kind is NoticeKind.MISSING] == [showed_ns]
+    reported += read_past(world, intake, [(102, probe.send(1, drop=(2, "full"))), (103, probe.goodbye())])
+    reported += world.settle(10**16)
+    assert all(each.time_ns is not None for each in reported)
+    assert [each.time_ns for each in reported if each.kind is NoticeKind.MISSING] == [showed_ns]

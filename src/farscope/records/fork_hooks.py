@@ -125,9 +125,9 @@ def unset_by_forks() -> Flag:
     return ComparedFlag()
 
 
-def _take_note() -> None:
+def _record_pid() -> None:
     global _pid  # noqa: PLW0603 - same
     _pid = os.getpid()
 
 
-at_fork(in_child=_take_note)
+at_fork(in_child=_record_pid)

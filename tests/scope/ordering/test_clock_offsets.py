@@ -23,7 +23,7 @@ class Beats:
         self.at_ns = BEGIN
         self.own_ns = 0
         self.number = 0
-        self.told = []
+        self.reported = []
 
     def new(self, count: int, *, probe: str = "a", host: str = "there", offset_ns=0, delay_ns=0) -> bool:
         set_back = False
@@ -33,7 +33,7 @@ class Beats:
             sent_ns = self.at_ns + offset_ns
             set_back = self.clocks.set_back(probe, host, self.number, sent_ns) or set_back
             received_ns = self.at_ns + delay_ns + self.own_ns
-            self.told += self.clocks.add_live(probe, host, sent_ns, received_ns, self.at_ns + delay_ns)
+            self.reported += self.clocks.add_live(probe, host, sent_ns, received_ns, self.at_ns + delay_ns)
         return set_back
 
 
@@ -60,7 +60,7 @@ def test_a_batch_that_comes_late_proves_nothing():
 
 
 @given(st.integers(-3_600 * SECOND, 3_600 * SECOND), st.integers(-3_600 * SECOND, 3_600 * SECOND))
-def test_when_the_scopes_own_clock_is_set_other_machines_are_told_as_moved(offset_ns, set_ns):
+def test_when_the_scopes_own_clock_is_set_other_machines_are_reported_as_moved(offset_ns, set_ns):
     beats = Beats()
     beats.new(5, offset_ns=offset_ns)
     beats.own_ns = set_ns
@@ -79,7 +79,7 @@ def test_a_program_of_this_machine_goes_by_its_clock_however_late_it_is_heard(se
     beats.own_ns = set_ns
     beats.new(1, host="here", offset_ns=set_ns)
     assert beats.clocks.correction_ns("a") == 0
-    assert beats.told == []
+    assert beats.reported == []
 
 
 def test_probes_of_the_past_go_by_the_scopes_clock_as_soon_as_one_of_them_is_heard_live():
@@ -87,19 +87,19 @@ def test_probes_of_the_past_go_by_the_scopes_clock_as_soon_as_one_of_them_is_hea
     for turn in range(10):
         for probe, ahead_s, later_s in (("wrong", 40, 0.0), ("right", 0, 0.5)):
             stamp = BEGIN + int((turn + later_s + ahead_s) * SECOND)
-            beats.told += beats.clocks.add_past(probe, probe, stamp)
+            beats.reported += beats.clocks.add_past(probe, probe, stamp)
     assert [beats.clocks.correction_ns(probe) for probe in ("wrong", "right")] == [0, -40 * SECOND]
     beats.new(1, probe="wrong", host="wrong", offset_ns=40 * SECOND)
     assert [beats.clocks.correction_ns(probe) for probe in ("wrong", "right")] == [40 * SECOND, 0]
     assert beats.clocks.offset_ns("right") is None
 
 
-def test_a_clock_that_moved_is_told_again():
+def test_a_clock_that_moved_is_reported_again():
     beats = Beats()
     beats.new(5, offset_ns=40 * SECOND)
     beats.new(5, offset_ns=-7 * SECOND)
     beats.new(5)
-    assert [(notice.kind, notice.detail) for notice in beats.told] == [
+    assert [(notice.kind, notice.detail) for notice in beats.reported] == [
         (NoticeKind.CLOCK_OFF, "40.0 s ahead of this machine's"),
         (NoticeKind.CLOCK_OFF, "7.0 s behind this machine's"),
         (NoticeKind.CLOCK_RIGHT, ""),
@@ -114,12 +114,12 @@ def test_a_past_that_ended_long_ago_is_not_of_the_present():
         assert not clocks.may_be_present(BEGIN + quiet_ns)
 
 
-def test_what_is_too_old_for_a_clock_that_is_off_keeps_its_times_and_is_told_once():
+def test_what_is_too_old_for_a_clock_that_is_off_keeps_its_times_and_is_reported_once():
     beats = Beats()
     beats.new(9, offset_ns=-OLD_NS - SECOND)
     assert beats.clocks.correction_ns("a") == 0
     assert beats.clocks.offset_ns("a") is None
-    assert [(notice.kind, notice.subject, notice.detail) for notice in beats.told] == [
+    assert [(notice.kind, notice.subject, notice.detail) for notice in beats.reported] == [
         (NoticeKind.OLD, "there", "10,801.0 s")
     ]
 
@@ -128,26 +128,26 @@ def test_a_clock_that_is_just_not_too_far_behind_is_corrected():
     beats = Beats()
     beats.new(9, offset_ns=-OLD_NS)
     assert beats.clocks.correction_ns("a") == -OLD_NS
-    assert {notice.kind for notice in beats.told} == {NoticeKind.CLOCK_OFF}
+    assert {notice.kind for notice in beats.reported} == {NoticeKind.CLOCK_OFF}
 
 
 def test_in_a_log_of_one_machine_whatever_is_behind_is_old():
     beats = Beats(one_machine=True)
     beats.new(9, host="here", offset_ns=-60 * SECOND)
     assert beats.clocks.correction_ns("a") == 0
-    assert [notice.kind for notice in beats.told] == [NoticeKind.OLD]
+    assert [notice.kind for notice in beats.reported] == [NoticeKind.OLD]
 
 
-def test_in_a_log_of_one_machine_an_old_run_is_told_at_any_speed_and_once_for_all_its_programs():
+def test_in_a_log_of_one_machine_an_old_run_is_reported_at_any_speed_and_once_for_all_its_programs():
     for speed in (1, 2, 20):
         beats = Beats(one_machine=True)
         for second in range(6):
             for probe in "abcd":
                 beats.new(1, probe=probe, host="here", offset_ns=(second * 4 * speed - 3_600) * SECOND)
-        assert [(notice.kind, notice.subject) for notice in beats.told] == [(NoticeKind.OLD, "here")]
+        assert [(notice.kind, notice.subject) for notice in beats.reported] == [(NoticeKind.OLD, "here")]
 
 
-def test_what_waited_in_a_spool_is_shown_at_its_times_and_told_by_nobody():
+def test_what_waited_in_a_spool_is_shown_at_its_times_and_reported_by_nobody():
     beats = Beats()
     for _ in range(3):
         beats.at_ns -= SECOND
@@ -155,7 +155,7 @@ def test_what_waited_in_a_spool_is_shown_at_its_times_and_told_by_nobody():
         assert beats.clocks.correction_ns("a") == 0
     beats.new(9)
     assert beats.clocks.correction_ns("a") == 0
-    assert beats.told == []
+    assert beats.reported == []
 
 
 def test_adding_a_batch_takes_effect_whether_or_not_its_notices_are_read():

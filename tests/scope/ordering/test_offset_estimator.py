@@ -26,7 +26,7 @@ def test_nothing_is_known_before_the_first_batch():
 
 
 @pytest.mark.parametrize("offset_s", [-40, -1, 0, 1, 40])
-def test_the_offset_is_told_less_the_delay_of_the_quickest_batch(offset_s):
+def test_the_offset_is_reported_less_the_delay_of_the_quickest_batch(offset_s):
     estimate = OffsetEstimator()
     begin = BEGIN
     for delay_ms in (30, 10, 90, 20):
@@ -47,7 +47,7 @@ def test_a_burst_settles_nothing_however_many_batches_it_has():
     assert estimate.offset_ns == 0
 
 
-def test_a_clock_ahead_is_known_from_one_batch_and_told_when_it_has_settled():
+def test_a_clock_ahead_is_known_from_one_batch_and_reported_when_it_has_settled():
     estimate = OffsetEstimator()
     begin = beats(estimate, 5)
     beats(estimate, 1, offset_ns=40 * SECOND, begin_ns=begin)

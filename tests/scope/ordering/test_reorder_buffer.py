@@ -136,7 +136,7 @@ class View:
         self.ordering = ReorderBuffer(self.clocks, window_s)
         self.out: list[RawStep] = []
         self.out_at: list[int] = []
-        self.told = []
+        self.reported = []
 
     def watch(self, log: list[Arrival], *, several: bool = True) -> None:
         """Read each batch when it arrives, and look whenever a step's time has come."""
@@ -148,7 +148,7 @@ class View:
         for each in log:
             self._wait_until(each.at_ns, several=several)
             now = Now(each.at_ns, each.at_ns)
-            self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=True)
+            self.reported += self.ordering.put(each.accepted, each.stored_ns, now, live=True)
             self._take(now, several=several)
 
     def read_past(self, log: list[Arrival], *, pace_ns: int = 0) -> None:
@@ -156,7 +156,7 @@ class View:
         now = Now(BEGIN + 10**6 * SECOND, 5 * SECOND)
         for each in log:
             now = Now(now.wall_ns + pace_ns, now.monotonic_ns + pace_ns)
-            self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
+            self.reported += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
             self._keep(self.ordering.pop_due(now, live=False, several=True), now.wall_ns)
         self._keep(self.ordering.pop_all(), now.wall_ns)
 
@@ -165,7 +165,7 @@ class View:
         now = Now(until_ns, until_ns)
         for each in log:
             if each.at_ns <= until_ns:
-                self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
+                self.reported += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
                 self._keep(self.ordering.pop_due(now, live=False, several=True), now.wall_ns)
         self._keep(self.ordering.reach_end(now), until_ns)
         self.watch([each for each in log if each.at_ns > until_ns])
@@ -176,7 +176,7 @@ class View:
         now = Now(until_ns, until_ns)
         for each in log:
             if from_ns < each.at_ns <= until_ns:
-                self.told += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
+                self.reported += self.ordering.put(each.accepted, each.stored_ns, now, live=False)
                 self._keep(self.ordering.pop_due(now, live=False, several=True), until_ns)
         self._keep(self.ordering.reach_end(now), until_ns)
         self.watch([each for each in log if each.at_ns > until_ns])
@@ -337,10 +337,12 @@ def test_what_programs_that_are_started_together_do_first_comes_in_order():
     view = View()
     early, later = step_of("00" * 16, 1, BEGIN), step_of("01" * 16, 1, BEGIN - MILLISECOND)
     now = Now(BEGIN + 20 * MILLISECOND, 20 * MILLISECOND)
-    view.told += view.ordering.put(accepted(bytes(16), "far", BEGIN, [early]), BEGIN, now, live=True)
+    view.reported += view.ordering.put(accepted(bytes(16), "far", BEGIN, [early]), BEGIN, now, live=True)
     assert view.ordering.pop_due(now, live=True, several=False) == []
     now = Now(BEGIN + 30 * MILLISECOND, 30 * MILLISECOND)
-    view.told += view.ordering.put(accepted(bytes([1] * 16), "far", BEGIN, [later]), BEGIN, now, live=True)
+    view.reported += view.ordering.put(
+        accepted(bytes([1] * 16), "far", BEGIN, [later]), BEGIN, now, live=True
+    )
     now = Now(BEGIN + 200 * MILLISECOND, 200 * MILLISECOND)
     assert view.ordering.pop_due(now, live=True, several=True) == [later, early]
     assert view.ordering.late == 0
@@ -360,7 +362,7 @@ def test_the_past_of_machines_whose_clocks_agree_comes_by_its_times(machines, se
     view.read_past(log, pace_ns=pace_ns)
     assert_all_there_and_charts_in_order(view, log)
     assert disorder(view, machines) <= 2 * SAME_CLOCK_NS
-    assert view.told == []
+    assert view.reported == []
 
 
 @runs
@@ -537,11 +539,11 @@ def test_the_time_a_batch_waited_in_a_spool_is_not_taken_for_a_clock_that_is_off
     ]
     view = View()
     view.read_past(spooled)
-    assert view.told == []
+    assert view.reported == []
     assert disorder(view, machines) == 0
 
 
-def test_a_clock_that_is_off_is_told_once_and_by_how_much():
+def test_a_clock_that_is_off_is_reported_once_and_by_how_much():
     machines = [
         Machine(0),
         Machine(1, 40 * SECOND, delays_ms=(100, 120)),
@@ -549,7 +551,7 @@ def test_a_clock_that_is_off_is_told_once_and_by_how_much():
     ]
     view = View()
     view.watch(log_of(machines, chance(2), 20))
-    (notice,) = view.told
+    (notice,) = view.reported
     assert (notice.kind, notice.subject) == (NoticeKind.CLOCK_OFF, "host1")
     assert notice.detail in ("39.9 s ahead of this machine's", "40.0 s ahead of this machine's")
     for machine, low in ((machines[1], 39.89), (machines[2], 39.99)):
@@ -560,11 +562,11 @@ def test_machines_that_share_a_name_are_told_apart_when_one_of_their_clocks_is_o
     machines = [Machine(0, host="twin"), Machine(1, 40 * SECOND, host="twin")]
     view = View()
     view.watch(log_of(machines, chance(8), 10))
-    (notice,) = view.told
+    (notice,) = view.reported
     assert notice.subject == "twin/01010101"
 
 
-def test_a_clock_that_was_set_right_is_told_as_right():
+def test_a_clock_that_was_set_right_is_reported_as_right():
     machine = Machine(0, -40 * SECOND)
     log = log_of([machine], chance(3), 8)
     set_right = Machine(0)
@@ -580,19 +582,19 @@ def test_a_clock_that_was_set_right_is_told_as_right():
             for each in later
         ]
     )
-    assert [(notice.kind, notice.detail) for notice in view.told] == [
+    assert [(notice.kind, notice.detail) for notice in view.reported] == [
         (NoticeKind.CLOCK_OFF, "40.0 s behind this machine's"),
         (NoticeKind.CLOCK_RIGHT, ""),
     ]
 
 
-def test_in_the_past_a_clock_is_told_to_differ_from_the_first_one_heard():
+def test_in_the_past_a_clock_is_reported_to_differ_from_the_first_one_heard():
     machines = [Machine(0), Machine(1, 40 * SECOND)]
     log = log_of(machines, chance(5), 20)
     view = View()
     view.read_past(log)
     first = log[0].accepted.header.probe == machines[0].probe
-    (notice,) = view.told
+    (notice,) = view.reported
     assert notice.kind is NoticeKind.CLOCK_OFF
     assert notice.subject == ("host1" if first else "host0")
     assert notice.detail.endswith(" ahead of the first machine's" if first else " behind the first machine's")
@@ -627,7 +629,7 @@ def test_what_lies_just_before_the_end_of_the_past_waits_until_its_clock_is_know
     view = View()
     now = Now(log[3].at_ns, log[3].at_ns)
     for each in log[:4]:
-        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+        view.reported += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
     assert view.ordering.reach_end(now) == ()
     view.watch(log[4:])
     assert_all_there_and_charts_in_order(view, log)
@@ -640,7 +642,7 @@ def test_a_probe_that_never_speaks_again_is_not_waited_for_at_the_end_of_the_pas
     log = log_of([Machine(0), Machine(1, 40 * SECOND)], chance(9), 3)
     now = Now(log[3].at_ns, log[3].at_ns)
     for each in log[:4]:
-        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+        view.reported += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
     count = len(view.ordering)
     assert view.ordering.reach_end(now) == ()
     wait_s = view.ordering.wait_s(now, live=True)
@@ -662,7 +664,7 @@ def test_of_the_past_no_more_is_held_than_there_is_room_for_and_none_for_long():
     now = Now(BEGIN, 0)
     for number in range(2):
         steps = [step_of(bytes([number] * 16).hex(), n + 1, BEGIN + n) for n in range(HELD_STEPS)]
-        view.told += view.ordering.put(
+        view.reported += view.ordering.put(
             accepted(bytes([number] * 16), "far", BEGIN, steps), BEGIN, now, live=False
         )
         view._keep(view.ordering.pop_due(now, live=False, several=True), 0)
@@ -682,7 +684,7 @@ def test_a_probe_alone_waits_only_while_an_effect_waits_for_its_cause():
     def read(ms: int, *steps: RawStep) -> list[RawStep]:
         now = Now(begun + ms * MILLISECOND, begun + ms * MILLISECOND)
         batch = accepted(probe, "here", now.wall_ns, list(steps), ms, charts=entries)
-        view.told += view.ordering.put(batch, now.wall_ns, now, live=True)
+        view.reported += view.ordering.put(batch, now.wall_ns, now, live=True)
         return list(view.ordering.pop_due(now, live=True, several=False))
 
     read(-2 * COMPANY_NS // MILLISECOND)
@@ -707,7 +709,7 @@ def test_notices_stand_between_the_steps_before_and_behind_their_time(machines, 
     view = View()
     now = Now(BEGIN + 10**6 * SECOND, 5 * SECOND)
     for each in log:
-        view.told += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
+        view.reported += view.ordering.put(each.accepted, each.stored_ns, now, live=False)
     notices = [
         Notice(
             kind=NoticeKind.APPEARED if introduces else NoticeKind.STOPPED,

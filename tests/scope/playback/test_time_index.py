@@ -51,7 +51,7 @@ def run(
 
 
 def state_in(around, chart: ChartId, time_ns: int) -> tuple[str, int]:
-    """The state and step number of a chart at a moment of its own clock, by what is told around it."""
+    """The state and step number of a chart at a moment of its own clock, by what is reported around it."""
     key = chart.key
     steps = around.steps.get(key, [])
     before = [step for step in steps if step[3] <= time_ns]
@@ -59,7 +59,7 @@ def state_in(around, chart: ChartId, time_ns: int) -> tuple[str, int]:
         return before[-1][2].end, before[-1][1]
     if steps:
         return steps[0][2].start, steps[0][1] - 1
-    return around.rests[key].state or "top", around.rests[key].number
+    return around.announced[key].state or "top", around.announced[key].number
 
 
 def truth(log: RecordingLog, chart: ChartId, time_ns: int) -> tuple[str, int]:
@@ -74,25 +74,25 @@ def truth(log: RecordingLog, chart: ChartId, time_ns: int) -> tuple[str, int]:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(st.integers(0, 40 * S), st.integers(1, 7))
-def test_every_chart_is_told_as_it_was_at_any_moment(record, offset_ns, charts):
+def test_every_chart_is_reported_as_it_was_at_any_moment(record, offset_ns, charts):
     producer = Producer(charts)
     log = record(list(run(producer, 40)))
     time_ns = BEGIN_NS + offset_ns
-    with TimeIndex(log, KEYRING) as seek:
-        around = seek.snapshot(time_ns)
+    with TimeIndex(log, KEYRING) as time_index:
+        around = time_index.snapshot(time_ns)
         assert around.from_ns <= time_ns <= around.to_ns
         for chart in producer.charts:
-            if chart.key in around.rests:
+            if chart.key in around.announced:
                 assert state_in(around, chart, time_ns) == truth(log, chart, time_ns)
             else:
                 assert truth(log, chart, time_ns) == ("top", 0)
 
 
-def test_what_is_told_around_a_moment_holds_over_the_whole_span_it_names(record):
+def test_what_is_reported_around_a_moment_holds_over_the_whole_span_it_names(record):
     producer = Producer(3)
     log = record(list(run(producer, 40)))
-    with TimeIndex(log, KEYRING) as seek:
-        around = seek.snapshot(BEGIN_NS + 22 * S)
+    with TimeIndex(log, KEYRING) as time_index:
+        around = time_index.snapshot(BEGIN_NS + 22 * S)
         assert around.to_ns - around.from_ns >= S
         for time_ns in range(around.from_ns, min(around.to_ns, BEGIN_NS + 40 * S), S // 4):
             for chart in producer.charts:
@@ -101,12 +101,12 @@ def test_what_is_told_around_a_moment_holds_over_the_whole_span_it_names(record)
 
 def test_only_what_lies_around_the_moment_is_opened(record):
     log = record(list(run(Producer(3), 400)))
-    with TimeIndex(log, KEYRING) as seek:
-        around = seek.snapshot(BEGIN_NS + 300 * S)
+    with TimeIndex(log, KEYRING) as time_index:
+        around = time_index.snapshot(BEGIN_NS + 300 * S)
         assert sum(map(len, around.steps.values())) < 120
 
 
-def test_a_chart_that_has_done_nothing_for_long_is_told_by_the_last_announcement(record):
+def test_a_chart_that_has_done_nothing_for_long_is_reported_by_the_last_announcement(record):
     producer = Producer(2)
     producer.step(BEGIN_NS, 1, "asleep")
     entries = [producer.send(BEGIN_NS, all_charts=True)]
@@ -114,8 +114,8 @@ def test_a_chart_that_has_done_nothing_for_long_is_told_by_the_last_announcement
         producer.step(BEGIN_NS + second * S, 0, f"s{second}")
         now_ns = BEGIN_NS + second * S + S // 2
         entries.append(producer.send(now_ns, all_charts=second % 5 == 0))
-    with TimeIndex(record(entries), KEYRING) as seek:
-        around = seek.snapshot(BEGIN_NS + 83 * S)
+    with TimeIndex(record(entries), KEYRING) as time_index:
+        around = time_index.snapshot(BEGIN_NS + 83 * S)
         assert state_in(around, producer.charts[1], BEGIN_NS + 83 * S) == ("asleep", 1)
 
 
@@ -123,10 +123,10 @@ def test_steps_that_waited_in_a_spool_are_found_where_they_happened(record):
     late, other = Producer(2, host="late"), Producer(2, host="punctual")
     entries = sorted([*run(late, 60, spool=(10, 50)), *run(other, 60)], key=lambda entry: entry.stored_ns)
     log = record(entries)
-    with TimeIndex(log, KEYRING) as seek:
+    with TimeIndex(log, KEYRING) as time_index:
         for second in (12, 30, 49):
             time_ns = BEGIN_NS + second * S + S // 3
-            around = seek.snapshot(time_ns)
+            around = time_index.snapshot(time_ns)
             for chart in late.charts:
                 assert state_in(around, chart, time_ns) == truth(log, chart, time_ns)
 
@@ -136,23 +136,23 @@ def test_a_machine_with_another_clock_is_found_at_the_same_moment(record):
     entries = [(right, entry) for entry in run(right, 60)]
     entries += [(ahead, entry) for entry in run(ahead, 60, begin_s=0.5)]
     log = record(in_true_order(entries))
-    with TimeIndex(log, KEYRING) as seek:
-        correction_ns = seek.headers.corrections[ahead.id.hex()]
+    with TimeIndex(log, KEYRING) as time_index:
+        correction_ns = time_index.headers.corrections[ahead.id.hex()]
         assert abs(correction_ns - 3_600 * S) < S
-        assert seek.headers.end_ns - seek.headers.begin_ns < 62 * S
-        around = seek.snapshot(BEGIN_NS + 40 * S)
+        assert time_index.headers.end_ns - time_index.headers.begin_ns < 62 * S
+        around = time_index.snapshot(BEGIN_NS + 40 * S)
         for producer, offset_ns in ((right, 0), (ahead, correction_ns)):
             for chart in producer.charts:
                 own_ns = BEGIN_NS + 40 * S + offset_ns
                 assert state_in(around, chart, own_ns) == truth(log, chart, own_ns)
 
 
-def test_who_was_heard_when_is_told(record):
+def test_who_was_heard_when_is_reported(record):
     gone, stays = Producer(1, host="gone"), Producer(1, host="stays")
     entries = [*run(gone, 20)]
     entries.append(gone.send(BEGIN_NS + 21 * S, all_charts=True, goodbye=True))
     entries = sorted([*entries, *run(stays, 60)], key=lambda entry: entry.stored_ns)
-    with TimeIndex(record(entries), KEYRING) as seek:
+    with TimeIndex(record(entries), KEYRING) as time_index:
         asked = {
             10: ("alive", "alive"),
             22: ("closed", "alive"),
@@ -161,38 +161,38 @@ def test_who_was_heard_when_is_told(record):
         }
         for second, expected in asked.items():
             time_ns = BEGIN_NS + second * S
-            lives = seek.snapshot(time_ns).lives
+            lives = time_index.snapshot(time_ns).lives
             assert tuple(lives[each.id.hex()].status(1, time_ns) for each in (gone, stays)) == expected
 
 
-def test_a_chart_that_was_added_again_is_told_as_living(record):
+def test_a_chart_that_was_added_again_is_reported_as_living(record):
     producer = Producer(1)
     entries = [*run(producer, 3)]
     producer.stopped.add(producer.charts[0].serial)
     entries.append(producer.send(BEGIN_NS + 4 * S, all_charts=True))
     producer.stopped.clear()
     entries += run(producer, 3, begin_s=5)
-    with TimeIndex(record(entries), KEYRING) as seek:
+    with TimeIndex(record(entries), KEYRING) as time_index:
         time_ns = BEGIN_NS + 8 * S
-        assert seek.snapshot(time_ns).lives[producer.id.hex()].status(1, time_ns) == "alive"
+        assert time_index.snapshot(time_ns).lives[producer.id.hex()].status(1, time_ns) == "alive"
 
 
-def test_before_a_probe_began_nothing_is_told_of_it(record):
+def test_before_a_probe_began_nothing_is_reported_of_it(record):
     first, second = Producer(1, host="first"), Producer(1, host="second")
     log = record([*run(first, 30), *run(second, 30, begin_s=30)])
-    with TimeIndex(log, KEYRING) as seek:
-        around = seek.snapshot(BEGIN_NS + 10 * S)
-        assert {key.probe for key in around.rests} == {first.id.hex()}
+    with TimeIndex(log, KEYRING) as time_index:
+        around = time_index.snapshot(BEGIN_NS + 10 * S)
+        assert {key.probe for key in around.announced} == {first.id.hex()}
         assert around.to_ns < BEGIN_NS + 31 * S
         assert around.from_ns <= BEGIN_NS + 10 * S
-        assert seek.snapshot(BEGIN_NS - 100 * S).rests == {}
+        assert time_index.snapshot(BEGIN_NS - 100 * S).announced == {}
 
 
 def test_every_chart_is_presented_with_its_structure_and_last_state(record):
     one, other = Producer(3, host="one"), Producer(3, host="other")
     entries = [*run(one, 12), *run(other, 12, begin_s=20)]
-    with TimeIndex(record(entries), KEYRING) as seek:
-        views = seek.charts()
+    with TimeIndex(record(entries), KEYRING) as time_index:
+        views = time_index.charts()
     assert {view.id for view in views} == {*one.charts, *other.charts}
     assert all(view.structure == STRUCTURE for view in views)
     assert {view.id.name: view.state for view in views}["one 2"] == one.states[2]
@@ -207,65 +207,65 @@ def test_the_next_and_the_last_batch_with_steps_are_found(record):
             producer.step(now_ns, 0, f"s{second}")
         entries.append(producer.send(now_ns, all_charts=True))
     probe = producer.id.hex()
-    with TimeIndex(record(entries), KEYRING) as seek:
-        assert seek.next_busy([probe], BEGIN_NS + 50 * S, forward=True) == BEGIN_NS + 90 * S
-        assert seek.next_busy([probe], BEGIN_NS + 50 * S, forward=False) == BEGIN_NS + 10 * S
-        assert seek.next_busy([probe, "nobody"], BEGIN_NS + 91 * S, forward=True) is None
-        assert seek.next_busy([], BEGIN_NS, forward=True) is None
+    with TimeIndex(record(entries), KEYRING) as time_index:
+        assert time_index.next_busy([probe], BEGIN_NS + 50 * S, forward=True) == BEGIN_NS + 90 * S
+        assert time_index.next_busy([probe], BEGIN_NS + 50 * S, forward=False) == BEGIN_NS + 10 * S
+        assert time_index.next_busy([probe, "nobody"], BEGIN_NS + 91 * S, forward=True) is None
+        assert time_index.next_busy([], BEGIN_NS, forward=True) is None
 
 
 def test_what_cannot_be_opened_tells_nothing_and_does_no_harm(record):
     log = record(
         [*run(Producer(2), 10), Entry(b"no batch at all", BEGIN_NS + 3 * S), Entry(b"", (1 << 64) - 1)]
     )
-    with TimeIndex(log, Keyring.from_text(new_key_text())) as seek:
-        assert seek.charts() == []
-        around = seek.snapshot(BEGIN_NS + 5 * S)
-        assert (around.rests, around.steps) == ({}, {})
+    with TimeIndex(log, Keyring.from_text(new_key_text())) as time_index:
+        assert time_index.charts() == []
+        around = time_index.snapshot(BEGIN_NS + 5 * S)
+        assert (around.announced, around.steps) == ({}, {})
 
 
 def test_an_empty_recording_has_no_moments(record):
-    with TimeIndex(record([]), KEYRING) as seek:
-        assert (seek.headers.begin_ns, seek.headers.end_ns, seek.charts()) == (0, 0, [])
-        assert seek.snapshot(BEGIN_NS).to_ns == LATEST_NS
+    with TimeIndex(record([]), KEYRING) as time_index:
+        assert (time_index.headers.begin_ns, time_index.headers.end_ns, time_index.charts()) == (0, 0, [])
+        assert time_index.snapshot(BEGIN_NS).to_ns == LATEST_NS
 
 
 def test_since_leaves_out_what_was_stored_before(record):
     log = record(list(run(Producer(1), 60)))
-    with TimeIndex(log, KEYRING, since="10s") as seek:
-        assert seek.headers.end_ns - seek.headers.begin_ns == 10 * S
+    with TimeIndex(log, KEYRING, since="10s") as time_index:
+        assert time_index.headers.end_ns - time_index.headers.begin_ns == 10 * S
 
 
-@pytest.mark.parametrize("ask", [TimeIndex.charts, lambda seek: seek.snapshot(BEGIN_NS)])
+@pytest.mark.parametrize("ask", [TimeIndex.charts, lambda time_index: time_index.snapshot(BEGIN_NS)])
 def test_what_is_looked_for_in_a_large_recording_is_given_up_on_request(record, ask):
     log = record([entry for _ in range(9) for entry in run(Producer(1), 9)])
-    with TimeIndex(log, KEYRING) as seek:
-        read, entry = [], seek._file.entry
+    with TimeIndex(log, KEYRING) as time_index:
+        read, entry = [], time_index._file.entry
 
         def give_up_after(number: int) -> Entry | None:
             read.append(number)
-            seek.cancel()
+            time_index.cancel()
             return entry(number)
 
-        seek._file.entry = give_up_after
-        ask(seek)
+        time_index._file.entry = give_up_after
+        ask(time_index)
         assert len(read) == 1
 
 
 def test_headers_are_not_looked_through_for_who_has_given_up(record):
-    with TimeIndex(record(list(run(Producer(1), 9))), KEYRING) as seek:
-        seek.cancel()
-        assert seek.headers.probes == {}
-        assert seek.charts() == []
+    with TimeIndex(record(list(run(Producer(1), 9))), KEYRING) as time_index:
+        time_index.cancel()
+        assert time_index.headers.probes == {}
+        assert time_index.charts() == []
 
 
 def test_reading_through_stands_still_while_somebody_asks_and_loses_nothing(record):
     log = record(list(run(Producer(3), 50)))
-    with TimeIndex(log, KEYRING) as seek, closing(YieldingLog(log, seek).reader(0)) as reader:
+    with TimeIndex(log, KEYRING) as time_index, closing(YieldingLog(log, time_index).reader(0)) as reader:
         asked, done = threading.Event(), threading.Event()
 
         def ask() -> None:
-            with seek.lock:
+            with time_index.lock:
                 asked.set()
                 done.wait()
 
@@ -280,5 +280,5 @@ def test_reading_through_stands_still_while_somebody_asks_and_loses_nothing(reco
         while not reader.caught_up:
             read += reader.read(0.0)
         assert len(read) == 50
-        with Scope(YieldingLog(log, seek), KEYRING) as scope:
+        with Scope(YieldingLog(log, time_index), KEYRING) as scope:
             assert sum(1 for _ in scope) == 500

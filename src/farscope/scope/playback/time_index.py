@@ -45,7 +45,7 @@ MAX_STEPS: Final = 150_000
 KEPT_STEPS: Final = 60_000
 """Steps of opened batches cached for the next moment, some 20 MB, since it is often close by."""
 
-AROUND_BYTES: Final = 24 << 20
+SNAPSHOT_BYTES: Final = 24 << 20
 """Most bytes the steps around a moment may take; if they do not fit, only states are returned."""
 
 KEPT_BYTES: Final = 16 << 20
@@ -75,7 +75,7 @@ class Snapshot:
     from_ns: int = -LATEST_NS
     to_ns: int = LATEST_NS
     """Everything between ``from_ns`` and ``to_ns`` is included; both are corrected times."""
-    rests: dict[ChartKey, AnnouncedState] = field(default_factory=dict)
+    announced: dict[ChartKey, AnnouncedState] = field(default_factory=dict)
     """Every chart heard by then, as it was at some point in this interval; steps give its exact states."""
     steps: dict[ChartKey, list[RawStep]] = field(default_factory=dict)
     """Steps of each chart, in order, by its own clock."""
@@ -216,27 +216,27 @@ class TimeIndex:
             return
         if (ended := self._ended.get(probe)) is not None and own_ns > frames.reached_ns[-1] + READ_AHEAD_NS:
             found.from_ns = max(found.from_ns, frames.reached_ns[-1] + READ_AHEAD_NS - correction_ns)
-            found.rests |= ended.rests
+            found.announced |= ended.announced
             found.lives |= ended.lives
             return
         target = self._target(frames, own_ns)
-        places, room = self._places(found, frames, target, own_ns), max(0, AROUND_BYTES - found.bytes)
+        places, room = self._places(found, frames, target, own_ns), max(0, SNAPSHOT_BYTES - found.bytes)
         part = self._read(probe, frames, places, correction_ns, room)
         found.from_ns = max(found.from_ns, part.from_ns - correction_ns)
         found.to_ns = min(found.to_ns, part.to_ns - correction_ns)
-        found.rests |= part.rests
+        found.announced |= part.announced
         found.steps |= part.steps
         found.bytes += part.bytes
         found.lives |= part.lives
         if target == len(frames):
-            self._ended[probe] = Snapshot(rests=part.rests, lives=part.lives)
+            self._ended[probe] = Snapshot(announced=part.announced, lives=part.lives)
 
     def _places(self, found: Snapshot, frames: ProbeFrames, target: int, own_ns: int) -> Iterator[int]:
         """Yield the frames to read: from the last announcement of all charts to just after the moment."""
         begin = frames.announced_before(target)
         if begin is None:
             begin = target - UNANNOUNCED_FRAMES
-        if sum(map(len, found.steps.values())) > MAX_STEPS or found.bytes > AROUND_BYTES:
+        if sum(map(len, found.steps.values())) > MAX_STEPS or found.bytes > SNAPSHOT_BYTES:
             begin = target - 1
         yield from range(max(0, begin, target - BACK_FRAMES), target)
         for place in range(target, min(len(frames), target + BACK_FRAMES)):
@@ -266,7 +266,9 @@ class TimeIndex:
             pulse.add_batch(batch.sent_ns, goodbye=bool(opened.flags & Flags.GOODBYE))
             for entry in batch.charts:
                 chart = ChartId(entry.name, batch.host, batch.pid, entry.serial, probe)
-                part.rests[ChartKey(probe, entry.serial)] = AnnouncedState(chart, entry.state, entry.number)
+                part.announced[ChartKey(probe, entry.serial)] = AnnouncedState(
+                    chart, entry.state, entry.number
+                )
                 if entry.stopped:
                     pulse.stop(entry.serial, batch.sent_ns)
                 else:

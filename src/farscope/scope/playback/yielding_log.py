@@ -19,10 +19,10 @@ WAIT_S: Final = 0.05
 class YieldingLog:
     """A recording whose readers pause while a ``TimeIndex`` answers a query. A ``FiniteLog``."""
 
-    def __init__(self, log: RecordingLog, seek: TimeIndex) -> None:
-        """``seek`` must be for the same recording."""
+    def __init__(self, log: RecordingLog, time_index: TimeIndex) -> None:
+        """``time_index`` must be for the same recording."""
         self._log = log
-        self._seek = seek
+        self._time_index = time_index
         self.url = log.url
         self.shared = log.shared
         self.writer = log.writer
@@ -32,19 +32,19 @@ class YieldingLog:
 
     def reader(self, since_ns: int | None = None, position: Position | None = None) -> LogReader:
         """Return a reader; see ``RecordingLog.reader``."""
-        return _Reader(self._log.reader(since_ns, position), self._seek)
+        return _Reader(self._log.reader(since_ns, position), self._time_index)
 
 
 class _Reader(ReaderWrapper):
     """A reader that yields to queries."""
 
-    def __init__(self, reader: LogReader, seek: TimeIndex) -> None:
+    def __init__(self, reader: LogReader, time_index: TimeIndex) -> None:
         super().__init__(reader)
-        self._seek = seek
+        self._time_index = time_index
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next batches; none during a query."""
-        if not self._seek.lock.acquire(timeout=WAIT_S):
+        if not self._time_index.lock.acquire(timeout=WAIT_S):
             return []
-        self._seek.lock.release()
+        self._time_index.lock.release()
         return super().read(timeout_s, min(limit, AT_ONCE))

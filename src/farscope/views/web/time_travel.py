@@ -130,5 +130,5 @@ class Recorded:
             history.correct(probe, correction_ns, was_set=False)
         for steps in around.steps.values():
             history.extend(steps[-1][CHART], steps)
-        rests = {rest.chart.key: rest for rest in around.rests.values()}
+        rests = {rest.chart.key: rest for rest in around.announced.values()}
         return Past(history, around.lives, rests, around.from_ns, around.to_ns, whole=False)
