@@ -6,7 +6,7 @@ import pytest
 
 from farscope.errors import Invariant
 from farscope.miros_lines import intake as lines_intake
-from farscope.miros_lines.intake import AROUND_NS, HOLD_NS, MAX_GROUP, TICK, UNKNOWN, LinesIntake
+from farscope.miros_lines.intake import ACTIVE_NS, HOLD_NS, MAX_GROUP, TICK, UNKNOWN, LinesIntake
 from farscope.miros_lines.tokens import SPY, TRACE, Line, LineOpener, LineSealer, marked
 from farscope.records.shape import StepKind
 from farscope.scope.intake import Accepted, Refused
@@ -120,7 +120,7 @@ def test_with_two_charts_around_traces_keep_their_names_and_spy_lines_belong_to_
 def test_a_chart_that_said_nothing_for_long_is_not_around_any_more(feeder):
     feeder.trace("e->start_at() top->c1", "old")
     feeder.spy(*START)
-    feeder.now_ns += AROUND_NS
+    feeder.now_ns += ACTIVE_NS
     feeder.trace("e->start_at() top->c1", "new")
     feeder.spy(*START)
     assert [(name, bool(lines)) for name, _, lines, _ in feeder.steps] == [("old", True), ("new", True)]

@@ -35,7 +35,7 @@ HOLD_NS = 300_000_000
 SET_BACK_NS = 2_000_000_000
 """A time this much earlier than the previous one, more than waiting and rounding to seconds explain, shows
 that the clock was set back."""
-AROUND_NS = 600_000_000_000
+ACTIVE_NS = 600_000_000_000
 """A chart counts as active for ten minutes after its last trace line."""
 MAX_GROUP = 10_000
 """Most spy lines without a queue line; at this many they are treated as a step."""
@@ -46,7 +46,7 @@ MAX_HELD = 1_000
 are."""
 MAX_HELD_BYTES = 16 << 20
 """Most bytes they may take; the same happens at this limit."""
-LOOK_EVERY = 8
+MEASURE_EVERY = 8
 """How many more must be waiting before their size is measured again."""
 MAX_SHAPE_BYTES = 16 << 20
 """Most bytes the kept shapes may take; see ``MAX_SHAPES``."""
@@ -134,7 +134,7 @@ class LinesIntake:
         Bytes that cannot be processed are an outcome, never an exception.
         """
         if data == TICK:
-            return self._overdue(now_ns)
+            return self._pass_on_overdue(now_ns)
         line = unmarked(data)
         try:
             text, sealed_s = self._opener.open(line.token)
@@ -149,7 +149,7 @@ class LinesIntake:
         """Number of waiting trace lines and steps without a trace line."""
         return len(self._traces) + len(self._groups)
 
-    def _overdue(self, now_ns: int) -> Accepted | None:
+    def _pass_on_overdue(self, now_ns: int) -> Accepted | None:
         for held in (self._traces, self._groups):
             if held and (now_ns - held[0].since_ns >= HOLD_NS or len(held) > MAX_HELD):
                 return self._step(held.popleft(), now_ns)
@@ -166,7 +166,7 @@ class LinesIntake:
             return self._refuse(Malformed("a trace line that is none"))
         chart = self._chart(trace.chart.name)
         chart.traced_ns = held.since_ns
-        if self._alone(held.since_ns) is None:
+        if self._only_active_chart(held.since_ns) is None:
             return self._step(held, held.since_ns)
         if self._groups and (group := self._groups[0].group) and group.fits(trace):
             self._groups.popleft()
@@ -184,35 +184,35 @@ class LinesIntake:
                 return None
         lines, self._lines, self._line_bytes = self._lines, [], 0
         held.group = group = SpyGroup.of(lines, end or Closing(0, 0))
-        if self._alone(held.since_ns) is not None and self._traces:
+        if self._only_active_chart(held.since_ns) is not None and self._traces:
             waiting = self._traces[0].trace
             if waiting is not None and group.fits(waiting):
                 held.trace = self._traces.popleft().trace
                 return self._step(held, held.since_ns)
-        if group.moves and not self._several(held.since_ns):
+        if group.moves and not self._several_active(held.since_ns):
             self._groups.append(held)
             return self._step_of_too_many(self._groups, held.since_ns)
         return self._step(held, held.since_ns)
 
     def _step_of_too_many(self, held: deque[_Held], now_ns: int) -> Accepted | None:
         """Return the step of the oldest waiting line if all take too much memory; checked periodically."""
-        if len(held) % LOOK_EVERY == 0 and sum(each.bytes for each in held) > MAX_HELD_BYTES:
+        if len(held) % MEASURE_EVERY == 0 and sum(each.bytes for each in held) > MAX_HELD_BYTES:
             return self._step(held.popleft(), now_ns)
         return None
 
-    def _around(self, now_ns: int) -> list[_Chart]:
+    def _active_charts(self, now_ns: int) -> list[_Chart]:
         return [
             chart
             for chart in self._charts.values()
-            if chart.traced_ns is not None and now_ns - chart.traced_ns < AROUND_NS
+            if chart.traced_ns is not None and now_ns - chart.traced_ns < ACTIVE_NS
         ]
 
-    def _several(self, now_ns: int) -> bool:
-        return len(self._around(now_ns)) > 1
+    def _several_active(self, now_ns: int) -> bool:
+        return len(self._active_charts(now_ns)) > 1
 
-    def _alone(self, now_ns: int) -> _Chart | None:
+    def _only_active_chart(self, now_ns: int) -> _Chart | None:
         """Return the only active chart; None if there are several or none."""
-        around = self._around(now_ns)
+        around = self._active_charts(now_ns)
         return around[0] if len(around) == 1 else None
 
     def _chart(self, name: str) -> _Chart:
@@ -230,7 +230,7 @@ class LinesIntake:
         if trace is not None:
             chart = self._chart(trace.chart.name)
         else:
-            chart = self._alone(now_ns) or self._chart(UNKNOWN)
+            chart = self._only_active_chart(now_ns) or self._chart(UNKNOWN)
         if group is not None:
             shape = self._shared(group.shape(trace, chart.state))
             queued, deferred, texts = group.queued, group.deferred, group.texts

@@ -7,15 +7,15 @@ import time
 from farscope.testing.log_under_test import (
     APPEND_S,
     LogUnderTest,
-    comes_to_end,
     data_of_read,
-    let_pass,
+    let_time_pass,
     meanwhile,
+    reaches_end,
+    read_batches,
+    read_rest,
     reading,
     require,
-    rest,
-    same,
-    take,
+    require_same,
     through_json,
     writing,
 )
@@ -30,8 +30,8 @@ def a_reader_from_now_on_skips_what_was_stored(subject: LogUnderTest) -> None:
             writer.append([b"after"], APPEND_S)
             with writing(log, "b2") as late:
                 late.append([b"after"], APPEND_S)
-            same(take(subject, reader, 2), [b"after"] * 2, "from now on, and only that")
-            same(rest(reader), [], "nothing stored before")
+            require_same(read_batches(subject, reader, 2), [b"after"] * 2, "from now on, and only that")
+            require_same(read_rest(reader), [], "nothing stored before")
 
 
 def a_reader_from_the_start_gets_all(subject: LogUnderTest) -> None:
@@ -41,7 +41,9 @@ def a_reader_from_the_start_gets_all(subject: LogUnderTest) -> None:
         with writing(log, f"a{number}") as writer:
             writer.append([b"%d" % number], APPEND_S)
     with reading(log, since_ns=0) as (_, reader):
-        same(take(subject, reader, 3), [b"0", b"1", b"2"], "history in the order of its storing")
+        require_same(
+            read_batches(subject, reader, 3), [b"0", b"1", b"2"], "history in the order of its storing"
+        )
 
 
 def a_reader_since_a_time_gets_what_was_stored_from_then_on(subject: LogUnderTest) -> None:
@@ -49,12 +51,12 @@ def a_reader_since_a_time_gets_what_was_stored_from_then_on(subject: LogUnderTes
     log = subject.make_log()
     with writing(log) as writer:
         writer.append([b"before"] * 2, APPEND_S)
-        let_pass(2 * subject.grain_ns)
+        let_time_pass(2 * subject.grain_ns)
         since_ns = time.time_ns()
         writer.append([b"after"], APPEND_S)
         with reading(log, since_ns=since_ns) as (_, reader):
             writer.append([b"later"], APPEND_S)
-            same(take(subject, reader, 2), [b"after", b"later"], "what was stored since then")
+            require_same(read_batches(subject, reader, 2), [b"after", b"later"], "what was stored since then")
 
 
 def a_reader_since_a_time_to_come_waits_for_it(subject: LogUnderTest) -> None:
@@ -62,34 +64,34 @@ def a_reader_since_a_time_to_come_waits_for_it(subject: LogUnderTest) -> None:
     log = subject.make_log()
     with writing(log) as writer:
         writer.append([b"before"], APPEND_S)
-        let_pass(2 * subject.grain_ns)
+        let_time_pass(2 * subject.grain_ns)
         with reading(log, since_ns=time.time_ns()) as (_, reader):
-            same(rest(reader), [], "nothing stored since then")
+            require_same(read_rest(reader), [], "nothing stored since then")
 
 
 def a_position_leads_another_reader_on(subject: LogUnderTest) -> None:
-    """A reader given another's position goes on behind the last entry that one returned."""
+    """A reader given another's position continues after the last entry that one returned."""
     log = subject.make_log()
     sent = [b"%d" % number for number in range(20)]
     with writing(log) as writer:
         writer.append(sent[:10], APPEND_S)
         with reading(log, since_ns=0) as (_, reader):
-            had = take(subject, reader, 7, limit=7)
+            received = read_batches(subject, reader, 7, limit=7)
             position = through_json(reader.position)
         writer.append(sent[10:], APPEND_S)
         with writing(log, "b2") as other:
             other.append([b"other"], APPEND_S)
         with reading(log, since_ns=time.time_ns(), position=position) as (_, reader):
-            later = take(subject, reader, 14)
-            same(
-                had + [data for data in later if data != b"other"],
+            later = read_batches(subject, reader, 14)
+            require_same(
+                received + [data for data in later if data != b"other"],
                 sent,
                 "a position without loss or repetition",
             )
             require(b"other" in later, "writers that came after the position", later)
             end = through_json(reader.position)
         with reading(log, position=end) as (_, reader):
-            same(rest(reader), [], "nothing behind the end's position")
+            require_same(read_rest(reader), [], "nothing after the position at the end")
 
 
 def a_position_taken_before_reading_is_the_starting_point(subject: LogUnderTest) -> None:
@@ -101,27 +103,27 @@ def a_position_taken_before_reading_is_the_starting_point(subject: LogUnderTest)
             position = through_json(reader.position)
         writer.append([b"after"], APPEND_S)
         with reading(log, position=position) as (_, reader):
-            same(take(subject, reader, 1), [b"after"], "the first reader's starting point")
+            require_same(read_batches(subject, reader, 1), [b"after"], "the first reader's starting point")
 
 
 def a_reader_may_come_before_any_writer(subject: LogUnderTest) -> None:
     """A reader may wait for a log nobody has written yet."""
     log = subject.make_log()
     with reading(log) as (_, reader):
-        same(rest(reader), [], "an empty log")
+        require_same(read_rest(reader), [], "an empty log")
         with writing(log) as writer:
             writer.append([b"first"], APPEND_S)
-        same(take(subject, reader, 1), [b"first"], "the first batch ever")
+        require_same(read_batches(subject, reader, 1), [b"first"], "the first batch ever")
 
 
 def an_empty_read_ends_with_its_timeout(subject: LogUnderTest) -> None:
     """A read with nothing to return waits and then returns an empty list, caught up."""
     with reading(subject.make_log(), since_ns=0) as (_, reader):
         begun = time.monotonic()
-        same(data_of_read(reader, 0.2), [], "nothing to read")
+        require_same(data_of_read(reader, 0.2), [], "nothing to read")
         waited_s = time.monotonic() - begun
         require(0.15 <= waited_s < subject.patience_s, "a wait of the given time", waited_s)
-        require(comes_to_end(subject, reader), "a reader that found nothing to be caught up")
+        require(reaches_end(subject, reader), "a reader that found nothing to be caught up")
 
 
 def the_end_is_not_reached_before_all_that_was_there(subject: LogUnderTest) -> None:
@@ -131,15 +133,15 @@ def the_end_is_not_reached_before_all_that_was_there(subject: LogUnderTest) -> N
     with writing(log) as writer:
         for first in range(0, len(sent), 100):
             writer.append(sent[first : first + 100], APPEND_S)
-    let_pass(2 * subject.grain_ns)
+    let_time_pass(2 * subject.grain_ns)
     for timeout_s, limit, since_ns in ((0.0, 64, 0), (0.1, 256, 0), (0.1, 3, 0), (0.1, 64, time.time_ns())):
         expected = [] if since_ns else sent
         with reading(log, since_ns=since_ns) as (_, reader):
-            had: list[bytes] = []
+            received: list[bytes] = []
             deadline = time.monotonic() + subject.patience_s
             while not reader.caught_up and time.monotonic() < deadline:
-                had += data_of_read(reader, timeout_s, limit)
-            same(had, expected, "all there was before the end is said to be reached")
+                received += data_of_read(reader, timeout_s, limit)
+            require_same(received, expected, "all there was before the end is said to be reached")
             require(reader.caught_up, "the end to be reached")
 
 
@@ -152,7 +154,7 @@ def a_read_returns_as_soon_as_something_is_stored(subject: LogUnderTest) -> None
         meanwhile(lambda: writer.append([b"x"], APPEND_S)),
     ):
         begun = time.monotonic()
-        same(data_of_read(reader, 3 * subject.patience_s), [b"x"], "the batch")
+        require_same(data_of_read(reader, 3 * subject.patience_s), [b"x"], "the batch")
         require(time.monotonic() - begun < 2 * subject.patience_s, "a read that ends with the first batch")
 
 
@@ -162,17 +164,17 @@ def a_read_keeps_its_limit(subject: LogUnderTest) -> None:
     with reading(log, since_ns=0) as (_, reader), writing(log) as writer:
         sent = [b"%d" % number for number in range(25)]
         writer.append(sent, APPEND_S)
-        had: list[bytes] = []
+        received: list[bytes] = []
         deadline = time.monotonic() + subject.patience_s
-        while len(had) < len(sent) and time.monotonic() < deadline:
+        while len(received) < len(sent) and time.monotonic() < deadline:
             found = data_of_read(reader, 0.2, limit=10)
-            had += found
+            received += found
             require(len(found) <= 10, "at most 10 entries", len(found))
-            if len(found) == 10 and len(had) < len(sent):
+            if len(found) == 10 and len(received) < len(sent):
                 require(not reader.caught_up, "a reader with more to return not to be caught up")
-        same(had, sent, "all entries over several reads")
-        same(rest(reader), [], "the end")
-        require(comes_to_end(subject, reader), "a reader at the end to be caught up")
+        require_same(received, sent, "all entries over several reads")
+        require_same(read_rest(reader), [], "the end")
+        require(reaches_end(subject, reader), "a reader at the end to be caught up")
         require(reader.cut == 0, "no cut where nothing was removed", reader.cut)
 
 
@@ -182,8 +184,8 @@ def an_interrupt_ends_a_waiting_read(subject: LogUnderTest) -> None:
     with reading(log) as (_, reader):
         begun = time.monotonic()
         with meanwhile(reader.interrupt):
-            same(data_of_read(reader, 3 * subject.patience_s), [], "nothing")
+            require_same(data_of_read(reader, 3 * subject.patience_s), [], "nothing")
         require(time.monotonic() - begun < 2 * subject.patience_s, "a read that ends with the interrupt")
         with writing(log) as writer:
             writer.append([b"x"], APPEND_S)
-        same(take(subject, reader, 1), [b"x"], "a reader that goes on after an interrupt")
+        require_same(read_batches(subject, reader, 1), [b"x"], "a reader that goes on after an interrupt")

@@ -9,12 +9,12 @@ from farscope.logs.diagnostics import Severity
 from farscope.testing.log_under_test import (
     APPEND_S,
     LogUnderTest,
+    read_batches,
+    read_rest,
     reading,
-    refused,
     require,
-    rest,
-    same,
-    take,
+    require_refused,
+    require_same,
     writing,
 )
 
@@ -25,7 +25,7 @@ def making_things_touches_nothing(subject: LogUnderTest) -> None:
     require(":" in log.url, "an address", log.url)
     log.writer("a1").close()
     with reading(log, since_ns=0) as (_, reader):
-        same(rest(reader), [], "an untouched log")
+        require_same(read_rest(reader), [], "an untouched log")
 
 
 def a_log_exists_once_something_was_stored(subject: LogUnderTest) -> None:
@@ -47,7 +47,7 @@ def stored_batches_are_read_in_order(subject: LogUnderTest) -> None:
         sent = [b"%d" % number for number in range(300)]
         for size, first in ((1, 0), (10, 1), (89, 11), (200, 100)):
             writer.append(sent[first : first + size], APPEND_S)
-        same(take(subject, reader, len(sent)), sent, "batches of one writer in their order")
+        require_same(read_batches(subject, reader, len(sent)), sent, "batches of one writer in their order")
 
 
 def every_reader_gets_everything(subject: LogUnderTest) -> None:
@@ -59,10 +59,10 @@ def every_reader_gets_everything(subject: LogUnderTest) -> None:
         writing(log) as writer,
     ):
         writer.append([b"a", b"b"], APPEND_S)
-        same(take(subject, first, 2), [b"a", b"b"], "everything to the first reader")
+        require_same(read_batches(subject, first, 2), [b"a", b"b"], "everything to the first reader")
         writer.append([b"c"], APPEND_S)
-        same(take(subject, second, 3), [b"a", b"b", b"c"], "everything to the second reader")
-        same(take(subject, first, 1), [b"c"], "what came later to the first reader")
+        require_same(read_batches(subject, second, 3), [b"a", b"b", b"c"], "everything to the second reader")
+        require_same(read_batches(subject, first, 1), [b"c"], "what came later to the first reader")
 
 
 def times_of_storing_are_the_clocks(subject: LogUnderTest) -> None:
@@ -95,7 +95,7 @@ def bytes_come_back_as_they_were(subject: LogUnderTest) -> None:
     sent = [every_byte, b"", b"\0", b"\0\0\xff", "é😀".encode(), large, large[::-1], b"end"]
     with reading(log, since_ns=0) as (_, reader), writing(log) as writer:
         writer.append(sent, APPEND_S)
-        same(take(subject, reader, len(sent)), sent, "the same bytes")
+        require_same(read_batches(subject, reader, len(sent)), sent, "the same bytes")
 
 
 def an_append_of_nothing_stores_nothing(subject: LogUnderTest) -> None:
@@ -103,9 +103,9 @@ def an_append_of_nothing_stores_nothing(subject: LogUnderTest) -> None:
     log = subject.make_log()
     with reading(log, since_ns=0) as (_, reader), writing(log) as writer:
         writer.append([], APPEND_S)
-        same(rest(reader), [], "nothing")
+        require_same(read_rest(reader), [], "nothing")
         writer.append([b"x"], APPEND_S)
-        same(take(subject, reader, 1), [b"x"], "one batch")
+        require_same(read_batches(subject, reader, 1), [b"x"], "one batch")
 
 
 def many_writers_at_once_lose_nothing(subject: LogUnderTest) -> None:
@@ -122,13 +122,13 @@ def many_writers_at_once_lose_nothing(subject: LogUnderTest) -> None:
         threads = [threading.Thread(target=write, args=(name,), name=f"writer-{name}") for name in names]
         for thread in threads:
             thread.start()
-        had = take(subject, reader, len(names) * 50)
+        received = read_batches(subject, reader, len(names) * 50)
         for thread in threads:
             thread.join()
     for name in names:
-        mine = [data for data in had if data.startswith(f"{name}:".encode())]
+        mine = [data for data in received if data.startswith(f"{name}:".encode())]
         sent = [f"{name}:{number}{end}".encode() for number in range(25) for end in ("", "+")]
-        same(mine, sent, f"the batches of writer {name} in their order")
+        require_same(mine, sent, f"the batches of writer {name} in their order")
 
 
 def a_reader_behind_disturbs_nobody(subject: LogUnderTest) -> None:
@@ -138,8 +138,10 @@ def a_reader_behind_disturbs_nobody(subject: LogUnderTest) -> None:
     with reading(log, since_ns=0) as (_, idle), reading(log, since_ns=0) as (_, busy), writing(log) as writer:
         for number in range(0, 200, 20):
             writer.append(sent[number : number + 20], APPEND_S)
-            same(take(subject, busy, 20), sent[number : number + 20], "what was just stored")
-        same(take(subject, idle, 200), sent, "all of it to the reader that came late to reading")
+            require_same(read_batches(subject, busy, 20), sent[number : number + 20], "what was just stored")
+        require_same(
+            read_batches(subject, idle, 200), sent, "all of it to the reader that came late to reading"
+        )
 
 
 def closing_twice_changes_nothing(subject: LogUnderTest) -> None:
@@ -153,14 +155,14 @@ def closing_twice_changes_nothing(subject: LogUnderTest) -> None:
     writer.close()
     writer.close(timeout_s=0.1)
     reader = log.reader(since_ns=0)
-    same(take(subject, reader, 1), [b"x"], "what a closed writer had stored")
+    require_same(read_batches(subject, reader, 1), [b"x"], "what a closed writer had stored")
     reader.close()
     reader.close()
     for use, what in (
         (lambda: writer.append([b"y"], 1.0), "a closed writer to refuse an append"),
         (lambda: reader.read(0.0), "a closed reader to refuse a read"),
     ):
-        refused(use, what)
+        require_refused(use, what)
 
 
 def what_is_stored_outlives_its_writer(subject: LogUnderTest) -> None:
@@ -172,4 +174,4 @@ def what_is_stored_outlives_its_writer(subject: LogUnderTest) -> None:
         writer.append([b"2"], APPEND_S)
     for _ in range(2):
         with reading(log, since_ns=0) as (_, reader):
-            same(take(subject, reader, 2), [b"1", b"2"], "both writers' batches")
+            require_same(read_batches(subject, reader, 2), [b"1", b"2"], "both writers' batches")

@@ -44,14 +44,14 @@ def require(holds: bool, promise: str, seen: object = None) -> None:
         raise PromiseBroken(f"expected {promise}" + ("" if seen is None else f", saw {seen!r}"))
 
 
-def same(seen: Sequence[bytes], expected: Sequence[bytes], promise: str) -> None:
+def require_same(seen: Sequence[bytes], expected: Sequence[bytes], promise: str) -> None:
     """Fail unless ``seen`` are exactly the expected batches."""
     for at, (one, other) in enumerate(zip(seen, expected, strict=False)):
         require(one == other, f"{promise}: {other[:60]!r} as batch {at}", one[:60])
     require(len(seen) == len(expected), f"{promise}: {len(expected)} batches", len(seen))
 
 
-def refused(use: Callable[[], object], promise: str) -> None:
+def require_refused(use: Callable[[], object], promise: str) -> None:
     """Fail unless ``use`` raises ``LogRefused``."""
     try:
         use()
@@ -67,28 +67,30 @@ def data_of_read(reader: LogReader, timeout_s: float, limit: int = 256) -> list[
     return [entry.data for entry in reader.read(timeout_s, limit)]
 
 
-def take(subject: LogUnderTest, reader: LogReader, count: int, limit: int | None = None) -> list[bytes]:
+def read_batches(
+    subject: LogUnderTest, reader: LogReader, count: int, limit: int | None = None
+) -> list[bytes]:
     """Read until there are ``count`` batches or ``patience_s`` is over; may return up to ``limit``."""
-    had: list[bytes] = []
+    received: list[bytes] = []
     deadline = time.monotonic() + subject.patience_s
-    while len(had) < count and time.monotonic() < deadline:
-        had += data_of_read(reader, 0.2, 256 if limit is None else limit - len(had))
-    return had
+    while len(received) < count and time.monotonic() < deadline:
+        received += data_of_read(reader, 0.2, 256 if limit is None else limit - len(received))
+    return received
 
 
-def rest(reader: LogReader) -> list[bytes]:
+def read_rest(reader: LogReader) -> list[bytes]:
     """Read until nothing more arrives."""
-    had: list[bytes] = []
+    received: list[bytes] = []
     while found := data_of_read(reader, 0.3):
-        had += found
-    return had
+        received += found
+    return received
 
 
-def comes_to_end(subject: LogUnderTest, reader: LogReader) -> bool:
+def reaches_end(subject: LogUnderTest, reader: LogReader) -> bool:
     """Keep reading at the end of the log; return whether the reader reports that it has caught up."""
     deadline = time.monotonic() + subject.patience_s
     while not reader.caught_up and time.monotonic() < deadline:
-        same(data_of_read(reader, 0.1), [], "nothing more")
+        require_same(data_of_read(reader, 0.1), [], "nothing more")
     return reader.caught_up
 
 
@@ -98,7 +100,7 @@ def through_json(position: Position) -> Position:
     return copy
 
 
-def let_pass(span_ns: int) -> None:
+def let_time_pass(span_ns: int) -> None:
     """Wait until the wall clock, which logs use for storage times, has advanced by ``span_ns``."""
     end_ns = time.time_ns() + span_ns
     while (left_ns := end_ns - time.time_ns()) > 0:

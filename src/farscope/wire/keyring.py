@@ -185,8 +185,8 @@ def naming_source(place: object, hint: str = _NEW_FILE) -> Iterator[None]:
         yield
     except BadKey as error:
         # The forms of a call's argument are irrelevant for a key in a file or a variable.
-        told = hint if error.hint == _NEW_KEY else error.hint
-        raise BadKey(f"{place}: {error.message}", told) from None
+        remedy = hint if error.hint == _NEW_KEY else error.hint
+        raise BadKey(f"{place}: {error.message}", remedy) from None
     except PublicKey as error:
         raise PublicKey(f"{place}: {error.message}", error.hint) from None
 

@@ -397,7 +397,7 @@ def _end_of(descriptor: int, size: int, first: int) -> tuple[int, int] | None:
     lowest = max(HEAD_BYTES, size - END_REACH)
     while begin > lowest:
         begin = max(lowest, begin - CHUNK_BYTES)
-        # A head that begins in this chunk may end in the one behind.
+        # A header that starts in this chunk may end in the next one.
         found = _last_frame(read_at(descriptor, begin, CHUNK_BYTES + FRAME_HEAD_BYTES), begin, size)
         if found is not None:
             return found

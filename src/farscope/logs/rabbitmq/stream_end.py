@@ -82,9 +82,9 @@ class EndFinder:
     def barrier(self) -> Dialogue:
         """Wait until the stream has reported the start of every consumer created before, on any channel."""
         yield self._consume("next", lambda *_: None)
-        # Answered behind what the stream's process had to say to us, which may still wait to be handled ...
+        # Answered after everything that the stream's process sent to the channel, which may still be queued ...
         yield self._round_trip
-        # ... and this one behind its handling.
+        # ... and this one after the channel has handled it.
         yield self._round_trip
 
     def _consume(self, offset: str, delivered: Callable[..., None]) -> Request:
@@ -118,7 +118,7 @@ class EndFinder:
 def offset_of(properties: BasicProperties) -> int | None:
     """Return a message's offset in its stream; None if it did not come from a stream."""
     offset = (properties.headers or {}).get(OFFSET)
-    return int(offset) if isinstance(offset, int) else None  # pika marks 64-bit numbers by a class of its own
+    return int(offset) if isinstance(offset, int) else None  # pika has a class for 64-bit numbers
 
 
 def stored_ns_of(properties: BasicProperties) -> int:
