@@ -58,7 +58,7 @@ SECTIONS: Final = (
         "",
         (
             "farscope.engine.options:ChartOptions",
-            "farscope.engine.options:ActiveOptions",
+            "farscope.engine.drivers.options:ActiveOptions",
             "farscope.engine.definition.builder:Blueprint",
             "farscope.engine.core.recorder:Rings",
         ),

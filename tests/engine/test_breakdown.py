@@ -7,17 +7,19 @@ from typing import Any
 
 import pytest
 
-from farscope.engine import ActiveObject, AsyncChart, Chart, Event, Fabric, Hsm, Runner, State, return_status
-from farscope.engine.core import slow_path as walker
+from farscope.engine import AsyncChart, Chart, Event, Fabric, Hsm, Runner, State, return_status
+from farscope.engine.core import cached_walk
 from farscope.engine.core.algorithm import Walk
+from farscope.engine.core.cached_walk import CachedWalk
+from farscope.engine.core.core import Core
 from farscope.engine.core.mailbox import Mailbox
-from farscope.engine.core.notebook import Notebook
-from farscope.engine.core.reserved import held_by
-from farscope.engine.core.slow_path import Walker
-from farscope.engine.core.step_cache import Memo
-from farscope.engine.core.step_runner import Stepper
-from farscope.engine.drivers import event_loop as loop
-from farscope.engine.drivers import thread as active
+from farscope.engine.core.open_step import OpenStep
+from farscope.engine.core.recorder import Recorder
+from farscope.engine.core.step_cache import StepCache
+from farscope.engine.drivers import self_driven
+from farscope.engine.drivers.caller import CALLER
+from farscope.engine.drivers.pool import PoolDriver
+from farscope.engine.drivers.self_driven import SelfDriver
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.records.observable import Observers
 from farscope.records.shape import StepKind
@@ -116,19 +118,19 @@ def failed_steps(watcher: Any) -> list[Any]:
         (Walk, "tell"),
         (Walk, "shape"),
         (Walk, "failed"),
-        (Memo, "ask"),
-        (Memo, "rest"),
-        (Memo, "interned"),
-        (Walker, "_explore"),
-        (Walker, "_walk_on"),
-        (Walker, "_resolve"),
-        (Walker, "_begun"),
-        (Walker, "_forget_failed"),
-        (walker, "is_intact"),
-        (Stepper, "_follow"),
-        (Stepper, "_fail"),
-        (Notebook, "_record"),
-        (Notebook, "_take_texts"),
+        (StepCache, "ask"),
+        (StepCache, "rest"),
+        (StepCache, "interned"),
+        (CachedWalk, "_explore"),
+        (CachedWalk, "_walk_on"),
+        (CachedWalk, "_resolve_for"),
+        (CachedWalk, "_begun"),
+        (CachedWalk, "forget_failed"),
+        (cached_walk, "is_intact"),
+        (CachedWalk, "follow"),
+        (CachedWalk, "failed"),
+        (Recorder, "record"),
+        (OpenStep, "take_texts"),
         (Observers, "report"),
     ],
     ids=lambda value: value if isinstance(value, str) else value.__name__,
@@ -138,11 +140,11 @@ def test_what_breaks_in_a_step_is_a_failed_step_and_the_chart_ends_as_its_policy
 ):
     drive.start()
     monkeypatch.setattr(owner, name, breaks)
-    if name in ("failed", "_forget_failed", "_fail"):
+    if name in ("failed", "forget_failed"):
         # What runs only after something else has failed.
         monkeypatch.setattr(Walk, "begin", breaks)
-    if name == "_take_texts":
-        drive.chart._texts.append("left")
+    if name == "take_texts":
+        drive.chart._core.step.texts.append("left")
     assert isinstance(drive.send("SWITCH"), BrokenError)
     failed = failed_steps(drive.watcher)
     assert [step[2].signal for step in failed] == ["SWITCH"]
@@ -154,7 +156,7 @@ def test_what_breaks_in_a_step_is_a_failed_step_and_the_chart_ends_as_its_policy
 
 @pytest.mark.parametrize(
     ("owner", "name"),
-    [(Observers, "announce"), (Walk, "begin_start"), (Notebook, "_record"), (Stepper, "_follow")],
+    [(Observers, "announce"), (Walk, "begin_start"), (Recorder, "record"), (CachedWalk, "follow")],
 )
 def test_what_breaks_in_the_start_is_a_failed_step_and_raised_to_who_starts(drive, monkeypatch, owner, name):
     monkeypatch.setattr(owner, name, breaks)
@@ -185,11 +187,11 @@ def test_what_breaks_while_more_of_a_charts_structure_is_told_is_a_failed_step(w
 
 
 BETWEEN_STEPS = [
-    ("thread", active, "is_intact"),
-    ("runner", active, "is_intact"),
-    ("runner", ActiveObject, "_is_wanted_again"),
-    ("runner", ActiveObject, "take_turn"),
-    ("loop", loop, "is_intact"),
+    ("thread", self_driven, "is_intact"),
+    ("runner", self_driven, "is_intact"),
+    ("runner", PoolDriver, "_is_wanted_again"),
+    ("runner", PoolDriver, "work"),
+    ("loop", self_driven, "is_intact"),
 ]
 
 
@@ -210,12 +212,12 @@ def test_what_breaks_between_steps_is_a_failed_step_and_the_charts_end(
 
 
 def test_a_runner_goes_on_with_its_other_charts(watcher, monkeypatch):
-    take_turn = ActiveObject.take_turn
+    work = PoolDriver.work
 
-    def breaks_for_one(chart: Any, steps: int) -> bool:
-        return breaks() if chart.name == "broken" else take_turn(chart, steps)
+    def breaks_for_one(driver: Any, chart: Any, core: Any, steps: int) -> bool:
+        return breaks() if chart.name == "broken" else work(driver, chart, core, steps)
 
-    monkeypatch.setattr(ActiveObject, "take_turn", breaks_for_one)
+    monkeypatch.setattr(PoolDriver, "work", breaks_for_one)
     with Runner(1) as runner:
         broken, whole = (lamp(Chart, runner=runner) for _ in range(2))
         broken.name = "broken"
@@ -227,9 +229,7 @@ def test_a_runner_goes_on_with_its_other_charts(watcher, monkeypatch):
         eventually(lambda: [step[2].signal for step in watcher.steps] == ["start_at", "SWITCH"])
 
 
-@pytest.mark.parametrize(
-    ("owner", "name"), [(ActiveObject, "_goes_on"), (Stepper, "_end"), (Observers, "stop")]
-)
+@pytest.mark.parametrize(("owner", "name"), [(SelfDriver, "_decide"), (Core, "end"), (Observers, "stop")])
 @pytest.mark.parametrize("driver", ["thread", "runner", "loop"])
 def test_what_breaks_at_the_end_keeps_nobody_waiting_and_the_end_is_told(
     driver, owner, name, watcher, monkeypatch
@@ -249,21 +249,21 @@ def test_a_timed_post_that_breaks_fails_its_chart_and_no_other(drive, watcher, m
     drive.start()
     clock = VirtualClock()
     other = Hsm("other", clock=clock)
-    drive.chart._timed = TimedPosts(drive.chart, clock)
-    drive.chart._held = held_by(drive.chart)
+    mailbox = drive.chart._core.mailbox
+    mailbox.timed = TimedPosts(mailbox, clock)
     drive.chart.post_fifo(Event("SWITCH"), period=1.0, times=1)
     other.post_fifo(Event("SWITCH"), period=1.0, times=1)
 
-    def breaks_for_one(chart: Any, e: Event, cause: Any, claim: int, *, lifo: bool) -> None:
-        return breaks() if chart is drive.chart else deliver(chart, e, cause, claim, lifo=lifo)
+    def breaks_for_one(box: Mailbox, e: Event, way: int, origin: Any) -> None:
+        return breaks() if box is mailbox else put(box, e, way, origin)
 
-    deliver = Mailbox._deliver_timed
-    monkeypatch.setattr(Mailbox, "_deliver_timed", breaks_for_one)
+    put = Mailbox.put
+    monkeypatch.setattr(Mailbox, "put", breaks_for_one)
     clock._fire_next(2_000_000_000)
     clock._fire_next(2_000_000_000)
     assert isinstance(drive.send(), BrokenError)
     assert [step[2].signal for step in failed_steps(watcher)] == ["SWITCH"]
-    assert len(other._queue) == 1
+    assert len(other._core.queue) == 1
 
 
 def test_a_published_event_that_breaks_one_subscriber_reaches_the_others(watcher, monkeypatch):
@@ -273,12 +273,12 @@ def test_a_published_event_that_breaks_one_subscriber_reaches_the_others(watcher
     for chart in (broken, whole):
         chart.start_at()
         chart.subscribe("SWITCH")
-    deliver = Mailbox.deliver
+    put = Mailbox.put
 
-    def breaks_for_one(chart: Any, e: Event, cause: Any, *, lifo: bool = False) -> None:
-        return breaks() if chart is broken else deliver(chart, e, cause, lifo=lifo)
+    def breaks_for_one(mailbox: Mailbox, e: Event, way: int, origin: Any) -> None:
+        return breaks() if mailbox is broken._core.mailbox else put(mailbox, e, way, origin)
 
-    monkeypatch.setattr(Mailbox, "deliver", breaks_for_one)
+    monkeypatch.setattr(Mailbox, "put", breaks_for_one)
     whole.publish(Event("SWITCH"))
     assert whole.complete_circuit()
     assert whole.current_state() == "on"
@@ -288,7 +288,8 @@ def test_a_published_event_that_breaks_one_subscriber_reaches_the_others(watcher
 
 
 def test_a_chart_that_goes_on_after_errors_rests_where_it_rested(drive, watcher, monkeypatch):
-    drive.chart._on_error = "continue"
+    if drive.chart._driver is not CALLER:
+        drive.chart._driver.on_error = "continue"
     drive.start()
     monkeypatch.setattr(Walk, "begin", breaks)
     drive.chart.post_fifo(Event("SWITCH"))
@@ -311,7 +312,7 @@ def test_a_chart_that_records_nothing_raises_what_broke_and_can_be_driven_on(mon
     chart = lamp(Chart, threaded=False, instrumented=False)
     chart.start_at()
     monkeypatch.setattr(Walk, "begin", breaks)
-    monkeypatch.setattr(Walker, "_forget_failed", breaks)
+    monkeypatch.setattr(CachedWalk, "forget_failed", breaks)
     with pytest.raises(BrokenError):
         chart.dispatch(Event("SWITCH"))
     monkeypatch.undo()

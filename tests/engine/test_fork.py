@@ -94,7 +94,7 @@ if pid == 0:
     attempt("cancel_event", lambda: lamp.cancel_event(number))
     attempt("cancel_events", lambda: lamp.cancel_events(Event("PRESS")))
     attempt("publish to it", lambda: other.publish(Event("NEWS")))
-    assert len(quiet._queue) == 1
+    assert len(quiet._core.queue) == 1
     attempt("publish", lambda: lamp.publish(Event("NEWS")))
     attempt("subscribe", lambda: lamp.subscribe("MORE"))
     attempt("dispatch", lambda: lamp.dispatch(Event("PRESS")))
@@ -111,7 +111,7 @@ if pid == 0:
         attempt("started", lambda: lamp.started())
         attempt("settled", lambda: lamp.settled())
         attempt("aclose", lambda: lamp.aclose())
-        attempt("a chart by its clock", lambda: AsyncLamp("new", clock=lamp._follower).__aenter__())
+        attempt("a chart by its clock", lambda: AsyncLamp("new", clock=lamp._driver.follower).__aenter__())
     if runner:
         attempt("close", lambda: runner.close())
         attempt("a chart on it", lambda: Lamp("new", runner=runner).start_at())

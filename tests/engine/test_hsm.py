@@ -90,8 +90,8 @@ def test_a_step_leaves_the_lines_of_the_reference_page_the_first_time_and_later(
     for _ in range(3):
         assert spy_of(chart, name) == lines
         assert chart.steps()[-1].kind is kind
-        chart._queue.clear()
-        chart._deferred.clear()
+        chart._core.queue.clear()
+        chart._core.mailbox.deferred.clear()
         if chart.current_state() == "outer":
             break
 

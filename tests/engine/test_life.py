@@ -223,7 +223,7 @@ def test_a_chart_stopped_by_a_handler_that_then_raises_ends_all_the_same(instrum
     with pytest.raises(RuntimeError):
         chart.dispatch(Event("CALL", payload=stop_and_break))
     assert chart.at_rest
-    assert not chart._memo.nodes
+    assert not chart._core.algorithm.cache.nodes
 
 
 def test_a_chart_stopped_in_its_first_entry_ends_and_tells_its_watchers(watcher):

@@ -157,11 +157,11 @@ def test_the_publishing_step_is_the_cause_of_each_delivery(fabric):
 
 def test_charts_share_the_fabric_of_the_process_unless_given_their_own(fabric):
     with Hsm() as one, Hsm() as other, Hsm(fabric=fabric) as apart:
-        assert one._fabric is other._fabric is process_fabric
+        assert one._core.fabric is other._core.fabric is process_fabric
         for chart in (other, apart):
             chart.subscribe("A")
         one.publish(Event("A"))
-        assert (len(other._queue), len(apart._queue)) == (1, 0)
+        assert (len(other._core.queue), len(apart._core.queue)) == (1, 0)
     assert process_fabric.subscriptions == 0
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from farscope.engine import ActiveObject, Event, Factory, Hsm, Runner, Shared, signals
 from farscope.engine.core import current_step as here_module
-from farscope.engine.core.current_step import Cell, per_thread
+from farscope.engine.core.current_step import ThreadSlot, thread_slot
+from farscope.engine.core.life import Life
 from farscope.engine.drivers.waiters import Waiters
 from farscope.engine.latch import Latch
 from farscope.engine.pubsub import Fabric
@@ -119,14 +120,14 @@ class World:
         """Tell all that is to come out the same, in whatever order the operations were done."""
         return {
             "queues": [
-                Counter((e.signal_name, e.payload) for e, *_ in chart._queue) for chart in self.charts
+                Counter((e.signal_name, e.payload) for e, *_ in chart._core.queue) for chart in self.charts
             ],
             "rejected": [chart.rejected for chart in self.charts],
-            "refused": [set(chart._refused) for chart in self.charts],
+            "refused": [set(chart._core.step.refused) for chart in self.charts],
             "subscriptions": self.fabric.subscriptions,
-            "timers": (len(self.clock.schedule), len(self.roomy._timed)),
-            "observers": [len(chart._observers.receivers) for chart in self.charts],
-            "stopped": [chart._is_over for chart in self.charts],
+            "timers": (len(self.clock.schedule), len(self.roomy._core.mailbox.timed)),
+            "observers": [len(chart._core.observers.receivers) for chart in self.charts],
+            "stopped": [(chart._core.life is Life.ENDED) for chart in self.charts],
         }
 
     @property
@@ -186,21 +187,21 @@ def test_a_post_in_the_middle_of_a_threads_very_first_one_finds_its_place():
         came = []
 
         def first_use():
-            came.append(interrupting(lambda: per_thread.cell, lambda: chart.post_fifo(Event("A"))))
+            came.append(interrupting(thread_slot, lambda: chart.post_fifo(Event("A"))))
 
         def thread():
             # A thread's number may have been another's.
-            here_module._cells.pop(threading.get_ident(), None)
+            here_module._slots.pop(threading.get_ident(), None)
             first_use()
-            assert per_thread.cell is here_module._cells[threading.get_ident()]
+            assert thread_slot() is here_module._slots[threading.get_ident()]
 
         worker = threading.Thread(target=thread)
         worker.start()
         worker.join()
-        assert len(chart._queue) == sum(came)
+        assert len(chart._core.queue) == sum(came)
 
     assert interrupted_everywhere(run) > 5
-    assert isinstance(per_thread.cell, Cell)
+    assert isinstance(thread_slot(), ThreadSlot)
 
 
 def state_of(chart, steps):
@@ -269,8 +270,8 @@ def test_a_stop_anywhere_in_a_step_lets_it_end_and_nothing_follow(recorded):
         if recorded:
             chart.attach(watcher)
         if interrupting(lambda: step(chart), chart.stop):
-            assert chart._is_over
-            assert chart._roots is None
+            assert chart._core.life is Life.ENDED
+            assert chart._core.algorithm.roots == {}
             assert len(heard) <= 1
             if recorded:
                 assert ends == [*(["GO"] * len(heard)), "end"]

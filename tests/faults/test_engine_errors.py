@@ -9,8 +9,9 @@ import pytest
 from farscope import Event, Scope, broadcast
 from farscope.engine import Chart, Runner, State
 from farscope.engine.core.algorithm import Walk
-from farscope.engine.core.notebook import Notebook
-from farscope.engine.core.step_cache import Memo
+from farscope.engine.core.recorder import Recorder
+from farscope.engine.core.step_cache import StepCache
+from farscope.engine.drivers.pool import PoolDriver
 from farscope.records.shape import StepKind
 from farscope.wire.keys import new_key_file
 
@@ -31,10 +32,10 @@ def breaks(*_: object, **__: object) -> Any:
     raise RuntimeError("broken inside")
 
 
-BREAKING = [(Walk, "begin"), (Memo, "rest"), (Notebook, "_record")]
+BREAKING = [(Walk, "begin"), (StepCache, "rest"), (Recorder, "record")]
 CASES = [
     *((driver, owner, name) for driver in ("thread", "runner") for owner, name in BREAKING),
-    ("runner", Chart, "take_turn"),
+    ("runner", PoolDriver, "work"),
 ]
 
 

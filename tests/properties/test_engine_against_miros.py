@@ -218,7 +218,7 @@ class Twin:
         start_at(self.states[self.spec.start])
         for name in self.spec.events:
             self.chart.post_fifo(self.library.Event(signal=name))
-            while len(self.chart.queue if hasattr(self.chart, "queue") else self.chart._queue):
+            while len(self.chart.queue if hasattr(self.chart, "queue") else self.chart._core.queue):
                 next_rtc()
         lines = self.chart.spy()
         return lines, re.findall(r"e->.*", self.trace())

@@ -235,8 +235,8 @@ class Mailboxes(RuleBasedStateMachine):
     def charts_are_as_the_model_says(self) -> None:
         for chart, model, heard in zip(self.charts, self.models, self.heard, strict=True):
             assert heard == model.heard
-            assert [e.payload for e, *_ in chart._queue] == list(model.queue)
-            assert [e.payload for e in chart._deferred] == list(model.deferred)
+            assert [e.payload for e, *_ in chart._core.queue] == list(model.queue)
+            assert [e.payload for e in chart._core.mailbox.deferred] == list(model.deferred)
             assert chart.rejected == model.rejected
         assert self.clock.pending == len(self.timers)
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from farscope.engine.core.algorithm import Outcome
+from farscope.engine.core.handlers import Call
 from farscope.engine.core.regions import RegionWalk
 from farscope.engine.core.resting_places import RestingPlace, RestingPlaces
 from farscope.engine.core.state_tree import Kind, Tree, Vertex
-from farscope.engine.definition.handlers import Call
-from farscope.engine.definition.states import State
+from farscope.engine.core.states import StateNode
 from farscope.engine.event import HANDLED, INIT_SIGNAL, TRAN, UNHANDLED, Event, signals
 from farscope.records.facts import Fact, FactKind
 from support.scxml_model import DEEP, FINAL, HISTORY, PARALLEL, PLAIN, ROOT, Microstep, Node
@@ -43,11 +43,11 @@ class Walked:
         self.facts: list[Fact] = []
         """The facts of the last step."""
         self.here: RestingPlace | None = None
-        self.states: list[State] = []
+        self.states: list[StateNode] = []
         self.tree = Tree()
         for index, node in enumerate(nodes):
             parent = None if node.parent == ROOT else self.states[node.parent]
-            state = State(index, self.names[index], parent, _never, self._handlers(index))
+            state = StateNode(index, self.names[index], parent, _never, self._handlers(index))
             self.states.append(state)
         for state, node in zip(self.states, nodes, strict=True):
             is_history = node.kind in (HISTORY, DEEP)
@@ -94,7 +94,7 @@ class Walked:
     def _walk(self, event: str, number: int) -> RegionWalk:
         return RegionWalk(self._resolve, (number, event), self.places, self.here)
 
-    def _resolve(self, target: object, _asker: str) -> State:
+    def _resolve(self, target: object, _asker: str) -> StateNode:
         assert isinstance(target, int)
         return self.states[target]
 

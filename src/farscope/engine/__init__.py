@@ -8,19 +8,19 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from farscope.engine.active_object import ActiveObject
+from farscope.engine.core.states import spy_on
 from farscope.engine.definition.builder import Factory
 from farscope.engine.definition.declared import Chart
 from farscope.engine.definition.state import State
-from farscope.engine.definition.states import spy_on
 from farscope.engine.drivers.pool import Runner
-from farscope.engine.drivers.thread import ActiveObject
 from farscope.engine.event import Event, return_status, signals
 from farscope.engine.hsm import Hsm
 from farscope.engine.pubsub import Fabric
 from farscope.engine.shared import Shared, locked
 
 if TYPE_CHECKING:
-    from farscope.engine.drivers.event_loop import AsyncChart
+    from farscope.engine.async_chart import AsyncChart
 
 __all__ = [
     "ActiveObject",
@@ -44,5 +44,5 @@ def __getattr__(name: str) -> object:
     """Load ``AsyncChart`` on first use and keep it."""
     if name != "AsyncChart":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = value = import_module("farscope.engine.drivers.event_loop").AsyncChart
+    globals()[name] = value = import_module("farscope.engine.async_chart").AsyncChart
     return value

@@ -1,32 +1,37 @@
-"""The synchronous chart: driven by its caller, one step at a time."""
+"""The chart as users see it: the public face of a core and a driver."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack
+from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
 
-from farscope.engine.core.current_step import per_thread
-from farscope.engine.core.mailbox import Mailbox, checked
+from farscope.engine.core.core import DIRECT, RESTING, Core
+from farscope.engine.core.current_step import current_cause
+from farscope.engine.core.handlers import adapted, name_of
+from farscope.engine.core.mailbox import FIFO, LIFO, checked
+from farscope.engine.core.recorder import LineCallback, LiveLines, Rings
 from farscope.engine.core.reserved import (
     gives_way,
     guard,
-    is_engine,
     is_reserved,
     is_users,
-    mended,
     refuse_taken_by,
+    switched,
     taken,
 )
-from farscope.engine.core.step_runner import DIRECT
-from farscope.engine.definition.handlers import adapted, name_of
-from farscope.engine.definition.states import BuiltState, State, Template, is_top
-from farscope.engine.event import Event, signal_of, signals
+from farscope.engine.core.states import BuiltState, StateNode, Template, is_top, top
+from farscope.engine.drivers.caller import CALLER, CallerDriver
+from farscope.engine.event import TRAN, Event, signal_of, signals
 from farscope.engine.options import ChartOptions
 from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
 from farscope.records.facts import FactKind
+from farscope.records.observable import Observable
+from farscope.records.sink import Sink
+from farscope.records.step import Cause, Step
+from farscope.records.text import print_line
 
 STOP_TIMEOUT_S = 5.0
 """How long ``stop`` waits for the running step; a handler that takes longer continues after ``stop``
@@ -36,6 +41,8 @@ _SUBSCRIBE = int(FactKind.SUBSCRIBE)
 _PUBLISH = int(FactKind.PUBLISH)
 
 QueueType = Literal["fifo", "lifo"]
+
+# ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
 
 
 class Resting:
@@ -47,7 +54,7 @@ class Resting:
         self.fun = fun
 
 
-class Hsm(Mailbox):
+class Hsm(Observable):
     """A chart driven by its caller: ``dispatch`` an event, or post events and call ``complete_circuit``.
 
     Posting is safe from any thread; methods that run steps may only be used by one thread at a time.
@@ -58,32 +65,50 @@ class Hsm(Mailbox):
         options: see ``ChartOptions``.
     """
 
-    __slots__ = ("_thread",)
+    temp: Any
+    """For flat state functions, which write their target or their parent to ``temp.fun``. A chart whose class
+    or handlers use the name ``temp`` for something else works normally, but without flat functions."""
+
+    live_spy_callback_default: LineCallback = staticmethod(print_line)
+    """Receives each spy line while no callback is registered; intended to be overridden by subclasses."""
+    live_trace_callback_default: LineCallback = staticmethod(print_line)
+    """Receives each trace line while no callback is registered; intended to be overridden by subclasses."""
+
+    __slots__ = ("__dict__", "__weakref__", "_core", "_driver", "temp")
 
     def __init__(
         self, name: str | None = None, instrumented: bool | None = True, **options: Unpack[ChartOptions]
     ) -> None:
-        super().__init__(name, instrumented, **options)
-        self._thread: threading.Thread | None = None
-        """The chart's own thread; None if it is driven by its caller."""
+        live = LiveLines(self.live_spy_callback_default, self.live_trace_callback_default)
+        recorded = instrumented is None or bool(instrumented)
+        self._core = core = Core(name, type(self).__name__, live, options, instrumented=recorded)
+        self._driver: CallerDriver = CALLER
+        core.mailbox.driver = CALLER
+        # Not assigned: that would hide an attribute that a user's class calls temp.
+        vars(Hsm)["temp"].__set__(self, core.temp)
+        core.clock.serve(self)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         refuse_taken_by(cls)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._name} in {self._leaf.name if self._leaf else 'no state'}>"
+        core = self._core
+        state = core.algorithm.state_name if core.has_started else "no state"
+        return f"<{type(self).__name__} {core.name} in {state}>"
+
+    # Life.
 
     @property
     def name(self) -> str:
         """The chart's name, which may be set until the start."""
-        return self._name
+        return self._core.name
 
     @name.setter
     def name(self, name: str) -> None:
-        if self._leaf is not None:
+        if self._core.has_started:
             raise AlreadyStarted(
-                f"chart {self._name} runs under its name",
+                f"chart {self._core.name} runs under its name",
                 "name a chart before its start; rename an attribute of your own, e.g. name_of_mine",
             )
         if not isinstance(name, str):
@@ -91,9 +116,8 @@ class Hsm(Mailbox):
                 f"a chart cannot be named {name!r}",
                 "name it by a string; rename an attribute of your own, e.g. name_of_mine",
             )
-        self._name = name
-        self._is_named = True
-        self._id = self._make_id()
+        self._core.recorder.rename(name)
+        self._core.is_named = True
 
     def start_at(self, initial_state: Any) -> None:
         """Start the chart: enter ``initial_state`` and follow its initial transitions.
@@ -102,7 +126,78 @@ class Hsm(Mailbox):
             AlreadyStarted: it was started before.
             ChartError: the states are invalid.
         """
-        self._start(initial_state)
+        for name, kind in (("_core", Core), ("_driver", CallerDriver)):
+            if not isinstance(getattr(self, name, None), kind):
+                raise taken(name, f"a chart of class {type(self).__name__}")
+        self._driver.start(self, self._core, initial_state)
+
+    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
+        """End the chart: it runs no more steps, and watchers are notified. Stopping again has no effect.
+
+        Returns:
+            The handler's error that ended the chart earlier; always None for a chart driven by its caller,
+            because there it was raised to the caller.
+        """
+        return self._driver.stop(self, self._core, timeout_s)
+
+    def halt(self) -> None:
+        """End the chart after the running step, like ``stop``, but without waiting for it."""
+        self._driver.halt(self, self._core)
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait up to ``timeout_s`` seconds until the chart has ended; return whether it has.
+
+        When called from a handler of this chart, or of any chart of the same runner, it does not wait.
+        ``failure`` shows whether a handler's error ended the chart.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        return self._driver.join(self._core, timeout_s)
+
+    @gives_way
+    def failure(self) -> BaseException | None:
+        """The handler's error that ended the chart; None if there was none."""
+        return self._driver.failure
+
+    @gives_way
+    def threaded(self) -> bool:
+        """Whether the chart runs its steps on its own thread, rather than when its caller says so."""
+        return self._driver.thread is not None
+
+    @gives_way
+    def thread(self) -> threading.Thread | None:
+        """The chart's own thread, or the thread of its runner that ran it last.
+
+        None before the start, and for a chart driven by its caller.
+        """
+        return self._driver.thread
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and no event waits; also true before the start and after the end.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        return self._driver.at_rest(self._core)
+
+    def __enter__(self) -> Self:
+        """Begin a block at whose end the chart is stopped."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # A forked child that also leaves the block has nothing to end: the chart is the parent's.
+        with contextlib.suppress(ForeignProcess):
+            self.stop()
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise ChartError(
+            f"chart {self._core.name} cannot be copied or pickled: it is one running thing",
+            "make another chart of the same states, or send events or steps to where they are needed",
+        )
+
+    # Steps.
 
     def dispatch(self, e: Event) -> None:
         """Make the chart react to ``e`` now, before any event in its queue.
@@ -115,35 +210,26 @@ class Hsm(Mailbox):
             ChartStopped: after the end.
             ChartError: from inside a step of the same chart.
         """
-        if self._thread is not None:
-            raise self._self_driven()
+        if self._driver.thread is not None:
+            raise self._driver.refuse_caller(self._core.name)
         if e.__class__ is not Event:
             checked(e)
-        here = per_thread.cell.here
-        self._run(e, None if here is None else here.cause(), DIRECT)
+        self._core.run(self, (e, current_cause(), DIRECT))
 
     def next_rtc(self) -> bool:
         """Run one step about the first event in the queue; return whether there was one.
 
         Raises the same errors as ``dispatch``.
         """
-        if self._thread is not None:
-            raise self._self_driven()
-        if self._roots is None:
-            raise self._not_ready()
-        try:
-            item = self._queue.popleft()
-            e, cause, posted_ns = item
-        except IndexError:
+        if self._driver.thread is not None:
+            raise self._driver.refuse_caller(self._core.name)
+        core = self._core
+        if core.life is not RESTING:
+            raise core.not_ready()
+        item = core.mailbox.take()
+        if item is None:
             return False
-        except AttributeError as error:
-            raise (mended(self) or error) from None
-        except ValueError:
-            timed = self._redeemed(item)
-            if timed is None:
-                return self.next_rtc()
-            e, cause, posted_ns = timed
-        self._run(e, cause, posted_ns)
+        core.run(self, item)
         return True
 
     def complete_circuit(self) -> bool:
@@ -154,10 +240,138 @@ class Hsm(Mailbox):
             done = True
         return done
 
+    def take_turn(self, steps: int) -> bool:
+        """Run at most ``steps`` waiting steps, for the runner; return whether more are waiting."""
+        return self._driver.take_turn(self, self._core, steps)
+
+    # What handlers call.
+
+    top = top
+
+    def trans(self, state: Any) -> int:
+        """Make ``state`` the target of a transition; the handler must return the result of this call."""
+        self._core.temp.fun = state
+        return TRAN
+
+    def scribble(self, text: object) -> None:
+        """Add a free text to the running step; outside a step, to the next one that calls a handler.
+
+        A chart that is not recorded keeps nothing.
+        """
+        self._core.scribble(text)
+
+    # Events.
+
+    @overload
+    def post_fifo(self, e: Event) -> None: ...
+    @overload
+    def post_fifo(
+        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
+    ) -> int: ...
+    def post_fifo(
+        self,
+        e: Event,
+        period: float | None = None,
+        times: int | None = None,
+        deferred: bool | None = None,
+    ) -> int | None:
+        """Put ``e`` at the end of the queue: now, or periodically if a period is given.
+
+        Args:
+            e: the event to post; the same object each time.
+            period: seconds between posts; no post is skipped, and lateness does not accumulate. With
+                ``times``, 0 means as soon as possible.
+            times: total number of posts; 0 or None for no limit. Has no meaning without a period.
+            deferred: whether the first post also waits one period; it does unless this is False.
+
+        Returns:
+            None for an immediate post; for timed posts an id for ``cancel_event``.
+
+        Raises:
+            QueueFull: there is no room now, and the chart raises rather than drops.
+            ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart's thread or loop is the parent's.
+            ChartError: ``e`` is not an event, or the period or the number of posts is invalid.
+        """
+        if period is not None:
+            return self._core.mailbox.arm(e, period, times, deferred, lifo=False)
+        self._core.mailbox.put(e, FIFO, None)
+        return None
+
+    @overload
+    def post_lifo(self, e: Event) -> None: ...
+    @overload
+    def post_lifo(
+        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
+    ) -> int: ...
+    def post_lifo(
+        self,
+        e: Event,
+        period: float | None = None,
+        times: int | None = None,
+        deferred: bool | None = None,
+    ) -> int | None:
+        """Put ``e`` at the front of the queue; otherwise the same as ``post_fifo``."""
+        if period is not None:
+            return self._core.mailbox.arm(e, period, times, deferred, lifo=True)
+        self._core.mailbox.put(e, LIFO, None)
+        return None
+
+    def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
+        """Put ``e`` in the queue on behalf of a fabric, without recording a fact of a post.
+
+        Raises:
+            QueueFull: there is no room, and the chart raises rather than drops.
+            ChartStopped: after the end.
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        self._core.mailbox.deliver(e, (cause, 0), lifo=lifo)
+
+    def defer(self, e: Event) -> None:
+        """Set ``e`` aside until ``recall``.
+
+        A deferred event of a timed post counts as handled: cancelling no longer affects it.
+
+        Raises:
+            QueueFull: the maximum number of events, the queue's size, is already deferred, and the chart
+                raises rather than drops.
+        """
+        self._core.mailbox.defer(e)
+
+    def recall(self) -> Event | None:
+        """Post the event that was deferred first, and return it.
+
+        None if there is none, or if a chart that drops has no room for it; the event then stays deferred.
+
+        Raises:
+            QueueFull: there is no room, and the chart raises rather than drops.
+            ChartStopped: after the end.
+        """
+        return self._core.mailbox.recall()
+
+    def cancel_event(self, uuid: int) -> bool:
+        """Cancel the timed posts whose id is ``uuid``: no more of their events are handled.
+
+        This includes events already waiting in the queue, which free their room. An event that a handler has
+        set aside with ``defer`` counts as handled and stays deferred.
+
+        Returns:
+            Whether anything was cancelled: a future post, or an event waiting in the queue. False if the last
+            event was handled, or its handler is running, or there is no such id.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        return self._core.mailbox.cancel(uuid)
+
+    def cancel_events(self, e: Event) -> int:
+        """Cancel all timed posts of a signal, as ``cancel_event`` does; return the number of ids."""
+        return self._core.mailbox.cancel_all_of(e)
+
     @gives_way
-    def threaded(self) -> bool:
-        """Whether the chart runs its steps on its own thread, rather than when its caller says so."""
-        return self._thread is not None
+    def rejected(self) -> int:
+        """Number of posts that found no room, whether or not this was raised to their posters."""
+        return self._core.mailbox.rejected.value
 
     def subscribe(self, event_or_signal: Event | int | str, queue_type: QueueType = "fifo") -> None:
         """Subscribe to a signal: published events are put at the end of the queue, or at its front.
@@ -173,25 +387,24 @@ class Hsm(Mailbox):
         if queue_type not in ("fifo", "lifo"):
             raise ChartError(f"queue_type cannot be {queue_type!r}", "give 'fifo' or 'lifo'")
         signal = signal_of(event_or_signal)
-        self._refuse_elsewhere()
-        if self._stopped:
-            raise self._ended()
+        core = self._core
+        core.mailbox.refuse_ended()
         lifo = queue_type == "lifo"
-        if self._inside() and not self._fabric.subscribed(self, signal, lifo=lifo):
-            self._note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
-        self._fabric.subscribe(self, signal, lifo=lifo)
-        if self._stopped:
+        if core.context.is_current() and not core.fabric.subscribed(self, signal, lifo=lifo):
+            core.step.note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
+        core.fabric.subscribe(self, signal, lifo=lifo)
+        if core.stop_asked:
             # Another thread has stopped the chart in the meantime.
-            self._fabric.forget(self)  # type: ignore[unreachable]
+            core.fabric.forget(self)
 
     def subscribed(self, event_or_signal: Event | int | str, queue_type: QueueType | None = None) -> bool:
         """Return whether the chart is subscribed to a signal, with this ``queue_type`` if one is given."""
         lifo = None if queue_type is None else queue_type == "lifo"
-        return self._fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
+        return self._core.fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
 
     def unsubscribe(self, event_or_signal: Event | int | str) -> bool:
         """End the subscription to a signal; return whether the chart was subscribed."""
-        return self._fabric.unsubscribe(self, signal_of(event_or_signal))
+        return self._core.fabric.unsubscribe(self, signal_of(event_or_signal))
 
     def publish(self, event: Event, priority: int = PRIORITY) -> None:
         """Put ``event`` in the queues of all charts that subscribed to its signal, before this returns.
@@ -206,49 +419,17 @@ class Hsm(Mailbox):
                 have received it.
         """
         checked(event)
-        self._refuse_elsewhere()
-        if self._stopped:
-            raise self._ended()
-        if self._inside():
-            self._note(_PUBLISH, event.signal_name, str(priority))
-        here = per_thread.cell.here
-        self._fabric.publish(event, None if here is None else here.cause())
+        core = self._core
+        core.mailbox.refuse_ended()
+        if core.context.is_current():
+            core.step.note(_PUBLISH, event.signal_name, str(priority))
+        core.fabric.publish(event, current_cause())
 
-    def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:  # noqa: ARG002 - for charts with a thread
-        """End the chart: it runs no more steps, and watchers are notified. Stopping again has no effect.
-
-        Returns:
-            The handler's error that ended the chart earlier; always None for a chart driven by its caller,
-            because there it was raised to the caller.
-        """
-        if not self._stopped:
-            self._stopped = True
-            self._capacity = -1
-            self._timed.cancel_all()
-            self._fabric.forget(self)
-            # A running step continues to its end; if it is recorded, watchers are notified after it.
-            if not self._is_busy():
-                self._end()
-        return None
-
-    def __enter__(self) -> Self:
-        """Begin a block at whose end the chart is stopped."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        # A forked child that also leaves the block has nothing to end: the chart is the parent's.
-        with contextlib.suppress(ForeignProcess):
-            self.stop()
-
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise ChartError(
-            f"chart {self._name} cannot be copied or pickled: it is one running thing",
-            "make another chart of the same states, or send events or steps to where they are needed",
-        )
+    # States.
 
     def is_in(self, state: Any) -> bool:
         """Return whether the chart rests in ``state`` or in a state inside it."""
-        here: State | None = self._resting()
+        here: StateNode | None = _resting(self)
         while here is not None:
             if here.is_called(state):
                 return True
@@ -263,36 +444,36 @@ class Hsm(Mailbox):
         Raises:
             ChartError: the chart is not in ``state``.
         """
-        child: State = self._resting()
-        here: State | None = child
+        child: StateNode = _resting(self)
+        here: StateNode | None = child
         while here is not None:
             if here.is_called(state):
                 return child.fn
             child, here = here, here.parent
         raise ChartError(
-            f"chart {self._name} is not in {getattr(state, '__name__', state)}",
+            f"chart {self._core.name} is not in {getattr(state, '__name__', state)}",
             "ask is_in(state) first",
-            state=self._resting().name,
+            state=_resting(self).name,
         )
 
     def current_state(self) -> str:
         """Return the name of the state in which the chart rests."""
-        return self._resting().name
-
-    @gives_way
-    def state_name(self) -> str:
-        """Name of the state whose code is running; between steps, of the one in which the chart rests."""
-        return self._acting()[0]
-
-    @gives_way
-    def state_fn(self) -> Any:
-        """The state whose code is running, as the user wrote it; between steps, the resting state."""
-        return self._acting()[1]
+        return _resting(self).name
 
     @gives_way
     def state(self) -> Resting:
         """The state in which the chart rests, as ``state.fun``."""
-        return Resting(self._resting().fn)
+        return Resting(_resting(self).fn)
+
+    @gives_way
+    def state_name(self) -> str:
+        """Name of the state whose code is running; between steps, of the one in which the chart rests."""
+        return _acting(self)[0]
+
+    @gives_way
+    def state_fn(self) -> Any:
+        """The state whose code is running, as the user wrote it; between steps, the resting state."""
+        return _acting(self)[1]
 
     def augment(self, *, other: Any, name: str, relationship: str | None = None) -> None:
         """Set the attribute ``name`` of the chart to ``other``, unless the user already set one of that name.
@@ -304,11 +485,11 @@ class Hsm(Mailbox):
             ChartBuildError: the engine needs the name for itself.
         """
         if is_reserved(type(self), name):
-            raise taken(name, f"chart {self._name}")
+            raise taken(name, f"chart {self._core.name}")
         if not is_users(self, name):
             setattr(self, name, other)
         if relationship == "mutual":
-            other.augment(other=self, name=self._name)
+            other.augment(other=self, name=self._core.name)
 
     def register_signal_callback(
         self, state_method: BuiltState, signal: int | str, fn: Callable[..., Any]
@@ -319,7 +500,7 @@ class Hsm(Mailbox):
             AlreadyStarted: the chart was started.
             ChartBuildError: it is not such a state, or ``fn`` cannot be called with a chart and an event.
         """
-        state = self._registered(state_method)
+        state = _registered(self, state_method)
         adapted(fn, self, state.__name__)
         state.handlers_for(self)[signal_of(signal)] = fn
 
@@ -330,43 +511,150 @@ class Hsm(Mailbox):
             AlreadyStarted: the chart was started.
             ChartBuildError: it is not such a state.
         """
-        state = self._registered(state_method)
-        self._states.moved[state] = None if parent_method is None or is_top(parent_method) else parent_method
+        state = _registered(self, state_method)
+        outermost = parent_method is None or is_top(parent_method)
+        self._core.algorithm.states.moved[state] = None if outermost else parent_method
         state.nested = True
 
-    def _registered(self, state: object) -> BuiltState:
-        if self._leaf is not None:
-            raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
-        if not isinstance(state, BuiltState) or (state.shared and not isinstance(state, Template)):
-            raise ChartBuildError(
-                f"{name_of(state)} is not a state that handlers can be given to",
-                "make it with state_method_template(NAME), or create(NAME).to_method()",
-                state=name_of(state),
-            )
-        return state
+    # Records.
 
-    def _acting(self) -> tuple[str, Any]:
-        """Return name and function of the state whose code is running, or in which the chart rests."""
-        asked = self._asked
-        if asked is not None:
-            return name_of(asked), asked
-        state = self._resting() if self._place is None else self._place.state
-        return state.name, state.fn
+    @property
+    def instrumented(self) -> bool:
+        """Whether the chart records its steps for ``spy`` and ``trace``; may be changed at any time."""
+        return self._core.observers.keeps_steps
 
-    def _resting(self) -> State:
-        leaf = self._leaf
-        if leaf is None:
-            raise NotStarted(f"chart {self._name} was not started", "call chart.start_at(STATE) first")
-        return leaf
+    @instrumented.setter
+    def instrumented(self, on: bool) -> None:
+        self._core.recorder.keep_steps(switched(self, "instrumented", on))
 
-    def _self_driven(self) -> ChartError:
-        self._refuse_elsewhere()
-        return ChartError(
-            f"chart {self._name} runs on its own thread",
-            "post the event, or make a Factory with threaded=False to drive it yourself",
+    @property
+    def live_spy(self) -> bool:
+        """Whether each spy line is passed to the live spy callback at the end of its step."""
+        return self._core.recorder.live.spy_on
+
+    @live_spy.setter
+    def live_spy(self, on: bool) -> None:
+        self._core.recorder.live.spy_on = switched(self, "live_spy", on)
+        self._core.observers.arrange()
+
+    @property
+    def live_trace(self) -> bool:
+        """Whether each trace line is passed to the live trace callback at the end of its step."""
+        return self._core.recorder.live.trace_on
+
+    @live_trace.setter
+    def live_trace(self, on: bool) -> None:
+        self._core.recorder.live.trace_on = switched(self, "live_trace", on)
+        self._core.observers.arrange()
+
+    def register_live_spy_callback(self, live_spy_callback: LineCallback) -> None:
+        """Pass each spy line to ``live_spy_callback`` on the chart's thread, instead of printing it."""
+        self._core.recorder.live.spy_callback = live_spy_callback
+
+    def register_live_trace_callback(self, live_trace_callback: LineCallback) -> None:
+        """Pass each trace line to ``live_trace_callback`` on the chart's thread, instead of printing it.
+
+        The line has no trailing newline.
+        """
+        self._core.recorder.live.trace_callback = live_trace_callback
+
+    def attach(self, sink: Sink) -> None:
+        """Pass every further step to ``sink``; attaching it again has no effect.
+
+        A running chart is announced immediately, on the caller's thread. If the chart has its own thread, a
+        step may reach the sink at the same time: of two announcements, or of an announcement and a step, the
+        one with the higher number is newer.
+
+        Raises:
+            ForeignProcess: in a forked child, while the chart runs in the parent.
+        """
+        self._driver.refuse_elsewhere()
+        self._core.observers.attach(sink, self._core.standing)
+
+    def detach(self, sink: Sink) -> None:
+        """Stop passing steps to ``sink``; no effect if it is not attached."""
+        self._core.observers.detach(sink)
+
+    def spy(self) -> list[str]:
+        """Return the last spy lines, oldest first; at most as many lines as steps are kept."""
+        return self._core.recorder.spy()
+
+    def spy_full(self) -> list[str]:
+        """Return the same as ``spy``."""
+        return self._core.recorder.spy()
+
+    def spy_rtc(self) -> list[str]:
+        """Return the spy lines of the last step."""
+        return self._core.recorder.spy_rtc()
+
+    def print(self, content: object) -> None:
+        """Print ``content`` immediately, on the caller's thread."""
+        print_line(str(content))
+
+    def trace(self) -> str:
+        """Return the last trace lines as one text that begins with a newline."""
+        return self._core.recorder.trace()
+
+    def steps(self) -> list[Step]:
+        """Return the recorded steps that are kept, oldest first."""
+        return [Step._make(step) for step in self._core.recorder.steps.copy()]
+
+    @gives_way
+    def rings(self) -> Rings:
+        """How much of the history is kept, and how much has been dropped."""
+        return self._core.recorder.rings()
+
+    @property
+    def steps_made(self) -> int:
+        """Number of steps the chart has recorded since its start."""
+        return self._core.context.number
+
+    def clear_spy(self) -> None:
+        """Clear the steps kept for ``spy``."""
+        self._core.recorder.clear_spy()
+
+    def clear_trace(self) -> None:
+        """Clear the steps kept for ``trace``."""
+        self._core.recorder.clear_trace()
+
+
+def drive(chart: Hsm, driver: CallerDriver, *, asleep: bool) -> None:
+    """Let ``driver`` run a chart that is not started; ``asleep`` if posts are to wake it."""
+    chart._driver = driver
+    mailbox = chart._core.mailbox
+    mailbox.driver = driver
+    mailbox.asleep = asleep
+
+
+def _registered(chart: Hsm, state: object) -> BuiltState:
+    if chart._core.has_started:
+        raise AlreadyStarted(f"chart {chart._core.name} was started", "build a chart before its start")
+    if not isinstance(state, BuiltState) or (state.shared and not isinstance(state, Template)):
+        raise ChartBuildError(
+            f"{name_of(state)} is not a state that handlers can be given to",
+            "make it with state_method_template(NAME), or create(NAME).to_method()",
+            state=name_of(state),
         )
+    return state
 
 
-for _base in Hsm.__mro__:
-    if is_engine(_base):
-        guard(_base)
+def _acting(chart: Hsm) -> tuple[str, Any]:
+    """Return name and function of the state whose code is running, or in which the chart rests."""
+    acting = chart._core.algorithm.acting()
+    if acting is None:
+        raise _not_started(chart)
+    return acting
+
+
+def _resting(chart: Hsm) -> StateNode:
+    leaf = chart._core.algorithm.leaf
+    if leaf is None:
+        raise _not_started(chart)
+    return leaf
+
+
+def _not_started(chart: Hsm) -> NotStarted:
+    return NotStarted(f"chart {chart._core.name} was not started", "call chart.start_at(STATE) first")
+
+
+guard(Hsm)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from farscope.engine.definition.states import state_method_template
+from farscope.engine.core.states import state_method_template
 from farscope.engine.drivers import at_exit as running
 from farscope.engine.event import Event
 from farscope.engine.hsm import Hsm

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from inspect import iscoroutinefunction
 from typing import Any, Final, Literal, TypedDict
 
-from farscope.engine.drivers.pool import Runner
 from farscope.engine.event import Event
 from farscope.engine.pubsub import Fabric
 from farscope.engine.timers.schedule import Clock
@@ -40,17 +39,9 @@ class ChartOptions(TypedDict, total=False):
     """The clock that makes the chart's timed posts; by default that of the process."""
 
 
-class ActiveOptions(ChartOptions, total=False):
-    """The options of a chart that runs by itself, given by keyword."""
-
-    on_error: OnError
-    """What happens to the chart when a handler raises; see ``ActiveObject``."""
-    runner: Runner | None
-    """The thread pool that runs the chart, together with other charts."""
-
-
 _OF_EVERY_CHART: Final = frozenset(ChartOptions.__annotations__)
-_OF_ACTIVE_CHARTS: Final = frozenset(ActiveOptions.__annotations__) - _OF_EVERY_CHART
+_OF_ACTIVE_CHARTS: Final = frozenset({"on_error", "runner"})
+"""Further options of charts that run by themselves: see ``ActiveOptions``."""
 
 
 _OF_MIROS: Final = {

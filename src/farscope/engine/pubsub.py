@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
-from farscope.engine.breakdown import undelivered
 from farscope.engine.event import Event
+from farscope.engine.ports import ChartPort
 from farscope.errors import ChartStopped, ForeignProcess, QueueFull
 from farscope.records.step import Cause
 
@@ -14,21 +14,10 @@ PRIORITY = 1000
 """Default priority of a published event."""
 
 
-class Subscriber(Protocol):
-    """A chart, as a fabric sees it."""
-
-    @property
-    def name(self) -> str:
-        """Name of the chart, for messages."""
-
-    def deliver(self, e: Event, cause: Cause | None, *, lifo: bool) -> None:
-        """Receive an event; raises ``QueueFull`` or ``ChartStopped``."""
-
-
 class Subscription(NamedTuple):
     """The subscription of one chart to one signal."""
 
-    subscriber: weakref.ref[Subscriber]
+    subscriber: weakref.ref[ChartPort]
     lifo: bool
 
 
@@ -60,7 +49,7 @@ class Fabric:
         """Number of subscriptions: one for each chart and signal."""
         return sum(map(len, list(self._by_signal.values())))
 
-    def subscribe(self, subscriber: Subscriber, signal: int, *, lifo: bool = False) -> None:
+    def subscribe(self, subscriber: ChartPort, signal: int, *, lifo: bool = False) -> None:
         """Deliver events of ``signal`` to ``subscriber`` from now on.
 
         Subscribing again changes the end of the queue to which they go, and keeps the position in the order.
@@ -71,17 +60,17 @@ class Fabric:
         reference = weakref.ref(subscriber, lambda _: table.pop(key, None))
         table[key] = Subscription(reference, lifo)
 
-    def unsubscribe(self, subscriber: Subscriber, signal: int) -> bool:
+    def unsubscribe(self, subscriber: ChartPort, signal: int) -> bool:
         """End the subscription to ``signal``; return whether there was one."""
         return self._by_signal.get(signal, {}).pop(id(subscriber), None) is not None
 
-    def forget(self, subscriber: Subscriber) -> None:
+    def forget(self, subscriber: ChartPort) -> None:
         """End all subscriptions of ``subscriber``."""
         key = id(subscriber)
         for table in list(self._by_signal.values()):
             table.pop(key, None)
 
-    def subscribed(self, subscriber: Subscriber, signal: int, *, lifo: bool | None = None) -> bool:
+    def subscribed(self, subscriber: ChartPort, signal: int, *, lifo: bool | None = None) -> bool:
         """Return whether ``subscriber`` receives events of ``signal``, at the given end if one is given."""
         known = self._by_signal.get(signal, _NOBODY).get(id(subscriber))
         return known is not None and lifo in (None, known.lifo)
@@ -116,8 +105,6 @@ class Fabric:
             except ChartStopped:
                 # The chart is just ending, and its subscriptions end with it.
                 continue
-            except Exception as error:  # noqa: BLE001 - whatever it is, the others receive the event
-                undelivered(subscriber, e, error)
         if foreign:
             raise foreign[0]
         if refused:

@@ -6,9 +6,10 @@ import threading
 import time
 import weakref
 
-from farscope.engine.core.current_step import per_thread
+from farscope.engine.core.current_step import thread_slot
 from farscope.engine.hsm import Hsm
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer
+from farscope.engine.ports import ChartPort
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer
 from farscope.errors import UsageError
 from farscope.testing.waiting import PATIENCE_S
 
@@ -29,7 +30,7 @@ class VirtualClock:
         """Held while a timer fires, so that threads advancing the clock take turns."""
         self._schedule = Schedule()
         self._now_ns = 0
-        self._charts: dict[int, weakref.ref[Served]] = {}
+        self._charts: dict[int, weakref.ref[ChartPort]] = {}
         """Charts by identity; a freed chart removes itself, at any time."""
 
     @property
@@ -54,7 +55,7 @@ class VirtualClock:
         """
         if seconds < 0:
             raise UsageError(f"a clock cannot advance by {seconds!r} seconds", "time runs forwards only")
-        if per_thread.cell.here is not None:
+        if thread_slot().step is not None:
             raise UsageError(
                 "a handler cannot advance the clock: it would wait for its own step to end",
                 "advance the clock from the test",
@@ -80,7 +81,7 @@ class VirtualClock:
                 time.sleep(LOOK_S)
             before = now
 
-    def serve(self, chart: Served) -> None:
+    def serve(self, chart: ChartPort) -> None:
         """Wait for ``chart`` from now on, as long as it is referenced."""
         charts, key = self._charts, id(chart)
         charts[key] = weakref.ref(chart, lambda _: charts.pop(key, None))
@@ -107,7 +108,7 @@ class VirtualClock:
             timer.fire(timer)
             return True
 
-    def _served(self) -> list[Served]:
+    def _served(self) -> list[ChartPort]:
         alive = (reference() for reference in list(self._charts.values()))
         return [chart for chart in alive if chart is not None]
 
@@ -118,7 +119,7 @@ class VirtualClock:
             if isinstance(chart, Hsm) and not (Hsm.threaded.__get__(chart) or chart.at_rest):
                 chart.complete_circuit()
             if not chart.at_rest:
-                if getattr(chart, "_thread", None) is threading.current_thread():
+                if isinstance(chart, Hsm) and Hsm.thread.__get__(chart) is threading.current_thread():
                     raise UsageError(
                         f"{chart!r} makes its steps on this thread, which the clock would hold up",
                         "advance it from another thread: await asyncio.to_thread(clock.advance, seconds)",

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from farscope.engine import Event, Hsm, return_status
-from farscope.engine.core.current_step import per_thread
+from farscope.engine.core.current_step import thread_slot
 
 SOON_S = 60.0
 
@@ -35,18 +35,18 @@ def on_another_thread(act):
     assert not thread.is_alive()
 
 
-def test_threads_that_come_one_after_another_each_have_one_cell_that_is_theirs():
+def test_threads_that_come_one_after_another_each_have_one_slot_that_is_theirs():
     seen = []
 
     def look():
-        seen.append((threading.get_ident(), per_thread.cell, per_thread.cell.owner._is_owned()))
+        seen.append((threading.get_ident(), thread_slot()))
 
     for _ in range(20):
         on_another_thread(look)
-    # Most get the number of one before them; who has that thread's cell at hand then has the right one.
-    assert len({id(cell) for _, cell, _ in seen}) == len({number for number, _, _ in seen})
-    assert all(owned for _, _, owned in seen)
-    assert not seen[-1][1].owner._is_owned()
+    # Most get the number of one before them; who has that thread's slot at hand then has the right one.
+    assert len({id(slot) for _, slot in seen}) == len({number for number, _ in seen})
+    assert all(slot.ident == number for number, slot in seen)
+    assert seen[-1][1] is not thread_slot()
 
 
 def test_posts_of_a_thread_inside_a_step_are_its_doing_and_those_of_others_meanwhile_are_not():

@@ -168,8 +168,8 @@ def test_in_strict_mode_a_broken_observer_is_also_loud(chart, caplog):
 
 def test_charts_are_told_apart_by_their_serial_numbers():
     one, two = Hsm("same"), Hsm("same")
-    assert one._id.label == two._id.label
-    assert one._id != two._id
+    assert one._core.recorder.id.label == two._core.recorder.id.label
+    assert one._core.recorder.id != two._core.recorder.id
 
 
 def test_a_chart_that_moved_while_nobody_recorded_is_announced_where_it_is(chart, watcher):
@@ -259,12 +259,12 @@ def test_a_sink_that_comes_after_the_end_is_shown_what_there_was_and_is_not_kept
     chart.stop()
     chart.attach(watcher)
     assert [told[0] for told in watcher.told] == ["announce", "stopped"]
-    assert chart._observers.receivers == ()
+    assert chart._core.observers.receivers == ()
 
 
 def test_a_stopped_chart_holds_nobody_who_watched_it(chart, watcher):
     chart.attach(watcher)
     chart.stop()
     assert watcher.told[-1][0] == "stopped"
-    assert chart._observers.attached() == []
-    assert chart._observers.receivers == ()
+    assert chart._core.observers.attached() == []
+    assert chart._core.observers.receivers == ()

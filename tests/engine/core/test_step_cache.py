@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from farscope.engine import Chart, Event, Fabric, Factory, Hsm, State, return_status, signals
-from farscope.engine.core.step_cache import MAX_NODES, Memo
+from farscope.engine.core.step_cache import MAX_NODES, StepCache
 from farscope.errors import FarscopeError, NoStatus, NotAState
 from farscope.records.facts import FactKind
 
@@ -251,9 +251,11 @@ def story(spec: ChartSpec, make: Any, nodes: int) -> list[Any]:
     """Run a chart that remembers so many nodes; return all that can be seen of it."""
     doer = Doer(spec)
     chart = make(doer)
-    chart._memo = Memo(nodes)
+    chart._core.algorithm.cache = StepCache(nodes)
     if make is declared:
-        type(chart)._learnt = (type(chart)._learnt[0], chart._memo)
+        states, _ = type(chart)._declaration.learnt
+        learnt = states, chart._core.algorithm.cache
+        type(chart)._declaration = type(chart)._declaration._replace(learnt=learnt)
     told: list[Any] = [attempt(chart.start_at, doer.states[0])]
     for signal in SIGNALS:
         chart.subscribe(signal)
@@ -261,7 +263,7 @@ def story(spec: ChartSpec, make: Any, nodes: int) -> list[Any]:
         told.append(attempt(chart.post_fifo, Event(signal, payload)))
         while not chart.at_rest:
             told.append(attempt(chart.next_rtc))
-    told += [chart.state_name if chart._leaf else "", doer.seen]
+    told += [chart.state_name if chart._core.has_started else "", doer.seen]
     for step in chart.steps():
         texts = [text.rstrip().rpartition("\n")[2] for text in step.texts]
         told.append(

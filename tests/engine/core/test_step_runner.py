@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from farscope.engine import Event, Factory, Hsm, return_status, signals
-from farscope.engine.core.notebook import MAX_TEXT
-from farscope.engine.core.step_cache import Memo
+from farscope.engine.core.open_step import MAX_TEXT
+from farscope.engine.core.step_cache import StepCache
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 from farscope.records.step import Cause, Step
@@ -46,7 +46,7 @@ def test_an_event_from_the_queue_knows_how_long_it_waited(chart):
 
 def test_a_wall_clock_set_back_makes_no_negative_times(chart, monkeypatch):
     times = iter([1000, 900, 800])
-    for module in ("core.mailbox", "core.step_runner", "core.notebook"):
+    for module in ("core.mailbox", "core.core", "core.recorder"):
         monkeypatch.setattr(f"farscope.engine.{module}.time_ns", lambda: next(times))
     chart.post_fifo(Event("U"))
     chart.next_rtc()
@@ -339,7 +339,7 @@ def test_a_chart_dispatched_from_inside_anothers_step_is_caused_by_it_and_leaves
 
 @pytest.mark.parametrize("limit", [0, 1, 5])
 def test_a_chart_that_can_remember_little_does_the_same(pair, limit):
-    pair.chart._memo = Memo(limit)
+    pair.chart._core.algorithm.cache = StepCache(limit)
     pair.chart.start_at(pair.inner)
     twin = pair.chart
     for name in ("U", "HOOK", "U", "GUARD", "NOPE", "U", "FIFO", "T"):
@@ -356,7 +356,7 @@ def test_a_chart_that_can_remember_little_does_the_same(pair, limit):
         "HOOK",
         "TRANSITION",
     ]
-    assert twin._memo.nodes <= limit
+    assert twin._core.algorithm.cache.nodes <= limit
 
 
 def test_states_as_methods_of_a_class_work_with_either_spelling():

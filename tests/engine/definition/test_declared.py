@@ -293,7 +293,7 @@ def test_states_made_by_parts_nest_in_declared_ones_of_one_chart_only():
     assert [step.end for step in chart.steps()] == ["part", "wide", "shut", "wide"]
     other = driven(Door)
     with pytest.raises(NotAState, match="part is not a state of chart class Door"):
-        other.is_in("shut") and other._states.resolve(other, part, "test")
+        other.is_in("shut") and other._core.algorithm.states.resolve(other, part, "test")
 
 
 def test_a_declared_state_may_be_put_into_one_made_by_parts():
@@ -347,10 +347,10 @@ def test_a_declared_state_can_be_asked_like_a_flat_function():
 
 def test_what_all_charts_of_a_class_learn_is_learnt_once():
     chart = driven(Door, "OPEN", "SHUT")
-    nodes = chart._memo.nodes
+    nodes = chart._core.algorithm.cache.nodes
     for _ in range(100):
         driven(Door, "OPEN", "SHUT")
-    assert chart._memo.nodes == nodes < MAX_NODES
+    assert chart._core.algorithm.cache.nodes == nodes < MAX_NODES
 
 
 def test_charts_of_a_class_learn_at_once_from_many_threads():

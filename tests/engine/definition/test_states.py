@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.engine import Event, Hsm, return_status, signals, spy_on
-from farscope.engine.definition import states as states_module
-from farscope.engine.definition.states import MAX_DEPTH, MAX_STATES
+from farscope.engine.core import states as states_module
+from farscope.engine.core.states import MAX_DEPTH, MAX_STATES
 from farscope.errors import ChartBuildError, NoStatus, NotAState
 
 
@@ -175,8 +175,8 @@ def test_a_chart_that_makes_a_new_state_for_each_transition_stays_bounded_and_ri
     assert chart.current_state() == ends[-1]
     gc.collect()
     assert sum(reference() is not None for reference in made) <= MAX_STATES + 600
-    assert len(chart._states._by_key) <= MAX_STATES + 1
-    assert chart._memo.nodes <= 4 * MAX_STATES
+    assert len(chart._core.algorithm.states._by_key) <= MAX_STATES + 1
+    assert chart._core.algorithm.cache.nodes <= 4 * MAX_STATES
     assert len(sink.sizes) <= MAX_STATES + 1
     assert max(sink.sizes) <= MAX_STATES + 1
     late = Announced()
@@ -193,7 +193,7 @@ def test_a_chart_that_forgets_states_does_the_same_as_one_that_knows_all(events)
             for name in events:
                 chart.dispatch(Event(name))
             told.append([step.spy() for step in chart.steps()])
-            assert chart._states.forgot or limit >= 3
+            assert chart._core.algorithm.states.forgot or limit >= 3
     assert told[0] == told[1] == told[2] == told[3]
 
 

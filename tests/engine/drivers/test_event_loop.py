@@ -13,9 +13,10 @@ import weakref
 import pytest
 
 from farscope.engine import Event, Fabric, Hsm, return_status, signals, spy_on
+from farscope.engine.async_chart import AsyncChart
 from farscope.engine.definition.declared import Chart
 from farscope.engine.definition.state import State
-from farscope.engine.drivers.event_loop import TURN_STEPS, AsyncChart
+from farscope.engine.drivers.event_loop import TURN_STEPS
 from farscope.errors import (
     AlreadyStarted,
     ChartBuildError,
@@ -159,9 +160,9 @@ def test_what_others_do_while_a_handler_waits_is_no_part_of_its_step():
             await gate.settled()
         by_signal = {step.signal: step for step in gate.steps()}
         assert by_signal["GO"].texts == ("before", "after None", "came")
-        assert by_signal["DONE"].cause == (gate._id.serial, by_signal["GO"].number)
+        assert by_signal["DONE"].cause == (gate._core.recorder.id.serial, by_signal["GO"].number)
         assert by_signal["OUTSIDE"].cause is None
-        assert by_signal["POKED"].cause == (bystander._id.serial, 2)
+        assert by_signal["POKED"].cause == (bystander._core.recorder.id.serial, 2)
         assert by_signal["GO"].spy().count("POST_FIFO:DONE") == 1
         assert not [line for line in by_signal["GO"].spy() if "POKED" in line or "OUTSIDE" in line]
 
@@ -393,7 +394,7 @@ def test_timed_posts_run_by_the_time_of_the_loop():
             assert chart.cancel_event(chart.endless)
             await asyncio.sleep(2 * 3600)
             assert chart.ticks == [("TICK", 60), ("TICK", 120), ("TICK", 180), ("TOCK", 3600), ("TOCK", 7200)]
-            assert chart.steps()[2].cause == (chart._id.serial, 2)
+            assert chart.steps()[2].cause == (chart._core.recorder.id.serial, 2)
 
     with asyncio.Runner(loop_factory=LoopInVirtualTime) as runner:
         runner.run(main())
@@ -560,7 +561,7 @@ def test_a_thread_may_wait_for_the_end_of_a_chart():
         nonlocal gate
         async with Gate("gate") as gate:
             running.set()
-            await asyncio.wait((gate._task,))
+            await asyncio.wait((gate._driver.task,))
 
     thread = threading.Thread(target=run, args=(main(),))
     thread.start()
@@ -790,7 +791,10 @@ def left_behind(waiting, *sinks):
         return gate
 
     gate = loop.run_until_complete(main())
-    task, gate._task._log_destroy_pending = gate._task, False  # asyncio's own way to keep it silent
+    task, gate._driver.task._log_destroy_pending = (
+        gate._driver.task,
+        False,
+    )  # asyncio's own way to keep it silent
     loop.close()
     yield gate
     del task

@@ -117,7 +117,7 @@ def test_an_event_posted_just_as_the_chart_finds_its_queue_empty_is_not_overlook
             return super().popleft()
 
     with ActiveObject("sleepy") as chart:
-        chart._queue = Queue()
+        chart._core.queue = chart._core.mailbox.queue = Queue()
         chart.start_at(state)
         assert heard.wait(SOON_S)
 

@@ -148,9 +148,9 @@ def test_what_waits_in_the_queue_is_cancelled_too_and_makes_room(clock, times, l
     number = post(Event("T"), period=1.0, times=times)
     chart.post_fifo(Event("U"))
     clock.advance(1.0)
-    assert len(chart._queue) == 2
+    assert len(chart._core.queue) == 2
     assert chart.cancel_event(number)
-    assert len(chart._queue) == 1
+    assert len(chart._core.queue) == 1
     chart.post_fifo(Event("V"))
     clock.advance(5.0)
     chart.complete_circuit()
@@ -241,7 +241,7 @@ def test_a_timeout_that_comes_during_a_slow_handler_ends_with_the_stay_it_belong
         for name in ("FILL", "REPORT", "FULL"):
             chart.post_fifo(Event(name))
         assert began.wait(20)
-        eventually(lambda: len(chart._queue) == 2, what="the timeout to wait behind FULL")
+        eventually(lambda: len(chart._core.queue) == 2, what="the timeout to wait behind FULL")
         go_on.set()
         eventually(lambda: chart.at_rest)
         assert tank.cancelled
@@ -281,7 +281,7 @@ def test_a_timeout_of_a_chart_on_a_loop_that_waits_is_cancelled_too():
             for name in ("FILL", "REPORT", "FULL"):
                 tank.post_fifo(Event(name))
             await began.wait()
-            while len(tank._queue) < 2:  # noqa: ASYNC110 - the clock's post gives no sign
+            while len(tank._core.queue) < 2:  # noqa: ASYNC110 - the clock's post gives no sign
                 await asyncio.sleep(0.001)
             go_on.set()
             await tank.settled()
@@ -340,8 +340,8 @@ def test_of_a_timer_and_who_cancels_it_anywhere_in_between_one_has_the_event():
         if interrupting(*((post, cancel) if post_first else (cancel, post))):
             chart.complete_circuit()
             assert answers == [not chart.heard]
-            assert not chart._queue
-            assert not chart._timed._waiting
+            assert not chart._core.queue
+            assert not chart._core.mailbox.timed._waiting
             outcomes.add((post_first, bool(chart.heard)))
 
     assert interrupted_everywhere(lambda interrupting: run(interrupting, True)) > 50
@@ -411,9 +411,9 @@ def test_ended_timers_are_forgotten(clock):
     chart = make(clock)
     for _ in range(100):
         chart.post_fifo(Event("T"), period=1.0, times=1)
-    assert len(chart._timed) == 100
+    assert len(chart._core.mailbox.timed) == 100
     clock.advance(1.0)
-    assert len(chart._timed) == 0
+    assert len(chart._core.mailbox.timed) == 0
     assert clock.pending == 0
 
 

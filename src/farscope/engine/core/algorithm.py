@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
-from farscope.engine.definition.handlers import Call
-from farscope.engine.definition.states import State
+from farscope.engine.core.handlers import Call
+from farscope.engine.core.states import StateNode
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,
@@ -55,7 +55,7 @@ class Outcome(NamedTuple):
 class Asked(NamedTuple):
     """A handler to be called."""
 
-    state: State
+    state: StateNode
     signal: int
     """An inner signal; 0 for the step's own event."""
     call: Call
@@ -66,10 +66,10 @@ class End(NamedTuple):
 
     shape: Shape
     leaf: Any
-    """Where the chart then rests: a ``State``, or a ``RestingPlace`` if it may have several active leaves."""
+    """Where the chart then rests: a ``StateNode``, or a ``RestingPlace`` if several leaves may be active."""
 
 
-Resolve = Callable[[object, str], State]
+Resolve = Callable[[object, str], StateNode]
 _Walking = Generator[Asked, Outcome, End]
 _Asking = Generator[Asked, Outcome, tuple[object, object]]
 _Leaving = Generator[Asked, Outcome, None]
@@ -91,12 +91,12 @@ class Walk:
         self._start = start
         self._going: _Walking | None = None
 
-    def begin(self, leaf: State) -> None:
+    def begin(self, leaf: StateNode) -> None:
         """Begin with an event in the resting state ``leaf``."""
         self._going = self._event(leaf)
         self._go(None)
 
-    def begin_start(self, target: State) -> None:
+    def begin_start(self, target: StateNode) -> None:
         """Begin with a start in ``target``."""
         self._going = self._first(target)
         self._go(None)
@@ -159,10 +159,10 @@ class Walk:
             self.asked = None
             self.end = stop.value
 
-    def _fact(self, kind: FactKind, state: State) -> None:
+    def _fact(self, kind: FactKind, state: StateNode) -> None:
         self.facts.append(Fact(kind, state.name))
 
-    def _ask(self, state: State, signal: int) -> _Asking:
+    def _ask(self, state: StateNode, signal: int) -> _Asking:
         call = state.call_for(signal or self._signal)
         if call is None:
             return SUPER, None
@@ -186,9 +186,9 @@ class Walk:
             )
         return status, outcome.target
 
-    def _event(self, leaf: State) -> _Walking:
+    def _event(self, leaf: StateNode) -> _Walking:
         refused = False
-        source: State | None = leaf
+        source: StateNode | None = leaf
         while source is not None:
             self._fact(FactKind.OFFER, source)
             status, target = yield from self._ask(source, 0)
@@ -208,13 +208,15 @@ class Walk:
             source = source.parent
         return End(self.shape(StepKind.REFUSED if refused else StepKind.IGNORED, leaf.name), leaf)
 
-    def _first(self, target: State) -> _Walking:
+    def _first(self, target: StateNode) -> _Walking:
         self.facts.append(Fact(FactKind.START))
         yield from self._enter_from(None, target)
         end = yield from self._drill(target)
         return End(self.shape(StepKind.START, end.name), end)
 
-    def _transition(self, leaf: State, source: State, target: State) -> Generator[Asked, Outcome, State]:
+    def _transition(
+        self, leaf: StateNode, source: StateNode, target: StateNode
+    ) -> Generator[Asked, Outcome, StateNode]:
         state = leaf
         while state is not source:
             yield from self._leave_and_search(state)
@@ -227,7 +229,7 @@ class Walk:
             yield from self._enter(inner)
         return (yield from self._drill(target))
 
-    def _cross(self, source: State, target: State) -> Generator[Asked, Outcome, list[State]]:
+    def _cross(self, source: StateNode, target: StateNode) -> Generator[Asked, Outcome, list[StateNode]]:
         """Leave the necessary states, starting at the source; return the states to enter, innermost first.
 
         The cases and their order are Samek's; they determine which states are asked for their parents.
@@ -260,7 +262,7 @@ class Walk:
             common = common.parent
         return path if common is None else path[: path.index(common)]
 
-    def _drill(self, state: State) -> Generator[Asked, Outcome, State]:
+    def _drill(self, state: StateNode) -> Generator[Asked, Outcome, StateNode]:
         """Follow the initial transitions from a state just entered; return where they end."""
         while True:
             self._fact(FactKind.INIT, state)
@@ -268,7 +270,7 @@ class Walk:
             if status != TRAN:
                 return state
             inner = self._resolve(target, state.name)
-            outside: State | None = inner.parent
+            outside: StateNode | None = inner.parent
             while outside is not None and outside is not state:
                 outside = outside.parent
             if outside is None:
@@ -280,9 +282,9 @@ class Walk:
             yield from self._enter_from(state, inner)
             state = inner
 
-    def _enter_from(self, outer: State | None, target: State) -> _Leaving:
-        path: list[State] = []
-        state: State | None = target
+    def _enter_from(self, outer: StateNode | None, target: StateNode) -> _Leaving:
+        path: list[StateNode] = []
+        state: StateNode | None = target
         while state is not None and state is not outer:
             self._fact(FactKind.SEARCH, state)
             path.append(state)
@@ -290,16 +292,16 @@ class Walk:
         for entered in reversed(path):
             yield from self._enter(entered)
 
-    def _enter(self, state: State) -> _Leaving:
+    def _enter(self, state: StateNode) -> _Leaving:
         self._fact(FactKind.ENTRY, state)
         yield from self._ask(state, ENTRY_SIGNAL)
 
-    def _leave(self, state: State) -> Generator[Asked, Outcome, object]:
+    def _leave(self, state: StateNode) -> Generator[Asked, Outcome, object]:
         self._fact(FactKind.EXIT, state)
         status, _ = yield from self._ask(state, EXIT_SIGNAL)
         return status
 
-    def _leave_and_search(self, state: State) -> _Leaving:
+    def _leave_and_search(self, state: StateNode) -> _Leaving:
         status = yield from self._leave(state)
         if status == HANDLED:
             # Such an answer does not reveal the parent, so the state is asked for it.

@@ -7,14 +7,13 @@ step of the first thread runs.
 
 from __future__ import annotations
 
-import threading
-from typing import Any
+from threading import get_ident
 
 from farscope.records.fork_hooks import at_fork
 from farscope.records.step import Cause
 
 
-class Here:
+class StepContext:
     """The step context of one chart; it does not keep the chart alive."""
 
     __slots__ = ("number", "outer", "serial")
@@ -24,59 +23,61 @@ class Here:
         self.number = 0
         """Number of the last recorded step; the next step, which may be running now, has the following
         number."""
-        self.outer: Here | None = None
+        self.outer: StepContext | None = None
         """The context whose step began the running step, or the last one, on the same thread."""
 
     def cause(self) -> Cause:
         """Return the running step as the cause of a post."""
         return tuple.__new__(Cause, (self.serial, self.number + 1))
 
-    def holds(self, inner: Here | None) -> bool:
+    def holds(self, inner: StepContext | None) -> bool:
         """Return whether this step is ``inner``'s or encloses it, as a chart's step encloses a region's."""
         while inner is not None and inner is not self:
             inner = inner.outer
         return inner is not None
 
+    def is_current(self) -> bool:
+        """Return whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
+        return self.holds(thread_slot().step)
 
-class Cell:
-    """The slot of one thread: ``here`` is set while the thread runs a recorded step.
 
-    A chart caches the cell of the thread that used it last. To check that this is the current thread, it
-    calls ``_is_owned``, as threading.Condition does, on the cell's ``owner``, a lock that its thread holds
-    forever. Reading a thread-local attribute takes three times as long.
+class ThreadSlot:
+    """The slot of one thread: ``step`` is set while the thread runs a recorded step.
+
+    A chart caches the slot of the thread that used it last. Comparing ``ident`` with the identifier of the
+    calling thread costs less than looking the slot up.
     """
 
-    __slots__ = ("here", "owner")
+    __slots__ = ("ident", "step")
 
-    def __init__(self) -> None:
-        self.here: Here | None = None
-        self.owner: Any = threading.RLock()
-        self.owner.acquire()
-
-
-class _PerThread(threading.local):
-    cell: Cell
-
-    def __getattr__(self, name: str) -> Any:
-        # Not created in ``__init__``: a finalizer that runs in the middle of it would find no cell.
-        if name != "cell":
-            raise AttributeError(name)
-        # Thread ids are reused: a new thread inherits the cell of the dead thread with its id, even if a
-        # chart still caches that cell.
-        self.cell = _cells.setdefault(threading.get_ident(), Cell())
-        return self.cell
+    def __init__(self, ident: int) -> None:
+        self.ident = ident
+        self.step: StepContext | None = None
 
 
-_cells: dict[int, Cell] = {}
+_slots: dict[int, ThreadSlot] = {}
 
-per_thread = _PerThread()
-"""Thread-local: ``cell`` is that of the calling thread."""
+
+def thread_slot() -> ThreadSlot:
+    """Return the slot of the calling thread."""
+    # Thread identifiers are reused: a new thread inherits the slot of the dead thread with its identifier,
+    # even if a chart still caches that slot. A finalizer that runs in the middle of this finds the same slot,
+    # because only the first one is kept.
+    ident = get_ident()
+    return _slots.get(ident) or _slots.setdefault(ident, ThreadSlot(ident))
+
+
+def current_cause() -> Cause | None:
+    """Return the step that the calling thread runs, as the cause of a post; None outside any step."""
+    step = thread_slot().step
+    return None if step is None else step.cause()
 
 
 def _forget_others() -> None:
-    for cell in list(_cells.values()):
-        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
-            cell.here = None
+    mine = get_ident()
+    for ident, slot in list(_slots.items()):
+        if ident != mine:
+            slot.step = None
 
 
 # The steps that the parent's other threads were running do not run in the child.

@@ -1,197 +1,222 @@
-"""The part of a chart that receives events: a queue, and the events that were deferred."""
+"""The mailbox of a chart: its queue, and the events that were deferred."""
 
 from __future__ import annotations
 
+from collections import deque
+from threading import get_ident
 from time import time_ns
-from typing import Any, Unpack, overload
+from typing import Any, Protocol
 
-from farscope.engine.core.current_step import per_thread
-from farscope.engine.core.notebook import PLAIN_FIELDS, Posted
-from farscope.engine.core.recorder import RING_STEPS
-from farscope.engine.core.reserved import gives_way
-from farscope.engine.core.step_runner import Stepper
+from farscope.engine.core.current_step import StepContext, current_cause, thread_slot
+from farscope.engine.core.open_step import OpenStep
+from farscope.engine.core.recorder import Recorder
 from farscope.engine.event import Event
-from farscope.engine.options import (
-    QUEUE_CAPACITY,
-    ChartOptions,
-    checked_queue_size,
-    checked_ring_size,
-    drops,
-    refuse_unknown,
-)
-from farscope.engine.pubsub import Fabric, process_fabric
 from farscope.engine.tally import Tally
-from farscope.engine.timers.schedule import MIN_PERIOD_S
-from farscope.engine.timers.thread_clock import process_clock
+from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
-from farscope.errors import ChartError, QueueFull
+from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
 
 RAISED = "raised"
 DROPPED = "dropped"
 
-_POST_FIFO = int(FactKind.POST_FIFO)
-_POST_LIFO = int(FactKind.POST_LIFO)
+CLOSED = -1
+"""Capacity of a mailbox in which nothing has room."""
+
+Posted = tuple[Event, Cause | None, int]
+"""A queued event, the step that posted it, and the time of the post in nanoseconds since the epoch. Items of
+timed posts have a claim as a fourth field: see ``TimedPosts``. Unpacking such an item as a plain one raises
+``ValueError``, so taking plain items from the queue needs no check."""
+
+PLAIN_FIELDS = 3
+"""Number of fields of an item without a claim."""
+
+Origin = tuple[Cause | None, int]
+"""Where an event comes from that is not posted by its sender itself: the step that caused it, and the claim
+of a timed post, or 0."""
+
+FIFO = int(FactKind.POST_FIFO)
+LIFO = int(FactKind.POST_LIFO)
+"""To which end of the queue an event goes, and the kind of fact that a chart's own post leaves."""
+
 _DEFER = int(FactKind.DEFER)
 _RECALL = int(FactKind.RECALL)
 _REFUSED_POST = int(FactKind.REFUSED_POST)
 
 
-class Mailbox(Stepper):
+class MailboxDriver(Protocol):
+    """What runs the steps of a chart, as the chart's mailbox sees it."""
+
+    def wake(self) -> None:
+        """Run the chart: an event was put into the mailbox of a chart that was asleep."""
+
+    def refuse_elsewhere(self) -> None:
+        """Raise ``ForeignProcess`` if another process runs the chart; never if its caller drives it."""
+
+    def ended(self, name: str) -> ChartStopped:
+        """Return the error for using the chart of that name after its end."""
+
+
+class Breakdown(Event):
+    """A placeholder for an event that could not be queued: the chart fails when it takes it."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, e: Event, error: BaseException) -> None:
+        self.signal_name = e.signal_name
+        self.payload = e.payload
+        self.error = error
+
+    @property
+    def signal(self) -> int:  # type: ignore[override]
+        """Raise the error, on the chart's own thread and in the order of the queue."""
+        raise self.error
+
+
+class Mailbox:
     """Queue and deferred events of a chart.
 
     Posting is safe at any moment: from any thread, and from a finalizer or a signal handler in the middle of
     another post. Concurrent posters may each exceed the queue's size by one event.
+
+    Args:
+        step: receives the facts of posts that the chart makes itself.
+        recorder: says whether the time of a post is needed, and the chart's name.
+        events: the queue and the deferred events, both empty.
+        size: maximum number of events in the queue, and of deferred events.
+        drops: whether posts beyond that are dropped rather than raised.
+        clock: makes the timed posts.
     """
 
-    __slots__ = ("_capacity", "_drops", "_fabric", "_idle", "_poster", "_queue_size", "_rejected", "_timed")
+    __slots__ = (
+        "__weakref__",
+        "_context",
+        "_observers",
+        "_recorder",
+        "_slot",
+        "_step",
+        "asleep",
+        "capacity",
+        "deferred",
+        "driver",
+        "drops",
+        "queue",
+        "rejected",
+        "size",
+        "timed",
+    )
 
-    def __init__(self, name: str | None, instrumented: bool | None, **options: Unpack[ChartOptions]) -> None:
-        refuse_unknown(options)
-        super().__init__(
-            name, instrumented=instrumented, ring_size=checked_ring_size(options.get("ring_size", RING_STEPS))
-        )
-        self._queue_size = checked_queue_size(options.get("queue_size", QUEUE_CAPACITY))
-        self._capacity = self._queue_size
-        """The queue's size, but negative once the chart has been stopped, so that nothing has room."""
-        self._drops = drops(options.get("on_full", "raise"))
-        self._rejected = Tally()
-        self._fabric: Fabric = options.get("fabric", process_fabric)
-        self._timed = TimedPosts(self, options.get("clock", process_clock))
-        self._poster = per_thread.cell
-        """The cell of the thread that posted last."""
-        self._idle = False
-        """Whether the chart's own thread sleeps until something is posted, or does not exist yet."""
+    driver: MailboxDriver
 
-    @property
-    def at_rest(self) -> bool:
-        """Whether no step runs and no event waits; also true before the start and after the end."""
-        return self._stopped or self._leaf is None or (self._roots is not None and not self._queue)
-
-    @gives_way
-    def rejected(self) -> int:
-        """Number of posts that found no room, whether or not this was raised to their posters."""
-        return self._rejected.value
-
-    @overload
-    def post_fifo(self, e: Event) -> None: ...
-    @overload
-    def post_fifo(
-        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
-    ) -> int: ...
-    def post_fifo(
+    def __init__(
         self,
-        e: Event,
-        period: float | None = None,
-        times: int | None = None,
-        deferred: bool | None = None,
-    ) -> int | None:
-        """Put ``e`` at the end of the queue: now, or periodically if a period is given.
+        step: OpenStep,
+        recorder: Recorder,
+        events: tuple[deque[Posted], deque[Event]],
+        *,
+        size: int,
+        drops: bool,
+        clock: Clock,
+    ) -> None:
+        self.queue, self.deferred = events
+        self.size = size
+        self.capacity = size
+        """The queue's size; ``CLOSED`` once the chart has been stopped."""
+        self.drops = drops
+        self.rejected = Tally()
+        """Counts posts that found no room."""
+        self.timed = TimedPosts(self, clock)
+        self.asleep = False
+        """Whether the driver waits for the next post, or does not run the chart yet."""
+        self._step = step
+        self._context: StepContext = step.context
+        self._observers = recorder.observers
+        self._recorder = recorder
+        self._slot = thread_slot()
+        """The slot of the thread that posted last."""
 
-        Args:
-            e: the event to post; the same object each time.
-            period: seconds between posts; no post is skipped, and lateness does not accumulate. With
-                ``times``, 0 means as soon as possible.
-            times: total number of posts; 0 or None for no limit. Has no meaning without a period.
-            deferred: whether the first post also waits one period; it does unless this is False.
+    def put(self, e: Event, way: int, origin: Origin | None) -> None:
+        """Put ``e`` at the end of the queue, or at its front, as ``way`` says: ``FIFO`` or ``LIFO``.
 
-        Returns:
-            None for an immediate post; for timed posts an id for ``cancel_event``.
+        Without an ``origin`` the caller is the sender: its step is the cause, and if that is a step of this
+        chart, it leaves a fact.
 
         Raises:
-            QueueFull: there is no room now, and the chart raises rather than drops.
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart's thread or loop is the parent's.
-            ChartError: ``e`` is not an event, or the period or the number of posts is invalid.
+            QueueFull, ChartStopped, ForeignProcess: it is not put there.
         """
-        if period is not None:
-            return self._arm(e, period, times, deferred, lifo=False)
         if e.__class__ is not Event:
             checked(e)
-        queue = self._queue
-        if len(queue) >= self._capacity:
-            self._refuse(e)
-            return None
-        cell = self._poster
-        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
-            cell = self._poster = per_thread.cell
-        here = cell.here
-        if here is None:
-            queue.append((e, None, time_ns() if self._observers.wanted else 0))
+        queue = self.queue
+        if len(queue) >= self.capacity:
+            self._refuse(e, origin)
+            return
+        item: Any
+        if origin is None:
+            slot = self._slot
+            if slot.ident != get_ident():
+                slot = self._slot = thread_slot()
+            step = slot.step
+            if step is None:
+                item = (e, None, time_ns() if self._observers.wanted else 0)
+            else:
+                if step is self._context or (step.outer and self._context.holds(step)):
+                    self._step.note(way, e.signal_name)
+                item = (e, step.cause(), time_ns())
         else:
-            if here is self._here or (here.outer and self._here.holds(here)):
-                self._note(_POST_FIFO, e.signal_name)
-            queue.append((e, here.cause(), time_ns()))
-        if self._idle:
-            self._wake()
-        return None
-
-    @overload
-    def post_lifo(self, e: Event) -> None: ...
-    @overload
-    def post_lifo(
-        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
-    ) -> int: ...
-    def post_lifo(
-        self,
-        e: Event,
-        period: float | None = None,
-        times: int | None = None,
-        deferred: bool | None = None,
-    ) -> int | None:
-        """Put ``e`` at the front of the queue; otherwise the same as ``post_fifo``."""
-        if period is not None:
-            return self._arm(e, period, times, deferred, lifo=True)
-        if e.__class__ is not Event:
-            checked(e)
-        queue = self._queue
-        if len(queue) >= self._capacity:
-            self._refuse(e)
-            return None
-        cell = self._poster
-        if not cell.owner._is_owned():  # noqa: SLF001 - see Cell
-            cell = self._poster = per_thread.cell
-        here = cell.here
-        if here is None:
-            queue.appendleft((e, None, time_ns() if self._observers.wanted else 0))
+            cause, claim = origin
+            item = (e, cause, time_ns() if cause or self._observers.wanted else 0)
+            if claim:
+                item = (*item, claim)
+        if way == FIFO:
+            queue.append(item)
         else:
-            if here is self._here or (here.outer and self._here.holds(here)):
-                self._note(_POST_LIFO, e.signal_name)
-            queue.appendleft((e, here.cause(), time_ns()))
-        if self._idle:
-            self._wake()
-        return None
+            queue.appendleft(item)
+        if self.asleep:
+            self.asleep = False
+            self.driver.wake()
 
-    def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
-        """Put ``e`` in the queue on behalf of a fabric, without recording a fact of a post.
+    def deliver(self, e: Event, origin: Origin, *, lifo: bool) -> None:
+        """Put ``e`` in the queue on behalf of a fabric or a clock, whose other receivers go on.
+
+        If that fails in an unforeseen way, the chart fails about ``e``, in the order of its queue.
 
         Raises:
-            QueueFull: there is no room, and the chart raises rather than drops.
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart runs in the parent.
+            QueueFull, ChartStopped, ForeignProcess: as ``put`` does.
         """
-        if self._has_room_for(e):
-            self._put((e, cause, time_ns() if cause or self._observers.wanted else 0), lifo=lifo)
+        try:
+            self.put(e, LIFO if lifo else FIFO, origin)
+        except (QueueFull, ChartStopped, ForeignProcess):
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails, not the fabric or the clock
+            self.queue.append((Breakdown(e, error), None, 0))
+            self.asleep = False
+            self.driver.wake()
 
-    def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool = False) -> None:
-        """Put ``e`` in the queue on behalf of a clock; its claim is redeemed when its step begins.
+    def take(self) -> Posted | None:
+        """Take the next event from the queue; None if there is none."""
+        while True:
+            try:
+                item = self.queue.popleft()
+            except IndexError:
+                return None
+            if len(item) == PLAIN_FIELDS:
+                return item
+            timed = self.redeemed(item)
+            if timed is not None:
+                return timed
 
-        Raises:
-            QueueFull, ChartStopped, ForeignProcess: as ``deliver`` does.
-        """
-        if self._has_room_for(e):
-            item: Any = (e, cause, time_ns() if cause or self._observers.wanted else 0, claim)
-            self._put(item, lifo=lifo)
-        else:
-            self._timed.redeem(claim)
+    def redeemed(self, item: Any) -> Posted | None:
+        """Return an item posted by a clock, without its claim; None if it was cancelled."""
+        e, cause, posted_ns, claim = item
+        return (e, cause, posted_ns) if self.timed.redeem(claim) else None
 
-    def _drop_cancelled(self) -> None:
+    def drop_cancelled(self) -> None:
         """Remove from the queue the timed posts whose claims were withdrawn, so that they free their room."""
-        queue = self._queue
+        queue = self.queue
         item: Any
         for item in list(queue):
-            if len(item) > PLAIN_FIELDS and not self._timed.is_waiting(item[-1]):
+            if len(item) > PLAIN_FIELDS and not self.timed.is_waiting(item[-1]):
                 try:
                     queue.remove(item)
                 except (ValueError, IndexError):
@@ -199,123 +224,94 @@ class Mailbox(Stepper):
                     # run anyway.
                     continue
 
-    def _has_room_for(self, e: Event) -> bool:
-        if len(self._queue) < self._capacity:
-            return True
-        self._refuse(e)
-        return False
-
-    def _put(self, item: Posted, *, lifo: bool) -> None:
-        if lifo:
-            self._queue.appendleft(item)
-        else:
-            self._queue.append(item)
-        if self._idle:
-            self._wake()
-
-    def _redeemed(self, item: Any) -> Posted | None:
-        """Return an item posted by a clock, without its claim; None if it was cancelled."""
-        e, cause, posted_ns, claim = item
-        return (e, cause, posted_ns) if self._timed.redeem(claim) else None
-
     def defer(self, e: Event) -> None:
-        """Set ``e`` aside until ``recall``.
-
-        A deferred event of a timed post counts as handled: cancelling no longer affects it.
-
-        Raises:
-            QueueFull: the maximum number of events, the queue's size, is already deferred, and the chart
-                raises rather than drops.
-        """
+        """Set ``e`` aside; raises ``QueueFull`` beyond the queue's size, unless the chart drops."""
         checked(e)
-        if len(self._deferred) >= self._queue_size:
+        if len(self.deferred) >= self.size:
             self._refuse(e)
             return
-        if self._inside():
-            self._note(_DEFER, e.signal_name)
-        self._deferred.append(e)
+        if self._context.is_current():
+            self._step.note(_DEFER, e.signal_name)
+        self.deferred.append(e)
 
     def recall(self) -> Event | None:
-        """Post the event that was deferred first, and return it.
-
-        None if there is none, or if a chart that drops has no room for it; the event then stays deferred.
-
-        Raises:
-            QueueFull: there is no room, and the chart raises rather than drops.
-            ChartStopped: after the end.
-        """
-        if not self._deferred:
+        """Post the event that was deferred first, and return it; None if there is none, or no room for it."""
+        if not self.deferred:
             return None
-        e = self._deferred[0]
-        if len(self._queue) >= self._capacity:
+        e = self.deferred[0]
+        if len(self.queue) >= self.capacity:
             self._refuse(e)
             return None
-        if self._inside():
-            self._note(_RECALL, e.signal_name)
-        self.post_fifo(e)
-        return self._deferred.popleft()
+        if self._context.is_current():
+            self._step.note(_RECALL, e.signal_name)
+        self.put(e, FIFO, None)
+        return self.deferred.popleft()
 
-    def cancel_event(self, uuid: int) -> bool:
-        """Cancel the timed posts whose id is ``uuid``: no more of their events are handled.
-
-        This includes events already waiting in the queue, which free their room. An event that a handler has
-        set aside with ``defer`` counts as handled and stays deferred.
-
-        Returns:
-            Whether anything was cancelled: a future post, or an event waiting in the queue. False if the last
-            event was handled, or its handler is running, or there is no such id.
-
-        Raises:
-            ForeignProcess: in a forked child, while the chart runs in the parent.
-        """
-        self._refuse_elsewhere()
-        return self._timed.cancel(uuid)
-
-    def cancel_events(self, e: Event) -> int:
-        """Cancel all timed posts of a signal, as ``cancel_event`` does; return the number of ids."""
+    def arm(self, e: Event, period: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
+        """Post ``e`` periodically; return the id for cancelling it."""
         checked(e)
-        self._refuse_elsewhere()
-        return self._timed.cancel_signal(e.signal)
-
-    def _arm(self, e: Event, period: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
-        checked(e)
-        self._refuse_elsewhere()
-        if self._stopped:
-            raise self._ended()
+        self.refuse_ended()
         if period == 0 and times:
             # A limited number of posts as soon as possible makes sense; an unlimited one does not.
             period = MIN_PERIOD_S
-        number = self._timed.arm(e, period, times, deferred, lifo=lifo)
-        if self._stopped:
+        number = self.timed.arm(e, current_cause(), period, times, deferred, lifo=lifo)
+        if self.capacity < 0:
             # Another thread has stopped the chart, perhaps before this post could be cancelled with the rest.
-            self._timed.cancel(number)  # type: ignore[unreachable]
+            self.timed.cancel(number)
         return number
 
-    def _refuse(self, e: Event) -> None:
+    def cancel(self, uuid: int) -> bool:
+        """Cancel the timed posts with that id; return whether anything was cancelled."""
+        self.driver.refuse_elsewhere()
+        return self.timed.cancel(uuid)
+
+    def cancel_all_of(self, e: Event) -> int:
+        """Cancel all timed posts of a signal; return the number of ids."""
+        checked(e)
+        self.driver.refuse_elsewhere()
+        return self.timed.cancel_signal(e.signal)
+
+    def close(self) -> None:
+        """Refuse all further posts, and cancel those to come."""
+        self.capacity = CLOSED
+        self.timed.cancel_all()
+
+    def leave_behind(self) -> None:
+        """Refuse all further posts, in a forked child, because the chart runs in the parent."""
+        self.capacity = CLOSED
+        self.asleep = False
+        self.queue.clear()
+
+    def clear(self) -> None:
+        """Discard all events."""
+        self.queue.clear()
+        self.deferred.clear()
+
+    def refuse_ended(self) -> None:
+        """Raise ``ChartStopped`` after the end, and ``ForeignProcess`` if another process runs the chart."""
+        self.driver.refuse_elsewhere()
+        if self.capacity < 0:
+            raise self.driver.ended(self._recorder.id.name)
+
+    def _refuse(self, e: Event, origin: Origin | None = None) -> None:
         """Count a post that finds no room and record it as a fact, then raise if that is the policy."""
-        self._refuse_elsewhere()
-        if self._stopped:
-            raise self._ended()
-        fact = (_REFUSED_POST, e.signal_name, DROPPED if self._drops else RAISED)
-        self._rejected.add()
-        if self._inside():
-            self._note(*fact)
+        self.refuse_ended()
+        if origin is not None:
+            self.timed.redeem(origin[1])
+        fact = (_REFUSED_POST, e.signal_name, DROPPED if self.drops else RAISED)
+        self.rejected.add()
+        if self._context.is_current():
+            self._step.note(*fact)
         else:
             # One fact per signal: a flood of them would bury everything else the step did.
-            self._refused[fact] = None
-        if not self._drops:
+            self._step.refused[fact] = None
+        if not self.drops:
             raise QueueFull(
-                f"no room for {e.signal_name} in the queue of chart {self._name}: "
-                f"{self._queue_size} events wait",
+                f"no room for {e.signal_name} in the queue of chart {self._recorder.id.name}: "
+                f"{self.size} events wait",
                 "the chart is slower than those who post to it, or two charts post to each other without end",
-                capacity=self._queue_size,
+                capacity=self.size,
             )
-
-    def _wake(self) -> None:
-        """Wake the chart's own thread; a chart without one is never idle."""
-
-    def _refuse_elsewhere(self) -> None:
-        """Raise ``ForeignProcess`` if another process runs the chart; never if its caller drives it."""
 
 
 def checked(e: object) -> None:

@@ -27,7 +27,7 @@ from farscope.engine.core.resting_places import (
     recorded,
 )
 from farscope.engine.core.state_tree import Kind, Vertex, in_document_order, outward
-from farscope.engine.definition.states import State
+from farscope.engine.core.states import StateNode
 from farscope.engine.event import HANDLED, INIT_SIGNAL, SUPER, TRAN, UNHANDLED
 from farscope.errors import ChartBuildError, InitLeavesState
 from farscope.records.facts import Fact, FactKind
@@ -120,7 +120,7 @@ class RegionWalk(Walk):
         self._going = self._react()
         self._go(None)
 
-    def _first(self, target: State) -> _Walking:
+    def _first(self, target: StateNode) -> _Walking:
         self.facts.append(Fact(FactKind.START))
         yield from self._enter_inside(self._tree.root, self._meant(self._tree.of(target)))
         return (yield from self._settled(StepKind.START))

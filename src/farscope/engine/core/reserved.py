@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache, partial, update_wrapper
-from operator import attrgetter, is_
+from operator import attrgetter
 from types import FunctionType, MemberDescriptorType, MethodType
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from weakref import WeakKeyDictionary
@@ -63,54 +63,10 @@ _UNGUARDED: Final = frozenset({"dispatch", "next_rtc", "post_fifo", "post_lifo",
 """Names looked up for every event. A guard would slow a step down by a tenth, so assigning to one of them is
 not refused immediately, but fails the step that does it, or the chart when it comes to rest."""
 
-AS_MADE: Final = {
-    "_cell": "Cell",
-    "_deferred": "deque",
-    "_goal": "NoneType",
-    "_here": "Here",
-    "_id": "ChartId",
-    "_leaf": "NoneType",
-    "_made": "list",
-    "_memo": "Memo",
-    "_name": "str",
-    "_observers": "Observers",
-    "_place": "NoneType",
-    "_poster": "Cell",
-    "_queue": "deque",
-    "_roots": "NoneType",
-    "_steps": "deque",
-    "_stopped": "bool",
-    "_temp": "Temp",
-    "_texts": "list",
-    "_timed": "TimedPosts",
-    "_traced": "deque",
-    "_traces": "int",
-    "_walk": "NoneType",
-}
-"""Attributes that a program could overwrite without an error, with the types they hold until the start."""
+_functions_of: Final = attrgetter(*(f"{name}.__func__" for name in sorted(_UNGUARDED)))
+"""Returns the functions of a chart's unguarded methods."""
 
-_HELD: Final = (
-    "_deferred",
-    "_fabric",
-    "_here",
-    "_id",
-    "_live",
-    "_made",
-    "_memo",
-    "_observers",
-    "_queue",
-    "_states",
-    "_steps",
-    "_temp",
-    "_texts",
-    "_timed",
-    "_traced",
-)
-"""Attributes that hold the same object from a chart's start to its end."""
-
-held_by: Final = attrgetter(*_HELD, *(f"{name}.__func__" for name in sorted(_UNGUARDED)))
-"""Returns the values of a chart's ``_HELD`` attributes and the functions of its unguarded methods; stored at
-its start for later comparison."""
+_CORE, _DRIVER = "_core", "_driver"
 
 _ENGINE = "farscope.engine."
 _LENT = ("builtins", Observable.__module__)
@@ -201,42 +157,49 @@ def is_users(chart: Any, name: str) -> bool:
     if isinstance(value, FunctionType):
         return _function(getattr(chart, name, None)) is not value
     if name == "temp":
-        return chart.temp is not chart._temp  # noqa: SLF001 - a chart's own
+        return chart.temp is not chart._core.temp  # noqa: SLF001 - a chart's own
     return type(value) is gives_way and name in chart.__dict__
 
 
-def refuse_taken_in(chart: Any) -> None:
+def refuse_taken_in(chart: Any, core: Any) -> None:
     """Check that no attributes with the engine's names were assigned to a chart that is about to start.
 
     Raises:
         ChartBuildError: one was assigned; the hint says what to do.
     """
+    for name in _taken_names(chart, core):
+        raise taken(name, f"a chart of class {type(chart).__name__}")
+
+
+def is_intact(chart: Any, algorithm: object) -> bool:
+    """Return whether a chart still has its core, its driver and its unguarded methods.
+
+    Much cheaper than ``mended``; the core is recognised by its algorithm.
+    """
     cls = type(chart)
-    replaced = (name for name, kind in AS_MADE.items() if not _is_a(getattr(chart, name), kind))
-    for name in (*_hidden(chart, _shadowable(cls)), *replaced):
-        raise taken(name, f"a chart of class {cls.__name__}")
-
-
-def is_intact(chart: Any) -> bool:
-    """Return whether a chart still holds what it held at its start; much cheaper than ``mended``."""
-    held = chart._held  # noqa: SLF001 - a chart's own
     try:
-        return held is None or all(map(is_, held_by(chart), held))
+        core = chart._core  # noqa: SLF001 - a chart's own
+        return (
+            core.algorithm is algorithm
+            and chart._driver is core.mailbox.driver  # noqa: SLF001 - same
+            and _functions_of(chart) == _class_functions(cls)
+        )
     except AttributeError:
-        # A method is hidden by something that is not a method, or a slot was deleted.
+        # Something else has taken the place of the core, or of a method.
         return False
 
 
-def mended(chart: Any) -> ChartBuildError | None:
+def mended(chart: Any, core: Any) -> ChartBuildError | None:
     """Restore the engine's names that a running chart's attributes took; return the error about them."""
-    names = list(_hidden(chart, _shadowable(type(chart))))
+    names = list(_taken_names(chart, core))
     for name in names:
-        delattr(chart, name)
-    for name, held in zip(_HELD, chart._held or (), strict=False):  # noqa: SLF001 - a chart's own
-        if getattr(chart, name, None) is not held:
-            setattr(chart, name, held)
-            names.append(name)
-    return taken(names[0], f"chart {chart.name}") if names else None
+        if name == _CORE:
+            chart._core = core  # noqa: SLF001 - a chart's own
+        elif name == _DRIVER:
+            chart._driver = core.mailbox.driver  # noqa: SLF001 - same
+        else:
+            delattr(chart, name)
+    return taken(names[0], f"chart {core.name}") if names else None
 
 
 def hiding(chart: Any) -> list[str]:
@@ -281,7 +244,8 @@ def _other_name(name: str) -> str:
 
 
 def _refuse(name: str, chart: Any, _value: object = None) -> NoReturn:
-    raise taken(name, f"chart {getattr(chart, '_name', type(chart).__name__)}")
+    core = getattr(chart, _CORE, None)
+    raise taken(name, f"chart {type(chart).__name__ if core is None else core.name}")
 
 
 def _private_names(cls: type) -> frozenset[str]:
@@ -329,9 +293,24 @@ def _hidden(chart: Any, names: Iterable[str]) -> Iterator[str]:
     return (n for n in names if _function(getattr(chart, n, None)) is not getattr(cls, n, None))
 
 
+def _taken_names(chart: Any, core: Any) -> Iterator[str]:
+    """Yield the engine's names that a chart's attributes have taken."""
+    if getattr(chart, _CORE, None) is not core:
+        yield _CORE
+    if getattr(chart, _DRIVER, None) is not core.mailbox.driver:
+        yield _DRIVER
+    yield from _hidden(chart, _shadowable(type(chart)))
+
+
+def _class_functions(cls: type) -> tuple[Any, ...]:
+    functions = _functions_by_class.get(cls)
+    if functions is None:
+        functions = _functions_by_class[cls] = tuple(getattr(cls, name) for name in sorted(_UNGUARDED))
+    return functions
+
+
+_functions_by_class: WeakKeyDictionary[type, tuple[Any, ...]] = WeakKeyDictionary()
+
+
 def _function(method: Any) -> Any:
     return getattr(method, "__func__", method)
-
-
-def _is_a(value: object, kind: str) -> bool:
-    return type(value).__name__ == kind or any(base.__name__ == kind for base in type(value).__mro__)

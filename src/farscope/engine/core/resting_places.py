@@ -36,7 +36,7 @@ class Situation(NamedTuple):
 class RestingPlace:
     """A situation with the cached steps that begin there.
 
-    It has the same attributes as a ``State`` in which a chart without regions rests.
+    It has the same attributes as a ``StateNode`` in which a chart without regions rests.
     """
 
     __slots__ = ("fn", "name", "names", "roots", "situation")

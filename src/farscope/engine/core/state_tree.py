@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from enum import IntEnum, unique
 
-from farscope.engine.definition.states import State
+from farscope.engine.core.states import StateNode
 from farscope.errors import Invariant
 
 COMPLETION_PREFIX = "done.state."
@@ -46,7 +46,7 @@ class Vertex:
         "state",
     )
 
-    def __init__(self, state: State | None, kind: Kind, outer: Vertex | None, order: int) -> None:
+    def __init__(self, state: StateNode | None, kind: Kind, outer: Vertex | None, order: int) -> None:
         self.state = state
         self.kind = kind
         self.outer = outer
@@ -57,7 +57,7 @@ class Vertex:
         """The states directly inside it, except history states, in document order."""
         self.histories: list[Vertex] = []
         """The history states directly inside it."""
-        self.default: State | None = None
+        self.default: StateNode | None = None
         """The state that a history state stands for as long as nothing was recorded; None for the default
         entry of its parent."""
         self.completion = COMPLETION_PREFIX + self.name
@@ -72,7 +72,7 @@ class Vertex:
         return self.state.name if self.state is not None else ""
 
     @property
-    def its_state(self) -> State:
+    def its_state(self) -> StateNode:
         """The state.
 
         Raises:
@@ -107,9 +107,11 @@ class Tree:
         self.root = Vertex(None, Kind.PLAIN, None, 0)
         self.vertices = [self.root]
         """All vertices; a vertex's order is its index."""
-        self._by_state: dict[State, Vertex] = {}
+        self._by_state: dict[StateNode, Vertex] = {}
 
-    def add(self, state: State, kind: Kind, parent: State | None, default: State | None = None) -> Vertex:
+    def add(
+        self, state: StateNode, kind: Kind, parent: StateNode | None, default: StateNode | None = None
+    ) -> Vertex:
         """Add a state after all states that precede it in document order.
 
         ``default`` is the state that a history state stands for as long as nothing was recorded.
@@ -128,7 +130,7 @@ class Tree:
             around = around.outer
         return vertex
 
-    def of(self, state: State) -> Vertex:
+    def of(self, state: StateNode) -> Vertex:
         """Return the vertex of a state."""
         return self._by_state[state]
 

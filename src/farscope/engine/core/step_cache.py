@@ -15,8 +15,8 @@ from __future__ import annotations
 from typing import Any
 
 from farscope.engine.core.algorithm import About, Asked, End, Outcome
-from farscope.engine.definition.handlers import Call
-from farscope.engine.definition.states import State
+from farscope.engine.core.handlers import Call
+from farscope.engine.core.states import StateNode
 from farscope.engine.event import INNER_EVENTS, TRAN, Event
 from farscope.records.facts import TEXT_KINDS
 from farscope.records.shape import Shape
@@ -30,12 +30,12 @@ Branches = dict[Any, Any]
 """Maps the outcome of a call, or at a root the signal, to the next ``Node``."""
 
 
-class Place:
+class CacheNode:
     """The position of a node in the tree, and the branches that leave it."""
 
     __slots__ = ("about", "answers", "fn", "outcomes", "state", "targets", "told")
 
-    def __init__(self, state: State, about: About, outcomes: tuple[Outcome, ...]) -> None:
+    def __init__(self, state: StateNode, about: About, outcomes: tuple[Outcome, ...]) -> None:
         self.state = state
         """The state whose handler is called."""
         self.fn = state.fn
@@ -58,18 +58,18 @@ class Place:
         return (self.targets, target) if status == TRAN else (self.answers, status)
 
 
-Rest = tuple[Shape, State, dict[int, Any], int]
+Rest = tuple[Shape, StateNode, dict[int, Any], int]
 """The result of a step: its shape, the state in which the chart then rests, the roots of the steps that begin
 there, and the number of texts carried by the shape's facts. A plain tuple for the same reason as ``Node``."""
 
 Node = tuple[Call | None, Any, Any]
-"""The handler to call, the inner event to call it with (None for the step's own event), and the ``Place``;
-or, at the end of a step, None, the ``Rest``, and its state as the user wrote it. A plain tuple, because
-unpacking one is the cheapest way in Python to access several values."""
+"""The handler to call, the inner event to call it with (None for the step's own event), and the
+``CacheNode``; or, at the end of a step, None, the ``Rest``, and its state as the user wrote it. A plain
+tuple, because unpacking one is the cheapest way in Python to access several values."""
 
 
-class Memo:
-    """The tree of one chart; the states hold its roots, in ``State.roots``."""
+class StepCache:
+    """The tree of one chart; the states hold its roots, in ``StateNode.roots``."""
 
     __slots__ = ("_limit", "_shapes", "nodes")
 
@@ -86,10 +86,10 @@ class Memo:
 
     def ask(
         self, branches: Branches, key: Any, asked: Asked, about: About, outcomes: tuple[Outcome, ...]
-    ) -> tuple[Call, Event | None, Place]:
+    ) -> tuple[Call, Event | None, CacheNode]:
         """Make the node that calls what a walk asks for, store it under ``key``, and return it."""
         inner = INNER_EVENTS[asked.signal] if asked.signal else None
-        node = (asked.call, inner, Place(asked.state, about, outcomes))
+        node = (asked.call, inner, CacheNode(asked.state, about, outcomes))
         self._keep(branches, key, node)
         return node
 

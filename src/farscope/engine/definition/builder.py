@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Self, Unpack
 
+from farscope.engine.active_object import drive_itself, name_from
+from farscope.engine.core.handlers import adapted, name_of
+from farscope.engine.core.states import BuiltState, is_top
 from farscope.engine.definition.codegen import flat_code
-from farscope.engine.definition.handlers import adapted, name_of
-from farscope.engine.definition.states import BuiltState, is_top
-from farscope.engine.drivers.thread import ActiveObject
+from farscope.engine.drivers.options import ActiveOptions, split_options
 from farscope.engine.event import signal_of
-from farscope.engine.options import ActiveOptions
+from farscope.engine.hsm import Hsm
 from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
+
+# ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
 
 
 class Blueprint:
@@ -41,7 +44,7 @@ class Blueprint:
         return self._state
 
 
-class Factory(ActiveObject):
+class Factory(Hsm):
     """A chart built by parts: ``create`` states that ``catch`` signals, and ``nest`` them.
 
     Args:
@@ -64,13 +67,17 @@ class Factory(ActiveObject):
         threaded: bool = True,
         **options: Unpack[ActiveOptions],
     ) -> None:
-        if not threaded and options.get("runner") is not None:
+        runner, on_error, others = split_options(options)
+        if not threaded and runner is not None:
             raise UsageError(
                 "a runner cannot run a chart that has no thread",
                 "leave runner= out: its caller or an event loop drives such a chart",
             )
-        super().__init__(name, instrumented, **options)
-        self._threaded = self._idle = threaded
+        super().__init__(name, instrumented, **others)
+        self._core.make_up_name = name_from
+        self._core.make_ready = check_nesting
+        if threaded:
+            drive_itself(self, on_error, runner)
 
     def create(self, state: str) -> Blueprint:
         """Create a state named ``state``, or reopen the one already created under that name.
@@ -84,9 +91,9 @@ class Factory(ActiveObject):
         Factory.refuse_change(self)
         if not (state and isinstance(state, str)):
             raise ChartBuildError(f"{state!r} is not a name for a state", "name a state by a string")
-        built = self._states.named.setdefault(state, BuiltState(state))
+        built = self._core.algorithm.states.named.setdefault(state, BuiltState(state))
         if built.shared:
-            raise _twice(self._name, state)
+            raise _twice(self._core.name, state)
         return Blueprint(self, built)
 
     def nest(self, state: Any, parent: Any) -> Self:
@@ -100,25 +107,26 @@ class Factory(ActiveObject):
             ChartBuildError: one is unknown, the state is declared inside another, or a cycle would result.
         """
         Factory.refuse_change(self)
-        built = self._built(state)
+        built = _built(self, state)
         name = built.__name__
+        states = self._core.algorithm.states
         if built.shared and built.parent is not None:
             raise ChartBuildError(
                 f"state {name} is declared inside {name_of(built.parent)}",
                 "nest the outermost of the states it is declared in",
                 state=name,
             )
-        around = self._around(name, parent)
+        around = _around(self, name, parent)
         outer: Any = around
         while isinstance(outer, BuiltState):
             if outer is built:
                 raise ChartBuildError(
                     f"state {name} would lie inside itself", f"nest {name_of(around)} elsewhere", state=name
                 )
-            outer = self._states.around(outer)
+            outer = states.around(outer)
         if built.shared:
-            self._take(built)
-            self._states.moved[built] = around
+            _take(self, built)
+            states.moved[built] = around
         else:
             built.parent = around
             built.nested = True
@@ -134,11 +142,11 @@ class Factory(ActiveObject):
         Raises:
             ChartBuildError: the chart has no such state, or it has not been nested yet.
         """
-        built = self._built(state)
+        built = _built(self, state)
         name = built.__name__
         if not built.nested:
             raise ChartBuildError(f"state {name} was not nested yet", "nest it first", state=name)
-        around = self._states.around(built)
+        around = self._core.algorithm.states.around(built)
         return flat_code(name, None if around is None else name_of(around), built.handlers_for(self), self)
 
     def start_at(self, initial_state: Any) -> None:
@@ -150,53 +158,58 @@ class Factory(ActiveObject):
         """
         super().start_at(initial_state)
 
-    def _prepare_start(self, target: Any) -> None:
-        for name, built in self._states.named.items():
-            if not built.nested:
-                raise ChartBuildError(
-                    f"state {name} was created and never nested",
-                    f"call chart.nest({name}, parent=...); an outermost state has the parent None",
-                    state=name,
-                )
-        super()._prepare_start(target)
-
     def refuse_change(self) -> None:
         """Raise ``AlreadyStarted`` if the chart was started: its states are then fixed."""
-        if self._leaf is not None:
-            raise AlreadyStarted(f"chart {self._name} was started", "build a chart before its start")
+        if self._core.has_started:
+            raise AlreadyStarted(f"chart {self._core.name} was started", "build a chart before its start")
 
-    def _take(self, outermost: BuiltState) -> None:
-        """Add the states of a definition to this chart."""
-        named = self._states.named
-        for state in outermost.tree():
-            name = state.__name__
-            if not name:
-                raise ChartBuildError("a state without a name cannot be nested", "write State('NAME')")
-            if named.setdefault(name, state) is not state:
-                raise _twice(self._name, name)
 
-    def _built(self, state: Any) -> BuiltState:
-        built = self._states.named.get(state) if isinstance(state, str) else state
-        if not isinstance(built, BuiltState):
+def check_nesting(chart: Factory, initial_state: Any) -> Any:
+    """Return ``initial_state``; raise ``ChartBuildError`` if a state was created and never nested."""
+    for name, built in chart._core.algorithm.states.named.items():
+        if not built.nested:
             raise ChartBuildError(
-                f"chart {self._name} has no state {name_of(state)}",
-                "give what create(...).to_method() returned, or the name it was created with",
-                state=name_of(state),
-            )
-        return built
-
-    def _around(self, name: str, parent: Any) -> Any:
-        if parent is None or is_top(parent):
-            return None
-        if callable(parent) and not isinstance(parent, BuiltState):
-            return parent
-        if isinstance(parent, str) and parent not in self._states.named:
-            raise ChartBuildError(
-                f"state {name} is to be nested in {parent}, which chart {self._name} does not have",
-                f"create {parent} first",
+                f"state {name} was created and never nested",
+                f"call chart.nest({name}, parent=...); an outermost state has the parent None",
                 state=name,
             )
-        return self._built(parent)
+    return initial_state
+
+
+def _take(chart: Factory, outermost: BuiltState) -> None:
+    """Add the states of a definition to this chart."""
+    named = chart._core.algorithm.states.named
+    for state in outermost.tree():
+        name = state.__name__
+        if not name:
+            raise ChartBuildError("a state without a name cannot be nested", "write State('NAME')")
+        if named.setdefault(name, state) is not state:
+            raise _twice(chart._core.name, name)
+
+
+def _built(chart: Factory, state: Any) -> BuiltState:
+    built = chart._core.algorithm.states.named.get(state) if isinstance(state, str) else state
+    if not isinstance(built, BuiltState):
+        raise ChartBuildError(
+            f"chart {chart._core.name} has no state {name_of(state)}",
+            "give what create(...).to_method() returned, or the name it was created with",
+            state=name_of(state),
+        )
+    return built
+
+
+def _around(chart: Factory, name: str, parent: Any) -> Any:
+    if parent is None or is_top(parent):
+        return None
+    if callable(parent) and not isinstance(parent, BuiltState):
+        return parent
+    if isinstance(parent, str) and parent not in chart._core.algorithm.states.named:
+        raise ChartBuildError(
+            f"state {name} is to be nested in {parent}, which chart {chart._core.name} does not have",
+            f"create {parent} first",
+            state=name,
+        )
+    return _built(chart, parent)
 
 
 def _twice(chart: str, state: str) -> ChartBuildError:

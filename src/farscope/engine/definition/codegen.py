@@ -8,8 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from farscope.engine.definition.handlers import takes
-from farscope.engine.definition.states import OTHERWISE
+from farscope.engine.core.handlers import takes
+from farscope.engine.core.states import OTHERWISE
 from farscope.engine.event import Signals, signals
 
 Handlers = Mapping[int, Callable[..., Any]]

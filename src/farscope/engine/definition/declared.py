@@ -3,17 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, NamedTuple, Self, Unpack
 
+from farscope.engine.core.handlers import name_of
 from farscope.engine.core.reserved import is_reserved, of_users
-from farscope.engine.core.step_cache import Memo
-from farscope.engine.definition.builder import Blueprint, Factory
-from farscope.engine.definition.handlers import name_of
+from farscope.engine.core.states import StateNode, States
+from farscope.engine.core.step_cache import StepCache
+from farscope.engine.definition.builder import Blueprint, Factory, check_nesting
 from farscope.engine.definition.reactions import checked_function
 from farscope.engine.definition.state import State
-from farscope.engine.definition.states import State as KnownState
-from farscope.engine.definition.states import States
+from farscope.engine.drivers.options import ActiveOptions
 from farscope.errors import ChartBuildError, NotAState
+
+# ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
+
+
+class Declaration(NamedTuple):
+    """What a class of charts declares, and what its charts have learnt."""
+
+    outermost: tuple[State, ...] = ()
+    """The declared states that are not nested in another, in their order."""
+    learnt: tuple[States, StepCache] | None = None
+    """The states and the step cache shared by all charts of exactly this class."""
+    may_await: bool = False
+    """Whether reactions may be coroutine functions."""
 
 
 class Chart(Factory):
@@ -44,14 +57,22 @@ class Chart(Factory):
         options: see ``ActiveObject`` and ``ChartOptions``.
     """
 
-    _outermost: ClassVar[tuple[State, ...]] = ()
-    """The declared states that are not nested in another, in their order."""
-    _learnt: ClassVar[tuple[States, Memo] | None] = None
-    """The states and the step cache shared by all charts of exactly this class."""
-    _may_await: ClassVar[bool] = False
-    """Whether reactions may be coroutine functions."""
+    _declaration: ClassVar[Declaration] = Declaration()
 
     __slots__ = ()
+
+    def __init__(
+        self,
+        name: str | None = None,
+        instrumented: bool | None = True,
+        *,
+        threaded: bool = True,
+        **options: Unpack[ActiveOptions],
+    ) -> None:
+        super().__init__(name, instrumented, threaded=threaded, **options)
+        # The name of its class says more than that of a state.
+        self._core.make_up_name = None
+        self._core.make_ready = _adopt_declared
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -65,12 +86,14 @@ class Chart(Factory):
                 )
         # All base classes, so that a class may inherit from several declared ones.
         inherited = (value for base in reversed(cls.__mro__) for value in vars(base).values())
-        cls._outermost = tuple(
+        outermost = tuple(
             dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
         )
-        states = _declared(cls, cls._outermost)
-        _check_starts(cls)
-        cls._learnt = (DeclaredStates(cls, states), Memo()) if states else None
+        may_await = cls._declaration.may_await
+        states = _declared(cls, outermost, may_await=may_await)
+        _check_starts(cls, outermost)
+        learnt = (DeclaredStates(cls, states), StepCache()) if states else None
+        cls._declaration = Declaration(outermost, learnt, may_await)
 
     def start_at(self, initial_state: Any = None) -> None:
         """Start the chart in ``initial_state``, or where its class says.
@@ -83,39 +106,43 @@ class Chart(Factory):
 
     def create(self, state: str) -> Blueprint:
         """Create a state that only this chart has; raises the same errors as ``Factory.create``."""
-        self._have_own_states()
+        _have_own_states(self)
         return super().create(state)
 
     def nest(self, state: Any, parent: Any) -> Self:
         """Nest a state in this chart only; raises the same errors as ``Factory.nest``."""
-        self._have_own_states()
+        _have_own_states(self)
         return super().nest(state, parent)
 
-    def _prepare_start(self, target: Any) -> None:
-        Factory.refuse_change(self)
-        if self._learnt is not None and not self._states.named:
-            self._states, self._memo = self._learnt
-        super()._prepare_start(self._initial() if target is None else target)
 
-    def _name_after(self, _goal: KnownState) -> str:
-        # The name of its class says more than that of a state.
-        return self._name
+def _adopt_declared(chart: Chart, initial_state: Any) -> Any:
+    """Give a chart the states of its class, unless it has its own; return the state in which to start."""
+    Factory.refuse_change(chart)
+    algorithm = chart._core.algorithm
+    learnt = chart._declaration.learnt
+    if learnt is not None and not algorithm.states.named:
+        algorithm.states, algorithm.cache = learnt
+    return check_nesting(chart, _initial(type(chart)) if initial_state is None else initial_state)
 
-    def _have_own_states(self) -> None:
-        if not self._states.named:
-            for root in self._outermost:
-                self._states.named.update((state.__name__, state) for state in root.tree())
 
-    def _initial(self) -> State:
-        starts = [state for state in self._outermost if state.starts]
-        if not starts and len(self._outermost) == 1:
-            return self._outermost[0]
-        if len(starts) != 1:
-            raise ChartBuildError(
-                f"chart class {type(self).__name__} does not say where its charts start",
-                "write State(initial=True) for one outermost state, or give start_at a state",
-            )
-        return starts[0]
+def _have_own_states(chart: Chart) -> None:
+    named = chart._core.algorithm.states.named
+    if not named:
+        for root in chart._declaration.outermost:
+            named.update((state.__name__, state) for state in root.tree())
+
+
+def _initial(cls: type[Chart]) -> State:
+    outermost = cls._declaration.outermost
+    starts = [state for state in outermost if state.starts]
+    if not starts and len(outermost) == 1:
+        return outermost[0]
+    if len(starts) != 1:
+        raise ChartBuildError(
+            f"chart class {cls.__name__} does not say where its charts start",
+            "write State(initial=True) for one outermost state, or give start_at a state",
+        )
+    return starts[0]
 
 
 class DeclaredStates(States):
@@ -130,20 +157,20 @@ class DeclaredStates(States):
         for name in states:
             super()._learn(cls, name, cls.__name__)
         self._whole = super().structure()
-        self._starts: dict[KnownState | None, dict[int, Any]] = {}
+        self._starts: dict[StateNode | None, dict[int, Any]] = {}
 
     def structure(self) -> Any:
         """Return states and reactions."""
         return self._whole
 
-    def starts_at(self, goal: KnownState | None) -> dict[int, Any]:
+    def starts_at(self, goal: StateNode | None) -> dict[int, Any]:
         """Return the cached starts in a state."""
         return self._starts.setdefault(goal, {})
 
     def release(self, chart: Any) -> None:
         """Keep everything: it belongs to the class."""
 
-    def _learn(self, chart: Any, target: Any, asker: str) -> KnownState:  # noqa: ARG002 - it has no own states
+    def _learn(self, chart: Any, target: Any, asker: str) -> StateNode:  # noqa: ARG002 - it has no own states
         raise NotAState(
             f"{name_of(target)} is not a state of chart class {self._kind}, but {asker} leads to it",
             "declare it in the class, or have chart.nest put it into this one chart before its start",
@@ -157,7 +184,7 @@ def _outermost_of(state: State) -> State:
     return state
 
 
-def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
+def _declared(cls: type[Chart], roots: tuple[State, ...], *, may_await: bool) -> dict[str, State]:
     """Return all states by name.
 
     Raises:
@@ -174,19 +201,19 @@ def _declared(cls: type[Chart], roots: tuple[State, ...]) -> dict[str, State]:
             raise ChartBuildError(f"chart class {cls.__name__} has two states named {name}", state=name)
         states[name] = state
     for state in states.values():
-        for problem in _problems(cls, state, states):
+        for problem in _problems(cls, state, states, may_await=may_await):
             raise ChartBuildError(*problem, state=state.__name__)
         state.definition = state.definition or cls.__name__
     return states
 
 
-def _check_starts(cls: type[Chart]) -> None:
+def _check_starts(cls: type[Chart], outermost: tuple[State, ...]) -> None:
     """Check that a class declares at most one state in which its charts start.
 
     Raises:
         ChartBuildError: it declares several.
     """
-    starts = [state for state in cls._outermost if state.starts]
+    starts = [state for state in outermost if state.starts]
     if len(starts) > 1:
         raise ChartBuildError(
             f"chart class {cls.__name__} has {len(starts)} initial states outermost: {_named(starts)}",
@@ -199,7 +226,9 @@ def _named(states: Iterable[Any]) -> str:
     return ", ".join(map(name_of, states))
 
 
-def _problems(cls: type[Chart], state: State, states: dict[str, State]) -> Iterator[tuple[str, str]]:
+def _problems(
+    cls: type[Chart], state: State, states: dict[str, State], *, may_await: bool
+) -> Iterator[tuple[str, str]]:
     name = state.__name__
     if len(state.initials) > 1:
         yield (
@@ -220,7 +249,7 @@ def _problems(cls: type[Chart], state: State, states: dict[str, State]) -> Itera
                 f"state {name} leads to {to}, which chart class {cls.__name__} does not have",
                 f"its states are {', '.join(states)}",
             )
-        if clause.awaits and not cls._may_await:
+        if clause.awaits and not may_await:
             yield (
                 f"{name_of(clause.function)}, a reaction of state {name}, is a coroutine function",
                 "derive the chart from AsyncChart, which runs on an event loop",

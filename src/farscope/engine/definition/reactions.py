@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
-from farscope.engine.definition.handlers import Call, Settling, name_of, takes, wants_event
+from farscope.engine.core.handlers import Call, Settling, name_of, takes, wants_event
 from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
 
@@ -131,7 +131,7 @@ def _unguarded(clause: Clause, state: str) -> Call:
 
 def _arrow(to: Any) -> Call:
     def go(chart: Any, _e: Event) -> int:
-        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     return go
@@ -144,13 +144,13 @@ def _acting(function: Call, to: Any, state: str) -> Call:
             if inspect.isawaitable(result):
                 return Settling(result, partial(arrive, chart))
             raise _two_targets(function, result, to, state)
-        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     def arrive(chart: Any, result: Any) -> int:
         if result is not None:
             raise _two_targets(function, result, to, state)
-        chart._temp.fun = to  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = to  # noqa: SLF001 - as every handler does
         return TRAN
 
     return act
@@ -163,7 +163,7 @@ def _deciding(function: Call, state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return decide
@@ -177,7 +177,7 @@ def _deciding_alone(function: Callable[[Any], Any], state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return decide
@@ -194,7 +194,7 @@ def _awaiting(function: Call, to: Any, state: str) -> Call:
             return HANDLED
         if isinstance(target, int):
             raise _a_number(function, target, state)
-        chart._temp.fun = target  # noqa: SLF001 - as every handler does
+        chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
 
     return settle

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar, overload
 
-from farscope.engine.definition.handlers import name_of
+from farscope.engine.core.handlers import name_of
+from farscope.engine.core.states import OTHERWISE, BuiltState
 from farscope.engine.definition.reactions import Clause, checked_function, checked_guard, handler_of
-from farscope.engine.definition.states import OTHERWISE, BuiltState
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import atexit
 import contextlib
 import time
-from typing import Protocol
 
+from farscope.engine.ports import ChartPort
 from farscope.errors import ForeignProcess
 from farscope.records.fork_hooks import at_fork
 
@@ -15,28 +15,15 @@ EXIT_TIMEOUT_S = 1.0
 takes longer is cut off."""
 
 
-class Running(Protocol):
-    """A chart with its own thread, a runner or an event loop."""
-
-    def halt(self) -> None:
-        """End after the running step."""
-
-    def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the chart's end; return whether it has ended."""
-
-    def _leave_behind(self) -> None:
-        """Mark the chart, in a forked child, as running in the parent."""
+_running: set[ChartPort] = set()
 
 
-_running: set[Running] = set()
-
-
-def hold(chart: Running) -> None:
+def hold(chart: ChartPort) -> None:
     """Keep a chart alive while it runs; an event loop, for example, holds its tasks only weakly."""
     _running.add(chart)
 
 
-def let_go(chart: Running) -> None:
+def let_go(chart: ChartPort) -> None:
     """Release a chart that has ended."""
     _running.discard(chart)
 
@@ -58,7 +45,7 @@ def _end_all() -> None:
 def _leave_all_behind() -> None:
     # Their threads are the parent's.
     for chart in list(_running):
-        chart._leave_behind()  # noqa: SLF001 - a chart from here
+        chart._driver.leave_behind(chart._core)  # noqa: SLF001 - a chart from here
     _running.clear()
 
 

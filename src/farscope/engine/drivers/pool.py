@@ -1,4 +1,4 @@
-"""Thread pools shared by many charts."""
+"""Thread pools shared by many charts, and the driver of a chart that runs on one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,14 @@ import threading
 import time
 import weakref
 from queue import SimpleQueue
-from typing import Protocol, Self
+from typing import Any, Self
 
+from farscope.engine.core.core import Core
+from farscope.engine.drivers.at_exit import hold
+from farscope.engine.drivers.self_driven import SelfDriver
 from farscope.engine.latch import wait_for_end
+from farscope.engine.options import OnError
+from farscope.engine.ports import ChartPort
 from farscope.errors import ChartError, ForeignProcess, UsageError
 
 TURN_STEPS = 32
@@ -26,23 +31,7 @@ _log = logging.getLogger("farscope")
 _numbers = itertools.count(1)
 
 
-class Sharer(Protocol):
-    """A chart, as its runner sees it."""
-
-    def take_turn(self, steps: int) -> bool:
-        """Run at most ``steps`` steps; return whether another turn is needed."""
-
-    def halt(self) -> None:
-        """End after the running step."""
-
-    def _perish(self, error: BaseException) -> None:
-        """End the chart because of an error in the engine."""
-
-    def join(self, timeout_s: float | None = None) -> bool:
-        """Wait for the chart's end; return whether it has ended."""
-
-
-_Ready = SimpleQueue[Sharer | None]
+_Ready = SimpleQueue[ChartPort | None]
 
 
 class Runner:
@@ -73,7 +62,7 @@ class Runner:
         self._pid = os.getpid()
         self._count = threads
         self._turn_steps = turn_steps
-        self._charts: set[Sharer] = set()
+        self._charts: set[ChartPort] = set()
         self._closed = False
         self._ready: _Ready = SimpleQueue()
         self._threads = self._new_threads()
@@ -99,7 +88,7 @@ class Runner:
         """Number of running charts."""
         return len(self._charts)
 
-    def adopt(self, chart: Sharer) -> None:
+    def adopt(self, chart: ChartPort) -> None:
         """Run ``chart`` from now on.
 
         Raises:
@@ -118,7 +107,7 @@ class Runner:
         if self._begun.acquire(blocking=False):
             self._begin(chart)
 
-    def _begin(self, chart: Sharer) -> None:
+    def _begin(self, chart: ChartPort) -> None:
         begun = 0
         try:
             for thread in self._threads:
@@ -134,11 +123,11 @@ class Runner:
         # The threads refer to the queue, not to the runner, so that an unreferenced runner can end them.
         weakref.finalize(self, _dismiss, self._ready, self._count)
 
-    def ready(self, chart: Sharer) -> None:
+    def ready(self, chart: ChartPort) -> None:
         """Schedule a turn for ``chart``; at most one may be pending at a time."""
         self._ready.put(chart)
 
-    def release(self, chart: Sharer) -> None:
+    def release(self, chart: ChartPort) -> None:
         """Release a chart that has ended."""
         self._charts.discard(chart)
 
@@ -205,22 +194,86 @@ def _work(ready: _Ready, turn_steps: int) -> None:
             return
         try:
             again = chart.take_turn(turn_steps)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, the other charts need the thread
+        except BaseException:  # noqa: BLE001 - whatever it is, the other charts need the thread
             again = False
-            _end(chart, error)
+            _log.exception("%r could not end in order", chart)
         if again:
             ready.put(chart)
         # A thread that waits for work must not keep alive a chart that waits for its next event.
         del chart
 
 
-def _end(chart: Sharer, error: BaseException) -> None:
-    try:
-        chart._perish(error)  # noqa: SLF001 - of a chart, to its runner
-    except BaseException:  # noqa: BLE001 - same
-        _log.exception("%r could not end in order", chart)
-
-
 def _dismiss(ready: _Ready, count: int) -> None:
     for _ in range(count):
         ready.put(None)
+
+
+class PoolDriver(SelfDriver):
+    """Runs a chart in turns on the threads of a ``Runner``."""
+
+    __slots__ = ("_runner", "_turn")
+
+    def __init__(self, chart: Any, on_error: OnError, runner: Runner) -> None:
+        super().__init__(chart, on_error)
+        self._runner = runner
+        self._turn = threading.Lock()
+        """Held while a turn is pending or running, and before the start."""
+        self._turn.acquire()
+
+    def start(self, chart: Any, core: Core, initial_state: Any) -> None:
+        """Start the chart on the caller's thread, then give it its first turn."""
+        self.refuse_elsewhere()
+        runner = self._runner
+        if not core.has_started:
+            runner.adopt(chart)
+        try:
+            core.start(chart, initial_state)
+        except BaseException:
+            if not core.has_started:
+                runner.release(chart)
+            raise
+        self.note_start(core, runner.a_thread)
+        hold(chart)
+        if self._is_wanted_again(core):
+            runner.ready(chart)
+
+    def join(self, core: Core, timeout_s: float | None) -> bool:
+        """Wait for the chart's end, unless on a thread of its runner; return whether it has ended."""
+        if self.thread is None:
+            return core.stop_asked
+        self.refuse_elsewhere()
+        return self.over.is_open if self._is_driven_here() else self.over.wait(timeout_s)
+
+    def take_turn(self, chart: Any, core: Core, steps: int) -> bool:
+        """Run at most ``steps`` waiting steps; return whether more are waiting."""
+        self.thread = threading.current_thread()
+        core.mailbox.asleep = False
+        try:
+            if self.work(chart, core, steps):
+                return self._is_wanted_again(core)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, watchers are notified
+            self.break_down(chart, core, error)
+        if self.halted:
+            self.leave(chart, core)
+            return False
+        return True
+
+    def _is_wanted_again(self, core: Core) -> bool:
+        """Release the chart between turns; acquire it again if there is already something to do."""
+        # No event is missed: a poster puts its event in the queue before it checks whether the chart sleeps.
+        core.mailbox.asleep = True
+        self._turn.release()
+        return bool(core.queue or self.halted) and self._turn.acquire(blocking=False)
+
+    def _ring(self) -> None:
+        if self._turn.acquire(blocking=False):
+            chart = self.chart()
+            if chart is not None:
+                self._runner.ready(chart)
+
+    def _is_driven_here(self) -> bool:
+        here = threading.current_thread()
+        return here is self.thread or here in self._runner.threads
+
+    def _release(self, chart: Any) -> None:
+        self._runner.release(chart)

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer, fire
+from farscope.engine.ports import ChartPort
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer, fire
 from farscope.errors import ChartError, ForeignProcess, Invariant
 
 
@@ -69,7 +70,7 @@ class LoopClock:
             )
         return self._loop
 
-    def serve(self, chart: Served) -> None:
+    def serve(self, chart: ChartPort) -> None:
         """Do nothing: this clock needs nothing for a chart."""
 
     def now_ns(self) -> int:

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Protocol
 
+from farscope.engine.ports import ChartPort
 from farscope.engine.tally import Tally
 from farscope.errors import ChartError
 
@@ -78,18 +79,6 @@ def fire(timer: Timer) -> None:
         _log.exception("timer %d raised", timer.number)
 
 
-class Served(Protocol):
-    """A chart, as its clock sees it."""
-
-    @property
-    def at_rest(self) -> bool:
-        """Whether no step runs and no event waits."""
-
-    @property
-    def steps_made(self) -> int:
-        """Number of steps it has recorded."""
-
-
 class Clock(Protocol):
     """A clock, which makes timers fire.
 
@@ -97,7 +86,7 @@ class Clock(Protocol):
     any of them, so none may wait for a lock.
     """
 
-    def serve(self, chart: Served) -> None:
+    def serve(self, chart: ChartPort) -> None:
         """Register ``chart`` as using this clock, without keeping it alive."""
 
     def now_ns(self) -> int:

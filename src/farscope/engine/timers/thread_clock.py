@@ -7,7 +7,8 @@ import os
 import threading
 import time
 
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Served, Timer, fire
+from farscope.engine.ports import ChartPort
+from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer, fire
 from farscope.records.fork_hooks import at_fork
 
 LINGER_S = 0.1
@@ -30,7 +31,7 @@ class ThreadClock:
     def __init__(self) -> None:
         self._forget()
 
-    def serve(self, chart: Served) -> None:
+    def serve(self, chart: ChartPort) -> None:
         """Do nothing: this clock does not wait for charts."""
 
     def now_ns(self) -> int:

@@ -6,23 +6,24 @@ import itertools
 import weakref
 from typing import Protocol
 
-from farscope.engine.breakdown import undelivered
-from farscope.engine.core.current_step import per_thread
 from farscope.engine.event import Event
-from farscope.engine.timers.schedule import Clock, Served, Timer
+from farscope.engine.timers.schedule import Clock, Timer
 from farscope.errors import ChartStopped, ForeignProcess, Invariant, QueueFull
 from farscope.records.step import Cause
 
 _claims = itertools.count(1)
 
 
-class Addressee(Served, Protocol):
-    """The chart that receives timed posts."""
+class Addressee(Protocol):
+    """The mailbox that receives timed posts."""
 
-    def _deliver_timed(self, e: Event, cause: Cause | None, claim: int, *, lifo: bool) -> None:
-        """Receive an event with a claim that is redeemed when it is handled; raises as ``deliver`` does."""
+    def deliver(self, e: Event, origin: tuple[Cause | None, int], *, lifo: bool) -> None:
+        """Receive an event with its cause and a claim, which is redeemed when the event is handled.
 
-    def _drop_cancelled(self) -> None:
+        Raises ``QueueFull``, ``ChartStopped`` or ``ForeignProcess``.
+        """
+
+    def drop_cancelled(self) -> None:
         """Remove cancelled posts from the queue."""
 
 
@@ -30,48 +31,55 @@ class TimedPosts:
     """The timed posts of a chart that are still to come or wait to be handled, by id.
 
     May be used at any moment: from any thread, and by a finalizer or a signal handler in the middle of any of
-    these methods. The chart is held weakly: one that is no longer referenced receives no more posts and is
-    freed.
+    these methods. The mailbox is held weakly: the chart to which it belongs receives no more posts once it is
+    no longer referenced, and is freed.
 
     Each post carries a claim, which only one caller can take from ``_waiting``: the chart that is about to
     handle the event, or the caller that cancels it. So a cancelled event is never handled, wherever it is by
     then.
     """
 
-    __slots__ = ("_chart", "_clock", "_pending", "_waiting")
+    __slots__ = ("_clock", "_mailbox", "_pending", "_waiting")
 
-    def __init__(self, chart: Addressee, clock: Clock) -> None:
-        self._chart = weakref.ref(chart)
+    def __init__(self, mailbox: Addressee, clock: Clock) -> None:
+        self._mailbox = weakref.ref(mailbox)
         self._clock = clock
         self._pending: dict[int, tuple[Timer, int]] = {}
         """By id: the timer that is still to fire, and its signal."""
         self._waiting: dict[int, tuple[int, int]] = {}
         """By claim: id and signal of a post that has not been handled yet."""
-        clock.serve(chart)
 
     def __len__(self) -> int:
         return len(self._pending)
 
-    def arm(self, e: Event, period_s: float, times: int | None, deferred: bool | None, *, lifo: bool) -> int:
+    def arm(
+        self,
+        e: Event,
+        cause: Cause | None,
+        period_s: float,
+        times: int | None,
+        deferred: bool | None,
+        *,
+        lifo: bool,
+    ) -> int:
         """Post ``e`` periodically, and return the id for cancelling it.
 
-        The step that sets it up, if any, is the cause of each post.
+        ``cause`` is the step that sets it up, and the cause of each post.
         """
-        here = per_thread.cell.here
-        post = _Post(e, None if here is None else here.cause(), lifo, self)
+        post = _Post(e, cause, lifo, self)
         clock = self._clock
         timer = post.timer = Timer(post, period_s, times or 0)
-        chart = self._chart()
-        if chart is None:
+        mailbox = self._mailbox()
+        if mailbox is None:
             raise Invariant("a chart that is gone makes a timed post")
         # A chart that is freed without being stopped releases what its posts refer to.
-        post.chart = weakref.ref(chart, lambda _: clock.remove(timer))
+        post.mailbox = weakref.ref(mailbox, lambda _: clock.remove(timer))
         begin_ns = clock.now_ns()
         self._pending[timer.number] = timer, e.signal
         try:
             if deferred is False:
                 timer.count()
-                post.make(chart)
+                post.make(mailbox)
             if timer.live:
                 clock.add(timer, begin_ns + timer.period_ns)
         except BaseException:
@@ -124,45 +132,43 @@ class TimedPosts:
         for claim in list(waiting):
             if waiting.get(claim, (0, 0))[0] == number and waiting.pop(claim, None) is not None:
                 caught = True
-        chart = self._chart() if caught else None
-        if chart is not None:
-            chart._drop_cancelled()  # noqa: SLF001 - this is a part of the chart
+        mailbox = self._mailbox() if caught else None
+        if mailbox is not None:
+            mailbox.drop_cancelled()
         return caught
 
 
 class _Post:
     """The action of a chart's timer: each call posts once."""
 
-    __slots__ = ("_cause", "_clock", "_e", "_lifo", "_pending", "_waiting", "chart", "timer")
+    __slots__ = ("_cause", "_clock", "_e", "_lifo", "_pending", "_waiting", "mailbox", "timer")
 
-    chart: weakref.ref[Addressee]
+    mailbox: weakref.ref[Addressee]
     timer: Timer
 
     def __init__(self, e: Event, cause: Cause | None, lifo: bool, posts: TimedPosts) -> None:
         self._e = e
         self._cause = cause
         self._lifo = lifo
-        # The ``TimedPosts`` itself is not kept: these two do not refer to the chart.
+        # The ``TimedPosts`` itself is not kept: these two do not refer to the mailbox.
         self._clock, self._pending, self._waiting = posts.parts()
 
     def __call__(self, timer: Timer) -> None:
-        chart = self.chart()
+        mailbox = self.mailbox()
         try:
-            if chart is not None:
-                self.make(chart)
+            if mailbox is not None:
+                self.make(mailbox)
         except QueueFull:
             # There is no poster to raise it to; the chart has counted it and reports it to its watchers.
             pass
         except (ChartStopped, ForeignProcess):
             self._clock.remove(timer)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the chart fails, not the clock
-            undelivered(chart, self._e, error)
         if not timer.live:
             # The objects it refers to are released with its last post.
             timer.forget()
 
-    def make(self, chart: Addressee) -> None:
-        """Post once; raises the chart's errors."""
+    def make(self, mailbox: Addressee) -> None:
+        """Post once; raises the mailbox's errors."""
         timer, pending = self.timer, self._pending
         claim = next(_claims)
         # Cancelling uses the opposite order, so that one of the two always sees what the other did.
@@ -170,7 +176,7 @@ class _Post:
         mine = pending.get(timer.number) if timer.live else pending.pop(timer.number, None)
         try:
             if mine:
-                chart._deliver_timed(self._e, self._cause, claim, lifo=self._lifo)  # noqa: SLF001 - same
+                mailbox.deliver(self._e, (self._cause, claim), lifo=self._lifo)
         except BaseException:
             mine = None
             raise

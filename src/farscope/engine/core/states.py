@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, TypeVar
 
-from farscope.engine.definition.handlers import Call, adapted, name_of, unbound
+from farscope.engine.core.handlers import Call, adapted, name_of, unbound
 from farscope.engine.event import (
     IGNORED,
     INNER_EVENTS,
@@ -74,7 +74,7 @@ class BuiltState:
         handler = self.handlers_for(chart).get(e.signal)
         status = UNHANDLED if handler is None else adapted(handler, chart, self.__name__)(chart, e)
         if status == UNHANDLED:
-            chart._temp.fun = top.__get__(chart) if self.parent is None else self.parent  # noqa: SLF001 - as handlers do
+            chart._core.temp.fun = top.__get__(chart) if self.parent is None else self.parent  # noqa: SLF001 - as handlers do
             return SUPER
         return status
 
@@ -100,8 +100,8 @@ class Template(BuiltState):
 
     def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:
         """Return the handlers by signal that were registered with ``chart``."""
-        handlers: dict[int, Callable[..., Any]] = chart._states.caught.setdefault(self.__name__, {})  # noqa: SLF001 - a chart's own
-        return handlers
+        states: States = chart._core.algorithm.states  # noqa: SLF001 - a chart's own
+        return states.caught.setdefault(self.__name__, {})
 
 
 def state_method_template(name: str) -> Template:
@@ -109,13 +109,13 @@ def state_method_template(name: str) -> Template:
     return Template(name)
 
 
-class State:
+class StateNode:
     """A state as one chart sees it."""
 
     __slots__ = ("call", "fn", "handlers", "name", "parent", "roots")
 
     def __init__(
-        self, fn: Any, name: str, parent: State | None, call: Call, handlers: dict[int, Call] | None
+        self, fn: Any, name: str, parent: StateNode | None, call: Call, handlers: dict[int, Call] | None
     ) -> None:
         self.fn = fn
         """The state as the user refers to it, for example as a target of transitions."""
@@ -146,7 +146,7 @@ class States:
     """The states of one chart discovered so far; steps look up targets and parents here."""
 
     def __init__(self) -> None:
-        self._by_key: dict[Hashable, State] = {}
+        self._by_key: dict[Hashable, StateNode] = {}
         self.known = 0
         """Number of states found so far: it grows as a chart of flat functions reaches new states."""
         self.named: dict[str, BuiltState] = {}
@@ -158,7 +158,7 @@ class States:
         self.caught: dict[str, dict[int, Callable[..., Any]]] = {}
         """Handlers that this chart supplies for states shared by many charts, by state and signal."""
 
-    def resolve(self, chart: Any, target: Any, asker: str) -> State:
+    def resolve(self, chart: Any, target: Any, asker: str) -> StateNode:
         """Return the state to which ``target`` refers, with all its ancestors.
 
         Raises:
@@ -174,9 +174,9 @@ class States:
             return known
         return self._learn(chart, target, asker)
 
-    def _learn(self, chart: Any, target: Any, asker: str) -> State:
+    def _learn(self, chart: Any, target: Any, asker: str) -> StateNode:
         chain: list[Any] = []
-        around: State | None = None
+        around: StateNode | None = None
         fn = self.named.get(target, target) if isinstance(target, str) else target
         if fn in self._by_key:
             # Already known as a state, and now also by name.
@@ -216,30 +216,30 @@ class States:
         """Return whether some states must be forgotten."""
         return len(self._by_key) > MAX_STATES + 2 * len(self.named)
 
-    def forget_all_but(self, leaf: State | None) -> None:
+    def forget_all_but(self, leaf: StateNode | None) -> None:
         """Forget all states except ``leaf`` and its ancestors, and all cached steps."""
         self.forgot = True
-        kept: dict[Hashable, State] = {}
+        kept: dict[Hashable, StateNode] = {}
         while leaf is not None:
             leaf.roots.clear()
             kept[leaf.fn] = leaf
             leaf = leaf.parent
         self._by_key = kept
 
-    def _add(self, chart: Any, fn: Any, parent: State | None) -> State:
+    def _add(self, chart: Any, fn: Any, parent: StateNode | None) -> StateNode:
         name = name_of(fn)
         if isinstance(fn, BuiltState):
             handlers = {
                 signal: adapted(handler, chart, name) for signal, handler in fn.handlers_for(chart).items()
             }
-            state = State(fn, name, parent, fn, handlers)
+            state = StateNode(fn, name, parent, fn, handlers)
         else:
-            state = State(fn, name, parent, adapted(fn, chart, name), None)
+            state = StateNode(fn, name, parent, adapted(fn, chart, name), None)
         self._by_key[fn] = state
         self.known += 1
         return state
 
-    def starts_at(self, goal: State | None) -> dict[int, Any]:  # noqa: ARG002 - for shared states
+    def starts_at(self, goal: StateNode | None) -> dict[int, Any]:  # noqa: ARG002 - for shared states
         """Return the cached starts in a state: none, because a chart starts only once."""
         return {}
 
@@ -251,7 +251,8 @@ class States:
         name = name_of(fn)
         remedy = "end the function with: else: status, chart.temp.fun = return_status.SUPER, PARENT"
         call = adapted(fn, chart, name)
-        if chart.temp is not chart._temp:  # noqa: SLF001 - a chart's own
+        algorithm = chart._core.algorithm  # noqa: SLF001 - a chart's own
+        if chart.temp is not algorithm.temp:
             raise ChartBuildError(
                 f"chart {chart.name} has a temp of its own, but state {name} is a flat function, which needs "
                 "chart.temp.fun",
@@ -259,11 +260,11 @@ class States:
                 state=name,
             )
         chart.temp.fun = fn
-        chart._asked = fn  # noqa: SLF001 - a chart's own
+        algorithm.asked = fn
         try:
             status = call(chart, INNER_EVENTS[SEARCH_SIGNAL])
         finally:
-            chart._asked = None  # noqa: SLF001 - same
+            algorithm.asked = None
         parent = chart.temp.fun
         if status != SUPER:
             raise NoStatus(

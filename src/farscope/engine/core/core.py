@@ -1,0 +1,347 @@
+"""The core of a chart: runs one step after another, from the start to the end, and records each."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import get_ident
+from time import time_ns
+from typing import Any
+
+from farscope.engine.core.algorithm import START_SIGNAL
+from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
+from farscope.engine.core.cached_walk import CachedWalk
+from farscope.engine.core.current_step import StepContext, current_cause, thread_slot
+from farscope.engine.core.life import Life
+from farscope.engine.core.mailbox import Mailbox, Posted
+from farscope.engine.core.open_step import OpenStep
+from farscope.engine.core.recorder import RING_STEPS, LiveLines, Recorder
+from farscope.engine.core.reserved import refuse_taken_in
+from farscope.engine.event import Event
+from farscope.engine.options import (
+    QUEUE_CAPACITY,
+    ChartOptions,
+    checked_queue_size,
+    checked_ring_size,
+    drops,
+    refuse_unknown,
+)
+from farscope.engine.pubsub import Fabric, process_fabric
+from farscope.engine.timers.schedule import Clock
+from farscope.engine.timers.thread_clock import process_clock
+from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.records.observable import Standing, next_serial
+
+DIRECT = 0
+"""Stands for the posting time of an event that never waited, or whose post was not recorded."""
+
+START = Event(START_SIGNAL)
+"""The event of the first step."""
+
+RESTING, STEPPING = Life.RESTING, Life.STEPPING
+
+
+class Core:
+    """What a chart consists of, apart from its public face and its driver.
+
+    Only one thread at a time may run steps. Methods that call handlers are given the chart: the core does not
+    refer to it, so a chart is freed as soon as nothing else refers to it.
+
+    Args:
+        name: name of the chart; None for the name of its class and its serial number.
+        kind: name of its class.
+        instrumented: whether its steps are recorded.
+        live: receives lines as the steps end.
+        options: as for every chart.
+    """
+
+    __slots__ = (
+        "_slot",
+        "algorithm",
+        "clock",
+        "context",
+        "fabric",
+        "failed_number",
+        "is_named",
+        "life",
+        "mailbox",
+        "make_ready",
+        "make_up_name",
+        "observers",
+        "queue",
+        "recorder",
+        "step",
+        "stop_asked",
+        "temp",
+    )
+
+    def __init__(
+        self, name: str | None, kind: str, live: LiveLines, options: ChartOptions, *, instrumented: bool
+    ) -> None:
+        refuse_unknown(options)
+        self.life = Life.NEW
+        self.stop_asked = False
+        """Whether the chart is to end as soon as no step runs. Set by any thread, at any moment."""
+        self.context = context = StepContext(next_serial())
+        self.step = step = OpenStep(context)
+        self.is_named = name is not None
+        """Whether the name was given, rather than made up."""
+        self.make_ready: Callable[[Any, Any], Any] | None = None
+        """Called with the chart and the given initial state when the start begins; returns the state in which
+        to start."""
+        self.make_up_name: Callable[[str], str] | None = None
+        """Makes up a name from that of the initial state, if the class's name and a number do not do."""
+        events: tuple[deque[Posted], deque[Event]] = deque(), deque()
+        self.recorder = recorder = Recorder(
+            f"{kind.lower()}{context.serial}" if name is None else name,
+            context,
+            live,
+            checked_ring_size(options.get("ring_size", RING_STEPS)),
+            events,
+        )
+        self.observers = recorder.observers
+        recorder.keep_steps(instrumented)
+        self.fabric: Fabric = options.get("fabric", process_fabric)
+        self.clock: Clock = options.get("clock", process_clock)
+        self.mailbox = Mailbox(
+            step,
+            recorder,
+            events,
+            size=checked_queue_size(options.get("queue_size", QUEUE_CAPACITY)),
+            drops=drops(options.get("on_full", "raise")),
+            clock=self.clock,
+        )
+        self.queue = events[0]
+        self.algorithm = CachedWalk(step, recorder)
+        self.temp = self.algorithm.temp
+        """Where handlers write the target of a transition."""
+        self.failed_number = 0
+        """Number of the last step that was recorded as failed."""
+        self._slot = thread_slot()
+        """The slot of the thread that ran the last step."""
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+        return self.recorder.id.name
+
+    @property
+    def has_started(self) -> bool:
+        """Whether the chart has been started, and rests or rested in a state."""
+        return self.algorithm.leaf is not None
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no step runs and no event waits; also true before the start and after the end."""
+        return self.stop_asked or not self.has_started or (self.life is RESTING and not self.queue)
+
+    def standing(self) -> Standing | None:
+        """Return what there is to announce; None before the start."""
+        return self.algorithm.standing() if self.has_started else None
+
+    def scribble(self, text: object) -> None:
+        """Add a free text to the running step; outside a step, to the next one that calls a handler."""
+        if self.context.is_current():
+            self.step.scribble(text)
+        elif self.observers.wanted and self.life not in (Life.STOPPING, Life.ENDED):
+            self.step.put_aside(text)
+
+    def start(self, chart: Any, target: Any) -> None:
+        """Run the first step: enter ``target`` and rest where its initial transitions lead.
+
+        Raises:
+            AlreadyStarted: the chart was started or stopped before.
+            ChartError: the states are invalid.
+        """
+        self.prepare(chart, target)
+        algorithm, context = self.algorithm, self.context
+        slot = thread_slot()
+        outer = slot.step
+        recorded = self.observers.wanted
+        cause = current_cause()
+        begin_ns = time_ns()
+        if recorded:
+            slot.step = context
+            context.outer = outer
+        try:
+            if recorded:
+                algorithm.announce()
+            if recorded and self.step.refused:
+                self.step.note_refused()
+            shape, _, _, texts = algorithm.follow(chart, START)
+        except BaseException as error:  # noqa: BLE001 - re-raised
+            slot.step = outer
+            try:
+                if recorded:
+                    blamed = failed(self, chart, error, Attempt(START, begin_ns, DIRECT, cause))
+                else:
+                    blamed = forgotten(self, chart, error)
+            finally:
+                self._start_over(chart)
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
+        slot.step = outer
+        try:
+            if recorded:
+                self.recorder.record(shape, begin_ns, DIRECT, cause, self.step.take_texts(texts))
+        except BaseException as error:  # noqa: BLE001 - re-raised
+            algorithm.rewind()
+            try:
+                blamed = unrecorded(self, chart, error, Attempt(START, begin_ns, DIRECT, cause))
+            finally:
+                self._start_over(chart)
+            raise blamed  # noqa: B904 - same
+        self.started(chart)
+
+    def prepare(self, chart: Any, target: Any) -> None:
+        """Check that the chart can start in ``target``, and begin its start.
+
+        Raises:
+            AlreadyStarted: the chart was started or stopped before.
+            ChartError: the states are invalid.
+        """
+        refuse_taken_in(chart, self)
+        if self.make_ready is not None:
+            target = self.make_ready(chart, target)
+        if self.life is not Life.NEW or self.stop_asked:
+            raise AlreadyStarted(f"chart {self.name} was started before", "make a new chart for a new start")
+        goal = self.algorithm.prepare(chart, target, f"the start of chart {self.name}")
+        make_up = None if self.is_named else self.make_up_name
+        self.recorder.rename(self.name if make_up is None else make_up(goal))
+        self.life = Life.STARTING
+
+    def started(self, chart: Any) -> None:
+        """Let events follow the first step, which succeeded."""
+        self.algorithm.started()
+        self.life = RESTING
+        if self.stop_asked:
+            self.end(chart)
+
+    def _start_over(self, chart: Any) -> None:
+        self.algorithm.rewind()
+        self.life = Life.NEW
+        if self.stop_asked:
+            self.end(chart)
+
+    def run(self, chart: Any, item: Posted) -> None:
+        """Run one step about ``item``, which was taken from the mailbox or dispatched.
+
+        Raises:
+            ChartError: no step may begin now.
+            BaseException: what a handler raised; the step is recorded, and the chart rests where it rested.
+        """
+        if self.life is not RESTING:
+            raise self.not_ready()
+        e, cause, posted_ns = item
+        if not self.observers.wanted:
+            self._run_unrecorded(chart, e)
+            return
+        context, step = self.context, self.step
+        slot = self._slot
+        if slot.ident != get_ident():
+            slot = self._slot = thread_slot()
+        begin_ns = time_ns()
+        outer = slot.step
+        # Nothing may come between here and the try: whatever is raised, thread and chart are restored.
+        self.life = STEPPING
+        slot.step = context
+        context.outer = outer
+        try:
+            if step.refused:
+                self._note_refused()
+            shape, _, _, texts = self.algorithm.follow(chart, e)
+        except BaseException as error:  # noqa: BLE001 - re-raised
+            slot.step = outer
+            blamed = self._fail(chart, error, Attempt(e, begin_ns, posted_ns, cause))
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
+        slot.step = outer
+        # Nor may anything come between these two.
+        try:
+            self.recorder.record(
+                shape, begin_ns, posted_ns, cause, step.take_texts(texts) if step.texts else ()
+            )
+        except BaseException as error:  # noqa: BLE001 - re-raised
+            try:
+                blamed = unrecorded(self, chart, error, Attempt(e, begin_ns, posted_ns, cause))
+            finally:
+                self._rest(chart)
+            raise blamed  # noqa: B904 - same
+        self.life = RESTING
+        if self.stop_asked:
+            self.end(chart)
+
+    def _run_unrecorded(self, chart: Any, e: Event) -> None:
+        self.life = STEPPING
+        try:
+            if self.stop_asked:
+                self._refuse_after_end()
+            self.algorithm.follow(chart, e)
+        except BaseException as error:  # noqa: BLE001 - re-raised
+            try:
+                blamed = forgotten(self, chart, error)
+            finally:
+                self._rest(chart)
+            raise blamed  # noqa: B904 - it is that error, or has it as its cause
+        self.life = RESTING
+        if self.stop_asked:
+            self.end(chart)
+
+    def _note_refused(self) -> None:
+        self._refuse_after_end()
+        self.step.note_refused()
+
+    def _refuse_after_end(self) -> None:
+        """Raise ``ChartStopped`` if the chart was stopped when a step was about to begin."""
+        if self.observers.ended:
+            raise self.ended()
+
+    def _fail(self, chart: Any, error: BaseException, attempt: Attempt) -> BaseException:
+        """Record a step that failed, and get ready for the next one; return the error to raise."""
+        try:
+            return error if self.observers.ended else failed(self, chart, error, attempt)
+        finally:
+            self._rest(chart)
+
+    def _rest(self, chart: Any) -> None:
+        """Get ready for the next step after one that failed, or for the end if the chart was stopped."""
+        self.life = RESTING
+        if self.stop_asked:
+            self.end(chart)
+
+    def stop(self, chart: Any) -> None:
+        """End the chart as soon as no step runs, and refuse posts; may be called at any moment."""
+        if self.stop_asked:
+            return
+        self.stop_asked = True
+        self.mailbox.close()
+        self.fabric.forget(chart)
+        # A running step continues to its end; if it is recorded, watchers are notified after it.
+        if self.life in (Life.NEW, RESTING):
+            self.end(chart)
+
+    def end(self, chart: Any) -> None:
+        """Notify watchers that the chart was stopped, and release what only steps need."""
+        if self.life in (Life.STOPPING, Life.ENDED):
+            return
+        self.life = Life.STOPPING
+        self.observers.stop(self.recorder.id)
+        # A step that was about to begin notices it there, without a separate check.
+        self.step.refuse_next()
+        self.mailbox.clear()
+        self.algorithm.release(chart)
+        self.life = Life.ENDED
+
+    def ended(self) -> ChartStopped:
+        """Return the error for using the chart after its end."""
+        return self.mailbox.driver.ended(self.name)
+
+    def not_ready(self) -> ChartError:
+        """Return the error for running a step when none may begin."""
+        if self.stop_asked:
+            return self.ended()
+        if not self.has_started:
+            return NotStarted(f"chart {self.name} was not started", "call chart.start_at(STATE) first")
+        return ChartError(
+            f"chart {self.name} is in the middle of a step",
+            "a step runs to its end before the next begins: post the event instead of dispatching it",
+            state=self.algorithm.state_name,
+        )
