@@ -82,7 +82,7 @@ class EndFinder:
     def barrier(self) -> Dialogue:
         """Wait until the stream has reported the start of every consumer created before, on any channel."""
         yield self._consume("next", lambda *_: None)
-        # Answered after everything that the stream's process sent to the channel, which may still be queued ...
+        # Answered after everything that the stream's process sent to the channel and that may be queued ...
         yield self._round_trip
         # ... and this one after the channel has handled it.
         yield self._round_trip
