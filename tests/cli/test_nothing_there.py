@@ -87,13 +87,13 @@ def test_a_log_nobody_has_written_is_told_once_and_not_before_its_time(log_url, 
     told, hours = [], Hours()
     with Scope(log_url) as scope:
         looks = waiting(scope, log_url, told, hours)
-        looks.look()
+        looks.check()
         hours.now_s += QUIET_S / 2
-        looks.look()
+        looks.check()
         assert not told
         for _ in range(3):
             hours.now_s += QUIET_S
-            looks.look()
+            looks.check()
     assert len(told) == 2
     assert f"nothing seen yet in sqlite:{tmp_path / 'log'}: the folder does not exist" in told[0]
     assert "broadcast(chart, url=...)" in told[1]
@@ -107,7 +107,7 @@ def test_what_was_seen_in_time_leaves_nothing_to_tell(log_url, play):
         looks = waiting(scope, log_url, told, hours, from_now=False)
         assert scope.wait_for(lambda scope: scope.stats.batches, 60)
         hours.now_s += QUIET_S
-        looks.look()
+        looks.check()
     assert not told
 
 
@@ -119,7 +119,7 @@ def test_what_is_sealed_with_another_key_is_something_seen(log_url, play, tmp_pa
         looks = waiting(scope, log_url, told, hours, from_now=False)
         assert scope.wait_for(lambda scope: scope.stats.refused, 60)
         hours.now_s += QUIET_S
-        looks.look()
+        looks.check()
     assert not told
 
 
@@ -128,7 +128,7 @@ def test_a_past_that_was_asked_for_is_not_offered_again(log_url):
     with Scope(log_url, since="start") as scope:
         looks = waiting(scope, log_url, told, hours, from_now=False)
         hours.now_s += QUIET_S
-        looks.look()
+        looks.check()
     assert "--since" not in told[1]
 
 
@@ -147,7 +147,7 @@ def test_a_watcher_who_sees_nothing_is_told_why_there_is_no_log(made, found, tmp
         looks = waiting(scope, f"sqlite:{folder}", told, hours)
         made(folder)
         hours.now_s += QUIET_S
-        looks.look()
+        looks.check()
     assert told[0] == f"nothing seen yet in sqlite:{folder}: {found.format(folder)}"
 
 
@@ -159,7 +159,7 @@ def test_a_watcher_who_sees_nothing_is_told_what_is_there(scheme, play, log_url)
     with Scope("memory:nothing-there") as scope:
         looks = waiting(scope, url, told, hours)
         hours.now_s += QUIET_S
-        looks.look()
+        looks.check()
     holds = "the folder holds 1 file of programs that broadcast there, and " if scheme == "sqlite" else ""
     assert told[0] == f"nothing seen yet in {url}: {holds}no program speaks at the moment"
 

@@ -80,7 +80,7 @@ class Waiting:
         self._since_s = clock()
         self._over = False
 
-    def look(self) -> None:
+    def check(self) -> None:
         """Report if it is time; costs nothing once something was seen or reported."""
         if self._over:
             return

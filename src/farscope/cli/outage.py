@@ -30,14 +30,14 @@ class OutageTimer:
         self._clock = clock
         self._since_s = 0.0
         self._lost = ""
-        self._told: set[str] = set()
+        self._reported: set[str] = set()
 
     def lost(self, message: str, *, refused: bool = False) -> None:
         """Record that the log cannot be read and why; ``refused``: until somebody changes something."""
         if not self._lost:
             self._since_s = self._clock()
-        if not self._lost or (refused and message not in self._told):
-            self._told.add(message)
+        if not self._lost or (refused and message not in self._reported):
+            self._reported.add(message)
             report_now(f"log unavailable: {escape(message)}", alarming=True)
         self._lost = message
 
@@ -45,7 +45,7 @@ class OutageTimer:
         """Record that the log can be read."""
         if self._lost:
             self._lost = ""
-            self._told.clear()
+            self._reported.clear()
             report_now("log available")
 
     def check(self) -> None:
@@ -57,10 +57,10 @@ class OutageTimer:
 class NoticeListener:
     """Prints a scope's notices and tracks whether its log can be read. Used by one thread."""
 
-    def __init__(self, scope: Scope, telling: Container[NoticeKind] = ()) -> None:
-        """``telling``: the kinds of notices to print, besides those about the log."""
+    def __init__(self, scope: Scope, printed: Container[NoticeKind] = ()) -> None:
+        """``printed``: the kinds of notices to print, besides those about the log."""
         self._scope = scope
-        self._telling = telling
+        self._printed = printed
         self._outage = OutageTimer()
 
     def listen(self) -> None:
@@ -71,7 +71,7 @@ class NoticeListener:
                 self._outage.lost(notice.detail, refused=True)
             elif notice.kind is NoticeKind.LOG_AVAILABLE:
                 self._outage.found()
-            elif notice.kind in self._telling:
+            elif notice.kind in self._printed:
                 report(dated_line(notice), alarming=True)
 
     def check(self) -> None:

@@ -20,14 +20,14 @@ class Progress:
 
     def __init__(self) -> None:
         self._wanted = sys.stderr.isatty()
-        self._told_s = float("-inf")
+        self._updated_s = float("-inf")
         self._shown = False
 
     def update(self, text: Callable[[], str]) -> None:
         """Show the text, which is asked for only when it is time to; it must be fit for a terminal."""
-        if not self._wanted or time.monotonic() - self._told_s < EVERY_S:
+        if not self._wanted or time.monotonic() - self._updated_s < EVERY_S:
             return
-        self._told_s = time.monotonic()
+        self._updated_s = time.monotonic()
         self._shown = True
         line = encodable(text(), sys.stderr.encoding)[: max(1, shutil.get_terminal_size().columns - 1)]
         sys.stderr.write("\r\x1b[K" + painted(line, "bright_black", stream=sys.stderr))

@@ -39,7 +39,7 @@ GATHER_S: Final = 0.05
 
 GATHER_STEPS: Final = 4_096
 
-LOOK_AT_CHARTS_S: Final = 0.3
+UPDATE_CHARTS_S: Final = 0.3
 """Time between two updates of what the scope knows of each chart: alive, silent, lost."""
 
 ONCE_S: Final = 2.5
@@ -97,7 +97,7 @@ class TopModel:
         self._address = log.url
         self._trouble = ""
         self._live = False
-        self._looked_s = float("-inf")
+        self._updated_s = float("-inf")
 
     @property
     def now_ns(self) -> int:
@@ -113,11 +113,11 @@ class TopModel:
         deadline = time.monotonic() + budget_s
         full = True
         while full and time.monotonic() < deadline:
-            full = self.take(0.0)
-        if self.table.has_strangers or time.monotonic() - self._looked_s >= LOOK_AT_CHARTS_S:
-            self.look()
+            full = self.poll(0.0)
+        if self.table.has_strangers or time.monotonic() - self._updated_s >= UPDATE_CHARTS_S:
+            self.update_charts()
 
-    def take(self, timeout_s: float) -> bool:
+    def poll(self, timeout_s: float) -> bool:
         """Take received steps, waiting up to ``timeout_s``; return whether there may be more."""
         caught_up = self.scope.caught_up
         steps = self.scope.take(timeout_s, GATHER_STEPS)
@@ -127,9 +127,9 @@ class TopModel:
         self._live = self._live or (caught_up and not more and not self.ends)
         return more
 
-    def look(self) -> None:
+    def update_charts(self) -> None:
         """Update the table from the scope's data about all charts."""
-        self._looked_s = time.monotonic()
+        self._updated_s = time.monotonic()
         self.table.update(self.scope.charts)
         for notice in self.scope.notices():
             if notice.kind in ALARMING:
@@ -153,12 +153,12 @@ class TopModel:
 
 def _once(model: TopModel, over: Over, long_over: Over, controls: Controls) -> None:
     while not over() and not model.scope.ended:
-        model.take(LOOK_S)
+        model.poll(LOOK_S)
     # What was received by then belongs in the table.
     model.scope.close()
-    while not long_over() and model.take(0.0):
+    while not long_over() and model.poll(0.0):
         pass
-    model.look()
+    model.update_charts()
     known = model.table.rows(model.now_ns)
     rows = arranged(known, controls)
     say("\n".join(plain_table(rows, glyphs_of(sys.stdout.encoding))))

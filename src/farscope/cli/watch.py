@@ -109,7 +109,7 @@ def _follow(scope: Scope, printer: StepPrinter, over: Over, output: Output, wait
     in_place = NoticeInterleaver(scope.notices)
     while not over() and not scope.ended:
         printer.show(in_place.interleave(scope.take(LOOK_S)))
-        waiting.look()
+        waiting.check()
     scope.close()
     while not output.gave_up and (steps := scope.take(0.0)):
         printer.show(in_place.interleave(steps))

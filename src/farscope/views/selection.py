@@ -92,7 +92,7 @@ class _Held:
         """Steps that were selected."""
         self._shapes: Counter[int] = Counter()
 
-    def take(self, step: Step) -> Step:
+    def hold(self, step: Step) -> Step:
         """Count a step; return it without texts."""
         self.wanted += 1
         step = step._replace(texts=()) if step.texts else step
@@ -132,7 +132,7 @@ def in_order(
     held, queue = _Held(selection.last), deque[Step]()
     for step in steps:
         if selection.wants(step) and also(step):
-            queue.append(held.take(step))
+            queue.append(held.hold(step))
             while held.is_over(len(queue)):
                 held.give(queue.popleft())
     return held.chosen(queue)
@@ -153,7 +153,7 @@ def in_time(
         reached[step.chart] = time_ns
         if not selection.wants(step) or not also(step):
             continue
-        heapq.heappush(heap, (time_ns, arrival, held.take(step)))
+        heapq.heappush(heap, (time_ns, arrival, held.hold(step)))
         while held.is_over(len(heap)):
             held.give(heapq.heappop(heap)[2])
     return held.chosen(step for _, _, step in sorted(heap))

@@ -258,7 +258,7 @@ class _Seen:
         self._drawn: set[int] = set()
         self._drawn_bytes = 0
 
-    def take(self, step: Step) -> None:
+    def add(self, step: Step) -> None:
         """Add a step.
 
         Raises:
@@ -296,7 +296,7 @@ def statecharts(
     """
     seen = _Seen()
     for step in steps:
-        seen.take(step)
+        seen.add(step)
     charts: dict[ChartId, Statechart] = {}
     for chart, structure in structures.items():
         charts[chart] = seen.charts.pop(chart, Statechart())
