@@ -9,7 +9,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 ARGS ?=
 JOBS ?= 2
-# Tests without these markers, which tests/conftest.py sets, run in this process alone.
+# Tests without these markers, which tests/conftest.py sets, start no other program. Some wait: one job more keeps all cores busy.
 FAST := not (broker or browser or network or processes)
 VENV := .venv
 RUN := $(VENV)/bin/python
@@ -61,7 +61,7 @@ test: $(VENV)/dev ## Run all tests; ARGS='-k watch' picks some
 	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup --no-loadscope-reorder $(ARGS)
 
 test-fast: $(VENV)/dev ## Run the tests that start no other program, under 90 s on two cores; ARGS as for test
-	@$(RUN) -m pytest -n $(JOBS) --dist loadgroup -m "$(FAST)" $(ARGS)
+	@$(RUN) -m pytest -n $$(($(JOBS) + 1)) --dist loadgroup -m "$(FAST)" $(ARGS)
 
 check: $(VENV)/dev ## Format, lint, types, layers: changes nothing
 	@$(RUN) -m ruff format --check $(SOURCES)

@@ -100,7 +100,7 @@ def test_what_comes_after_the_last_line_is_left_in_the_scope(scope: Scope):
 def test_a_line_that_does_not_come_is_named_with_what_came_instead(scope: Scope):
     expected = "[north] e->OPEN() closed->open\n[south] e->SLAM() open->closed"
     with pytest.raises(AssertionError, match="line 2 did not come within") as failure:
-        assert_in_order(scope, expected, timeout_s=3)
+        assert_in_order(scope, expected, timeout_s=1)
     assert str(failure.value).splitlines()[1:] == [
         "  [south] e->SLAM() open->closed",
         "since the line before it came:",
@@ -116,7 +116,7 @@ def test_of_much_that_came_instead_the_newest_is_shown(opened: Factory):
             opened.dispatch(Event(signal))
         assert scope.wait_for(lambda scope: scope.stats.received == 2 * SHOWN_LINES, PATIENCE_S)
         with pytest.raises(AssertionError) as failure:
-            assert_in_order(scope, "[door] e->KNOCK() open->open", timeout_s=3)
+            assert_in_order(scope, "[door] e->KNOCK() open->open", timeout_s=1)
     shown = str(failure.value).splitlines()[3:]
     assert len(shown) == SHOWN_LINES
     assert shown[-1] == "  [door] e->OPEN() closed->open"
