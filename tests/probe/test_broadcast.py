@@ -18,10 +18,10 @@ from farscope.errors import BadUrl, LogUnavailable, UsageError
 from farscope.logs.url import open_log
 from farscope.probe import lifecycle as registry
 from farscope.probe.announcements import STOPPED_KEPT
-from farscope.probe.broadcast import MAX_SILENCE_S, broadcast
+from farscope.probe.broadcast import broadcast
+from farscope.records.heartbeat import MAX_SILENCE_S, SILENT_AFTER_NS
 from farscope.records.observable import Observable
 from farscope.records.step import NANOSECONDS
-from farscope.scope.liveness import SILENT_AFTER_NS
 from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags

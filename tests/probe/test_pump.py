@@ -8,7 +8,8 @@ import pytest
 
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.probe import pump
-from farscope.probe.pump import HEARTBEAT_S, LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S, Life
+from farscope.probe.pump import LEAST_TIMEOUT_S, LINGER_S, STRUCTURES_S, Life
+from farscope.records.heartbeat import HEARTBEAT_S
 from farscope.wire.envelope import Flags
 
 

@@ -3,13 +3,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.records.heartbeat import SILENT_AFTER_NS
 from farscope.records.step import NANOSECONDS
 from farscope.scope import liveness as life_module
 from farscope.scope.liveness import (
     FEW,
     MAX_SPANS,
     MAX_STOPS,
-    SILENT_AFTER_NS,
     LivenessBudget,
     LivenessTracker,
 )

@@ -19,9 +19,10 @@ from farscope.probe.batcher import Batcher, Origin
 from farscope.probe.clock import Clock, SystemClock
 from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
-from farscope.probe.pump import HEARTBEAT_S, LINGER_S, Pace, Pump
+from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.transport import AnyTransport, TransportMaker
+from farscope.records.heartbeat import HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
 from farscope.records.observable import Observable
 from farscope.records.step import ChartId, RawStep
 from farscope.records.structure import ChartStructure
@@ -31,10 +32,7 @@ CLOSE_S = 2.0
 """Default timeout of ``close``; steps not stored by then are dropped and counted under ``closing``."""
 FLUSH_S = 5.0
 """Default timeout of ``flush``."""
-MAX_SILENCE_S = 2.0
-"""Maximum accepted ``heartbeat_s`` and ``linger_s``. The interval is not sent with batches: every scope
-reports a probe as silent after five seconds without a batch, and waits four seconds for it at the end of the
-past. Two signs of life must fit into that, even on a busy machine."""
+_SILENT = f"scopes call a chart silent after {SILENT_AFTER_S:g} without one"
 
 _parents_transports: list[AnyTransport] = []
 """In a forked child: transports the parent still uses. Closing or freeing them could disturb the parent."""
@@ -385,12 +383,12 @@ def _check_pace(linger_s: float, heartbeat_s: float) -> None:
     """Reject times that would make scopes report a healthy probe as silent."""
     if not 0 < heartbeat_s <= MAX_SILENCE_S:
         raise UsageError(
-            f"a heartbeat every {heartbeat_s:g} seconds: scopes call a chart silent after 5 without one",
+            f"a heartbeat every {heartbeat_s:g} seconds: {_SILENT}",
             f"give heartbeat_s more than 0 and at most {MAX_SILENCE_S:g} seconds",
         )
     if not 0 <= linger_s <= MAX_SILENCE_S:
         raise UsageError(
-            f"steps that gather for {linger_s:g} seconds: scopes call a chart silent after 5 without one",
+            f"steps that gather for {linger_s:g} seconds: {_SILENT}",
             f"give linger_s 0 to {MAX_SILENCE_S:g} seconds",
         )
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from farscope.records.heartbeat import HEARTBEAT_NS
 from farscope.records.step import RawStep
 from farscope.scope.gaps import GapBudget, GapTracker, NumberRange
 from farscope.wire.batch import Batch
 
-PATIENCE_NS = 1_000_000_000
+PATIENCE_NS = HEARTBEAT_NS
 """How long a gap waits to be filled by a late batch. It is counted as missing immediately, but reported only
 when it is older than this."""
 
-EMPTY_APART_NS = 500_000_000
+EMPTY_APART_NS = HEARTBEAT_NS // 2
 """Two batches without steps, sent at least this far apart by the probe's clock and with no steps in between,
 prove that everything announced by the first had been sent: what has not arrived is missing. Closer together,
 both may have been packed while steps were waiting."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from farscope.errors import UnsupportedVersion, WireError
 from farscope.logs.base import LogReader, Unread, unread_of
+from farscope.records.heartbeat import SILENT_AFTER_NS
 from farscope.scope.gaps import GapBudget, GapTracker
-from farscope.scope.liveness import SILENT_AFTER_NS
 from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header

@@ -11,10 +11,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
+from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS
 from farscope.scope.chart import Status
-
-SILENT_AFTER_NS = 5_000_000_000
-"""A probe sends something every second. After this long without a batch, its charts are silent."""
 
 MAX_SPANS = 128
 """Intervals kept per probe; at the limit the two oldest are merged, and the silence between them is
@@ -36,7 +34,7 @@ MAX_JUMPS = 8
 BACK_NS = 500_000_000
 """A stamp this much earlier than its predecessor shows that the clock was set back."""
 
-AHEAD_NS = 2_500_000_000
+AHEAD_NS = 5 * HEARTBEAT_NS // 2
 """A stamp this much later than its predecessor may show that the clock was set forward."""
 
 

@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
+from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS
 from farscope.records.step import CHART, DURATION_NS, NANOSECONDS, TIME_NS, ChartId, ChartKey, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, ambiguous, candidates, meant, spellings, unknown
-from farscope.scope.liveness import SILENT_AFTER_NS, Liveness, LivenessBudget, LivenessTracker
+from farscope.scope.liveness import Liveness, LivenessBudget, LivenessTracker
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
@@ -20,17 +21,17 @@ from farscope.scope.unknown import Unknown, Why
 from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
 
-SETTLE_NS = 2_500_000_000
+SETTLE_NS = 5 * HEARTBEAT_NS // 2
 """How long a scope must have been reading live before it reports that a probe fell silent: while it reads the
 past, or just after an outage, a probe's next heartbeat may be about to arrive."""
 
-LATELY_NS = 2_500_000_000
-"""A probe sends something every second, or every two seconds if its program says so. A probe heard within
+LATELY_NS = 5 * HEARTBEAT_NS // 2
+"""A probe sends heartbeats at half of the usual rate at least. A probe heard within
 this time of the end of the reading was running then; for any other that is unknown."""
 
-OVERDUE_NS = 1_300_000_000
-"""A probe not heard for this long is late, unless it sends every two seconds: the end of the reading then
-waits for it until ``LATELY_NS`` is over."""
+OVERDUE_NS = 13 * HEARTBEAT_NS // 10
+"""A probe not heard for this long is late, unless its heartbeat is slower: the end of the reading then waits
+for it until ``LATELY_NS`` is over."""
 
 LOOK_BACK_NS = 500_000_000
 """How far the past is read between two checks for probes that fell silent in it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from farscope.records.heartbeat import HEARTBEAT_NS
 from farscope.records.step import NANOSECONDS
 from farscope.scope.intake import MAX_PROBES
 from farscope.scope.notice import Notice, NoticeKind
@@ -24,8 +25,8 @@ SET_NS = 50_000_000
 """The scope's own clock was set if it moved by more than this relative to the monotonic clock. Slewing
 changes its rate by at most half a thousandth."""
 
-GONE_AFTER_NS = 4_000_000_000
-"""A probe not heard for this long may be gone: every probe sends something every second."""
+GONE_AFTER_NS = 4 * HEARTBEAT_NS
+"""A probe not heard for this long may be gone: every probe sends heartbeats."""
 
 BEHIND_NS = 600_000_000_000
 """In a log of many machines, a probe that seems to have been silent for up to this long may just have a clock

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 
+from farscope.records.heartbeat import HEARTBEAT_NS
+
 WINDOW_NS = 60_000_000_000
 """The offset is taken from the fastest batch of this period. With a longer one, drift (6 ms a minute at 100
 ppm) or an undetected setback of the clock would be followed too late; a shorter one would be misled by a busy
@@ -12,7 +14,7 @@ spell without a fast batch."""
 MAX_BEST = 256
 """Most batches remembered within the window, one for each part of it."""
 
-SETTLE_NS = 2_500_000_000
+SETTLE_NS = 5 * HEARTBEAT_NS // 2
 SETTLE_SAMPLES = 3
 """An estimate is settled after this many batches, over ``SETTLE_NS``, of which none was much faster. Batches
 that were held up, in a spool or a frozen program, arrive in a burst and settle nothing."""

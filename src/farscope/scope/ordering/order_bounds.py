@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from farscope.records.heartbeat import HEARTBEAT_NS
+
 SAMPLES = 64
 """Newest bounds used on either side: they cover seconds of busy probes, or a minute of idle ones."""
 
@@ -24,8 +26,8 @@ SETTLE_SAMPLES = 3
 SETTLED_SAMPLES = 8
 """Bounds used on either side at first, and how many are enough before ``SPELL_NS`` is over."""
 
-SPELL_NS = 2_500_000_000
-"""Every probe sends something every second. After being heard for this long, even a probe with few batches
+SPELL_NS = 5 * HEARTBEAT_NS // 2
+"""Every probe sends heartbeats. After being heard for this long, even a probe with few batches
 has yielded what it can; a probe heard for this long with no other in between currently has nothing to be
 compared with."""
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from farscope.records.heartbeat import HEARTBEAT_NS
 from farscope.records.step import ChartId, RawStep
 from farscope.records.weight import Weighed
 from farscope.scope.intake import MAX_PROBES, Accepted
@@ -20,11 +21,11 @@ WINDOW_S = 0.1
 """How long a step that has just happened waits for earlier ones of other probes. Steps that take longer to
 arrive are handed out at once and counted as late."""
 
-COMPANY_NS = 1_500_000_000
+COMPANY_NS = 3 * HEARTBEAT_NS // 2
 """How long after a probe is first heard its steps wait even if it is alone: programs are often started
-together and every probe sends something every second, so others may be about to be heard."""
+together and every probe sends heartbeats, so others may be about to be heard."""
 
-PAST_HOLD_NS = 3_000_000_000
+PAST_HOLD_NS = 3 * HEARTBEAT_NS
 """Longest wait of a step from the past for all of the past to be read: the more is known, the better the
 estimates of wrong clocks. After that, or once ``HELD_STEPS`` are held, the earliest are handed out."""
 
