@@ -10,8 +10,6 @@ from collections import Counter
 import pytest
 
 from farscope.engine import ActiveObject, Event, Factory, Hsm, Runner, Shared, signals
-from farscope.engine.core import current_step as here_module
-from farscope.engine.core.current_step import ThreadSlot, thread_slot
 from farscope.engine.core.life import Life
 from farscope.engine.drivers.waiters import Waiters
 from farscope.engine.latch import Latch
@@ -21,6 +19,8 @@ from farscope.engine.timers.loop_clock import LoopClock
 from farscope.engine.timers.schedule import Schedule, Timer
 from farscope.engine.timers.thread_clock import ThreadClock
 from farscope.errors import ChartStopped, QueueFull
+from farscope.records import current_step as here_module
+from farscope.records.current_step import ThreadSlot, thread_slot
 from farscope.testing.waiting import eventually
 from support.interrupting import Interruption, interrupted_everywhere
 

@@ -12,10 +12,10 @@ import weakref
 import pytest
 
 from farscope.engine import AsyncChart, Chart, Event, Fabric, Runner, Shared, State
-from farscope.engine.core import current_step as here_module
-from farscope.engine.core.current_step import thread_slot
 from farscope.engine.drivers import at_exit as running_module
 from farscope.engine.timers.thread_clock import ThreadClock
+from farscope.records import current_step as here_module
+from farscope.records.current_step import thread_slot
 from farscope.testing.waiting import eventually
 
 FAR_S = 3_600.0

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from farscope.engine import Hsm
+from farscope.engine import Chart, State
 from farscope.records.observable import Observable, Observers, Standing, next_serial
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
@@ -113,8 +113,12 @@ def lenient(monkeypatch):
 
 
 def test_serials_of_charts_of_all_libraries_come_from_one_counter():
-    first, hsm, last = Light(), Hsm("chart"), Light()
-    assert first.id.serial < hsm._id.serial < last.id.serial
+    class Lamp(Chart):
+        off = State(initial=True)
+
+    first, lamp, last = Light(), Lamp(threaded=False), Light()
+    lamp.start_at()
+    assert first.id.serial < lamp.steps()[0].chart.serial < last.id.serial
 
 
 def test_a_sink_attached_before_the_start_receives_the_start(sink):

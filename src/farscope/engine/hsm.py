@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
 
 from farscope.engine.core.core import DIRECT, RESTING, Core
-from farscope.engine.core.current_step import current_cause
 from farscope.engine.core.handlers import adapted, name_of
 from farscope.engine.core.mailbox import FIFO, LIFO, checked
 from farscope.engine.core.recorder import LineCallback, LiveLines, Rings
@@ -27,6 +26,7 @@ from farscope.engine.event import TRAN, Event, signal_of, signals
 from farscope.engine.options import ChartOptions
 from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
+from farscope.records.current_step import current_cause
 from farscope.records.facts import FactKind
 from farscope.records.observable import Observable
 from farscope.records.sink import Sink

@@ -6,11 +6,11 @@ import threading
 import time
 import weakref
 
-from farscope.engine.core.current_step import thread_slot
 from farscope.engine.hsm import Hsm
 from farscope.engine.ports import ChartPort
 from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer
 from farscope.errors import UsageError
+from farscope.records.current_step import thread_slot
 from farscope.testing.waiting import PATIENCE_S
 
 LOOK_S = 0.0002

@@ -11,7 +11,6 @@ from typing import Any
 from farscope.engine.core.algorithm import START_SIGNAL
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
-from farscope.engine.core.current_step import StepContext, current_cause, thread_slot
 from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import Mailbox, Posted
 from farscope.engine.core.open_step import OpenStep
@@ -30,6 +29,7 @@ from farscope.engine.pubsub import Fabric, process_fabric
 from farscope.engine.timers.schedule import Clock
 from farscope.engine.timers.thread_clock import process_clock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.records.current_step import StepContext, current_cause, thread_slot
 from farscope.records.observable import Standing, next_serial
 
 DIRECT = 0

@@ -7,7 +7,6 @@ from threading import get_ident
 from time import time_ns
 from typing import Any, Protocol
 
-from farscope.engine.core.current_step import StepContext, current_cause, thread_slot
 from farscope.engine.core.open_step import OpenStep
 from farscope.engine.core.recorder import Recorder
 from farscope.engine.event import Event
@@ -15,6 +14,7 @@ from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
+from farscope.records.current_step import StepContext, current_cause, thread_slot
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
 

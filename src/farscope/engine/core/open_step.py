@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from farscope.engine.core.algorithm import MAX_FACTS, Made
-from farscope.engine.core.current_step import StepContext
+from farscope.records.current_step import StepContext
 from farscope.records.facts import FactKind
 
 MAX_TEXT = 4_000

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sized
 from time import time_ns
 from typing import NamedTuple
 
-from farscope.engine.core.current_step import StepContext
 from farscope.errors import UsageError
+from farscope.records.current_step import StepContext
 from farscope.records.observable import Observers
 from farscope.records.shape import Shape
 from farscope.records.step import SHAPE, Cause, ChartId, RawStep, Step

@@ -10,13 +10,13 @@ from typing import Any, NoReturn, TypeVar
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
 from farscope.engine.core.core import START, Core
-from farscope.engine.core.current_step import thread_slot
 from farscope.engine.core.handlers import Call
 from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import Posted
 from farscope.engine.core.step_cache import Branches, CacheNode, Rest
 from farscope.engine.event import Event
 from farscope.errors import Invariant
+from farscope.records.current_step import thread_slot
 
 _Result = TypeVar("_Result")
 

@@ -8,7 +8,6 @@ import threading
 from typing import Any, ClassVar, NoReturn
 
 from farscope.engine.core.core import DIRECT, START, Core
-from farscope.engine.core.current_step import current_cause
 from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import FIFO, checked
 from farscope.engine.drivers.at_exit import hold
@@ -19,6 +18,7 @@ from farscope.engine.event import Event
 from farscope.engine.options import OnError
 from farscope.engine.timers.loop_clock import LoopClock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
+from farscope.records.current_step import current_cause
 from farscope.records.step import Cause
 
 TURN_STEPS = 64

@@ -1,8 +1,8 @@
 """The step context of the current thread: which chart's step it is running, if any.
 
 It determines which posts come from the chart itself and leave a fact, and which step is the cause of an
-event. It is kept per thread, not per context, because a context may be copied into another thread, where no
-step of the first thread runs.
+event, whichever libraries the charts are of. It is kept per thread, not per context, because a context may be
+copied into another thread, where no step of the first thread runs.
 """
 
 from __future__ import annotations

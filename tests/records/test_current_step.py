@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from farscope.engine import Event, Hsm, return_status
-from farscope.engine.core.current_step import thread_slot
+from farscope.records.current_step import thread_slot
 
 SOON_S = 60.0
 
