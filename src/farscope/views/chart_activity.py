@@ -40,7 +40,7 @@ class ChartActivity:
         self._seconds: Counter[int] = Counter()
 
     def add_steps(
-        self, steps: Sequence[RawStep], now_ns: int, correction_ns: int = 0, *, oldest_ns: int = 0
+        self, steps: Sequence[RawStep], now_ns: int, correction_ns: int = 0, *, oldest_ns: int | None = None
     ) -> None:
         """Add new steps of the chart, at least one, in their order.
 
@@ -59,19 +59,21 @@ class ChartActivity:
         self.outcome = int(last[SHAPE].kind)
         self.queued = last[QUEUED]
         self.deferred = last[DEFERRED]
-        times_ns = [step[TIME_NS] + step[DURATION_NS] - correction_ns for step in steps]
-        if oldest_ns:
-            times_ns = [time_ns if time_ns >= oldest_ns else now_ns for time_ns in times_ns]
-        self.last_ns = times_ns[-1]
-        for step, time_ns in zip(reversed(steps), reversed(times_ns), strict=True):
-            if step[SHAPE].traced:
-                self.since_ns = time_ns
-                break
-        now_s = now_ns // NANOSECONDS
-        if times_ns[0] // NANOSECONDS == self.last_ns // NANOSECONDS:
-            self._seconds[min(self.last_ns // NANOSECONDS, now_s)] += len(steps)
+
+        def ended_ns(step: RawStep) -> int:
+            time_ns = step[TIME_NS] + step[DURATION_NS] - correction_ns
+            return now_ns if oldest_ns is not None and time_ns < oldest_ns else time_ns
+
+        self.last_ns = ended_ns(last)
+        entered = next((step for step in reversed(steps) if step[SHAPE].traced), None)
+        if entered is not None:
+            self.since_ns = ended_ns(entered)
+        now_s, last_s = now_ns // NANOSECONDS, self.last_ns // NANOSECONDS
+        if ended_ns(steps[0]) // NANOSECONDS == last_s:
+            # Most batches span a single second, so that not every step has to be examined.
+            self._seconds[min(last_s, now_s)] += len(steps)
         else:
-            self._seconds.update([min(time_ns // NANOSECONDS, now_s) for time_ns in times_ns])
+            self._seconds.update([min(ended_ns(step) // NANOSECONDS, now_s) for step in steps])
 
     def update(self, view: ChartView) -> None:
         """Take the scope's latest data about the chart."""

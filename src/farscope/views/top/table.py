@@ -92,7 +92,7 @@ class _Chart:
         self.recent = Recent()
         self._offset_ns = 0
 
-    def add_steps(self, steps: Sequence[RawStep], now_ns: int, oldest_ns: int) -> None:
+    def add_steps(self, steps: Sequence[RawStep], now_ns: int, oldest_ns: int | None) -> None:
         self.activity.add_steps(steps, now_ns, self._offset_ns, oldest_ns=oldest_ns)
         self.steps += len(steps)
         self.recent.extend(steps)
@@ -161,7 +161,7 @@ class Table:
 
         ``now_ns`` is the present. Steps that are ``live`` have just happened, whatever their clock says.
         """
-        oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else 0
+        oldest_ns = now_ns - SPARK_S * NANOSECONDS if live else None
         by_chart: defaultdict[tuple[str, int], list[RawStep]] = defaultdict(list)
         for step in steps:
             by_chart[step[CHART][PROBE], step[CHART][SERIAL]].append(step)
