@@ -91,7 +91,7 @@ def make(path: Path, keyring: Keyring, steps: int, steps_a_batch: int = STEPS_A_
             ]
             sent_ns = made[-1][3]
             entries = tuple(
-                ChartEntry(chart.serial, chart.name, "idle", numbers[-1] // CHARTS + 1) for chart in charts
+                ChartEntry(chart.serial, chart.name, ("idle",), numbers[-1] // CHARTS + 1) for chart in charts
             )
             batch = Batch(
                 host="kitchen",

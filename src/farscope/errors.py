@@ -22,6 +22,7 @@
     ├── WireError                   received bytes that are not a valid batch
     │   ├── Malformed               not a batch, or a batch that breaks the format
     │   ├── UnsupportedVersion      a batch of another format version
+    │   ├── UnsupportedSuite        a batch sealed in a way this release does not know
     │   ├── WrongKey                sealed with a key that is not in the keyring
     │   ├── Tampered                the seal is invalid
     │   └── BatchTooLarge           a batch exceeds a limit; raised while writing
@@ -159,6 +160,14 @@ class UnsupportedVersion(WireError):
     def __init__(self, message: str, hint: str = "", *, version: int = 0) -> None:
         super().__init__(message, hint)
         self.version = version
+
+
+class UnsupportedSuite(WireError):
+    """A batch was sealed with a suite that this release does not know; ``suite`` is its number."""
+
+    def __init__(self, message: str, hint: str = "", *, suite: int) -> None:
+        super().__init__(message, hint)
+        self.suite = suite
 
 
 class WrongKey(WireError):

@@ -38,7 +38,7 @@ class Feeder:
         outcome = self.intake.receive(data, self.now_ns)
         if isinstance(outcome, Accepted):
             (raw,) = outcome.posted.steps
-            chart, _, shape, *_, texts = raw
+            chart, _, shape, *_, texts, _ = raw
             self.steps.append((chart.name, shape.kind, list(shape.lines(texts)), shape.end))
 
     def spy(self, *lines: str) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from farscope.probe.announcements import CHANGES_KEPT, STOPPED_KEPT, UNSENT_KEPT, ChartDirectory
+from farscope.wire.batch import ChartEntry
 
 
 @pytest.fixture
@@ -14,7 +15,7 @@ def test_an_announced_chart_is_a_change_once(directory, chart, kit):
     directory.announce(chart.id, kit.STRUCTURE, "inner", 3)
     assert directory.has_changes()
     [entry] = directory.changes(0)
-    assert entry == (1, "chart", "inner", 3, False, kit.STRUCTURE)
+    assert entry == ChartEntry(1, "chart", ("inner",), 3, structure=kit.STRUCTURE)
     assert not directory.has_changes()
     assert directory.changes(0) == []
 

@@ -38,7 +38,7 @@ class Chart(Observable):
         for _ in range(count):
             self.number += 1
             if self.sink is not None:
-                self.sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, ()))
+                self.sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, (), ()))
 
 chart = Chart()
 """

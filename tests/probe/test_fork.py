@@ -38,7 +38,7 @@ class Chart(Observable):
         for _ in range(count):
             self.number += 1
             for sink in self.sinks:
-                sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, ()))
+                sink.step((self.id, self.number, SHAPE, time.time_ns(), 1, 0, 0, 0, None, (), ()))
 
 chart = Chart()
 probe = broadcast(chart)

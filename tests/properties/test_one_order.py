@@ -71,7 +71,9 @@ def batches(process: Process, size: int, keyring: Keyring) -> list[Entry]:
             started_ns=0,
             sent_ns=sent_ns,
             next_number=start + len(steps),
-            charts=tuple(ChartEntry(one, charts[one].name, "a", numbers[one]) for one in sorted(mentioned)),
+            charts=tuple(
+                ChartEntry(one, charts[one].name, ("a",), numbers[one]) for one in sorted(mentioned)
+            ),
             numbers=list(range(start, start + len(steps))),
             steps=steps,
         )

@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from farscope.records.facts import TEXT_KINDS, Fact, FactKind
+from farscope.records.facts import SILENT_KINDS, Fact, FactKind, takes_text
+from farscope.records.kinds import FIRST_WITH_TEXT, UnknownKind
 from farscope.records.shape import Shape, StepKind
 
 SHAPE = Shape(
@@ -34,6 +35,13 @@ LINES = {
     Fact(FactKind.FAILED, "s"): "FAILED:s:the text",
     Fact(FactKind.CUT, "", "7"): "CUT:(7 facts not kept)",
     Fact(FactKind.REFUSED_POST, "A", "raised"): "REFUSED_POST:A:raised",
+    Fact(FactKind.LOG, "oven.fan", "WARNING"): "LOG:(WARNING, LOGGER:oven.fan):the text",
+    Fact(FactKind.DONE, "s"): "DONE:s",
+    Fact(FactKind.TRANSMIT, "A", "kitchen.stove"): "TRANSMIT:(A, TO:kitchen.stove)",
+    Fact(FactKind.FAILED, "s", "too hot"): "FAILED:s:too hot",
+    Fact(UnknownKind(99, "NEWKIND"), "s", "because"): "NEWKIND:s:because",
+    Fact(UnknownKind(99, "NEWKIND")): "NEWKIND",
+    Fact(UnknownKind(FIRST_WITH_TEXT, "TALKING"), "s"): "TALKING:s:the text",
 }
 
 
@@ -43,11 +51,52 @@ def one(fact: Fact) -> Shape:
 
 @pytest.mark.parametrize(("fact", "line"), LINES.items(), ids=lambda value: str(value)[:30])
 def test_each_fact_has_its_exact_line(fact: Fact, line: str) -> None:
-    assert one(fact).lines(("the text",) if fact.kind in TEXT_KINDS else ()) == (line,)
+    assert one(fact).lines(("the text",) if takes_text(fact.kind) else ()) == (line,)
 
 
-def test_no_kind_of_fact_is_without_a_line() -> None:
-    assert {fact.kind for fact in LINES} == set(FactKind)
+def test_only_transitions_among_several_are_without_a_line() -> None:
+    known = {fact.kind for fact in LINES if isinstance(fact.kind, FactKind)}
+    assert known == set(FactKind) - SILENT_KINDS
+    assert one(Fact(FactKind.TRAN, "a", "b")).lines() == ()
+
+
+def test_a_fact_without_a_line_leaves_the_others_theirs() -> None:
+    facts = (Fact(FactKind.SCRIBBLE), Fact(FactKind.TRAN, "a", "b"), Fact(FactKind.EXIT, "a"))
+    shape = Shape(StepKind.TRANSITION, "B", ("a", "c"), ("b", "c"), facts)
+    assert list(shape.fact_lines(("hot",))) == [(facts[0], "hot"), (facts[2], "EXIT_SIGNAL:a")]
+
+
+@pytest.mark.parametrize(
+    ("given", "states", "text"),
+    [
+        ("a", ("a",), "a"),
+        (("a",), ("a",), "a"),
+        (("a", "b"), ("a", "b"), "a | b"),
+        ((), (), "top"),
+        ("top", (), "top"),
+        (("top",), ("top",), "top"),
+    ],
+    ids=str,
+)
+def test_a_configuration_has_leaves_and_a_text(given, states, text) -> None:
+    shape = Shape(StepKind.HOOK, "B", given, given, ())
+    assert (shape.start_states, shape.end_states) == (states, states)
+    assert (shape.start, shape.end) == (text, text)
+
+
+def test_a_step_of_an_unknown_kind_is_traced_if_it_changed_the_configuration() -> None:
+    later = UnknownKind(40, "RESTORED")
+    assert Shape(later, "B", "a", "b", ()).traced
+    assert not Shape(later, "B", "a", "a", ()).traced
+
+
+def test_unknown_kinds_are_equal_by_number_and_name() -> None:
+    kind = UnknownKind(99, "NEWKIND")
+    assert kind == UnknownKind(99, "NEWKIND") != UnknownKind(99, "OTHER")
+    assert kind != UnknownKind(98, "NEWKIND")
+    assert len({kind, UnknownKind(99, "NEWKIND"), UnknownKind(99, "OTHER")}) == 2
+    assert pickle.loads(pickle.dumps(kind)) == kind  # noqa: S301 - our own bytes
+    assert (kind.name, kind.value, repr(kind)) == ("NEWKIND", 99, "<NEWKIND: 99>")
 
 
 def test_braces_in_names_and_texts_stay_as_they_are() -> None:

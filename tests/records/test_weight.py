@@ -38,7 +38,17 @@ def shape(number: int, facts: int = 5, length: int = 20) -> Shape:
 def step(number: int, its: Shape, texts: tuple[str, ...] = (), chart: ChartId | None = None) -> RawStep:
     numbers = [BIG + number + offset for offset in range(7)]
     cause = Cause(numbers[5], numbers[6])
-    return chart or ChartId("c", "h", 1, 1), numbers[0], its, *numbers[1:4], number, numbers[4], cause, texts
+    return (
+        chart or ChartId("c", "h", 1, 1),
+        numbers[0],
+        its,
+        *numbers[1:4],
+        number,
+        numbers[4],
+        cause,
+        texts,
+        (),
+    )
 
 
 def plain() -> list[RawStep]:

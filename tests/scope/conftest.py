@@ -10,7 +10,7 @@ import pytest
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.structure import ChartStatus, ChartStructure
 from farscope.wire.batch import Batch, ChartEntry, Drop
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
@@ -45,7 +45,7 @@ class HandProbe:
         facts = (Fact(FactKind.OFFER, "c1"), Fact(FactKind.EXIT, "c1"), Fact(FactKind.ENTRY, "c2"))
         facts += (Fact(FactKind.SCRIBBLE),) * len(texts)
         shape = Shape(kind, "B", "c1", "c2", facts)
-        return (self.chart(index), number, shape, HOUR_NS + number, 5, 0, 0, 0, None, texts)
+        return (self.chart(index), number, shape, HOUR_NS + number, 5, 0, 0, 0, None, texts, ())
 
     def lose(self, count: int, index: int = 0) -> None:
         self.next_number += count
@@ -74,7 +74,7 @@ class HandProbe:
             sent_ns=self.sent_ns,
             next_number=self.next_number,
             charts=tuple(
-                ChartEntry(i + 1, name, "c2", self.numbers[i], stopped, structure)
+                ChartEntry(i + 1, name, ("c2",), self.numbers[i], ChartStatus(stopped), structure)
                 for i, name in enumerate(self.names)
             ),
             numbers=numbers,

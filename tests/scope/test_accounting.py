@@ -31,7 +31,7 @@ def make(numbers=(), next_number=None, drops=(), sent_ns=0) -> Batch:
         sent_ns=sent_ns,
         next_number=max(ends, default=0) if next_number is None else next_number,
         numbers=numbers,
-        steps=[(CHART, number + 1, SHAPE, 0, 0, 0, 0, 0, None, ()) for number in numbers],
+        steps=[(CHART, number + 1, SHAPE, 0, 0, 0, 0, 0, None, (), ()) for number in numbers],
         drops=tuple(drops),
     )
 

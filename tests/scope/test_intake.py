@@ -79,6 +79,7 @@ def test_every_single_flipped_bit_is_refused_and_counted(keyring, hand_probe):
         Refusal.MALFORMED,
         Refusal.WRONG_KEY,
         Refusal.UNSUPPORTED_VERSION,
+        Refusal.UNSUPPORTED_SUITE,
     }
     assert intake.probes == 0
     assert isinstance(intake.receive(data, 0), Accepted)

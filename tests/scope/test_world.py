@@ -4,7 +4,7 @@ import pytest
 
 from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.heartbeat import SILENT_AFTER_NS
-from farscope.records.structure import ChartStructure, StateInfo
+from farscope.records.structure import ChartStatus, ChartStructure, StateInfo
 from farscope.scope import world
 from farscope.scope.accounting import PATIENCE_NS
 from farscope.scope.gaps import NumberRange
@@ -337,7 +337,10 @@ def test_a_chart_that_was_stopped_before_its_probe_fell_silent_is_known_to_its_e
     probe = hand_probe("one", "two")
     watched.take(
         probe.seal(
-            replace(batch := probe.batch(2), charts=(batch.charts[0]._replace(stopped=True), batch.charts[1]))
+            replace(
+                batch := probe.batch(2),
+                charts=(batch.charts[0]._replace(status=ChartStatus.STOPPED), batch.charts[1]),
+            )
         )
     )
     watched.wait(SILENT_AFTER_NS)
@@ -398,7 +401,7 @@ def test_a_chart_says_when_it_ended(watched, hand_probe):
     stopped_ns = 0
     for flags in (Flags.NONE, Flags.GOODBYE):
         batch = probe.batch()
-        stopped = batch.charts[0]._replace(stopped=True)
+        stopped = batch.charts[0]._replace(status=ChartStatus.STOPPED)
         watched.take(probe.seal(replace(batch, charts=(stopped, batch.charts[1])), flags))
         stopped_ns = stopped_ns or probe.sent_ns
     ended = {view.name: view.ended_ns for view in watched.world.charts()}

@@ -14,7 +14,7 @@ from farscope.logs.recording.writer import RecordingWriter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
-from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.records.structure import ChartStatus, ChartStructure, Reaction, StateInfo
 from farscope.wire.batch import Batch, ChartEntry, Drop
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
@@ -189,17 +189,19 @@ def _batch(
     called = names or ["chart"]
     charts = [ChartId(name, "far", 7, serial) for serial, name in enumerate(called, 1)]
     steps: list[RawStep] = [
-        (charts[n % len(charts)], first + n + 1, shape, BEGIN_NS + first + n, 5, 0, 0, 0, None, texts)
+        (charts[n % len(charts)], first + n + 1, shape, BEGIN_NS + first + n, 5, 0, 0, 0, None, texts, ())
         for n, shape in enumerate(shapes)
     ]
-    state = shapes[-1].end if shapes else "a"
+    states = shapes[-1].end_states if shapes else ("a",)
     return Batch(
         host="far",
         pid=7,
         started_ns=BEGIN_NS,
         sent_ns=BEGIN_NS + first + len(steps),
         next_number=first + len(steps),
-        charts=tuple(ChartEntry(chart.serial, chart.name, state, 0, structure=structure) for chart in charts),
+        charts=tuple(
+            ChartEntry(chart.serial, chart.name, states, 0, structure=structure) for chart in charts
+        ),
         numbers=list(range(first, first + len(steps))),
         steps=steps,
     )
@@ -218,8 +220,8 @@ def _accounts(place: int, number: int) -> Batch:
         started_ns=BEGIN_NS,
         sent_ns=BEGIN_NS + number * GAP_NS,
         next_number=first + 400,
-        charts=tuple(ChartEntry(serial, "chart", "a", 1, stopped=True) for serial in serials),
+        charts=tuple(ChartEntry(serial, "chart", ("a",), 1, ChartStatus.STOPPED) for serial in serials),
         numbers=list(range(first, first + 2 * many, 2)),
-        steps=[(chart, n + 1, shape, BEGIN_NS + first + n, 5, 0, 0, 0, None, ()) for n in range(many)],
+        steps=[(chart, n + 1, shape, BEGIN_NS + first + n, 5, 0, 0, 0, None, (), ()) for n in range(many)],
         drops=(Drop(first + 300, 1, f"{LONG[:-24]}{place:011}{number:011}"),),
     )

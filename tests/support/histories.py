@@ -49,7 +49,7 @@ def order_of(steps: Iterable[RawStep]) -> list[StepKey]:
     for key in sorted(known):
         probe, serial, _ = key
         cause = known[key][8]
-        wanted = [last.get((probe, serial)), None if cause is None else (probe, *cause)]
+        wanted = [last.get((probe, serial)), None if cause is None else (probe, *cause[:2])]
         needed = {one for one in wanted if one is not None and one in known}
         before[key] = len(needed)
         for one in needed:
@@ -74,7 +74,7 @@ def effects_before_causes(steps: Sequence[RawStep]) -> list[StepKey]:
     return [
         key_of(step)
         for place, step in enumerate(steps)
-        if step[8] is not None and places.get((step[0].probe, *step[8]), -1) > place
+        if step[8] is not None and places.get((step[0].probe, *step[8][:2]), -1) > place
     ]
 
 
@@ -113,7 +113,7 @@ def _process(random: Random, number: int, charts: int, events: int, ended: set[i
         steps.append(
             (
                 *(ids[chart], numbers[chart], _shape(random, numbers[chart]), began_ns, ended_ns - began_ns),
-                *(0, 0, began_ns - at_ns, cause, ()),
+                *(0, 0, began_ns - at_ns, cause, (), ()),
             )
         )
         for other in range(charts):

@@ -12,7 +12,7 @@ from farscope.logs.recording.writer import RecordingWriter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.structure import ChartStatus, ChartStructure
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.codec import encode_body
 from farscope.wire.envelope import Flags
@@ -61,7 +61,7 @@ class RecordedProbe:
         facts = (Fact(FactKind.OFFER, before), Fact(FactKind.ENTRY, state))
         shape = Shape(kind, signal, before, state, facts)
         times = (time_ns + self.ahead_ns - TOOK_NS, TOOK_NS)
-        self._waiting.append((self.charts[chart], self._numbers[chart], shape, *times, 0, 0, 0, None, ()))
+        self._waiting.append((self.charts[chart], self._numbers[chart], shape, *times, 0, 0, 0, None, (), ()))
 
     def lose(self, chart: int, count: int) -> None:
         """Let a chart make steps that nobody will see."""
@@ -104,9 +104,9 @@ class RecordedProbe:
         return ChartEntry(
             known.serial,
             known.name,
-            self.states[chart],
+            (self.states[chart],) if self.states[chart] else (),
             self._numbers[chart],
-            known.serial in self.stopped,
+            ChartStatus(known.serial in self.stopped),
             self._structure if all_charts else None,
         )
 

@@ -34,7 +34,7 @@ class SmallChart(Observable):
 
     def step(self, texts: tuple[str, ...] = ()) -> RawStep:
         self.number += 1
-        return (self.id, self.number, SHAPE, time.time_ns(), 10, 0, 0, 0, None, texts)
+        return (self.id, self.number, SHAPE, time.time_ns(), 10, 0, 0, 0, None, texts, ())
 
     def go(self, count: int = 1) -> None:
         for _ in range(count):

@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from farscope.errors import Malformed, Tampered, UnsupportedVersion, WrongKey
+from farscope.errors import Malformed, Tampered, UnsupportedSuite, UnsupportedVersion, WrongKey
 from farscope.wire.codec import decode_body, encode_body
 from farscope.wire.envelope import peek_header
 from farscope.wire.keyring import Key, Keyring
@@ -30,6 +30,7 @@ OUTCOMES = {
     "tampered": Tampered,
     "malformed": Malformed,
     "unsupported version": UnsupportedVersion,
+    "unsupported suite": UnsupportedSuite,
 }
 
 
@@ -73,7 +74,7 @@ def test_a_good_vector_survives_another_encoding(path):
 
 def test_every_vector_the_maker_knows_is_there_and_no_other():
     known = {f"{vector.name}.json": vector.outcome for vector in MAKER["vectors"]()}
-    assert known == {path.name: load(path)[2]["outcome"] for path in FILES if path.parent.name == "v1"}
+    assert known == {path.name: load(path)[2]["outcome"] for path in FILES if path.parent.name == "v2"}
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
@@ -84,40 +85,67 @@ def test_the_page_alone_is_enough_to_read_a_good_vector(path):
 
 def by_the_page(key: bytes, sealed: bytes) -> dict:
     """Read a batch with none of farscope's code."""
-    magic, version, _, key_id, probe, number, nonce = struct.unpack(">4sHH8s16sQ12s", sealed[:52])
-    assert (magic, version) == (b"FARS", 1)
+    magic, version, suite, _, key_id, probe, number, nonce = struct.unpack(">4sHHH6x8s16sQ12s", sealed[:60])
+    assert (magic, version, suite) == (b"FARS", 2, 1)
     assert key_id == hashlib.sha256(b"farscope key id\x00" + key).digest()[:8]
     pseudorandom = hmac.digest(probe, key, "sha256")
-    info = b"farscope batch key, format 1" + struct.pack(">I", number >> 32)
+    info = b"farscope batch key, format 2" + struct.pack(">I", number >> 32)
     derived = hmac.digest(pseudorandom, info + b"\x01", "sha256")
-    tree = msgspec.msgpack.decode(zlib.decompress(AESGCM(derived).decrypt(nonce, sealed[52:], sealed[:52])))
-    host, pid, started, sent, next_number, strings, facts, shapes, charts, drops, columns = tree
+    body = AESGCM(derived).decrypt(nonce, sealed[60:], sealed[:60])
+    tree = msgspec.msgpack.decode(zlib.decompress(body[1:]) if body[0] == 1 else body[1:])
+    host, pid, service, writer, heartbeat, started, sent, next_number, *rest = tree
+    dictionary, charts, drops, columns, sections = rest
     return {
         "host": host,
         "pid": pid,
+        "service": service,
+        "writer": writer,
+        "heartbeat_ns": heartbeat,
         "started_ns": started,
         "sent_ns": sent,
         "next_number": next_number,
-        "charts": [chart_by_the_page(row, strings) for row in charts],
+        "skipped": [name for name, _ in sections],
+        "charts": [chart_by_the_page(row) for row in charts],
         "drops": drops,
         "numbers": numbers_by_the_page(columns[0]),
-        "steps": steps_by_the_page(columns, strings, facts, shapes, charts),
+        "steps": steps_by_the_page(
+            columns, msgspec.msgpack.decode(dictionary or b"\x93\x90\x90\x90"), charts
+        ),
     }
 
 
-def chart_by_the_page(row: list, strings: list[str]) -> dict:
-    serial, name, state, number, stopped, structure = row
+def chart_by_the_page(row: list) -> dict:
+    serial, name, states, number, status, parent, values, structure = row
     return {
         "serial": serial,
-        "name": strings[name],
-        "state": strings[state],
+        "name": name,
+        "states": states,
         "number": number,
-        "stopped": stopped,
-        "structure": structure
-        and {
-            "states": [[strings[i] for i in entry] for entry in structure[0]],
-            "reactions": [[strings[i] for i in entry] for entry in structure[1]],
-        },
+        "status": status,
+        "parent": parent and [parent[1], parent[0].hex()],
+        "values": values,
+        "structure": structure_by_the_page(msgspec.msgpack.decode(structure)) if structure else None,
+    }
+
+
+def structure_by_the_page(structure: list) -> dict:
+    strings, states, reactions, initial, library = structure
+    return {
+        "states": [[strings[name], strings[parent], kind] for name, parent, kind in states],
+        "reactions": [
+            {
+                "state": strings[state],
+                "signal": strings[signal],
+                "target": strings[target],
+                "guard": strings[guard],
+                "flags": flags,
+                "delay": strings[delay],
+                "more_targets": [strings[i] for i in more],
+            }
+            for state, signal, target, guard, flags, delay, more in reactions
+        ],
+        "initial": strings[initial],
+        "library": strings[library],
     }
 
 
@@ -130,23 +158,25 @@ def numbers_by_the_page(runs: list) -> list[int]:
     return numbers
 
 
-def steps_by_the_page(columns: list, strings: list, facts: list, shapes: list, charts: list) -> list[dict]:
+def steps_by_the_page(columns: list, dictionary: list, charts: list) -> list[dict]:
+    strings, facts, shapes = dictionary
     size = sum(count for _, count in columns[0])
     chart, number, shape, time, duration, queued, deferred, waited, serial = (
         column or [0] * size for column in columns[1:10]
     )
     times = list(accumulate(time))
-    texts = dict(columns[11])
     cause_numbers = iter(columns[10])
+    elsewhere = {row[0]: row[1:] for row in columns[11]}
+    texts, values = dict(columns[12]), dict(columns[13])
     last: dict[int, int] = {}
     last_cause: dict[int, int] = {}
     steps = []
     for i in range(size):
         last[chart[i]] = last.get(chart[i], 0) + number[i]
-        cause = None
+        cause = elsewhere.get(i)
         if serial[i]:
             last_cause[serial[i]] = last_cause.get(serial[i], 0) + next(cause_numbers)
-            cause = [serial[i], last_cause[serial[i]]]
+            cause = [serial[i], last_cause[serial[i]], b"", b"", b"", False]
         kind, signal, start, end, fact_indices = shapes[shape[i]]
         steps.append(
             {
@@ -154,16 +184,29 @@ def steps_by_the_page(columns: list, strings: list, facts: list, shapes: list, c
                 "number": last[chart[i]],
                 "kind": kind,
                 "signal": strings[signal],
-                "start": strings[start],
-                "end": strings[end],
+                "start": [strings[j] for j in (start if isinstance(start, list) else [start])],
+                "end": [strings[j] for j in (end if isinstance(end, list) else [end])],
                 "facts": [[facts[j][0], strings[facts[j][1]], strings[facts[j][2]]] for j in fact_indices],
                 "time_ns": times[i],
                 "duration_ns": duration[i],
                 "queued": queued[i],
                 "deferred": deferred[i],
                 "waited_ns": waited[i],
-                "cause": cause,
+                "cause": cause and cause_by_the_page(cause),
                 "texts": texts.get(i, []),
+                "values": [[strings[name], value] for name, value in values.get(i, [])],
             }
         )
     return steps
+
+
+def cause_by_the_page(row: list) -> dict:
+    serial, number, probe, trace_id, span_id, claimed = row
+    return {
+        "serial": serial,
+        "number": number,
+        "probe": probe.hex(),
+        "trace_id": trace_id.hex(),
+        "span_id": span_id.hex(),
+        "claimed": claimed,
+    }

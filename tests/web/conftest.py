@@ -87,6 +87,6 @@ def make_step() -> Callable[..., RawStep]:
             facts += (Fact(FactKind.EXIT, start), Fact(FactKind.ENTRY, end), Fact(FactKind.INIT, end))
         facts += (Fact(FactKind.SCRIBBLE),) * len(texts)
         shape = Shape(kind, signal, start, end, facts)
-        return (chart, number, shape, time_ns - took, took, 0, 0, waited, cause, texts)
+        return (chart, number, shape, time_ns - took, took, 0, 0, waited, cause, texts, ())
 
     return make

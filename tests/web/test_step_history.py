@@ -14,6 +14,7 @@ from farscope.views.web.step_columns import BLOCK_WEIGHT, LATEST_NS, STEP_BYTES,
 from farscope.views.web.step_history import StepHistory
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
+CAUSES = (Cause(1, 9), Cause(2, 1), Cause(2, 1, "cd" * 16), Cause(0, 0, "", "ab" * 16, "cd" * 8, True))
 NUMBERS = st.integers(0, 2**63 - 1)
 
 
@@ -24,10 +25,11 @@ def raw_steps(draw, most=60):
     for number in range(1, count + 1):
         time_ns = max(0, time_ns + draw(st.integers(-5, 20)))
         shape = Shape(StepKind.TRANSITION, draw(st.sampled_from("AB")), "off", "on", ())
-        cause = draw(st.none() | st.builds(Cause, st.integers(1, 9), st.integers(1, 9)))
+        cause = draw(st.none() | st.sampled_from(CAUSES))
         texts = draw(st.just(()) | st.tuples(st.text(max_size=90)))
+        values = draw(st.just(()) | st.just((("amps", 3.5), ("door", "open"))))
         more = [draw(NUMBERS) if draw(st.booleans()) else draw(st.integers(0, 300)) for _ in range(4)]
-        steps.append((CHART, number, shape, time_ns, *more, cause, texts))
+        steps.append((CHART, number, shape, time_ns, *more, cause, texts, values))
     return steps
 
 
@@ -78,7 +80,7 @@ def test_a_history_forgets_the_oldest_and_counts_them(sizes, blocks):
     history, number = History(limit=blocks * (BLOCK_WEIGHT + 100)), 0
     shape = Shape(StepKind.HOOK, "A", "off", "off", ())
     for size in sizes:
-        steps = [(CHART, number + i, shape, number + i, 0, 0, 0, 0, None, ()) for i in range(1, size + 1)]
+        steps = [(CHART, number + i, shape, number + i, 0, 0, 0, 0, None, (), ()) for i in range(1, size + 1)]
         number += size
         history.extend(CHART, steps)
     stored = history.charts[CHART.key]
@@ -120,7 +122,9 @@ DELTAS = st.lists(st.integers(-50, 200), min_size=1, max_size=40)
 
 def steps_apart(deltas):
     times = [10_000 + time for time in accumulate(deltas)]
-    return [(CHART, number, SHAPE, time - 5, 5, 0, 0, 0, None, ()) for number, time in enumerate(times, 1)]
+    return [
+        (CHART, number, SHAPE, time - 5, 5, 0, 0, 0, None, (), ()) for number, time in enumerate(times, 1)
+    ]
 
 
 @settings(deadline=None)

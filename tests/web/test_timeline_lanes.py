@@ -17,7 +17,7 @@ def track_of(times, kinds=None):
     for number, time_ns in enumerate(sorted(times), 1):
         kind = kinds[number - 1] if kinds else StepKind.TRANSITION
         shape = Shape(kind, f"S{number}", f"s{number - 1}", f"s{number}", ())
-        steps.append((CHART, number, shape, time_ns - 1, 1, 0, 0, 0, None, ()))
+        steps.append((CHART, number, shape, time_ns - 1, 1, 0, 0, 0, None, (), ()))
     if steps:
         stored.extend(steps)
     return stored
@@ -78,7 +78,7 @@ def test_steps_that_took_long_are_told_from_begin_to_end_also_where_they_end_bey
     stored = StepHistory(CHART)
     shape = Shape(StepKind.TRANSITION, "GO", "a", "b", ())
     for number, (begin, took) in enumerate(((100, 1), (200, 50), (300, 10_000)), 1):
-        stored.extend([(CHART, number, shape, begin, took, 0, 0, 0, None, ())])
+        stored.extend([(CHART, number, shape, begin, took, 0, 0, 0, None, (), ())])
     drawn = lane(stored, Window(0, 1_000, 100), 0)
     assert drawn["busy"] == [[200, 250], [300, 10_300]]
     assert [item[:2] for item in drawn["items"]] == [[101, 1], [250, 1]]

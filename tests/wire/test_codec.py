@@ -12,49 +12,98 @@ from hypothesis import strategies as st
 
 from farscope.errors import BatchTooLarge, Malformed
 from farscope.records.facts import Fact, FactKind
+from farscope.records.kinds import UnknownKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import Cause, ChartId
-from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.records.step import Cause, ChartId, ChartRef
+from farscope.records.structure import (
+    ChartStatus,
+    ChartStructure,
+    Reaction,
+    ReactionFlag,
+    StateInfo,
+    StateKind,
+)
 from farscope.wire.batch import Batch, ChartEntry, Drop
-from farscope.wire.body_schema import MAX_BODY_BYTES, MAX_INTEGER
+from farscope.wire.body_schema import MAX_BODY_BYTES, MAX_INTEGER, PLAIN, ZLIB
 from farscope.wire.codec import MAX_COMPRESSED_BYTES, Decoder, decode_body, encode_body
 
 PROBE = bytes(range(16))
 
 names = st.text(max_size=12)
 integers = st.one_of(st.integers(0, 300), st.integers(0, MAX_INTEGER))
-facts = st.builds(Fact, st.sampled_from(FactKind), names, names)
+leaves = st.lists(names, max_size=3).map(tuple)
+later_kinds = st.builds(
+    UnknownKind, st.integers(100, 255), st.from_regex(r"[A-Z][A-Z0-9_]{0,9}", fullmatch=True)
+)
+ids = st.binary(min_size=16, max_size=16).map(bytes.hex)
+span_ids = st.binary(min_size=8, max_size=8).map(bytes.hex)
+values = st.lists(
+    st.tuples(
+        names,
+        st.integers(-MAX_INTEGER, MAX_INTEGER) | st.floats(allow_nan=False) | st.booleans() | names,
+    ),
+    max_size=4,
+).map(tuple)
+facts = st.builds(Fact, st.sampled_from(FactKind) | later_kinds, names, names)
 shapes = st.builds(
-    Shape, st.sampled_from(StepKind), names, names, names, st.lists(facts, max_size=5).map(tuple)
+    Shape,
+    st.sampled_from(StepKind) | later_kinds,
+    names,
+    leaves,
+    leaves,
+    st.lists(facts, max_size=5).map(tuple),
 )
 structures = st.builds(
     ChartStructure,
-    st.lists(st.builds(StateInfo, names, names), max_size=4).map(tuple),
-    st.lists(st.builds(Reaction, names, names, names), max_size=4).map(tuple),
+    st.lists(st.builds(StateInfo, names, names, st.sampled_from(StateKind) | later_kinds), max_size=4).map(
+        tuple
+    ),
+    st.lists(
+        st.builds(
+            Reaction,
+            names,
+            names,
+            names,
+            names,
+            st.lists(st.sampled_from(ReactionFlag) | later_kinds, max_size=3).map(tuple),
+            names,
+            leaves,
+        ),
+        max_size=4,
+    ).map(tuple),
+    names,
+    names,
+)
+serials = st.integers(1, 2**40)
+causes = (
+    st.none()
+    | st.tuples(serials, integers).map(lambda step: Cause(*step))
+    | st.builds(Cause, serials, integers, st.just("") | ids, st.just("") | ids, st.just(""), st.booleans())
+    | st.builds(Cause, st.just(0), st.just(0), st.just(""), ids, span_ids, st.booleans())
 )
 
 
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
-    host, pid = draw(names), draw(integers)
-    serials = draw(st.lists(st.integers(1, 2**40), min_size=1, max_size=4, unique=True))
+    host, pid, service = draw(names), draw(integers), draw(names)
     charts = tuple(
         ChartEntry(
             serial,
             draw(names),
-            draw(names),
+            draw(leaves),
             draw(integers),
-            draw(st.booleans()),
+            draw(st.sampled_from(ChartStatus) | later_kinds),
             draw(st.none() | structures),
+            draw(st.none() | st.builds(ChartRef, serials, st.just("") | ids)),
+            draw(values),
         )
-        for serial in serials
+        for serial in draw(st.lists(serials, min_size=1, max_size=4, unique=True))
     )
-    ids = [ChartId(entry.name, host, pid, entry.serial, PROBE.hex()) for entry in charts]
+    chart_ids = [ChartId(entry.name, host, pid, entry.serial, PROBE.hex(), service) for entry in charts]
     known = draw(st.lists(shapes, min_size=1, max_size=4))
-    causes = st.none() | st.builds(Cause, st.integers(1, 2**40), integers)
     texts = st.lists(names, max_size=3).map(tuple)
     step = st.tuples(
-        st.sampled_from(ids),
+        st.sampled_from(chart_ids),
         integers,
         st.sampled_from(known),
         integers,
@@ -64,6 +113,7 @@ def batches(draw: st.DrawFn) -> Batch:
         integers,
         causes,
         texts,
+        values,
     )
     steps = draw(st.lists(step, max_size=20))
     gaps = draw(st.lists(st.integers(1, 5) | st.integers(1, 2**40), min_size=len(steps), max_size=len(steps)))
@@ -76,6 +126,9 @@ def batches(draw: st.DrawFn) -> Batch:
     return Batch(
         host=host,
         pid=pid,
+        service=service,
+        writer=draw(names),
+        heartbeat_ns=draw(integers),
         started_ns=draw(integers),
         sent_ns=draw(integers),
         next_number=next_number,
@@ -94,7 +147,7 @@ def a_batch(*steps, charts=None, **fields) -> Batch:
         "started_ns": 1,
         "sent_ns": 2,
         "next_number": len(steps),
-        "charts": (ChartEntry(1, "chart", "b", len(steps)),) if charts is None else charts,
+        "charts": (ChartEntry(1, "chart", ("b",), len(steps)),) if charts is None else charts,
         "numbers": list(range(len(steps))),
         "steps": list(steps),
     }
@@ -113,8 +166,18 @@ def a_step(number=1, **fields):
         "waited_ns": 0,
         "cause": None,
         "texts": (),
+        "values": (),
     }
     return tuple({**given, **fields}.values())
+
+
+def packed(plain: bytes, level: int = 1) -> bytes:
+    return bytes([ZLIB]) + zlib.compress(plain, level)
+
+
+def plain_of(batch: Batch) -> bytes:
+    body = encode_body(batch)
+    return body[1:] if body[0] == PLAIN else zlib.decompress(body[1:])
 
 
 def through(batch: Batch) -> Batch:
@@ -140,10 +203,10 @@ def test_chart_ids_are_made_of_entry_batch_and_probe_whatever_the_step_says():
 def test_decoded_steps_carry_the_types_of_the_records():
     batch = a_batch(
         a_step(cause=Cause(3, 4)),
-        charts=(ChartEntry(1, "chart", "b", 1, False, ChartStructure((StateInfo("b"),))),),
+        charts=(ChartEntry(1, "chart", ("b",), 1, structure=ChartStructure((StateInfo("b"),))),),
     )
     decoded = through(batch)
-    chart, _, shape, *_, cause, texts = decoded.steps[0]
+    chart, _, shape, *_, cause, texts, _ = decoded.steps[0]
     assert (type(chart), type(shape), type(cause), type(texts)) == (ChartId, Shape, Cause, tuple)
     assert type(shape.kind) is StepKind
     assert type(shape.facts[0]) is Fact
@@ -175,12 +238,12 @@ def test_random_bytes_are_malformed(data):
 @given(st.binary(max_size=300))
 def test_random_bytes_properly_compressed_are_malformed(data):
     with pytest.raises(Malformed):
-        decode_body(zlib.compress(data), PROBE)
+        decode_body(packed(data), PROBE)
 
 
 @given(batches(), st.data())
 def test_mutated_bodies_are_malformed_or_another_batch_and_nothing_else(batch, data):
-    plain = bytearray(zlib.decompress(encode_body(batch)))
+    plain = bytearray(plain_of(batch))
     for _ in range(data.draw(st.integers(1, 4))):
         position = data.draw(st.integers(0, len(plain) - 1))
         plain[position : position + data.draw(st.integers(0, 2))] = data.draw(st.binary(max_size=3))
@@ -189,7 +252,7 @@ def test_mutated_bodies_are_malformed_or_another_batch_and_nothing_else(batch, d
 
 @given(batches(), st.data())
 def test_bodies_with_other_values_in_their_places_are_malformed_or_another_batch(batch, data):
-    tree = msgspec.msgpack.decode(zlib.decompress(encode_body(batch)))
+    tree = msgspec.msgpack.decode(plain_of(batch))
     node = tree
     while True:
         position = data.draw(st.integers(0, len(node) - 1))
@@ -203,7 +266,7 @@ def test_bodies_with_other_values_in_their_places_are_malformed_or_another_batch
 
 def assert_batch_or_malformed(plain: bytes) -> None:
     try:
-        decoded = decode_body(zlib.compress(plain), PROBE)
+        decoded = decode_body(packed(plain), PROBE)
     except Malformed:
         return
     assert through(decoded) == decoded
@@ -222,14 +285,14 @@ def test_a_body_with_something_behind_it_is_malformed():
 
 
 def test_a_second_value_behind_the_first_is_malformed():
-    plain = zlib.decompress(encode_body(a_batch(a_step())))
+    plain = plain_of(a_batch(a_step()))
     with pytest.raises(Malformed):
-        decode_body(zlib.compress(plain + plain), PROBE)
+        decode_body(packed(plain + plain), PROBE)
 
 
 def test_a_zip_bomb_is_refused_at_the_limit():
     with pytest.raises(Malformed, match=str(MAX_BODY_BYTES)):
-        decode_body(zlib.compress(bytes(50 * MAX_BODY_BYTES), 9), PROBE)
+        decode_body(packed(bytes(50 * MAX_BODY_BYTES), 9), PROBE)
 
 
 def test_a_body_over_the_limit_is_malformed_before_it_is_decompressed():

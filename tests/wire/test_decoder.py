@@ -18,7 +18,7 @@ PROBE = bytes(16)
 MEMORY_LIMIT = 128 << 20
 """What decoding the worst body may take at its peak; ``docs/threat-model.md`` names the figure."""
 
-CHART = [1, 0, 0, 1, False, None]
+CHART = [1, "a", ["a"], 1, 0, None, [], b""]
 SHAPE = [StepKind.HOOK, 0, 0, 0, [0]]
 COLUMNS = (
     "runs",
@@ -32,8 +32,26 @@ COLUMNS = (
     "waited",
     "cause_serial",
     "cause_number",
+    "elsewhere",
     "texts",
+    "values",
 )
+TRACE, SPAN = bytes(range(16)), bytes(range(8))
+
+
+def dictionary(strings=("a",), facts=((FactKind.ENTRY, 0, 0),), shapes=(SHAPE,)):
+    return msgspec.msgpack.encode([strings, facts, shapes])
+
+
+def structure(strings=("a",), states=(), reactions=(), initial=0, library=0):
+    return msgspec.msgpack.encode([strings, states, reactions, initial, library])
+
+
+def chart(**fields):
+    """An entry of chart 1, laid out by hand."""
+    names = ("serial", "name", "states", "number", "status", "parent", "values", "structure")
+    assert not set(fields) - set(names)
+    return list({**dict(zip(names, CHART, strict=True)), **fields}.values())
 
 
 def body(steps=None, **fields):
@@ -44,55 +62,85 @@ def body(steps=None, **fields):
     given = {
         "host": "here",
         "pid": 7,
+        "service": "kitchen",
+        "writer": "farscope",
+        "heartbeat": 10**9,
         "started_ns": 1,
         "sent_ns": 2,
         "next_number": 1,
-        "strings": ["a"],
-        "facts": [[FactKind.ENTRY, 0, 0]],
-        "shapes": [SHAPE],
+        "dictionary": dictionary(),
         "charts": [CHART],
         "drops": [],
         "steps": list(columns.values()),
+        "sections": [],
     }
     assert set(columns) == set(COLUMNS)
     assert not set(fields) - set(given)
     return list({**given, **fields}.values())
 
 
+def packed(plain):
+    return bytes([layout.ZLIB]) + zlib.compress(plain)
+
+
 def decode(tree):
-    return decode_body(zlib.compress(msgspec.msgpack.encode(tree)), PROBE)
+    return decode_body(packed(msgspec.msgpack.encode(tree)), PROBE)
 
 
 def test_the_body_by_hand_is_good():
     decoded = decode(body())
     assert decoded.numbers == [0]
-    assert decoded.steps[0][1:] == (0, decoded.steps[0][2], 0, 0, 0, 0, 0, None, ())
+    assert decoded.steps[0][1:] == (0, decoded.steps[0][2], 0, 0, 0, 0, 0, None, (), ())
 
 
 @pytest.mark.parametrize(
     "tree",
     [
-        body(strings=[]),
-        body(facts=[]),
-        body(shapes=[]),
+        body(dictionary=b""),
+        body(dictionary=b"\xc1"),
+        body(dictionary=dictionary() + b"\0"),
+        body(dictionary=dictionary(strings=[])),
+        body(dictionary=dictionary(facts=[])),
+        body(dictionary=dictionary(shapes=[])),
         body(charts=[]),
-        body(facts=[[FactKind.ENTRY, 1, 0]]),
-        body(facts=[[0, 0, 0]]),
-        body(facts=[[99, 0, 0]]),
-        body(facts=[[FactKind.ENTRY, -1, 0]]),
-        body(shapes=[[StepKind.HOOK, 0, 0, 0, [1]]]),
-        body(shapes=[[StepKind.HOOK, 0, 0, 0, [-1]]]),
-        body(shapes=[[99, 0, 0, 0, [0]]]),
-        body(shapes=[[StepKind.HOOK, 0, 0, 1, [0]]]),
-        body(charts=[[0, 0, 0, 1, False, None]]),
-        body(charts=[[1, 1, 0, 1, False, None]]),
+        body(dictionary=dictionary(facts=[[FactKind.ENTRY, 1, 0]])),
+        body(dictionary=dictionary(facts=[[0, 0, 0]])),
+        body(dictionary=dictionary(facts=[[99, 0, 0]])),
+        body(dictionary=dictionary(facts=[[[99, "lower"], 0, 0]])),
+        body(dictionary=dictionary(facts=[[[99, "LINE\n"], 0, 0]])),
+        body(dictionary=dictionary(facts=[[[FactKind.ENTRY, "RENAMED"], 0, 0]])),
+        body(dictionary=dictionary(facts=[[[256, "FAR"], 0, 0]])),
+        body(dictionary=dictionary(facts=[[FactKind.ENTRY, -1, 0]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, 0, 0, [1]]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, 0, 0, [-1]]])),
+        body(dictionary=dictionary(shapes=[[99, 0, 0, 0, [0]]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, 0, 1, [0]]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, [0, 1], 0, [0]]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, [-1], 0, [0]]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, None, 0, [0]]])),
+        body(charts=[chart(serial=0)]),
+        body(charts=[chart(states=[0])]),
+        body(charts=[chart(status=77)]),
+        body(charts=[chart(status=[1, "RENAMED"])]),
+        body(charts=[chart(parent=[b"", 0])]),
+        body(charts=[chart(parent=[b"short", 1])]),
+        body(charts=[chart(values=[["a", None]])]),
+        body(charts=[chart(values=[["a", 2**63]])]),
+        body(charts=[chart(values=[["a", []]])]),
         body(charts=[CHART, CHART]),
-        body(charts=[[1, 0, 0, 1, False, [[[1, 0]], []]]]),
-        body(charts=[[1, 0, 0, 1, False, [[], [[0, 0, 1]]]]]),
+        body(charts=[chart(structure=b"\xc1")]),
+        body(charts=[chart(structure=structure(strings=[]))]),
+        body(charts=[chart(structure=structure(states=[[1, 0, 0]]))]),
+        body(charts=[chart(structure=structure(states=[[0, 0, 99]]))]),
+        body(charts=[chart(structure=structure(reactions=[[0, 0, 1, 0, [], 0, []]]))]),
+        body(charts=[chart(structure=structure(reactions=[[0, 0, 0, 0, [99], 0, []]]))]),
+        body(charts=[chart(structure=structure(reactions=[[0, 0, 0, 0, [], 0, [1]]]))]),
         body(charts=[[*CHART, 0]]),
         body(charts=[CHART[:-1]]),
-        body(strings=[7]),
-        body(strings=[b"a"]),
+        body(dictionary=dictionary(strings=[7])),
+        body(dictionary=dictionary(strings=[b"a"])),
+        body(sections=[["lower", b""]]),
+        body(sections=[["NEW", "text"]]),
         body(pid=-1),
         body(pid=2**63),
         body(pid=1.0),
@@ -104,7 +152,7 @@ def test_the_body_by_hand_is_good():
         body(drops=[[2**63 - 1, 2**63 - 1, "overflow"]]),
         [*body(), 0],
         body()[:-1],
-        body({"runs": []}, strings=[], charts=[])[:-2],
+        body({"runs": []}, charts=[])[:-2],
         {"host": "here"},
         7,
         None,
@@ -147,6 +195,19 @@ def test_tables_that_do_not_hold_together_are_malformed(tree):
         {"cause_serial": [1], "cause_number": [-1]},
         {"cause_serial": [1, 1], "cause_number": [1, 1]},
         {"cause_number": [1]},
+        {"elsewhere": [[1, 1, 1, b"", TRACE, b"", False]]},
+        {"elsewhere": [[0, 0, 0, b"", b"", b"", False]]},
+        {"elsewhere": [[0, 0, 0, b"", TRACE, b"", False]]},
+        {"elsewhere": [[0, 0, 0, b"", b"", SPAN, False]]},
+        {"elsewhere": [[0, 0, 1, b"", TRACE, SPAN, False]]},
+        {"elsewhere": [[0, 1, 1, b"", TRACE, SPAN, False]]},
+        {"elsewhere": [[0, 1, 1, SPAN, b"", b"", False]]},
+        {"elsewhere": [[0, 1, 1, b"", TRACE, b"", 1]]},
+        {"elsewhere": [[0, 1, 1, TRACE, b"", b"", False]], "cause_serial": [1], "cause_number": [1]},
+        {"values": [[1, [[0, 1]]]]},
+        {"values": [[0, [[1, 1]]]]},
+        {"values": [[0, [[0, None]]]]},
+        {"values": [[0, [[0, 1]]], [0, [[0, 1]]]]},
         {"texts": [[1, ["a"]]]},
         {"texts": [[-1, ["a"]]]},
         {"texts": [[0, ["a"]], [0, ["a"]]]},
@@ -169,22 +230,45 @@ def test_sums_of_deltas_that_leave_63_bits_are_malformed(name):
 def test_sums_of_deltas_of_a_chart_that_leave_63_bits_are_malformed():
     steps = {"runs": [[0, 3]], "chart": [1, 1, 0], "number": [2**62, 2**62, 0]}
     with pytest.raises(Malformed, match="63 bits"):
-        decode(body(steps, next_number=3, charts=[CHART, [2, *CHART[1:]]]))
+        decode(body(steps, next_number=3, charts=[CHART, chart(serial=2)]))
 
 
 @pytest.mark.parametrize(
     "tree",
     [
-        body(strings=["a" * (layout.MAX_NAME + 1)]),
+        body(dictionary=dictionary(strings=["a" * (layout.MAX_NAME + 1)])),
         body(host="a" * (layout.MAX_NAME + 1)),
+        body(service="a" * (layout.MAX_NAME + 1)),
         body(drops=[[0, 1, "a" * (layout.MAX_NAME + 1)]]),
-        body(strings=["a"] * (layout.MAX_STRINGS + 1)),
-        body(facts=[[FactKind.ENTRY, 0, 0]] * (layout.MAX_FACTS + 1)),
-        body(shapes=[SHAPE] * (layout.MAX_SHAPES + 1)),
-        body(shapes=[[StepKind.HOOK, 0, 0, 0, [0] * (layout.MAX_FACTS_IN_SHAPE + 1)]]),
-        body(charts=[[i + 1, *CHART[1:]] for i in range(layout.MAX_CHARTS + 1)]),
-        body(charts=[[*CHART[:-1], [[[0, 0]] * (layout.MAX_STATES + 1), []]]]),
-        body(charts=[[*CHART[:-1], [[], [[0, 0, 0]] * (layout.MAX_STATES + 1)]]]),
+        body(dictionary=dictionary(strings=["a"] * (layout.MAX_STRINGS + 1))),
+        body(dictionary=dictionary(facts=[[FactKind.ENTRY, 0, 0]] * (layout.MAX_FACTS + 1))),
+        body(dictionary=dictionary(shapes=[SHAPE] * (layout.MAX_SHAPES + 1))),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, 0, 0, [0] * (layout.MAX_FACTS_IN_SHAPE + 1)]])),
+        body(dictionary=dictionary(shapes=[[StepKind.HOOK, 0, [0] * (layout.MAX_LEAVES + 1), 0, [0]]])),
+        body(charts=[chart(serial=i + 1) for i in range(layout.MAX_CHARTS + 1)]),
+        body(charts=[chart(states=["a"] * (layout.MAX_LEAVES + 1))]),
+        body(charts=[chart(values=[["a", 1]] * (layout.MAX_VALUES + 1))]),
+        body(charts=[chart(values=[["a" * (layout.MAX_VALUE + 1), 1]])]),
+        body(charts=[chart(values=[["a", "a" * (layout.MAX_VALUE + 1)]])]),
+        body(charts=[chart(structure=structure(states=[[0, 0, 0]] * (layout.MAX_STATES + 1)))]),
+        body(
+            charts=[chart(structure=structure(reactions=[[0, 0, 0, 0, [], 0, []]] * (layout.MAX_STATES + 1)))]
+        ),
+        body(
+            charts=[chart(structure=structure(reactions=[[0, 0, 0, 0, [1] * (layout.MAX_FLAGS + 1), 0, []]]))]
+        ),
+        body(
+            charts=[
+                chart(structure=structure(reactions=[[0, 0, 0, 0, [], 0, [0] * (layout.MAX_TARGETS + 1)]]))
+            ]
+        ),
+        body(sections=[["NEW", b""]] * (layout.MAX_SECTIONS + 1)),
+        body(sections=[["N" * (layout.MAX_KIND_NAME + 1), b""]]),
+        body({"values": [[0, [[0, 1]] * (layout.MAX_VALUES + 1)]]}),
+        body(
+            {"values": [[0, [[0, 1]]]]},
+            dictionary=dictionary(strings=["a" * (layout.MAX_VALUE + 1)]),
+        ),
         body(drops=[[0, 1, ""]] * (layout.MAX_DROPS + 1)),
         body({"texts": [[0, ["a" * (layout.MAX_TEXT + 1)]]]}),
         body({"texts": [[0, [""] * (layout.MAX_TEXTS + 1)]]}),
@@ -199,10 +283,10 @@ def test_more_than_the_format_allows_is_malformed(tree):
 
 
 @pytest.mark.parametrize("head", [b"\xdd", b"\xdb", b"\xc6", b"\xdf"], ids=["array", "str", "bin", "map"])
-@pytest.mark.parametrize("field", range(11))
+@pytest.mark.parametrize("field", range(13))
 def test_a_length_that_lies_costs_no_memory(head, field):
-    plain = b"\x9b" + b"".join(msgspec.msgpack.encode(value) for value in body()[:field])
-    lying = zlib.compress(plain + head + b"\xff\xff\xff\xff" + b"\x00" * 100)
+    plain = b"\x9d" + b"".join(msgspec.msgpack.encode(value) for value in body()[:field])
+    lying = packed(plain + head + b"\xff\xff\xff\xff" + b"\x00" * 100)
     assert peak_of(lying) < 1 << 20
 
 
@@ -211,13 +295,20 @@ def test_a_length_that_lies_costs_no_memory(head, field):
     [
         body(
             charts=[
-                [i + 1, 0, 0, 1, False, [[[0, 0]] * (layout.MAX_STATES - 1), [[0, 0, 0]] * 8_000]]
-                for i in range(25)
+                chart(
+                    serial=i + 1,
+                    structure=structure(
+                        states=[[0, 0, 0]] * (layout.MAX_STATES - i),
+                        reactions=[[0, 0, 0, 0, [], 0, []]] * 3_000,
+                    ),
+                )
+                for i in range(22)
             ]
         ),
         body(
-            shapes=[[StepKind.HOOK, 0, 0, i % 7, [0] * 4_000] for i in range(500)],
-            strings=["a"] * 7,
+            dictionary=dictionary(
+                shapes=[[StepKind.HOOK, 0, 0, i % 7, [0] * 4_000] for i in range(500)], strings=["a"] * 7
+            )
         ),
         body(
             {
@@ -236,18 +327,42 @@ def test_a_length_that_lies_costs_no_memory(head, field):
     ids=["structures", "shapes", "steps", "texts"],
 )
 def test_the_worst_bodies_stay_within_the_memory_promised(tree):
-    packed = zlib.compress(msgspec.msgpack.encode(tree))
-    decode_body(packed, PROBE)
-    assert peak_of(packed) < MEMORY_LIMIT
+    data = packed(msgspec.msgpack.encode(tree))
+    decode_body(data, PROBE)
+    assert peak_of(data) < MEMORY_LIMIT
 
 
-def peak_of(packed: bytes) -> int:
+def peak_of(data: bytes) -> int:
     tracemalloc.start()
     try:
-        decode_body(packed, PROBE)
+        decode_body(data, PROBE)
     except Malformed:
         pass
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
     return peak
+
+
+def test_a_section_of_a_later_release_is_skipped_and_named():
+    decoded = decode(body(sections=[["WEATHER", b"sunny"], ["WEATHER", b""], ["TIDE", b"low"]]))
+    assert decoded.skipped == ("WEATHER", "WEATHER", "TIDE")
+    assert decoded.numbers == [0]
+
+
+def test_kinds_of_a_later_release_keep_number_and_name():
+    later = dictionary(facts=[[[99, "NEWKIND"], 0, 0]], shapes=[[[77, "ODD"], 0, [], [0, 0], [0]]])
+    decoded = decode(body(dictionary=later, charts=[chart(status=[200, "PAUSED"])]))
+    shape = decoded.steps[0][2]
+    assert (shape.kind.name, shape.kind.value) == ("ODD", 77)
+    assert shape.lines() == ("NEWKIND:a:a",)
+    assert (shape.start, shape.end, shape.traced) == ("top", "a | a", True)
+    assert decoded.charts[0].status.name == "PAUSED"
+    assert not decoded.charts[0].stopped
+
+
+def test_a_body_packed_in_an_unknown_way_is_malformed():
+    with pytest.raises(Malformed, match="packed"):
+        decode_body(b"\x02" + msgspec.msgpack.encode(body()), PROBE)
+    with pytest.raises(Malformed):
+        decode_body(b"", PROBE)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.errors import Malformed, UnsupportedVersion, WireError
+from farscope.errors import Malformed, UnsupportedSuite, UnsupportedVersion, WireError
 from farscope.wire.envelope import (
     FORMAT_VERSION,
     HEADER_BYTES,
@@ -16,6 +16,7 @@ from farscope.wire.envelope import (
     TAG_BYTES,
     Flags,
     Header,
+    check_suite,
     peek_header,
 )
 
@@ -27,6 +28,7 @@ headers = st.builds(
     st.binary(min_size=16, max_size=16),
     st.integers(0, 2**64 - 1),
     st.binary(min_size=12, max_size=12),
+    st.integers(0, 2**16 - 1),
 )
 
 
@@ -45,7 +47,7 @@ def test_a_header_cut_short_is_malformed(header, keep):
 
 @given(st.binary(max_size=200))
 def test_random_bytes_raise_wire_errors_only(data):
-    for attempt in (data, MAGIC + data, MAGIC + b"\0\1" + data):
+    for attempt in (data, MAGIC + data, MAGIC + FORMAT_VERSION.to_bytes(2, "big") + data):
         try:
             assert peek_header(attempt).version == FORMAT_VERSION
         except WireError:
@@ -60,10 +62,27 @@ def test_another_version_is_named_whatever_follows(header, version):
 
 
 @pytest.mark.parametrize("bit", range(3, 16))
-def test_a_flag_nobody_defined_is_malformed(bit):
-    header = Header(FORMAT_VERSION, Flags.NONE, bytes(8), bytes(16), 0)
-    with pytest.raises(Malformed, match="flag"):
-        peek_header(header._replace(flags=1 << bit).pack() + bytes(TAG_BYTES))
+def test_a_flag_of_a_later_release_is_read_and_means_nothing(bit):
+    header = Header(FORMAT_VERSION, Flags.GOODBYE, bytes(8), bytes(16), 0)
+    read = peek_header(header._replace(flags=Flags.GOODBYE | 1 << bit).pack() + bytes(TAG_BYTES))
+    assert Flags.GOODBYE in read.flags
+    assert Flags.HEARTBEAT not in read.flags
+
+
+def test_the_header_of_an_unknown_suite_is_read_but_not_opened():
+    header = peek_header(
+        Header(FORMAT_VERSION, Flags.NONE, bytes(8), bytes(16), 3, suite=9).pack() + bytes(TAG_BYTES)
+    )
+    assert (header.suite, header.number) == (9, 3)
+    with pytest.raises(UnsupportedSuite, match="suite 9") as caught:
+        check_suite(header)
+    assert caught.value.suite == 9
+
+
+def test_a_newer_version_says_that_this_end_needs_an_upgrade():
+    header = Header(FORMAT_VERSION + 1, Flags.NONE, bytes(8), bytes(16), 0)
+    with pytest.raises(UnsupportedVersion, match=r"written by a newer farscope .*: upgrade"):
+        peek_header(header.pack() + bytes(TAG_BYTES))
 
 
 def test_a_batch_over_the_limit_is_malformed():

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.errors import BatchTooLarge, Invariant, Malformed, Tampered, UnsupportedVersion, WrongKey
+from farscope.errors import (
+    BatchTooLarge,
+    Invariant,
+    Malformed,
+    Tampered,
+    UnsupportedSuite,
+    UnsupportedVersion,
+    WrongKey,
+)
 from farscope.wire import seal
 from farscope.wire.envelope import (
     HEADER_BYTES,
@@ -26,7 +34,8 @@ KEYRING = Keyring.from_text(new_key_text())
 ERROR_OF_BYTE = {
     **dict.fromkeys(range(4), Malformed),  # magic
     **dict.fromkeys(range(4, 6), UnsupportedVersion),
-    **dict.fromkeys(range(8, 16), WrongKey),
+    **dict.fromkeys(range(6, 8), UnsupportedSuite),
+    **dict.fromkeys(range(16, 24), WrongKey),
 }
 """What a flip in a byte of the header leads to; everywhere else the seal does not hold."""
 
@@ -50,7 +59,7 @@ def test_every_single_bit_flip_is_refused():
     for bit in range(8 * len(data)):
         flipped = bytearray(data)
         flipped[bit // 8] ^= 1 << bit % 8
-        expected = ERROR_OF_BYTE.get(bit // 8, (Malformed, Tampered) if bit // 8 in (6, 7) else Tampered)
+        expected = ERROR_OF_BYTE.get(bit // 8, Tampered)
         with pytest.raises(expected):
             opener.open(bytes(flipped))
 
@@ -90,7 +99,7 @@ def test_another_key_is_named_by_its_fingerprint():
 
 def test_a_key_id_put_over_a_batch_of_another_key_does_not_open_it():
     data = bytearray(sealed(keyring=Keyring.from_text(new_key_text())))
-    data[8:16] = KEYRING.sealing.id
+    data[16:24] = KEYRING.sealing.id
     with pytest.raises(Tampered):
         Opener(KEYRING).open(bytes(data))
 
@@ -112,8 +121,8 @@ def test_a_retired_key_opens_nothing_any_more():
 def test_sealing_the_same_body_again_gives_other_bytes():
     sealer = Sealer(KEYRING, PROBE)
     batches = {sealer.seal(0, Flags.NONE, b"body") for _ in range(1000)}
-    assert len({batch[40:52] for batch in batches}) == 1000
-    assert len({batch[52:] for batch in batches}) == 1000
+    assert len({batch[48:60] for batch in batches}) == 1000
+    assert len({batch[HEADER_BYTES:] for batch in batches}) == 1000
 
 
 def test_nothing_of_the_body_or_the_key_is_in_the_sealed_bytes():

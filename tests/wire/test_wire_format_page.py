@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from farscope.records.facts import FactKind
+from farscope.records.kinds import FIRST_STILL_RUNNING, FIRST_WITH_TEXT, MAX_KIND
 from farscope.records.shape import StepKind
+from farscope.records.structure import ChartStatus, ReactionFlag, StateKind
+from farscope.records.trace_context import SPAN_DOMAIN, TRACE_DOMAIN
 from farscope.wire import body_schema as layout
 from farscope.wire import codec, envelope, keyfile, keyring, seal
 from farscope.wire.envelope import Flags
@@ -41,10 +44,21 @@ def test_the_limits_are_those_of_the_code():
     assert written == LIMITS
 
 
-@pytest.mark.parametrize(("title", "kinds"), [("Kinds of step", StepKind), ("Kinds of fact", FactKind)])
+@pytest.mark.parametrize(
+    ("title", "kinds"),
+    [
+        ("Kinds of step", StepKind),
+        ("Kinds of fact", FactKind),
+        ("Kinds of state", StateKind),
+        ("Flags of reactions", ReactionFlag),
+        ("Statuses of charts", ChartStatus),
+    ],
+)
 def test_the_kinds_are_those_of_the_records(title, kinds):
     written = {row[1].strip("`"): number(row[0]) for row in rows(section(title)) if row[0].isdigit()}
-    assert written == {kind.name: kind.value for kind in kinds}, "a new kind is a new format version"
+    assert written == {kind.name: kind.value for kind in kinds}, (
+        "what is not in the tables is written with its name"
+    )
 
 
 def test_the_flags_are_those_of_the_code():
@@ -65,6 +79,8 @@ def test_the_header_is_that_of_the_code():
         len(envelope.MAGIC),
         2,
         2,
+        2,
+        envelope.SPARE_BYTES,
         envelope.KEY_ID_BYTES,
         envelope.PROBE_BYTES,
         8,
@@ -73,19 +89,27 @@ def test_the_header_is_that_of_the_code():
 
 
 def test_the_columns_and_entries_are_those_of_the_code():
-    tables = [[row[0].replace(" ", "_") for row in rows(part)] for part in section("Body").split("\n\n")]
-    entries, columns = (table for table in tables if len(table) > 5)
-    assert [name.removesuffix("_ns") for name in layout.Body.__struct_fields__] == [
-        entry for entry in entries if entry not in ("entry", "---")
-    ]
-    assert list(layout.Columns.__struct_fields__) == [
-        name for name in columns if name not in ("column", "---")
-    ]
+    for title, head, struct in (
+        ("Body", "entry", layout.Body),
+        ("Dictionary", "table", layout.Dictionary),
+        ("Chart entries", "entry", layout.ChartRow),
+        ("Chart entries", "part", layout.Structure),
+        ("Steps", "column", layout.Columns),
+    ):
+        tables = [[row[0].replace(" ", "_") for row in rows(part)] for part in section(title).split("\n\n")]
+        (written,) = (table[1:] for table in tables if table[:1] == [head])
+        assert written == [name.removesuffix("_ns") for name in struct.__struct_fields__]
 
 
 @pytest.mark.parametrize(
     "words",
     [
+        f"{codec.COMPRESSED_FROM_BYTES} bytes or more",
+        SPAN_DOMAIN.rstrip(bytes(1)).decode(),
+        TRACE_DOMAIN.rstrip(bytes(1)).decode(),
+        f"0 to {MAX_KIND}",
+        f"number is {FIRST_WITH_TEXT} or more",
+        f"number is below {FIRST_STILL_RUNNING}",
         f"version {envelope.FORMAT_VERSION}",
         f"`{envelope.MAGIC.decode()}`",
         f"`{keyring.KEY_ID_DOMAIN.rstrip(bytes(1)).decode()}`",

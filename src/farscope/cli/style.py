@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TextIO
+from typing import Final, TextIO
 from zlib import crc32
 
 import click
 
-from farscope.records.shape import StepKind
+from farscope.records.shape import AnyStepKind, StepKind
 from farscope.records.step import local_time
 
 PALETTE = (
@@ -25,7 +25,11 @@ PALETTE = (
 )
 """Colours of charts, distinguishable on dark and light backgrounds; the others stand for outcomes."""
 
-OUTCOMES = {StepKind.FAILED: "red", StepKind.REFUSED: "yellow", StepKind.IGNORED: "bright_black"}
+OUTCOMES: Final[dict[int, str]] = {
+    StepKind.FAILED: "red",
+    StepKind.REFUSED: "yellow",
+    StepKind.IGNORED: "bright_black",
+}
 """Colours of outcomes. Red is for errors, and a refused event is not an error."""
 
 
@@ -46,7 +50,7 @@ def colour_of(name: str) -> str:
     return PALETTE[crc32(name.encode("utf-8", "replace")) % len(PALETTE)]
 
 
-def colour_of_step(kind: StepKind, name: str) -> str:
+def colour_of_step(kind: AnyStepKind, name: str) -> str:
     """Return the colour of the line about a step: that of its chart, or of an outcome without effect."""
     return OUTCOMES.get(kind) or colour_of(name)
 

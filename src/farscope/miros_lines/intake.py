@@ -16,6 +16,7 @@ from sys import getsizeof
 from farscope.errors import Invariant, Malformed, WireError
 from farscope.miros_lines.spy_parser import Closing, SpyGroup, closing
 from farscope.miros_lines.tokens import TRACE, LineOpener, unmarked
+from farscope.records.configuration import leaves_of
 from farscope.records.shape import Shape
 from farscope.records.step import NANOSECONDS, TEXTS, TIME_NS, ChartId, RawStep, Step
 from farscope.records.trace_parser import TraceReader
@@ -104,6 +105,7 @@ class LinesIntake:
         self.repeated = 0
         """Always 0: the format cannot show repetition."""
         self.refused: Counter[Refusal] = Counter()
+        self.skipped: Counter[str] = Counter()
         """Lines rejected, by reason."""
         self._opener = opener
         self._reader = TraceReader()
@@ -242,7 +244,7 @@ class LinesIntake:
         chart.number += 1
         chart.state = shape.end
         chart.last_ns = time_ns
-        step = (chart.id, chart.number, shape, time_ns, 0, queued, deferred, 0, None, texts)
+        step = (chart.id, chart.number, shape, time_ns, 0, queued, deferred, 0, None, texts, ())
         return self._accept(chart, step, now_ns)
 
     def _shared(self, shape: Shape) -> Shape:
@@ -268,7 +270,14 @@ class LinesIntake:
             started_ns=0,
             sent_ns=chart.sent_ns,
             next_number=number + 1,
-            charts=(ChartEntry(chart.id.serial, chart.id.name, chart.state, chart.number),),
+            charts=(
+                ChartEntry(
+                    chart.id.serial,
+                    chart.id.name,
+                    leaves_of(chart.state) if chart.state else (),
+                    chart.number,
+                ),
+            ),
             numbers=[number],
             steps=[step],
             extra_bytes=self._fresh_bytes + texts_bytes(step[TEXTS]),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import OrderedDict, deque
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farscope.records.step import CHART, ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.configuration import Configuration, leaves_of
+from farscope.records.step import CHART, VALUES, ChartId, ChartRef, RawStep, Value
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.wire.batch import ChartEntry
+from farscope.wire.body_schema import MAX_VALUES
 
 STOPPED_KEPT = 256
 """Stopped charts that a probe still introduces to late joiners; beyond this, the first is forgotten."""
@@ -26,18 +28,23 @@ class _Change(NamedTuple):
     serial: int
     name: str
     structure: ChartStructure | None = None
-    state: str = ""
+    states: tuple[str, ...] = ()
     number: int = 0
     stopped_at: int | None = None
+    status: AnyChartStatus = ChartStatus.RUNNING
+    parent: ChartRef | None = None
 
 
 @dataclass(slots=True)
 class _Known:
     name: str
     structure: ChartStructure | None = None
-    state: str = ""
+    states: tuple[str, ...] = ()
     number: int = 0
     stopped_at: int | None = None
+    status: AnyChartStatus = ChartStatus.RUNNING
+    parent: ChartRef | None = None
+    values: dict[str, Value] = field(default_factory=dict)
     dormant: bool = False
     """Known from before a fork, with no sign of life in this process yet."""
 
@@ -63,13 +70,21 @@ class ChartDirectory:
         for known in self._known.values():
             known.dormant = True
 
-    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Record a chart's structure, current state and last step number, and mark it as alive (again)."""
-        self._pending.append(_Change(chart.serial, chart.name, structure, state, number))
+    def announce(
+        self,
+        chart: ChartId,
+        structure: ChartStructure,
+        state: Configuration,
+        number: int,
+        parent: ChartRef | None = None,
+    ) -> None:
+        """Record what a chart announces, see ``Sink.announce``, and mark it as alive (again)."""
+        states = leaves_of(state) if state else ()
+        self._pending.append(_Change(chart.serial, chart.name, structure, states, number, parent=parent))
 
-    def stopped(self, chart: ChartId, next_number: int) -> None:
-        """Record that a chart was stopped when the probe's next number was ``next_number``."""
-        self._pending.append(_Change(chart.serial, chart.name, stopped_at=next_number))
+    def stopped(self, chart: ChartId, next_number: int, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Record that a chart ended, and how, when the probe's next number was ``next_number``."""
+        self._pending.append(_Change(chart.serial, chart.name, stopped_at=next_number, status=status))
 
     def apply_changes(self) -> None:
         """Apply queued changes; each stays queued until fully applied, since a fork may happen any time."""
@@ -83,15 +98,15 @@ class ChartDirectory:
         known = self._known.setdefault(serial, _Known(change.name))
         known.name = change.name
         known.dormant = False
-        known.stopped_at = change.stopped_at
+        known.stopped_at, known.status = change.stopped_at, change.status
         self._changed.add(serial)
         self._forgettable.pop(serial, None)
         if change.stopped_at is not None:
             self._make_forgettable(serial)
             return
-        known.structure = change.structure
+        known.structure, known.parent = change.structure, change.parent
         if change.number >= known.number:
-            known.state, known.number = change.state, change.number
+            known.states, known.number = change.states, change.number
 
     def _make_forgettable(self, serial: int) -> None:
         """Queue a chart to be forgotten."""
@@ -110,7 +125,7 @@ class ChartDirectory:
         self._known.pop(serial, None)
         self._changed.discard(serial)
 
-    def note_steps(self, steps: Iterable[RawStep]) -> set[int]:
+    def note_steps(self, steps: Collection[RawStep]) -> set[int]:
         """Update states and step numbers from ``steps``; return the serials of their charts."""
         self.apply_changes()
         last = {step[CHART].serial: step for step in steps}
@@ -124,8 +139,17 @@ class ChartDirectory:
                 self._changed.add(serial)
             known.name = chart.name
             if number >= known.number:
-                known.state, known.number = shape.end, number
+                known.states, known.number = shape.end_states, number
+        for step in steps:
+            if step[VALUES]:
+                self._note_values(step)
         return set(last)
+
+    def _note_values(self, step: RawStep) -> None:
+        values = self._known[step[CHART].serial].values
+        values.update(step[VALUES])
+        while len(values) > MAX_VALUES:
+            del values[next(iter(values))]
 
     def short_entries(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
         """Return short entries, without structures, for the given charts."""
@@ -167,4 +191,8 @@ class ChartDirectory:
     def _entry(self, serial: int, head: int) -> ChartEntry:
         known = self._known.get(serial) or _Known("")
         stopped = known.stopped_at is not None and known.stopped_at <= head
-        return ChartEntry(serial, known.name, known.state, known.number, stopped, known.structure)
+        status = known.status if stopped else ChartStatus.RUNNING
+        values = tuple(known.values.items())
+        return ChartEntry(
+            serial, known.name, known.states, known.number, status, known.structure, known.parent, values
+        )

@@ -22,10 +22,11 @@ from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
 from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.transport import AnyTransport, TransportMaker
+from farscope.records.configuration import Configuration
 from farscope.records.heartbeat import HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
 from farscope.records.observable import Observable
-from farscope.records.step import ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.step import ChartId, ChartRef, RawStep
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.wire.registry import Wire
 
 CLOSE_S = 2.0
@@ -277,22 +278,29 @@ class ProbeSink:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
         self._outbox.offer_again(step, error)
 
-    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Record a chart's structure, current state and last step number."""
+    def announce(
+        self,
+        chart: ChartId,
+        structure: ChartStructure,
+        state: Configuration,
+        number: int,
+        parent: ChartRef | None = None,
+    ) -> None:
+        """Record a chart's structure, configuration, last step number and parent."""
         self._announced = chart
-        self._directory.announce(chart, structure, state, number)
+        self._directory.announce(chart, structure, state, number, parent)
         self._outbox.wake_if_asleep()
 
-    def stopped(self, chart: ChartId) -> None:
-        """Record that the chart was stopped."""
+    def stopped(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Record that the chart makes no more steps, and why."""
         self._announced = chart
-        self.end()
+        self.end(status)
         self._release()
 
-    def end(self) -> None:
-        """Report a chart known to watchers as making no more steps here."""
+    def end(self, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Report a chart known to watchers as making no more steps here, and why."""
         if self._announced is not None:
-            self._directory.stopped(self._announced, self._outbox.next_number)
+            self._directory.stopped(self._announced, self._outbox.next_number, status)
             self._outbox.wake_if_asleep()
 
 

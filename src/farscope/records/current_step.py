@@ -28,7 +28,7 @@ class StepContext:
 
     def cause(self) -> Cause:
         """Return the running step as the cause of a post."""
-        return tuple.__new__(Cause, (self.serial, self.number + 1))
+        return tuple.__new__(Cause, (self.serial, self.number + 1, "", "", "", False))
 
     def holds(self, inner: StepContext | None) -> bool:
         """Return whether this step is ``inner``'s or encloses it, as a chart's step encloses a region's."""

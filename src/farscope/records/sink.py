@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol, runtime_checkable
 
-from farscope.records.step import ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.configuration import Configuration
+from farscope.records.step import ChartId, ChartRef, RawStep
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 
 
 class Sink(Protocol):
@@ -19,15 +20,22 @@ class Sink(Protocol):
     def step(self, step: RawStep) -> None:
         """Receive a finished step: a plain tuple with the fields of ``Step``."""
 
-    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
-        """Receive a chart's structure, current state and last step number.
+    def announce(
+        self,
+        chart: ChartId,
+        structure: ChartStructure,
+        state: Configuration,
+        number: int,
+        parent: ChartRef | None = None,
+    ) -> None:
+        """Receive a chart's structure, configuration, last step number, and the chart that created it.
 
         Called when the sink is attached to a running chart, when a chart starts, and when more of a chart's
-        structure becomes known.
+        structure becomes known. ``state`` is empty before the first step.
         """
 
-    def stopped(self, chart: ChartId) -> None:
-        """Receive the news that the chart has stopped and will make no more steps."""
+    def stopped(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Receive the news that the chart will make no more steps; ``status`` says why."""
 
 
 @runtime_checkable

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from farscope.records.facts import Fact
-from farscope.records.shape import Shape, StepKind
+from farscope.records.shape import AnyStepKind, Shape
 
 NANOSECONDS = 1_000_000_000
 
@@ -28,6 +28,8 @@ class ChartId(NamedTuple):
     """Number of the chart in its process, from 1."""
     probe: str = ""
     """Hex of the probe that broadcast the chart; empty for a chart of this process."""
+    service: str = ""
+    """Name of the process that runs the chart; empty if unknown."""
 
     @property
     def label(self) -> str:
@@ -41,10 +43,42 @@ class ChartId(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """The step that posted an event: its chart's serial in the same process, and its number."""
+    """The step, or the span outside any chart, that posted an event.
+
+    A step of the same process has a serial and a number. A step elsewhere has its probe too. What a trace
+    context from outside named has no serial, only ``trace_id`` and ``span_id``; the span may turn out to be a
+    step, see ``farscope.records.trace_context``.
+    """
+
+    serial: int = 0
+    """Serial of the chart that made the step, from 1; 0 if only the span is known."""
+    number: int = 0
+    """Number of the step in its chart."""
+    probe: str = ""
+    """Hex of the probe that broadcast the step; empty if it is that of the caused step."""
+    trace_id: str = ""
+    """32 hex digits of the W3C trace to which the cause belongs; empty for that of the chain's first step."""
+    span_id: str = ""
+    """16 hex digits of the span, if that is all that is known."""
+    claimed: bool = False
+    """Whether this rests on a token that anyone can make up."""
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is a step of the same process."""
+        return bool(self.serial) and not self.probe
+
+
+class ChartRef(NamedTuple):
+    """Refers to another chart: by its serial, and by its probe if that is another one."""
 
     serial: int
-    number: int
+    probe: str = ""
+    """Hex of its probe; empty if it is the same."""
+
+
+Value: TypeAlias = int | float | str | bool
+"""What a program chooses to show with a step."""
 
 
 class Step(NamedTuple):
@@ -70,9 +104,11 @@ class Step(NamedTuple):
     """The step whose handler posted the event; None if it came from outside any chart."""
     texts: tuple[str, ...] = ()
     """Free texts, in the order of the facts that carry one."""
+    values: tuple[tuple[str, Value], ...] = ()
+    """The values that the step changed, by name; empty unless the program shows values."""
 
     @property
-    def kind(self) -> StepKind:
+    def kind(self) -> AnyStepKind:
         """The outcome of the event."""
         return self.shape.kind
 
@@ -83,13 +119,23 @@ class Step(NamedTuple):
 
     @property
     def start(self) -> str:
-        """The chart's state before the step; ``top`` for the first step."""
+        """Text of the configuration before the step: ``door``, ``door | fan``; ``top`` for the first step."""
         return self.shape.start
 
     @property
     def end(self) -> str:
-        """The chart's state after the step."""
+        """Text of the configuration after the step; ``top`` if the chart has finished."""
         return self.shape.end
+
+    @property
+    def start_states(self) -> tuple[str, ...]:
+        """The active leaf states before the step, in document order; empty for the first step."""
+        return self.shape.start_states
+
+    @property
+    def end_states(self) -> tuple[str, ...]:
+        """The active leaf states after the step, in document order; empty if the chart has finished."""
+        return self.shape.end_states
 
     @property
     def facts(self) -> tuple[Fact, ...]:
@@ -119,7 +165,19 @@ class Step(NamedTuple):
         return f"{head} e->{shape.signal}() {shape.start}->{shape.end}"
 
 
-RawStep = tuple[ChartId, int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...]]
+RawStep = tuple[
+    ChartId,
+    int,
+    Shape,
+    int,
+    int,
+    int,
+    int,
+    int,
+    Cause | None,
+    tuple[str, ...],
+    tuple[tuple[str, Value], ...],
+]
 """The fields of a ``Step`` as the engine appends them: building a plain tuple is several times cheaper."""
 
 CHART: Final = 0
@@ -131,6 +189,7 @@ QUEUED: Final = 5
 DEFERRED: Final = 6
 CAUSE: Final = 8
 TEXTS: Final = 9
+VALUES: Final = 10
 """Places of the fields in a ``RawStep``, which has no attributes."""
 
 SERIAL: Final = 3

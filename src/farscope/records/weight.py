@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from sys import getsizeof
 from typing import Final
 
-from farscope.records.step import CHART, SHAPE, TEXTS, ChartId, RawStep
+from farscope.records.step import CHART, SHAPE, TEXTS, VALUES, ChartId, RawStep, Value
 from farscope.records.structure import ChartStructure
 
-STEP_BYTES: Final = 400
+STEP_BYTES: Final = 440
 """Size of a step itself: the tuple, its numbers and its cause, without texts, shape and chart."""
 
 CHART_BYTES: Final = 300
@@ -20,8 +20,11 @@ CHART_BYTES: Final = 300
 SHARED_BYTES: Final = 4_096
 """A shape or chart up to this size counts once for all steps that share it; a larger one, for each step."""
 
-ROW_BYTES: Final = 90
+ROW_BYTES: Final = 130
 """Size of a state or reaction in a structure, without its names."""
+
+VALUE_BYTES: Final = 64
+"""Size of a value's pair, without its name and the value itself."""
 
 
 def texts_bytes(texts: Sequence[str]) -> int:
@@ -29,28 +32,42 @@ def texts_bytes(texts: Sequence[str]) -> int:
     return getsizeof(texts) + sum(map(getsizeof, texts)) if texts else 0
 
 
+def values_bytes(values: Sequence[tuple[str, Value]]) -> int:
+    """Return the size of the values of a step."""
+    if not values:
+        return 0
+    return getsizeof(values) + sum(VALUE_BYTES + getsizeof(name) + getsizeof(value) for name, value in values)
+
+
 def chart_bytes(chart: ChartId) -> int:
     """Return the size of a chart's identity."""
-    return CHART_BYTES + getsizeof(chart.name) + getsizeof(chart.host)
+    return CHART_BYTES + getsizeof(chart.name) + getsizeof(chart.host) + getsizeof(chart.service)
 
 
 def structure_bytes(structure: ChartStructure) -> int:
     """Return the size of a chart's structure; repeated names count once."""
     rows = (*structure.states, *structure.reactions)
-    names = {id(name): name for row in rows for name in row}
-    return ROW_BYTES * len(rows) + sum(map(getsizeof, names.values()))
+    parts = {id(part): part for row in rows for part in row}
+    parts |= {id(name): name for reaction in structure.reactions for name in reaction.more_targets}
+    outer = getsizeof(structure.initial) + getsizeof(structure.library)
+    return ROW_BYTES * len(rows) + sum(map(getsizeof, parts.values())) + outer
+
+
+def free_bytes(step: RawStep) -> int:
+    """Return the size of a step's texts and values."""
+    return texts_bytes(step[TEXTS]) + values_bytes(step[VALUES])
 
 
 def alone_bytes(step: RawStep) -> int:
     """Return the size of a step that shares nothing with others."""
-    return STEP_BYTES + texts_bytes(step[TEXTS]) + step[SHAPE].size + chart_bytes(step[CHART])
+    return STEP_BYTES + free_bytes(step) + step[SHAPE].size + chart_bytes(step[CHART])
 
 
 def own_bytes(step: RawStep) -> int:
     """Return the size of a step, without its shape and chart if these are small and therefore shared."""
     shape, chart = step[SHAPE].size, chart_bytes(step[CHART])
     large = (shape if shape > SHARED_BYTES else 0) + (chart if chart > SHARED_BYTES else 0)
-    return STEP_BYTES + texts_bytes(step[TEXTS]) + large
+    return STEP_BYTES + free_bytes(step) + large
 
 
 def together_bytes(steps: Iterable[RawStep]) -> int:
@@ -58,7 +75,7 @@ def together_bytes(steps: Iterable[RawStep]) -> int:
     total = 0
     shared: dict[int, int] = {}
     for step in steps:
-        total += STEP_BYTES + texts_bytes(step[TEXTS])
+        total += STEP_BYTES + free_bytes(step)
         if id(step[SHAPE]) not in shared:
             shared[id(step[SHAPE])] = step[SHAPE].size
         if id(step[CHART]) not in shared:

@@ -186,6 +186,7 @@ class Collector:
                 missing=totals.missing,
                 dropped=dict(totals.dropped),
                 refused={str(reason): count for reason, count in self._intake.refused.items()},
+                skipped=dict(self._intake.skipped),
                 probes=self._intake.probes,
                 batches=self._intake.accepted,
                 repeated=self._intake.repeated,

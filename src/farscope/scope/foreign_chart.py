@@ -102,7 +102,10 @@ class ForeignHsm:
 
 def _without_texts(step: RawStep) -> RawStep:
     """Return only the parts of a step that a trace line needs."""
-    return (*step[:TEXTS], ()) if step[TEXTS] else step
+    if not step[TEXTS]:
+        return step
+    chart, number, shape, time_ns, duration_ns, queued, deferred, waited_ns, cause, _, values = step
+    return chart, number, shape, time_ns, duration_ns, queued, deferred, waited_ns, cause, (), values
 
 
 def _trace_lines(items: Iterable[RawStep | str]) -> Iterable[str]:

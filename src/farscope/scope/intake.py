@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Protocol
 
-from farscope.errors import Malformed, UnsupportedVersion, WireError, WrongKey
+from farscope.errors import Malformed, UnsupportedSuite, UnsupportedVersion, WireError, WrongKey
 from farscope.scope.accounting import OTHER_REASON, Posted, ReceivedAccount
 from farscope.scope.gaps import GapBudget, GapTracker
 from farscope.scope.notice import Notice, NoticeKind
@@ -22,6 +22,9 @@ counts stay in the totals, and if it is heard again it is treated as a new probe
 
 MAX_ALL_REASONS = 256
 """Drop reasons counted separately over all probes; further ones are counted as ``OTHER_REASON``."""
+
+MAX_ALL_SECTIONS = 64
+"""Unknown sections counted by name; further ones are counted as ``OTHER_REASON``."""
 
 REPLAY_DISTANCE = 1_024
 """A repeated batch this far behind the newest of its probe is refused as replayed: a probe that resends
@@ -39,6 +42,7 @@ class Refusal(StrEnum):
     TAMPERED = "tampered"
     MALFORMED = "malformed"
     UNSUPPORTED_VERSION = "unsupported version"
+    UNSUPPORTED_SUITE = "unsupported suite"
     REPLAYED = "replayed"
 
 
@@ -111,6 +115,8 @@ class EntryIntake(Protocol):
     """Entries received before."""
     refused: Counter[Refusal]
     """Entries rejected, by reason."""
+    skipped: Counter[str]
+    """Parts of accepted entries that this release cannot read, by name."""
 
     @property
     def probes(self) -> int:
@@ -148,6 +154,8 @@ class Intake:
         """Batches received before."""
         self.refused: Counter[Refusal] = Counter()
         """Batches rejected, by reason."""
+        self.skipped: Counter[str] = Counter()
+        """Sections of later releases, which were not read, by name."""
         self._opener = opener
         self._decoder = Decoder()
         self._since_ns = since_ns
@@ -189,6 +197,9 @@ class Intake:
         if not known.batches.add(header.number, header.number).new:
             return self._repeat(known, header, batch)
         self.accepted += 1
+        for name in batch.skipped:
+            known_name = name in self.skipped or len(self.skipped) < MAX_ALL_SECTIONS
+            self.skipped[name if known_name else OTHER_REASON] += 1
         goodbye = bool(header.flags & Flags.GOODBYE)
         self._mute += goodbye and header.number == batch.next_number == len(batch.charts) == 0
         posted = known.account.post(batch, now_ns, goodbye=goodbye)
@@ -253,6 +264,8 @@ def _reason(error: WireError) -> Refusal:
         return Refusal.WRONG_KEY
     if isinstance(error, UnsupportedVersion):
         return Refusal.UNSUPPORTED_VERSION
+    if isinstance(error, UnsupportedSuite):
+        return Refusal.UNSUPPORTED_SUITE
     if isinstance(error, Malformed):
         return Refusal.MALFORMED
     return Refusal.TAMPERED

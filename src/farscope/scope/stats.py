@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from farscope.scope.unknown import Unknown
@@ -22,7 +22,8 @@ class ScopeStats:
     dropped: Mapping[str, int]
     """Steps the probes declared as dropped, by reason."""
     refused: Mapping[str, int]
-    """Batches rejected, by reason: wrong key, tampered, malformed, unsupported version, replayed."""
+    """Batches rejected, by reason: wrong key, tampered, malformed, unsupported version, unsupported suite,
+    replayed."""
     probes: int
     """Probes heard from."""
     batches: int
@@ -39,6 +40,9 @@ class ScopeStats:
     """Steps handed out after a step that ended later than they did, by corrected times: they arrived too late
     for their place, or their clock was set back. All others were in order; a long duration does not make a
     step late."""
+
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    """Parts of accepted batches that only a later release can read, by name."""
 
     unknown: tuple[Unknown, ...] = ()
     """Where knowledge ends: whether anything followed after these points is not known. ``lost`` counts only

@@ -111,7 +111,7 @@ def span_of(step: Step) -> Span:
             Event(
                 line or "(empty)", {"statechart.fact": fact.kind.name.lower(), "statechart.name": fact.name}
             )
-            for fact, line in zip(shape.facts, shape.lines(step.texts), strict=True)
+            for fact, line in shape.fact_lines(step.texts)
         ),
         links=_links(step),
         error="\n".join(step.texts) if shape.kind is StepKind.FAILED else None,
@@ -119,7 +119,7 @@ def span_of(step: Step) -> Span:
 
 
 def _links(step: Step) -> tuple[Link, ...]:
-    if step.cause is None:
+    if step.cause is None or not step.cause.is_local:
         return ()
     target = _span_id(step.chart, step.cause.serial, step.cause.number)
     return (Link(target, {"statechart.link": "posted by"}),)

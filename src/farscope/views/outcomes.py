@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from farscope.records.shape import StepKind
+from farscope.records.shape import AnyStepKind, StepKind
 
 HANDLED: Final = "handled"
 """A state handled the event without a transition."""
@@ -28,3 +28,13 @@ OUTCOMES: Final = {
 
 NOTES: Final = {kind: f"({HANDLED if kind is StepKind.HOOK else word})" for kind, word in OUTCOMES.items()}
 """The note on an arrow of a sequence diagram for a step that led to no state."""
+
+
+def outcome_of(kind: AnyStepKind) -> str:
+    """Return the word for a kind of step; that of a later release has its own name."""
+    return OUTCOMES[kind] if isinstance(kind, StepKind) and kind in OUTCOMES else kind.name.lower()
+
+
+def note_of(kind: AnyStepKind) -> str:
+    """Return the note on an arrow for a step of that kind that led to no state."""
+    return NOTES[kind] if isinstance(kind, StepKind) and kind in NOTES else f"({outcome_of(kind)})"

@@ -119,7 +119,7 @@ class _Arrows:
         self._places[key] = place
         if len(self._places) > MAX_REMEMBERED_STEPS:
             self._places.popitem(last=False)
-        if step.cause is None:
+        if step.cause is None or not step.cause.is_local:
             return
         cause = (chart.host, chart.pid, step.cause.serial, step.cause.number)
         source = self._places.get(cause)

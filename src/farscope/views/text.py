@@ -16,7 +16,7 @@ from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import Unknown, Why
 from farscope.views.humanize import number
-from farscope.views.outcomes import OUTCOMES
+from farscope.views.outcomes import outcome_of
 
 _NOTICES = {
     NoticeKind.FELL_SILENT: "fell silent after step {number}",
@@ -37,7 +37,7 @@ _NOTICE_WORDS = {NoticeKind.FELL_SILENT: "silent"}
 """Words for kinds of notices in JSON; those of other kinds are their own, with _ for spaces."""
 NOT_NUMBERED: Final = "lost and duplicated unknown (lines carry no numbers)"
 
-_ASKED = {
+_ASKED: Final[dict[int, str]] = {
     FactKind.OFFER: "",
     FactKind.ENTRY: "entering",
     FactKind.EXIT: "leaving",
@@ -82,13 +82,13 @@ def trace_line(step: Step, label: str | None = None) -> str | None:
 
 
 def outcome_line(step: Step, label: str | None = None) -> str | None:
-    """Return what became of a step that has no trace line: hook, ignored, refused or failed; else None.
+    """Return what became of a step that has no trace line, such as hook or ignored; else None.
 
     The word stands in the brackets of the chart, where no text of the chart's own comes.
     """
-    word = OUTCOMES.get(step.kind)
-    if word is None:
+    if step.shape.traced:
         return None
+    word = escape(outcome_of(step.kind))
     head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}, {word}]"
     return f"{head} e->{escape(step.signal)}() in {failed_where(step)}"
 

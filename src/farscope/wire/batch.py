@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farscope.records.step import RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.configuration import text_of
+from farscope.records.step import ChartRef, RawStep, Value
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure, has_ended
 from farscope.records.weight import STEP_BYTES
 
 
@@ -16,14 +17,27 @@ class ChartEntry(NamedTuple):
     serial: int
     """Number of the chart in its process, from 1."""
     name: str
-    state: str
-    """The chart's current state; empty if it has not started yet."""
-    number: int
+    states: tuple[str, ...] = ()
+    """The chart's active leaf states; empty if it has not started yet, or has finished."""
+    number: int = 0
     """Number of the chart's last step; 0 if there is none."""
-    stopped: bool = False
-    """Whether the chart has stopped and will make no more steps."""
+    status: AnyChartStatus = ChartStatus.RUNNING
     structure: ChartStructure | None = None
     """Only included in announcement batches."""
+    parent: ChartRef | None = None
+    """The chart that created it; None if that was not a chart."""
+    values: tuple[tuple[str, Value], ...] = ()
+    """All current values, after step ``number``."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the chart makes no more steps that would be seen."""
+        return has_ended(self.status)
+
+    @property
+    def state(self) -> str:
+        """Text of its configuration; empty if it has not started yet."""
+        return text_of(self.states) if self.states or self.number else ""
 
 
 class Drop(NamedTuple):
@@ -51,12 +65,21 @@ class Batch:
     """When the batch was encoded, by the same clock."""
     next_number: int
     """The number the probe will give its next step; reveals a loss at the end."""
+    service: str = ""
+    """Name of the process that runs the charts; empty if unknown."""
+    writer: str = ""
+    """The library that wrote the batch, with its version, such as ``farscope 0.1.0``; empty if unknown."""
+    heartbeat_ns: int = 0
+    """Longest time between two batches of the probe while it runs; 0 if unknown."""
     charts: tuple[ChartEntry, ...] = ()
     numbers: list[int]
     """The probe number of each step."""
     steps: list[RawStep]
-    """Each step's chart is identified by its serial; name, host and pid come from the entry and the batch."""
+    """Each step's chart is identified by its serial; name, service, host and pid come from the entry and the
+    batch."""
     drops: tuple[Drop, ...] = ()
+    skipped: tuple[str, ...] = field(default=(), compare=False)
+    """Names of the sections of the batch that this release does not know, and did not read."""
     extra_bytes: int = field(default=0, compare=False)
     """Memory of texts, and of shapes and charts not seen before, in bytes, on top of the steps themselves."""
     renewed: int = field(default=0, compare=False)

@@ -6,12 +6,14 @@ such a body before allocating memory for its claimed content.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from msgspec import Meta, Struct
 
+from farscope.records import kinds
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
+from farscope.records.structure import ChartStatus, ReactionFlag, StateKind
 
 MAX_BODY_BYTES = 2 << 20
 """Maximum size of an uncompressed body; above, encoding raises ``BatchTooLarge``, decompression stops."""
@@ -34,6 +36,9 @@ MAX_SHAPES = 16_384
 MAX_FACTS_IN_SHAPE = 4_096
 """Maximum number of facts in a shape; more raise ``BatchTooLarge``."""
 
+MAX_LEAVES = 256
+"""Maximum number of leaf states in a configuration; more raise ``BatchTooLarge``."""
+
 MAX_STATES = 16_384
 """Maximum number of states, and of reactions, in a chart's structure; the rest are not announced."""
 
@@ -49,41 +54,110 @@ MAX_TEXT = 32_768
 MAX_TEXTS = 4_096
 """Maximum number of free texts in a step; the rest are left out."""
 
+MAX_VALUES = 16
+"""Maximum number of values of a step, and of a chart; the rest are left out."""
+
+MAX_VALUE = 256
+"""Maximum length of a value's name, and of a text as a value; longer ones are cut and get ``CUT_MARK``."""
+
+MAX_TARGETS = 256
+"""Maximum number of further targets of a reaction; the rest are left out."""
+
+MAX_FLAGS = 16
+"""Maximum number of flags of a reaction; the rest are left out."""
+
+MAX_SECTIONS = 64
+"""Maximum number of sections of a batch."""
+
+MAX_KIND_NAME = 64
+"""Maximum length of the name of a kind, or of a section."""
+
+KIND_PATTERN: Final = r"\A[A-Z][A-Z0-9_]*\Z"
+"""Names of kinds and sections."""
+
 CUT_MARK = "…[cut]"
 
 MAX_INTEGER = (1 << 63) - 1
 """Maximum of every number, the minimum being 0; the encoder clamps numbers to this range."""
 
+PLAIN: Final = 0
+ZLIB: Final = 1
+"""First byte of a body: what follows is MessagePack, or MessagePack compressed by zlib."""
+
 Index = Annotated[int, Meta(ge=0, le=MAX_STRINGS)]
 Count = Annotated[int, Meta(ge=0, le=MAX_INTEGER)]
+Serial = Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
 Delta = Annotated[int, Meta(ge=-MAX_INTEGER, le=MAX_INTEGER)]
 Name = Annotated[str, Meta(max_length=MAX_NAME)]
 Text = Annotated[str, Meta(max_length=MAX_TEXT)]
+ValueName = Annotated[str, Meta(max_length=MAX_VALUE)]
+ValueCell = bool | Delta | float | Annotated[str, Meta(max_length=MAX_VALUE)]
+Blob = Annotated[bytes, Meta(max_length=MAX_BODY_BYTES)]
+
+KindName = Annotated[str, Meta(max_length=MAX_KIND_NAME, pattern=KIND_PATTERN)]
+NamedKind = tuple[Annotated[int, Meta(ge=0, le=kinds.MAX_KIND)], KindName]
+"""A kind that is not in the format's table, with its name."""
 
 IndexColumn = Annotated[list[Index], Meta(max_length=MAX_STEPS)]
 CountColumn = Annotated[list[Count], Meta(max_length=MAX_STEPS)]
 DeltaColumn = Annotated[list[Delta], Meta(max_length=MAX_STEPS)]
 
-FactRow = tuple[FactKind, Index, Index]
+Leaves = Index | Annotated[tuple[Index, ...], Meta(max_length=MAX_LEAVES)]
+"""A configuration: the index of its only leaf, or the indices of all."""
+FactRow = tuple[FactKind | NamedKind, Index, Index]
 ShapeRow = tuple[
-    StepKind, Index, Index, Index, Annotated[tuple[Index, ...], Meta(max_length=MAX_FACTS_IN_SHAPE)]
+    StepKind | NamedKind,
+    Index,
+    Leaves,
+    Leaves,
+    Annotated[tuple[Index, ...], Meta(max_length=MAX_FACTS_IN_SHAPE)],
 ]
 TextRow = tuple[Index, Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]]
-StructureRow = tuple[
-    Annotated[list[tuple[Index, Index]], Meta(max_length=MAX_STATES)],
-    Annotated[list[tuple[Index, Index, Index]], Meta(max_length=MAX_STATES)],
+ValueRow = tuple[Index, Annotated[tuple[tuple[Index, ValueCell], ...], Meta(max_length=MAX_VALUES)]]
+ElsewhereRow = tuple[Index, Count, Count, Blob, Blob, Blob, bool]
+"""(step, serial and number of the cause, its probe, trace id, span id, whether it is claimed)."""
+StateRow = tuple[Index, Index, StateKind | NamedKind]
+ReactionRow = tuple[
+    Index,
+    Index,
+    Index,
+    Index,
+    Annotated[tuple[ReactionFlag | NamedKind, ...], Meta(max_length=MAX_FLAGS)],
+    Index,
+    Annotated[tuple[Index, ...], Meta(max_length=MAX_TARGETS)],
 ]
+
+
+class Structure(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """A chart's structure; names are indices into its own string table."""
+
+    strings: Annotated[list[Name], Meta(max_length=MAX_STRINGS)]
+    states: Annotated[list[StateRow], Meta(max_length=MAX_STATES)]
+    reactions: Annotated[list[ReactionRow], Meta(max_length=MAX_STATES)]
+    initial: Index
+    library: Index
+
+
+class Dictionary(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
+    """The shapes of a batch; names are indices into its string table, facts into its fact table."""
+
+    strings: Annotated[list[Name], Meta(max_length=MAX_STRINGS)]
+    facts: Annotated[list[FactRow], Meta(max_length=MAX_FACTS)]
+    shapes: Annotated[list[ShapeRow], Meta(max_length=MAX_SHAPES)]
 
 
 class ChartRow(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
-    """A chart entry; names are indices into the string table."""
+    """A chart entry."""
 
-    serial: Annotated[int, Meta(ge=1, le=MAX_INTEGER)]
-    name: Index
-    state: Index
+    serial: Serial
+    name: Name
+    states: Annotated[tuple[Name, ...], Meta(max_length=MAX_LEAVES)]
     number: Count
-    stopped: bool
-    structure: StructureRow | None
+    status: ChartStatus | NamedKind
+    parent: tuple[Blob, Serial] | None
+    values: Annotated[tuple[tuple[ValueName, ValueCell], ...], Meta(max_length=MAX_VALUES)]
+    structure: Blob
+    """A ``Structure`` in MessagePack; empty if it is not announced."""
 
 
 class DropRow(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -110,11 +184,15 @@ class Columns(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, 
     deferred: CountColumn
     waited: CountColumn
     cause_serial: CountColumn
-    """0 for a step without a cause."""
+    """0 for a step without a cause in its own process."""
     cause_number: DeltaColumn
-    """Only for steps with a cause, each as the difference from the previous one with the same serial."""
+    """Only for steps with such a cause, each as the difference from the previous one with the same serial."""
+    elsewhere: Annotated[list[ElsewhereRow], Meta(max_length=MAX_STEPS)]
+    """The causes that those two columns cannot express, in ascending order of their steps."""
     texts: Annotated[list[TextRow], Meta(max_length=MAX_STEPS)]
     """(step, its free texts) for each step that has any, in ascending order."""
+    values: Annotated[list[ValueRow], Meta(max_length=MAX_STEPS)]
+    """(step, the values it changed) for each step that changed any, in ascending order."""
 
 
 class Body(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=False):
@@ -122,12 +200,16 @@ class Body(Struct, array_like=True, forbid_unknown_fields=True, frozen=True, gc=
 
     host: Name
     pid: Count
+    service: Name
+    writer: Name
+    heartbeat_ns: Count
     started_ns: Count
     sent_ns: Count
     next_number: Count
-    strings: Annotated[list[Name], Meta(max_length=MAX_STRINGS)]
-    facts: Annotated[list[FactRow], Meta(max_length=MAX_FACTS)]
-    shapes: Annotated[list[ShapeRow], Meta(max_length=MAX_SHAPES)]
+    dictionary: Blob
+    """A ``Dictionary`` in MessagePack; empty if there are no steps."""
     charts: Annotated[list[ChartRow], Meta(max_length=MAX_CHARTS)]
     drops: Annotated[list[DropRow], Meta(max_length=MAX_DROPS)]
     steps: Columns
+    sections: Annotated[list[tuple[KindName, Blob]], Meta(max_length=MAX_SECTIONS)]
+    """Parts that later releases add, by name."""

@@ -7,9 +7,12 @@ from itertools import chain, repeat
 from operator import is_, sub
 from typing import Any, TypeVar
 
+import msgspec
+
 from farscope.errors import Invariant
-from farscope.records.step import Cause, ChartId, Step
-from farscope.wire.batch import Batch
+from farscope.records.step import Cause, ChartId, Step, Value
+from farscope.records.trace_context import SPAN_ID_BYTES, TRACE_ID_BYTES
+from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.body_schema import (
     MAX_CHARTS,
     MAX_DROPS,
@@ -20,9 +23,21 @@ from farscope.wire.body_schema import (
     ChartRow,
     Columns,
     DropRow,
+    ElsewhereRow,
     TextRow,
+    ValueRow,
 )
-from farscope.wire.string_tables import Tables, encodable, encodable_texts, too_large
+from farscope.wire.envelope import PROBE_BYTES
+from farscope.wire.tables import (
+    Tables,
+    check_leaves,
+    coded,
+    encodable,
+    encodable_texts,
+    encodable_values,
+    laid_out,
+    too_large,
+)
 
 _Thing = TypeVar("_Thing")
 
@@ -42,8 +57,12 @@ _NO_STEPS = Columns(
     waited=[],
     cause_serial=[],
     cause_number=[],
+    elsewhere=[],
     texts=[],
+    values=[],
 )
+_PLAIN_CAUSE = tuple(Cause())[2:]
+_pack = msgspec.msgpack.Encoder().encode
 
 
 def lay_out(batch: Batch) -> Body:
@@ -64,36 +83,44 @@ def lay_out(batch: Batch) -> Body:
     positions = {entry.serial: position for position, entry in enumerate(batch.charts)}
     if len(positions) != len(batch.charts) or not all(1 <= serial <= MAX_INTEGER for serial in positions):
         raise Invariant("the charts of a batch need serials from 1, each its own")
-    charts = [
-        ChartRow(
-            entry.serial,
-            tables.string(entry.name),
-            tables.string(entry.state),
-            _bounded(entry.number),
-            entry.stopped,
-            tables.structure(entry.structure),
-        )
-        for entry in batch.charts
-    ]
+    charts = [_chart_row(entry) for entry in batch.charts]
     drops = [DropRow(drop.first, drop.count, encodable(drop.reason, MAX_NAME)) for drop in batch.drops]
     end = batch.next_number
     if not 0 <= end <= MAX_INTEGER:
         raise Invariant(f"a probe cannot reach the number {end}")
     if any(drop.first < 0 or drop.count < 1 or drop.first + drop.count > end for drop in batch.drops):
         raise Invariant("a batch declares a loss of numbers its probe has not reached")
+    # Encoding the steps fills the tables that precede them.
+    steps = _columns(batch, positions, tables)
     return Body(
-        host=encodable(batch.host, MAX_NAME),
-        pid=_bounded(batch.pid),
-        started_ns=_bounded(batch.started_ns),
-        sent_ns=_bounded(batch.sent_ns),
-        next_number=batch.next_number,
-        # Keyword arguments are evaluated in order, but encoding the steps fills the tables that precede them.
-        steps=_columns(batch, positions, tables),
-        strings=tables.strings,
-        facts=tables.facts,
-        shapes=tables.shapes,
-        charts=charts,
-        drops=drops,
+        encodable(batch.host, MAX_NAME),
+        _bounded(batch.pid),
+        encodable(batch.service, MAX_NAME),
+        encodable(batch.writer, MAX_NAME),
+        _bounded(batch.heartbeat_ns),
+        _bounded(batch.started_ns),
+        _bounded(batch.sent_ns),
+        end,
+        _pack(tables.dictionary()) if batch.steps else b"",
+        charts,
+        drops,
+        steps,
+        [],
+    )
+
+
+def _chart_row(entry: ChartEntry) -> ChartRow:
+    check_leaves(entry.states)
+    parent = entry.parent
+    return ChartRow(
+        entry.serial,
+        encodable(entry.name, MAX_NAME),
+        tuple([encodable(state, MAX_NAME) for state in entry.states]),
+        _bounded(entry.number),
+        coded(entry.status),
+        None if parent is None else (_id_bytes(parent.probe, PROBE_BYTES), parent.serial),
+        tuple(encodable_values(entry.values)) if entry.values else (),
+        b"" if entry.structure is None else _pack(laid_out(entry.structure)),
     )
 
 
@@ -105,11 +132,11 @@ def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns
     cells: list[Any] = list(chain.from_iterable(batch.steps))
     if set(map(len, batch.steps)) != {STEP_FIELDS}:
         raise Invariant("a step has more or fewer fields than steps have")
-    charts, numbers, shapes, times, durations, queued, deferred, waited, causes, texts = (
+    charts, numbers, shapes, times, durations, queued, deferred, waited, causes, texts, values = (
         cells[field::STEP_FIELDS] for field in range(STEP_FIELDS)
     )
     chart_column = _chart_column(charts, positions)
-    cause_serials, cause_numbers = _cause_columns(causes) if any(causes) else ([], [])
+    cause_serials, cause_numbers, elsewhere = _cause_columns(causes) if any(causes) else ([], [], [])
     return Columns(
         runs=runs,
         chart=_sparse(chart_column),
@@ -122,7 +149,9 @@ def _columns(batch: Batch, positions: dict[int, int], tables: Tables) -> Columns
         waited=_sparse(waited),
         cause_serial=cause_serials,
         cause_number=cause_numbers,
+        elsewhere=elsewhere,
         texts=_text_column(texts) if any(texts) else [],
+        values=_value_column(values, tables) if any(values) else [],
     )
 
 
@@ -185,19 +214,66 @@ def _steps_per_chart(charts: list[int], numbers: Sequence[int]) -> list[int]:
     return column
 
 
-def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int]]:
+def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int], list[ElsewhereRow]]:
+    elsewhere = [
+        _elsewhere_row(position, cause)
+        for position, cause in enumerate(causes)
+        if cause is not None and cause[2:] != _PLAIN_CAUSE
+    ]
+    if elsewhere:
+        kept: list[Cause | None] = list(causes)
+        for row in elsewhere:
+            kept[row[0]] = None
+        causes = kept
+        if not any(causes):
+            return [], [], elsewhere
     serials = [0 if cause is None else cause[0] for cause in causes]
     numbers: list[int] = []
     before = dict.fromkeys(serials, 0)
     for cause in filter(None, causes):
-        serial, number = cause
+        serial, number = cause[:2]
         if not 0 <= number <= MAX_INTEGER:
             number = _bounded(number)
         numbers.append(number - before[serial])
         before[serial] = number
     if len(numbers) + serials.count(0) != len(serials) or not 0 <= min(before) <= max(before) <= MAX_INTEGER:
         raise Invariant("a step's cause names a chart by a serial that no chart has")
-    return serials, numbers
+    return serials, numbers, elsewhere
+
+
+def _elsewhere_row(position: int, cause: Cause) -> ElsewhereRow:
+    serial, number, probe, trace_id, span_id, claimed = cause
+    only_span = bool(trace_id and span_id) and not (serial or number or probe)
+    if not only_span and (not 1 <= serial <= MAX_INTEGER or span_id):
+        raise Invariant("a cause needs either a step or the span of a trace")
+    return (
+        position,
+        serial,
+        _bounded(number),
+        _id_bytes(probe, PROBE_BYTES),
+        _id_bytes(trace_id, TRACE_ID_BYTES),
+        _id_bytes(span_id, SPAN_ID_BYTES),
+        claimed,
+    )
+
+
+def _id_bytes(digits: str, size: int) -> bytes:
+    """Return an id of ``size`` bytes given in hex; no bytes if there is none."""
+    try:
+        found = bytes.fromhex(digits)
+    except ValueError:
+        raise Invariant(f"an id of {size} bytes is not hex") from None
+    if found and len(found) != size:
+        raise Invariant(f"an id of {size} bytes has {len(found)}")
+    return found
+
+
+def _value_column(values: Sequence[tuple[tuple[str, Value], ...]], tables: Tables) -> list[ValueRow]:
+    return [
+        (position, tuple([(tables.index(name), value) for name, value in encodable_values(some)]))
+        for position, some in enumerate(values)
+        if some
+    ]
 
 
 def _text_column(texts: Sequence[tuple[str, ...]]) -> list[TextRow]:

@@ -10,11 +10,15 @@ import struct
 from enum import IntFlag, unique
 from typing import NamedTuple
 
-from farscope.errors import Malformed, UnsupportedVersion
+from farscope.errors import Malformed, UnsupportedSuite, UnsupportedVersion
 
 MAGIC = b"FARS"
-FORMAT_VERSION = 1
-"""The only version this release writes and reads; incremented with any change of the format's bytes."""
+FORMAT_VERSION = 2
+"""The only version this release writes and reads; ``docs/wire-format.md`` says what may change without a new
+one."""
+
+SHARED_KEY_SUITE = 1
+"""The sealing suite with one shared key: HKDF-SHA256 and AES-256-GCM."""
 
 KEY_ID_BYTES = 8
 PROBE_BYTES = 16
@@ -26,8 +30,10 @@ MAX_BATCH_BYTES = 1 << 20
 
 MAX_BATCH_NUMBER = (1 << 64) - 1
 
-_LAYOUT = struct.Struct(f">4sHH{KEY_ID_BYTES}s{PROBE_BYTES}sQ{NONCE_BYTES}s")
-_MAGIC_AND_VERSION = struct.Struct(">4sH")
+SPARE_BYTES = 6
+"""Header bytes that this version leaves zero when writing, and ignores when reading."""
+
+_LAYOUT = struct.Struct(f">4sHHH{SPARE_BYTES}x{KEY_ID_BYTES}s{PROBE_BYTES}sQ{NONCE_BYTES}s")
 
 HEADER_BYTES = _LAYOUT.size
 OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
@@ -36,7 +42,7 @@ OVERHEAD_BYTES = HEADER_BYTES + TAG_BYTES
 
 @unique
 class Flags(IntFlag):
-    """Properties of a batch's content that are visible without the key."""
+    """Properties of a batch's content that are visible without the key; later releases may add some."""
 
     NONE = 0
     ANNOUNCE = 1
@@ -45,9 +51,6 @@ class Flags(IntFlag):
     """The batch contains no steps, only a sign of life."""
     GOODBYE = 4
     """The last batch of its probe."""
-
-
-_ALL_FLAGS = int(Flags.ANNOUNCE | Flags.HEARTBEAT | Flags.GOODBYE)
 
 
 class Header(NamedTuple):
@@ -62,17 +65,21 @@ class Header(NamedTuple):
     number: int
     """Number of the batch within its probe, from 0, in 64 bits."""
     nonce: bytes = bytes(NONCE_BYTES)
+    suite: int = SHARED_KEY_SUITE
+    """How it was sealed."""
 
     def pack(self) -> bytes:
         """Return the header's bytes, which are also the associated data of the seal."""
-        return _LAYOUT.pack(MAGIC, self.version, self.flags, self.key_id, self.probe, self.number, self.nonce)
+        return _LAYOUT.pack(
+            MAGIC, self.version, self.suite, self.flags, self.key_id, self.probe, self.number, self.nonce
+        )
 
 
 def peek_header(data: bytes) -> Header:
     """Read the header of a sealed batch without a key, and so without verifying it.
 
     Raises:
-        Malformed: not a batch: too short, too long, wrong magic bytes, or an undefined flag.
+        Malformed: not a batch: too short, too long, or wrong magic bytes.
         UnsupportedVersion: a batch with another format version.
     """
     size = len(data)
@@ -80,16 +87,38 @@ def peek_header(data: bytes) -> Header:
         raise Malformed(f"a batch of {size} bytes is over the limit of {MAX_BATCH_BYTES}")
     if size < OVERHEAD_BYTES:
         raise Malformed(f"{size} bytes are too few for a batch")
-    magic, version = _MAGIC_AND_VERSION.unpack_from(data)
+    magic, version, suite, flags, key_id, probe, number, nonce = _LAYOUT.unpack_from(data)
     if magic != MAGIC:
         raise Malformed("not a farscope batch: it begins otherwise")
     if version != FORMAT_VERSION:
-        raise UnsupportedVersion(
-            f"a batch of format version {version}; this release reads version {FORMAT_VERSION}",
-            "use the same release of farscope on both ends",
+        raise _unsupported(version)
+    return Header(version, Flags(flags), key_id, probe, number, nonce, suite)
+
+
+def check_suite(header: Header) -> None:
+    """Check that this release can open a batch with that header.
+
+    Raises:
+        UnsupportedSuite: it cannot.
+    """
+    if header.suite != SHARED_KEY_SUITE:
+        raise UnsupportedSuite(
+            f"sealed with suite {header.suite}; this release opens suite {SHARED_KEY_SUITE}",
+            "upgrade farscope here",
+            suite=header.suite,
+        )
+
+
+def _unsupported(version: int) -> UnsupportedVersion:
+    reads = f"this release reads version {FORMAT_VERSION}"
+    if version > FORMAT_VERSION:
+        return UnsupportedVersion(
+            f"written by a newer farscope in format version {version}; {reads}: upgrade",
+            "upgrade farscope here: watchers are updated before what they watch",
             version=version,
         )
-    _, _, flags, key_id, probe, number, nonce = _LAYOUT.unpack_from(data)
-    if flags & ~_ALL_FLAGS:
-        raise Malformed("the header has a flag that format version 1 does not define")
-    return Header(version, Flags(flags), key_id, probe, number, nonce)
+    return UnsupportedVersion(
+        f"a batch of format version {version}; {reads}",
+        "use a newer release of farscope where the batch comes from",
+        version=version,
+    )

@@ -25,12 +25,13 @@ from farscope.wire.envelope import (
     PROBE_BYTES,
     Flags,
     Header,
+    check_suite,
     peek_header,
 )
 from farscope.wire.key_reload import KeyReloader
 from farscope.wire.keyring import Key, Keyring
 
-KEY_DOMAIN = b"farscope batch key, format 1"
+KEY_DOMAIN = b"farscope batch key, format 2"
 """Separates batch keys from anything else derived from the same shared key."""
 
 MAX_DERIVED_KEYS = 1_024
@@ -97,10 +98,12 @@ class Opener:
         Raises:
             Malformed: not a batch.
             UnsupportedVersion: it has a format version that this release cannot read.
+            UnsupportedSuite: it was sealed in a way that this release does not know.
             WrongKey: it was sealed with a key that is not in the keyring.
             Tampered: the header or body was changed after sealing.
         """
         header = peek_header(data)
+        check_suite(header)
         if self._reloader.check_if_due():
             self._take_keys()
         key = self._keys.get(header.key_id)

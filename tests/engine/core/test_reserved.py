@@ -112,7 +112,7 @@ async def assigned_on_a_loop(name: str, watcher: Any) -> None:
         async with asyncio.timeout(SOON_S):
             await AsyncChart.settled(heater)
         if name in RESERVED:
-            assert name in watcher.steps[1][-1][0]
+            assert name in watcher.steps[1][9][0]
         assert heater.current_state() == "off"
 
 
@@ -241,7 +241,7 @@ def test_a_failed_step_says_which_attributes_hide_those_of_every_chart(watcher):
     chart.dispatch(Event("B"))
     with pytest.raises(AttributeError, match="'float' object has no attribute 'fun'"):
         chart.dispatch(Event("A"))
-    assert "hide those of every chart: temp; rename them" in watcher.steps[-1][-1][0]
+    assert "hide those of every chart: temp; rename them" in watcher.steps[-1][9][0]
 
 
 def test_an_augmented_name_is_refused_taken_or_left_but_never_in_silence():
@@ -323,8 +323,8 @@ def test_a_private_name_that_a_handler_takes_fails_a_step_and_the_chart_gets_it_
     heater.attach(watcher)
     drive(heater, [Event("A"), Event("B", deque()), Event("A"), Event("A")])
     told = f"chart heater has an attribute {name} of its own, which a chart needs for itself"
-    assert [told in step[-1][-1] for step in watcher.steps if step[2].kind is StepKind.FAILED] == [True]
-    assert watcher.steps[-2 if "END" in watcher.steps[-1][2].signal else -1][-1] == ("acted",)
+    assert [told in step[9][-1] for step in watcher.steps if step[2].kind is StepKind.FAILED] == [True]
+    assert watcher.steps[-2 if "END" in watcher.steps[-1][2].signal else -1][9] == ("acted",)
 
 
 @pytest.mark.parametrize("name", ["_core", "post_fifo", "trans"])

@@ -18,11 +18,11 @@ EVER_NS = 1 << 70
 
 def step(serial: int, number: int, ended_ns: int, cause: tuple[int, int] | None = None) -> RawStep:
     chart = ChartId("chart", "far", 7, serial, "a")
-    return (chart, number, SHAPE, ended_ns - 5, 5, 0, 0, 0, None if cause is None else Cause(*cause), ())
+    return (chart, number, SHAPE, ended_ns - 5, 5, 0, 0, 0, None if cause is None else Cause(*cause), (), ())
 
 
 def entry(serial: int, number: int) -> ChartEntry:
-    return ChartEntry(serial, "chart", "c2", number)
+    return ChartEntry(serial, "chart", ("c2",), number)
 
 
 def numbers(steps) -> list[tuple[int, int]]:

@@ -17,7 +17,7 @@ SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),
 
 def step(probe: str, time_ns: int, *, serial: int = 1, number: int = 1, took: int = 0, cause=None):
     chart = ChartId("chart", "far", 7, serial, probe)
-    return (chart, number, SHAPE, time_ns - took, took, 0, 0, 0, cause and Cause(*cause), ())
+    return (chart, number, SHAPE, time_ns - took, took, 0, 0, 0, cause and Cause(*cause), (), ())
 
 
 def times(steps) -> list[int]:
@@ -175,7 +175,7 @@ def test_a_step_is_placed_by_its_end_and_not_late_because_it_took_long():
 
 def test_an_effect_is_due_when_its_cause_is_and_so_is_what_its_chart_does_next():
     merge = Merge()
-    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    entries = [ChartEntry(serial, "chart", ("c2",)) for serial in (1, 2)]
     merge.put("a", [step("a", 10, serial=2, cause=(1, 1)), step("a", 12, serial=2, number=2)], 0, 0, entries)
     merge.put("b", [step("b", 11), step("b", 30)], 0, 1)
     assert (len(merge), merge.effects) == (4, 2)
@@ -187,7 +187,7 @@ def test_an_effect_is_due_when_its_cause_is_and_so_is_what_its_chart_does_next()
 
 def test_an_effect_that_has_waited_for_long_enough_is_marked_and_not_late():
     merge = Merge()
-    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    entries = [ChartEntry(serial, "chart", ("c2",)) for serial in (1, 2)]
     effect = step("a", 10, serial=2, cause=(1, 1))
     merge.put("a", [effect], 0, 5, entries)
     assert (merge.next_ns, merge.oldest_arrival_ns) == (10, 5)
@@ -203,7 +203,7 @@ def test_an_effect_that_has_waited_for_long_enough_is_marked_and_not_late():
 
 def test_an_effect_that_waits_does_not_keep_what_is_not_its_chart_from_coming():
     merge = Merge()
-    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    entries = [ChartEntry(serial, "chart", ("c2",)) for serial in (1, 2)]
     effect, other = step("a", 10, serial=2, cause=(1, 1)), step("a", 12, serial=3)
     merge.put("a", [effect, other], 0, 5, entries)
     assert merge.pop_all(effects=False) == [other]
@@ -215,7 +215,7 @@ def test_an_effect_that_waits_does_not_keep_what_is_not_its_chart_from_coming():
 
 def test_when_a_clock_was_set_back_effects_before_that_wait_no_longer():
     merge = Merge()
-    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    entries = [ChartEntry(serial, "chart", ("c2",)) for serial in (1, 2)]
     merge.put("a", [step("a", 1_010, serial=2, cause=(1, 1))], 1_000, 0, entries)
     merge.freeze("a")
     merge.put("b", [step("b", 12)], 0, 0)
@@ -270,7 +270,7 @@ def batches_of(history, sizes):
 def entries_of(history, probe):
     """Return what the first batch of a process tells of its charts."""
     (process,) = [process for process in history if process.probe.hex() == probe]
-    return [ChartEntry(serial, "chart", "a", 0) for serial in {step[0].serial for step in process.steps}]
+    return [ChartEntry(serial, "chart", ("a",)) for serial in {step[0].serial for step in process.steps}]
 
 
 def test_long_texts_are_handed_out_early_rather_than_held_without_bound():
@@ -278,7 +278,7 @@ def test_long_texts_are_handed_out_early_rather_than_held_without_bound():
     out = []
     for number in range(20):
         text = ("x" * 50_000,)
-        put = [(*step(probe, number, number=number)[:9], text) for probe in ("a", "b")]
+        put = [(*step(probe, number, number=number)[:9], text, ()) for probe in ("a", "b")]
         merge.put("a", put[:1], 0, number)
         merge.put("b", put[1:], 0, number)
         out += merge.pop_due(-1, -1)
@@ -305,11 +305,11 @@ def test_what_was_handed_out_is_let_go_though_an_earlier_batch_is_still_held():
 
 def test_long_texts_of_effects_that_wait_for_their_cause_are_handed_out_early():
     merge = Merge(limit_bytes=1_000_000)
-    entries = [ChartEntry(serial, "chart", "c2", 0) for serial in (1, 2)]
+    entries = [ChartEntry(serial, "chart", ("c2",)) for serial in (1, 2)]
     out = []
     for number in range(1, 41):
         effect = step("a", number, serial=2, number=number, cause=(1, 100))
-        merge.put("a", [(*effect[:9], ("x" * 100_000,))], 0, number, entries if number == 1 else ())
+        merge.put("a", [(*effect[:9], ("x" * 100_000,), ())], 0, number, entries if number == 1 else ())
         out += merge.pop_due(-1, -1)
         assert len(merge) <= 1_000_000 // 100_000
     assert times(out + merge.pop_all()) == list(range(1, 41))

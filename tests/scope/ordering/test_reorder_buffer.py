@@ -34,7 +34,7 @@ SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),
 
 
 def step_of(probe: str, number: int, time_ns: int, *, serial: int = 1) -> RawStep:
-    return (ChartId("chart", "far", 7, serial, probe), number, SHAPE, time_ns, 5, 0, 0, 0, None, ())
+    return (ChartId("chart", "far", 7, serial, probe), number, SHAPE, time_ns, 5, 0, 0, 0, None, (), ())
 
 
 def accepted(
@@ -678,7 +678,7 @@ def test_of_the_past_no_more_is_held_than_there_is_room_for_and_none_for_long():
 
 def test_a_probe_alone_waits_only_while_an_effect_waits_for_its_cause():
     view, probe = View(), bytes(16)
-    entries = tuple(ChartEntry(serial, "chart", "c1", 0) for serial in (1, 2, 3))
+    entries = tuple(ChartEntry(serial, "chart", ("c1",)) for serial in (1, 2, 3))
     begun = BEGIN + 2 * COMPANY_NS
 
     def read(ms: int, *steps: RawStep) -> list[RawStep]:
@@ -690,12 +690,12 @@ def test_a_probe_alone_waits_only_while_an_effect_waits_for_its_cause():
     read(-2 * COMPANY_NS // MILLISECOND)
     alone = step_of(probe.hex(), 1, begun, serial=3)
     assert read(0, alone) == [alone]
-    effect = (*step_of(probe.hex(), 1, begun + 5 * MILLISECOND, serial=2)[:8], Cause(1, 1), ())
+    effect = (*step_of(probe.hex(), 1, begun + 5 * MILLISECOND, serial=2)[:8], Cause(1, 1), (), ())
     other = step_of(probe.hex(), 2, begun + 6 * MILLISECOND, serial=3)
     assert read(10, effect, other) == []
     cause = step_of(probe.hex(), 1, begun + 19 * MILLISECOND)
     assert read(20, cause) == [other, cause, effect]
-    held = (*step_of(probe.hex(), 2, begun + 30 * MILLISECOND, serial=2)[:8], Cause(1, 2), ())
+    held = (*step_of(probe.hex(), 2, begun + 30 * MILLISECOND, serial=2)[:8], Cause(1, 2), (), ())
     assert read(31, held) == []
     assert read(140) == [held]
     assert view.ordering.ran_ahead(held[0], 2)

@@ -10,7 +10,7 @@ SHAPE = Shape(StepKind.TRANSITION, "B", "c1", "c2", (Fact(FactKind.OFFER, "c1"),
 
 
 def step(time_ns: int, *, serial: int = 1, number: int = 1):
-    return (ChartId("chart", "far", 7, serial, "a"), number, SHAPE, time_ns, 0, 0, 0, 0, None, ())
+    return (ChartId("chart", "far", 7, serial, "a"), number, SHAPE, time_ns, 0, 0, 0, 0, None, (), ())
 
 
 def test_a_run_in_order_keeps_its_own_times():

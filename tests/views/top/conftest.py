@@ -37,7 +37,7 @@ def step() -> Callable[..., RawStep]:
     ) -> RawStep:
         facts = (Fact(FactKind.OFFER, states[0]), *(Fact(FactKind.FAILED, states[0]) for _ in texts))
         shape = Shape(kind, signal, *states, facts)
-        return (chart, number, shape, NOW_NS - int(ago_s * SECOND_NS) - 5, 5, queued, 0, 0, None, texts)
+        return (chart, number, shape, NOW_NS - int(ago_s * SECOND_NS) - 5, 5, queued, 0, 0, None, texts, ())
 
     return make
 

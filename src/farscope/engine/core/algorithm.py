@@ -124,7 +124,7 @@ class Walk:
 
         The facts say the same, but only the first ``MAX_FACTS`` of them are kept.
         """
-        moves: dict[FactKind, list[str]] = {FactKind.EXIT: [], FactKind.ENTRY: []}
+        moves: dict[int, list[str]] = {FactKind.EXIT: [], FactKind.ENTRY: []}
         for fact in self.facts:
             if fact.kind in moves:
                 moves[fact.kind].append(fact.name)

@@ -10,11 +10,12 @@ from time import time_ns
 from typing import NamedTuple
 
 from farscope.errors import UsageError
+from farscope.records.configuration import Configuration
 from farscope.records.current_step import StepContext
 from farscope.records.observable import Observers
 from farscope.records.shape import Shape
-from farscope.records.step import SHAPE, Cause, ChartId, RawStep, Step
-from farscope.records.structure import ChartStructure
+from farscope.records.step import SHAPE, Cause, ChartId, ChartRef, RawStep, Step
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.records.text import spy_text, trace_text
 
 RING_STEPS = 500
@@ -121,6 +122,7 @@ class Recorder:
             waited_ns,
             cause,
             texts,
+            (),
         )
         try:
             # Nothing may come between these two: an error raised by a signal handler leaves both done or
@@ -199,8 +201,15 @@ class LiveLines:
             for line in step.spy():
                 self.spy_callback(line)
 
-    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:
+    def announce(
+        self,
+        chart: ChartId,
+        structure: ChartStructure,
+        state: Configuration,
+        number: int,
+        parent: ChartRef | None = None,
+    ) -> None:
         """Do nothing: a structure has no lines."""
 
-    def stopped(self, chart: ChartId) -> None:
+    def stopped(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
         """Do nothing: an end has no lines."""

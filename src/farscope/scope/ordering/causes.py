@@ -97,7 +97,7 @@ class Causes:
         """Pass steps on as received, up to the first whose cause is still to come; return how many."""
         passed = self._passed
         for place, step in enumerate(steps):
-            serial, number, cause = step[CHART][SERIAL], step[NUMBER], step[CAUSE]
+            serial, number, cause = step[CHART][SERIAL], step[NUMBER], _cause_of(step)
             if (
                 cause is not None
                 and cause.number > passed.get(cause.serial, cause.number)
@@ -140,7 +140,7 @@ class Causes:
         }:
             # One at a time, since each may release others.
             first = min(due, key=lambda serial: _ended_ns(due[serial].step))
-            _, number, *_, cause, _ = due[first].step
+            number, cause = due[first].step[NUMBER], _cause_of(due[first].step)
             if cause is not None and cause.number > self._announced.get(cause.serial, 0):
                 running.append((first, number))
             self._pass_held([first], passed)
@@ -149,7 +149,7 @@ class Causes:
     def _heads(self) -> dict[int, _Held]:
         """Return the first waiting step of each chart, except those whose cause is waiting here as well."""
         heads = {serial: queue[0] for serial, queue in self._held.items()}
-        free = {serial: head for serial, head in heads.items() if not self._is_held(head.step[CAUSE])}
+        free = {serial: head for serial, head in heads.items() if not self._is_held(_cause_of(head.step))}
         # Numbers that make no sense may wait for each other.
         return free or heads
 
@@ -168,7 +168,7 @@ class Causes:
 
     def _admit_step(self, held: _Held, passed: list[RawStep]) -> None:
         step = held.step
-        serial, cause = step[CHART].serial, step[CAUSE]
+        serial, cause = step[CHART].serial, _cause_of(step)
         if serial in self._held:
             self.bytes += alone_bytes(step)
             self._held[serial].append(held)
@@ -190,7 +190,7 @@ class Causes:
         self._passed[serial] = number = max(step[NUMBER], self._passed.get(serial, 0))
         free = []
         for waiting in self._waiting.get(serial, ()):
-            cause = self._held[waiting][0].step[CAUSE]
+            cause = _cause_of(self._held[waiting][0].step)
             if cause is not None and cause.number <= number:
                 free.append(waiting)
         return free
@@ -203,12 +203,12 @@ class Causes:
             _, serial = heapq.heappop(ready)
             step = self._held[serial].popleft().step
             self.bytes -= alone_bytes(step)
-            self._wait_no_longer(serial, step[CAUSE])
+            self._wait_no_longer(serial, _cause_of(step))
             for free in self._pass(step, passed):
                 heapq.heappush(ready, (_ended_ns(self._held[free][0].step), free))
-                self._wait_no_longer(free, self._held[free][0].step[CAUSE])
+                self._wait_no_longer(free, _cause_of(self._held[free][0].step))
             queue = self._held[serial]
-            cause = queue[0].step[CAUSE] if queue else None
+            cause = _cause_of(queue[0].step) if queue else None
             if not queue:
                 del self._held[serial]
             elif cause is not None and self._is_to_come(cause, serial):
@@ -237,7 +237,7 @@ def in_order_of_causes(steps: Iterable[Step]) -> list[Step]:
     followers: defaultdict[int, list[int]] = defaultdict(list)
     for place, step in enumerate(given):
         chart = step.chart.probe, step.chart.serial
-        cause = None if step.cause is None else places.get((step.chart.probe, *step.cause))
+        cause = None if step.cause is None else places.get(_caused_by(step, step.cause))
         for needed in {last.get(chart), cause} - {None, place}:
             followers[cast("int", needed)].append(place)
             needs[place] += 1
@@ -259,6 +259,16 @@ def in_order_of_causes(steps: Iterable[Step]) -> list[Step]:
 
 def _key(step: Step) -> tuple[str, int, int]:
     return step.chart.probe, step.chart.serial, step.number
+
+
+def _caused_by(step: Step, cause: Cause) -> tuple[str, int, int]:
+    return cause.probe or step.chart.probe, cause.serial, cause.number
+
+
+def _cause_of(step: RawStep) -> Cause | None:
+    """Return the cause of a step if it is a step of the same probe: only those come in one order."""
+    cause = step[CAUSE]
+    return None if cause is None or cause.probe else cause
 
 
 def _ended_ns(step: RawStep) -> int:

@@ -150,7 +150,9 @@ class _DueTimes:
         for step in run.steps:
             serial, cause = step[CHART].serial, step[CAUSE]
             caused, caused_due = (
-                self._steps.get(cause, (NEVER_NS, NEVER_NS)) if cause else (NEVER_NS, NEVER_NS)
+                self._steps.get(cause[:2], (NEVER_NS, NEVER_NS))
+                if cause and not cause[2]
+                else (NEVER_NS, NEVER_NS)
             )
             due = max(
                 step[TIME_NS] + step[DURATION_NS] - run.offset_ns,

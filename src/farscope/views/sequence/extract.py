@@ -7,7 +7,7 @@ from typing import Any
 
 from farscope.records.step import ChartId, Step
 from farscope.views.labels import chart_labels
-from farscope.views.outcomes import NOTES
+from farscope.views.outcomes import note_of
 from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 
@@ -86,7 +86,7 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
 
 
 def _note(step: Step) -> str:
-    return step.shape.end if step.shape.traced else NOTES.get(step.shape.kind, "")
+    return step.shape.end if step.shape.traced else note_of(step.shape.kind)
 
 
 class _Directory:
@@ -108,7 +108,7 @@ class _Directory:
             yield step
 
     def poster(self, step: Step) -> ChartId | None:
-        if step.cause is None:
+        if step.cause is None or not step.cause.is_local:
             return None
         chart, serial = step.chart, step.cause.serial
         same_probe = self._by_probe.get((chart.host, chart.pid, chart.probe, serial))

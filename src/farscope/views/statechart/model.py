@@ -29,7 +29,7 @@ DRAWN_BYTES = 96 << 20
 
 _INIT = "INIT_SIGNAL"
 
-_INNER = {
+_INNER: dict[int, str] = {
     FactKind.ENTRY: "ENTRY_SIGNAL",
     FactKind.EXIT: "EXIT_SIGNAL",
     FactKind.INIT: _INIT,

@@ -44,7 +44,7 @@ class Drawing(ABC):
         """Yield the transitions that were seen, then those that were only announced."""
         for (source, target, signal), count in self._chart.seen.items():
             yield f"{indent}{self.arrow(self.names[source], self.names[target], signal, count)}\n"
-        for state, signal, target in self._chart.unseen:
+        for state, signal, target, *_ in self._chart.unseen:
             if target:
                 yield f"{indent}{self.arrow(self.names[state], self.names[target], signal, 0)}\n"
 

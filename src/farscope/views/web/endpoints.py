@@ -116,7 +116,9 @@ class Endpoints:
             if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
             step, own_ns = found
-            poster = step.cause and self._model.row(ChartKey(step.chart.probe, step.cause.serial))
+            poster = None
+            if step.cause is not None and step.cause.is_local:
+                poster = self._model.row(ChartKey(step.chart.probe, step.cause.serial))
         cause = None
         if step.cause is not None:
             cause = {"chart": poster.number if poster else None, "number": step.cause.number}

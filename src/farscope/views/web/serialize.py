@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from farscope.records.step import Step
+from farscope.records.structure import Reaction
 from farscope.views.chart_activity import ENDED
 from farscope.views.statechart.model import Statechart
 from farscope.views.web.chart_summary import ChartSummary
@@ -71,13 +72,17 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
     ]
 
 
+def _plain_reaction(reaction: Reaction) -> dict[str, Plain]:
+    return {**reaction._asdict(), "flags": [flag.name.lower() for flag in reaction.flags]}
+
+
 def plain_structure(row: ChartSummary) -> dict[str, Plain]:
     """Return the tree of states, announced reactions, and initial transitions, seen or only announced."""
     picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}
     return {
         "states": [{"name": state, "parent": parents[state] or ""} for state in picture.states],
-        "reactions": [reaction._asdict() for reaction in announced.reactions] if announced else [],
+        "reactions": [_plain_reaction(reaction) for reaction in announced.reactions] if announced else [],
         "initials": [
             {"state": state or "", "target": target, "seen": seen}
             for state, (target, seen) in picture.initials.items()

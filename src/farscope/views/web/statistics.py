@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from farscope.records.shape import StepKind
+from farscope.records.shape import AnyStepKind
 from farscope.records.step import Step
 from farscope.views.web.serialize import Plain, plain_step
 
@@ -73,7 +73,7 @@ def _weightiest(stays: dict[str, list[int]]) -> list[tuple[str, list[int]]]:
 
 def _signals(steps: Sequence[Step]) -> list[dict[str, Plain]]:
     """Return each signal with its counts by outcome, the most frequent first."""
-    counts: defaultdict[str, Counter[StepKind]] = defaultdict(Counter)
+    counts: defaultdict[str, Counter[AnyStepKind]] = defaultdict(Counter)
     for step in steps:
         counts[step.shape.signal][step.shape.kind] += 1
     busiest = heapq.nlargest(MAX_ROWS, counts.items(), key=lambda item: item[1].total())

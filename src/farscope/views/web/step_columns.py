@@ -11,8 +11,8 @@ from typing import Final
 
 from farscope.errors import Invariant
 from farscope.records.shape import Shape
-from farscope.records.step import Cause, ChartId, RawStep, Step
-from farscope.records.weight import SHARED_BYTES, texts_bytes
+from farscope.records.step import Cause, ChartId, RawStep, Step, Value
+from farscope.records.weight import SHARED_BYTES, texts_bytes, values_bytes
 
 BLOCK_WEIGHT: Final = 512
 """Weight at which a block is full and the next one begins; steps are forgotten block by block."""
@@ -43,10 +43,12 @@ class StepColumns:
         "_cause_numbers",
         "_cause_serials",
         "_deferred",
+        "_elsewhere",
         "_own_times",
         "_queued",
         "_shape_numbers",
         "_texts",
+        "_values",
         "ahead_ns",
         "counted",
         "durations",
@@ -79,6 +81,8 @@ class StepColumns:
         self._cause_serials = array("q")
         self._cause_numbers = array("q")
         self._texts: dict[int, tuple[str, ...]] = {}
+        self._values: dict[int, tuple[tuple[str, Value], ...]] = {}
+        self._elsewhere: dict[int, Cause] = {}
         self._own_times: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -94,7 +98,7 @@ class StepColumns:
         place = len(self)
         if isinstance(self.numbers, range):
             raise Invariant("a packed block was extended")
-        _, numbers, shapes, times, durations, queued, deferred, waits, causes, texts = zip(
+        _, numbers, shapes, times, durations, queued, deferred, waits, causes, texts, values = zip(
             *steps, strict=True
         )
         self.numbers.extend(numbers)
@@ -106,6 +110,7 @@ class StepColumns:
         self.weight += len(steps)
         self._add_times(list(map(add, times, durations)), floor_ns)
         if any(causes):
+            self._keep_elsewhere(causes, place)
             causes = tuple(cause or NO_CAUSE for cause in causes)
             self._cause_serials.extend([cause[0] for cause in causes])
             self._cause_numbers.extend([cause[1] for cause in causes])
@@ -118,6 +123,18 @@ class StepColumns:
                 if its:
                     self._texts[offset] = its
                     self.weight += texts_bytes(its) // STEP_BYTES
+        if any(values):
+            for offset, some in enumerate(values, place):
+                if some:
+                    self._values[offset] = some
+                    self.weight += values_bytes(some) // STEP_BYTES
+
+    def _keep_elsewhere(self, causes: Sequence[Cause | None], place: int) -> None:
+        """Keep the causes of steps from ``place`` on that are more than a serial and a number."""
+        for offset, cause in enumerate(causes, place):
+            if cause is not None and cause[2:] != NO_CAUSE[2:]:
+                self._elsewhere[offset] = cause
+                self.weight += 1
 
     def pack(self) -> None:
         """Compress the block; nothing can be added any more."""
@@ -150,6 +167,7 @@ class StepColumns:
             self.waits[place],
             self._cause(place),
             self._texts.get(place, ()),
+            self._values.get(place, ()),
         )
 
     def own_ns(self, place: int) -> int:
@@ -174,6 +192,9 @@ class StepColumns:
         return {self.table[number]: count for number, count in Counter(self.shapes[start:end]).items()}
 
     def _cause(self, place: int) -> Cause | None:
+        elsewhere = self._elsewhere.get(place)
+        if elsewhere is not None:
+            return elsewhere
         serial = self._cause_serials[place]
         return Cause(serial, self._cause_numbers[place]) if serial else None
 

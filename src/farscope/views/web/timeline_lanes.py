@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from farscope.records.shape import StepKind
+from farscope.records.shape import AnyStepKind, StepKind
 from farscope.views.web.serialize import Plain
 from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
@@ -176,7 +176,7 @@ def _kind(stored: StepHistory, first: StepPosition, last: StepPosition, count: i
     kind = stored.shape_at(last).kind
     if count == 1:
         return int(kind)
-    bad: set[StepKind] = set()
+    bad: set[AnyStepKind] = set()
     for number in range(first.block, last.block + 1):
         block = stored.blocks[number]
         # Few blocks have a failed or refused step; only in those are the pixel's steps checked.
