@@ -22,7 +22,7 @@ KINDS = {
     DEEP: Kind.DEEP_HISTORY,
     FINAL: Kind.FINAL,
 }
-SHORT = {
+SHORT: dict[int, str] = {
     FactKind.ENTRY: "+",
     FactKind.EXIT: "-",
     FactKind.INIT: "*",
