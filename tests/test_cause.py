@@ -54,7 +54,7 @@ def causes_seen(scope, clock, count):
     made = {(step.chart.serial, step.number): step for step in steps}
     told = []
     for step in steps:
-        cause = made[step.cause] if step.cause else None
+        cause = made[step.cause[:2]] if step.cause else None
         told.append((step.chart.name, step.signal, cause and (cause.chart.name, cause.signal)))
     return told
 

@@ -48,7 +48,9 @@ class Light(Observable):
         shape = Shape(StepKind.TRANSITION, "GO", self.state, state, ())
         self.state = state
         self.number += 1
-        self.observers.report((self.id, self.number, shape, time.time_ns(), 0, 0, 0, 0, None, (), ()), receivers)
+        self.observers.report(
+            (self.id, self.number, shape, time.time_ns(), 0, 0, 0, 0, None, (), ()), receivers
+        )
 
     def stop(self):
         self.observers.stop(self.id)
