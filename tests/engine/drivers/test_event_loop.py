@@ -28,6 +28,7 @@ from farscope.errors import (
     QueueFull,
 )
 from farscope.records.shape import StepKind
+from farscope.records.step import Cause
 
 SOON_S = 10
 
@@ -160,9 +161,9 @@ def test_what_others_do_while_a_handler_waits_is_no_part_of_its_step():
             await gate.settled()
         by_signal = {step.signal: step for step in gate.steps()}
         assert by_signal["GO"].texts == ("before", "after None", "came")
-        assert by_signal["DONE"].cause == (gate._core.recorder.id.serial, by_signal["GO"].number)
+        assert by_signal["DONE"].cause == Cause(gate._core.recorder.id.serial, by_signal["GO"].number)
         assert by_signal["OUTSIDE"].cause is None
-        assert by_signal["POKED"].cause == (bystander._core.recorder.id.serial, 2)
+        assert by_signal["POKED"].cause == Cause(bystander._core.recorder.id.serial, 2)
         assert by_signal["GO"].spy().count("POST_FIFO:DONE") == 1
         assert not [line for line in by_signal["GO"].spy() if "POKED" in line or "OUTSIDE" in line]
 
@@ -394,7 +395,7 @@ def test_timed_posts_run_by_the_time_of_the_loop():
             assert chart.cancel_event(chart.endless)
             await asyncio.sleep(2 * 3600)
             assert chart.ticks == [("TICK", 60), ("TICK", 120), ("TICK", 180), ("TOCK", 3600), ("TOCK", 7200)]
-            assert chart.steps()[2].cause == (chart._core.recorder.id.serial, 2)
+            assert chart.steps()[2].cause == Cause(chart._core.recorder.id.serial, 2)
 
     with asyncio.Runner(loop_factory=LoopInVirtualTime) as runner:
         runner.run(main())
