@@ -107,7 +107,7 @@ class Bench:
         self.transport = PlainTransport()
         self.directory = ChartDirectory()
         self.outbox = Outbox(self.wake, capacity, policy)
-        origin = Origin(bytes(16), "here", 1, self.clock.wall_ns())
+        origin = Origin(bytes(16), "here", 1, self.clock.wall_ns(), "oven")
         self.batcher = Batcher(origin, self.outbox, self.directory, self.transport, self.clock)
         self.pump = Pump(
             self.outbox,

@@ -14,7 +14,10 @@ from farscope.probe.announcements import ChartDirectory
 from farscope.probe.backoff import LOGGER
 from farscope.probe.clock import Clock
 from farscope.probe.outbox import Outbox
+from farscope.probe.service import writer_name
 from farscope.probe.transport import AnyTransport
+from farscope.records.heartbeat import HEARTBEAT_S
+from farscope.records.step import NANOSECONDS
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import Flags
 
@@ -27,11 +30,12 @@ class Origin:
     host: str
     pid: int
     started_ns: int
+    service: str = ""
 
     @classmethod
-    def here(cls, clock: Clock) -> Origin:
+    def here(cls, clock: Clock, service: str = "") -> Origin:
         """Return a new origin for this process, starting now."""
-        return cls(os.urandom(16), socket.gethostname(), os.getpid(), clock.wall_ns())
+        return cls(os.urandom(16), socket.gethostname(), os.getpid(), clock.wall_ns(), service)
 
 
 class OutgoingBatch(NamedTuple):
@@ -45,13 +49,22 @@ class Batcher:
     """Makes batches; used only by the pump's thread."""
 
     def __init__(
-        self, origin: Origin, outbox: Outbox, directory: ChartDirectory, transport: AnyTransport, clock: Clock
+        self,
+        origin: Origin,
+        outbox: Outbox,
+        directory: ChartDirectory,
+        transport: AnyTransport,
+        clock: Clock,
+        *,
+        heartbeat_s: float = HEARTBEAT_S,
     ) -> None:
+        """``heartbeat_s`` is announced in each batch: the longest time between two of them."""
         self._origin = origin
         self._outbox = outbox
         self._directory = directory
         self._transport = transport
         self._clock = clock
+        self._heartbeat_ns = round(heartbeat_s * NANOSECONDS)
         self._unencodable = False
 
     def steps(self, limit: int) -> list[OutgoingBatch]:
@@ -139,6 +152,9 @@ class Batcher:
             started_ns=self._origin.started_ns,
             sent_ns=self._clock.wall_ns(),
             next_number=self._outbox.next_number,
+            service=self._origin.service,
+            writer=writer_name(),
+            heartbeat_ns=self._heartbeat_ns,
             charts=tuple(entries),
             numbers=chunk.numbers,
             steps=chunk.steps,

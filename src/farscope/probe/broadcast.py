@@ -21,6 +21,7 @@ from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
 from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
+from farscope.probe.service import service_name
 from farscope.probe.transport import AnyTransport, TransportMaker
 from farscope.records.configuration import Configuration
 from farscope.records.heartbeat import HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
@@ -60,7 +61,9 @@ class Probe:
         drop: DropPolicy = "newest",
         pace: Pace | None = None,
         clock: Clock | None = None,
+        service: str = "",
     ) -> None:
+        self._service = service
         self._make_transport = make_transport
         self._address = address
         self._pace = pace or Pace()
@@ -73,9 +76,16 @@ class Probe:
         self._begin()
 
     def _begin(self) -> None:
-        self._origin = Origin.here(self._clock)
+        self._origin = Origin.here(self._clock, self._service)
         self._transport = self._make_transport(self._origin.probe)
-        batcher = Batcher(self._origin, self._outbox, self._directory, self._transport, self._clock)
+        batcher = Batcher(
+            self._origin,
+            self._outbox,
+            self._directory,
+            self._transport,
+            self._clock,
+            heartbeat_s=self._pace.heartbeat_s,
+        )
         who = f"probe {self.id[:8]} to {self._address}"
         self._pump = Pump(
             self._outbox,
@@ -331,6 +341,7 @@ def broadcast(
     heartbeat_s: float = HEARTBEAT_S,
     handle_sigterm: bool = True,
     clock: Clock | None = None,
+    service: str | None = None,
 ) -> Probe:
     """Broadcast every step of ``charts`` from now on; the returned probe may be used in a ``with`` block.
 
@@ -355,6 +366,8 @@ def broadcast(
             they end it. Has no effect on a signal that is already handled or ignored, or when called on a
             thread other than the main one.
         clock: the source of time and randomness; None means the machine's.
+        service: the name under which this process is shown; None means ``FARSCOPE_SERVICE``, else the name of
+            the program.
 
     Raises:
         BadUrl, LogRefused: the address is invalid or unusable.
@@ -367,6 +380,7 @@ def broadcast(
     if capacity < 1:
         raise UsageError(f"an outbox with room for {capacity} steps", "give a capacity of 1 or more")
     _check_pace(linger_s, heartbeat_s)
+    name = service_name(service)
     way = route(url, key, wire, spool)
     probe = Probe(
         way.make_transport,
@@ -375,6 +389,7 @@ def broadcast(
         drop=drop,
         pace=Pace(linger_s=linger_s, heartbeat_s=heartbeat_s),
         clock=clock,
+        service=name,
     )
     try:
         probe.add(*charts)
