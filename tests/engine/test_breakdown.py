@@ -148,7 +148,7 @@ def test_what_breaks_in_a_step_is_a_failed_step_and_the_chart_ends_as_its_policy
     assert isinstance(drive.send("SWITCH"), BrokenError)
     failed = failed_steps(drive.watcher)
     assert [step[2].signal for step in failed] == ["SWITCH"]
-    assert "BrokenError" in failed[0][-1][-1]
+    assert "BrokenError" in failed[0][9][-1]
     monkeypatch.undo()
     drive.close()
     assert drive.watcher.told[-1][0] == "stopped"
@@ -205,7 +205,7 @@ def test_what_breaks_between_steps_is_a_failed_step_and_the_charts_end(
     assert isinstance(drive.send("SWITCH"), BrokenError)
     failed = failed_steps(watcher)
     assert [step[2].signal for step in failed] == [""]
-    assert "BrokenError" in failed[0][-1][-1]
+    assert "BrokenError" in failed[0][9][-1]
     assert watcher.told[-1][0] == "stopped"
     monkeypatch.undo()
     drive.close()

@@ -19,8 +19,7 @@ from farscope.engine.timers.loop_clock import LoopClock
 from farscope.engine.timers.schedule import Schedule, Timer
 from farscope.engine.timers.thread_clock import ThreadClock
 from farscope.errors import ChartStopped, QueueFull
-from farscope.records import current_step as here_module
-from farscope.records.current_step import ThreadSlot, thread_slot
+from farscope.records.current_step import StepContext, current_step, running
 from farscope.testing.waiting import eventually
 from support.interrupting import Interruption, interrupted_everywhere
 
@@ -187,21 +186,23 @@ def test_a_post_in_the_middle_of_a_threads_very_first_one_finds_its_place():
         came = []
 
         def first_use():
-            came.append(interrupting(thread_slot, lambda: chart.post_fifo(Event("A"))))
+            came.append(interrupting(current_step, lambda: chart.post_fifo(Event("A"))))
 
         def thread():
-            # A thread's number may have been another's.
-            here_module._slots.pop(threading.get_ident(), None)
             first_use()
-            assert thread_slot() is here_module._slots[threading.get_ident()]
+            assert threading.get_ident() not in running
 
         worker = threading.Thread(target=thread)
         worker.start()
         worker.join()
         assert len(chart._core.queue) == sum(came)
 
-    assert interrupted_everywhere(run) > 5
-    assert isinstance(thread_slot(), ThreadSlot)
+    # As many places as there are while another thread runs a step, and each thread has to be told apart.
+    running[0] = StepContext(0)
+    try:
+        assert interrupted_everywhere(run) > 5
+    finally:
+        del running[0]
 
 
 def state_of(chart, steps):

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from farscope.engine import Event, Hsm, return_status
-from farscope.records.current_step import thread_slot
+from farscope.records.current_step import current_step, running
 
 SOON_S = 60.0
 
@@ -35,18 +35,18 @@ def on_another_thread(act):
     assert not thread.is_alive()
 
 
-def test_threads_that_come_one_after_another_each_have_one_slot_that_is_theirs():
+def test_each_thread_knows_its_own_step_only_and_forgets_it_with_the_steps_end():
     seen = []
 
-    def look():
-        seen.append((threading.get_ident(), thread_slot()))
+    def step(chart):
+        seen.append(current_step().serial == chart.steps()[0].chart.serial)
+        on_another_thread(lambda: seen.append(current_step() is None))
 
-    for _ in range(20):
-        on_another_thread(look)
-    # Most get the number of one before them; who has that thread's slot at hand then has the right one.
-    assert len({id(slot) for _, slot in seen}) == len({number for number, _ in seen})
-    assert all(slot.ident == number for number, slot in seen)
-    assert seen[-1][1] is not thread_slot()
+    for _ in range(5):
+        chart = started("chart")
+        on_another_thread(lambda chart=chart: chart.dispatch(Event("CALL", payload=step)))
+    assert seen == [True] * 10
+    assert not running
 
 
 def test_posts_of_a_thread_inside_a_step_are_its_doing_and_those_of_others_meanwhile_are_not():

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
 
-from farscope.engine.core.core import DIRECT, RESTING, Core
+from farscope.engine.core.core import DIRECT, Core
 from farscope.engine.core.handlers import adapted, name_of
 from farscope.engine.core.mailbox import FIFO, LIFO, checked
 from farscope.engine.core.recorder import LineCallback, LiveLines, Rings
@@ -26,7 +26,7 @@ from farscope.engine.event import TRAN, Event, signal_of, signals
 from farscope.engine.options import ChartOptions
 from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
-from farscope.records.current_step import current_cause
+from farscope.records.current_step import current_cause, running
 from farscope.records.facts import FactKind
 from farscope.records.observable import Observable
 from farscope.records.sink import Sink
@@ -210,27 +210,22 @@ class Hsm(Observable):
             ChartStopped: after the end.
             ChartError: from inside a step of the same chart.
         """
-        if self._driver.thread is not None:
-            raise self._driver.refuse_caller(self._core.name)
+        core = self._core
+        if core.is_self_driven:
+            raise self._driver.refuse_caller(core.name)
         if e.__class__ is not Event:
             checked(e)
-        self._core.run(self, (e, current_cause(), DIRECT))
+        core.run(self, (e, current_cause() if running else None, DIRECT))
 
     def next_rtc(self) -> bool:
         """Run one step about the first event in the queue; return whether there was one.
 
         Raises the same errors as ``dispatch``.
         """
-        if self._driver.thread is not None:
-            raise self._driver.refuse_caller(self._core.name)
         core = self._core
-        if core.life is not RESTING:
-            raise core.not_ready()
-        item = core.mailbox.take()
-        if item is None:
-            return False
-        core.run(self, item)
-        return True
+        if core.is_self_driven:
+            raise self._driver.refuse_caller(core.name)
+        return core.run(self, None)
 
     def complete_circuit(self) -> bool:
         """Run steps until the queue is empty; return whether there was anything to do."""
@@ -597,7 +592,7 @@ class Hsm(Observable):
 
     def steps(self) -> list[Step]:
         """Return the recorded steps that are kept, oldest first."""
-        return [Step._make(step) for step in self._core.recorder.steps.copy()]
+        return self._core.recorder.all_steps()
 
     @gives_way
     def rings(self) -> Rings:

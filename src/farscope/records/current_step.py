@@ -8,6 +8,7 @@ copied into another thread, where no step of the first thread runs.
 from __future__ import annotations
 
 from threading import get_ident
+from typing import Final
 
 from farscope.records.fork_hooks import at_fork
 from farscope.records.step import Cause
@@ -38,46 +39,47 @@ class StepContext:
 
     def is_current(self) -> bool:
         """Return whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
-        return self.holds(thread_slot().step)
+        return self.holds(current_step())
 
 
-class ThreadSlot:
-    """The slot of one thread: ``step`` is set while the thread runs a recorded step.
-
-    A chart caches the slot of the thread that used it last. Comparing ``ident`` with the identifier of the
-    calling thread costs less than looking the slot up.
-    """
-
-    __slots__ = ("ident", "step")
-
-    def __init__(self, ident: int) -> None:
-        self.ident = ident
-        self.step: StepContext | None = None
+running: Final[dict[int, StepContext]] = {}
+"""The context of the recorded step that each thread runs, by thread identifier; threads that run none have no
+entry. Each change is a single operation, so nothing can interrupt it."""
 
 
-_slots: dict[int, ThreadSlot] = {}
-
-
-def thread_slot() -> ThreadSlot:
-    """Return the slot of the calling thread."""
-    # Thread identifiers are reused: a new thread inherits the slot of the dead thread with its identifier,
-    # even if a chart still caches that slot. A finalizer that runs in the middle of this finds the same slot,
-    # because only the first one is kept.
-    ident = get_ident()
-    return _slots.get(ident) or _slots.setdefault(ident, ThreadSlot(ident))
+def current_step() -> StepContext | None:
+    """Return the context of the recorded step that the calling thread runs; None outside any step."""
+    # Usually nothing runs, and then the thread need not be identified.
+    return running.get(get_ident()) if running else None
 
 
 def current_cause() -> Cause | None:
     """Return the step that the calling thread runs, as the cause of a post; None outside any step."""
-    step = thread_slot().step
+    step = current_step()
     return None if step is None else step.cause()
+
+
+def enter_step(ident: int, context: StepContext) -> StepContext | None:
+    """Note that the calling thread, which has that identifier, runs a step; return what it ran before."""
+    outer = running.get(ident)
+    running[ident] = context
+    context.outer = outer
+    return outer
+
+
+def leave_step(ident: int, outer: StepContext | None) -> None:
+    """Note that the calling thread runs again what ``enter_step`` returned."""
+    if outer is None:
+        running.pop(ident, None)
+    else:
+        running[ident] = outer
 
 
 def _forget_others() -> None:
     mine = get_ident()
-    for ident, slot in list(_slots.items()):
+    for ident in list(running):
         if ident != mine:
-            slot.step = None
+            running.pop(ident, None)
 
 
 # The steps that the parent's other threads were running do not run in the child.

@@ -10,7 +10,7 @@ from farscope.engine.hsm import Hsm
 from farscope.engine.ports import ChartPort
 from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer
 from farscope.errors import UsageError
-from farscope.records.current_step import thread_slot
+from farscope.records.current_step import current_step
 from farscope.testing.waiting import PATIENCE_S
 
 LOOK_S = 0.0002
@@ -55,7 +55,7 @@ class VirtualClock:
         """
         if seconds < 0:
             raise UsageError(f"a clock cannot advance by {seconds!r} seconds", "time runs forwards only")
-        if thread_slot().step is not None:
+        if current_step() is not None:
             raise UsageError(
                 "a handler cannot advance the clock: it would wait for its own step to end",
                 "advance the clock from the test",

@@ -152,7 +152,7 @@ def _record_plainly(
         context.number = number + 1
         waited_ns = max(0, begin_ns - posted_ns) if posted_ns else 0
         duration_ns = max(0, time_ns() - begin_ns)
-        step = (core.recorder.id, number + 1, shape, begin_ns, duration_ns, 0, 0, waited_ns, cause, texts)
+        step = (core.recorder.id, number + 1, shape, begin_ns, duration_ns, 0, 0, waited_ns, cause, texts, ())
         for sink in core.observers.attached():
             try:
                 sink.step(step)

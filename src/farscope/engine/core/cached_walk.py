@@ -86,13 +86,11 @@ class CachedWalk:
         self.roots = self.states.starts_at(goal)
         return goal.name
 
-    def follow(self, chart: Any, e: Event, roots: Branches | None = None) -> Rest:
-        """Call the handlers for ``e`` and rest where they lead.
+    def follow(self, chart: Any, e: Event, roots: Branches) -> Rest:
+        """Call the handlers for ``e``; the caller sets ``leaf`` and ``roots`` to where they lead.
 
-        ``roots`` are the cached steps to choose from, if they are not those of the resting state.
+        ``roots`` are the cached steps to choose from: ``self.roots``, unless a step is resumed.
         """
-        if roots is None:
-            roots = self.roots
         temp = self.temp
         made = self.step.made
         rest: Any
@@ -130,7 +128,6 @@ class CachedWalk:
         self.place = None
         # After the last node this is the state in which the chart rests.
         temp.fun = place
-        _, self.leaf, self.roots, _ = rest
         return rest  # type: ignore[no-any-return]
 
     def started(self) -> None:

@@ -29,7 +29,7 @@ from farscope.engine.pubsub import Fabric, process_fabric
 from farscope.engine.timers.schedule import Clock
 from farscope.engine.timers.thread_clock import process_clock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
-from farscope.records.current_step import StepContext, current_cause, thread_slot
+from farscope.records.current_step import StepContext, current_cause, enter_step, leave_step, running
 from farscope.records.observable import Standing, next_serial
 
 DIRECT = 0
@@ -56,13 +56,13 @@ class Core:
     """
 
     __slots__ = (
-        "_slot",
         "algorithm",
         "clock",
         "context",
         "fabric",
         "failed_number",
         "is_named",
+        "is_self_driven",
         "life",
         "mailbox",
         "make_ready",
@@ -80,6 +80,8 @@ class Core:
     ) -> None:
         refuse_unknown(options)
         self.life = Life.NEW
+        self.is_self_driven = False
+        """Whether the chart's driver runs its steps, rather than its caller."""
         self.stop_asked = False
         """Whether the chart is to end as soon as no step runs. Set by any thread, at any moment."""
         self.context = context = StepContext(next_serial())
@@ -117,8 +119,6 @@ class Core:
         """Where handlers write the target of a transition."""
         self.failed_number = 0
         """Number of the last step that was recorded as failed."""
-        self._slot = thread_slot()
-        """The slot of the thread that ran the last step."""
 
     @property
     def name(self) -> str:
@@ -154,23 +154,22 @@ class Core:
             ChartError: the states are invalid.
         """
         self.prepare(chart, target)
-        algorithm, context = self.algorithm, self.context
-        slot = thread_slot()
-        outer = slot.step
+        algorithm = self.algorithm
+        ident = get_ident()
+        outer = running.get(ident)
         recorded = self.observers.wanted
         cause = current_cause()
         begin_ns = time_ns()
         if recorded:
-            slot.step = context
-            context.outer = outer
+            enter_step(ident, self.context)
         try:
             if recorded:
                 algorithm.announce()
             if recorded and self.step.refused:
                 self.step.note_refused()
-            shape, _, _, texts = algorithm.follow(chart, START)
+            shape, algorithm.leaf, algorithm.roots, texts = algorithm.follow(chart, START, algorithm.roots)
         except BaseException as error:  # noqa: BLE001 - re-raised
-            slot.step = outer
+            leave_step(ident, outer)
             try:
                 if recorded:
                     blamed = failed(self, chart, error, Attempt(START, begin_ns, DIRECT, cause))
@@ -179,7 +178,7 @@ class Core:
             finally:
                 self._start_over(chart)
             raise blamed  # noqa: B904 - it is that error, or has it as its cause
-        slot.step = outer
+        leave_step(ident, outer)
         try:
             if recorded:
                 self.recorder.record(shape, begin_ns, DIRECT, cause, self.step.take_texts(texts))
@@ -222,8 +221,8 @@ class Core:
         if self.stop_asked:
             self.end(chart)
 
-    def run(self, chart: Any, item: Posted) -> None:
-        """Run one step about ``item``, which was taken from the mailbox or dispatched.
+    def run(self, chart: Any, item: Posted | None) -> bool:
+        """Run one step about ``item``, or about the next event in the queue; return whether there was one.
 
         Raises:
             ChartError: no step may begin now.
@@ -231,29 +230,37 @@ class Core:
         """
         if self.life is not RESTING:
             raise self.not_ready()
-        e, cause, posted_ns = item
+        try:
+            if item is None:
+                item = self.queue.popleft()
+            e, cause, posted_ns = item
+        except IndexError:
+            return False
+        except ValueError:
+            # If it was cancelled, the next one has its turn.
+            return self.run(chart, self.mailbox.redeemed(item))
         if not self.observers.wanted:
-            self._run_unrecorded(chart, e)
-            return
-        context, step = self.context, self.step
-        slot = self._slot
-        if slot.ident != get_ident():
-            slot = self._slot = thread_slot()
+            return self._run_unrecorded(chart, e)
+        algorithm, context, step = self.algorithm, self.context, self.step
+        ident = get_ident()
         begin_ns = time_ns()
-        outer = slot.step
+        outer = running.get(ident) if running else None
         # Nothing may come between here and the try: whatever is raised, thread and chart are restored.
         self.life = STEPPING
-        slot.step = context
+        running[ident] = context
         context.outer = outer
         try:
             if step.refused:
                 self._note_refused()
-            shape, _, _, texts = self.algorithm.follow(chart, e)
+            shape, algorithm.leaf, algorithm.roots, texts = algorithm.follow(chart, e, algorithm.roots)
         except BaseException as error:  # noqa: BLE001 - re-raised
-            slot.step = outer
+            leave_step(ident, outer)
             blamed = self._fail(chart, error, Attempt(e, begin_ns, posted_ns, cause))
             raise blamed  # noqa: B904 - it is that error, or has it as its cause
-        slot.step = outer
+        if outer is None:
+            del running[ident]
+        else:
+            running[ident] = outer
         # Nor may anything come between these two.
         try:
             self.recorder.record(
@@ -268,13 +275,15 @@ class Core:
         self.life = RESTING
         if self.stop_asked:
             self.end(chart)
+        return True
 
-    def _run_unrecorded(self, chart: Any, e: Event) -> None:
+    def _run_unrecorded(self, chart: Any, e: Event) -> bool:
         self.life = STEPPING
         try:
             if self.stop_asked:
                 self._refuse_after_end()
-            self.algorithm.follow(chart, e)
+            algorithm = self.algorithm
+            _, algorithm.leaf, algorithm.roots, _ = algorithm.follow(chart, e, algorithm.roots)
         except BaseException as error:  # noqa: BLE001 - re-raised
             try:
                 blamed = forgotten(self, chart, error)
@@ -284,6 +293,7 @@ class Core:
         self.life = RESTING
         if self.stop_asked:
             self.end(chart)
+        return True
 
     def _note_refused(self) -> None:
         self._refuse_after_end()

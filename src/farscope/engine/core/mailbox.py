@@ -14,7 +14,7 @@ from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
-from farscope.records.current_step import StepContext, current_cause, thread_slot
+from farscope.records.current_step import StepContext, current_cause, running
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
 
@@ -94,7 +94,6 @@ class Mailbox:
         "_context",
         "_observers",
         "_recorder",
-        "_slot",
         "_step",
         "asleep",
         "capacity",
@@ -133,8 +132,6 @@ class Mailbox:
         self._context: StepContext = step.context
         self._observers = recorder.observers
         self._recorder = recorder
-        self._slot = thread_slot()
-        """The slot of the thread that posted last."""
 
     def put(self, e: Event, way: int, origin: Origin | None) -> None:
         """Put ``e`` at the end of the queue, or at its front, as ``way`` says: ``FIFO`` or ``LIFO``.
@@ -153,10 +150,7 @@ class Mailbox:
             return
         item: Any
         if origin is None:
-            slot = self._slot
-            if slot.ident != get_ident():
-                slot = self._slot = thread_slot()
-            step = slot.step
+            step = running.get(get_ident()) if running else None
             if step is None:
                 item = (e, None, time_ns() if self._observers.wanted else 0)
             else:
@@ -168,7 +162,7 @@ class Mailbox:
             item = (e, cause, time_ns() if cause or self._observers.wanted else 0)
             if claim:
                 item = (*item, claim)
-        if way == FIFO:
+        if way is FIFO:
             queue.append(item)
         else:
             queue.appendleft(item)

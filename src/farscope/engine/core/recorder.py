@@ -14,13 +14,19 @@ from farscope.records.configuration import Configuration
 from farscope.records.current_step import StepContext
 from farscope.records.observable import Observers
 from farscope.records.shape import Shape
-from farscope.records.step import SHAPE, Cause, ChartId, ChartRef, RawStep, Step
+from farscope.records.step import SHAPE, Cause, ChartId, ChartRef, RawStep, Step, Value
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.records.text import spy_text, trace_text
 
 RING_STEPS = 500
 """Default ``ring_size``: the number of steps kept for ``spy()``, of steps with a transition kept for
 ``trace()``, and of lines that ``spy()`` returns. Beyond it the oldest are dropped."""
+
+Values = tuple[tuple[str, Value], ...]
+Kept = tuple[int, Shape, int, int, int, int, int, Cause | None, tuple[str, ...], Values]
+"""A step as the rings keep it: number, shape, begin, end, events queued and deferred, time its event was
+posted (0 if it was not), cause, texts, values. The other fields of a step are derived when it is read, or
+reported to observers: most steps of most charts never are."""
 
 LineCallback = Callable[[str], object]
 
@@ -70,8 +76,8 @@ class Recorder:
         self.context = context
         self.live = live
         self.observers = Observers(live)
-        self.steps: deque[RawStep] = deque(maxlen=ring_size)
-        self.traced: deque[RawStep] = deque(maxlen=ring_size)
+        self.steps: deque[Kept] = deque(maxlen=ring_size)
+        self.traced: deque[Kept] = deque(maxlen=ring_size)
         self.traces = 0
         """Number of steps with a transition since the trace was cleared."""
         self.raised = 0
@@ -106,54 +112,68 @@ class Recorder:
         observers = self.observers
         receivers = observers.receivers
         number = context.number + 1
-        duration_ns = time_ns() - begin_ns
+        queued, deferred = len(self._queued), len(self._deferred)
+        kept = (number, shape, begin_ns, time_ns(), queued, deferred, posted_ns, cause, texts, ())
+        step = self._raw(kept) if receivers else None
+        try:
+            # Nothing may come between these two: an error raised by a signal handler leaves both done or
+            # neither.
+            context.number = number
+            self.steps.append(kept)
+            if shape.traced:
+                self.traces += 1
+                self.traced.append(kept)
+            if step is not None:
+                observers.report(step, receivers)
+        except BaseException as error:
+            # The step is in the ring: the error is the program's, or an observer's in a strict program.
+            self.raised = id(error)
+            if step is not None and observers.was_not_reported(error):
+                observers.report(step, receivers)
+            raise
+
+    def _raw(self, kept: Kept) -> RawStep:
+        """Return the fields of a step that is kept."""
+        number, shape, begin_ns, end_ns, queued, deferred, posted_ns, cause, texts, values = kept
+        duration_ns = end_ns - begin_ns
         waited_ns = begin_ns - posted_ns if posted_ns else 0
         if duration_ns < 0 or waited_ns < 0:
             # The wall clock may be set back at any time.
             duration_ns, waited_ns = max(0, duration_ns), max(0, waited_ns)
-        step = (
+        return (
             self.id,
             number,
             shape,
             begin_ns,
             duration_ns,
-            len(self._queued),
-            len(self._deferred),
+            queued,
+            deferred,
             waited_ns,
             cause,
             texts,
-            (),
+            values,
         )
-        try:
-            # Nothing may come between these two: an error raised by a signal handler leaves both done or
-            # neither.
-            context.number = number
-            self.steps.append(step)
-            if shape.traced:
-                self.traces += 1
-                self.traced.append(step)
-            if receivers:
-                observers.report(step, receivers)
-        except BaseException as error:
-            # The step is in the ring: the error is the program's, or an observer's in a strict program.
-            self.raised = id(error)
-            if receivers and observers.was_not_reported(error):
-                observers.report(step, receivers)
-            raise
+
+    def _step(self, kept: Kept) -> Step:
+        return Step._make(self._raw(kept))
+
+    def all_steps(self) -> list[Step]:
+        """Return the steps that are kept, oldest first."""
+        return [self._step(kept) for kept in self.steps.copy()]
 
     def spy(self) -> list[str]:
         """Return the last spy lines, oldest first; at most as many lines as steps are kept."""
         size = self.steps.maxlen or 0
-        return spy_text(map(Step._make, self.steps.copy()))[-size:] if size else []
+        return spy_text(self.all_steps())[-size:] if size else []
 
     def spy_rtc(self) -> list[str]:
         """Return the spy lines of the last step."""
         last = self.steps.copy()
-        return Step._make(last[-1]).spy() if last else []
+        return self._step(last[-1]).spy() if last else []
 
     def trace(self) -> str:
         """Return the last trace lines as one text that begins with a newline."""
-        return trace_text(filter(None, (Step._make(step).trace() for step in self.traced.copy())))
+        return trace_text(filter(None, (self._step(kept).trace() for kept in self.traced.copy())))
 
     def rings(self) -> Rings:
         """Return how much of the history is kept, and how much has been dropped."""

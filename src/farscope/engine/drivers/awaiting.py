@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from threading import get_ident
 from time import time_ns
 from types import coroutine
 from typing import Any, NoReturn, TypeVar
@@ -16,7 +17,7 @@ from farscope.engine.core.mailbox import Posted
 from farscope.engine.core.step_cache import Branches, CacheNode, Rest
 from farscope.engine.event import Event
 from farscope.errors import Invariant
-from farscope.records.current_step import thread_slot
+from farscope.records.current_step import enter_step, leave_step, running
 
 _Result = TypeVar("_Result")
 
@@ -64,7 +65,8 @@ class AwaitingSteps:
         try:
             if recorded and starts:
                 core.algorithm.announce()
-            shape, _, _, texts = await self._follow(chart, core, e)
+            algorithm = core.algorithm
+            shape, algorithm.leaf, algorithm.roots, texts = await self._follow(chart, core, e)
         except BaseException as error:
             if core.life in (Life.STOPPING, Life.ENDED):
                 # The watchers have been notified of the chart's end.
@@ -88,7 +90,7 @@ class AwaitingSteps:
     async def _follow(self, chart: Any, core: Core, e: Event) -> Rest:
         """Follow a step to its end, resuming after each pause as if the handler had answered immediately."""
         algorithm = core.algorithm
-        roots: Branches | None = None
+        roots: Branches = algorithm.roots
         while True:
             try:
                 return self._slice(core, algorithm.follow, chart, e, roots)
@@ -102,17 +104,14 @@ class AwaitingSteps:
 
     def _slice(self, core: Core, act: Callable[..., _Result], *arguments: Any) -> _Result:
         """Call ``act`` as part of the running step."""
-        slot = thread_slot()
-        outer = slot.step
-        if self._recorded:
-            slot.step = core.context
-            core.context.outer = outer
+        ident = get_ident()
+        outer = enter_step(ident, core.context) if self._recorded else running.get(ident)
         self.going_on = True
         try:
             return act(*arguments)
         finally:
             self.going_on = False
-            slot.step = outer
+            leave_step(ident, outer)
 
     @coroutine
     def _within(self, core: Core, answer: Awaitable[Any]) -> Generator[Any, Any, Any]:

@@ -142,6 +142,7 @@ class SelfDriver(CallerDriver):
         core.mailbox.asleep = False
         self._home_pid = os.getpid()
         self.thread = thread
+        core.is_self_driven = True
         self._cancel_warning()
 
     def work(self, chart: Any, core: Core, steps: int) -> bool:
