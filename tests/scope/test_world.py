@@ -493,3 +493,13 @@ def test_every_notice_is_dated_and_what_is_missing_by_when_it_showed(keyring, ha
     reported += world.settle(10**16)
     assert all(each.time_ns is not None for each in reported)
     assert [each.time_ns for each in reported if each.kind is NoticeKind.MISSING] == [showed_ns]
+
+
+def test_a_probe_that_announced_a_slow_heartbeat_is_silent_after_a_multiple_of_it(watched, hand_probe):
+    probe = hand_probe()
+    slow = 20 * SILENT_AFTER_NS // 5
+    watched.take(probe.seal(replace(probe.batch(1), heartbeat_ns=slow), Flags.NONE))
+    assert watched.wait(5 * slow - 1) == []
+    assert watched.statuses() == {"producer": "alive"}
+    assert kinds(watched.wait(1)) == [NoticeKind.FELL_SILENT]
+    assert watched.statuses() == {"producer": "silent"}

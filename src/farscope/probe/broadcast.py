@@ -24,7 +24,7 @@ from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.service import service_name
 from farscope.probe.transport import AnyTransport, TransportMaker
 from farscope.records.configuration import Configuration
-from farscope.records.heartbeat import HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
+from farscope.records.heartbeat import HEARTBEAT_S, MAX_HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
 from farscope.records.observable import Observable
 from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
@@ -361,7 +361,7 @@ def broadcast(
         drop: which step a full outbox drops: the ``newest`` or the ``oldest``.
         linger_s: how long steps accumulate before they are sent: 0 to 2 seconds.
         heartbeat_s: the number of seconds without a step after which the probe sends a heartbeat: more than
-            0, at most 2. With a longer interval, scopes would report a healthy chart as silent.
+            0, at most 3,600. Scopes report a chart as silent after 5 intervals, at least 5 seconds.
         handle_sigterm: whether SIGTERM and SIGHUP close all probes of the program, within 2 seconds, before
             they end it. Has no effect on a signal that is already handled or ignored, or when called on a
             thread other than the main one.
@@ -404,10 +404,10 @@ def broadcast(
 
 def _check_pace(linger_s: float, heartbeat_s: float) -> None:
     """Reject times that would make scopes report a healthy probe as silent."""
-    if not 0 < heartbeat_s <= MAX_SILENCE_S:
+    if not 0 < heartbeat_s <= MAX_HEARTBEAT_S:
         raise UsageError(
-            f"a heartbeat every {heartbeat_s:g} seconds: {_SILENT}",
-            f"give heartbeat_s more than 0 and at most {MAX_SILENCE_S:g} seconds",
+            f"a heartbeat every {heartbeat_s:g} seconds is not a sign of life",
+            f"give heartbeat_s more than 0 and at most {MAX_HEARTBEAT_S:g} seconds",
         )
     if not 0 <= linger_s <= MAX_SILENCE_S:
         raise UsageError(

@@ -52,6 +52,8 @@ class Liveness(NamedTuple):
     alone."""
     correction_ns: int
     """What to subtract from its times to convert them to the scope's clock."""
+    silent_after_ns: int = SILENT_AFTER_NS
+    """After how long without a batch it is silent: a multiple of the interval it announced."""
 
     def status(self, serial: int, time_ns: int) -> Status | None:
         """Return the status of a chart at a moment of the probe's clock; None before it was heard."""
@@ -62,7 +64,7 @@ class Liveness(NamedTuple):
         place = bisect_right(self.heard, time_ns, key=lambda span: span[0]) - 1
         if place < 0:
             return None
-        return "alive" if time_ns - self.heard[place][1] < SILENT_AFTER_NS else "silent"
+        return "alive" if time_ns - self.heard[place][1] < self.silent_after_ns else "silent"
 
     def was_set(self, change_ns: int) -> bool:
         """Return whether a correction changed by ``change_ns`` because the clock was set.
@@ -71,7 +73,7 @@ class Liveness(NamedTuple):
         """
         if abs(change_ns) <= AHEAD_NS:
             return False
-        return any(change_ns - BACK_NS <= jump <= change_ns + SILENT_AFTER_NS for jump in self.jumps)
+        return any(change_ns - BACK_NS <= jump <= change_ns + self.silent_after_ns for jump in self.jumps)
 
 
 class LivenessBudget:
@@ -92,7 +94,16 @@ class LivenessBudget:
 class LivenessTracker:
     """Tracks one probe, batch by batch. Not thread-safe."""
 
-    __slots__ = ("_closed_ns", "_counted", "_heard", "_jumps", "_last_ns", "_room", "_stopped")
+    __slots__ = (
+        "_closed_ns",
+        "_counted",
+        "_heard",
+        "_jumps",
+        "_last_ns",
+        "_room",
+        "_stopped",
+        "silent_after_ns",
+    )
 
     def __init__(self, room: LivenessBudget | None = None) -> None:
         """``room`` is shared with the pulses of other probes."""
@@ -103,6 +114,8 @@ class LivenessTracker:
         self._stopped: dict[int, int] = {}
         self._jumps: deque[int] = deque(maxlen=MAX_JUMPS)
         self._last_ns = 0
+        self.silent_after_ns = SILENT_AFTER_NS
+        """After how long without a batch it is silent."""
 
     def add_batch(self, sent_ns: int, *, goodbye: bool) -> None:
         """Record the time of a batch; call in the order the probe sent them."""
@@ -112,7 +125,7 @@ class LivenessTracker:
                 self._jumps.append(jump_ns)
         self._last_ns = sent_ns
         first_ns, last_ns = self._heard[-1] if self._heard else (sent_ns, sent_ns)
-        if self._heard and sent_ns - last_ns < SILENT_AFTER_NS:
+        if self._heard and sent_ns - last_ns < self.silent_after_ns:
             self._heard[-1] = min(first_ns, sent_ns), max(last_ns, sent_ns)
         else:
             self._heard.append((sent_ns, sent_ns))
@@ -136,7 +149,14 @@ class LivenessTracker:
     def liveness(self, correction_ns: int) -> Liveness:
         """Return a snapshot of what is known."""
         stopped = MappingProxyType(dict(self._stopped))
-        return Liveness(tuple(self._heard), self._closed_ns, stopped, tuple(self._jumps), correction_ns)
+        return Liveness(
+            tuple(self._heard),
+            self._closed_ns,
+            stopped,
+            tuple(self._jumps),
+            correction_ns,
+            self.silent_after_ns,
+        )
 
     def ended_ns(self, serial: int) -> int | None:
         """Return when a chart was stopped, or else when the probe said goodbye; None if neither."""

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
-from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS
+from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS, silent_after_ns
 from farscope.records.step import CHART, DURATION_NS, NANOSECONDS, TIME_NS, ChartId, ChartKey, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
 from farscope.scope.chart import Chart, ChartView, Status, by_chart
@@ -68,6 +68,11 @@ class _ProbeState:
     """First number of each gap when it appeared, and the time of that, by its machine's clock."""
     charts: dict[int, ChartKey] = field(default_factory=dict)
     liveness: LivenessTracker = field(default_factory=LivenessTracker)
+
+    @property
+    def silent_after_ns(self) -> int:
+        """After how long without a batch it is silent."""
+        return self.liveness.silent_after_ns
 
     def gap_ns(self, first: int) -> int:
         """Return when the gap that begins with a number appeared."""
@@ -201,7 +206,7 @@ class World:
                 probe. Otherwise a probe heard recently may be between two batches, and still owes.
         """
         for probe in self._probes.values():
-            if for_good or now_ns - probe.heard_ns >= SILENT_AFTER_NS:
+            if for_good or now_ns - probe.heard_ns >= probe.silent_after_ns:
                 probe.account.expect_announced(now_ns)
 
     def settle(self, now_ns: int) -> list[Notice]:
@@ -219,8 +224,8 @@ class World:
                 within ``LATELY_NS`` is running, and what it does next is not part of this account.
         """
         for probe in self._probes.values():
-            if for_good or now_ns - probe.heard_ns >= LATELY_NS:
-                lately = now_ns - probe.heard_ns < SILENT_AFTER_NS
+            if for_good or now_ns - probe.heard_ns >= max(LATELY_NS, probe.silent_after_ns // 2):
+                lately = now_ns - probe.heard_ns < probe.silent_after_ns
                 probe.left = Why.NO_GOODBYE if for_good and lately else Why.SILENT
 
     def awaits(self, now_ns: int) -> bool:
@@ -259,8 +264,8 @@ class World:
         """Return whether more than one probe was heard recently and did not say goodbye."""
         speaking = 0
         for probe in reversed(self._probes.values()):
-            if now_ns - probe.heard_ns >= SILENT_AFTER_NS:
-                return False
+            if now_ns - probe.heard_ns >= probe.silent_after_ns:
+                continue
             speaking += not probe.closed
             if speaking > 1:
                 return True
@@ -316,6 +321,7 @@ class World:
             )
             self._places[place] += 1
         probe.account = accepted.account
+        probe.liveness.silent_after_ns = silent_after_ns(accepted.batch.heartbeat_ns)
         probe.heard_ns = max(probe.heard_ns, heard_ns)
         self._probes[probe_id] = probe
         return probe
@@ -324,7 +330,7 @@ class World:
         self, probe: _ProbeState, now_ns: int, times: _BatchTimes, *, in_past: bool
     ) -> list[Notice]:
         """Record that a probe is heard; return the notices if it had been reported as silent."""
-        probe.silent = now_ns - probe.heard_ns >= SILENT_AFTER_NS
+        probe.silent = now_ns - probe.heard_ns >= probe.silent_after_ns
         if not probe.silence_reported or (probe.silent and not in_past):
             return []
         probe.silence_reported = False
@@ -340,26 +346,30 @@ class World:
         if past_ns - self._looked_back_ns < LOOK_BACK_NS:
             return notices
         self._looked_back_ns = past_ns
-        while self._speaking:
-            probe = next(iter(self._speaking.values()))
-            if past_ns - max(probe.past_ns or 0, self._heard_since_ns) < SILENT_AFTER_NS:
+        for probe in list(self._speaking.values()):
+            unheard_ns = past_ns - max(probe.past_ns or 0, self._heard_since_ns)
+            if unheard_ns < SILENT_AFTER_NS:
                 break
+            if unheard_ns < probe.silent_after_ns:
+                continue
             del self._speaking[probe.id]
             if not (probe.closed or probe.silence_reported):
                 probe.silence_reported = True
-                notices += self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
+                notices += self._about_charts(
+                    probe, NoticeKind.FELL_SILENT, probe.sent_ns + probe.silent_after_ns
+                )
         return notices
 
     def _check_silence(self, probe: _ProbeState, now_ns: int, listening_since_ns: int) -> list[Notice]:
         """Return the notices about a probe that has been silent for long enough to be reported."""
-        if now_ns - probe.heard_ns < SILENT_AFTER_NS or now_ns - listening_since_ns < SETTLE_NS:
+        if now_ns - probe.heard_ns < probe.silent_after_ns or now_ns - listening_since_ns < SETTLE_NS:
             return []
         probe.silent = True
         if probe.silence_reported:
             return []
         probe.silence_reported = True
         probe.account.expect_announced(now_ns)
-        notices = self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + SILENT_AFTER_NS)
+        notices = self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + probe.silent_after_ns)
         return notices + self._report_missing(probe, now_ns, 0)
 
     def _about_numbers(self, probe: _ProbeState, posted: Posted, time_ns: int) -> list[Notice]:
