@@ -18,18 +18,23 @@ CONSUMER = 5
 """Kind of a span whose event was posted by a step."""
 
 
+UNKNOWN_SERVICE = "unknown_service"
+"""What the protocol calls a process that does not say what it is."""
+
+
 class Process(NamedTuple):
     """The OpenTelemetry resource shared by the spans of one process."""
 
     host: str
     pid: int
     probe: str
+    service: str = ""
 
     @property
     def attributes(self) -> Attributes:
         """What the resource tells of itself."""
         return {
-            "service.name": "farscope",
+            "service.name": self.service or UNKNOWN_SERVICE,
             "service.instance.id": f"{self.host}:{self.pid}",
             "host.name": self.host,
             "process.pid": self.pid,
@@ -82,7 +87,7 @@ class Span(NamedTuple):
 
 def process_of(step: Step) -> Process:
     """Return the process a step was made in."""
-    return Process(step.chart.host, step.chart.pid, step.chart.probe)
+    return Process(step.chart.host, step.chart.pid, step.chart.probe, step.chart.service)
 
 
 def span_of(step: Step) -> Span:

@@ -17,8 +17,10 @@ from farscope import Event, Factory, Scope, broadcast
 from farscope.cli.otlp.live import Order, send_spans
 from farscope.cli.selecting import EVERYTHING
 from farscope.errors import install_hint
+from farscope.probe.service import service_name
 from farscope.testing.waiting import PATIENCE_S, eventually
 from farscope.views.otlp import otlp_lines
+from farscope.views.otlp_spans import UNKNOWN_SERVICE
 from support.program import Program
 from support.span_collector import Reply, span_collector
 
@@ -120,7 +122,7 @@ def test_spans_tell_what_the_json_export_tells(log_url, play, collector):
         for span in collector.spans
     ] == [(each["traceId"], each["spanId"], each["name"], each["startTimeUnixNano"]) for each in told]
     (group,) = collector.taken[0].resource_spans
-    assert attributes(group.resource)["service.name"] == "farscope"
+    assert attributes(group.resource)["service.name"] == (service_name(None) or UNKNOWN_SERVICE)
     assert attributes(group.resource)["process.pid"] == os.getpid()
 
 
