@@ -35,7 +35,8 @@ Pause = Callable[["CachedWalk", Any, Any], NoReturn]
 class CachedWalk:
     """The states of a chart, where it rests, and how it handles one event.
 
-    A ``Core`` knows its chart's states through this class only; ``StepAlgorithm`` lists what it relies on.
+    A ``Core`` knows its chart's states through this class only. A chart whose steps run in another way is
+    given, as ``core.algorithm``, another object with the same public attributes and methods before its start.
 
     Args:
         step: receives the facts that handlers record.
@@ -44,6 +45,7 @@ class CachedWalk:
     """
 
     __slots__ = (
+        "_made",
         "_recorder",
         "asked",
         "cache",
@@ -60,6 +62,7 @@ class CachedWalk:
 
     def __init__(self, step: OpenStep, recorder: Recorder, pause: Pause | None = None) -> None:
         self.step = step
+        self._made = step.made
         self._recorder = recorder
         self.temp = Temp()
         self.states = States()
@@ -78,7 +81,7 @@ class CachedWalk:
         """The walk of a step that is not in the cache."""
         self.pause = pause or _refuse_to_wait
 
-    # What a core relies on: see ``StepAlgorithm``.
+    # What a core relies on.
 
     def prepare(self, chart: Any, target: Any, asker: str) -> str:
         """Resolve the target of the start, which ``asker`` gives; return its name."""
@@ -92,7 +95,7 @@ class CachedWalk:
         ``roots`` are the cached steps to choose from: ``self.roots``, unless a step is resumed.
         """
         temp = self.temp
-        made = self.step.made
+        made = self._made
         rest: Any
         status: Any
         try:

@@ -149,19 +149,15 @@ class Mailbox:
             self._refuse(e, origin)
             return
         item: Any
-        if origin is None:
-            step = running.get(get_ident()) if running else None
-            if step is None:
-                item = (e, None, time_ns() if self._observers.wanted else 0)
-            else:
-                if step is self._context or (step.outer and self._context.holds(step)):
-                    self._step.note(way, e.signal_name)
-                item = (e, step.cause(), time_ns())
-        else:
+        if origin is not None:
             cause, claim = origin
             item = (e, cause, time_ns() if cause or self._observers.wanted else 0)
             if claim:
                 item = (*item, claim)
+        elif running:
+            item = self._posted(e, way)
+        else:
+            item = (e, None, time_ns() if self._observers.wanted else 0)
         if way is FIFO:
             queue.append(item)
         else:
@@ -169,6 +165,15 @@ class Mailbox:
         if self.asleep:
             self.asleep = False
             self.driver.wake()
+
+    def _posted(self, e: Event, way: int) -> Posted:
+        """Return the item for a post made while steps run; it leaves a fact if it is made in this chart's."""
+        step = running.get(get_ident())
+        if step is None:
+            return e, None, time_ns() if self._observers.wanted else 0
+        if step is self._context or (step.outer and self._context.holds(step)):
+            self._step.note(way, e.signal_name)
+        return e, step.cause(), time_ns()
 
     def deliver(self, e: Event, origin: Origin, *, lifo: bool) -> None:
         """Put ``e`` in the queue on behalf of a fabric or a clock, whose other receivers go on.
