@@ -5,18 +5,40 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TypeAlias
 
-from farscope.records.step import CHART, DURATION_NS, NUMBER, SERIAL, SHAPE, TIME_NS, ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.configuration import text_of
+from farscope.records.kinds import UnknownKind
+from farscope.records.step import (
+    CHART,
+    DURATION_NS,
+    NUMBER,
+    SERIAL,
+    SHAPE,
+    TIME_NS,
+    VALUES,
+    ChartId,
+    ChartKey,
+    ChartRef,
+    RawStep,
+    Value,
+)
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure, has_ended
 from farscope.records.weight import chart_bytes, structure_bytes
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.unknown import Why
 from farscope.wire.batch import ChartEntry
+from farscope.wire.body_schema import MAX_VALUES
 
-Status = Literal["alive", "silent", "closed", "stopped"]
+Status: TypeAlias = str
 """alive: heard within a few heartbeats; silent: not heard, and its probe did not say goodbye; closed: its
-probe said goodbye; stopped: the chart itself was stopped, or is no longer broadcast."""
+probe said goodbye; stopped, finished, failed, unobserved: the chart itself ended, see ``ChartStatus``. A
+status that a later release defined has its own name."""
+
+
+def word_for(status: AnyChartStatus) -> str:
+    """Return the word for the status of a chart."""
+    return "alive" if status is ChartStatus.RUNNING else status.name.lower()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +52,13 @@ class ChartView:
     label: str
     """Unique among the charts of the scope; just the name where that is enough."""
     state: str
-    """Current state; empty before its start."""
+    """Text of its current configuration, such as ``door | fan``; empty before its start, ``top`` after it has
+    finished."""
     status: Status
     """``"alive"``: heard within a few heartbeats. ``"silent"``: not heard, and its probe did not say goodbye.
-    ``"closed"``: its probe said goodbye. ``"stopped"``: the chart was stopped, or is no longer broadcast."""
+    ``"closed"``: its probe said goodbye. ``"stopped"``: the chart was stopped. ``"finished"``: it reached its
+    final state. ``"failed"``: one of its own errors ended it. ``"unobserved"``: it is no longer broadcast.
+    A status that a later release defined has its own name."""
     steps: int
     """Number of its steps that this scope has received."""
     lost: int
@@ -56,10 +81,32 @@ class ChartView:
     unknown: Why | None = None
     """Why nothing is known about what it did after step ``last_number``, if so; not counted in ``lost``."""
 
+    states: tuple[str, ...] = ()
+    """The active leaf states, in document order; empty before its start and after it has finished."""
+
+    values: tuple[tuple[str, Value], ...] = ()
+    """What its program shows of it, by name."""
+
+    parent: ChartKey | None = None
+    """The chart that created it, if that was a chart."""
+
+    parent_label: str = ""
+    """Label of that chart; empty if there is none, or it was never heard."""
+
+    condition: AnyChartStatus = ChartStatus.RUNNING
+    """What its own program last reported about it."""
+
     @property
     def alive(self) -> bool:
         """Whether it is currently heard."""
+        if isinstance(self.condition, UnknownKind) and not has_ended(self.condition):
+            return self.status == word_for(self.condition)
         return self.status == "alive"
+
+    @property
+    def library(self) -> str:
+        """The library that runs it, with its version if known; empty if that was not announced."""
+        return "" if self.structure is None else self.structure.library
 
 
 BASE_BYTES = 3_000
@@ -75,12 +122,14 @@ class Chart:
 
     id: ChartId
     foreign: ForeignHsm = field(default_factory=ForeignHsm)
-    state: str = ""
+    states: tuple[str, ...] = ()
+    values: dict[str, Value] = field(default_factory=dict)
     number: int = 0
     """Number of the last step, according to the newest batch or step."""
     steps: int = 0
     last_ns: int = 0
-    stopped: bool = False
+    condition: AnyChartStatus = ChartStatus.RUNNING
+    parent: ChartRef | None = None
     structure: ChartStructure | None = None
     structure_bytes: int = 0
     _batch: int = -1
@@ -90,6 +139,16 @@ class Chart:
     _skipped: int = 0
     """Steps made while it was not broadcast, between its removal from its probe and being added again."""
     _ended: bool = False
+
+    @property
+    def stopped(self) -> bool:
+        """Whether it makes no more steps that would be seen."""
+        return has_ended(self.condition)
+
+    @property
+    def state(self) -> str:
+        """Text of its configuration; empty before its start."""
+        return text_of(self.states) if self.states or self.number else ""
 
     @property
     def lost(self) -> int:
@@ -114,7 +173,8 @@ class Chart:
             self.last_ns = newest[TIME_NS] + newest[DURATION_NS]
         if newest[NUMBER] >= self.number:
             self.number = newest[NUMBER]
-            self.state = newest[SHAPE].end
+            self.states = newest[SHAPE].end_states
+            self._add_values(steps)
         return self.foreign.append_steps(steps)
 
     def apply_entry(
@@ -129,14 +189,24 @@ class Chart:
         self._ended = self._ended or ended
         if self.stopped and not entry.stopped:
             self._skipped += max(0, (first[NUMBER] - 1 if first else entry.number) - self.number)
-        self.stopped = entry.stopped
+        self.condition = entry.status
+        self.parent = entry.parent or self.parent
         # A structure announced again is usually the same one, and its names are already in memory.
         if entry.structure and entry.structure != self.structure:
             self.structure = entry.structure
             self.structure_bytes = structure_bytes(entry.structure)
         if entry.number >= self.number:
             self.number = entry.number
-            self.state = entry.state
+            self.states = entry.states
+            self.values = dict(entry.values)
+
+    def _add_values(self, steps: Sequence[RawStep]) -> None:
+        for step in steps:
+            if step[VALUES]:
+                self.values.update(step[VALUES])
+        # Only a program that is not farscope's names more: those named first are forgotten.
+        while len(self.values) > MAX_VALUES:
+            del self.values[next(iter(self.values))]
 
 
 def by_chart(steps: Sequence[RawStep], *, alone: bool) -> Iterable[tuple[int, Sequence[RawStep]]]:

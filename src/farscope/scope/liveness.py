@@ -12,7 +12,8 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS
-from farscope.scope.chart import Status
+from farscope.records.structure import AnyChartStatus, ChartStatus
+from farscope.scope.chart import Status, word_for
 
 MAX_SPANS = 128
 """Intervals kept per probe; at the limit the two oldest are merged, and the silence between them is
@@ -54,11 +55,13 @@ class Liveness(NamedTuple):
     """What to subtract from its times to convert them to the scope's clock."""
     silent_after_ns: int = SILENT_AFTER_NS
     """After how long without a batch it is silent: a multiple of the interval it announced."""
+    ends: Mapping[int, AnyChartStatus] = MappingProxyType({})
+    """How each stopped chart ended, by its serial, unless it was just stopped."""
 
     def status(self, serial: int, time_ns: int) -> Status | None:
         """Return the status of a chart at a moment of the probe's clock; None before it was heard."""
         if self.stopped.get(serial, time_ns + 1) <= time_ns:
-            return "stopped"
+            return word_for(self.ends.get(serial, ChartStatus.STOPPED))
         if self.closed_ns is not None and self.closed_ns <= time_ns:
             return "closed"
         place = bisect_right(self.heard, time_ns, key=lambda span: span[0]) - 1
@@ -97,6 +100,7 @@ class LivenessTracker:
     __slots__ = (
         "_closed_ns",
         "_counted",
+        "_ends",
         "_heard",
         "_jumps",
         "_last_ns",
@@ -112,6 +116,7 @@ class LivenessTracker:
         self._heard: list[tuple[int, int]] = []
         self._closed_ns: int | None = None
         self._stopped: dict[int, int] = {}
+        self._ends: dict[int, AnyChartStatus] = {}
         self._jumps: deque[int] = deque(maxlen=MAX_JUMPS)
         self._last_ns = 0
         self.silent_after_ns = SILENT_AFTER_NS
@@ -133,22 +138,28 @@ class LivenessTracker:
         if goodbye and self._closed_ns is None:
             self._closed_ns = sent_ns
 
-    def stop(self, serial: int, sent_ns: int) -> None:
-        """Record that a chart was reported as stopped; only the first time counts."""
-        self._stopped.setdefault(serial, sent_ns)
+    def stop(self, serial: int, sent_ns: int, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Record that a chart was reported as ended, and how; only the first time counts."""
+        if serial not in self._stopped:
+            self._stopped[serial] = sent_ns
+            if status is not ChartStatus.STOPPED:
+                self._ends[serial] = status
         self._count()
         while len(self._stopped) > (FEW if self._room.full else MAX_STOPS):
-            del self._stopped[next(iter(self._stopped))]
+            first = next(iter(self._stopped))
+            del self._stopped[first]
+            self._ends.pop(first, None)
             self._count()
 
     def resume(self, serial: int) -> None:
         """Record that a stopped chart runs again; it is then treated as having run all the time."""
         self._stopped.pop(serial, None)
+        self._ends.pop(serial, None)
         self._count()
 
     def liveness(self, correction_ns: int) -> Liveness:
         """Return a snapshot of what is known."""
-        stopped = MappingProxyType(dict(self._stopped))
+        stopped, ends = MappingProxyType(dict(self._stopped)), MappingProxyType(dict(self._ends))
         return Liveness(
             tuple(self._heard),
             self._closed_ns,
@@ -156,6 +167,7 @@ class LivenessTracker:
             tuple(self._jumps),
             correction_ns,
             self.silent_after_ns,
+            ends,
         )
 
     def ended_ns(self, serial: int) -> int | None:

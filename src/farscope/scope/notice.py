@@ -6,8 +6,11 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum, unique
+from typing import Final
 
 from farscope.records.step import ChartId, Step
+from farscope.records.kinds import UnknownKind
+from farscope.records.structure import AnyChartStatus, ChartStatus
 from farscope.scope.gaps import NumberRange
 
 
@@ -18,7 +21,14 @@ class NoticeKind(StrEnum):
     APPEARED = "appeared"
     """A chart was seen for the first time, or again after it had stopped."""
     STOPPED = "stopped"
-    """A chart was stopped by its program, or is no longer broadcast."""
+    """A chart was stopped by its program; ``detail`` is how it ended instead if a later release defined
+    that."""
+    FINISHED = "finished"
+    """A chart reached its final state."""
+    FAILED = "failed"
+    """One of its own errors ended a chart."""
+    UNOBSERVED = "unobserved"
+    """A chart is no longer broadcast, and may go on."""
     CLOSED = "closed"
     """A chart's probe said goodbye."""
     FELL_SILENT = "fell silent"
@@ -51,6 +61,12 @@ class NoticeKind(StrEnum):
     """Retention removed ``count`` batches before they could be read."""
 
 
+_ENDS: Final[dict[int, NoticeKind]] = {
+    ChartStatus.FINISHED: NoticeKind.FINISHED,
+    ChartStatus.FAILED: NoticeKind.FAILED,
+    ChartStatus.UNOBSERVED: NoticeKind.UNOBSERVED,
+}
+
 INTRODUCING = frozenset({NoticeKind.APPEARED, NoticeKind.SPOKE_AGAIN})
 """Kinds of notice that are placed before the steps they arrived with; all others are placed after them."""
 
@@ -81,6 +97,12 @@ class Notice:
     its machine, or the scope's if the machine's is off by more than a second."""
     place: int = field(default=0, compare=False)
     """Number of steps the scope handed out before it."""
+
+
+def end_of(status: AnyChartStatus) -> tuple[NoticeKind, str]:
+    """Return the kind and the detail of the notice about a chart that ended with a status."""
+    detail = status.name.lower() if isinstance(status, UnknownKind) else ""
+    return _ENDS.get(status, NoticeKind.STOPPED), detail
 
 
 class NoticeInterleaver:

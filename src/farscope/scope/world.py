@@ -10,11 +10,11 @@ from functools import partial
 from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS, silent_after_ns
 from farscope.records.step import CHART, DURATION_NS, NANOSECONDS, TIME_NS, ChartId, ChartKey, RawStep
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
-from farscope.scope.chart import Chart, ChartView, Status, by_chart
+from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, ambiguous, candidates, meant, spellings, unknown
 from farscope.scope.liveness import Liveness, LivenessBudget, LivenessTracker
-from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.notice import Notice, NoticeKind, end_of
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
@@ -153,7 +153,7 @@ class World:
         probe.liveness.add_batch(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
             notices += self._register_chart(
-                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id), times
+                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id, batch.service), times
             )
             chart = self._charts[ChartKey(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
@@ -161,8 +161,9 @@ class World:
             chart.apply_entry(entry, header.number, first, ended=goodbye)
             self._bytes += chart.structure_bytes - before_bytes
             if chart.stopped and not was_stopped:
-                probe.liveness.stop(entry.serial, batch.sent_ns)
-                notices.append(self._about(NoticeKind.STOPPED, chart.id, times.last_ns))
+                probe.liveness.stop(entry.serial, batch.sent_ns, entry.status)
+                kind, detail = end_of(entry.status)
+                notices.append(self._about(kind, chart.id, times.last_ns, detail=detail))
             elif was_stopped and not chart.stopped:
                 probe.liveness.resume(entry.serial)
                 notices.append(self._about(NoticeKind.APPEARED, chart.id, times.first_of(entry.serial)))
@@ -386,11 +387,11 @@ class World:
         charts = (self._charts[key] for key in probe.charts.values())
         return [self._about(kind, chart.id, time_ns, chart.number) for chart in charts if not chart.stopped]
 
-    def _about(self, kind: NoticeKind, chart: ChartId, time_ns: int, count: int = 0) -> Notice:
-        subject = self._labels.of(chart)
-        return Notice(
-            kind=kind, subject=subject, count=count, chart=chart, probe=chart.probe, time_ns=time_ns
-        )
+    def _about(
+        self, kind: NoticeKind, chart: ChartId, time_ns: int, count: int = 0, detail: str = ""
+    ) -> Notice:
+        about = partial(Notice, kind=kind, subject=self._labels.of(chart), count=count, detail=detail)
+        return about(chart=chart, probe=chart.probe, time_ns=time_ns)
 
     def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: _BatchTimes) -> list[Notice]:
         """Make the chart the most recently heard, under its current name; return a notice if it is new."""
@@ -470,13 +471,22 @@ class World:
     def _status(self, chart: Chart) -> Status:
         probe = self._probes[chart.id.probe]
         if chart.stopped:
-            return "stopped"
+            return word_for(chart.condition)
         if probe.closed:
             return "closed"
-        return "silent" if probe.silent else "alive"
+        return "silent" if probe.silent else word_for(chart.condition)
 
     def _is_alive(self, chart: Chart) -> bool:
-        return self._status(chart) == "alive"
+        probe = self._probes[chart.id.probe]
+        return not (chart.stopped or probe.closed or probe.silent)
+
+    def _parent(self, chart: Chart) -> tuple[ChartKey | None, str]:
+        """Return the chart that created another one, and its label if it is known."""
+        if chart.parent is None:
+            return None, ""
+        key = ChartKey(chart.parent.probe or chart.id.probe, chart.parent.serial)
+        known = self._charts.get(key)
+        return key, self._labels.of(known.id) if known else ""
 
     def _began_ns(self, chart: Chart) -> int:
         return self._probes[chart.id.probe].started_ns
@@ -484,6 +494,7 @@ class World:
     def _view(self, chart: Chart) -> ChartView:
         probe = self._probes[chart.id.probe]
         offset_ns = self._clocks.offset_ns(probe.id) if self._clocks else None
+        parent, parent_label = self._parent(chart)
         return ChartView(
             id=chart.id,
             name=chart.id.name,
@@ -501,4 +512,9 @@ class World:
             ended_ns=probe.liveness.ended_ns(chart.id.serial),
             clock_offset_s=None if offset_ns is None else offset_ns / NANOSECONDS,
             unknown=None if chart.stopped else self._why_unknown(probe),
+            states=chart.states,
+            values=tuple(chart.values.items()),
+            parent=parent,
+            parent_label=parent_label,
+            condition=chart.condition,
         )

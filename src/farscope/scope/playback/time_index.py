@@ -14,7 +14,8 @@ from typing import Final, NamedTuple, Self, TypeVar
 from farscope.errors import WireError
 from farscope.logs.recording.file import RecordingFile
 from farscope.logs.recording.log import RecordingLog
-from farscope.records.step import CHART, ChartId, ChartKey, RawStep
+from farscope.records.configuration import text_of
+from farscope.records.step import CHART, ChartId, ChartKey, RawStep, Value
 from farscope.records.weight import STEP_BYTES, structure_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.intake import Accepted, Intake
@@ -63,9 +64,16 @@ class AnnouncedState(NamedTuple):
     """A chart as announced by a batch near the moment."""
 
     chart: ChartId
-    state: str
+    states: tuple[str, ...]
+    """Its active leaf states."""
     number: int
     """Number of its last step."""
+    values: tuple[tuple[str, Value], ...] = ()
+
+    @property
+    def state(self) -> str:
+        """Text of its configuration; empty if it had not started yet."""
+        return text_of(self.states) if self.states or self.number else ""
 
 
 @dataclass(slots=True)
@@ -265,12 +273,10 @@ class TimeIndex:
             part.to_ns = batch.sent_ns
             pulse.add_batch(batch.sent_ns, goodbye=bool(opened.flags & Flags.GOODBYE))
             for entry in batch.charts:
-                chart = ChartId(entry.name, batch.host, batch.pid, entry.serial, probe)
-                part.announced[ChartKey(probe, entry.serial)] = AnnouncedState(
-                    chart, entry.state, entry.number
-                )
+                chart = ChartId(entry.name, batch.host, batch.pid, entry.serial, probe, batch.service)
+                part.announced[chart.key] = AnnouncedState(chart, entry.states, entry.number, entry.values)
                 if entry.stopped:
-                    pulse.stop(entry.serial, batch.sent_ns)
+                    pulse.stop(entry.serial, batch.sent_ns, entry.status)
                 else:
                     pulse.resume(entry.serial)
             batches.append(batch)
