@@ -6,6 +6,7 @@ import pytest
 
 from farscope.cli.step_printer import Seen, StepFormatter
 from farscope.records.facts import Fact, FactKind
+from farscope.records.kinds import UnknownKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.views.selection import Selection
@@ -52,3 +53,55 @@ def test_json_has_begin_end_and_whether_the_cause_was_running(ran_ahead):
     told = json.loads("".join(StepFormatter(Selection(), spy=False, as_json=True).pieces(one)))
     assert told["ended_ns"] - told["time_ns"] == told["duration_ns"] == 310 * MILLISECOND
     assert told["cause_running"] is ran_ahead
+
+
+def observed(kind: StepKind = StepKind.HOOK) -> Seen:
+    facts = (Fact(FactKind.LOG, "pump", "WARNING"), Fact(FactKind.SCRIBBLE), Fact(FactKind.TRAN, "on", "off"))
+    shape = Shape(kind, "GO", ("on", "cold"), ("off", "cold"), facts)
+    chart = CHART._replace(service="plant")
+    step = Step(
+        *(chart, 1, shape, 1_515_590_066_000_000_000, 5, 0, 0),
+        texts=("hot\nand dry", "note"),
+        values=(("amps", 16.5), ("mode", "eco"), ("ready", True)),
+    )
+    return Seen(step, "relay", step.time_ns)
+
+
+def test_log_records_have_a_line_each_and_with_values_so_have_the_values_that_changed():
+    pieces = "".join(StepFormatter(Selection(), spy=False, values=True).pieces(observed()))
+    assert [line.partition("] ")[2] for line in pieces.splitlines()] == [
+        "[relay, WARNING] pump: hot\\nand dry",
+        '[relay, values] amps=16.5, mode="eco", ready=true',
+    ]
+    assert texts(observed(StepKind.TRANSITION)) == [
+        "[relay] e->GO() on | cold->off | cold",
+        "[relay, WARNING] pump: hot\\nand dry",
+    ]
+
+
+def test_with_spy_a_log_record_is_written_once():
+    assert [line for line in texts(observed(), spy=True) if "hot" in line] == [
+        "[relay] LOG:(WARNING, LOGGER:pump):hot\\nand dry"
+    ]
+
+
+def test_json_has_states_as_arrays_values_log_records_and_service():
+    told = json.loads("".join(StepFormatter(Selection(), spy=False, as_json=True).pieces(observed())))
+    assert (told["start_states"], told["end_states"], told["end"]) == (
+        ["on", "cold"],
+        ["off", "cold"],
+        "off | cold",
+    )
+    assert told["values"] == {"amps": 16.5, "mode": "eco", "ready": True}
+    assert told["logs"] == [{"level": "WARNING", "logger": "pump", "message": "hot\nand dry"}]
+    assert told["transitions"] == [{"source": "on", "target": "off"}]
+    assert told["service"] == "plant"
+
+
+def test_a_step_of_a_later_kind_has_a_line_with_that_kind_where_outcomes_are_shown():
+    shape = Shape(UnknownKind(9, "POSTPONED"), "GO", "on", "on", (Fact(UnknownKind(140, "NOTE"), "x"),))
+    step = Step(CHART, 1, shape, 1_515_590_066_000_000_000, 5, 0, 0, texts=("told",))
+    assert texts(Seen(step, "relay", step.time_ns), spy=True)[:2] == [
+        "[relay, postponed] e->GO() in on",
+        "[relay] NOTE:x:told",
+    ]

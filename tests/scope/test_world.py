@@ -4,6 +4,8 @@ import pytest
 
 from farscope.errors import AmbiguousChart, UnknownChart
 from farscope.records.heartbeat import SILENT_AFTER_NS
+from farscope.records.kinds import UnknownKind
+from farscope.records.step import ChartRef
 from farscope.records.structure import ChartStatus, ChartStructure, StateInfo
 from farscope.scope import world
 from farscope.scope.accounting import PATIENCE_NS
@@ -503,3 +505,57 @@ def test_a_probe_that_announced_a_slow_heartbeat_is_silent_after_a_multiple_of_i
     assert watched.statuses() == {"producer": "alive"}
     assert kinds(watched.wait(1)) == [NoticeKind.FELL_SILENT]
     assert watched.statuses() == {"producer": "silent"}
+
+
+def with_entry(probe, **more):
+    batch = probe.batch(1)
+    return probe.seal(replace(batch, charts=tuple(entry._replace(**more) for entry in batch.charts)))
+
+
+@pytest.mark.parametrize(
+    ("status", "word", "notice"),
+    [
+        (ChartStatus.STOPPED, "stopped", (NoticeKind.STOPPED, "")),
+        (ChartStatus.FINISHED, "finished", (NoticeKind.FINISHED, "")),
+        (ChartStatus.FAILED, "failed", (NoticeKind.FAILED, "")),
+        (ChartStatus.UNOBSERVED, "unobserved", (NoticeKind.UNOBSERVED, "")),
+        (UnknownKind(40, "RETIRED"), "retired", (NoticeKind.STOPPED, "retired")),
+    ],
+)
+def test_how_a_chart_ended_is_its_status_and_a_notice(watched, hand_probe, status, word, notice):
+    probe = hand_probe()
+    watched.take(probe.send(1))
+    notices = watched.take(with_entry(probe, status=status))
+    assert [(each.kind, each.detail) for each in notices] == [notice]
+    (chart,) = watched.world.charts()
+    assert (chart.status, chart.alive, chart.condition) == (word, False, status)
+    life = watched.world.lives()[chart.id.probe]
+    assert life.status(1, chart.ended_ns) == word
+    assert life.status(1, chart.ended_ns - 1) == "alive"
+
+
+def test_a_chart_of_a_later_status_that_may_go_on_is_alive_and_silent_if_it_is_not_heard(watched, hand_probe):
+    watched.take(with_entry(hand_probe(), status=UnknownKind(200, "PAUSED")))
+    (chart,) = watched.world.charts()
+    assert (chart.status, chart.alive) == ("paused", True)
+    watched.wait(SETTLE_NS + SILENT_AFTER_NS)
+    assert watched.statuses() == {"producer": "silent"}
+
+
+def test_a_chart_has_its_configuration_values_service_and_the_chart_that_created_it(watched, hand_probe):
+    probe = hand_probe("boss", "worker")
+    batch = probe.batch(2)
+    boss, worker = batch.charts
+    worker = worker._replace(states=("a", "b"), values=(("amps", 3), ("mode", "eco")), parent=ChartRef(1))
+    watched.take(probe.seal(replace(batch, charts=(boss, worker), service="plant")))
+    boss, worker = watched.world.charts()
+    assert (worker.states, worker.state) == (("a", "b"), "a | b")
+    assert worker.values == (("amps", 3), ("mode", "eco"))
+    assert (worker.parent, worker.parent_label, boss.parent) == (boss.id.key, "boss", None)
+    assert worker.id.service == "plant"
+
+
+def test_a_finished_chart_has_no_active_state(watched, hand_probe):
+    watched.take(with_entry(hand_probe(), states=(), number=9, status=ChartStatus.FINISHED))
+    (chart,) = watched.world.charts()
+    assert (chart.states, chart.state) == ((), "top")

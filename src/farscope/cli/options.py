@@ -1,4 +1,4 @@
-"""Options shared by several commands: ``--key``, ``--since``, ``--for``, ``--spy`` and ``--out``."""
+"""Options shared by several commands, such as ``--key``, ``--since``, ``--for`` and ``--spy``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ STANDARD_OUTPUT: Final = "-"
 
 spy_option: Final[Decorator] = click.option(
     "--spy", is_flag=True, help="Show every fact of each step, not only the transitions."
+)
+
+values_option: Final[Decorator] = click.option(
+    "--values", is_flag=True, help="Show the values that each step changed, if the program shows values."
 )
 
 since_option: Final[Decorator] = click.option(

@@ -14,7 +14,7 @@ from typing import Final
 import click
 
 from farscope.cli.interrupts import LOOK_S, Over, check_opened, ending, unless_reader_gone
-from farscope.cli.options import key_option, spy_option
+from farscope.cli.options import key_option, spy_option, values_option
 from farscope.cli.playback_speed import SPEED, Pace
 from farscope.cli.progress import Progress
 from farscope.cli.selecting import EVERYTHING, report_unmatched, selection_options
@@ -85,6 +85,7 @@ class TimeSpan:
 )
 @click.option("--to", "to_text", metavar="TIME", help="End time, in the same forms.")
 @spy_option
+@values_option
 @selection_options
 @key_option()
 def replay(
@@ -95,6 +96,7 @@ def replay(
     from_text: str | None,
     to_text: str | None,
     spy: bool,
+    values: bool,
     selection: Selection,
     key: Path | None,
 ) -> None:
@@ -111,9 +113,9 @@ def replay(
         raise UsageError(
             f"{redacted(file)} is a log, and a recording can be replayed", "farscope watch shows a log"
         )
-    if url is not None and (spy or selection != EVERYTHING or key is not None):
+    if url is not None and (spy or values or selection != EVERYTHING or key is not None):
         raise UsageError(
-            "--spy, --key and the options that choose steps are for showing them here",
+            "--spy, --values, --key and the options that choose steps are for showing them here",
             "leave them out, or leave the URL out",
         )
     recorded = Recorded(*recording.span_ns())
@@ -121,7 +123,7 @@ def replay(
     if note := recorded.note_if_outside(span.from_ns, span.to_ns):
         report(note)
     if url is None:
-        _show(recording, span, speed, key=key, spy=spy, selection=selection)
+        _show(recording, span, speed, key=key, spy=spy, values=values, selection=selection)
     else:
         _append(
             recording,
@@ -144,6 +146,7 @@ def _show(
     *,
     key: Path | None,
     spy: bool,
+    values: bool,
     selection: Selection,
 ) -> None:
     part = recording.part(max(0, span.from_ns - EARLY_NS), min(FOREVER_NS, span.to_ns + LATE_NS))
@@ -151,7 +154,7 @@ def _show(
     with Scope(part, key=key) as scope, scope.taking(), ending() as over:
         report(f"replaying {escape(recording.url)}; Ctrl-C ends")
         matching = Matching(selection)
-        printer = StepPrinter(scope, matching, StepFormatter(selection, spy=spy))
+        printer = StepPrinter(scope, matching, StepFormatter(selection, spy=spy, values=values))
         try:
             items = Part(scope, span, matching).items()
             _play(items, Pace(speed), printer.show, unless_reader_gone(over))

@@ -11,26 +11,30 @@ import click
 
 from farscope.cli.interrupts import Over
 from farscope.cli.style import colour_of, colour_of_step, report, wants_colour
+from farscope.records.kinds import UnknownKind
 from farscope.records.shape import TRACED_KINDS, StepKind
 from farscope.records.step import Step, local_time
 from farscope.records.text import remarks
-from farscope.records.traceback_text import error_line, error_place
+from farscope.records.traceback_text import error_place
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.scope import Scope
 from farscope.views.matching import Matching
 from farscope.views.outcomes import OUTCOMES
 from farscope.views.selection import Selection
+from farscope.views.step_facts import failure_in
 from farscope.views.text import (
     dated_line,
     escape,
     failed_where,
     json_pieces,
+    log_lines,
     notice_json,
     outcome_line,
     spy_lines,
     trace_line,
 )
 from farscope.views.timestamps import by_one_clock
+from farscope.views.value_text import values_text
 
 ALARMING = frozenset(
     {
@@ -43,16 +47,27 @@ ALARMING = frozenset(
         NoticeKind.LOG_CUT,
         NoticeKind.CLOCK_OFF,
         NoticeKind.OLD,
+        NoticeKind.FAILED,
     }
 )
-"""Kinds of notice that mean steps may be lost or misread; they are red on a terminal."""
+"""Kinds of notice that mean that a chart failed, or that steps may be lost or misread; they are red on a
+terminal."""
 
 LOSSES = frozenset(
     {NoticeKind.MISSING, NoticeKind.FOUND, NoticeKind.DROPPED, NoticeKind.REFUSED, NoticeKind.LOG_CUT}
 )
 """Kinds of notice about losses; no selection of charts or steps hides them."""
 
-LIVES = frozenset({NoticeKind.APPEARED, NoticeKind.STOPPED, NoticeKind.CLOSED})
+LIVES = frozenset(
+    {
+        NoticeKind.APPEARED,
+        NoticeKind.STOPPED,
+        NoticeKind.FINISHED,
+        NoticeKind.FAILED,
+        NoticeKind.UNOBSERVED,
+        NoticeKind.CLOSED,
+    }
+)
 """Kinds of notice about a chart's ordinary life; left out if only some kinds of step are wanted."""
 
 
@@ -92,7 +107,13 @@ class StepFormatter:
     """Formats steps as JSON, or as text that is coloured if standard output wants colours."""
 
     def __init__(
-        self, selection: Selection, *, spy: bool, as_json: bool = False, outcomes: bool = True
+        self,
+        selection: Selection,
+        *,
+        spy: bool,
+        as_json: bool = False,
+        outcomes: bool = True,
+        values: bool = False,
     ) -> None:
         """Choose the form.
 
@@ -104,8 +125,10 @@ class StepFormatter:
                 In a pipe, that line appears with ``spy`` or if such steps are asked for; without it, the
                 output consists of trace lines only. Steps that were handled without a transition have a line
                 only if they are asked for.
+            values: whether to add a line with the values that each step changed.
         """
         self._spy = spy
+        self._values = values
         self._as_json = as_json
         self._coloured = wants_colour(sys.stdout)
         self._outcomes_of: frozenset[StepKind] = frozenset()
@@ -129,12 +152,22 @@ class StepFormatter:
             remark = ""
         for line in _with_remark(spied, remark):
             yield self._line(line, colour_of(label))
+        # Among the spy lines there is one for each log record.
+        for line in () if self._spy else log_lines(step, label):
+            yield self._line(line, colour_of(label))
+        if self._values and step.values:
+            stamp = f"[{local_time(step.ended_ns)}] [{escape(label)}, values]"
+            yield self._line(f"{stamp} {values_text(step.values)}", colour_of(label))
 
     def _head(self, step: Step, label: str) -> str | None:
         line = trace_line(step, label)
-        if line is None and step.kind in self._outcomes_of:
+        if line is None and (step.kind in self._outcomes_of or self._is_new(step)):
             return outcome_line(step, label)
         return line
+
+    def _is_new(self, step: Step) -> bool:
+        """Return whether a step has a kind that a later release defined, and outcomes are shown."""
+        return isinstance(step.kind, UnknownKind) and bool(self._outcomes_of)
 
     def _line(self, text: str, colour: str, *, bold: bool = False) -> str:
         return f"{click.style(text, fg=colour, bold=bold or None) if self._coloured else text}\n"
@@ -259,7 +292,7 @@ class StepPrinter:
         if first is not None:
             self.shown += 1
             self._output.unshown += not self._output.write(chain([first], pieces))
-        if seen.step.kind is StepKind.FAILED:
+        if seen.step.kind is StepKind.FAILED or failure_in(seen.step) is not None:
             self._output.report(_failure_line(seen), alarming=True)
 
 
@@ -277,9 +310,8 @@ def wants_notice(matching: Matching, notice: Notice) -> bool:
 def _failure_line(seen: Seen) -> str:
     """Return why a step failed: it has no trace line, and noticing it should not require --spy."""
     step = seen.by_our_clock
-    error, place = (
-        (error_line(step.texts[-1]), error_place(step.texts[-1])) if step.texts else ("no text", "")
-    )
+    failure = failure_in(step)
+    error, place = (failure.message, error_place(failure.text)) if failure else ("no text", "")
     at = f" ({escape(place)})" if place else ""
     what = f"{escape(seen.label)}: {escape(step.signal)} failed in {failed_where(step)}: {escape(error)}{at}"
     return f"[{local_time(step.ended_ns)}] {what}"

@@ -18,7 +18,7 @@ from farscope.cli.interrupts import (
     until,
 )
 from farscope.cli.nothing_there import Waiting, report_no_log
-from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option
+from farscope.cli.options import WATCHING, for_option, key_option, since_option, spy_option, values_option
 from farscope.cli.selecting import check_lines, report_unmatched, selection_options
 from farscope.cli.step_printer import Output, StepFormatter, StepPrinter, unseen_steps
 from farscope.cli.style import report, say
@@ -36,6 +36,7 @@ from farscope.wire.registry import WIRES
 @click.command()
 @click.argument("url", required=False)
 @spy_option
+@values_option
 @selection_options
 @since_option
 @for_option(WATCHING)
@@ -57,6 +58,7 @@ def watch(
     url: str | None,
     *,
     spy: bool,
+    values: bool,
     selection: Selection,
     since: str | None,
     for_s: float | None,
@@ -71,9 +73,10 @@ def watch(
 
     Steps go to standard output, one line for each transition, in colour on a terminal. On a terminal, and
     with --spy, there is also a line for each event that was ignored, refused by a guard, or failed; use
-    --only to choose. Notices (a chart appeared or fell silent, steps were lost) go to standard error, in
-    their place among the steps, and with --json to standard output as well. The closing account follows on
-    standard error.
+    --only to choose. Log records that the program sends with its steps have a line each; with --values, so
+    have the values that a step changed. Notices (a chart appeared or fell silent, steps were lost) go to
+    standard error, in their place among the steps, and with --json to standard output as well. The closing
+    account follows on standard error.
     Ctrl-C stops watching; the account says if there was more in the log.
     """
     log = None if wire == "lines" else open_log(url)
@@ -89,7 +92,9 @@ def watch(
         over = unless_reader_gone(until(for_s, ended, lambda: not (since or finite) or scope.reached_end))
         output = Output(soon_after(ended))
         # The lines of miros do not contain outcomes.
-        formatter = StepFormatter(selection, spy=spy, as_json=as_json, outcomes=wire != "lines")
+        formatter = StepFormatter(
+            selection, spy=spy, as_json=as_json, outcomes=wire != "lines", values=values
+        )
         printer = StepPrinter(scope, matching, formatter, output=output, as_json=as_json)
         try:
             _follow(scope, printer, over, output, waiting)

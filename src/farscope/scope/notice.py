@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum, unique
 from typing import Final
 
-from farscope.records.step import ChartId, Step
 from farscope.records.kinds import UnknownKind
+from farscope.records.step import ChartId, Step
 from farscope.records.structure import AnyChartStatus, ChartStatus
 from farscope.scope.gaps import NumberRange
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS, silent_after_ns
-from farscope.records.step import CHART, DURATION_NS, NANOSECONDS, TIME_NS, ChartId, ChartKey, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, ChartKey
 from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
+from farscope.scope.batch_times import BatchTimes
 from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, ambiguous, candidates, meant, spellings, unknown
@@ -18,7 +19,6 @@ from farscope.scope.notice import Notice, NoticeKind, end_of
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
 from farscope.scope.unknown import Unknown, Why
-from farscope.wire.batch import Batch
 from farscope.wire.envelope import Flags
 
 SETTLE_NS = 5 * HEARTBEAT_NS // 2
@@ -80,28 +80,6 @@ class _ProbeState:
         return self.gaps[known - 1][1] if known else self.sent_ns
 
 
-class _BatchTimes:
-    """Times of the changes a batch reports, by the clock of its machine."""
-
-    def __init__(self, probe: str, batch: Batch) -> None:
-        self.probe = probe
-        self._batch = batch
-        ended_ns = [step[TIME_NS] + step[DURATION_NS] for step in (*batch.steps[:1], *batch.steps[-1:])]
-        self.first_ns = min([batch.sent_ns, *ended_ns])
-        """Time before its steps."""
-        self.last_ns = max([batch.sent_ns, *ended_ns])
-        """Time after its steps."""
-
-    def first_of(self, serial: int) -> int:
-        """Return when a chart's first step in the batch ended; if there is none, when the batch was sent."""
-        first = self.first_step(serial)
-        return self._batch.sent_ns if first is None else first[TIME_NS] + first[DURATION_NS]
-
-    def first_step(self, serial: int) -> RawStep | None:
-        """Return a chart's first step in the batch."""
-        return next((step for step in self._batch.steps if step[CHART].serial == serial), None)
-
-
 class World:
     """Tracks every chart heard of. Used by one thread at a time.
 
@@ -144,7 +122,7 @@ class World:
         """
         header, batch, posted = accepted.header, accepted.batch, accepted.posted
         probe = self._register_probe(accepted, now_ns - age_ns)
-        times = _BatchTimes(probe.id, batch)
+        times = BatchTimes(probe.id, batch)
         probe.sent_ns, probe.past_ns = times.last_ns, past_ns
         self._speaking.pop(probe.id, None)
         self._speaking[probe.id] = probe
@@ -153,7 +131,9 @@ class World:
         probe.liveness.add_batch(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
             notices += self._register_chart(
-                probe, ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id, batch.service), times
+                probe,
+                ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id, batch.service),
+                times,
             )
             chart = self._charts[ChartKey(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
@@ -328,7 +308,7 @@ class World:
         return probe
 
     def _end_silence(
-        self, probe: _ProbeState, now_ns: int, times: _BatchTimes, *, in_past: bool
+        self, probe: _ProbeState, now_ns: int, times: BatchTimes, *, in_past: bool
     ) -> list[Notice]:
         """Record that a probe is heard; return the notices if it had been reported as silent."""
         probe.silent = now_ns - probe.heard_ns >= probe.silent_after_ns
@@ -393,7 +373,7 @@ class World:
         about = partial(Notice, kind=kind, subject=self._labels.of(chart), count=count, detail=detail)
         return about(chart=chart, probe=chart.probe, time_ns=time_ns)
 
-    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: _BatchTimes) -> list[Notice]:
+    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: BatchTimes) -> list[Notice]:
         """Make the chart the most recently heard, under its current name; return a notice if it is new."""
         key = ChartKey(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)

@@ -6,7 +6,18 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from farscope.records.step import DEFERRED, DURATION_NS, NANOSECONDS, NUMBER, QUEUED, SHAPE, TIME_NS, RawStep
+from farscope.records.step import (
+    DEFERRED,
+    DURATION_NS,
+    NANOSECONDS,
+    NUMBER,
+    QUEUED,
+    SHAPE,
+    TIME_NS,
+    VALUES,
+    RawStep,
+    Value,
+)
 from farscope.scope.chart import ChartView
 
 ENDED: Final = "ended"
@@ -25,6 +36,10 @@ class ChartActivity:
         self.number = 0
         """Number of the last step."""
         self.state = "" if view is None else view.state
+        self.states: tuple[str, ...] = () if view is None else view.states
+        """The active leaf states of ``state``."""
+        self.values: dict[str, Value] = {} if view is None else dict(view.values)
+        """What the program shows of the chart, by name."""
         self.since_ns = 0
         """When the state was last entered."""
         self.event = ""
@@ -54,7 +69,8 @@ class ChartActivity:
         self.number = last[NUMBER]
         # Announcements may be ahead of the steps that wait to be taken.
         if self.view is None or self.view.last_number <= self.number:
-            self.state = last[SHAPE].end
+            self.state, self.states = last[SHAPE].end, last[SHAPE].end_states
+            self._add_values(steps)
         self.event = last[SHAPE].signal
         self.outcome = int(last[SHAPE].kind)
         self.queued = last[QUEUED]
@@ -79,7 +95,14 @@ class ChartActivity:
         """Take the scope's latest data about the chart."""
         self.view = view
         if view.last_number > self.number:
-            self.state = view.state
+            self.state, self.states = view.state, view.states
+        if view.last_number >= self.number:
+            self.values = dict(view.values)
+
+    def _add_values(self, steps: Sequence[RawStep]) -> None:
+        for step in steps:
+            if step[VALUES]:
+                self.values.update(step[VALUES])
 
     def shift(self, by_ns: int) -> None:
         """Shift all times by ``by_ns``, after a better estimate of the chart's clock."""

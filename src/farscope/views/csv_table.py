@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 from farscope.records.step import Step
+from farscope.views.json_text import json_text
+from farscope.views.step_facts import logs_of, plain_values
 from farscope.views.text import escape
 from farscope.views.timestamps import Clock, own_clock, utc_text
 
@@ -17,6 +20,7 @@ COLUMNS = (
     "chart",
     "host",
     "pid",
+    "service",
     "serial",
     "probe",
     "number",
@@ -24,6 +28,8 @@ COLUMNS = (
     "signal",
     "start",
     "end",
+    "start_states",
+    "end_states",
     "duration_ns",
     "ended_ns",
     "waited_ns",
@@ -31,6 +37,8 @@ COLUMNS = (
     "deferred",
     "cause_serial",
     "cause_number",
+    "values",
+    "logs",
     "spy",
 )
 
@@ -40,7 +48,8 @@ _FORMULA = tuple("=+-@")
 def csv_rows(steps: Iterable[Step], clock: Clock = own_clock) -> Iterator[str]:
     """Yield the header and a row for each step, each ending in CR LF as required by RFC 4180.
 
-    Text is on one line with control characters made visible, and spy lines are joined by `` | ``. Text that
+    Text is on one line with control characters made visible, and log records and spy lines are joined by
+    `` | ``. The active states before and after are JSON arrays, and values are a JSON object. Text that
     a spreadsheet would interpret as a formula is prefixed with an apostrophe; JSON lines contain it
     unchanged. ``time`` and ``time_ns`` are when the step began and ``ended_ns`` when it ended, by the
     machine's own clock; ``corrected_ns`` is when it began according to ``clock``, if one is given.
@@ -70,6 +79,7 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         _cell(chart.name),
         _cell(chart.host),
         chart.pid,
+        _cell(chart.service),
         chart.serial,
         _cell(chart.probe),
         step.number,
@@ -77,6 +87,8 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         _cell(shape.signal),
         _cell(shape.start),
         _cell(shape.end),
+        _json_cell(shape.start_states),
+        _json_cell(shape.end_states),
         step.duration_ns,
         step.ended_ns,
         step.waited_ns,
@@ -84,8 +96,15 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         step.deferred,
         "" if cause is None else cause.serial,
         "" if cause is None else cause.number,
+        _json_cell(plain_values(step.values)) if step.values else "",
+        _cell(" | ".join(f"{record.level} {record.logger}: {record.message}" for record in logs_of(step))),
         _cell(" | ".join(step.spy())),
     )
+
+
+def _json_cell(thing: Any) -> str:
+    """Write JSON, which no spreadsheet takes for a formula: it begins with a bracket."""
+    return json_text(thing)
 
 
 def _cell(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 from farscope.records.shape import Shape
 from farscope.records.step import ChartId, Step
 from farscope.views.remember import remembered
-from farscope.views.selection import Selection, fits, fits_chart, fits_state
+from farscope.views.selection import Selection, fits, fits_chart, fits_state, names_of
 
 Value = TypeVar("Value")
 
@@ -77,9 +77,7 @@ class Matching:
             "chart", selection.charts, fits_chart, lambda chart: len(chart.name) + len(chart.host)
         )
         self._signals = _Patterns("signal", selection.signals, fits, _length)
-        self._states = _Patterns(
-            "state", selection.states, fits_state, lambda states: len(states[0]) + len(states[1])
-        )
+        self._states = _Patterns("state", selection.states, fits_state, lambda states: sum(map(len, states)))
         self._unwanted = remembered(self._is_unwanted, _length)
 
     def wants(self, step: Step) -> bool:
@@ -138,10 +136,10 @@ class Matching:
             return False
         if self.selection.not_signals and self._unwanted(shape.signal):
             return False
-        return self._signals.want(shape.signal) and self._states.want((shape.start, shape.end))
+        return self._signals.want(shape.signal) and self._states.want(names_of(shape))
 
     def _note(self, chart: ChartId, shape: Shape, *, step: bool) -> None:
         self._any = self._any_step = True
         self._charts.note(chart, step=step)
         self._signals.note(shape.signal, step=step)
-        self._states.note((shape.start, shape.end), step=step)
+        self._states.note(names_of(shape), step=step)

@@ -45,7 +45,7 @@ class Selection(NamedTuple):
     not_signals: tuple[str, ...] = ()
     """Shell patterns; the signal must fit none of them."""
     states: tuple[str, ...] = ()
-    """Shell patterns; the state before the step or after it must fit one of them. None: all states."""
+    """Shell patterns; a state active before the step or after it must fit one of them. None: all states."""
     kinds: frozenset[StepKind] = frozenset()
     """What became of the event must be one of these. None: whatever it was."""
 
@@ -67,7 +67,7 @@ class Selection(NamedTuple):
             return False
         if self.signals and not fits(shape.signal, self.signals):
             return False
-        return not self.states or fits_state((shape.start, shape.end), self.states)
+        return not self.states or fits_state(names_of(shape), self.states)
 
     def wants_chart(self, chart: ChartId) -> bool:
         """Return whether any step of the chart can be selected."""
@@ -169,6 +169,16 @@ def fits_chart(chart: ChartId, patterns: tuple[str, ...]) -> bool:
     return any(fits(spelling, patterns) for spelling in (chart.name, *spellings(chart)))
 
 
-def fits_state(states: tuple[str, str], patterns: tuple[str, ...]) -> bool:
-    """Return whether any shell pattern matches the state before or after a step."""
+def names_of(shape: Shape) -> tuple[str, ...]:
+    """Return the texts that a pattern for states is compared with: both configurations and their leaves."""
+    leaves = (
+        (*shape.start_states, *shape.end_states)
+        if max(len(shape.start_states), len(shape.end_states)) > 1
+        else ()
+    )
+    return shape.start, shape.end, *leaves
+
+
+def fits_state(states: tuple[str, ...], patterns: tuple[str, ...]) -> bool:
+    """Return whether any shell pattern matches a state active before or after a step."""
     return any(fits(state, patterns) for state in states)

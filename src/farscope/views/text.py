@@ -17,6 +17,7 @@ from farscope.scope.stats import ScopeStats
 from farscope.scope.unknown import Unknown, Why
 from farscope.views.humanize import number
 from farscope.views.outcomes import outcome_of
+from farscope.views.step_facts import logs_of, plain_values, transitions_of
 
 _NOTICES = {
     NoticeKind.FELL_SILENT: "fell silent after step {number}",
@@ -114,6 +115,13 @@ def spy_lines(step: Step, label: str | None = None) -> Iterator[str]:
         yield f"{head} {escape(line)}"
 
 
+def log_lines(step: Step, label: str | None = None) -> Iterator[str]:
+    """Yield a line for each log record of a step, with its level in the brackets of the chart."""
+    for record in logs_of(step):
+        head = f"[{local_time(step.ended_ns)}] [{escape(label or step.chart.name)}, {escape(record.level)}]"
+        yield f"{head} {escape(record.logger)}: {escape(record.message)}"
+
+
 def step_dict(
     step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
 ) -> dict[str, Any]:
@@ -128,6 +136,7 @@ def step_dict(
         "name": chart.name,
         "host": chart.host,
         "pid": chart.pid,
+        "service": chart.service,
         "serial": chart.serial,
         "probe": chart.probe,
         "number": step.number,
@@ -135,6 +144,9 @@ def step_dict(
         "signal": step.signal,
         "start": step.start,
         "end": step.end,
+        "start_states": list(step.start_states),
+        "end_states": list(step.end_states),
+        "transitions": [transition._asdict() for transition in transitions_of(step)],
         "time": step.time.isoformat(timespec="microseconds"),
         "time_ns": step.time_ns,
         "corrected_ns": corrected_ns,
@@ -149,6 +161,8 @@ def step_dict(
             {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts
         ],
         "texts": list(step.texts),
+        "values": plain_values(step.values),
+        "logs": [record._asdict() for record in logs_of(step)],
     }
 
 
@@ -247,7 +261,9 @@ def chart_line(chart: ChartView) -> str:
     if chart.unknown is not None:
         lost += f", unknown after step {chart.last_number:,}"
     place = "" if chart.label != chart.name else f" on {escape(chart.host)}:{chart.pid}"
-    return f"{escape(chart.label)}{place}: {chart.status} in {state}, {number(chart.steps, 'step')}{lost}"
+    parent = f", created by {escape(chart.parent_label)}" if chart.parent_label else ""
+    status = escape(chart.status)
+    return f"{escape(chart.label)}{place}: {status} in {state}, {number(chart.steps, 'step')}{lost}{parent}"
 
 
 def unknown_parts(unknown: Sequence[Unknown]) -> list[str]:

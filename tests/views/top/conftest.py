@@ -85,6 +85,7 @@ def row() -> Callable[..., ChartRow]:
             "steps": 12,
             "recent": (),
         }
+        known["over"] = more.get("status") in ("closed", "stopped")
         return ChartRow(**(known | more))
 
     return make

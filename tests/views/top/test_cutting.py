@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from farscope.views.terminal_width import width as cells_of
-from farscope.views.top.cutting import padded, padded_name, told_apart
+from farscope.views.top.cutting import padded, padded_configuration, padded_name, told_apart
 from farscope.views.top.glyphs import glyphs_of
 
 
@@ -75,3 +75,35 @@ def test_a_cell_is_as_wide_in_letters_of_any_encoding_and_holds_no_other(encodin
         for cell in (padded(text, 12, glyphs=glyphs), padded_name(text, 12, glyphs=glyphs)):
             assert cells_of(cell) == 12
             assert cell.encode(encoding).decode(encoding) == cell
+
+
+@pytest.mark.parametrize(
+    ("states", "cell"),
+    [
+        (("idle",), "idle"),
+        (("idle", "cold"), "idle | cold"),
+        (("charging_fast", "locked"), "charging_fast|locked"),
+        (("pump_running", "pump_overheated"), "…running|…overheated"),
+        (("waiting_for_payment", "boxed"), "waitin…payment|boxed"),
+        (("alpha_beta", "gamma_delta", "epsilon"), "al…eta|ga…lta|ep…lon"),
+        (tuple(f"{letter}tate_of_it" for letter in "abcdefgh"), "a…it|b…it|c…t|d…t|+4"),
+    ],
+)
+def test_every_leaf_of_a_configuration_can_be_read_in_twenty_cells(states, cell):
+    assert padded_configuration(states, 20).rstrip() == cell
+
+
+@given(st.lists(st.text(min_size=1, max_size=30), min_size=1, max_size=6), st.integers(0, 40))
+def test_a_configuration_is_exactly_as_wide_as_its_cell(states, width):
+    assert cells_of(padded_configuration(states, width)) == width
+
+
+@given(
+    st.lists(
+        st.sampled_from(["pump_on", "pump_off", "fan", "日本語日本語", "x" * 30]), min_size=1, max_size=4
+    )
+)
+def test_no_leaf_is_left_out_silently(states):
+    shown = padded_configuration(states, 20).rstrip()
+    leaves, _, rest = shown.partition("|+")
+    assert leaves.count("|") + 1 + int(rest or 0) == len(states)

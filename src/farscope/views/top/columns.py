@@ -13,7 +13,8 @@ from farscope.views.top.table import SPARK_S, ChartRow
 GAP: Final = 2
 """Spaces between two columns."""
 
-STATUS_ORDER: Final = ("alive", "ended", "silent", "closed", "stopped")
+STATUS_ORDER: Final = ("alive", "ended", "failed", "silent", "closed", "unobserved", "finished", "stopped")
+"""Order of the statuses when sorted; those of later releases follow."""
 
 
 class Column(NamedTuple):
@@ -46,7 +47,7 @@ def _rate(row: ChartRow) -> str:
 
 
 def _status_order(row: ChartRow) -> int:
-    return STATUS_ORDER.index(row.status)
+    return STATUS_ORDER.index(row.status) if row.status in STATUS_ORDER else len(STATUS_ORDER)
 
 
 def _lost(row: ChartRow) -> str:
@@ -73,8 +74,8 @@ def _count(
 COLUMNS: Final = (
     Column("CHART", "n", "name", lambda row: row.name, lambda row: row.name.casefold(), 10, 24),
     Column("HOST", "h", "host", lambda row: row.host, lambda row: row.host.casefold(), 8, 12, given_up=6),
-    Column("STATUS", "a", "status", lambda row: row.status, _status_order, 7),
-    Column("STATE", "s", "state", lambda row: row.state or "-", lambda row: row.state.casefold(), 8, 14),
+    Column("STATUS", "a", "status", lambda row: row.status, _status_order, 7, 10),
+    Column("STATE", "s", "state", lambda row: row.state or "-", lambda row: row.state.casefold(), 8, 20),
     Column(
         "FOR",
         "d",

@@ -10,9 +10,6 @@ from farscope.records.step import ChartKey
 from farscope.views.top.columns import BY_KEY
 from farscope.views.top.table import ChartRow
 
-FINISHED: Final = frozenset({"closed", "stopped"})
-"""Statuses of charts that will make no more steps; a silent one may."""
-
 MAX_SEARCH: Final = 100
 """Maximum length of a search in characters; further ones are ignored."""
 
@@ -115,10 +112,10 @@ def arranged(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
 def unfolded(rows: Sequence[ChartRow], controls: Controls) -> list[ChartRow]:
     """Return the rows that are not folded: of all runs if that is wanted, otherwise of unfinished ones.
 
-    A run is a process that broadcasts; it is finished when all its charts are closed or stopped. If every run
-    is finished, all are shown.
+    A run is a process that broadcasts; it is finished when all its charts have ended or were closed. If
+    every run is finished, all are shown.
     """
-    going_on = {row.key.probe for row in rows if row.status not in FINISHED}
+    going_on = {row.key.probe for row in rows if not row.over}
     if controls.finished or not going_on:
         return list(rows)
     return [row for row in rows if row.key.probe in going_on]

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from farscope.records.shape import StepKind
 from farscope.records.step import Step, local_time
 from farscope.records.text import remarks
-from farscope.records.traceback_text import error_line, error_place
+from farscope.records.traceback_text import error_place
 from farscope.views.humanize import count_text, number
+from farscope.views.step_facts import FailureFact, failure_in
 from farscope.views.terminal_width import width as cells_of
 from farscope.views.text import escape, outcome_line, trace_line
 from farscope.views.top.columns import BY_KEY, COLUMNS, GAP, Column, Needs, laid_out, needs
 from farscope.views.top.controls import Controls
-from farscope.views.top.cutting import padded, padded_name, told_apart
+from farscope.views.top.cutting import padded, padded_configuration, padded_name, told_apart
 from farscope.views.top.glyphs import FULL, Glyphs
 from farscope.views.top.table import ChartRow
+from farscope.views.value_text import values_text
 
 HEAD_LINES: Final = 3
 """Lines for the address, the account, and the names of the columns."""
@@ -24,10 +25,18 @@ HEAD_LINES: Final = 3
 STEPS_FROM_HEIGHT: Final = 14
 """A terminal with fewer lines shows no steps, so that some charts fit."""
 
+FARSCOPE: Final = "farscope"
+"""The library that is not worth naming next to a chart."""
+
 MOST_STEPS: Final = 12
 """Maximum number of steps shown; the rest of the height is for charts."""
 
-_STATUS_STYLES = {"alive": "green", "silent": "red", "closed": "dim", "stopped": "dim"}
+_STATUS_STYLES = {
+    "alive": "green",
+    "silent": "red",
+    "failed": "red",
+    **dict.fromkeys(("closed", "stopped", "finished", "unobserved"), "dim"),
+}
 _KEYS = f"q quit  ? help  / search  p pause  f finished  arrows choose  {''.join(BY_KEY)} sort"
 
 
@@ -216,6 +225,8 @@ def _mark(column: Column, controls: Controls, glyphs: Glyphs) -> str:
 
 def _cell(column: Column, row: ChartRow, cells: int, glyphs: Glyphs) -> str:
     text = column.drawn(row, glyphs)
+    if column.title == "STATE" and len(row.states) > 1:
+        return padded_configuration(row.states, cells, glyphs=glyphs)
     if column.enough:
         return padded_name(text, cells, glyphs=glyphs)
     return padded(text, cells, right=column.right, glyphs=glyphs)
@@ -243,6 +254,12 @@ def _steps(row: ChartRow | None, width: int, height: int, glyphs: Glyphs) -> lis
     if row is None:
         return [[StyledText(padded("no chart", width, glyphs=glyphs), "dim")]]
     title = f"{row.label}  {count_text(row.steps, 12)} steps received"
+    if row.parent:
+        title += f", created by {row.parent}"
+    if row.library not in {"", FARSCOPE}:
+        title += f", {row.library}"
+    if row.values:
+        title += f"  {values_text(row.values)}"
     steps = map(Step._make, row.recent[-(height - 1) :])
     texts = _fitting([_step_text(step, row.label) for step in steps], row.label, width, glyphs)
     return [
@@ -272,13 +289,14 @@ def _step_text(step: Step, label: str) -> str:
     line = trace_line(step, label)
     if line is None:
         line = outcome_line(step, label) or ""
-    error = _error_text(step.texts[-1]) if step.texts and step.kind is StepKind.FAILED else ""
-    return f"{line}{error}{remarks(step)}"
+    return f"{line}{_error_text(failure_in(step))}{remarks(step)}"
 
 
-def _error_text(traceback: str) -> str:
-    place = error_place(traceback)
-    return f": {error_line(traceback)}{f' ({place})' if place else ''}"
+def _error_text(failure: FailureFact | None) -> str:
+    if failure is None:
+        return ""
+    place = error_place(failure.text)
+    return f": {failure.message}{f' ({place})' if place else ''}"
 
 
 def _foot(controls: Controls, width: int, glyphs: Glyphs) -> Line:

@@ -7,7 +7,19 @@ from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from farscope.records.shape import StepKind
-from farscope.records.step import CHART, NANOSECONDS, PROBE, SERIAL, SHAPE, TEXTS, ChartId, ChartKey, RawStep
+from farscope.records.step import (
+    CHART,
+    NANOSECONDS,
+    PROBE,
+    SERIAL,
+    SHAPE,
+    TEXTS,
+    ChartId,
+    ChartKey,
+    RawStep,
+    Value,
+)
+from farscope.records.structure import has_ended
 from farscope.records.weight import own_bytes, texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.labels import spellings
@@ -37,7 +49,7 @@ class ChartRow(NamedTuple):
     name: str
     """Distinguishes it within its process: its name, or the label if the name is not unique."""
     host: str
-    """Host and process."""
+    """Name of its process; host and process number if it has none."""
     status: str
     """The scope's word for it, or ``ENDED``."""
     state: str
@@ -59,6 +71,16 @@ class ChartRow(NamedTuple):
     """Its newest steps, oldest first."""
     unknown: bool = False
     """Whether it is unknown what the chart did after its last step."""
+    over: bool = False
+    """Whether it makes no more steps: it ended, or its probe said goodbye."""
+    states: tuple[str, ...] = ()
+    """The active leaf states of ``state``."""
+    values: tuple[tuple[str, Value], ...] = ()
+    """What its program shows of it, by name."""
+    parent: str = ""
+    """Label of the chart that created it; empty if there is none."""
+    library: str = ""
+    """The library that runs it; empty if unknown."""
 
 
 class Recent(deque[RawStep]):
@@ -113,7 +135,7 @@ class _Chart:
             label=label,
             # Host and process have a column of their own.
             name=label if label in spellings(self.id)[2:] else self.id.name,
-            host=f"{self.id.host}:{self.id.pid}",
+            host=self.id.service or f"{self.id.host}:{self.id.pid}",
             status=ENDED if ends and status == "alive" else status,
             state=activity.state,
             in_state_ns=self._in_state_ns(status, now_ns),
@@ -127,6 +149,11 @@ class _Chart:
             unknown=view is not None and view.unknown is not None,
             steps=self.steps,
             recent=tuple(self.recent),
+            over=view is not None and (has_ended(view.condition) or status == "closed"),
+            states=activity.states,
+            values=tuple(activity.values.items()),
+            parent=view.parent_label if view else "",
+            library=view.library if view else "",
         )
 
     def _in_state_ns(self, status: str, now_ns: int) -> int | None:
