@@ -78,6 +78,28 @@ class Oven(Chart):
     stop = State()  # E: assignment
 
 
+class Lab(Oven):
+    with Oven.on.extended() as on:
+        cooling = State()
+    off = Oven.off.extended(initial=True)
+    lit = Oven.lit.extended()
+
+    on.on("OPEN", to=cooling)
+    off.redefine("START", to=Oven.paused, guard=lambda _oven, e: bool(e.payload))
+    lit.inherit("TICK")
+
+    @lit.entry
+    def light_gently(self) -> None:
+        super().light()
+
+    @off.redefine("START")
+    def set_twice(self, e: Event) -> None:
+        self.left = 2 * e.payload
+
+    off.redefine("START", to=7)  # E: arg-type
+    paused = Oven.pausd.extended()  # E: attr-defined
+
+
 class Fetcher(AsyncChart):
     idle = State(initial=True)
 

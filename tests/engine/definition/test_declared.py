@@ -526,14 +526,17 @@ def test_two_outermost_initial_states_are_refused_by_name_where_the_class_is_def
             right = State(initial=True)
 
 
-def test_an_outermost_initial_state_besides_an_inherited_one_is_refused():
-    class Base(Chart):
+def test_outermost_initial_states_of_two_bases_are_refused():
+    class Left(Chart):
         left = State(initial=True)
 
-    with pytest.raises(ChartBuildError, match="chart class Torn has 2 initial states outermost: left, right"):
+    class Right(Chart):
+        right = State(initial=True)
 
-        class Torn(Base):
-            right = State(initial=True)
+    with pytest.raises(ChartBuildError, match="chart class Torn has 2 initial states outermost: right, left"):
+
+        class Torn(Left, Right):
+            pass
 
 
 def test_two_initial_states_in_one_state_are_refused_by_name_where_the_class_is_defined():

@@ -86,6 +86,20 @@ class BuiltState:
         """Yield this state and all states declared inside it, outer ones first."""
         yield self
 
+    def stands_for(self, state: object) -> bool:
+        """Return whether a reference to ``state`` means this state in a chart that has it."""
+        return state is self
+
+    @property
+    def is_extension(self) -> bool:
+        """Whether it takes the place of an inherited state."""
+        return False
+
+    @property
+    def home(self) -> object:
+        """The state in which it was declared, if any: it cannot be nested elsewhere."""
+        return self.parent if self.shared else None
+
     def targets_of(self, signal: int) -> tuple[str, ...]:  # noqa: ARG002 - a handler's code does not show it
         """Return the names of the states that ``signal`` leads to, as far as they are known in advance."""
         return ()
@@ -130,7 +144,9 @@ class StateNode:
 
     def is_called(self, state: object) -> bool:
         """Return whether ``state``, a function or a name given by a user, refers to this state."""
-        return state in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn
+        if state in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn:
+            return True
+        return isinstance(self.fn, BuiltState) and self.fn.stands_for(state)
 
     def call_for(self, signal: int) -> Call | None:
         """Return the handler for an event of ``signal``; None if the state does not react to it."""
@@ -152,7 +168,10 @@ class States:
         self.named: dict[str, BuiltState] = {}
         """Built states that can be referred to by name."""
         self.moved: dict[BuiltState, Any] = {}
-        """Shared states that this chart nests itself, with their parents."""
+        """Shared states that do not lie where they were declared, with their parents: the chart nests them
+        itself, or its class extends the states around them."""
+        self.stand_ins: dict[Any, BuiltState] = {}
+        """The states that take the place of inherited ones that the chart's class extends."""
         self.forgot = False
         """Whether the number of states grew so large that some were forgotten."""
         self.caught: dict[str, dict[int, Callable[..., Any]]] = {}
@@ -178,8 +197,9 @@ class States:
         chain: list[Any] = []
         around: StateNode | None = None
         fn = self.named.get(target, target) if isinstance(target, str) else target
+        fn = self.stand_ins.get(fn, fn)
         if fn in self._by_key:
-            # Already known as a state, and now also by name.
+            # Already known as a state, and now also by name, or as an inherited state.
             return self._by_key.setdefault(target, self._by_key[fn])
         while True:
             if fn in chain:
@@ -199,6 +219,7 @@ class States:
             chain.append(fn)
             asker = name_of(fn)
             fn = self.around(fn) if isinstance(fn, BuiltState) else self._parent_of(chart, fn)
+            fn = self.stand_ins.get(fn, fn)
             if fn is None or is_top(fn):
                 break
             around = self._by_key.get(fn)
@@ -208,9 +229,8 @@ class States:
             around = self._add(chart, found, around)
         if around is None:
             raise _not_a_state(target, asker)
-        if isinstance(target, str):
-            self._by_key[target] = around
-        return around
+        # By name, or as an inherited state, it is known as well.
+        return self._by_key.setdefault(target, around)
 
     def are_too_many(self) -> bool:
         """Return whether some states must be forgotten."""
@@ -245,7 +265,8 @@ class States:
 
     def around(self, built: BuiltState) -> Any:
         """Return the parent of ``built`` in this chart, as the user wrote it; None if it is outermost."""
-        return self.moved.get(built, built.parent)
+        parent = self.moved.get(built, built.parent)
+        return self.stand_ins.get(parent, parent) if isinstance(parent, BuiltState) else parent
 
     def _parent_of(self, chart: Any, fn: Any) -> Any:
         name = name_of(fn)

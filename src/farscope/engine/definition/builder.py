@@ -110,10 +110,16 @@ class Factory(Hsm):
         built = _built(self, state)
         name = built.__name__
         states = self._core.algorithm.states
-        if built.shared and built.parent is not None:
+        if built.home is not None:
             raise ChartBuildError(
-                f"state {name} is declared inside {name_of(built.parent)}",
+                f"state {name} is declared inside {name_of(built.home)}",
                 "nest the outermost of the states it is declared in",
+                state=name,
+            )
+        if built.shared and built.is_extension and built not in states.named.values():
+            raise ChartBuildError(
+                f"state {name} extends an inherited state, which chart {self._core.name} does not have",
+                "nest the original state, or make a chart of the class that extends it",
                 state=name,
             )
         around = _around(self, name, parent)
@@ -188,7 +194,10 @@ def _take(chart: Factory, outermost: BuiltState) -> None:
 
 
 def _built(chart: Factory, state: Any) -> BuiltState:
-    built = chart._core.algorithm.states.named.get(state) if isinstance(state, str) else state
+    states = chart._core.algorithm.states
+    built = states.named.get(state) if isinstance(state, str) else state
+    if isinstance(built, BuiltState):
+        built = states.stand_ins.get(built, built)
     if not isinstance(built, BuiltState):
         raise ChartBuildError(
             f"chart {chart._core.name} has no state {name_of(state)}",

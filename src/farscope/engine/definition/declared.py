@@ -10,6 +10,7 @@ from farscope.engine.core.reserved import is_reserved, of_users
 from farscope.engine.core.states import StateNode, States
 from farscope.engine.core.step_cache import StepCache
 from farscope.engine.definition.builder import Blueprint, Factory, check_nesting
+from farscope.engine.definition.inheritance import ClassStates, states_of
 from farscope.engine.definition.reactions import checked_function
 from farscope.engine.definition.state import State
 from farscope.engine.drivers.options import ActiveOptions
@@ -21,8 +22,7 @@ from farscope.errors import ChartBuildError, NotAState
 class Declaration(NamedTuple):
     """What a class of charts declares, and what its charts have learnt."""
 
-    outermost: tuple[State, ...] = ()
-    """The declared states that are not nested in another, in their order."""
+    states: ClassStates = ClassStates()
     learnt: tuple[States, StepCache] | None = None
     """The states and the step cache shared by all charts of exactly this class."""
     may_await: bool = False
@@ -76,24 +76,15 @@ class Chart(Factory):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        attributes = {name: value for name, value in vars(cls).items() if isinstance(value, State)}
-        for name in attributes:
-            if is_reserved(cls, name) or any(of_users(base, name) for base in cls.__bases__):
-                raise ChartBuildError(
-                    f"state {name} would hide what each chart of class {cls.__name__} has of that name",
-                    f"rename the attribute: {name}_ = State({name!r})",
-                    state=name,
-                )
-        # All base classes, so that a class may inherit from several declared ones.
-        inherited = (value for base in reversed(cls.__mro__) for value in vars(base).values())
-        outermost = tuple(
-            dict.fromkeys(_outermost_of(value) for value in inherited if isinstance(value, State))
-        )
+        for name, value in vars(cls).items():
+            if isinstance(value, State):
+                _check_attribute(cls, name, value)
         may_await = cls._declaration.may_await
-        states = _declared(cls, outermost, may_await=may_await)
-        _check_starts(cls, outermost)
-        learnt = (DeclaredStates(cls, states), StepCache()) if states else None
-        cls._declaration = Declaration(outermost, learnt, may_await)
+        bases = (base._declaration.states for base in cls.__bases__ if issubclass(base, Chart))
+        states = states_of(cls, bases)
+        _check(cls, states, may_await=may_await)
+        learnt = (DeclaredStates(cls, states), StepCache()) if states.all else None
+        cls._declaration = Declaration(states, learnt, may_await)
 
     def start_at(self, initial_state: Any = None) -> None:
         """Start the chart in ``initial_state``, or where its class says.
@@ -126,36 +117,41 @@ def _adopt_declared(chart: Chart, initial_state: Any) -> Any:
 
 
 def _have_own_states(chart: Chart) -> None:
-    named = chart._core.algorithm.states.named
-    if not named:
-        for root in chart._declaration.outermost:
-            named.update((state.__name__, state) for state in root.tree())
+    states = chart._core.algorithm.states
+    if not states.named:
+        _take(states, chart._declaration.states)
+
+
+def _take(states: States, declared: ClassStates) -> None:
+    """Add the states of a class."""
+    states.named.update((state.__name__, state) for state in declared.all)
+    for state, parent in declared.parents.items():
+        states.moved[state] = parent
+    for state, stand_in in declared.stand_ins.items():
+        states.stand_ins[state] = stand_in
 
 
 def _initial(cls: type[Chart]) -> State:
-    outermost = cls._declaration.outermost
-    starts = [state for state in outermost if state.starts]
-    if not starts and len(outermost) == 1:
-        return outermost[0]
-    if len(starts) != 1:
-        raise ChartBuildError(
-            f"chart class {cls.__name__} does not say where its charts start",
-            "write State(initial=True) for one outermost state, or give start_at a state",
-        )
-    return starts[0]
+    states = cls._declaration.states
+    if states.start is not None:
+        return states.start
+    if len(states.outermost) == 1:
+        return states.outermost[0]
+    raise ChartBuildError(
+        f"chart class {cls.__name__} does not say where its charts start",
+        "write State(initial=True) for one outermost state, or give start_at a state",
+    )
 
 
 class DeclaredStates(States):
     """The states shared by all charts of a class, known from the beginning; thread-safe."""
 
-    def __init__(self, cls: type[Chart], states: dict[str, State]) -> None:
+    def __init__(self, cls: type[Chart], declared: ClassStates) -> None:
         super().__init__()
         self._kind = cls.__name__
-        self.named.update(states)
-        for state in states.values():
-            super()._learn(cls, state, cls.__name__)
-        for name in states:
-            super()._learn(cls, name, cls.__name__)
+        _take(self, declared)
+        for known in (*declared.all, *self.named, *self.stand_ins):
+            super()._learn(cls, known, cls.__name__)
         self._whole = super().structure()
         self._starts: dict[StateNode | None, dict[int, Any]] = {}
 
@@ -178,20 +174,43 @@ class DeclaredStates(States):
         )
 
 
-def _outermost_of(state: State) -> State:
-    while isinstance(state.parent, State):
-        state = state.parent
-    return state
+def _check_attribute(cls: type[Chart], name: str, state: State) -> None:
+    """Check that an attribute of a class that is a state hides nothing, except the state that it extends.
+
+    Raises:
+        ChartBuildError: it hides something that charts of the class have.
+    """
+    if is_reserved(cls, name):
+        raise _hides(cls, name, f"rename the attribute: {name}_ = State({name!r})")
+    for base in cls.__bases__:
+        if not of_users(base, name):
+            continue
+        hidden = getattr(base, name)
+        if not isinstance(hidden, State):
+            raise _hides(cls, name, f"rename the attribute: {name}_ = State({name!r})")
+        if hidden.origin() is not state.origin():
+            raise _hides(
+                cls,
+                name,
+                f"to add to the inherited state, write {name} = {base.__name__}.{name}.extended(); "
+                f"for another state, rename the attribute: {name}_ = State({name!r})",
+            )
 
 
-def _declared(cls: type[Chart], roots: tuple[State, ...], *, may_await: bool) -> dict[str, State]:
-    """Return all states by name.
+def _hides(cls: type[Chart], name: str, hint: str) -> ChartBuildError:
+    return ChartBuildError(
+        f"state {name} would hide what each chart of class {cls.__name__} has of that name", hint, state=name
+    )
+
+
+def _check(cls: type[Chart], declared: ClassStates, *, may_await: bool) -> None:
+    """Check the states of a class, and note that they belong to it.
 
     Raises:
         ChartBuildError: the declaration of one of them is invalid.
     """
     states: dict[str, State] = {}
-    for state in (state for root in roots for state in root.tree()):
+    for state in declared.all:
         name = state.__name__
         if not name:
             raise ChartBuildError(
@@ -204,22 +223,6 @@ def _declared(cls: type[Chart], roots: tuple[State, ...], *, may_await: bool) ->
         for problem in _problems(cls, state, states, may_await=may_await):
             raise ChartBuildError(*problem, state=state.__name__)
         state.definition = state.definition or cls.__name__
-    return states
-
-
-def _check_starts(cls: type[Chart], outermost: tuple[State, ...]) -> None:
-    """Check that a class declares at most one state in which its charts start.
-
-    Raises:
-        ChartBuildError: it declares several.
-    """
-    starts = [state for state in outermost if state.starts]
-    if len(starts) > 1:
-        raise ChartBuildError(
-            f"chart class {cls.__name__} has {len(starts)} initial states outermost: {_named(starts)}",
-            "a chart starts in one of them: leave initial=True with that one only",
-            state=starts[1].__name__,
-        )
 
 
 def _named(states: Iterable[Any]) -> str:

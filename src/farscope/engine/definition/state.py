@@ -73,7 +73,17 @@ class State(BuiltState):
 
     shared = True
 
-    __slots__ = ("children", "clauses", "definition", "initials", "starts", "unfinished")
+    __slots__ = (
+        "absorbed",
+        "children",
+        "clauses",
+        "definition",
+        "extends",
+        "inherited",
+        "initials",
+        "starts",
+        "unfinished",
+    )
 
     def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
         super().__init__(name or "")
@@ -89,6 +99,12 @@ class State(BuiltState):
         """Number of calls of ``on`` without a target that have not decorated a function."""
         self.definition = ""
         """Name of the finished class it belongs to; nothing can be added to the state after that."""
+        self.extends: State | None = None
+        """The state that this one continues in a subclass."""
+        self.absorbed: tuple[State, ...] = ()
+        """Extensions of the same state by other bases of the subclass, which are merged into this one."""
+        self.inherited: set[int] = set()
+        """The signals whose clauses are still those of the extended state."""
         if _drawing.around:
             outer = _drawing.around[-1]
             self.parent = outer
@@ -101,6 +117,8 @@ class State(BuiltState):
             self.__name__ = name
 
     def __enter__(self) -> Self:
+        if self.definition:
+            raise self._is_finished("nothing can be nested in it")
         _drawing.around.append(self)
         return self
 
@@ -158,6 +176,119 @@ class State(BuiltState):
 
         return react
 
+    def extended(self, *, initial: bool = False) -> Self:
+        """Return a state that takes the place of this one in a subclass of the chart, which may add to it.
+
+        It has the same name, reactions and inner states. Reactions declared to a signal replace the inherited
+        ones to that signal, ``redefine`` changes a part of one, and ``inherit`` tries the inherited ones
+        last. States declared in its ``with`` block are added to the inner ones. Wherever inherited code or an
+        inherited arrow refers to the original state, a chart of the subclass uses this one. ::
+
+            class Lab(Oven):
+                with Oven.on.extended() as on:
+                    cooling = State()
+
+                lit = Oven.lit.extended()
+                lit.on("OPEN", to=cooling)
+
+        Args:
+            initial: whether the chart starts here or, in the ``with`` block of an extended state, whether
+                this is now the initial state of that one.
+
+        Raises:
+            ChartBuildError: the state has no name yet.
+        """
+        if not self.__name__:
+            raise ChartBuildError(
+                "a state without a name cannot be extended",
+                "extend states of finished classes; in the same class, declare everything at once",
+            )
+        state = type(self)(self.__name__, initial=initial)
+        state.extends = self
+        state.clauses = {signal: list(clauses) for signal, clauses in self.clauses.items()}
+        state.handlers = dict(self.handlers)
+        state.inherited = set(self.clauses)
+        state.initials = list(self.initials)
+        return state
+
+    def redefine(
+        self, *names: int | str, to: BuiltState | str | None = None, guard: Guard | None = None
+    ) -> Callable[[_Any], _Any]:
+        """Change a part of the reaction that an extended state has inherited, and keep the rest.
+
+        ``to`` gives an arrow another target, ``guard`` a reaction another guard, and the decorated function,
+        if there is one, is its new action.
+
+        Raises:
+            ChartBuildError: the state has inherited none, or several, for a signal; or the target was not
+                fixed.
+        """
+        numbers = tuple(_signal(name, self._called) for name in names)
+        changes: dict[str, Any] = {} if to is None else {"to": to}
+        if guard is not None:
+            changes["guard"] = checked_guard(guard, self._called)
+        for number in numbers:
+            self._redefine(number, changes)
+        if not changes:
+            self.unfinished += 1
+
+        def react(function: Any) -> Any:
+            if not changes:
+                self.unfinished -= 1
+            for number in numbers:
+                self._redefine(number, {"function": checked_function(function, self._called)})
+            return function
+
+        return react
+
+    def inherit(self, *names: int | str) -> None:
+        """Try the inherited reactions to these signals after those declared so far in an extended state.
+
+        Raises:
+            ChartBuildError: they could never be reached, or there are none.
+        """
+        for name in names:
+            number = _signal(name, self._called)
+            inherited = self._inherited_clauses(number)
+            if number not in self.inherited:
+                for clause in inherited:
+                    self._add((number,), clause)
+
+    def adopt(self, signal: int, other: State) -> None:
+        """Replace the inherited clauses for a signal by those of another extension of the same state."""
+        self.clauses[signal] = list(other.clauses[signal])
+        self.handlers[signal] = handler_of(self.clauses[signal], self.__name__)
+        self.inherited.add(signal)
+        if signal == INIT_SIGNAL:
+            self.initials = list(other.initials)
+
+    def inherits(self, signal: int) -> bool:
+        """Return whether what the state does about a signal was not declared for this state itself."""
+        return signal in self.inherited or signal not in self.clauses
+
+    def origin(self) -> State:
+        """Return the state that this one extends, directly or not; the state itself if it extends none."""
+        return self if self.extends is None else self.extends.origin()
+
+    def layers(self) -> tuple[State, ...]:
+        """Return the states that contribute to this one, from the first declaration to the state itself."""
+        below = (self.extends, *self.absorbed) if self.extends is not None else ()
+        return tuple(dict.fromkeys((*(layer for state in below for layer in state.layers()), self)))
+
+    @property
+    def is_extension(self) -> bool:
+        """Whether it takes the place of an inherited state."""
+        return self.extends is not None
+
+    @property
+    def home(self) -> object:
+        """The state in which it, or the state that it extends, was declared, if any."""
+        return self.origin().parent
+
+    def stands_for(self, state: object) -> bool:
+        """Return whether a reference to ``state`` means this state in a chart that has it."""
+        return any(layer is state for layer in self.layers())
+
     def otherwise(self, function: _Reacting) -> _Reacting:
         """React to all signals not handled by this state or one inside it; a decorator like ``on``."""
         return self._declare(OTHERWISE, function)
@@ -209,18 +340,19 @@ class State(BuiltState):
 
     def _add_initial(self, initial: Any, clause: Clause) -> None:
         """Add an initial transition; a second one is rejected with the whole class, once all have names."""
+        if INIT_SIGNAL in self.inherited:
+            self.initials.clear()
         if not self.initials or self.definition:
             self._add((INIT_SIGNAL,), clause)
         self.initials.append(initial)
 
     def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
         if self.definition:
-            raise ChartBuildError(
-                f"state {self.__name__} belongs to chart class {self.definition}, which is finished",
-                "declare its reactions in the body of that class; a subclass overrides them as methods",
-                state=self.__name__,
-            )
+            raise self._is_finished("it can react to nothing more")
         for number in numbers:
+            if number in self.inherited:
+                self.inherited.remove(number)
+                self.clauses[number] = []
             clauses = self.clauses.setdefault(number, [])
             if clauses and clauses[-1].guard is None:
                 what = signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
@@ -231,6 +363,48 @@ class State(BuiltState):
                 )
             clauses.append(clause)
             self.handlers[number] = handler_of(clauses, self.__name__)
+
+    def _redefine(self, number: int, changes: dict[str, Any]) -> None:
+        if self.definition:
+            raise self._is_finished("its reactions cannot be changed")
+        self._inherited_clauses(number)
+        clauses = self.clauses[number]
+        what = signals.name_for_signal(number)
+        if len(clauses) != 1:
+            raise ChartBuildError(
+                f"state {self.__name__} has {len(clauses)} reactions to {what}",
+                f"declare them again with on({what!r}), which replaces them all",
+                state=self.__name__,
+            )
+        if "to" in changes and clauses[0].to is None:
+            deciding = name_of(clauses[0].function)
+            raise ChartBuildError(
+                f"function {deciding} decides where state {self.__name__} leads at {what}",
+                "override that function as a method, or declare the reaction again with on",
+                state=self.__name__,
+            )
+        self.inherited.discard(number)
+        clauses[0] = clauses[0]._replace(**changes)
+        self.handlers[number] = handler_of(clauses, self.__name__)
+
+    def _inherited_clauses(self, number: int) -> list[Clause]:
+        inherited = None if self.extends is None else self.extends.clauses.get(number)
+        if inherited is None:
+            raise ChartBuildError(
+                f"state {self._called} has inherited no reaction to {signals.name_for_signal(number)}",
+                "declare a new reaction with on, in a state made by extended()",
+                state=self.__name__,
+            )
+        return inherited
+
+    def _is_finished(self, consequence: str) -> ChartBuildError:
+        name, kind = self.__name__, self.definition
+        return ChartBuildError(
+            f"state {name} belongs to chart class {kind}, which is finished: {consequence}",
+            f"declare everything in the body of that class; a subclass extends the state: "
+            f"{name} = {kind}.{name}.extended()",
+            state=name,
+        )
 
 
 def _signal(name: int | str, state: str) -> int:
