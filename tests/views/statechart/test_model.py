@@ -9,9 +9,10 @@ from farscope.errors import UsageError
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
-from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.records.structure import ChartStructure, Reaction, StateInfo, StateKind
 from farscope.views.statechart import model
 from farscope.views.statechart.model import MAX_NESTING, Edge, Statechart, statecharts
+from support.region_pictures import BOTH, BROKE, CHART, ENDED, MACHINE, STARTED, facts, steps_of
 
 
 class Watching:
@@ -247,3 +248,107 @@ def test_many_different_shapes_are_drawn_as_they_come_and_too_many_refused(monke
     monkeypatch.setattr(model, "DRAWN_BYTES", 6_000)
     with pytest.raises(UsageError, match="too many different steps"):
         statecharts(steps, {})
+
+
+def machine(*shapes: Shape) -> Statechart:
+    (found,) = statecharts(steps_of(*shapes), {CHART: MACHINE}).values()
+    return found
+
+
+def test_every_active_leaf_is_known_and_no_state_is_made_of_two():
+    chart = machine(STARTED, BOTH)
+    assert chart.active == ("on", "lit")
+    assert chart.states == tuple(state.name for state in MACHINE.states)
+
+
+def test_every_transition_of_a_step_is_an_arrow():
+    chart = machine(STARTED, BOTH)
+    assert chart.seen == {Edge("off", "on", "GO"): 1, Edge("dark", "lit", "GO"): 1}
+
+
+def test_an_arrow_from_a_composite_state_is_counted_by_the_leaf_of_its_region():
+    chart = machine(STARTED, BOTH, BROKE)
+    assert chart.taken == {(Edge("motor", "broken", "FAIL"), "on"): 1}
+
+
+def test_an_arrow_from_around_regions_belongs_to_no_leaf():
+    pause = Shape(
+        StepKind.TRANSITION, "PAUSE", ("on", "lit"), "paused", facts("OFFER work", "TRAN work paused")
+    )
+    assert not machine(STARTED, BOTH, pause).taken
+
+
+def test_leaves_beyond_the_bound_are_counted_with_their_arrow_only(monkeypatch):
+    monkeypatch.setattr(model, "MAX_TAKEN", 1)
+    chart = Statechart()
+    for leaf in ("a", "b", "a"):
+        found = facts(f"OFFER {leaf}", "OFFER outer", "ENTRY z", "INIT z")
+        chart.add_shape(Shape(StepKind.TRANSITION, "GO", leaf, "z", found), 1)
+    assert chart.taken == {(Edge("outer", "z", "GO"), "a"): 2}
+    assert chart.seen == {Edge("outer", "z", "GO"): 3}
+
+
+def test_initial_dots_lead_to_the_parallel_state_and_into_each_region():
+    chart = machine(STARTED)
+    assert chart.initials == {
+        None: ("machine", True),
+        "machine": ("work", True),
+        "motor": ("off", True),
+        "lamp": ("dark", True),
+    }
+
+
+def test_the_initial_state_of_the_chart_itself_is_known_before_it_starts():
+    assert machine().initial(None) == ("machine", "machine", False)
+
+
+def test_an_initial_transition_to_a_history_state_keeps_leading_there():
+    chart = Statechart()
+    states = (StateInfo("a"), StateInfo("b", "a"), StateInfo("h", "a", StateKind.HISTORY))
+    chart.add_structure(ChartStructure(states, (Reaction("a", "INIT_SIGNAL", "h"),)))
+    chart.add_shape(
+        Shape(StepKind.START, "start_at", (), "b", facts("ENTRY a", "INIT a", "ENTRY b", "INIT b")), 1
+    )
+    assert chart.initial("a") == ("h", "h", True)
+
+
+def test_regions_are_the_children_of_a_parallel_state():
+    chart = machine()
+    assert [state for state in chart.states if chart.is_region(state)] == ["motor", "lamp"]
+
+
+def test_captions_show_guards_delays_and_flags():
+    chart = machine()
+    assert chart.caption(Edge("off", "on", "GO")) == "GO [amps > 3]"
+    assert chart.caption(Edge("on", "off", "TICK")) == "after 200 ms"
+    assert chart.caption(Edge("lamp", "lamp", "DIM")) == "DIM (internal)"
+    assert chart.caption(Edge("paused", "fork", "")) == "(eventless)"
+    assert chart.caption(Edge("nobody", "knows", "S")) == "S"
+    assert remarks(chart)["lit"] == {"BEEP [loud] (not seen)"}
+
+
+def test_a_transition_that_needs_no_event_is_the_announced_one():
+    step = Shape(StepKind.TRANSITION, "PAUSE", "on", "fork", facts("TRAN work paused", "TRAN paused fork"))
+    assert machine(step).seen == {Edge("work", "paused", "PAUSE"): 1, Edge("paused", "fork", ""): 1}
+
+
+def test_of_several_guarded_ways_only_those_taken_count_as_seen():
+    ways = tuple(Reaction("a", "GO", target, guard=f"to {target}") for target in ("b", "c"))
+    chart = Statechart()
+    chart.add_structure(ChartStructure((StateInfo("a"),), ways))
+    chart.add_shape(Shape(StepKind.TRANSITION, "GO", "a", "b", facts("OFFER a")), 1)
+    assert chart.unseen == ways[1:]
+
+
+def test_a_chart_that_reached_its_final_state_has_finished():
+    assert machine(STARTED, ENDED).finished
+    assert not machine(STARTED, ENDED, STARTED).finished
+    assert machine(STARTED, ENDED).active == ()
+
+
+def test_a_step_is_drawn_if_all_its_arrows_are():
+    chart = machine(STARTED)
+    assert not chart.draws(BOTH)
+    chart.add_shape(BOTH, 1)
+    assert chart.draws(BOTH)
+    assert not chart.draws(Shape(StepKind.IGNORED, "X", "a", "a", ()))

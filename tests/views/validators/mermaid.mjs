@@ -30,9 +30,15 @@ async function read(source) {
     };
   }
   const { nodes, edges } = db.getData();
+  const states = nodes.filter((each) => /^c\d+s\d+$/.test(each.id));
+  const known = new Map(nodes.map((each) => [each.id, each]));
+  // Mermaid puts what stands between lines that divide regions into states of its own.
+  const holder = ({ parentId }) => (known.get(parentId)?.shape === "divider" ? holder(known.get(parentId)) : parentId ?? "");
   return {
     type: diagramType,
-    states: nodes.filter((each) => /^c\d+s\d+$/.test(each.id)).map((each) => [each.id, shown(each.label), each.parentId ?? ""]),
+    states: states.map((each) => [each.id, shown(each.label), holder(each)]),
+    regions: nodes.filter((each) => each.shape === "divider").length,
+    active: states.filter((each) => /\bactive\b/.test(each.cssClasses ?? "")).map((each) => each.id),
     edges: edges.map((each) => [each.start, each.end, shown(each.label)]),
   };
 }

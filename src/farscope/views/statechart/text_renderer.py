@@ -6,7 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
-from farscope.views.statechart.model import Initial, Remark, Statechart
+from farscope.records.structure import StateKind
+from farscope.views.statechart.captions import HISTORIES, caption, stereotype
+from farscope.views.statechart.model import Initial, Remark, Statechart, targets_of
+
+REGIONS_APART = "--"
+"""The line between two regions."""
 
 
 class Drawing(ABC):
@@ -19,41 +24,69 @@ class Drawing(ABC):
     """Indentation of a state's contents."""
 
     def __init__(self, chart: Statechart, number: int) -> None:
-        self._chart = chart
+        self.chart = chart
         self._children = chart.children()
         self._remarks = chart.remarks()
         self.names = {state: f"c{number}s{place}" for place, state in enumerate(chart.states)}
 
     def states(self, indent: str, holder: str | None = None) -> Iterator[str]:
         """Yield the children of ``holder`` with their contents, and its initial transition."""
+        regions = 0
         for state in self._children.get(holder, ()):
-            heading = f'{indent}state "{self.text(state)}" as {self.names[state]}'
-            if state in self._children:
-                yield f"{heading} {{\n"
-                yield from self.states(indent + self.INDENT, state)
-                yield f"{indent}}}\n"
-            else:
-                yield f"{heading}\n"
-            for line in self.remarks(state, self._remarks.get(state, ()), holds=state in self._children):
-                yield f"{indent}{line}\n"
-        initial = self._chart.initial(holder)
-        if initial is not None:
+            if self.is_apart(state):
+                regions += 1
+                if regions > 1:
+                    yield f"{indent}{REGIONS_APART}\n"
+            yield from self._state(indent, state)
+        initial = self.chart.initial(holder)
+        if initial is not None and not self.is_apart(initial.child):
             yield f"{indent}{self.initial(initial)}\n"
+
+    def _state(self, indent: str, state: str) -> Iterator[str]:
+        kind, holds = self.chart.kind(state), state in self._children
+        heading = f"{indent}{self.heading(state, self._label(state))}"
+        if holds:
+            yield f"{heading} {{\n"
+            yield from self.states(indent + self.INDENT, state)
+            yield f"{indent}}}\n"
+        else:
+            yield f"{heading}\n"
+        if kind is StateKind.FINAL:
+            # Final states have names here, and the end that is drawn has none.
+            yield f"{indent}{self.names[state]} --> [*]\n"
+        for line in self.remarks(state, self._remarks.get(state, ()), holds=holds):
+            yield f"{indent}{line}\n"
+
+    def _label(self, state: str) -> str:
+        kind = self.chart.kind(state)
+        unknown = stereotype(kind)
+        return f"«{unknown}» {state}" if unknown else state
+
+    def history_sign(self, state: str) -> str:
+        """Return ``H`` or ``H*`` for a history state, and an empty string for all others."""
+        kind = self.chart.kind(state)
+        return HISTORIES[kind] if isinstance(kind, StateKind) and kind in HISTORIES else ""
+
+    def is_apart(self, state: str) -> bool:
+        """Return whether a state is a region, between lines that divide it from the others."""
+        return self.chart.is_region(state)
 
     def arrows(self, indent: str) -> Iterator[str]:
         """Yield the transitions that were seen, then those that were only announced."""
-        for (source, target, signal), count in self._chart.seen.items():
-            yield f"{indent}{self.arrow(self.names[source], self.names[target], signal, count)}\n"
-        for state, signal, target, *_ in self._chart.unseen:
-            if target:
-                yield f"{indent}{self.arrow(self.names[state], self.names[target], signal, 0)}\n"
+        for edge, count in self.chart.seen.items():
+            text = self.chart.caption(edge)
+            yield f"{indent}{self.arrow(self.names[edge.source], self.names[edge.target], text, count)}\n"
+        for reaction in self.chart.unseen:
+            for target in targets_of(reaction):
+                text = caption(reaction.signal, (reaction,))
+                yield f"{indent}{self.arrow(self.names[reaction.state], self.names[target], text, 0)}\n"
 
     @abstractmethod
-    def text(self, text: str) -> str:
-        """Escape a name so that it is shown literally."""
+    def heading(self, state: str, label: str) -> str:
+        """Format the declaration of a state, without its contents."""
 
     @abstractmethod
-    def arrow(self, source: str, target: str, signal: str, count: int) -> str:
+    def arrow(self, source: str, target: str, text: str, count: int) -> str:
         """Format a transition between two short names; a count of 0 was not seen."""
 
     @abstractmethod

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+from farscope.records.configuration import JOINT, TOP
 from farscope.records.shape import Shape
 from farscope.records.step import SHAPE, RawStep
 from farscope.records.weight import SHARED_BYTES
 from farscope.scope.chart import ChartView
 from farscope.views.chart_activity import ChartActivity
 from farscope.views.statechart.model import Statechart
-from farscope.views.statechart.transitions_seen import moves
 
 SPARK: Final = 40
 """Seconds that a chart's sparkline shows."""
@@ -65,6 +65,7 @@ class ChartSummary:
         self._view = view
         self._picture = Statechart()
         self._shapes: list[Shape] = []
+        self._last: Shape | None = None
         self.uncounted = 0
         """Steps left out of the picture at ``MAX_ARROWS``."""
         self._drawn = 0
@@ -81,6 +82,13 @@ class ChartSummary:
         return self._picture
 
     @property
+    def active(self) -> tuple[str, ...]:
+        """The active leaves, in document order; empty before the start and after the end."""
+        if self._last is not None and self._last.end == self.activity.state:
+            return self._last.end_states
+        return leaves_in(self.activity.state, self._picture)
+
+    @property
     def view(self) -> ChartView:
         """The scope's latest data about the chart."""
         return self._view
@@ -89,6 +97,7 @@ class ChartSummary:
         """Add new steps of the chart, at least one, in their order; see ``ChartActivity.add_steps``."""
         self.activity.add_steps(steps, now_ns, correction_ns)
         self._shapes.extend([step[SHAPE] for step in steps])
+        self._last = self._shapes[-1]
         if len(self._shapes) >= UNCOUNTED:
             self._count_all()
 
@@ -121,7 +130,7 @@ class ChartSummary:
         self._shapes.clear()
 
     def _count(self, shape: Shape, count: int) -> None:
-        known = self._draws(shape)
+        known = self._picture.draws(shape)
         # Another shape of an arrow that is drawn already brings few names, unless it is large.
         if not known or (shape.size > SHARED_BYTES and hash(shape) not in self._large):
             if self._room.left < shape.size or (not known and self._drawn >= MAX_ARROWS):
@@ -138,11 +147,9 @@ class ChartSummary:
         self._room.left += self._shape_bytes
         self._shape_bytes = 0
 
-    def _draws(self, shape: Shape) -> bool:
-        seen = moves(shape)
-        picture, signal = self._picture, shape.signal
-        return (
-            (seen.source, seen.target, signal) in picture.seen
-            or (seen.source, signal) in picture.hooked
-            or (seen.failed, signal) in picture.failed
-        )
+
+def leaves_in(text: str, picture: Statechart) -> tuple[str, ...]:
+    """Return the leaves of a configuration of which only the text is known."""
+    if text in ("", TOP):
+        return ()
+    return (text,) if text in picture.states else tuple(text.split(JOINT))

@@ -16,11 +16,19 @@ from farscope.views.sequence.svg import svg_sequence
 from farscope.views.statechart.model import Statechart
 from farscope.views.svg_text import STYLE
 from farscope.views.web.at_time import Moment
-from farscope.views.web.chart_summary import ChartSummary
+from farscope.views.web.chart_summary import ChartSummary, leaves_in
 from farscope.views.web.live_model import LiveModel
 from farscope.views.web.query import MAX_TIME, Query
-from farscope.views.web.serialize import Plain, plain_moves, plain_step, plain_structure
+from farscope.views.web.serialize import (
+    ROW_FIELDS,
+    Plain,
+    plain_leaves,
+    plain_moves,
+    plain_step,
+    plain_structure,
+)
 from farscope.views.web.statistics import MAX_STEPS, figures
+from farscope.views.web.step_history import StepHistory
 from farscope.views.web.time_travel import Past
 from farscope.views.web.timeline_lanes import TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
@@ -41,6 +49,8 @@ TRACED_AMONG: Final = 10
 """Transitions are searched for among this many times the requested steps; other steps have no arrow."""
 
 _STYLE: Final = f"<style>{STYLE}</style>"
+
+_STATE: Final = ROW_FIELDS.index("state")
 
 
 class Endpoints:
@@ -157,15 +167,18 @@ class Endpoints:
                 steps = [] if stored is None else stored.newest(MAX_STEPS, -MAX_TIME, time_ns)
                 for shape, count in Counter(step.shape for step in steps).items():
                     drawn.add_shape(shape, count)
-                moves = list(plain_moves(drawn))
+                moves, leaves = list(plain_moves(drawn)), list(plain_leaves(drawn))
             else:
                 later = _announced(row)
                 for shape, count in (stored.shapes_after(time_ns) if stored else {}).items():
                     later.add_shape(shape, count)
                 moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
+                leaves = [taken for taken in plain_leaves(row.picture, later) if taken[4] > 0]
             return {
                 "structure": plain_structure(row),
                 "moves": moves,
+                "leaves": leaves,
+                "active": _active(row, stored, past, time_ns),
                 "uncounted": row.uncounted,
                 "since": past.from_ns - self._origin_ns if past.from_ns > first_ns else None,
             }
@@ -254,6 +267,15 @@ class Endpoints:
 
     def _keys(self, numbers: tuple[int, ...]) -> tuple[ChartKey, ...]:
         return tuple(key for number in numbers if (key := self._model.key(number)) is not None)
+
+
+def _active(row: ChartSummary, stored: StepHistory | None, past: Past, time_ns: int) -> tuple[str, ...]:
+    """Return the active leaves of a chart at a moment; empty if they are unknown."""
+    place = None if stored is None else stored.last_until(time_ns)
+    if stored is not None and place is not None:
+        return stored.shape_at(place).end_states
+    text = Moment(past, time_ns).row(row, 0)[_STATE]
+    return leaves_in(text or "", row.picture)
 
 
 def _announced(row: ChartSummary) -> Statechart:

@@ -81,7 +81,10 @@ def plain_structure(row: ChartSummary) -> dict[str, Plain]:
     picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}
     return {
-        "states": [{"name": state, "parent": parents[state] or ""} for state in picture.states],
+        "states": [
+            {"name": state, "parent": parents[state] or "", "kind": picture.kind(state).name.lower()}
+            for state in picture.states
+        ],
         "reactions": [_plain_reaction(reaction) for reaction in announced.reactions] if announced else [],
         "initials": [
             {"state": state or "", "target": target, "seen": seen}
@@ -104,6 +107,15 @@ def plain_moves(picture: Statechart, minus: Statechart | None = None) -> Iterabl
     later = minus.turned if minus else {}
     for turn, count in picture.turned.items():
         yield [turn.state, "", turn.signal, count - later.get(turn, 0), turn.outcome]
+
+
+def plain_leaves(picture: Statechart, minus: Statechart | None = None) -> Iterable[list[Plain]]:
+    """Yield [source, target, signal, leaf, count] for each arrow and each leaf it was taken from.
+
+    Transitions taken from their source itself, or from around regions, have none. ``minus`` as above.
+    """
+    for taken, count in picture.taken.items():
+        yield [*taken.edge, taken.leaf, count - (minus.taken[taken] if minus else 0)]
 
 
 def moment(time_ns: int, origin_ns: int) -> int | None:

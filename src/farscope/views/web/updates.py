@@ -18,6 +18,7 @@ from farscope.views.web.serialize import (
     STEP_FIELDS,
     Plain,
     plain_chart,
+    plain_leaves,
     plain_moves,
     plain_row,
     plain_step,
@@ -51,6 +52,7 @@ class PageUpdates:
         self._revision = -1
         self._introduced: dict[int, str] = {}
         self._arrows: dict[int, dict[tuple[Plain, ...], Plain]] = {}
+        self._leaves: dict[int, dict[tuple[Plain, ...], Plain]] = {}
         self._structures: dict[int, Plain] = {}
         self._last: dict[int, int] = {}
 
@@ -87,7 +89,7 @@ class PageUpdates:
     def _begin(self, frame: dict[str, Plain]) -> None:
         self._epoch = self._model.epoch
         self._revision = -1
-        for memory in (self._introduced, self._arrows, self._structures, self._last):
+        for memory in (self._introduced, self._arrows, self._leaves, self._structures, self._last):
             memory.clear()
         frame["begin"] = {
             "origin_ms": self._origin_ns // 1_000_000,
@@ -115,6 +117,12 @@ class PageUpdates:
                 arrows[source, target, signal, *outcome] = count
                 moved.append(move)
         detail["moves"] = moved
+        leaves = self._leaves.setdefault(row.number, {})
+        detail["leaves"] = [
+            taken for taken in plain_leaves(row.picture) if leaves.get(tuple(taken[:4])) != taken[4]
+        ]
+        leaves.update({tuple(taken[:4]): taken[4] for taken in detail["leaves"]})
+        detail["active"] = row.active
         stored = self._model.history.charts.get(row.view.id.key)
         seen = self._last.get(row.number, 0)
         steps = [] if stored is None else stored.newest_after(seen, OPEN_STEPS)
