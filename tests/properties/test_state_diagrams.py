@@ -1,4 +1,4 @@
-"""A chart's picture shows its configuration whatever the kinds of its states, and parsers accept every export."""
+"""A picture shows the configuration of a chart with states of any kinds, and parsers accept every export."""
 
 from __future__ import annotations
 

@@ -99,3 +99,10 @@ def test_charts_with_long_names_are_read_and_only_some_remembered(monkeypatch):
         name = f"{number} " + "x" * 5_000
         assert reader.read(f"[2018-01-10 18:23:35.647035] [{name}] e->start_at() top->c1").chart.name == name
     assert 0 < len(reader._charts) <= 100_000 // 10_000
+
+
+def test_a_line_of_a_chart_with_regions_names_all_its_leaves():
+    (step,) = parse_trace(["[2026-11-30 12:00:00.000001] [c] e->GO() a | b->a2 | b"])
+    assert step.start_states == ("a", "b")
+    assert step.end_states == ("a2", "b")
+    assert step.end == "a2 | b"

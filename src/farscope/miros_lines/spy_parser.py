@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from farscope.records.configuration import leaves_in
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Step
@@ -74,13 +75,14 @@ class SpyGroup(NamedTuple):
 
     def fits(self, trace: Step) -> bool:
         """Return whether a trace line can belong to this step."""
-        return self.signal == trace.signal and self.state in ("", trace.start)
+        return self.signal == trace.signal and self.state in ("", trace.start, *trace.start_states)
 
     def shape(self, trace: Step | None, resting: str) -> Shape:
         """Return the step's shape; without a trace line the chart stays in its resting state."""
         if trace is not None:
-            return Shape(trace.kind, trace.signal, trace.start, trace.end, self.facts)
-        state = self.state or resting
+            return Shape(trace.kind, trace.signal, trace.start_states, trace.end_states, self.facts)
+        leaves = leaves_in(resting)
+        state = leaves if self.state in ("", *leaves) else self.state
         return Shape(self._kind(), self.signal, state, state, self.facts)
 
     def _kind(self) -> StepKind:

@@ -27,3 +27,11 @@ def text_of(leaves: tuple[str, ...]) -> str:
     if len(leaves) == 1:
         return leaves[0]
     return JOINT.join(leaves) if leaves else TOP
+
+
+def leaves_in(text: str) -> tuple[str, ...]:
+    """Return the leaves of a configuration of which only the text is known.
+
+    The inverse of ``text_of``, except for names that contain `` | ``.
+    """
+    return () if text == TOP else tuple(text.split(JOINT))

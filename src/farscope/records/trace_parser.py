@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from sys import getsizeof
 
+from farscope.records.configuration import leaves_in
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import NANOSECONDS, ChartId, Step
 from farscope.records.text import without_remarks
@@ -73,7 +74,9 @@ class TraceReader:
             self._charts[name] = chart
             self._numbers[name] = number
             self._resting[name] = end
-        return Step(chart, number, Shape(kind, signal, start, end, ()), time_ns, 0, 0, 0)
+        return Step(
+            chart, number, Shape(kind, signal, leaves_in(start), leaves_in(end), ()), time_ns, 0, 0, 0
+        )
 
     def _split(self, text: str) -> tuple[str, str, str, str] | None:
         name, found, end = text.partition(_STARTED)

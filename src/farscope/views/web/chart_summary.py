@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from farscope.records.configuration import JOINT, TOP
+from farscope.records.configuration import leaves_in
 from farscope.records.shape import Shape
 from farscope.records.step import SHAPE, RawStep
 from farscope.records.weight import SHARED_BYTES
@@ -86,7 +86,13 @@ class ChartSummary:
         """The active leaves, in document order; empty before the start and after the end."""
         if self._last is not None and self._last.end == self.activity.state:
             return self._last.end_states
-        return leaves_in(self.activity.state, self._picture)
+        return self.leaves_in(self.activity.state)
+
+    def leaves_in(self, text: str) -> tuple[str, ...]:
+        """Return the leaves of a configuration of this chart of which only the text is known."""
+        if not text:
+            return ()
+        return (text,) if text in self.picture.states else leaves_in(text)
 
     @property
     def view(self) -> ChartView:
@@ -146,10 +152,3 @@ class ChartSummary:
         """Release the memory of the picture, because the chart is removed."""
         self._room.left += self._shape_bytes
         self._shape_bytes = 0
-
-
-def leaves_in(text: str, picture: Statechart) -> tuple[str, ...]:
-    """Return the leaves of a configuration of which only the text is known."""
-    if text in ("", TOP):
-        return ()
-    return (text,) if text in picture.states else tuple(text.split(JOINT))

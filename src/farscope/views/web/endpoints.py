@@ -16,7 +16,7 @@ from farscope.views.sequence.svg import svg_sequence
 from farscope.views.statechart.model import Statechart
 from farscope.views.svg_text import STYLE
 from farscope.views.web.at_time import Moment
-from farscope.views.web.chart_summary import ChartSummary, leaves_in
+from farscope.views.web.chart_summary import ChartSummary
 from farscope.views.web.live_model import LiveModel
 from farscope.views.web.query import MAX_TIME, Query
 from farscope.views.web.serialize import (
@@ -275,7 +275,7 @@ def _active(row: ChartSummary, stored: StepHistory | None, past: Past, time_ns: 
     if stored is not None and place is not None:
         return stored.shape_at(place).end_states
     text = Moment(past, time_ns).row(row, 0)[_STATE]
-    return leaves_in(text or "", row.picture)
+    return row.leaves_in(text or "")
 
 
 def _announced(row: ChartSummary) -> Statechart:
