@@ -65,7 +65,6 @@ class ChartSummary:
         self._view = view
         self._picture = Statechart()
         self._shapes: list[Shape] = []
-        self._last: Shape | None = None
         self.uncounted = 0
         """Steps left out of the picture at ``MAX_ARROWS``."""
         self._drawn = 0
@@ -84,9 +83,7 @@ class ChartSummary:
     @property
     def active(self) -> tuple[str, ...]:
         """The active leaves, in document order; empty before the start and after the end."""
-        if self._last is not None and self._last.end == self.activity.state:
-            return self._last.end_states
-        return self.leaves_in(self.activity.state)
+        return self.activity.states
 
     def leaves_in(self, text: str) -> tuple[str, ...]:
         """Return the leaves of a configuration of this chart of which only the text is known."""
@@ -103,7 +100,6 @@ class ChartSummary:
         """Add new steps of the chart, at least one, in their order; see ``ChartActivity.add_steps``."""
         self.activity.add_steps(steps, now_ns, correction_ns)
         self._shapes.extend([step[SHAPE] for step in steps])
-        self._last = self._shapes[-1]
         if len(self._shapes) >= UNCOUNTED:
             self._count_all()
 
