@@ -38,7 +38,7 @@ class Structures:
         """Take a chart's structure."""
         self.by_chart[chart] = structure
 
-    def stopped(self, chart: ChartId) -> None:
+    def stopped(self, chart: ChartId, _status: object) -> None:
         """Nothing more is drawn."""
 
 

@@ -123,7 +123,7 @@ class Caught:
         """Keep it."""
         self.announcement = announcement
 
-    def stopped(self, chart: object) -> None:
+    def stopped(self, chart: object, _status: object) -> None:
         """Nothing to keep."""
 
 

@@ -26,7 +26,7 @@ class Watcher:
     def announce(self, chart, structure, state, number):
         self.told.append(("announce", structure, state, number, chart))
 
-    def stopped(self, chart):
+    def stopped(self, chart, _status):
         self.told.append(("stopped", chart))
 
 

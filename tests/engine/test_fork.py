@@ -57,7 +57,7 @@ class AsyncLamp(AsyncChart):
 class Sink:
     def step(self, step): pass
     def announce(self, chart, structure, state, number): pass
-    def stopped(self, chart): pass
+    def stopped(self, chart, _status): pass
 
 
 def on_a_loop(chart):

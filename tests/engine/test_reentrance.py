@@ -33,7 +33,7 @@ class Sink:
     def announce(self, chart, structure, state, number):
         """Take an announcement."""
 
-    def stopped(self, chart):
+    def stopped(self, chart, _status):
         """Take the end."""
 
 

@@ -77,7 +77,7 @@ class Sink:
         assert structure is STRUCTURE
         self._receive("announce", chart.name, state, number)
 
-    def stopped(self, chart):
+    def stopped(self, chart, _status):
         self._receive("stopped", chart.name)
 
 

@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 ROOT = -1
 PLAIN, PARALLEL, HISTORY, DEEP, FINAL = "plain", "parallel", "history", "deep history", "final"
 
+MICROSTEPS = 21
+"""Maximum number of microsteps about one external event: more are taken for an endless chain."""
+
 
 @dataclass(frozen=True)
 class Arrow:
@@ -116,7 +119,7 @@ class Interpreter:
         self.now += 1
         return self.finish_macrostep([self.microstep(event)])
 
-    def finish_macrostep(self, steps: list[Microstep], limit: int = 12) -> list[Microstep]:
+    def finish_macrostep(self, steps: list[Microstep], limit: int = MICROSTEPS) -> list[Microstep]:
         while self.running and self.internal and len(steps) < limit:
             steps.append(self.microstep(self.internal.pop(0)))
         return steps
@@ -240,7 +243,9 @@ class Interpreter:
         if state == ROOT:
             self.running = False
             return
-        self.internal.append(f"done {state}")
+        # An event to which no state reacts changes nothing; we make no step for it.
+        if any(arrow.event == f"done {state}" for node in self.nodes for arrow in node.arrows):
+            self.internal.append(f"done {state}")
         around = self.nodes[state].parent
         # The pseudo-code looks one level up; its prose, and we, also at parallel states directly around.
         if self.kind(around) == PARALLEL and all(self.in_final_state(s) for s in self.children(around)):

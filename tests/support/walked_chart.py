@@ -9,18 +9,20 @@ from farscope.engine.core.algorithm import Outcome
 from farscope.engine.core.handlers import Call
 from farscope.engine.core.regions import RegionWalk
 from farscope.engine.core.resting_places import RestingPlace, RestingPlaces
-from farscope.engine.core.state_tree import Kind, Tree, Vertex
+from farscope.engine.core.state_tree import Tree, Vertex
 from farscope.engine.core.states import StateNode
 from farscope.engine.event import HANDLED, INIT_SIGNAL, TRAN, UNHANDLED, Event, signals
+from farscope.records.configuration import TOP
 from farscope.records.facts import Fact, FactKind
-from support.scxml_model import DEEP, FINAL, HISTORY, PARALLEL, PLAIN, ROOT, Microstep, Node
+from farscope.records.structure import StateKind
+from support.scxml_model import DEEP, FINAL, HISTORY, MICROSTEPS, PARALLEL, PLAIN, ROOT, Microstep, Node
 
 KINDS = {
-    PLAIN: Kind.PLAIN,
-    PARALLEL: Kind.PARALLEL,
-    HISTORY: Kind.HISTORY,
-    DEEP: Kind.DEEP_HISTORY,
-    FINAL: Kind.FINAL,
+    PLAIN: StateKind.PLAIN,
+    PARALLEL: StateKind.PARALLEL,
+    HISTORY: StateKind.HISTORY,
+    DEEP: StateKind.DEEP_HISTORY,
+    FINAL: StateKind.FINAL,
 }
 SHORT: dict[int, str] = {
     FactKind.ENTRY: "+",
@@ -29,8 +31,6 @@ SHORT: dict[int, str] = {
     FactKind.OFFER: "@",
     FactKind.HOOK: "!",
 }
-MICROSTEPS = 12
-"""Maximum number of steps about one event and the completions that follow from it."""
 
 
 class Walked:
@@ -103,7 +103,8 @@ class Walked:
             status, target = walk.asked.call(None, Event(event))
             walk.tell(Outcome(status, target, ()))
         assert walk.end is not None
-        here: RestingPlace = walk.end.leaf
+        here = walk.end.leaf
+        assert isinstance(here, RestingPlace)
         self.here = here
         self.facts = walk.facts
         moves = [fact for fact in walk.facts if fact.kind in (FactKind.EXIT, FactKind.ENTRY)]
@@ -114,13 +115,16 @@ class Walked:
             self._numbers(moves[:first], FactKind.EXIT),
             self._numbers(moves[first:after], FactKind.ENTRY),
             self._numbers(moves[after:], FactKind.EXIT),
-            [vertex.order - 1 for vertex in walk.completed],
+            [self._number(fact.name) for fact in walk.facts if fact.kind is FactKind.DONE],
             tuple(self.names.index(name) for name in here.names),
         )
 
     def _numbers(self, facts: Sequence[Fact], kind: FactKind) -> list[int]:
         assert all(fact.kind is kind for fact in facts), facts
         return [self.names.index(fact.name) for fact in facts]
+
+    def _number(self, name: str) -> int:
+        return ROOT if name == TOP else self.names.index(name)
 
     def _signal_name(self, event: str) -> str:
         if not event.startswith("done "):

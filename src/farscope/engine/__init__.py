@@ -12,7 +12,7 @@ from farscope.engine.active_object import ActiveObject
 from farscope.engine.core.states import spy_on
 from farscope.engine.definition.builder import Factory
 from farscope.engine.definition.declared import Chart
-from farscope.engine.definition.state import State
+from farscope.engine.definition.state import Final, History, State
 from farscope.engine.drivers.pool import Runner
 from farscope.engine.event import Event, return_status, signals
 from farscope.engine.hsm import Hsm
@@ -29,6 +29,8 @@ __all__ = [
     "Event",
     "Fabric",
     "Factory",
+    "Final",
+    "History",
     "Hsm",
     "Runner",
     "Shared",

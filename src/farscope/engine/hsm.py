@@ -20,7 +20,7 @@ from farscope.engine.core.reserved import (
     switched,
     taken,
 )
-from farscope.engine.core.states import BuiltState, StateNode, Template, is_top, top
+from farscope.engine.core.states import BuiltState, StateNode, Template, is_top, outward, top
 from farscope.engine.drivers.caller import CALLER, CallerDriver
 from farscope.engine.event import TRAN, Event, signal_of, signals
 from farscope.engine.options import ChartOptions
@@ -423,42 +423,56 @@ class Hsm(Observable):
     # States.
 
     def is_in(self, state: Any) -> bool:
-        """Return whether the chart rests in ``state`` or in a state inside it."""
-        here: StateNode | None = _resting(self)
-        while here is not None:
-            if here.is_called(state):
-                return True
-            here = here.parent
-        return False
+        """Return whether ``state`` is active: the chart rests in it or in a state inside it."""
+        return any(node.is_called(state) for leaf in _resting(self) for node in outward(leaf))
 
     def child_state(self, state: Any) -> Any:
         """Return the child of ``state`` that leads to the state in which the chart rests.
 
-        If the chart rests in ``state`` itself, return ``state``.
+        If the chart rests in ``state`` itself, return ``state``. If ``state`` is parallel, return its first
+        region.
 
         Raises:
             ChartError: the chart is not in ``state``.
         """
-        child: StateNode = _resting(self)
-        here: StateNode | None = child
-        while here is not None:
-            if here.is_called(state):
-                return child.fn
-            child, here = here, here.parent
+        for leaf in _resting(self):
+            child = leaf
+            for here in outward(leaf):
+                if here.is_called(state):
+                    return child.fn
+                child = here
         raise ChartError(
             f"chart {self._core.name} is not in {getattr(state, '__name__', state)}",
             "ask is_in(state) first",
-            state=_resting(self).name,
+            state=self._core.algorithm.state_name,
         )
 
     def current_state(self) -> str:
-        """Return the name of the state in which the chart rests."""
-        return _resting(self).name
+        """Return the name of the state in which the chart rests; several, in regions, are joined by ``|``.
+
+        ``top`` if the chart has finished.
+        """
+        _resting(self)
+        return self._core.algorithm.state_name
+
+    @gives_way
+    def configuration(self) -> tuple[str, ...]:
+        """The names of the active leaves, in document order: one, unless the chart has regions.
+
+        Empty if the chart has finished.
+        """
+        return tuple(leaf.name for leaf in _resting(self))
+
+    @gives_way
+    def finished(self) -> bool:
+        """Whether the chart ended by itself, because it entered an outermost final state."""
+        return self._core.algorithm.is_finished
 
     @gives_way
     def state(self) -> Resting:
-        """The state in which the chart rests, as ``state.fun``."""
-        return Resting(_resting(self).fn)
+        """The state in which the chart rests, as ``state.fun``; a tuple of several, in regions."""
+        _resting(self)
+        return Resting(self._core.algorithm.written)
 
     @gives_way
     def state_name(self) -> str:
@@ -641,11 +655,12 @@ def _acting(chart: Hsm) -> tuple[str, Any]:
     return acting
 
 
-def _resting(chart: Hsm) -> StateNode:
-    leaf = chart._core.algorithm.leaf
-    if leaf is None:
+def _resting(chart: Hsm) -> tuple[StateNode, ...]:
+    """Return the states in which a chart rests."""
+    algorithm = chart._core.algorithm
+    if algorithm.leaf is None:
         raise _not_started(chart)
-    return leaf
+    return algorithm.active()
 
 
 def _not_started(chart: Hsm) -> NotStarted:

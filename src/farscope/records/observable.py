@@ -12,10 +12,11 @@ import os
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from farscope.records.configuration import Configuration
 from farscope.records.outside import raised_by_a_signal_handler
 from farscope.records.sink import LastingSink, Sink
 from farscope.records.step import ChartId, RawStep
-from farscope.records.structure import ChartStructure
+from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 
 STRICT = "FARSCOPE_STRICT"
 """Environment variable; if it is set to 1, an observer's error is raised after it has been reported."""
@@ -50,7 +51,7 @@ class Standing(NamedTuple):
     """The state of a started chart, as it is announced to sinks."""
 
     chart: ChartId
-    state: str
+    state: Configuration
     number: int
     """Number of the last step."""
     structure: Callable[[], ChartStructure]
@@ -82,7 +83,7 @@ class Observers:
         unobserved: called whenever the last sink has been detached or removed, also at the chart's end.
     """
 
-    __slots__ = ("_own", "_sinks", "_unobserved", "ended", "keeps_steps", "receivers", "wanted")
+    __slots__ = ("_own", "_sinks", "_status", "_unobserved", "ended", "keeps_steps", "receivers", "wanted")
 
     def __init__(self, own: OwnOutput | None = None, unobserved: Callable[[], object] | None = None) -> None:
         self._own = own
@@ -98,6 +99,8 @@ class Observers:
         """Whether steps need to be recorded at all."""
         self.ended = False
         """Whether the sinks were notified that the chart has stopped; none is held from then on."""
+        self._status: AnyChartStatus = ChartStatus.STOPPED
+        """Why the chart ended, once it has."""
 
     def __len__(self) -> int:
         """Return the number of attached sinks."""
@@ -183,9 +186,10 @@ class Observers:
             or "receiver" not in trace.tb_frame.f_locals
         )
 
-    def stop(self, chart: ChartId) -> None:
-        """Notify every sink that the chart has stopped, and release them; an error is raised at the end."""
+    def stop(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
+        """Notify every sink of the chart's end, and release them; an error is raised at the end."""
         self.ended = True
+        self._status = status
         try:
             self._for_each(lambda sink: self._stop_to(sink, chart))
         finally:
@@ -236,10 +240,10 @@ class Observers:
 
     def _stop_to(self, sink: Sink, chart: ChartId) -> None:
         try:
-            sink.stopped(chart)
+            sink.stopped(chart, self._status)
         except BaseException as error:
             if _is_the_programs(error, sink):
-                sink.stopped(chart)
+                sink.stopped(chart, self._status)
                 raise
             self._remove(sink, chart, error)
 

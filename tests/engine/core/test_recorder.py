@@ -123,7 +123,7 @@ class Broken:
     def announce(self, *_args):
         self._fail("announce")
 
-    def stopped(self, _chart):
+    def stopped(self, _chart, _status):
         self._fail("stopped")
 
 
@@ -202,7 +202,7 @@ class Struck:
     def announce(self, _chart, _structure, _state, number):
         self._do("announce", number)
 
-    def stopped(self, _chart):
+    def stopped(self, _chart, _status):
         self._do("stopped")
 
 

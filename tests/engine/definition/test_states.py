@@ -129,7 +129,7 @@ class Announced:
     def announce(self, _chart, structure, _state, _number):
         self.sizes.append(len(structure.states))
 
-    def stopped(self, chart):
+    def stopped(self, chart, _status):
         """Take the end."""
 
 

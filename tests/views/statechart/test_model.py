@@ -28,7 +28,7 @@ class Watching:
     def announce(self, chart, structure, state, number) -> None:  # noqa: ARG002 - the port's signature
         self.structures[chart] = structure
 
-    def stopped(self, chart) -> None:
+    def stopped(self, chart, _status) -> None:
         pass
 
 

@@ -25,6 +25,7 @@ from farscope.engine.event import (
     signals,
 )
 from farscope.errors import ChartBuildError, InitLeavesState, Invariant, NoStatus
+from farscope.records.configuration import TOP, Configuration, leaves_of, text_of
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 
@@ -32,7 +33,6 @@ MAX_FACTS = 250
 """Maximum number of facts kept per step; the rest are only counted, in one additional fact."""
 
 START_SIGNAL = "start_at"
-TOP = "top"
 
 Made = tuple[int, str, str]
 """A fact recorded by a handler, as plain values: kind, name, detail. Handlers record facts on the hot path,
@@ -81,7 +81,7 @@ class Walk:
     ``resolve`` turns a target into a state; its second argument names the state that asks for it.
     """
 
-    def __init__(self, resolve: Resolve, about: About, start: str) -> None:
+    def __init__(self, resolve: Resolve, about: About, start: Configuration) -> None:
         self.facts: list[Fact] = []
         self.asked: Asked | None = None
         self.end: End | None = None
@@ -109,7 +109,7 @@ class Walk:
         """
         self._go(outcome)
 
-    def shape(self, kind: StepKind, end: str) -> Shape:
+    def shape(self, kind: StepKind, end: Configuration) -> Shape:
         """Return the shape of everything that has happened so far."""
         return Shape(kind, self._signal_name, self._start, end, _kept(self.facts))
 
@@ -137,7 +137,8 @@ class Walk:
             return ""
         left, entered = (", ".join(names) or "nothing" for names in moves.values())
         at = f"; it failed while {doing} {asked.state.name}" if asked and doing else ""
-        rests = f"the chart rests in {self._start}" if self._start != TOP else "the chart is not started"
+        start = text_of(leaves_of(self._start))
+        rests = f"the chart rests in {start}" if start != TOP else "the chart is not started"
         return f"{rests}; this step had left {left} and entered {entered}{at}"
 
     def give_up(self) -> None:

@@ -6,15 +6,19 @@ from collections.abc import Callable
 from inspect import isawaitable, iscoroutine
 from typing import Any, NoReturn
 
-from farscope.engine.core.algorithm import START_SIGNAL, TOP, About, Outcome, Walk
+from farscope.engine.core.algorithm import START_SIGNAL, About, Outcome, Walk
+from farscope.engine.core.arrangement import resting_places
 from farscope.engine.core.handlers import Settling, name_of
 from farscope.engine.core.open_step import OpenStep
 from farscope.engine.core.recorder import Recorder
+from farscope.engine.core.regions import RegionWalk
 from farscope.engine.core.reserved import is_intact
+from farscope.engine.core.resting_places import RestingPlace, RestingPlaces
 from farscope.engine.core.states import StateNode, States
 from farscope.engine.core.step_cache import Branches, CacheNode, Rest, StepCache
 from farscope.engine.event import HANDLED, TRAN, Event
 from farscope.errors import Invariant, NoStatus
+from farscope.records.configuration import TOP, Configuration
 from farscope.records.observable import Standing
 from farscope.records.shape import Shape
 
@@ -67,8 +71,9 @@ class CachedWalk:
         self.temp = Temp()
         self.states = States()
         self.cache = StepCache()
-        self.leaf: StateNode | None = None
-        """The state in which the chart rests; None before the start."""
+        self.leaf: StateNode | RestingPlace | None = None
+        """The state in which the chart rests, or the place if it may have several active leaves; None before
+        the start."""
         self.goal: StateNode | None = None
         """The target of the start, while the start runs."""
         self.roots: Branches = {}
@@ -85,6 +90,9 @@ class CachedWalk:
 
     def prepare(self, chart: Any, target: Any, asker: str) -> str:
         """Resolve the target of the start, which ``asker`` gives; return its name."""
+        states = self.states
+        if not states.is_complete:
+            states.places = resting_places(states, chart)
         self.goal = goal = self._resolve_for(chart)(target, asker)
         self.roots = self.states.starts_at(goal)
         return goal.name
@@ -179,13 +187,56 @@ class CachedWalk:
         If the chart's own thread runs a step at the same time, the state may be newer than the number.
         """
         number = self._recorder.context.number
-        return Standing(self._recorder.id, self.state_name, number, self.states.structure)
+        return Standing(self._recorder.id, self.configuration, number, self.states.structure)
+
+    @property
+    def configuration(self) -> Configuration:
+        """Names of the active leaves; empty before the start and after a final state has ended the chart."""
+        leaf = self.leaf
+        if isinstance(leaf, RestingPlace):
+            return leaf.names
+        return TOP if leaf is None else leaf.name
 
     @property
     def state_name(self) -> str:
-        """Name of the state in which the chart rests; ``top`` before the start."""
+        """Name of the state in which the chart rests, or of several; ``top`` before the start."""
         leaf = self.leaf
         return TOP if leaf is None else leaf.name
+
+    @property
+    def pending(self) -> str | None:
+        """The signal of the first completion that was not processed yet, if any."""
+        leaf = self.leaf
+        return leaf.pending[0].completion if isinstance(leaf, RestingPlace) and leaf.pending else None
+
+    @property
+    def pending_count(self) -> int:
+        """Number of completions that were not processed yet."""
+        return len(self.leaf.pending) if isinstance(self.leaf, RestingPlace) else 0
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether a final state ended the chart."""
+        return isinstance(self.leaf, RestingPlace) and self.leaf.finished
+
+    def skip_completion(self, place: StateNode | RestingPlace | None) -> None:
+        """Drop the first completion that was not processed yet, if the chart still rests in ``place``."""
+        leaf, places = self.leaf, self._places()
+        if isinstance(leaf, RestingPlace) and places is not None and leaf is place:
+            self.leaf = leaf = places.without_first_completion(leaf)
+            self.roots = leaf.roots
+
+    def active(self) -> tuple[StateNode, ...]:
+        """Return the states in which the chart rests, in document order; several if it has regions."""
+        leaf = self.leaf
+        if isinstance(leaf, RestingPlace):
+            return tuple(vertex.its_state for vertex in leaf.leaves)
+        return () if leaf is None else (leaf,)
+
+    @property
+    def written(self) -> Any:
+        """The state in which the chart rests, as the user wrote it; a tuple of several, in regions."""
+        return None if self.leaf is None else self.leaf.fn
 
     def acting(self) -> tuple[str, Any] | None:
         """Return name and function of the state whose code is running, or of the resting state, if any."""
@@ -282,24 +333,36 @@ class CachedWalk:
         self._bound_states(walk.end.leaf)
         return rest
 
-    def _bound_states(self, leaf: StateNode | None) -> None:
+    def _bound_states(self, leaf: StateNode | RestingPlace | None) -> None:
         """Between steps, if the chart knows too many states, keep only ``leaf`` and the states around it."""
-        if self.states.are_too_many():
+        if self.states.are_too_many() and not isinstance(leaf, RestingPlace):
             self.states.forget_all_but(leaf)
             self.cache.forget()
 
     def _begun(self, chart: Any, about: About) -> Walk:
         """Return the walk of the step about a signal, already begun."""
-        leaf, goal = self.leaf, self.goal
-        if leaf is not None:
-            walk = Walk(self._resolve_for(chart), about, leaf.name)
+        leaf, goal, places = self.leaf, self.goal, self._places()
+        resolve = self._resolve_for(chart)
+        walk: Walk
+        if isinstance(leaf, RestingPlace):
+            if places is None:
+                raise Invariant("a chart rests in a place that it does not have")
+            walk = region_walk = RegionWalk(resolve, about, places, leaf)
+            region_walk.begin_event()
+        elif leaf is not None:
+            walk = Walk(resolve, about, leaf.name)
             walk.begin(leaf)
         elif goal is not None:
-            walk = Walk(self._resolve_for(chart), (0, START_SIGNAL), TOP)
+            start = (0, START_SIGNAL)
+            walk = Walk(resolve, start, TOP) if places is None else RegionWalk(resolve, start, places, None)
             walk.begin_start(goal)
         else:
             raise Invariant("a step began in no state")
         return walk
+
+    def _places(self) -> RestingPlaces | None:
+        places = self.states.places
+        return places if isinstance(places, RestingPlaces) else None
 
     def _resolve_for(self, chart: Any) -> Callable[[object, str], StateNode]:
         """Return the function that turns a target into a state of ``chart``."""

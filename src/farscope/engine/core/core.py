@@ -11,6 +11,7 @@ from typing import Any
 from farscope.engine.core.algorithm import START_SIGNAL
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
+from farscope.engine.core.completions import completions
 from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import Mailbox, Posted
 from farscope.engine.core.open_step import OpenStep
@@ -31,6 +32,7 @@ from farscope.engine.timers.thread_clock import process_clock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.current_step import StepContext, current_cause, enter_step, leave_step, running
 from farscope.records.observable import Standing, next_serial
+from farscope.records.structure import ChartStatus
 
 DIRECT = 0
 """Stands for the posting time of an event that never waited, or whose post was not recorded."""
@@ -58,7 +60,9 @@ class Core:
     __slots__ = (
         "algorithm",
         "clock",
+        "completing",
         "context",
+        "due",
         "fabric",
         "failed_number",
         "is_named",
@@ -84,6 +88,11 @@ class Core:
         """Whether the chart's driver runs its steps, rather than its caller."""
         self.stop_asked = False
         """Whether the chart is to end as soon as no step runs. Set by any thread, at any moment."""
+        self.due = False
+        """Whether something may follow a step: in charts with regions, history or final states, and before
+        the end."""
+        self.completing = False
+        """Whether a step and the completions that follow from it are being processed."""
         self.context = context = StepContext(next_serial())
         self.step = step = OpenStep(context)
         self.is_named = name is not None
@@ -133,7 +142,9 @@ class Core:
     @property
     def at_rest(self) -> bool:
         """Whether no step runs and no event waits; also true before the start and after the end."""
-        return self.stop_asked or not self.has_started or (self.life is RESTING and not self.queue)
+        if self.stop_asked or not self.has_started:
+            return True
+        return self.life is RESTING and not self.queue and not self.completing
 
     def standing(self) -> Standing | None:
         """Return what there is to announce; None before the start."""
@@ -209,8 +220,11 @@ class Core:
         self.life = Life.STARTING
 
     def started(self, chart: Any) -> None:
-        """Let events follow the first step, which succeeded."""
+        """Let events follow the first step, which succeeded. The driver lets completions follow it first."""
         self.algorithm.started()
+        if self.algorithm.states.places is not None:
+            # Never the other way round: another thread may ask for the end in the meantime.
+            self.due = True
         self.life = RESTING
         if self.stop_asked:
             self.end(chart)
@@ -273,8 +287,8 @@ class Core:
                 self._rest(chart)
             raise blamed  # noqa: B904 - same
         self.life = RESTING
-        if self.stop_asked:
-            self.end(chart)
+        if self.due:
+            self.follow_up(chart)
         return True
 
     def _run_unrecorded(self, chart: Any, e: Event) -> bool:
@@ -291,9 +305,44 @@ class Core:
                 self._rest(chart)
             raise blamed  # noqa: B904 - it is that error, or has it as its cause
         self.life = RESTING
+        if self.due:
+            self.follow_up(chart)
+        return True
+
+    def follow_up(self, chart: Any) -> None:
+        """Do what follows a step: process completions, and end the chart if it has finished or is to stop.
+
+        Raises:
+            BaseException: the first error that a handler raised about a completion; the others are recorded.
+        """
         if self.stop_asked:
             self.end(chart)
-        return True
+        if self.completing or self.stop_asked:
+            return
+        failure: BaseException | None = None
+        self.completing = True
+        try:
+            for item in completions(self):
+                place = self.algorithm.leaf
+                try:
+                    self.run(chart, item)
+                except BaseException as error:
+                    self.algorithm.skip_completion(place)
+                    if not isinstance(error, Exception):
+                        raise
+                    failure = failure or error
+        finally:
+            self.completing = False
+        self.end_if_finished(chart)
+        if failure is not None:
+            # It has been recorded, though perhaps not in the last step.
+            self.failed_number = self.context.number
+            raise failure
+
+    def end_if_finished(self, chart: Any) -> None:
+        """End a chart whose outermost final state was entered."""
+        if self.algorithm.is_finished and not self.stop_asked:
+            chart.halt()
 
     def _note_refused(self) -> None:
         self._refuse_after_end()
@@ -321,7 +370,7 @@ class Core:
         """End the chart as soon as no step runs, and refuse posts; may be called at any moment."""
         if self.stop_asked:
             return
-        self.stop_asked = True
+        self.stop_asked = self.due = True
         self.mailbox.close()
         self.fabric.forget(chart)
         # A running step continues to its end; if it is recorded, watchers are notified after it.
@@ -333,7 +382,8 @@ class Core:
         if self.life in (Life.STOPPING, Life.ENDED):
             return
         self.life = Life.STOPPING
-        self.observers.stop(self.recorder.id)
+        finished = self.algorithm.is_finished
+        self.observers.stop(self.recorder.id, ChartStatus.FINISHED if finished else ChartStatus.STOPPED)
         # A step that was about to begin notices it there, without a separate check.
         self.step.refuse_next()
         self.mailbox.clear()
@@ -342,6 +392,10 @@ class Core:
 
     def ended(self) -> ChartStopped:
         """Return the error for using the chart after its end."""
+        if self.algorithm.is_finished:
+            return ChartStopped(
+                f"chart {self.name} has finished: it entered a final state", "make and start a new chart"
+            )
         return self.mailbox.driver.ended(self.name)
 
     def not_ready(self) -> ChartError:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable
 from typing import NamedTuple
 
-from farscope.engine.core.algorithm import TOP, About, Asked, End, Outcome, Resolve, Walk
+from farscope.engine.core.algorithm import About, Asked, End, Outcome, Resolve, Walk
 from farscope.engine.core.resting_places import (
     RestingPlace,
     RestingPlaces,
@@ -26,12 +26,14 @@ from farscope.engine.core.resting_places import (
     is_leaf,
     recorded,
 )
-from farscope.engine.core.state_tree import Kind, Vertex, in_document_order, outward
+from farscope.engine.core.state_tree import Vertex, in_document_order, outward
 from farscope.engine.core.states import StateNode
 from farscope.engine.event import HANDLED, INIT_SIGNAL, SUPER, TRAN, UNHANDLED
 from farscope.errors import ChartBuildError, InitLeavesState
+from farscope.records.configuration import TOP
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import StepKind
+from farscope.records.structure import StateKind
 
 
 class Transition(NamedTuple):
@@ -99,7 +101,7 @@ class RegionWalk(Walk):
         self, resolve: Resolve, about: About, places: RestingPlaces, begins: RestingPlace | None
     ) -> None:
         """``begins`` is where the chart rests before the step; None for a start."""
-        super().__init__(resolve, about, TOP if begins is None else begins.name)
+        super().__init__(resolve, about, () if begins is None else begins.names)
         self._places = places
         self._tree = places.tree
         self._begins = begins
@@ -112,8 +114,6 @@ class RegionWalk(Walk):
         if self._is_completion:
             del self._pending[0]
         self._finished = False
-        self.completed: list[Vertex] = []
-        """The states completed so far, in order; the root for the chart itself."""
 
     def begin_event(self) -> None:
         """Begin with the step's event."""
@@ -128,6 +128,8 @@ class RegionWalk(Walk):
     def _react(self) -> _Walking:
         offers = yield from self._offer()
         if offers.transitions:
+            for source, target, _ in offers.transitions:
+                self.facts.append(Fact(FactKind.TRAN, source.name, target.name))
             yield from self._leave_all(offers.transitions)
             # What a history state stands for may just have been recorded.
             for transition in offers.transitions:
@@ -142,7 +144,7 @@ class RegionWalk(Walk):
         place = self._places.at(
             Situation(tuple(leaves), tuple(self._remembered), tuple(self._pending), self._finished)
         )
-        return End(self.shape(kind, place.name), place)
+        return End(self.shape(kind, place.names), place)
 
     def _offer(self) -> Generator[Asked, Outcome, Offers]:
         """Offer the event to the leaves and, where they do not react, to the states around them."""
@@ -153,7 +155,7 @@ class RegionWalk(Walk):
             for vertex in outward(leaf):
                 if is_open:
                     is_open = yield from self._offer_to(vertex, offers)
-                if vertex.outer is not None and vertex.outer.kind is Kind.PARALLEL:
+                if vertex.outer is not None and vertex.outer.kind is StateKind.PARALLEL:
                     decided = offers.rises(vertex, vertex.outer, is_open=is_open)
                     if decided is None:
                         break
@@ -222,7 +224,7 @@ class RegionWalk(Walk):
             vertex, inner = entering.pop()
             yield from self._enter(vertex.its_state)
             self._active.add(vertex)
-            if vertex.kind is Kind.FINAL:
+            if vertex.kind is StateKind.FINAL:
                 self._complete(vertex)
             entering += yield from self._next_inside(vertex, inner)
 
@@ -231,7 +233,7 @@ class RegionWalk(Walk):
     ) -> Generator[Asked, Outcome, _Entering]:
         """Return the states to enter directly inside an active vertex, last one first."""
         inner = tuple(other for other in wanted if vertex.contains(other) and other is not vertex)
-        if vertex.kind is Kind.PARALLEL:
+        if vertex.kind is StateKind.PARALLEL:
             return [(region, inner) for region in reversed(vertex.children)]
         if not inner:
             inner = yield from self._initial(vertex)
@@ -241,7 +243,7 @@ class RegionWalk(Walk):
 
     def _initial(self, vertex: Vertex) -> Generator[Asked, Outcome, tuple[Vertex, ...]]:
         """Return where the initial transition of a state leads; nowhere if it has none."""
-        if vertex.kind is Kind.FINAL:
+        if vertex.kind is StateKind.FINAL:
             return ()
         state = vertex.its_state
         self._fact(FactKind.INIT, state)
@@ -270,11 +272,12 @@ class RegionWalk(Walk):
         outer = self._tree.around(final)
         if outer is self._tree.root:
             self._finished = True
-            self.completed.append(outer)
+            self.facts.append(Fact(FactKind.DONE, TOP))
             return
         while True:
-            self.completed.append(outer)
-            self._pending.append(outer)
+            self._fact(FactKind.DONE, outer.its_state)
+            if outer in self._places.reported:
+                self._pending.append(outer)
             outer = self._tree.around(outer)
-            if outer.kind is not Kind.PARALLEL or not is_complete(outer, self._active):
+            if outer.kind is not StateKind.PARALLEL or not is_complete(outer, self._active):
                 return

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from farscope.engine.core.state_tree import HISTORIES, Kind, Tree, Vertex, in_document_order, outward
-
-SEPARATOR = " | "
-"""Separates the names of active leaves in texts."""
-
-TOP = "top"
-"""Name of the place where nothing is active: before the start and after the end."""
+from farscope.engine.core.state_tree import HISTORIES, Tree, Vertex, in_document_order, outward
+from farscope.engine.event import signals
+from farscope.records.configuration import text_of
+from farscope.records.structure import StateKind
 
 MAX_PLACES = 1_000
 """Maximum number of resting places that are kept with their cached steps; steps that begin in any further one
@@ -45,12 +42,22 @@ class RestingPlace:
         self.situation = situation
         self.names = tuple(leaf.name for leaf in situation.leaves)
         """Names of the active leaves, in document order."""
-        self.name = SEPARATOR.join(self.names) or TOP
+        self.name = text_of(self.names)
         written = tuple(leaf.its_state.fn for leaf in situation.leaves)
         self.fn: Any = written[0] if len(written) == 1 else written
         """The active leaf as the user wrote it; a tuple unless there is exactly one."""
         self.roots: dict[int, Any] = {}
         """The cached steps that begin here, by signal: see ``step_cache``."""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the chart has ended."""
+        return self.situation.finished
+
+    @property
+    def pending(self) -> tuple[Vertex, ...]:
+        """Completed states whose completion event was not processed yet, first one first."""
+        return self.situation.pending
 
     @property
     def leaves(self) -> tuple[Vertex, ...]:
@@ -76,6 +83,11 @@ class RestingPlaces:
         self.histories = tuple(vertex for vertex in tree.vertices if vertex.kind in HISTORIES)
         self.nothing_remembered: Remembered = tuple(() for _ in self.histories)
         """What history states stand for before any state was left."""
+        handled = {signal for vertex in tree.vertices[1:] for signal in vertex.its_state.handlers or ()}
+        self.reported = frozenset(
+            vertex for vertex in tree.vertices[1:] if signals.get(vertex.completion) in handled
+        )
+        """The states whose completion any state reacts to: only that of these makes a step."""
         self._known: dict[Situation, RestingPlace] = {}
 
     def at(self, situation: Situation) -> RestingPlace:
@@ -105,7 +117,7 @@ def recorded(history: Vertex, active: set[Vertex]) -> tuple[Vertex, ...]:
     outer = history.outer
     if outer is None:
         return ()
-    if history.kind is Kind.HISTORY:
+    if history.kind is StateKind.HISTORY:
         return tuple(child for child in outer.children if child in active)
     inside = (vertex for vertex in active if outer.contains(vertex) and vertex is not outer)
     return tuple(in_document_order(vertex for vertex in inside if is_leaf(vertex, active)))
@@ -118,6 +130,6 @@ def is_leaf(vertex: Vertex, active: set[Vertex]) -> bool:
 
 def is_complete(vertex: Vertex, active: set[Vertex]) -> bool:
     """Return whether a state is complete: in a final state or, if it is parallel, with complete regions."""
-    if vertex.kind is Kind.PARALLEL:
+    if vertex.kind is StateKind.PARALLEL:
         return all(is_complete(region, active) for region in vertex.children)
-    return any(child.kind is Kind.FINAL and child in active for child in vertex.children)
+    return any(child.kind is StateKind.FINAL and child in active for child in vertex.children)

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from enum import IntEnum, unique
 
-from farscope.engine.core.states import StateNode
-from farscope.errors import Invariant
+from farscope.engine.core.states import COMPLETION_PREFIX, StateNode
+from farscope.errors import Invariant, NotAState
+from farscope.records.structure import StateKind
 
-COMPLETION_PREFIX = "done.state."
-"""Beginning of the names of completion signals; the name of the completed state follows."""
-
-
-@unique
-class Kind(IntEnum):
-    """The kind of a state."""
-
-    PLAIN = 0
-    """A state that may contain others, of which at most one is active."""
-    PARALLEL = 1
-    """A state whose children are orthogonal regions: all of them are active while it is active."""
-    HISTORY = 2
-    """Stands for the child of its parent that was active when the parent was last left."""
-    DEEP_HISTORY = 3
-    """Stands for all leaves that were active when its parent was last left."""
-    FINAL = 4
-    """Completes its parent or, if it is outermost, ends the chart."""
-
-
-HISTORIES = (Kind.HISTORY, Kind.DEEP_HISTORY)
+HISTORIES = (StateKind.HISTORY, StateKind.DEEP_HISTORY)
 
 
 class Vertex:
@@ -46,7 +26,7 @@ class Vertex:
         "state",
     )
 
-    def __init__(self, state: StateNode | None, kind: Kind, outer: Vertex | None, order: int) -> None:
+    def __init__(self, state: StateNode | None, kind: StateKind, outer: Vertex | None, order: int) -> None:
         self.state = state
         self.kind = kind
         self.outer = outer
@@ -104,13 +84,13 @@ class Tree:
     """All vertices of a chart, in document order."""
 
     def __init__(self) -> None:
-        self.root = Vertex(None, Kind.PLAIN, None, 0)
+        self.root = Vertex(None, StateKind.PLAIN, None, 0)
         self.vertices = [self.root]
         """All vertices; a vertex's order is its index."""
         self._by_state: dict[StateNode, Vertex] = {}
 
     def add(
-        self, state: StateNode, kind: Kind, parent: StateNode | None, default: StateNode | None = None
+        self, state: StateNode, kind: StateKind, parent: StateNode | None, default: StateNode | None = None
     ) -> Vertex:
         """Add a state after all states that precede it in document order.
 
@@ -131,8 +111,19 @@ class Tree:
         return vertex
 
     def of(self, state: StateNode) -> Vertex:
-        """Return the vertex of a state."""
-        return self._by_state[state]
+        """Return the vertex of a state.
+
+        Raises:
+            NotAState: the chart does not have it.
+        """
+        vertex = self._by_state.get(state)
+        if vertex is None:
+            raise NotAState(
+                f"state {state.name} is not one of the chart's",
+                "a chart with regions, history or final states goes only to states it had when it started",
+                state=state.name,
+            )
+        return vertex
 
     def domain(self, source: Vertex, target: Vertex) -> Vertex:
         """Return the vertex whose active descendants a transition leaves; the vertex itself stays active.

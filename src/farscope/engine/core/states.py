@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from farscope.engine.core.handlers import Call, adapted, name_of, unbound
 from farscope.engine.event import (
@@ -17,7 +17,7 @@ from farscope.engine.event import (
     signals,
 )
 from farscope.errors import ChartBuildError, NoStatus, NotAState
-from farscope.records.structure import ChartStructure, Reaction, StateInfo
+from farscope.records.structure import ChartStructure, Reaction, StateInfo, StateKind
 
 MAX_DEPTH = 1_000
 """Maximum nesting depth; anything deeper is treated as an endless chain of parents."""
@@ -30,6 +30,9 @@ more states are reported to watchers."""
 
 OTHERWISE = 0
 """Key, in a built state's handlers, of the handler for all user signals without a specific one."""
+
+COMPLETION_PREFIX = "done.state."
+"""Beginning of the names of completion signals; the name of the completed state follows."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -57,10 +60,13 @@ class BuiltState:
     shared = False
     """Whether the state is shared by many charts, so that no chart may change it."""
 
-    __slots__ = ("__name__", "__weakref__", "handlers", "nested", "parent")
+    __slots__ = ("__name__", "__weakref__", "default", "handlers", "kind", "nested", "parent")
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, kind: StateKind = StateKind.PLAIN) -> None:
         self.__name__ = name
+        self.kind = kind
+        self.default: Any = None
+        """Of a history state: the state to enter as long as there is nothing to restore, or None."""
         self.handlers: dict[int, Callable[..., Any]] = {}
         self.parent: object = None
         """The parent state, or None for an outermost one; valid once ``nested`` is true."""
@@ -158,6 +164,16 @@ class StateNode:
         return call
 
 
+class Places(Protocol):
+    """The places where a chart with regions, history or final states may rest: see ``RestingPlaces``."""
+
+    def states(self) -> list[StateNode]:
+        """Return all states of the chart, in document order."""
+
+    def forget(self) -> None:
+        """Forget all places and their cached steps."""
+
+
 class States:
     """The states of one chart discovered so far; steps look up targets and parents here."""
 
@@ -174,6 +190,10 @@ class States:
         """The states that take the place of inherited ones that the chart's class extends."""
         self.forgot = False
         """Whether the number of states grew so large that some were forgotten."""
+        self.is_complete = False
+        """Whether all states are known, and ``places`` is final."""
+        self.places: Places | None = None
+        """Where the chart may rest, if it has regions, history or final states; otherwise None."""
         self.caught: dict[str, dict[int, Callable[..., Any]]] = {}
         """Handlers that this chart supplies for states shared by many charts, by state and signal."""
 
@@ -299,6 +319,8 @@ class States:
 
     def release(self, chart: Any) -> None:
         """Forget the cached steps, and hold methods of ``chart`` without keeping it alive."""
+        if self.places is not None:
+            self.places.forget()
         for state in self._by_key.values():
             state.roots.clear()
             state.fn = unbound(state.fn, chart)
@@ -334,6 +356,14 @@ class States:
             if signal != OTHERWISE:
                 for target in built.targets_of(signal) or ("",):
                     reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
+
+
+def outward(state: StateNode) -> Iterator[StateNode]:
+    """Yield a state and all states around it, innermost first."""
+    here: StateNode | None = state
+    while here is not None:
+        yield here
+        here = here.parent
 
 
 def is_top(fn: object) -> bool:

@@ -16,6 +16,7 @@ from typing import Any
 
 from farscope.engine.core.algorithm import About, Asked, End, Outcome
 from farscope.engine.core.handlers import Call
+from farscope.engine.core.resting_places import RestingPlace
 from farscope.engine.core.states import StateNode
 from farscope.engine.event import INNER_EVENTS, TRAN, Event
 from farscope.records.facts import TEXT_KINDS
@@ -58,9 +59,10 @@ class CacheNode:
         return (self.targets, target) if status == TRAN else (self.answers, status)
 
 
-Rest = tuple[Shape, StateNode, dict[int, Any], int]
-"""The result of a step: its shape, the state in which the chart then rests, the roots of the steps that begin
-there, and the number of texts carried by the shape's facts. A plain tuple for the same reason as ``Node``."""
+Rest = tuple[Shape, StateNode | RestingPlace, dict[int, Any], int]
+"""The result of a step: its shape, the state or place in which the chart then rests, the roots of the steps
+that begin there, and the number of texts carried by the shape's facts. A plain tuple for the same reason as
+``Node``."""
 
 Node = tuple[Call | None, Any, Any]
 """The handler to call, the inner event to call it with (None for the step's own event), and the

@@ -13,6 +13,7 @@ from farscope.engine.drivers.options import ActiveOptions, split_options
 from farscope.engine.event import signal_of
 from farscope.engine.hsm import Hsm
 from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
+from farscope.records.structure import StateKind
 
 # ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
 
@@ -37,6 +38,29 @@ class Blueprint:
         number = signal_of(signal)
         adapted(handler, self._factory, self._state.__name__)
         self._state.handlers[number] = handler
+        return self
+
+    def parallel(self) -> Self:
+        """Make the states nested directly in the state its regions, which are all active while it is."""
+        return self._be(StateKind.PARALLEL)
+
+    def final(self) -> Self:
+        """Make the state final: entering it completes the state around it or ends the chart."""
+        return self._be(StateKind.FINAL)
+
+    def history(self, *, deep: bool = False, default: BuiltState | str | None = None) -> Self:
+        """Make the state stand for what was active in the state around it when that was left.
+
+        With ``deep`` all leaves that were active are entered again, otherwise the child that was active, with
+        its initial states. ``default`` is entered as long as there is nothing to restore; if it is None, the
+        initial state of the state around it.
+        """
+        self._state.default = default
+        return self._be(StateKind.DEEP_HISTORY if deep else StateKind.HISTORY)
+
+    def _be(self, kind: StateKind) -> Self:
+        Factory.refuse_change(self._factory)
+        self._state.kind = kind
         return self
 
     def to_method(self) -> BuiltState:
@@ -146,12 +170,20 @@ class Factory(Hsm):
         parent state.
 
         Raises:
-            ChartBuildError: the chart has no such state, or it has not been nested yet.
+            ChartBuildError: the chart has no such state, it has not been nested yet, or it is parallel, final
+                or a history state.
         """
         built = _built(self, state)
         name = built.__name__
         if not built.nested:
             raise ChartBuildError(f"state {name} was not nested yet", "nest it first", state=name)
+        if built.kind is not StateKind.PLAIN:
+            raise ChartBuildError(
+                f"no flat state function is equivalent to {built.kind.name.lower().replace('_', ' ')} "
+                f"state {name}",
+                "print the code of plain states only",
+                state=name,
+            )
         around = self._core.algorithm.states.around(built)
         return flat_code(name, None if around is None else name_of(around), built.handlers_for(self), self)
 

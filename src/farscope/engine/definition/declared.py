@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, NamedTuple, Self, Unpack
 
+from farscope.engine.core.arrangement import resting_places
 from farscope.engine.core.handlers import name_of
 from farscope.engine.core.reserved import is_reserved, of_users
 from farscope.engine.core.states import StateNode, States
@@ -152,6 +153,8 @@ class DeclaredStates(States):
         _take(self, declared)
         for known in (*declared.all, *self.named, *self.stand_ins):
             super()._learn(cls, known, cls.__name__)
+        self.is_complete = True
+        self.places = resting_places(self, cls)
         self._whole = super().structure()
         self._starts: dict[StateNode | None, dict[int, Any]] = {}
 

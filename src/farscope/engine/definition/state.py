@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar, overload
 
 from farscope.engine.core.handlers import name_of
-from farscope.engine.core.states import OTHERWISE, BuiltState
+from farscope.engine.core.states import COMPLETION_PREFIX, OTHERWISE, BuiltState
 from farscope.engine.definition.reactions import Clause, checked_function, checked_guard, handler_of
 from farscope.engine.event import (
     ENTRY_SIGNAL,
@@ -18,6 +18,10 @@ from farscope.engine.event import (
     signals,
 )
 from farscope.errors import ChartBuildError
+from farscope.records.structure import StateKind
+
+UNNAMED_COMPLETION = -1
+"""Key of the reaction to the completion of a state that has no name yet."""
 
 Target = BuiltState | None
 """The result of a reaction: the target state, or None to stay (a hook)."""
@@ -68,6 +72,7 @@ class State(BuiltState):
         name: display name; by default the name of its attribute.
         initial: whether this is the initial state of its parent or, for an outermost state, whether the chart
             starts here.
+        parallel: whether the states directly inside it are regions, which are all active while it is.
 
     """
 
@@ -85,8 +90,8 @@ class State(BuiltState):
         "unfinished",
     )
 
-    def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
-        super().__init__(name or "")
+    def __init__(self, name: str | None = None, *, initial: bool = False, parallel: bool = False) -> None:
+        super().__init__(name or "", StateKind.PARALLEL if parallel else StateKind.PLAIN)
         self.nested = True
         self.children: list[State] = []
         self.clauses: dict[int, list[Clause]] = {}
@@ -115,6 +120,7 @@ class State(BuiltState):
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.__name__:
             self.__name__ = name
+            self._name_completion()
 
     def __enter__(self) -> Self:
         if self.definition:
@@ -156,6 +162,9 @@ class State(BuiltState):
                 "write state.on('GO')",
                 state=self.__name__,
             )
+        return self._reacts(numbers, to, guard)
+
+    def _reacts(self, numbers: tuple[int, ...], to: Any, guard: Guard | None) -> Callable[[Any], Any]:
         arrow = Clause(None, to, None if guard is None else checked_guard(guard, self._called))
         if to is not None:
             self._add(numbers, arrow)
@@ -209,6 +218,7 @@ class State(BuiltState):
         state.handlers = dict(self.handlers)
         state.inherited = set(self.clauses)
         state.initials = list(self.initials)
+        state.kind, state.default = self.kind, self.default
         return state
 
     def redefine(
@@ -289,6 +299,36 @@ class State(BuiltState):
         """Return whether a reference to ``state`` means this state in a chart that has it."""
         return any(layer is state for layer in self.layers())
 
+    @overload
+    def on_done(self, function: _Reacting, /) -> _Reacting: ...
+    @overload
+    def on_done(
+        self, /, *, to: BuiltState | str, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def on_done(self, /, *, guard: Guard) -> Callable[[_Reacting], _Reacting]: ...
+    def on_done(
+        self,
+        function: Any = None,
+        /,
+        *,
+        to: BuiltState | str | None = None,
+        guard: Guard | None = None,
+    ) -> Any:
+        """React to the completion of the state.
+
+        A state is complete when a final state inside it has been entered; a parallel state, when all its
+        regions are complete. Used like ``on``, without signals: ``@a.on_done``, ``@a.on_done(to=b)``,
+        ``a.on_done(to=b)``. The reaction precedes all events in the queue. Its signal is ``done.state.NAME``.
+
+        Raises:
+            ChartBuildError: as ``on``.
+        """
+        number = signals.append(COMPLETION_PREFIX + self.__name__) if self.__name__ else UNNAMED_COMPLETION
+        if function is not None:
+            return self._declare(number, function)
+        return self._reacts((number,), to, guard)
+
     def otherwise(self, function: _Reacting) -> _Reacting:
         """React to all signals not handled by this state or one inside it; a decorator like ``on``."""
         return self._declare(OTHERWISE, function)
@@ -329,6 +369,14 @@ class State(BuiltState):
         known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
         return tuple(to if isinstance(to, str) else name_of(to) for to in known)
 
+    def _name_completion(self) -> None:
+        """Give the reaction to the completion its signal, now that the state has a name."""
+        if UNNAMED_COMPLETION in self.clauses:
+            number = signals.append(COMPLETION_PREFIX + self.__name__)
+            self.clauses[number] = [*self.clauses.get(number, ()), *self.clauses.pop(UNNAMED_COMPLETION)]
+            self.handlers.pop(UNNAMED_COMPLETION)
+            self.handlers[number] = handler_of(self.clauses[number], self.__name__)
+
     @property
     def _called(self) -> str:
         # In a class body the attribute, and so the name, is assigned after all reactions.
@@ -355,7 +403,7 @@ class State(BuiltState):
                 self.clauses[number] = []
             clauses = self.clauses.setdefault(number, [])
             if clauses and clauses[-1].guard is None:
-                what = signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
+                what = _name_of_signal(number)
                 raise ChartBuildError(
                     f"state {self._called} reacts to {what} twice, and the first reaction has no guard",
                     "guard the first one, or let one reaction do both",
@@ -405,6 +453,56 @@ class State(BuiltState):
             f"{name} = {kind}.{name}.extended()",
             state=name,
         )
+
+
+class Final(State):
+    """A final state: entering it completes the state around it or, if it is outermost, ends the chart.
+
+    It may act on its entry and exit, and reacts to nothing else.
+
+    Args:
+        name: display name; by default the name of its attribute.
+        initial: as for a ``State``.
+    """
+
+    __slots__ = ()
+
+    def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
+        super().__init__(name, initial=initial)
+        self.kind = StateKind.FINAL
+
+
+class History(State):
+    """A history state: a transition to it enters what was active in the state around it when that was left.
+
+    Args:
+        name: display name; by default the name of its attribute.
+        deep: whether all leaves that were active are entered again, rather than the child that was active,
+            with its initial states.
+        default: the state to enter as long as there is nothing to restore; by default, the initial state of
+            the state around it.
+        initial: whether entering the state around it leads here; a history state then needs a default.
+    """
+
+    __slots__ = ()
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        deep: bool = False,
+        default: BuiltState | str | None = None,
+        initial: bool = False,
+    ) -> None:
+        super().__init__(name, initial=initial)
+        self.kind = StateKind.DEEP_HISTORY if deep else StateKind.HISTORY
+        self.default = default
+
+
+def _name_of_signal(number: int) -> str:
+    if number == UNNAMED_COMPLETION:
+        return "its completion"
+    return signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
 
 
 def _signal(name: int | str, state: str) -> int:

@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
+from farscope.engine.core.completions import completions
 from farscope.engine.core.core import START, Core
 from farscope.engine.core.handlers import Call
 from farscope.engine.core.life import Life
@@ -86,6 +87,27 @@ class AwaitingSteps:
                     core.life = Life.NEW
                 blamed = unrecorded(core, chart, error, attempt)
                 raise blamed  # noqa: B904 - same
+
+    async def follow_up(self, chart: Any, core: Core) -> None:
+        """Process completions as the core does, and end the chart if it has finished."""
+        failure: BaseException | None = None
+        core.completing = True
+        try:
+            for item in completions(core):
+                place = core.algorithm.leaf
+                try:
+                    await self.run(chart, core, item)
+                except BaseException as error:
+                    core.algorithm.skip_completion(place)
+                    if not isinstance(error, Exception):
+                        raise
+                    failure = failure or error
+        finally:
+            core.completing = False
+        core.end_if_finished(chart)
+        if failure is not None:
+            core.failed_number = core.context.number
+            raise failure
 
     async def _follow(self, chart: Any, core: Core, e: Event) -> Rest:
         """Follow a step to its end, resuming after each pause as if the handler had answered immediately."""

@@ -26,6 +26,8 @@ class CallerDriver:
     def start(self, chart: Any, core: Core, initial_state: Any) -> None:
         """Start the chart; raises the errors of its start."""
         core.start(chart, initial_state)
+        if core.due:
+            core.follow_up(chart)
 
     def at_rest(self, core: Core) -> bool:
         """Return whether no step runs and no event waits."""

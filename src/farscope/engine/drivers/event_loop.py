@@ -185,7 +185,7 @@ class EventLoopDriver(SelfDriver):
         try:
             core.prepare(chart, initial_state)
             await self._steps.run(chart, core, (START, cause, DIRECT))
-            core.algorithm.started()
+            core.started(chart)
             self._started.set()
             await self._take_events(chart, core)
         except GOES_OUTWARDS as error:
@@ -213,6 +213,8 @@ class EventLoopDriver(SelfDriver):
     async def _take_events(self, chart: Any, core: Core) -> None:
         waiting = self._room.futures
         made = 0
+        if core.due:
+            await self._complete_start(chart, core)
         while not self.halted:
             if made == TURN_STEPS:
                 # Before an event is taken, because it can be cancelled until its step begins.
@@ -229,6 +231,8 @@ class EventLoopDriver(SelfDriver):
             made += 1
             try:
                 await self._steps.run(chart, core, item)
+                if core.due:
+                    await self._steps.follow_up(chart, core)
             except BaseException as error:
                 if core.life in (Life.STOPPING, Life.ENDED):
                     # The chart ended without its loop; an unfinished step is discarded.
@@ -238,6 +242,17 @@ class EventLoopDriver(SelfDriver):
                     if isinstance(error, GOES_OUTWARDS):
                         raise
                     return
+
+    async def _complete_start(self, chart: Any, core: Core) -> None:
+        """Process completions that follow from the start."""
+        try:
+            await self._steps.follow_up(chart, core)
+        except BaseException as error:
+            if isinstance(error, GOES_OUTWARDS) or not self.goes_on(chart, core, START, error):
+                self.failure = error
+                self.halted = True
+            if isinstance(error, GOES_OUTWARDS):
+                raise
 
     async def _sleep(self, chart: Any, core: Core) -> None:
         """Wait until something is posted or the chart must end."""

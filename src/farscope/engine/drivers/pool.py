@@ -260,6 +260,8 @@ class PoolDriver(SelfDriver):
 
     def _is_wanted_again(self, core: Core) -> bool:
         """Release the chart between turns; acquire it again if there is already something to do."""
+        if core.due and (core.algorithm.pending or core.algorithm.is_finished):
+            return True
         # No event is missed: a poster puts its event in the queue before it checks whether the chart sleeps.
         core.mailbox.asleep = True
         self._turn.release()

@@ -10,7 +10,7 @@ import weakref
 from typing import Any, ClassVar
 
 from farscope.engine.core.breakdown import broke_down, end_plainly, tell_once
-from farscope.engine.core.core import Core
+from farscope.engine.core.core import START, Core
 from farscope.engine.core.life import Life
 from farscope.engine.core.reserved import is_intact, mended
 from farscope.engine.drivers.at_exit import let_go
@@ -148,6 +148,8 @@ class SelfDriver(CallerDriver):
     def work(self, chart: Any, core: Core, steps: int) -> bool:
         """Run at most ``steps`` waiting steps; return whether none is left, and the chart may sleep."""
         take, run = core.mailbox.take, core.run
+        if core.due:
+            self._follow_up(chart, core)
         for _ in range(steps):
             if self.halted:
                 return False
@@ -162,6 +164,15 @@ class SelfDriver(CallerDriver):
                     self.failure = error
                     self.halted = True
         return False
+
+    def _follow_up(self, chart: Any, core: Core) -> None:
+        """Process completions that follow from the start, because no other step has done so."""
+        try:
+            core.follow_up(chart)
+        except BaseException as error:  # noqa: BLE001 - whatever it is, the policy decides
+            if not self.goes_on(chart, core, START, error):
+                self.failure = error
+                self.halted = True
 
     def check_intact(self, chart: Any, core: Core) -> None:
         """Raise the error about a name of the engine's that a handler took in a step that was cached."""
