@@ -51,7 +51,7 @@ SECTIONS: Final = (
     Section(
         "More charts",
         "farscope.engine",
-        ("Chart", "State", "AsyncChart", "Runner", "Fabric", "Shared", "locked"),
+        ("Chart", "State", "Final", "History", "AsyncChart", "Runner", "Fabric", "Shared", "locked"),
     ),
     Section(
         "Options of charts, and what building them returns",

@@ -267,7 +267,7 @@ def test_a_stop_anywhere_in_a_step_lets_it_end_and_nothing_follow(recorded):
         ends = []
         watcher = Sink()
         watcher.step = lambda step: ends.append(step[2].signal)
-        watcher.stopped = lambda _chart: ends.append("end")
+        watcher.stopped = lambda _chart, _status: ends.append("end")
         if recorded:
             chart.attach(watcher)
         if interrupting(lambda: step(chart), chart.stop):

@@ -228,11 +228,13 @@ class Hsm(Observable):
         return core.run(self, None)
 
     def complete_circuit(self) -> bool:
-        """Run steps until the queue is empty; return whether there was anything to do."""
-        step = self.next_rtc
+        """Run steps until the queue is empty or the chart has finished; return whether there was any."""
+        step, core = self.next_rtc, self._core
         done = False
         while step():
             done = True
+            if core.due and core.algorithm.is_finished:
+                break
         return done
 
     def take_turn(self, steps: int) -> bool:

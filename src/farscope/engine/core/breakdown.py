@@ -73,7 +73,7 @@ def end_plainly(core: Any) -> None:
     observers.ended = True
     for sink in observers.attached():
         try:
-            sink.stopped(core.recorder.id)
+            sink.stopped(core.recorder.id, core.end_status)
         except Exception as deaf:  # noqa: BLE001 - the others are notified regardless
             _log.error("%r of chart %s raised", sink, core.name, exc_info=deaf)
     # Nothing is reported after the end.

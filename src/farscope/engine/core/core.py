@@ -146,6 +146,11 @@ class Core:
             return True
         return self.life is RESTING and not self.queue and not self.completing
 
+    @property
+    def end_status(self) -> ChartStatus:
+        """The status with which the chart ends, if it ends now."""
+        return ChartStatus.FINISHED if self.algorithm.is_finished else ChartStatus.STOPPED
+
     def standing(self) -> Standing | None:
         """Return what there is to announce; None before the start."""
         return self.algorithm.standing() if self.has_started else None
@@ -382,8 +387,7 @@ class Core:
         if self.life in (Life.STOPPING, Life.ENDED):
             return
         self.life = Life.STOPPING
-        finished = self.algorithm.is_finished
-        self.observers.stop(self.recorder.id, ChartStatus.FINISHED if finished else ChartStatus.STOPPED)
+        self.observers.stop(self.recorder.id, self.end_status)
         # A step that was about to begin notices it there, without a separate check.
         self.step.refuse_next()
         self.mailbox.clear()

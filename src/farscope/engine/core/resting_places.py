@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from farscope.engine.core.state_tree import HISTORIES, Tree, Vertex, in_document_order, outward
+from farscope.engine.core.states import StateNode
 from farscope.engine.event import signals
 from farscope.records.configuration import text_of
 from farscope.records.structure import StateKind
@@ -99,6 +100,10 @@ class RestingPlaces:
         if len(self._known) >= MAX_PLACES:
             return place
         return self._known.setdefault(situation, place)
+
+    def states(self) -> list[StateNode]:
+        """Return all states of the chart, in document order."""
+        return [vertex.its_state for vertex in self.tree.vertices[1:]]
 
     def without_first_completion(self, place: RestingPlace) -> RestingPlace:
         """Return the resting place after the first pending completion event was consumed without effect."""

@@ -17,7 +17,7 @@ from farscope.engine.event import (
     signals,
 )
 from farscope.errors import ChartBuildError, NoStatus, NotAState
-from farscope.records.structure import ChartStructure, Reaction, StateInfo, StateKind
+from farscope.records.structure import ChartStructure, Reaction, ReactionFlag, StateInfo, StateKind
 
 MAX_DEPTH = 1_000
 """Maximum nesting depth; anything deeper is treated as an endless chain of parents."""
@@ -334,11 +334,14 @@ class States:
     def structure(self) -> ChartStructure:
         """Return states and reactions, as far as they are known."""
         # Lists are created in a single operation; the chart's thread may find states in the meantime.
-        states = {state.fn: state for state in list(self._by_key.values())}
+        places = self.places
+        known = list(self._by_key.values()) if places is None else places.states()
+        states = {state.fn: state for state in known}
         infos: dict[str, StateInfo] = {}
         reactions: dict[Reaction, None] = {}
         for fn, state in states.items():
-            infos[state.name] = StateInfo(state.name, state.parent.name if state.parent else "")
+            kind = fn.kind if isinstance(fn, BuiltState) else StateKind.PLAIN
+            infos[state.name] = StateInfo(state.name, state.parent.name if state.parent else "", kind)
             if isinstance(fn, BuiltState):
                 self._declare(fn, infos, reactions)
         for built in list(self.named.values()):
@@ -350,7 +353,10 @@ class States:
     ) -> None:
         name = built.__name__
         parent = self.around(built)
-        infos.setdefault(name, StateInfo(name, name_of(parent) if parent is not None else ""))
+        infos.setdefault(name, StateInfo(name, name_of(parent) if parent is not None else "", built.kind))
+        if built.default is not None:
+            default = built.default if isinstance(built.default, str) else name_of(built.default)
+            reactions[Reaction(name, "", default, flags=(ReactionFlag.EVENTLESS,))] = None
         for signal in self.caught.get(name, built.handlers):
             # The reaction to all other signals has no signal with which it could be drawn.
             if signal != OTHERWISE:
