@@ -393,3 +393,37 @@ def test_what_does_not_fit_is_refused_when_the_class_is_defined(draw):
     with pytest.raises(ChartBuildError, match=MISTAKES[draw]) as caught:
         type("Wrong", (Chart,), {root.__name__: root for root in roots})
     assert caught.value.hint
+
+
+class Mill(Press):
+    with Press.busy.extended() as busy, State() as lamp:
+        dark = State(initial=True)
+        bright = State()
+    dark.on("STROKE", to=bright)
+
+
+def test_a_subclass_can_add_a_region_to_an_inherited_state():
+    mill = driven(Mill, "START", "STROKE")
+    assert mill.configuration == ("down", "fast", "bright")
+    mill.dispatch(Event("BREAK"))
+    mill.dispatch(Event("RESUME"))
+    assert mill.configuration == ("down", "fast", "bright")
+    for name in ("PARK", "HALT"):
+        mill.dispatch(Event(name))
+    assert mill.configuration == ("parked", "off", "bright"), "the new region is not complete"
+
+
+class Tumbler(Press):
+    before = Press.before.extended()
+    scrapped = Press.scrapped.extended()
+
+    @scrapped.entry
+    def mourn(self) -> None:
+        self.scribble("gone")
+
+
+def test_an_extended_history_or_final_state_is_still_one():
+    assert driven(Tumbler, "RESUME").configuration == ("down", "slow")
+    tumbler = driven(Tumbler, "SCRAP")
+    assert tumbler.finished
+    assert tumbler.steps()[-1].texts == ("gone",)
