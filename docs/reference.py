@@ -70,7 +70,11 @@ SECTIONS: Final = (
     Section(
         "What broadcasting returns",
         "",
-        ("farscope.probe.broadcast:Probe", "farscope.probe.accounting:ProbeStats"),
+        (
+            "farscope.probe.broadcast:Probe",
+            "farscope.probe.accounting:ProbeStats",
+            "farscope.probe.service:OriginProcess",
+        ),
     ),
     Section("Watching", "farscope", ("Scope", "ForeignHsm", "Step")),
     Section(

@@ -19,9 +19,11 @@ from farscope.logs.url import open_log
 from farscope.probe import lifecycle as registry
 from farscope.probe.announcements import STOPPED_KEPT
 from farscope.probe.broadcast import broadcast
+from farscope.probe.service import OriginProcess
 from farscope.records.heartbeat import MAX_SILENCE_S, SILENT_AFTER_NS
 from farscope.records.observable import Observable
 from farscope.records.step import NANOSECONDS
+from farscope.records.structure import ChartStatus
 from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
@@ -172,6 +174,7 @@ def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url
         assert chart.sinks == []
         assert probe.flush()
         eventually(lambda: kit.open_all(stored(url), keyring).batches[-1].charts[0].stopped)
+        assert kit.open_all(stored(url), keyring).batches[-1].charts[0].status is ChartStatus.UNOBSERVED
         probe.add(chart)
         chart.go(1)
         assert probe.stats.emitted == 2
@@ -179,6 +182,52 @@ def test_a_removed_chart_is_broadcast_no_more_until_it_is_added_again(chart, url
             probe.remove("chart")
     last = kit.open_all(stored(url), keyring).batches[-1].charts[0]
     assert (last.stopped, last.number) == (False, 7)
+
+
+def test_a_chart_that_its_own_error_ends_is_announced_as_failed_and_any_other_as_stopped(url, keyring, kit):
+    class Fuse(Chart):
+        whole = State(initial=True)
+
+        @whole.on("BLOW")
+        def blow(self, _e):
+            raise ZeroDivisionError
+
+    blown, spare = Fuse("blown"), Fuse("spare")
+    with broadcast(blown, spare, url=url, key=keyring) as probe:
+        for fuse in (blown, spare):
+            fuse.start_at()
+        blown.post_fifo(Event("BLOW"))
+        eventually(lambda: blown.failure is not None)
+        spare.stop()
+        blown.stop()
+        assert probe.flush()
+    batches = kit.open_all(stored(url), keyring).batches
+    ends = {entry.name: entry.status for batch in batches for entry in batch.charts if entry.stopped}
+    assert ends == {"blown": ChartStatus.FAILED, "spare": ChartStatus.STOPPED}
+    structures = [entry.structure for batch in batches for entry in batch.charts if entry.structure]
+    assert {(structure.initial, structure.library) for structure in structures} == {("whole", "farscope")}
+
+
+def test_a_bridge_says_where_its_charts_run(chart, url, keyring, kit):
+    plc = OriginProcess("plc-7", 0, "conveyor")
+    with broadcast(chart, url=url, key=keyring, origin=plc):
+        chart.go(1)
+    with broadcast(chart, url=url, key=keyring, origin=plc, service="belt"):
+        chart.go(1)
+    batches = [batch for batch in kit.open_all(stored(url), keyring).batches if batch.steps]
+    assert [(batch.host, batch.pid, batch.service) for batch in batches] == [
+        ("plc-7", 0, "conveyor"),
+        ("plc-7", 0, "belt"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "origin", [OriginProcess("", 1), OriginProcess("h", -1), OriginProcess("h", 1, "a\nb")], ids=repr
+)
+def test_an_origin_that_cannot_be_shown_is_refused(chart, url, keyring, origin):
+    with pytest.raises(UsageError):
+        broadcast(chart, url=url, key=keyring, origin=origin)
+    assert chart.sinks == []
 
 
 class Interpreter:

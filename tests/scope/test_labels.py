@@ -10,7 +10,10 @@ from farscope.scope.labels import Labels, candidates, meant, spellings
 
 NAMES = st.sampled_from(["a", "b", "a@h:1", "a@h:1#1", "a@h:1#1/p", "#", "@", ""])
 HOSTS = st.sampled_from(["h", "g", "h:1", "h:1#1", "@h"])
-CHARTS = st.builds(ChartId, NAMES, HOSTS, st.integers(1, 2), st.integers(1, 2), st.sampled_from(["p", "q"]))
+SERVICES = st.sampled_from(["", "s", "h", "h:1", "h:1#1", "h:1#1/p", "@h"])
+CHARTS = st.builds(
+    ChartId, NAMES, HOSTS, st.integers(1, 2), st.integers(1, 2), st.sampled_from(["p", "q"]), SERVICES
+)
 
 
 @settings(deadline=None)
@@ -44,6 +47,36 @@ def test_labels_are_as_short_as_they_can_be():
         labels.remove(chart)
     assert labels.of(one) == "producer"
     assert "producer@pi" in spellings(one)
+
+
+def test_charts_of_different_services_are_distinguished_by_these_and_those_of_one_by_their_places():
+    one = ChartId("pump", "pi", 10, 1, "aa", "north")
+    other = ChartId("pump", "mac", 20, 1, "bb", "south")
+    labels = Labels()
+    for chart in (one, other):
+        labels.add(chart)
+    assert (labels.of(one), labels.of(other)) == ("pump@north", "pump@south")
+    twin = ChartId("pump", "vm", 30, 1, "cc", "south")
+    labels.add(twin)
+    assert [labels.of(chart) for chart in (one, other, twin)] == ["pump@north", "pump@mac:20", "pump@vm:30"]
+    labels.remove(twin)
+    assert labels.of(other) == "pump@south"
+
+
+def test_a_service_that_looks_like_a_place_is_not_part_of_a_label():
+    liar, honest = ChartId("pump", "pi", 10, 1, "aa", "mac:20"), ChartId("pump", "mac", 20, 1, "bb")
+    labels = Labels()
+    for chart in (liar, honest):
+        labels.add(chart)
+    assert (labels.of(liar), labels.of(honest)) == ("pump@pi:10", "pump@mac:20")
+    assert [chart.id for chart in candidates("pump@mac:20", map(Chart, (liar, honest)))] == [honest]
+
+
+def test_a_service_is_meant_rather_than_a_host_of_that_name():
+    one, other = ChartId("pump", "south", 10, 1, "aa", "north"), ChartId("pump", "pi", 20, 1, "bb", "south")
+    charts = [Chart(one), Chart(other)]
+    assert [chart.id for chart in candidates("pump@south", charts)] == [other]
+    assert [chart.id for chart in candidates("pump@pi", charts)] == [other]
 
 
 def run(began_ns: int, last_ns: int, host: str = "far", name: str = "lamp") -> Chart:

@@ -14,7 +14,7 @@ from farscope.probe.announcements import ChartDirectory
 from farscope.probe.backoff import LOGGER
 from farscope.probe.clock import Clock
 from farscope.probe.outbox import Outbox
-from farscope.probe.service import writer_name
+from farscope.probe.service import OriginProcess, writer_name
 from farscope.probe.transport import AnyTransport
 from farscope.records.heartbeat import HEARTBEAT_S
 from farscope.records.step import NANOSECONDS
@@ -36,6 +36,11 @@ class Origin:
     def here(cls, clock: Clock, service: str = "") -> Origin:
         """Return a new origin for this process, starting now."""
         return cls(os.urandom(16), socket.gethostname(), os.getpid(), clock.wall_ns(), service)
+
+    @classmethod
+    def elsewhere(cls, clock: Clock, process: OriginProcess) -> Origin:
+        """Return a new origin for charts that run in another process, starting now."""
+        return cls(os.urandom(16), process.host, process.pid, clock.wall_ns(), process.service)
 
 
 class OutgoingBatch(NamedTuple):

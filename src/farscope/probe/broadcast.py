@@ -21,7 +21,7 @@ from farscope.probe.lifecycle import GOODBYE_SHARE
 from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
 from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
-from farscope.probe.service import service_name
+from farscope.probe.service import OriginProcess, service_name
 from farscope.probe.transport import AnyTransport, TransportMaker
 from farscope.records.configuration import Configuration
 from farscope.records.heartbeat import HEARTBEAT_S, MAX_HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
@@ -46,7 +46,8 @@ class Probe:
     All methods may be called from any thread. A probe lives until it is closed or the program ends, whether
     or not the program keeps a reference to it. It keeps no charts alive: a chart that runs by itself lives
     until it ends, one driven by its caller lives as long as the caller keeps a reference. A chart that is
-    stopped, removed or garbage-collected is released, and watchers see it as stopped.
+    stopped or garbage-collected is released, and watchers see it as stopped; one that is removed is released
+    too, and watchers see that it is no longer observed.
 
     In a forked child a probe continues as a new one, with a new id and all counts at zero; pending steps
     stay with the parent.
@@ -62,8 +63,10 @@ class Probe:
         pace: Pace | None = None,
         clock: Clock | None = None,
         service: str = "",
+        origin: OriginProcess | None = None,
     ) -> None:
         self._service = service
+        self._elsewhere = origin
         self._make_transport = make_transport
         self._address = address
         self._pace = pace or Pace()
@@ -76,7 +79,11 @@ class Probe:
         self._begin()
 
     def _begin(self) -> None:
-        self._origin = Origin.here(self._clock, self._service)
+        self._origin = (
+            Origin.here(self._clock, self._service)
+            if self._elsewhere is None
+            else Origin.elsewhere(self._clock, self._elsewhere)
+        )
         self._transport = self._make_transport(self._origin.probe)
         batcher = Batcher(
             self._origin,
@@ -151,7 +158,9 @@ class Probe:
             watched.sink.end()
 
     def remove(self, *charts: Observable) -> None:
-        """Stop broadcasting these charts; watchers see them as stopped. Charts not broadcast are left alone.
+        """Stop broadcasting these charts; watchers see that they are no longer observed, and may go on.
+
+        Charts not broadcast are left alone.
 
         Stopped charts, and those with no other references, need not be removed. A chart may be added again.
 
@@ -163,7 +172,7 @@ class Probe:
             watched = self._watched.get(id(chart))
             if watched is not None and watched.chart() is chart:
                 chart.detach(watched.sink)
-                watched.sink.end()
+                watched.sink.end(ChartStatus.UNOBSERVED)
                 self._watched.pop(id(chart), None)
 
     def flush(self, timeout_s: float = FLUSH_S) -> bool:
@@ -342,6 +351,7 @@ def broadcast(
     handle_sigterm: bool = True,
     clock: Clock | None = None,
     service: str | None = None,
+    origin: OriginProcess | None = None,
 ) -> Probe:
     """Broadcast every step of ``charts`` from now on; the returned probe may be used in a ``with`` block.
 
@@ -368,6 +378,9 @@ def broadcast(
         clock: the source of time and randomness; None means the machine's.
         service: the name under which this process is shown; None means ``FARSCOPE_SERVICE``, else the name of
             the program.
+        origin: the process in which the charts run, if that is not this one, as with a bridge to programs
+            that cannot broadcast themselves; its host, number and service are shown in place of this
+            process's. ``service`` then replaces the service it names. One probe has one origin.
 
     Raises:
         BadUrl, LogRefused: the address is invalid or unusable.
@@ -380,7 +393,9 @@ def broadcast(
     if capacity < 1:
         raise UsageError(f"an outbox with room for {capacity} steps", "give a capacity of 1 or more")
     _check_pace(linger_s, heartbeat_s)
-    name = service_name(service)
+    name = service_name(service) if origin is None or service is not None else origin.service
+    if origin is not None:
+        origin = origin._replace(service=name).checked()
     way = route(url, key, wire, spool)
     probe = Probe(
         way.make_transport,
@@ -390,6 +405,7 @@ def broadcast(
         pace=Pace(linger_s=linger_s, heartbeat_s=heartbeat_s),
         clock=clock,
         service=name,
+        origin=origin,
     )
     try:
         probe.add(*charts)

@@ -1,4 +1,4 @@
-"""The name under which a process is shown: its service."""
+"""The process whose charts are broadcast, and the name under which it is shown: its service."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePath
-from typing import Final
+from typing import Final, NamedTuple
 
 from farscope.errors import UsageError
 
@@ -15,6 +15,36 @@ SERVICE_VARIABLE: Final = "FARSCOPE_SERVICE"
 
 MAX_SERVICE: Final = 255
 """Maximum length of a service's name; a longer one is refused."""
+
+
+MAX_PID: Final = (1 << 63) - 1
+"""Greatest process number accepted; those of operating systems are far smaller."""
+
+
+class OriginProcess(NamedTuple):
+    """The process in which charts run, if that is not the one that broadcasts them, as with a bridge.
+
+    Watchers then show the charts as if that process had broadcast them. Steps bring the times of their
+    source, but batches are stamped by the clock of the broadcasting process, unless it gives ``clock``.
+    """
+
+    host: str
+    """The host's name: 1 to 255 printable characters."""
+    pid: int
+    """The number of the process, 0 or more; 0 if there is none."""
+    service: str = ""
+    """The name under which the process is shown; empty if unknown."""
+
+    def checked(self) -> OriginProcess:
+        """Return it, or raise ``UsageError`` if a part of it is invalid."""
+        _checked(self.host, "the host of an origin")
+        if self.service:
+            _checked(self.service, "the service of an origin")
+        if not isinstance(self.pid, int) or not 0 <= self.pid <= MAX_PID:
+            raise UsageError(
+                f"{self.pid!r} is not the number of a process", "give 0 if the charts run in none"
+            )
+        return self
 
 
 def service_name(given: str | None) -> str:
@@ -57,7 +87,7 @@ def writer_name() -> str:
 def _checked(name: str, where: str) -> str:
     if not name.strip() or len(name) > MAX_SERVICE or not name.isprintable():
         raise UsageError(
-            f"{where} is not a name for a service",
+            f"{where} is not a name",
             f"give it 1 to {MAX_SERVICE} printable characters, such as charger-7",
         )
     return name

@@ -14,29 +14,26 @@ from farscope.scope.chart import Chart
 class Labels:
     """Labels for a changing set of charts; not thread-safe.
 
-    A name that no other chart shares is the label. Otherwise it is ``name@host:pid``, then
-    ``name@host:pid#serial``, then that with ``/probe``. A name that looks like a longer label always gets the
-    longest, so that no chart can take another's label by its name.
+    A name that no other chart shares is the label. Otherwise it is ``name@service``, then ``name@host:pid``,
+    then ``name@host:pid#serial``, then that with ``/probe``. A name that looks like a longer label always
+    gets the longest, and a service that looks like a host and a process is left out, so that no chart can
+    take another's label by its name or its service.
     """
 
     def __init__(self) -> None:
         self._names: Counter[str] = Counter()
+        self._services: Counter[str] = Counter()
         self._places: Counter[str] = Counter()
         self._serials: Counter[str] = Counter()
 
     def add(self, chart: ChartId) -> None:
         """Add a chart."""
-        self._names[chart.name] += 1
-        self._places[chart.label] += 1
-        self._serials[_with_serial(chart)] += 1
+        for counter, text in self._counters(chart):
+            counter[text] += 1
 
     def remove(self, chart: ChartId) -> None:
         """Forget a chart that was added."""
-        for counter, text in (
-            (self._names, chart.name),
-            (self._places, chart.label),
-            (self._serials, _with_serial(chart)),
-        ):
+        for counter, text in self._counters(chart):
             counter[text] -= 1
             if not counter[text]:
                 del counter[text]
@@ -47,16 +44,41 @@ class Labels:
             return _with_probe(chart)
         if self._names[chart.name] <= 1:
             return chart.name
+        if _is_named(chart) and self._services[_with_service(chart)] <= 1:
+            return _with_service(chart)
         if self._places[chart.label] <= 1:
             return chart.label
         if self._serials[_with_serial(chart)] <= 1:
             return _with_serial(chart)
         return _with_probe(chart)
 
+    def _counters(self, chart: ChartId) -> tuple[tuple[Counter[str], str], ...]:
+        return (
+            (self._names, chart.name),
+            (self._services, _with_service(chart)),
+            (self._places, chart.label),
+            (self._serials, _with_serial(chart)),
+        )
+
 
 def spellings(chart: ChartId) -> tuple[str, ...]:
     """Return every way to refer to a chart other than by its bare name."""
-    return f"{chart.name}@{chart.host}", chart.label, _with_serial(chart), _with_probe(chart)
+    return (
+        *((_with_service(chart),) if _is_named(chart) else ()),
+        f"{chart.name}@{chart.host}",
+        chart.label,
+        _with_serial(chart),
+        _with_probe(chart),
+    )
+
+
+def _is_named(chart: ChartId) -> bool:
+    """Return whether the chart's service has a name that cannot be taken for a host and a process."""
+    return bool(chart.service) and ":" not in chart.service
+
+
+def _with_service(chart: ChartId) -> str:
+    return f"{chart.name}@{chart.service}"
 
 
 def _with_serial(chart: ChartId) -> str:
@@ -72,11 +94,13 @@ LISTED = 10
 
 
 def candidates(name: str, charts: Iterable[Chart]) -> list[Chart]:
-    """Return the charts called ``name``, or else those with that label or ``name@host``."""
+    """Return the charts called ``name``, else those of that ``name@service``, else of any such label."""
     known = list(charts)
-    return [one for one in known if one.id.name == name] or [
-        one for one in known if name in spellings(one.id)
-    ]
+    return (
+        [one for one in known if one.id.name == name]
+        or [one for one in known if _is_named(one.id) and name == _with_service(one.id)]
+        or [one for one in known if name in spellings(one.id)]
+    )
 
 
 def meant(

@@ -24,6 +24,19 @@ def visible(text: str) -> str:
     return shown if shown.strip() else NO_NAME
 
 
+def process_labels(charts: Iterable[ChartId]) -> dict[tuple[str, int], str]:
+    """Return a label for each process, by host and number: its service, if no other process shares it.
+
+    Charts read from text have no process: the label of theirs is empty.
+    """
+    services = {(chart.host, chart.pid): chart.service for chart in charts}
+    shared = Counter(services.values())
+    return {
+        (host, pid): (service if service and shared[service] == 1 else f"{host}:{pid}") if host else ""
+        for (host, pid), service in services.items()
+    }
+
+
 def chart_labels(charts: Iterable[ChartId]) -> dict[ChartId, str]:
     """Return a label for each chart: its name, extended as needed to distinguish charts of the same name.
 

@@ -109,7 +109,9 @@ class Tracks:
         pid = self._pids.get(process)
         if pid is None:
             pid = self._pids[process] = self._free_pid(chart.pid)
-            events.append(_metadata("process_name", pid, 0, name=visible(f"{chart.host}:{chart.pid}")))
+            place = f"{chart.host}:{chart.pid}"
+            name = f"{chart.service} ({place})" if chart.service else place
+            events.append(_metadata("process_name", pid, 0, name=visible(name)))
             events.append(_metadata("process_sort_index", pid, 0, sort_index=len(self._pids)))
         tid = len(self._tracks) + 1
         label = visible(chart.name)

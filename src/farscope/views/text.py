@@ -155,7 +155,7 @@ def step_dict(
         "waited_ns": step.waited_ns,
         "queued": step.queued,
         "deferred": step.deferred,
-        "cause": None if step.cause is None else {"serial": step.cause.serial, "number": step.cause.number},
+        "cause": None if step.cause is None else step.cause._asdict(),
         "cause_running": ran_ahead,
         "facts": [
             {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts
@@ -260,7 +260,8 @@ def chart_line(chart: ChartView) -> str:
     lost = f", lost {chart.lost:,}" if chart.lost else ""
     if chart.unknown is not None:
         lost += f", unknown after step {chart.last_number:,}"
-    place = "" if chart.label != chart.name else f" on {escape(chart.host)}:{chart.pid}"
+    service = escape(chart.id.service) or f"{escape(chart.host)}:{chart.pid}"
+    place = "" if chart.label != chart.name else f" on {service}"
     parent = f", created by {escape(chart.parent_label)}" if chart.parent_label else ""
     status = escape(chart.status)
     return f"{escape(chart.label)}{place}: {status} in {state}, {number(chart.steps, 'step')}{lost}{parent}"

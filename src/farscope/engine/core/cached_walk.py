@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from inspect import isawaitable, iscoroutine
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from farscope.engine.core.algorithm import START_SIGNAL, About, Outcome, Walk
 from farscope.engine.core.arrangement import resting_places
@@ -21,6 +21,11 @@ from farscope.errors import Invariant, NoStatus
 from farscope.records.configuration import TOP, Configuration
 from farscope.records.observable import Standing
 from farscope.records.shape import Shape
+from farscope.records.structure import ChartStructure
+
+
+LIBRARY: Final = "farscope"
+"""The library that runs these charts, as watchers see it. Its version is in every batch."""
 
 
 class Temp:
@@ -54,6 +59,7 @@ class CachedWalk:
         "asked",
         "cache",
         "goal",
+        "initial",
         "leaf",
         "pause",
         "place",
@@ -76,6 +82,8 @@ class CachedWalk:
         the start."""
         self.goal: StateNode | None = None
         """The target of the start, while the start runs."""
+        self.initial = ""
+        """Name of the target of the last start; empty before it."""
         self.roots: Branches = {}
         """The cached steps that begin where the chart rests."""
         self.asked: Any = None
@@ -95,6 +103,7 @@ class CachedWalk:
             states.places = resting_places(states, chart)
         self.goal = goal = self._resolve_for(chart)(target, asker)
         self.roots = self.states.starts_at(goal)
+        self.initial = goal.name
         return goal.name
 
     def follow(self, chart: Any, e: Event, roots: Branches) -> Rest:
@@ -187,7 +196,11 @@ class CachedWalk:
         If the chart's own thread runs a step at the same time, the state may be newer than the number.
         """
         number = self._recorder.context.number
-        return Standing(self._recorder.id, self.configuration, number, self.states.structure)
+        return Standing(self._recorder.id, self.configuration, number, self.structure)
+
+    def structure(self) -> ChartStructure:
+        """Return what is known of the chart's states and reactions, and where it started."""
+        return self.states.structure()._replace(initial=self.initial, library=LIBRARY)
 
     @property
     def configuration(self) -> Configuration:

@@ -64,6 +64,7 @@ class Core:
         "context",
         "due",
         "fabric",
+        "failed",
         "failed_number",
         "is_named",
         "is_self_driven",
@@ -88,6 +89,8 @@ class Core:
         """Whether the chart's driver runs its steps, rather than its caller."""
         self.stop_asked = False
         """Whether the chart is to end as soon as no step runs. Set by any thread, at any moment."""
+        self.failed = False
+        """Whether one of the chart's own errors ends it."""
         self.due = False
         """Whether something may follow a step: in charts with regions, history or final states, and before
         the end."""
@@ -149,6 +152,8 @@ class Core:
     @property
     def end_status(self) -> ChartStatus:
         """The status with which the chart ends, if it ends now."""
+        if self.failed:
+            return ChartStatus.FAILED
         return ChartStatus.FINISHED if self.algorithm.is_finished else ChartStatus.STOPPED
 
     def standing(self) -> Standing | None:

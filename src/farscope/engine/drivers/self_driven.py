@@ -197,10 +197,13 @@ class SelfDriver(CallerDriver):
 
     def leave(self, chart: Any, core: Core) -> None:
         """End the chart even if something fails, so that nothing waits for a chart that no longer runs."""
+        # A task that was cancelled, or a program that was interrupted, is not a failure of the chart.
+        core.failed = isinstance(self.failure, Exception)
         try:
             core.stop(chart)
         except BaseException as error:  # noqa: BLE001 - whatever it is, it is reported
             self.break_down(chart, core, error)
+            core.failed = True
             core.stop_asked = True
             if core.life not in (Life.STOPPING, Life.ENDED):
                 core.end(chart)

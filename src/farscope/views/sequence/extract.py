@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from farscope.records.step import ChartId, Step
-from farscope.views.labels import chart_labels
+from farscope.views.labels import chart_labels, process_labels
 from farscope.views.outcomes import note_of
 from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
@@ -80,7 +80,8 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
         poster = everyone.poster(step)
         source = BORDER if poster is None else places.get(poster, BORDER)
         arrows.append(Arrow(number, source, places[step.chart], f"{step.shape.signal}()", _note(step)))
-    groups = tuple(f"{host}:{pid}" if host else "" for host, pid in processes)
+    names = process_labels(labels)
+    groups = tuple(names[process] for process in processes)
     drawn = tuple(lanes.values()), tuple(arrows)
     return Diagram(groups, *drawn, separate=False, left_out=chosen.left_out)
 

@@ -134,7 +134,7 @@ class _Chart:
             key=self.id.key,
             label=label,
             # Host and process have a column of their own.
-            name=label if label in spellings(self.id)[2:] else self.id.name,
+            name=label if label in spellings(self.id)[-2:] else self.id.name,
             host=self.id.service or f"{self.id.host}:{self.id.pid}",
             status=ENDED if ends and status == "alive" else status,
             state=activity.state,

@@ -52,7 +52,14 @@ def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> l
 def plain_chart(row: ChartSummary) -> dict[str, Plain]:
     """Return the data that identifies a chart."""
     view = row.view
-    return {"id": row.number, "name": view.name, "label": view.label, "host": view.host, "pid": view.pid}
+    return {
+        "id": row.number,
+        "name": view.name,
+        "label": view.label,
+        "host": view.host,
+        "pid": view.pid,
+        "service": view.id.service,
+    }
 
 
 def plain_step(step: Step, origin_ns: int) -> list[Plain]:

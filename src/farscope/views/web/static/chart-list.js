@@ -1,7 +1,7 @@
 // The list of charts: sorted, searched, and drawn only where it is visible, so that thousands cost no more than forty.
 
 import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel, writeName } from "./dom.js";
-import { age, clock, count, span, things, visible } from "./format.js";
+import { age, clock, count, placeOf, span, things, visible } from "./format.js";
 
 const ROW_HEIGHT = 28;
 const SPARE_ROWS = 3;
@@ -9,9 +9,9 @@ const NAMES = new Set(["name", "state", "event"]); // columns of names, which ar
 
 /** What a column shows and sorts by. `down` columns start with the largest. */
 const COLUMNS = [
-  { name: "status", title: "", hint: "alive, silent, closed, stopped, or heard up to a recording's end", by: (chart) => chart.status },
+  { name: "status", title: "", hint: "alive, silent, closed, how the chart ended, or heard up to a recording's end", by: (chart) => chart.status },
   { name: "name", title: "chart", by: (chart) => chart.label },
-  { name: "host", title: "host", by: (chart) => chart.host },
+  { name: "host", title: "service", by: placeOf },
   { name: "state", title: "state", by: (chart) => chart.state ?? "" },
   { name: "since", title: "for", hint: "time in state", by: (chart) => chart.since ?? Infinity },
   { name: "rate", title: "steps/s", by: (chart) => chart.rate, down: true },
@@ -47,7 +47,7 @@ export class ChartList extends EventTarget {
     setInterval(this.draw, 500);
   }
 
-  /** List only charts that contain every word of the text: in label, host, state, event or status. */
+  /** List only charts that contain every word of the text: in label, service, host, state, event or status. */
   search(text) {
     this._words = text.toLowerCase().split(/\s+/).filter(Boolean);
     this._list.scrollTop = 0;
@@ -147,7 +147,7 @@ export class ChartList extends EventTarget {
 
   _fits(chart) {
     if (!this._words.length) return true;
-    const text = [chart.label, chart.host, chart.state, chart.event, chart.status].join("\n").toLowerCase();
+    const text = [chart.label, chart.service, chart.host, chart.state, chart.event, chart.status].join("\n").toLowerCase();
     return this._words.every((word) => text.includes(word));
   }
 
@@ -175,7 +175,7 @@ export class ChartList extends EventTarget {
     mark(cells.status, "title", chart.status === "ended" ? "heard up to the end of the recording, which has no goodbye" : chart.status);
     writeLabel(cells.name, chart);
     mark(cells.name, "title", visible(chart.label));
-    write(cells.host, visible(chart.host));
+    write(cells.host, visible(placeOf(chart)));
     mark(cells.host, "title", `${visible(chart.host)}, process ${chart.pid}, ${things(chart.steps, "step")}`);
     writeName(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
     mark(cells.state, "title", chart.state ? visible(chart.state) : "");

@@ -12,12 +12,18 @@ export function setOrigin(ms) {
 }
 
 /** Return {name, place, run}: the parts of a chart's label; `run` distinguishes charts of the same name. */
-export function labelParts({ name, host, label }) {
+export function labelParts({ name, host, service, label }) {
+  if (service && label === `${name}@${service}`) return { name: visible(name), place: visible(`@${service}`), run: "" };
   const place = `@${host}`;
   if (!label.startsWith(`${name}${place}:`)) return { name: visible(label), place: "", run: "" };
   const run = label.slice(name.length + place.length);
   const end = run.length > RUN_LENGTH ? `…${run.slice(-RUN_END)}` : run;
   return { name: visible(name), place: visible(place), run: visible(end) };
+}
+
+/** Return the name of a chart's process; its host if it has none. */
+export function placeOf({ host, service }) {
+  return service || host;
 }
 
 /** Return [front, end] of a name; the front is truncated if there is not enough space for both. */

@@ -64,7 +64,7 @@ export class Panel {
     if (chart) writeLabel(byId("chart-name"), chart);
     else write(byId("chart-name"), "No chart selected");
     byId("chart-name").title = chart ? visible(chart.label) : "";
-    write(byId("chart-place"), chart ? `${visible(chart.host)} · process ${chart.pid} · ${things(chart.steps, "step")}` : "");
+    write(byId("chart-place"), chart ? `${chart.service ? `${visible(chart.service)} · ` : ""}${visible(chart.host)} · process ${chart.pid} · ${things(chart.steps, "step")}` : "");
     if (!chart) return;
     if (this.tab === "picture") this._drawPicture(false);
     if (this.tab === "steps") this.steps.draw(this._chart);

@@ -93,7 +93,7 @@ export class TimelineHand extends EventTarget {
     const chart = this._timeline.chartAt(event.offsetY);
     const { left, width, from, to } = this._timeline.view;
     if (chart && event.offsetX < left) {
-      this._tell(event, [visible(chart.label), `${visible(chart.host)}, process ${chart.pid}, ${chart.status}`]);
+      this._tell(event, [visible(chart.label), `${chart.service ? `${visible(chart.service)}, ` : ""}${visible(chart.host)}, process ${chart.pid}, ${chart.status}`]);
       return;
     }
     const facts = chart ? this._timeline.factsAt(chart, this._timeline.timeAt(event.offsetX)) : null;
