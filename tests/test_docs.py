@@ -176,7 +176,7 @@ def test_every_exit_code_is_told_in_the_docs():
 def test_every_notice_is_explained_in_its_own_words(kind: NoticeKind):
     of_a_process = kind in (NoticeKind.MISSING, NoticeKind.FOUND, NoticeKind.DROPPED)
     of_the_log = kind is NoticeKind.REFUSED or kind.startswith("log")
-    subject = "" if of_the_log else "host:42" if of_a_process else "door"
+    subject = "" if of_the_log else "hall" if of_a_process else "door"
     gives_a_reason = of_a_process or (of_the_log and kind is not NoticeKind.LOG_AVAILABLE)
     clocks = {NoticeKind.CLOCK_OFF: "40.0 s ahead of this machine's", NoticeKind.OLD: "93,600.0 s"}
     detail = clocks.get(kind, "")

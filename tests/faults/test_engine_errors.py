@@ -54,7 +54,7 @@ def test_a_scope_sees_the_failed_step_and_the_end_and_misses_nothing(
             broken.post_fifo(Event("SWITCH"))
             assert broken.join(SOON_S)
             monkeypatch.undo()
-        assert scope.wait_for(lambda seen: any(chart.status == "stopped" for chart in seen.charts), SOON_S)
+        assert scope.wait_for(lambda seen: any(chart.status == "failed" for chart in seen.charts), SOON_S)
         (chart,) = scope.charts
         assert (chart.steps, chart.lost, chart.unknown) == (2, 0, None)
         start, failed = (*scope.take(SOON_S, 1), *scope.take(SOON_S, 1))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from farscope.records.step import ChartId
 from farscope.scope.chart import Chart
-from farscope.scope.labels import Labels, candidates, meant, spellings
+from farscope.scope.labels import Labels, ProbeLabels, candidates, meant, spellings
 
 NAMES = st.sampled_from(["a", "b", "a@h:1", "a@h:1#1", "a@h:1#1/p", "#", "@", ""])
 HOSTS = st.sampled_from(["h", "g", "h:1", "h:1#1", "@h"])
@@ -130,3 +130,15 @@ def test_a_name_goes_before_a_label():
     assert candidates("lamp", [lamp, odd]) == [lamp]
     assert candidates("lamp@far:10", [lamp, odd]) == [odd]
     assert candidates("lamp@far", [lamp, odd]) == [lamp]
+
+
+def test_probes_are_called_by_services_then_places_then_ids():
+    labels = ProbeLabels()
+    probes = [("aa" * 16, "oven", "pi:1"), ("bb" * 16, "oven", "pi:2"), ("cc" * 16, "pi:3", "pi:3")]
+    for _, service, place in probes:
+        labels.add(service, place)
+    assert [labels.of(*probe) for probe in probes] == ["pi:1", "pi:2", "pi:3"]
+    labels.remove("oven", "pi:2")
+    assert labels.of(*probes[0]) == "oven"
+    labels.add("", "pi:3")
+    assert labels.of(*probes[2]) == "pi:3/cccccccc"

@@ -379,13 +379,13 @@ def idle(chart, event):
     return return_status.SUPER
 
 
-def test_a_chart_removed_and_added_again_is_seen_as_stopped_and_then_alive(url, keyring):
+def test_a_chart_removed_and_added_again_is_seen_as_unobserved_and_then_alive(url, keyring):
     chart = Hsm(name="producer")
     chart.start_at(idle)
     with broadcast(chart, url=url, key=keyring) as probe, Scope(url, key=keyring, since="start") as scope:
         chart.dispatch(Event(signal="A"))
         probe.remove(chart)
-        assert scope.wait_for(lambda _: [view.status for view in scope.charts] == ["stopped"], LONG_S)
+        assert scope.wait_for(lambda _: [view.status for view in scope.charts] == ["unobserved"], LONG_S)
         chart.dispatch(Event(signal="UNSEEN"))
         probe.add(chart)
         chart.dispatch(Event(signal="B"))

@@ -142,7 +142,14 @@ def test_a_json_line_tells_every_field():
     assert told["time"] == "2018-01-10T13:14:26.739622+00:00"
     assert (told["chart"], told["name"], told["host"], told["pid"]) == ("label", "producer", "pi", 3)
     assert (told["kind"], told["signal"], told["start"], told["end"]) == ("transition", "B", "c1", "c2")
-    assert told["cause"] == {"serial": 2, "number": 4}
+    assert told["cause"] == {
+        "serial": 2,
+        "number": 4,
+        "probe": "",
+        "trace_id": "",
+        "span_id": "",
+        "claimed": False,
+    }
     assert told["facts"][0] == {"kind": "offer", "name": "c1", "detail": ""}
     assert told["texts"] == ["Tür"]
     assert (told["queued"], told["deferred"], told["waited_ns"], told["duration_ns"]) == (1, 2, 7, 5)

@@ -40,10 +40,9 @@ class OriginProcess(NamedTuple):
         _checked(self.host, "the host of an origin")
         if self.service:
             _checked(self.service, "the service of an origin")
-        if not isinstance(self.pid, int) or not 0 <= self.pid <= MAX_PID:
-            raise UsageError(
-                f"{self.pid!r} is not the number of a process", "give 0 if the charts run in none"
-            )
+        pid: object = self.pid
+        if not isinstance(pid, int) or not 0 <= pid <= MAX_PID:
+            raise UsageError(f"{pid!r} is not the number of a process", "give 0 if the charts run in none")
         return self
 
 

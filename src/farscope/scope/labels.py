@@ -61,6 +61,34 @@ class Labels:
         )
 
 
+class ProbeLabels:
+    """Labels for a changing set of probes; not thread-safe.
+
+    The label is the service, ``host:pid`` if another probe has the same one or it looks like a place, and
+    that with ``/`` and the beginning of the probe's id if several probes are there.
+    """
+
+    def __init__(self) -> None:
+        self._services: Counter[str] = Counter()
+        self._places: Counter[str] = Counter()
+
+    def add(self, service: str, place: str) -> None:
+        """Add a probe."""
+        self._services[service] += 1
+        self._places[place] += 1
+
+    def remove(self, service: str, place: str) -> None:
+        """Forget a probe that was added."""
+        self._services -= Counter((service,))
+        self._places -= Counter((place,))
+
+    def of(self, probe: str, service: str, place: str) -> str:
+        """Return the label of a probe that was added."""
+        if service and ":" not in service and self._services[service] == 1:
+            return service
+        return place if self._places[place] <= 1 else f"{place}/{probe[:8]}"
+
+
 def spellings(chart: ChartId) -> tuple[str, ...]:
     """Return every way to refer to a chart other than by its bare name."""
     return (

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -13,7 +12,7 @@ from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
 from farscope.scope.batch_times import BatchTimes
 from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
 from farscope.scope.intake import MAX_PROBES, Accepted
-from farscope.scope.labels import Labels, ambiguous, candidates, meant, spellings, unknown
+from farscope.scope.labels import Labels, ProbeLabels, ambiguous, candidates, meant, spellings, unknown
 from farscope.scope.liveness import Liveness, LivenessBudget, LivenessTracker
 from farscope.scope.notice import Notice, NoticeKind, end_of
 from farscope.scope.ordering.clock_offsets import ClockOffsets
@@ -49,6 +48,7 @@ MAX_CHART_BYTES = 64 << 20
 @dataclass(slots=True)
 class _ProbeState:
     id: str
+    service: str
     place: str
     """``host:pid``; identically configured machines may share it."""
     started_ns: int
@@ -102,7 +102,7 @@ class World:
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
         self._liveness_budget = LivenessBudget()
         self._labels = Labels()
-        self._places: Counter[str] = Counter()
+        self._probe_labels = ProbeLabels()
         self._speaking: dict[str, _ProbeState] = {}
         """Probes not known to have fallen silent in the past, the one unheard for longest first."""
         self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
@@ -295,12 +295,10 @@ class World:
         if probe is None:
             if len(self._probes) >= MAX_PROBES:
                 self._forget_probe(next(iter(self._probes)))
-            place = f"{accepted.batch.host}:{accepted.batch.pid}"
-            liveness = LivenessTracker(self._liveness_budget)
-            probe = _ProbeState(
-                probe_id, place, accepted.batch.started_ns, accepted.account, heard_ns, liveness=liveness
-            )
-            self._places[place] += 1
+            batch, liveness = accepted.batch, LivenessTracker(self._liveness_budget)
+            names = probe_id, batch.service, f"{batch.host}:{batch.pid}"
+            probe = _ProbeState(*names, batch.started_ns, accepted.account, heard_ns, liveness=liveness)
+            self._probe_labels.add(probe.service, probe.place)
         probe.account = accepted.account
         probe.liveness.silent_after_ns = silent_after_ns(accepted.batch.heartbeat_ns)
         probe.heard_ns = max(probe.heard_ns, heard_ns)
@@ -402,9 +400,7 @@ class World:
         probe = self._probes.pop(probe_id)
         self._left_open += left_open == self._left_open and not probe.closed
         probe.liveness.forget()
-        self._places[probe.place] -= 1
-        if not self._places[probe.place]:
-            del self._places[probe.place]
+        self._probe_labels.remove(probe.service, probe.place)
         self._speaking.pop(probe_id, None)
 
     def _forget_chart(self, key: ChartKey) -> None:
@@ -439,7 +435,7 @@ class World:
         del probe.gaps[:-MAX_GAPS_DATED]
 
     def _label_of(self, probe: _ProbeState) -> str:
-        return probe.place if self._places[probe.place] <= 1 else f"{probe.place}/{probe.id[:8]}"
+        return self._probe_labels.of(probe.id, probe.service, probe.place)
 
     def _why_unknown(self, probe: _ProbeState) -> Why | None:
         if probe.closed:

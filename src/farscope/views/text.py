@@ -208,6 +208,7 @@ def notice_dict(notice: Notice) -> dict[str, Any]:
         "name": None if chart is None else chart.name,
         "host": None if chart is None else chart.host,
         "pid": None if chart is None else chart.pid,
+        "service": None if chart is None else chart.service,
         "serial": None if chart is None else chart.serial,
         "probe": notice.probe,
         "time": None if time_ns is None else utc_time(time_ns).isoformat(timespec="microseconds"),

@@ -66,7 +66,7 @@ def _show_account(scope: Scope) -> int:
 
 
 def _all_ended(scope: Scope) -> bool:
-    return bool(scope.charts) and all(chart.status in ("closed", "stopped") for chart in scope.charts)
+    return bool(scope.charts) and all(chart.status not in ("alive", "silent") for chart in scope.charts)
 
 
 def _input_ended() -> bool:

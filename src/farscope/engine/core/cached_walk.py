@@ -23,7 +23,6 @@ from farscope.records.observable import Standing
 from farscope.records.shape import Shape
 from farscope.records.structure import ChartStructure
 
-
 LIBRARY: Final = "farscope"
 """The library that runs these charts, as watchers see it. Its version is in every batch."""
 

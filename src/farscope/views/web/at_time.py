@@ -22,6 +22,9 @@ UNKNOWN: Final = frozenset({"silent", ENDED})
 NOT_YET: Final = "not yet"
 """Status of a chart before it was first heard."""
 
+OPEN: Final = frozenset({"alive", *UNKNOWN, NOT_YET})
+"""Statuses of charts that may make further steps."""
+
 
 class Moment:
     """Provides the rows of charts at a moment.
@@ -54,7 +57,7 @@ class Moment:
             moment(_entered(stored, place), origin_ns),
             status,
             count if self._past.whole else step.number,
-            self._lost(row, stored, count, step.number, closed=status in ("closed", "stopped")),
+            self._lost(row, stored, count, step.number, closed=status not in OPEN),
             count - stored.count_until(time_ns - NANOSECONDS),
             step.signal,
             step.ended_ns - origin_ns,
