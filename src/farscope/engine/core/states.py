@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, Protocol, TypeVar
 
-from farscope.engine.core.handlers import Call, adapted, name_of, unbound
+from farscope.engine.core.handlers import Alternative, Call, adapted, name_of, unbound
 from farscope.engine.event import (
     IGNORED,
     INNER_EVENTS,
@@ -87,6 +87,10 @@ class BuiltState:
     def handlers_for(self, chart: Any) -> dict[int, Callable[..., Any]]:  # noqa: ARG002 - for shared states
         """Return the handlers by signal that ``chart``, or charts of that class, use."""
         return self.handlers
+
+    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:  # noqa: ARG002 - handlers have no parts
+        """Return the parts of the reactions that ``chart``, or charts of that class, have, if known."""
+        return {}
 
     def tree(self) -> Iterator[BuiltState]:
         """Yield this state and all states declared inside it, outer ones first."""

@@ -6,9 +6,15 @@ import threading
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Self, TypeVar, overload
 
-from farscope.engine.core.handlers import name_of
+from farscope.engine.core.handlers import Alternative, name_of
 from farscope.engine.core.states import COMPLETION_PREFIX, OTHERWISE, BuiltState
-from farscope.engine.definition.reactions import Clause, checked_function, checked_guard, handler_of
+from farscope.engine.definition.reactions import (
+    Clause,
+    alternatives_of,
+    checked_function,
+    checked_guard,
+    handler_of,
+)
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,
@@ -361,6 +367,14 @@ class State(BuiltState):
         name = self.__name__
         return {
             signal: handler_of([clause.for_chart(kind) for clause in clauses], name)
+            for signal, clauses in self.clauses.items()
+        }
+
+    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:
+        """Return the parts of the reactions, including those that the class of ``chart`` overrides."""
+        kind = chart if isinstance(chart, type) else type(chart)
+        return {
+            signal: alternatives_of([clause.for_chart(kind) for clause in clauses], self.__name__)
             for signal, clauses in self.clauses.items()
         }
 
