@@ -51,7 +51,18 @@ SECTIONS: Final = (
     Section(
         "More charts",
         "farscope.engine",
-        ("Chart", "State", "Final", "History", "AsyncChart", "Runner", "Fabric", "Shared", "locked"),
+        (
+            "Chart",
+            "State",
+            "Final",
+            "History",
+            "AsyncChart",
+            "Runner",
+            "Fabric",
+            "Shared",
+            "locked",
+            "Cancellation",
+        ),
     ),
     Section(
         "Options of charts, and what building them returns",
@@ -61,6 +72,9 @@ SECTIONS: Final = (
             "farscope.engine.drivers.options:ActiveOptions",
             "farscope.engine.definition.builder:Blueprint",
             "farscope.engine.core.recorder:Rings",
+            "farscope.engine.core.allowed:Allowed",
+            "farscope.engine.core.allowed:Allowance",
+            "farscope.engine.core.allowed:Verdict",
         ),
     ),
     Section(

@@ -12,6 +12,7 @@
     │   ├── UnknownSignal           no signal has the name looked up
     │   ├── AlreadyStarted          the chart was changed or started after its start
     │   ├── ChartStopped            the chart was used after its end
+    │   ├── SnapshotError           a chart cannot be saved, or not restored from what was saved
     │   ├── ForeignProcess          used in a forked child, but its thread or loop is in the parent
     │   └── QueueFull               a post found the queue full
     ├── KeyringError                keys and key files
@@ -99,6 +100,10 @@ class AlreadyStarted(ChartError):
 
 class ChartStopped(ChartError):
     """A chart was used after its end."""
+
+
+class SnapshotError(ChartError):
+    """No snapshot can be made of a chart, or a snapshot does not fit the chart that is to be restored."""
 
 
 class ForeignProcess(ChartError):

@@ -38,6 +38,7 @@ LINES = {
     Fact(FactKind.LOG, "oven.fan", "WARNING"): "LOG:(WARNING, LOGGER:oven.fan):the text",
     Fact(FactKind.DONE, "s"): "DONE:s",
     Fact(FactKind.TRANSMIT, "A", "kitchen.stove"): "TRANSMIT:(A, TO:kitchen.stove)",
+    Fact(FactKind.VOIDED, "A"): "VOIDED:A",
     Fact(FactKind.FAILED, "s", "too hot"): "FAILED:s:too hot",
     Fact(UnknownKind(99, "NEWKIND"), "s", "because"): "NEWKIND:s:because",
     Fact(UnknownKind(99, "NEWKIND")): "NEWKIND",

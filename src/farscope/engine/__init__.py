@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from farscope.engine.active_object import ActiveObject
 from farscope.engine.core.states import spy_on
+from farscope.engine.core.work import Cancellation
 from farscope.engine.definition.builder import Factory
 from farscope.engine.definition.declared import Chart
 from farscope.engine.definition.state import Final, History, State
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ActiveObject",
     "AsyncChart",
+    "Cancellation",
     "Chart",
     "Event",
     "Fabric",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from collections.abc import Iterator
+from enum import Enum
 from operator import itemgetter
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,12 @@ INNER_SIGNALS = (
     "PUBLISH_META_SIGNAL",
 )
 """Names of the engine's own signals, numbered from 1 in this order."""
+
+Name = str | Enum
+"""What names a state: a string, or a member of an enumeration."""
+
+Signal = int | Name
+"""What identifies a signal: its number or what names it."""
 
 _Default = TypeVar("_Default")
 
@@ -190,7 +197,8 @@ _signal_names = signals._names  # noqa: SLF001 - making an event is hot; a metho
 class Event:
     """An event: a signal and a payload for the handlers.
 
-    ``signal`` is given as a number or a name and read as a number; ``signal_name`` is its name.
+    ``signal`` is given as a number, a name or a member of an enumeration, and read as a number;
+    ``signal_name`` is its name.
     """
 
     __slots__ = ("payload", "signal", "signal_name")
@@ -199,16 +207,19 @@ class Event:
     signal_name: str
     payload: Any
 
-    def __init__(self, signal: int | str, payload: Any = None) -> None:
-        if isinstance(signal, str):
-            self.signal = signals.append(signal)
-            self.signal_name = signal
-        else:
+    def __init__(self, signal: Signal, payload: Any = None) -> None:
+        kind = signal.__class__
+        if kind is str:
+            self.signal = signals.append(signal)  # type: ignore[arg-type]  # it is a string
+            self.signal_name = signal  # type: ignore[assignment]  # same
+        elif kind is int:
             try:
-                self.signal_name = _signal_names[signal]
-            except (KeyError, TypeError):
+                self.signal_name = _signal_names[signal]  # type: ignore[index]  # it is a number
+            except KeyError:
                 raise _no_signal(signal) from None
-            self.signal = signal
+            self.signal = signal  # type: ignore[assignment]  # same
+        else:
+            self.signal, self.signal_name = _other_signal(signal)
         self.payload = payload
 
     def has_payload(self) -> bool:
@@ -247,8 +258,39 @@ class Event:
         return Event(name, payload)
 
 
-def signal_of(event_or_signal: Event | int | str) -> int:
-    """Return the number of a signal that is given as an event, a number or a name.
+def plain_name(name: object) -> object:
+    """Return what a member of an enumeration stands for as a signal or a state; return anything else as is.
+
+    A member that is a string stands for that string, any other for its name.
+    """
+    if not isinstance(name, Enum):
+        return name
+    return str.__str__(name) if isinstance(name, str) else name.name
+
+
+def _other_signal(signal: object) -> tuple[int, str]:
+    """Return number and name of a signal that is neither a plain number nor a plain string."""
+    name = plain_name(signal)
+    if isinstance(name, str):
+        name = str.__str__(name)
+        return signals.append(name), name
+    if not isinstance(name, int):
+        raise _no_signal(signal)
+    number = int(name)
+    return number, signals.name_for_signal(number)
+
+
+class StateEvent(Event):
+    """An event that the engine posts for a state: a timeout, or the outcome of a task.
+
+    It finds room in a full queue: at most one of each timeout and task waits there.
+    """
+
+    __slots__ = ()
+
+
+def signal_of(event_or_signal: Event | Signal) -> int:
+    """Return the number of a signal that is given as an event, or as for an ``Event``.
 
     Raises:
         ChartError: the signal does not exist.

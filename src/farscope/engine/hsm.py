@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
 
+from farscope.engine.core.allowed import Allowed, allowed
 from farscope.engine.core.core import DIRECT, Core
 from farscope.engine.core.handlers import adapted, name_of
 from farscope.engine.core.mailbox import FIFO, LIFO, checked
@@ -20,9 +21,10 @@ from farscope.engine.core.reserved import (
     switched,
     taken,
 )
+from farscope.engine.core.snapshots import Restoring, snapshot
 from farscope.engine.core.states import BuiltState, StateNode, Template, is_top, outward, top
 from farscope.engine.drivers.caller import CALLER, CallerDriver
-from farscope.engine.event import TRAN, Event, signal_of, signals
+from farscope.engine.event import TRAN, Event, Signal, signal_of, signals
 from farscope.engine.options import ChartOptions
 from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
@@ -130,6 +132,32 @@ class Hsm(Observable):
             if not isinstance(getattr(self, name, None), kind):
                 raise taken(name, f"a chart of class {type(self).__name__}")
         self._driver.start(self, self._core, initial_state)
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return where the chart rests and what waits for it, as plain data that can be written as JSON.
+
+        This includes the active states, what history states stand for, the events in the queue, deferred
+        events, subscriptions, timed posts and timeouts with the seconds that remain, and the states whose
+        tasks run. It does not include the attributes of the chart, nor its recorded steps. The chart must
+        rest; if it runs by itself, it should be at rest, so that nothing happens in the meantime.
+
+        Raises:
+            SnapshotError: the chart does not rest or is made of flat state functions, or the payload of an
+                event is not JSON.
+        """
+        return snapshot(self, self._core)
+
+    def start_from(self, data: object) -> None:
+        """Start the chart where ``snapshot`` was called for another one of the same states.
+
+        No entry or initial actions run. Timeouts and timed posts go on with the seconds that remained, and
+        interrupted tasks begin again.
+
+        Raises:
+            SnapshotError: it is not a snapshot, or does not fit the states of this chart.
+            AlreadyStarted: it was started before.
+        """
+        self._driver.start(self, self._core, Restoring(data))
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart: it runs no more steps, and watchers are notified. Stopping again has no effect.
@@ -370,7 +398,13 @@ class Hsm(Observable):
         """Number of posts that found no room, whether or not this was raised to their posters."""
         return self._core.mailbox.rejected.value
 
-    def subscribe(self, event_or_signal: Event | int | str, queue_type: QueueType = "fifo") -> None:
+    @gives_way
+    def voided(self) -> int:
+        """Number of timeouts and of results of tasks that were discarded because their state was left."""
+        stays = self._core.stays
+        return 0 if stays is None else stays.voided.value
+
+    def subscribe(self, event_or_signal: Event | Signal, queue_type: QueueType = "fifo") -> None:
         """Subscribe to a signal: published events are put at the end of the queue, or at its front.
 
         Subscribing again changes which end is used. Works before and after the start, from any thread. The
@@ -394,12 +428,12 @@ class Hsm(Observable):
             # Another thread has stopped the chart in the meantime.
             core.fabric.forget(self)
 
-    def subscribed(self, event_or_signal: Event | int | str, queue_type: QueueType | None = None) -> bool:
+    def subscribed(self, event_or_signal: Event | Signal, queue_type: QueueType | None = None) -> bool:
         """Return whether the chart is subscribed to a signal, with this ``queue_type`` if one is given."""
         lifo = None if queue_type is None else queue_type == "lifo"
         return self._core.fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
 
-    def unsubscribe(self, event_or_signal: Event | int | str) -> bool:
+    def unsubscribe(self, event_or_signal: Event | Signal) -> bool:
         """End the subscription to a signal; return whether the chart was subscribed."""
         return self._core.fabric.unsubscribe(self, signal_of(event_or_signal))
 
@@ -427,6 +461,19 @@ class Hsm(Observable):
     def is_in(self, state: Any) -> bool:
         """Return whether ``state`` is active: the chart rests in it or in a state inside it."""
         return any(node.is_called(state) for leaf in _resting(self) for node in outward(leaf))
+
+    def allowed(self, payload: object = None) -> Allowed:
+        """Return which signals could do something now, and why others could not.
+
+        Guards are called on the caller's thread, with an event of the signal and this ``payload``; they
+        should not change anything. If the chart runs by itself, the answer may be outdated when this returns.
+        Of flat state functions nothing is known, so their signals are not listed.
+
+        Raises:
+            NotStarted: before the start.
+        """
+        _resting(self)
+        return allowed(self, payload)
 
     def child_state(self, state: Any) -> Any:
         """Return the child of ``state`` that leads to the state in which the chart rests.
@@ -503,7 +550,7 @@ class Hsm(Observable):
             other.augment(other=self, name=self._core.name)
 
     def register_signal_callback(
-        self, state_method: BuiltState, signal: int | str, fn: Callable[..., Any]
+        self, state_method: BuiltState, signal: Signal, fn: Callable[..., Any]
     ) -> None:
         """Register ``fn`` for ``signal`` in a state made by ``state_method_template`` or ``create``.
 

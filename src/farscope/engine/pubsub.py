@@ -75,6 +75,12 @@ class Fabric:
         known = self._by_signal.get(signal, _NOBODY).get(id(subscriber))
         return known is not None and lifo in (None, known.lifo)
 
+    def subscriptions_of(self, subscriber: ChartPort) -> list[tuple[int, bool]]:
+        """Return the signals that ``subscriber`` receives, each with whether it goes to the queue's front."""
+        key = id(subscriber)
+        pairs = ((signal, table.get(key)) for signal, table in list(self._by_signal.items()))
+        return [(signal, known.lifo) for signal, known in pairs if known is not None]
+
     def clear(self) -> None:
         """End all subscriptions of all charts."""
         for table in list(self._by_signal.values()):

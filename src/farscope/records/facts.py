@@ -64,6 +64,9 @@ class FactKind(IntEnum):
     the whole chart did."""
     TRANSMIT = 22
     """The chart sent a signal to a chart elsewhere; ``name`` is the signal, ``detail`` the address."""
+    VOIDED = 23
+    """A timeout, or the outcome of a task, was discarded before it was handled, because its state was left;
+    ``name`` is its signal."""
 
 
 AnyFactKind = FactKind | UnknownKind

@@ -60,6 +60,7 @@ _LINE: Final[dict[int, str]] = {
     FactKind.LOG: "LOG:({detail}, LOGGER:{name}):{text}",
     FactKind.DONE: "DONE:{name}",
     FactKind.TRANSMIT: "TRANSMIT:({name}, TO:{detail})",
+    FactKind.VOIDED: "VOIDED:{name}",
 }
 
 

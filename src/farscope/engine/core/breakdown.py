@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from farscope.engine.core.open_step import bounded
 from farscope.engine.core.reserved import hiding, mended
+from farscope.engine.core.states import outward
 from farscope.engine.event import Event
 from farscope.errors import Invariant
 from farscope.records.facts import Fact, FactKind
@@ -42,6 +43,7 @@ def failed(core: Any, chart: Any, error: BaseException, attempt: Attempt) -> Bas
         if core.context.number == number:
             _record_plainly(core, attempt.e.signal_name, blamed, attempt[1:])
     core.failed_number = core.context.number
+    _settle_stays(core)
     return blamed
 
 
@@ -55,6 +57,7 @@ def unrecorded(core: Any, chart: Any, error: BaseException, attempt: Attempt) ->
         error = _blamed(core, chart, error)
         _record_plainly(core, attempt.e.signal_name, error, attempt[1:])
         core.failed_number = core.context.number
+    _settle_stays(core)
     return error
 
 
@@ -62,6 +65,7 @@ def forgotten(core: Any, chart: Any, error: BaseException) -> BaseException:
     """Make an unrecorded chart forget a step that failed; return the error to raise."""
     blamed = _blamed(core, chart, error)
     _forget(core)
+    _settle_stays(core)
     return blamed
 
 
@@ -166,3 +170,13 @@ def _forget(core: Any) -> None:
     except BaseException as broken:  # noqa: BLE001 - what it would clear is cleared here
         _log.error("chart %s could not forget a failed step", core.name, exc_info=broken)
         core.algorithm.abandon_failed()
+
+
+def _settle_stays(core: Any) -> None:
+    """Let timeouts go on that belong to the states in which the chart rests after a failed step."""
+    if core.stays is None:
+        return
+    try:
+        core.stays.settle({node.name for leaf in core.algorithm.active() for node in outward(leaf)})
+    except BaseException as broken:  # noqa: BLE001 - the chart goes on without them
+        _log.error("chart %s could not resume its timeouts", core.name, exc_info=broken)

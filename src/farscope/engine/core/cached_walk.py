@@ -16,7 +16,7 @@ from farscope.engine.core.reserved import is_intact
 from farscope.engine.core.resting_places import RestingPlace, RestingPlaces
 from farscope.engine.core.states import StateNode, States
 from farscope.engine.core.step_cache import Branches, CacheNode, Rest, StepCache
-from farscope.engine.event import HANDLED, TRAN, Event
+from farscope.engine.event import HANDLED, TRAN, Event, signals
 from farscope.errors import Invariant, NoStatus
 from farscope.records.configuration import TOP, Configuration
 from farscope.records.observable import Standing
@@ -25,6 +25,8 @@ from farscope.records.structure import ChartStructure
 
 LIBRARY: Final = "farscope"
 """The library that runs these charts, as watchers see it. Its version is in every batch."""
+
+_START = signals.append(START_SIGNAL)
 
 
 class Temp:
@@ -97,13 +99,23 @@ class CachedWalk:
 
     def prepare(self, chart: Any, target: Any, asker: str) -> str:
         """Resolve the target of the start, which ``asker`` gives; return its name."""
-        states = self.states
-        if not states.is_complete:
-            states.places = resting_places(states, chart)
+        self.complete_states(chart)
         self.goal = goal = self._resolve_for(chart)(target, asker)
         self.roots = self.states.starts_at(goal)
         self.initial = goal.name
         return goal.name
+
+    def complete_states(self, chart: Any) -> None:
+        """Find out where the chart may rest, now that all its states are known."""
+        states = self.states
+        if not states.is_complete:
+            states.places = resting_places(states, chart)
+
+    def prepare_in(self, shape: Shape, leaf: StateNode | RestingPlace) -> str:
+        """Prepare a start that calls no handlers and rests in ``leaf``; return its name."""
+        rest: Rest = (self.cache.interned(shape), leaf, leaf.roots, 0)
+        self.roots = {_START: (None, rest, leaf.fn)}
+        return leaf.name
 
     def follow(self, chart: Any, e: Event, roots: Branches) -> Rest:
         """Call the handlers for ``e``; the caller sets ``leaf`` and ``roots`` to where they lead.
@@ -214,11 +226,6 @@ class CachedWalk:
         """Name of the state in which the chart rests, or of several; ``top`` before the start."""
         leaf = self.leaf
         return TOP if leaf is None else leaf.name
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether no completion is left to process, and the chart has not finished."""
-        return not isinstance(self.leaf, RestingPlace) or self.leaf.is_settled
 
     @property
     def pending(self) -> str | None:

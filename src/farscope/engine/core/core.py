@@ -17,6 +17,8 @@ from farscope.engine.core.mailbox import Mailbox, Posted
 from farscope.engine.core.open_step import OpenStep
 from farscope.engine.core.recorder import RING_STEPS, LiveLines, Recorder
 from farscope.engine.core.reserved import refuse_taken_in
+from farscope.engine.core.snapshots import Restoring, prepare, resume
+from farscope.engine.core.stays import Stays
 from farscope.engine.event import Event
 from farscope.engine.options import (
     QUEUE_CAPACITY,
@@ -75,6 +77,8 @@ class Core:
         "observers",
         "queue",
         "recorder",
+        "restoring",
+        "stays",
         "step",
         "stop_asked",
         "temp",
@@ -129,6 +133,10 @@ class Core:
         self.algorithm = CachedWalk(step, recorder)
         self.temp = self.algorithm.temp
         """Where handlers write the target of a transition."""
+        self.restoring: Restoring | None = None
+        """The snapshot in which the start has to begin, while the start runs."""
+        self.stays: Stays | None = None
+        """The stays in states with timeouts or tasks; None as long as there was none."""
         self.failed_number = 0
         """Number of the last step that was recorded as failed."""
 
@@ -224,7 +232,11 @@ class Core:
             target = self.make_ready(chart, target)
         if self.life is not Life.NEW or self.stop_asked:
             raise AlreadyStarted(f"chart {self.name} was started before", "make a new chart for a new start")
-        goal = self.algorithm.prepare(chart, target, f"the start of chart {self.name}")
+        if isinstance(target, Restoring):
+            goal = self.algorithm.prepare_in(*prepare(chart, self, target))
+            self.restoring = target
+        else:
+            goal = self.algorithm.prepare(chart, target, f"the start of chart {self.name}")
         make_up = None if self.is_named else self.make_up_name
         self.recorder.rename(self.name if make_up is None else make_up(goal))
         self.life = Life.STARTING
@@ -232,6 +244,9 @@ class Core:
     def started(self, chart: Any) -> None:
         """Let events follow the first step, which succeeded. The driver lets completions follow it first."""
         self.algorithm.started()
+        if self.restoring is not None:
+            resume(chart, self, self.restoring)
+            self.restoring = None
         if self.algorithm.states.places is not None:
             # Never the other way round: another thread may ask for the end in the meantime.
             self.due = True
@@ -240,6 +255,7 @@ class Core:
             self.end(chart)
 
     def _start_over(self, chart: Any) -> None:
+        self.restoring = None
         self.algorithm.rewind()
         self.life = Life.NEW
         if self.stop_asked:
@@ -327,7 +343,7 @@ class Core:
         """
         if self.stop_asked:
             self.end(chart)
-        if self.completing or self.stop_asked or self.algorithm.is_settled:
+        if self.completing or self.stop_asked:
             return
         failure: BaseException | None = None
         self.completing = True
@@ -396,6 +412,8 @@ class Core:
         # A step that was about to begin notices it there, without a separate check.
         self.step.refuse_next()
         self.mailbox.clear()
+        if self.stays is not None:
+            self.stays.end_all()
         self.algorithm.release(chart)
         self.life = Life.ENDED
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from farscope.engine.core.open_step import OpenStep
 from farscope.engine.core.recorder import Recorder
-from farscope.engine.event import Event
+from farscope.engine.event import Event, StateEvent
 from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
@@ -145,7 +145,7 @@ class Mailbox:
         if e.__class__ is not Event:
             checked(e)
         queue = self.queue
-        if len(queue) >= self.capacity:
+        if len(queue) >= self.capacity and (self.capacity < 0 or e.__class__ is not StateEvent):
             self._refuse(e, origin)
             return
         item: Any

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, Protocol, TypeVar
 
-from farscope.engine.core.handlers import Alternative, Call, adapted, name_of, unbound
+from farscope.engine.core.handlers import Call, adapted, name_of, unbound
+from farscope.engine.core.stays import Holding, Timeout, Work, hold
 from farscope.engine.event import (
     IGNORED,
     INNER_EVENTS,
@@ -14,6 +16,7 @@ from farscope.engine.event import (
     SUPER,
     UNHANDLED,
     Event,
+    plain_name,
     signals,
 )
 from farscope.errors import ChartBuildError, NoStatus, NotAState
@@ -34,7 +37,27 @@ OTHERWISE = 0
 COMPLETION_PREFIX = "done.state."
 """Beginning of the names of completion signals; the name of the completed state follows."""
 
+RESULT_PREFIX = "done.task."
+ERROR_PREFIX = "error.task."
+"""Beginnings of the names of the signals that bring a task's result or error; the state's name follows."""
+
+AFTER_PREFIX = "after."
+EVERY_PREFIX = "every."
+"""Beginnings of the names of the signals of timeouts; the name of the state and the delay follow."""
+
 _Function = TypeVar("_Function", bound=Callable[..., Any])
+
+_own_signals: set[int] = set()
+
+
+def own_signal(name: str) -> int:
+    """Return the number of a signal that belongs to one state, such as that of a timeout.
+
+    No state reacts to it as one of all other signals.
+    """
+    number = signals.append(name)
+    _own_signals.add(number)
+    return number
 
 
 def spy_on(state: _Function) -> _Function:
@@ -60,7 +83,17 @@ class BuiltState:
     shared = False
     """Whether the state is shared by many charts, so that no chart may change it."""
 
-    __slots__ = ("__name__", "__weakref__", "default", "handlers", "kind", "nested", "parent")
+    __slots__ = (
+        "__name__",
+        "__weakref__",
+        "default",
+        "handlers",
+        "kind",
+        "nested",
+        "parent",
+        "task_function",
+        "timeouts",
+    )
 
     def __init__(self, name: str, kind: StateKind = StateKind.PLAIN) -> None:
         self.__name__ = name
@@ -71,6 +104,10 @@ class BuiltState:
         self.parent: object = None
         """The parent state, or None for an outermost one; valid once ``nested`` is true."""
         self.nested = False
+        self.timeouts: dict[int, Timeout] = {}
+        """Its timeouts, by signal."""
+        self.task_function: Callable[..., Any] | None = None
+        """Its task, which runs while the state is active."""
 
     def __repr__(self) -> str:
         return f"<state {self.__name__}>"
@@ -88,9 +125,28 @@ class BuiltState:
         """Return the handlers by signal that ``chart``, or charts of that class, use."""
         return self.handlers
 
-    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:  # noqa: ARG002 - handlers have no parts
-        """Return the parts of the reactions that ``chart``, or charts of that class, have, if known."""
-        return {}
+    def holding_for(self, chart: Any) -> Holding | None:
+        """Return what ``chart``, or charts of that class, have for each stay in the state, if anything."""
+        function = self.task_for(chart)
+        if not self.timeouts and function is None:
+            return None
+        name = self.__name__
+        work = None
+        if function is not None:
+            results = own_signal(RESULT_PREFIX + name), own_signal(ERROR_PREFIX + name)
+            work = Work(function, iscoroutinefunction(function), *results)
+        return Holding(name, tuple(self.timeouts.values()), work)
+
+    def task_for(self, chart: Any) -> Callable[..., Any] | None:
+        """Return the function of its task in ``chart``, or in charts of that class; None if it has none."""
+        return unbound(self.task_function, chart)  # type: ignore[no-any-return]
+
+    def answer(self, chart: Any, e: Event) -> tuple[bool | None, str]:  # noqa: ARG002 - for declared states
+        """Return whether the state, which has a handler for ``e``, would react to it, and a sentence why.
+
+        None if only the handler itself decides.
+        """
+        return None, f"the handler of state {self.__name__} for {e.signal_name} decides"
 
     def tree(self) -> Iterator[BuiltState]:
         """Yield this state and all states declared inside it, outer ones first."""
@@ -154,7 +210,7 @@ class StateNode:
 
     def is_called(self, state: object) -> bool:
         """Return whether ``state``, a function or a name given by a user, refers to this state."""
-        if state in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn:
+        if plain_name(state) in (self.fn, self.name) or getattr(state, "__func__", self) is self.fn:
             return True
         return isinstance(self.fn, BuiltState) and self.fn.stands_for(state)
 
@@ -163,7 +219,7 @@ class StateNode:
         if self.handlers is None:
             return self.call
         call = self.handlers.get(signal)
-        if call is None and signal > LAST_INNER_SIGNAL:
+        if call is None and signal > LAST_INNER_SIGNAL and signal not in _own_signals:
             return self.handlers.get(OTHERWISE)
         return call
 
@@ -220,6 +276,7 @@ class States:
     def _learn(self, chart: Any, target: Any, asker: str) -> StateNode:
         chain: list[Any] = []
         around: StateNode | None = None
+        target = plain_name(target)
         fn = self.named.get(target, target) if isinstance(target, str) else target
         fn = self.stand_ins.get(fn, fn)
         if fn in self._by_key:
@@ -276,6 +333,9 @@ class States:
             handlers = {
                 signal: adapted(handler, chart, name) for signal, handler in fn.handlers_for(chart).items()
             }
+            holding = fn.holding_for(chart)
+            if holding is not None:
+                hold(handlers, holding)
             state = StateNode(fn, name, parent, fn, handlers)
         else:
             state = StateNode(fn, name, parent, adapted(fn, chart, name), None)
@@ -364,8 +424,11 @@ class States:
         for signal in self.caught.get(name, built.handlers):
             # The reaction to all other signals has no signal with which it could be drawn.
             if signal != OTHERWISE:
+                timeout = built.timeouts.get(signal)
+                flags, delay = ((), "") if timeout is None else ((ReactionFlag.TIMED,), timeout.delay)
+                text = signals.name_for_signal(signal)
                 for target in built.targets_of(signal) or ("",):
-                    reactions[Reaction(name, signals.name_for_signal(signal), target)] = None
+                    reactions[Reaction(name, text, target, flags=flags, delay=delay)] = None
 
 
 def outward(state: StateNode) -> Iterator[StateNode]:

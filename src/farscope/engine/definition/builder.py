@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import iscoroutinefunction
 from typing import Any, Self, Unpack
 
 from farscope.engine.active_object import drive_itself, name_from
-from farscope.engine.core.handlers import adapted, name_of
-from farscope.engine.core.states import BuiltState, is_top
+from farscope.engine.core.handlers import adapted, name_of, unbound
+from farscope.engine.core.states import (
+    AFTER_PREFIX,
+    ERROR_PREFIX,
+    EVERY_PREFIX,
+    RESULT_PREFIX,
+    BuiltState,
+    is_top,
+    own_signal,
+)
+from farscope.engine.core.stays import Timeout, checked_timeout
 from farscope.engine.definition.codegen import flat_code
+from farscope.engine.definition.reactions import checked_task
 from farscope.engine.drivers.options import ActiveOptions, split_options
-from farscope.engine.event import signal_of
+from farscope.engine.event import Name, Signal, plain_name, signal_of
 from farscope.engine.hsm import Hsm
 from farscope.errors import AlreadyStarted, ChartBuildError, UsageError
 from farscope.records.structure import StateKind
@@ -25,7 +36,7 @@ class Blueprint:
         self._factory = factory
         self._state = state
 
-    def catch(self, signal: int | str, handler: Callable[..., Any]) -> Self:
+    def catch(self, signal: Signal, handler: Callable[..., Any]) -> Self:
         """Register ``handler`` for ``signal``, called with the chart and the event; return the blueprint.
 
         If the state already catches the signal, this handler replaces the previous one.
@@ -40,6 +51,52 @@ class Blueprint:
         self._state.handlers[number] = handler
         return self
 
+    def after(self, seconds: float, handler: Callable[..., Any]) -> Self:
+        """Register ``handler`` for a timeout of the state, see ``State.after``; return the blueprint.
+
+        Raises:
+            AlreadyStarted: the chart was started.
+            ChartBuildError: the handler cannot be called with chart and event, or the state cannot wait that
+                long.
+        """
+        return self._catch_timeout(AFTER_PREFIX, checked_timeout(seconds, self._name, repeats=False), handler)
+
+    def every(self, seconds: float, handler: Callable[..., Any]) -> Self:
+        """Register ``handler`` for every ``seconds`` of a stay, see ``State.every``; return the blueprint.
+
+        Raises the same errors as ``after``.
+        """
+        return self._catch_timeout(EVERY_PREFIX, checked_timeout(seconds, self._name, repeats=True), handler)
+
+    def task(
+        self,
+        function: Callable[..., Any],
+        *,
+        result: Callable[..., Any] | None = None,
+        error: Callable[..., Any] | None = None,
+    ) -> Self:
+        """Run ``function`` while the state is active, see ``State.task``; return the blueprint.
+
+        The handler ``result`` is called with the result, and ``error`` with an error, as the event's payload.
+
+        Raises:
+            AlreadyStarted: the chart was started.
+            ChartBuildError: a handler cannot be called with chart and event, or the function not as a task.
+        """
+        Factory.refuse_change(self._factory)
+        checked_task(unbound(function, self._factory), self._name)
+        if iscoroutinefunction(function) and not self._factory._driver.awaits:
+            raise ChartBuildError(
+                f"{name_of(function)}, the task of state {self._name}, is a coroutine function",
+                "make an AsyncChart, or write a function of the chart and a Cancellation",
+                state=self._name,
+            )
+        self._state.task_function = function
+        for prefix, handler in ((RESULT_PREFIX, result), (ERROR_PREFIX, error)):
+            if handler is not None:
+                self.catch(own_signal(prefix + self._name), handler)
+        return self
+
     def parallel(self) -> Self:
         """Make the states nested directly in the state its regions, which are all active while it is."""
         return self._be(StateKind.PARALLEL)
@@ -48,15 +105,25 @@ class Blueprint:
         """Make the state final: entering it completes the state around it or ends the chart."""
         return self._be(StateKind.FINAL)
 
-    def history(self, *, deep: bool = False, default: BuiltState | str | None = None) -> Self:
+    def history(self, *, deep: bool = False, default: BuiltState | Name | None = None) -> Self:
         """Make the state stand for what was active in the state around it when that was left.
 
         With ``deep`` all leaves that were active are entered again, otherwise the child that was active, with
         its initial states. ``default`` is entered as long as there is nothing to restore; if it is None, the
         initial state of the state around it.
         """
-        self._state.default = default
+        self._state.default = plain_name(default)
         return self._be(StateKind.DEEP_HISTORY if deep else StateKind.HISTORY)
+
+    @property
+    def _name(self) -> str:
+        return self._state.__name__
+
+    def _catch_timeout(self, prefix: str, timeout: Timeout, handler: Callable[..., Any]) -> Self:
+        number = own_signal(f"{prefix}{self._name}.{timeout.delay.replace(' ', '')}")
+        self.catch(number, handler)
+        self._state.timeouts[number] = timeout._replace(signal=number)
+        return self
 
     def _be(self, kind: StateKind) -> Self:
         Factory.refuse_change(self._factory)
@@ -103,7 +170,7 @@ class Factory(Hsm):
         if threaded:
             drive_itself(self, on_error, runner)
 
-    def create(self, state: str) -> Blueprint:
+    def create(self, state: Name) -> Blueprint:
         """Create a state named ``state``, or reopen the one already created under that name.
 
         This lets a subclass redefine some of the states that its base class created and keep the rest.
@@ -113,11 +180,12 @@ class Factory(Hsm):
             ChartBuildError: the chart's class declares a state of that name.
         """
         Factory.refuse_change(self)
-        if not (state and isinstance(state, str)):
+        name = plain_name(state)
+        if not (name and isinstance(name, str)):
             raise ChartBuildError(f"{state!r} is not a name for a state", "name a state by a string")
-        built = self._core.algorithm.states.named.setdefault(state, BuiltState(state))
+        built = self._core.algorithm.states.named.setdefault(name, BuiltState(name))
         if built.shared:
-            raise _twice(self._core.name, state)
+            raise _twice(self._core.name, name)
         return Blueprint(self, built)
 
     def nest(self, state: Any, parent: Any) -> Self:
@@ -184,6 +252,12 @@ class Factory(Hsm):
                 "print the code of plain states only",
                 state=name,
             )
+        if built.timeouts or built.task_function is not None:
+            raise ChartBuildError(
+                f"no flat state function is equivalent to state {name}, which has a timeout or a task",
+                "print the code of states without them",
+                state=name,
+            )
         around = self._core.algorithm.states.around(built)
         return flat_code(name, None if around is None else name_of(around), built.handlers_for(self), self)
 
@@ -226,6 +300,7 @@ def _take(chart: Factory, outermost: BuiltState) -> None:
 
 
 def _built(chart: Factory, state: Any) -> BuiltState:
+    state = plain_name(state)
     states = chart._core.algorithm.states
     built = states.named.get(state) if isinstance(state, str) else state
     if isinstance(built, BuiltState):
@@ -240,6 +315,7 @@ def _built(chart: Factory, state: Any) -> BuiltState:
 
 
 def _around(chart: Factory, name: str, parent: Any) -> Any:
+    parent = plain_name(parent)
     if parent is None or is_top(parent):
         return None
     if callable(parent) and not isinstance(parent, BuiltState):

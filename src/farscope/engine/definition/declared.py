@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from inspect import iscoroutinefunction
 from typing import Any, ClassVar, NamedTuple, Self, Unpack
 
 from farscope.engine.core.arrangement import resting_places
@@ -11,10 +12,12 @@ from farscope.engine.core.reserved import is_reserved, of_users
 from farscope.engine.core.states import StateNode, States
 from farscope.engine.core.step_cache import StepCache
 from farscope.engine.definition.builder import Blueprint, Factory, check_nesting
+from farscope.engine.definition.guards import checked_function
 from farscope.engine.definition.inheritance import ClassStates, states_of
-from farscope.engine.definition.reactions import checked_function
+from farscope.engine.definition.reactions import checked_task
 from farscope.engine.definition.state import State
 from farscope.engine.drivers.options import ActiveOptions
+from farscope.engine.event import Name, plain_name
 from farscope.errors import ChartBuildError, NotAState
 
 # ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
@@ -96,7 +99,7 @@ class Chart(Factory):
         """
         super().start_at(initial_state)
 
-    def create(self, state: str) -> Blueprint:
+    def create(self, state: Name) -> Blueprint:
         """Create a state that only this chart has; raises the same errors as ``Factory.create``."""
         _have_own_states(self)
         return super().create(state)
@@ -170,6 +173,9 @@ class DeclaredStates(States):
         """Keep everything: it belongs to the class."""
 
     def _learn(self, chart: Any, target: Any, asker: str) -> StateNode:  # noqa: ARG002 - it has no own states
+        name = plain_name(target)
+        if name is not target and name in self._by_key:
+            return self._by_key[name]
         raise NotAState(
             f"{name_of(target)} is not a state of chart class {self._kind}, but {asker} leads to it",
             "declare it in the class, or have chart.nest put it into this one chart before its start",
@@ -246,6 +252,14 @@ def _problems(
             f"a reaction of state {name} has neither a function nor a target",
             "decorate a function with it, or tell the way: to=STATE",
         )
+    task = state.task_for(cls)
+    if task is not None:
+        checked_task(task, name)
+        if iscoroutinefunction(task) and not may_await:
+            yield (
+                f"{name_of(task)}, the task of state {name}, is a coroutine function",
+                "derive the chart from AsyncChart, or write a function of the chart and a Cancellation",
+            )
     for clause in (clause.for_chart(cls) for clauses in state.clauses.values() for clause in clauses):
         if clause.function is not None:
             checked_function(clause.function, name)

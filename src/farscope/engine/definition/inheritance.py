@@ -141,6 +141,15 @@ def _absorb(cls: type, state: State, other: State) -> None:
                 state=state.__name__,
             )
         state.adopt(signal, other)
+    task, base_task = other.task_function, shared.task_function
+    if task not in (state.task_function, base_task):
+        if state.task_function is not base_task:
+            raise ChartBuildError(
+                f"several bases of chart class {cls.__name__} change the task of state {state.__name__}",
+                "declare its task in this class",
+                state=state.__name__,
+            )
+        state.task_function = task
     state.absorbed += (other,)
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
-from farscope.engine.core.handlers import Alternative, Call, Settling, name_of, takes, wants_event
+from farscope.engine.core.handlers import Call, Settling, name_of, takes, wants_event
+from farscope.engine.definition.guards import is_yes, of_two
 from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
 
@@ -38,35 +40,20 @@ class Clause(NamedTuple):
         return self._replace(function=getattr(kind, name))
 
 
-def checked_function(function: Any, state: str) -> Callable[..., Any]:
-    """Return ``function``.
+def checked_task(function: Any, state: str) -> Callable[..., Any]:
+    """Return ``function`` as a task: see ``State.task``.
 
     Raises:
-        ChartBuildError: it takes neither the chart alone nor the chart and the event.
+        ChartBuildError: it cannot be called as one.
     """
-    if callable(function) and (takes(function, 1) or takes(function, 2)):
+    awaits = inspect.iscoroutinefunction(function)
+    if callable(function) and (takes(function, 1) or (takes(function, 2) and not awaits)):
         return function  # type: ignore[no-any-return]
     raise ChartBuildError(
-        f"{name_of(function)} cannot be a reaction of state {state}",
-        "write a function of the chart, or of the chart and the event",
+        f"{name_of(function)} cannot be the task of state {state}",
+        "write a coroutine function of the chart, or a function of the chart and a Cancellation",
         state=state,
     )
-
-
-def checked_guard(function: Any, state: str) -> Call:
-    """Return ``function`` as a guard: a function of the chart and the event.
-
-    Raises:
-        ChartBuildError: it takes neither the chart alone nor the chart and the event, or must be awaited.
-    """
-    if inspect.iscoroutinefunction(function):
-        raise _guard_awaits(function, state)
-    return of_two(checked_function(function, state))
-
-
-def of_two(function: Callable[..., Any]) -> Call:
-    """Return ``function``, of the chart or of the chart and the event, as a function of both."""
-    return function if wants_event(function) else lambda chart, _e: function(chart)
 
 
 def handler_of(clauses: Sequence[Clause], state: str) -> Call:
@@ -78,33 +65,13 @@ def handler_of(clauses: Sequence[Clause], state: str) -> Call:
     return handler if guard is None else _guarded(guard, handler, state)
 
 
-def alternatives_of(clauses: Sequence[Clause], state: str) -> tuple[Alternative, ...]:
-    """Return the parts of the handler that ``handler_of`` makes of ``clauses``."""
-    return tuple(
-        Alternative(
-            None if clause.guard is None else _asking(clause.guard, state),
-            clause.to,
-            _unguarded(clause, state),
-        )
-        for clause in clauses
-    )
-
-
-def _asking(guard: Callable[[Any, Event], object], state: str) -> Call:
-    def ask(chart: Any, e: Event) -> int:
-        answer = guard(chart, e)
-        return HANDLED if answer is True or (answer and _is_yes(answer, guard, state)) else UNHANDLED
-
-    return ask
-
-
 def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]], state: str) -> Call:
     def first(chart: Any, e: Event) -> Any:
         for guard, handler in asked:
             if guard is None:
                 return handler(chart, e)
             answer = guard(chart, e)
-            if answer is True or (answer and _is_yes(answer, guard, state)):
+            if answer is True or (answer and is_yes(answer, guard, state)):
                 return handler(chart, e)
         return UNHANDLED
 
@@ -114,28 +81,11 @@ def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]
 def _guarded(guard: Callable[[Any, Event], object], handler: Call, state: str) -> Call:
     def ask(chart: Any, e: Event) -> Any:
         answer = guard(chart, e)
-        if answer is True or (answer and _is_yes(answer, guard, state)):
+        if answer is True or (answer and is_yes(answer, guard, state)):
             return handler(chart, e)
         return UNHANDLED
 
     return ask
-
-
-def _is_yes(answer: object, guard: Callable[..., Any], state: str) -> bool:
-    """Return whether a truthy answer is valid: a coroutine is truthy whatever it would return."""
-    if not inspect.isawaitable(answer):
-        return True
-    if inspect.iscoroutine(answer):
-        answer.close()
-    raise _guard_awaits(guard, state)
-
-
-def _guard_awaits(guard: Callable[..., Any], state: str) -> ChartBuildError:
-    return ChartBuildError(
-        f"{name_of(guard)}, a guard of state {state}, has to be awaited",
-        "a guard answers at once: await in the reaction, and let it return where to go",
-        state=state,
-    )
 
 
 def _unguarded(clause: Clause, state: str) -> Call:
@@ -181,7 +131,7 @@ def _deciding(function: Call, state: str) -> Call:
         target = function(chart, e)
         if target is None:
             return HANDLED
-        if isinstance(target, int):
+        if isinstance(target, int) and not isinstance(target, Enum):
             raise _a_number(function, target, state)
         chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
@@ -195,7 +145,7 @@ def _deciding_alone(function: Callable[[Any], Any], state: str) -> Call:
         target = function(chart)
         if target is None:
             return HANDLED
-        if isinstance(target, int):
+        if isinstance(target, int) and not isinstance(target, Enum):
             raise _a_number(function, target, state)
         chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN
@@ -212,7 +162,7 @@ def _awaiting(function: Call, to: Any, state: str) -> Call:
             target = to
         if target is None:
             return HANDLED
-        if isinstance(target, int):
+        if isinstance(target, int) and not isinstance(target, Enum):
             raise _a_number(function, target, state)
         chart._core.temp.fun = target  # noqa: SLF001 - as every handler does
         return TRAN

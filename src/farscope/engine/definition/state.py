@@ -3,59 +3,42 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar, overload
 
-from farscope.engine.core.handlers import Alternative, name_of
-from farscope.engine.core.states import COMPLETION_PREFIX, OTHERWISE, BuiltState
-from farscope.engine.definition.reactions import (
-    Clause,
-    alternatives_of,
-    checked_function,
-    checked_guard,
-    handler_of,
+from farscope.engine.core.handlers import name_of
+from farscope.engine.core.states import (
+    AFTER_PREFIX,
+    COMPLETION_PREFIX,
+    ERROR_PREFIX,
+    EVERY_PREFIX,
+    OTHERWISE,
+    RESULT_PREFIX,
+    BuiltState,
+    own_signal,
 )
+from farscope.engine.core.stays import checked_timeout
+from farscope.engine.definition.guards import checked_function, checked_guard, guard_text
+from farscope.engine.definition.reactions import Clause, checked_task, handler_of
+from farscope.engine.definition.signatures import Acting, Choosing, Guard, Reacting, Working
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,
     INIT_SIGNAL,
     LAST_INNER_SIGNAL,
     Event,
+    Name,
+    Signal,
+    plain_name,
     signals,
 )
 from farscope.errors import ChartBuildError
 from farscope.records.structure import StateKind
 
-UNNAMED_COMPLETION = -1
-"""Key of the reaction to the completion of a state that has no name yet."""
-
-Target = BuiltState | None
-"""The result of a reaction: the target state, or None to stay (a hook)."""
-
-Reacting = (
-    Callable[[Any], Target]
-    | Callable[[Any, Event], Target]
-    | Callable[[Any], Awaitable[Target]]
-    | Callable[[Any, Event], Awaitable[Target]]
-)
-Acting = (
-    Callable[[Any], None]
-    | Callable[[Any, Event], None]
-    | Callable[[Any], Awaitable[None]]
-    | Callable[[Any, Event], Awaitable[None]]
-)
-Choosing = (
-    Callable[[Any], BuiltState]
-    | Callable[[Any, Event], BuiltState]
-    | Callable[[Any], Awaitable[BuiltState]]
-    | Callable[[Any, Event], Awaitable[BuiltState]]
-)
-Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
-"""A function that decides whether a reaction handles the event."""
-
 _Reacting = TypeVar("_Reacting", bound=Reacting)
 _Acting = TypeVar("_Acting", bound=Acting)
 _Choosing = TypeVar("_Choosing", bound=Choosing)
+_Working = TypeVar("_Working", bound=Working)
 _Any = TypeVar("_Any", bound=Callable[..., Any])
 
 
@@ -92,12 +75,13 @@ class State(BuiltState):
         "extends",
         "inherited",
         "initials",
+        "nameless",
         "starts",
         "unfinished",
     )
 
-    def __init__(self, name: str | None = None, *, initial: bool = False, parallel: bool = False) -> None:
-        super().__init__(name or "", StateKind.PARALLEL if parallel else StateKind.PLAIN)
+    def __init__(self, name: Name | None = None, *, initial: bool = False, parallel: bool = False) -> None:
+        super().__init__(_named(name), StateKind.PARALLEL if parallel else StateKind.PLAIN)
         self.nested = True
         self.children: list[State] = []
         self.clauses: dict[int, list[Clause]] = {}
@@ -108,6 +92,9 @@ class State(BuiltState):
         """Whether a chart starts here, if this is one of its outermost states."""
         self.unfinished = 0
         """Number of calls of ``on`` without a target that have not decorated a function."""
+        self.nameless: dict[int, tuple[str, str]] = {}
+        """Stands for signals named after the state, as long as it has no name: what precedes and follows it
+        there, by keys that are not numbers of signals."""
         self.definition = ""
         """Name of the finished class it belongs to; nothing can be added to the state after that."""
         self.extends: State | None = None
@@ -126,7 +113,7 @@ class State(BuiltState):
     def __set_name__(self, owner: type, name: str) -> None:
         if not self.__name__:
             self.__name__ = name
-            self._name_completion()
+            self._name_signals()
 
     def __enter__(self) -> Self:
         if self.definition:
@@ -139,12 +126,12 @@ class State(BuiltState):
 
     @overload
     def on(
-        self, *names: int | str, to: BuiltState | str, guard: Guard | None = None
+        self, *names: Signal, to: BuiltState | Name, guard: Guard | None = None
     ) -> Callable[[_Acting], _Acting]: ...
     @overload
-    def on(self, *names: int | str, guard: Guard | None = None) -> Callable[[_Reacting], _Reacting]: ...
+    def on(self, *names: Signal, guard: Guard | None = None) -> Callable[[_Reacting], _Reacting]: ...
     def on(
-        self, *names: int | str, to: BuiltState | str | None = None, guard: Guard | None = None
+        self, *names: Signal, to: BuiltState | Name | None = None, guard: Guard | None = None
     ) -> Callable[[Any], Any]:
         """React to signals, given as ``signals.NAME`` or by name.
 
@@ -171,7 +158,7 @@ class State(BuiltState):
         return self._reacts(numbers, to, guard)
 
     def _reacts(self, numbers: tuple[int, ...], to: Any, guard: Guard | None) -> Callable[[Any], Any]:
-        arrow = Clause(None, to, None if guard is None else checked_guard(guard, self._called))
+        arrow = Clause(None, plain_name(to), None if guard is None else checked_guard(guard, self._called))
         if to is not None:
             self._add(numbers, arrow)
         else:
@@ -224,11 +211,12 @@ class State(BuiltState):
         state.handlers = dict(self.handlers)
         state.inherited = set(self.clauses)
         state.initials = list(self.initials)
+        state.timeouts, state.task_function = dict(self.timeouts), self.task_function
         state.kind, state.default = self.kind, self.default
         return state
 
     def redefine(
-        self, *names: int | str, to: BuiltState | str | None = None, guard: Guard | None = None
+        self, *names: Signal, to: BuiltState | Name | None = None, guard: Guard | None = None
     ) -> Callable[[_Any], _Any]:
         """Change a part of the reaction that an extended state has inherited, and keep the rest.
 
@@ -240,7 +228,7 @@ class State(BuiltState):
                 fixed.
         """
         numbers = tuple(_signal(name, self._called) for name in names)
-        changes: dict[str, Any] = {} if to is None else {"to": to}
+        changes: dict[str, Any] = {} if to is None else {"to": plain_name(to)}
         if guard is not None:
             changes["guard"] = checked_guard(guard, self._called)
         for number in numbers:
@@ -257,7 +245,7 @@ class State(BuiltState):
 
         return react
 
-    def inherit(self, *names: int | str) -> None:
+    def inherit(self, *names: Signal) -> None:
         """Try the inherited reactions to these signals after those declared so far in an extended state.
 
         Raises:
@@ -275,6 +263,8 @@ class State(BuiltState):
         self.clauses[signal] = list(other.clauses[signal])
         self.handlers[signal] = handler_of(self.clauses[signal], self.__name__)
         self.inherited.add(signal)
+        if signal in other.timeouts:
+            self.timeouts[signal] = other.timeouts[signal]
         if signal == INIT_SIGNAL:
             self.initials = list(other.initials)
 
@@ -309,7 +299,7 @@ class State(BuiltState):
     def on_done(self, function: _Reacting, /) -> _Reacting: ...
     @overload
     def on_done(
-        self, /, *, to: BuiltState | str, guard: Guard | None = None
+        self, /, *, to: BuiltState | Name, guard: Guard | None = None
     ) -> Callable[[_Acting], _Acting]: ...
     @overload
     def on_done(self, /, *, guard: Guard) -> Callable[[_Reacting], _Reacting]: ...
@@ -318,7 +308,7 @@ class State(BuiltState):
         function: Any = None,
         /,
         *,
-        to: BuiltState | str | None = None,
+        to: BuiltState | Name | None = None,
         guard: Guard | None = None,
     ) -> Any:
         """React to the completion of the state.
@@ -330,10 +320,127 @@ class State(BuiltState):
         Raises:
             ChartBuildError: as ``on``.
         """
-        number = signals.append(COMPLETION_PREFIX + self.__name__) if self.__name__ else UNNAMED_COMPLETION
-        if function is not None:
-            return self._declare(number, function)
-        return self._reacts((number,), to, guard)
+        return self._reacts_to_own(COMPLETION_PREFIX, function, to, guard)
+
+    @overload
+    def after(
+        self, seconds: float, *, to: BuiltState | Name, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def after(self, seconds: float, *, guard: Guard | None = None) -> Callable[[_Reacting], _Reacting]: ...
+    def after(
+        self, seconds: float, *, to: BuiltState | Name | None = None, guard: Guard | None = None
+    ) -> Callable[[Any], Any]:
+        """React when the state has been active for ``seconds``; used like ``on``.
+
+        The time counts from the end of the state's entry action. Once the state is left, the timeout is void,
+        even if its event waits in the queue; the step that leaves the state then shows ``VOIDED``. The event
+        finds room in a full queue. Its signal is ``after.NAME.DELAY``, for example ``after.waiting.200ms``.
+
+        Raises:
+            ChartBuildError: as ``on``, or the state cannot wait that long.
+        """
+        return self._reacts((self._timeout(seconds, repeats=False),), to, guard)
+
+    @overload
+    def every(
+        self, seconds: float, *, to: BuiltState | Name, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def every(self, seconds: float, *, guard: Guard | None = None) -> Callable[[_Reacting], _Reacting]: ...
+    def every(
+        self, seconds: float, *, to: BuiltState | Name | None = None, guard: Guard | None = None
+    ) -> Callable[[Any], Any]:
+        """React every ``seconds`` while the state is active; otherwise the same as ``after``.
+
+        Lateness does not accumulate, and nothing is skipped. An event that finds no room in the queue is
+        treated as any other post. The signal is ``every.NAME.DELAY``.
+
+        Raises:
+            ChartBuildError: as ``after``.
+        """
+        return self._reacts((self._timeout(seconds, repeats=True),), to, guard)
+
+    def task(self, function: _Working) -> _Working:
+        """Run a function while the state is active; a decorator.
+
+        It starts after the state's entry action. A coroutine function of the chart runs on the event loop of
+        an ``AsyncChart`` and is cancelled when the state is left. Any other function runs on a thread. It
+        takes the chart, or the chart and a ``Cancellation``, which is set when the state is left.
+
+        The result arrives as an event, see ``on_result``; an error, see ``on_error``. Whatever comes after
+        the state was left is discarded, and counted in ``chart.voided``.
+
+        Raises:
+            ChartBuildError: the state has a task, cannot have one, or the function cannot be called that way.
+        """
+        self._refuse_if_finished()
+        inherited = None if self.extends is None else self.extends.task_function
+        if self.task_function is not inherited:
+            raise ChartBuildError(
+                f"state {self._called} has two tasks",
+                "let one function do both, or make two regions with a task each",
+                state=self.__name__,
+            )
+        if self.kind not in (StateKind.PLAIN, StateKind.PARALLEL):
+            raise ChartBuildError(
+                f"{self.kind.name.lower().replace('_', ' ')} state {self._called} cannot have a task",
+                "give the task to a plain state",
+                state=self.__name__,
+            )
+        self.task_function = checked_task(function, self._called)
+        return function
+
+    @overload
+    def on_result(self, function: _Reacting, /) -> _Reacting: ...
+    @overload
+    def on_result(
+        self, /, *, to: BuiltState | Name, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def on_result(self, /, *, guard: Guard) -> Callable[[_Reacting], _Reacting]: ...
+    def on_result(
+        self,
+        function: Any = None,
+        /,
+        *,
+        to: BuiltState | Name | None = None,
+        guard: Guard | None = None,
+    ) -> Any:
+        """React to the result of the state's task, which is the event's payload; used like ``on_done``.
+
+        The event finds room in a full queue. Its signal is ``done.task.NAME``.
+
+        Raises:
+            ChartBuildError: as ``on``.
+        """
+        return self._reacts_to_own(RESULT_PREFIX, function, to, guard)
+
+    @overload
+    def on_error(self, function: _Reacting, /) -> _Reacting: ...
+    @overload
+    def on_error(
+        self, /, *, to: BuiltState | Name, guard: Guard | None = None
+    ) -> Callable[[_Acting], _Acting]: ...
+    @overload
+    def on_error(self, /, *, guard: Guard) -> Callable[[_Reacting], _Reacting]: ...
+    def on_error(
+        self,
+        function: Any = None,
+        /,
+        *,
+        to: BuiltState | Name | None = None,
+        guard: Guard | None = None,
+    ) -> Any:
+        """React to an error of the state's task, which is the event's payload; used like ``on_done``.
+
+        An error to which the state does not react is logged, and its traceback becomes a text of the step.
+        The event finds room in a full queue. Its signal is ``error.task.NAME``.
+
+        Raises:
+            ChartBuildError: as ``on``.
+        """
+        return self._reacts_to_own(ERROR_PREFIX, function, to, guard)
 
     def otherwise(self, function: _Reacting) -> _Reacting:
         """React to all signals not handled by this state or one inside it; a decorator like ``on``."""
@@ -370,26 +477,67 @@ class State(BuiltState):
             for signal, clauses in self.clauses.items()
         }
 
-    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:
-        """Return the parts of the reactions, including those that the class of ``chart`` overrides."""
-        kind = chart if isinstance(chart, type) else type(chart)
-        return {
-            signal: alternatives_of([clause.for_chart(kind) for clause in clauses], self.__name__)
-            for signal, clauses in self.clauses.items()
-        }
+    def answer(self, chart: Any, e: Event) -> tuple[bool | None, str]:
+        """Return whether the state would react to ``e``, as ``BuiltState.answer`` does."""
+        refusals: list[str] = []
+        for declared in self.clauses.get(e.signal) or self.clauses.get(OTHERWISE, []):
+            clause = declared.for_chart(type(chart))
+            where = "reacts" if clause.to is None else f"leads to {name_of(clause.to)}"
+            if clause.guard is None:
+                return True, f"state {self.__name__} {where}"
+            text = guard_text(clause.guard)
+            try:
+                answer = clause.guard(chart, e)
+            except Exception as error:  # noqa: BLE001 - a guard may need another payload
+                return None, f"the guard {text} of state {self.__name__} raised {error!r}"
+            if answer:
+                return True, f"state {self.__name__} {where}, because {text}"
+            refusals.append(text)
+        return False, f"state {self.__name__} refuses it: not {', not '.join(refusals)}"
 
     def targets_of(self, signal: int) -> tuple[str, ...]:
         """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` say."""
         known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
         return tuple(to if isinstance(to, str) else name_of(to) for to in known)
 
-    def _name_completion(self) -> None:
-        """Give the reaction to the completion its signal, now that the state has a name."""
-        if UNNAMED_COMPLETION in self.clauses:
-            number = signals.append(COMPLETION_PREFIX + self.__name__)
-            self.clauses[number] = [*self.clauses.get(number, ()), *self.clauses.pop(UNNAMED_COMPLETION)]
-            self.handlers.pop(UNNAMED_COMPLETION)
-            self.handlers[number] = handler_of(self.clauses[number], self.__name__)
+    def task_for(self, chart: Any) -> Callable[..., Any] | None:
+        """Return the function of the task, which the class of ``chart`` may override."""
+        kind = chart if isinstance(chart, type) else type(chart)
+        return Clause(self.task_function).for_chart(kind).function
+
+    def _reacts_to_own(self, prefix: str, function: Any, to: Any, guard: Guard | None) -> Any:
+        number = self._own(prefix, "")
+        return self._reacts((number,), to, guard) if function is None else self._declare(number, function)
+
+    def _timeout(self, seconds: float, *, repeats: bool) -> int:
+        timeout = checked_timeout(seconds, self._called, repeats=repeats)
+        number = self._own(EVERY_PREFIX if repeats else AFTER_PREFIX, "." + timeout.delay.replace(" ", ""))
+        self.timeouts[number] = timeout._replace(signal=number)
+        return number
+
+    def _own(self, prefix: str, suffix: str) -> int:
+        """Return the signal named after the state, or a key that stands for it as long as it has no name."""
+        if self.__name__:
+            return own_signal(prefix + self.__name__ + suffix)
+        parts = prefix, suffix
+        for key, others in self.nameless.items():
+            if others == parts:
+                return key
+        key = -1 - len(self.nameless)
+        self.nameless[key] = parts
+        return key
+
+    def _name_signals(self) -> None:
+        """Give reactions and timeouts the signals named after the state, which has a name now."""
+        for key, (prefix, suffix) in self.nameless.items():
+            number = own_signal(prefix + self.__name__ + suffix)
+            if key in self.clauses:
+                self.clauses[number] = self.clauses.pop(key)
+                del self.handlers[key]
+                self.handlers[number] = handler_of(self.clauses[number], self.__name__)
+            if key in self.timeouts:
+                self.timeouts[number] = self.timeouts.pop(key)._replace(signal=number)
+        self.nameless.clear()
 
     @property
     def _called(self) -> str:
@@ -408,16 +556,24 @@ class State(BuiltState):
             self._add((INIT_SIGNAL,), clause)
         self.initials.append(initial)
 
-    def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
+    def _what(self, number: int) -> str:
+        if number in self.nameless:
+            return "".join(self.nameless[number])
+        return signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
+
+    def _refuse_if_finished(self) -> None:
         if self.definition:
             raise self._is_finished("it can react to nothing more")
+
+    def _add(self, numbers: tuple[int, ...], clause: Clause) -> None:
+        self._refuse_if_finished()
         for number in numbers:
             if number in self.inherited:
                 self.inherited.remove(number)
                 self.clauses[number] = []
             clauses = self.clauses.setdefault(number, [])
             if clauses and clauses[-1].guard is None:
-                what = _name_of_signal(number)
+                what = self._what(number)
                 raise ChartBuildError(
                     f"state {self._called} reacts to {what} twice, and the first reaction has no guard",
                     "guard the first one, or let one reaction do both",
@@ -481,7 +637,7 @@ class Final(State):
 
     __slots__ = ()
 
-    def __init__(self, name: str | None = None, *, initial: bool = False) -> None:
+    def __init__(self, name: Name | None = None, *, initial: bool = False) -> None:
         super().__init__(name, initial=initial)
         self.kind = StateKind.FINAL
 
@@ -502,24 +658,28 @@ class History(State):
 
     def __init__(
         self,
-        name: str | None = None,
+        name: Name | None = None,
         *,
         deep: bool = False,
-        default: BuiltState | str | None = None,
+        default: BuiltState | Name | None = None,
         initial: bool = False,
     ) -> None:
         super().__init__(name, initial=initial)
         self.kind = StateKind.DEEP_HISTORY if deep else StateKind.HISTORY
-        self.default = default
+        self.default = plain_name(default)
 
 
-def _name_of_signal(number: int) -> str:
-    if number == UNNAMED_COMPLETION:
-        return "its completion"
-    return signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
+def _named(name: Name | None) -> str:
+    text = plain_name(name)
+    if text is None or isinstance(text, str):
+        return text or ""
+    raise ChartBuildError(
+        f"{name!r} is not a name for a state", "name it by a string or a member of an enumeration"
+    )
 
 
-def _signal(name: int | str, state: str) -> int:
+def _signal(name: object, state: str) -> int:
+    name = plain_name(name)
     if not isinstance(name, int | str):
         raise ChartBuildError(
             f"{name_of(name)} is not a signal, but state {state} is to react to it",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from farscope.engine.core.core import Core
 from farscope.errors import ChartError, ChartStopped, Invariant
@@ -18,6 +18,8 @@ class CallerDriver:
 
     __slots__ = ()
 
+    awaits: ClassVar[bool] = False
+    """Whether handlers and tasks may be coroutine functions."""
     thread: threading.Thread | None = None
     """The thread that runs the steps; None before the start, and always if the caller runs them."""
     failure: BaseException | None = None
@@ -49,6 +51,11 @@ class CallerDriver:
     def take_turn(self, chart: Any, core: Core, steps: int) -> bool:  # noqa: ARG002 - for pools
         """Run at most ``steps`` waiting steps, for a pool of threads; return whether more are waiting."""
         raise Invariant(f"chart {core.name} does not run on a pool of threads, but was given {steps} steps")
+
+    def run_coroutine(self, coroutine: Any, name: str, bring: Any) -> Any:  # noqa: ARG002 - for event loops
+        """Run the task of a state beside the chart, on an event loop."""
+        coroutine.close()
+        raise Invariant(f"{name} is a coroutine, and no event loop runs the chart")
 
     def wake(self) -> None:
         """Do nothing: a chart whose caller drives it never sleeps."""

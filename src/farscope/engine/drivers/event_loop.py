@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+from collections.abc import Coroutine
 from typing import Any, ClassVar, NoReturn
 
 from farscope.engine.core.core import DIRECT, START, Core
@@ -12,6 +13,7 @@ from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import FIFO, checked
 from farscope.engine.drivers.at_exit import hold
 from farscope.engine.drivers.awaiting import AwaitingSteps, pause
+from farscope.engine.drivers.loop_task import LoopTask, Outcome
 from farscope.engine.drivers.self_driven import SelfDriver
 from farscope.engine.drivers.waiters import Waiters, refuse_waiting_for_itself
 from farscope.engine.event import Event
@@ -42,8 +44,19 @@ class EventLoopDriver(SelfDriver):
     """
 
     run_by: ClassVar[str] = "an event loop"
+    awaits: ClassVar[bool] = True
 
-    __slots__ = ("_loop", "_ring_set", "_room", "_settling", "_started", "_steps", "follower", "task")
+    __slots__ = (
+        "_loop",
+        "_ring_set",
+        "_room",
+        "_settling",
+        "_started",
+        "_steps",
+        "_tasks",
+        "follower",
+        "task",
+    )
 
     def __init__(self, chart: Any, core: Core, on_error: OnError, clock: object) -> None:
         super().__init__(chart, on_error)
@@ -59,6 +72,8 @@ class EventLoopDriver(SelfDriver):
         """Set when the start has finished, whether it succeeded or failed."""
         self._room = Waiters()
         """Coroutines that wait for room in the queue."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        """Tasks of states that have not ended."""
         self._settling = Waiters()
         """Coroutines that wait until the chart is at rest."""
 
@@ -128,7 +143,17 @@ class EventLoopDriver(SelfDriver):
             if late:
                 _log.warning("chart %s did not end its step within %s seconds", core.name, timeout_s)
                 await self.give_up(chart, core)
+        await self._wait_for_tasks(timeout_s)
         return self.failure
+
+    async def _wait_for_tasks(self, timeout_s: float) -> None:
+        """Wait until the tasks of states, which were cancelled with the chart, have ended."""
+        mine = asyncio.current_task()
+        others = [task for task in self._tasks if task is not mine]
+        if others:
+            _, late = await asyncio.wait(others, timeout=timeout_s)
+            for task in late:
+                _log.warning("%s did not end within %s seconds", task.get_name(), timeout_s)
 
     async def give_up(self, chart: Any, core: Core) -> None:
         """End the chart and cancel its step, because a cancelled caller cannot wait for it."""
@@ -136,6 +161,10 @@ class EventLoopDriver(SelfDriver):
         if self.task is not None and self.task is not asyncio.current_task():
             self.task.cancel()
             await asyncio.wait((self.task,))
+
+    def run_coroutine(self, coroutine: Coroutine[Any, Any, Any], name: str, bring: Outcome) -> LoopTask:
+        """Run the task of a state beside the chart."""
+        return LoopTask(coroutine, name, bring, self._tasks)
 
     def halt(self, chart: Any, core: Core) -> None:
         """End the chart after the running step, without waiting for it."""

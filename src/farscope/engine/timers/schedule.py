@@ -22,7 +22,13 @@ MAX_PERIOD_S = 100 * 365 * 86_400.0
 """Longest period of a timer; the clocks of some operating systems cannot wait longer."""
 
 _numbers = itertools.count(1)
+
 _log = logging.getLogger("farscope")
+
+
+def next_number() -> int:
+    """Return a number that no timer of the process has."""
+    return next(_numbers)
 
 
 class Timer:
@@ -37,7 +43,7 @@ class Timer:
         ChartError: the period or the number of calls is invalid.
     """
 
-    __slots__ = ("fire", "left", "live", "number", "period_ns")
+    __slots__ = ("due_ns", "fire", "left", "live", "number", "period_ns")
 
     def __init__(self, fire: Callable[[Timer], object], period_s: float, times: int = 0) -> None:
         if not MIN_PERIOD_S <= period_s <= MAX_PERIOD_S:
@@ -47,10 +53,12 @@ class Timer:
             )
         if times < 0 or times != int(times):
             raise ChartError(f"a timer cannot run {times!r} times", "give a whole number; 0 means for ever")
-        self.number = next(_numbers)
+        self.number = next_number()
         """Unique number of the timer in the process."""
         self.fire = fire
         self.period_ns = round(period_s * NANOSECONDS)
+        self.due_ns = 0
+        """When it is due next, by its clock."""
         self.left: int | None = int(times) or None
         """Remaining number of calls; None for no limit."""
         self.live = True
@@ -131,6 +139,7 @@ class Schedule:
 
     def add(self, timer: Timer, due_ns: int) -> None:
         """Add ``timer``; of timers due at the same time, the one added first fires first."""
+        timer.due_ns = due_ns
         self._new.append((due_ns, next(self._order), timer))
 
     def remove(self, timer: Timer) -> bool:
@@ -163,7 +172,8 @@ class Schedule:
         timer = self._heap[0][2]
         timer.count()
         if timer.live:
-            heapq.heapreplace(self._heap, (due_ns + timer.period_ns, next(self._order), timer))
+            timer.due_ns = due_ns + timer.period_ns
+            heapq.heapreplace(self._heap, (timer.due_ns, next(self._order), timer))
         else:
             heapq.heappop(self._heap)
         return timer, due_ns

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from farscope.engine.event import Event
-from farscope.engine.timers.schedule import Clock, Timer
+from farscope.engine.timers.schedule import NANOSECONDS, Clock, Timer, next_number
 from farscope.errors import ChartStopped, ForeignProcess, Invariant, QueueFull
 from farscope.records.step import Cause
 
@@ -27,6 +27,20 @@ class Addressee(Protocol):
         """Remove cancelled posts from the queue."""
 
 
+class TimedPost(NamedTuple):
+    """A timed post that is still to come."""
+
+    number: int
+    """Its id."""
+    e: Event
+    period_s: float
+    left: int | None
+    """Remaining number of posts; None for no limit."""
+    lifo: bool
+    remaining_s: float
+    """Seconds until the next post."""
+
+
 class TimedPosts:
     """The timed posts of a chart that are still to come or wait to be handled, by id.
 
@@ -44,8 +58,8 @@ class TimedPosts:
     def __init__(self, mailbox: Addressee, clock: Clock) -> None:
         self._mailbox = weakref.ref(mailbox)
         self._clock = clock
-        self._pending: dict[int, tuple[Timer, int]] = {}
-        """By id: the timer that is still to fire, and its signal."""
+        self._pending: dict[int, tuple[Timer | None, int]] = {}
+        """By id: the timer that is still to fire, and its signal; no timer for a promise."""
         self._waiting: dict[int, tuple[int, int]] = {}
         """By claim: id and signal of a post that has not been handled yet."""
 
@@ -61,10 +75,12 @@ class TimedPosts:
         deferred: bool | None,
         *,
         lifo: bool,
+        first_s: float | None = None,
     ) -> int:
         """Post ``e`` periodically, and return the id for cancelling it.
 
-        ``cause`` is the step that sets it up, and the cause of each post.
+        ``cause`` is the step that sets it up, and the cause of each post. The first post waits ``first_s``
+        seconds; one period if that is None.
         """
         post = _Post(e, cause, lifo, self)
         clock = self._clock
@@ -81,16 +97,47 @@ class TimedPosts:
                 timer.count()
                 post.make(mailbox)
             if timer.live:
-                clock.add(timer, begin_ns + timer.period_ns)
+                wait_ns = timer.period_ns if first_s is None else round(first_s * NANOSECONDS)
+                clock.add(timer, begin_ns + wait_ns)
         except BaseException:
             self._pending.pop(timer.number, None)
             timer.forget()
             raise
         return timer.number
 
-    def parts(self) -> tuple[Clock, dict[int, tuple[Timer, int]], dict[int, tuple[int, int]]]:
+    def parts(self) -> tuple[Clock, dict[int, tuple[Timer | None, int]], dict[int, tuple[int, int]]]:
         """Return the clock, the pending posts, and the waiting ones."""
         return self._clock, self._pending, self._waiting
+
+    def new_number(self) -> int:
+        """Return an id under which nothing has been posted."""
+        return next_number()
+
+    def is_pending(self, number: int) -> bool:
+        """Return whether posts with that id are still to come."""
+        return number in self._pending
+
+    def claim_again(self, number: int, signal: int) -> int:
+        """Return a claim for an event that is put back into the queue, posted under that id."""
+        claim = next(_claims)
+        self._waiting[claim] = number, signal
+        return claim
+
+    def number_of(self, claim: int) -> int:
+        """Return the id under which the event with that claim was posted; 0 if it was cancelled."""
+        return self._waiting.get(claim, (0, 0))[0]
+
+    def posts(self) -> list[TimedPost]:
+        """Return the posts still to come that a timer makes."""
+        found = []
+        for number in list(self._pending):
+            timer, _ = self._pending.get(number, (None, 0))
+            remaining_s = self.remaining_s(number)
+            if timer is not None and isinstance(timer.fire, _Post) and remaining_s is not None:
+                e, lifo = timer.fire.what()
+                period_s = timer.period_ns / NANOSECONDS
+                found.append(TimedPost(number, e, period_s, timer.left, lifo, remaining_s))
+        return found
 
     def redeem(self, claim: int) -> bool:
         """Take the claim of an event that is about to be handled; return False if it was cancelled."""
@@ -102,10 +149,36 @@ class TimedPosts:
 
     def cancel(self, number: int) -> bool:
         """Cancel the timed post with that id; return whether any of its posts was pending or waiting."""
-        timer, _ = self._pending.pop(number, (None, 0))
+        pending = self.abandon(number)
+        return self.withdraw(number) != 0 or pending
+
+    def abandon(self, number: int) -> bool:
+        """Cancel the posts with that id that are still to come; return whether there were any."""
+        timer, signal = self._pending.pop(number, (None, 0))
         if timer is not None:
             self._clock.remove(timer)
-        return self._withdraw(number) or timer is not None
+        return signal != 0
+
+    def promise(self, signal: int) -> int:
+        """Return the id of a single post to come, which no clock makes: see ``keep``."""
+        number = next_number()
+        self._pending[number] = None, signal
+        return number
+
+    def keep(self, number: int, e: Event, cause: Cause | None) -> bool:
+        """Post ``e`` as promised under that id; return False if the promise was cancelled."""
+        mailbox = self._mailbox()
+        if mailbox is None:
+            return False
+        try:
+            return self._deliver(mailbox, number, e, cause)
+        except (QueueFull, ChartStopped, ForeignProcess):
+            return False
+
+    def remaining_s(self, number: int) -> float | None:
+        """Return the seconds until the next post with that id; None if none is to come."""
+        timer, _ = self._pending.get(number, (None, 0))
+        return None if timer is None else max(0, timer.due_ns - self._clock.now_ns()) / NANOSECONDS
 
     def cancel_signal(self, signal: int) -> int:
         """Cancel all timed posts of a signal; return how many there were."""
@@ -125,13 +198,30 @@ class TimedPosts:
             self.cancel(number)
         self._waiting.clear()
 
-    def _withdraw(self, number: int) -> bool:
-        """Withdraw the waiting claims of a timed post; return whether there were any."""
+    def _deliver(self, mailbox: Addressee, number: int, e: Event, cause: Cause | None) -> bool:
+        claim = next(_claims)
+        # As in ``_Post.make``.
+        self._waiting[claim] = number, e.signal
+        kept = self._pending.pop(number, None) is not None
+        try:
+            if kept:
+                mailbox.deliver(e, (cause, claim), lifo=False)
+        except BaseException:
+            kept = False
+            raise
+        finally:
+            if not kept:
+                self._waiting.pop(claim, None)
+        return kept
+
+    def withdraw(self, number: int) -> int:
+        """Withdraw the posts with that id that wait to be handled; return their signal, or 0."""
         waiting = self._waiting
-        caught = False
+        caught = 0
         for claim in list(waiting):
-            if waiting.get(claim, (0, 0))[0] == number and waiting.pop(claim, None) is not None:
-                caught = True
+            its, signal = waiting.get(claim, (0, 0))
+            if its == number and waiting.pop(claim, None) is not None:
+                caught = signal
         mailbox = self._mailbox() if caught else None
         if mailbox is not None:
             mailbox.drop_cancelled()
@@ -166,6 +256,10 @@ class _Post:
         if not timer.live:
             # The objects it refers to are released with its last post.
             timer.forget()
+
+    def what(self) -> tuple[Event, bool]:
+        """Return the event, and whether it goes to the front of the queue."""
+        return self._e, self._lifo
 
     def make(self, mailbox: Addressee) -> None:
         """Post once; raises the mailbox's errors."""
