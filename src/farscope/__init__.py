@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from farscope.engine import ActiveObject, Event, Factory, Hsm, return_status, signals, spy_on
     from farscope.probe.broadcast import broadcast
+    from farscope.records.cause_token import cause, caused_by
     from farscope.records.step import Step
     from farscope.records.text import pp, stripped
     from farscope.scope.foreign_chart import ForeignHsm
@@ -29,6 +30,8 @@ __all__ = [
     "Scope",
     "Step",
     "broadcast",
+    "cause",
+    "caused_by",
     "pp",
     "return_status",
     "signals",
@@ -45,6 +48,8 @@ _HOMES = {
     "Scope": "scope.scope",
     "Step": "records.step",
     "broadcast": "probe.broadcast",
+    "cause": "records.cause_token",
+    "caused_by": "records.cause_token",
     "pp": "records.text",
     "return_status": "engine",
     "signals": "engine",

@@ -28,7 +28,8 @@ from farscope.engine.event import TRAN, Event, Signal, signal_of, signals
 from farscope.engine.options import ChartOptions
 from farscope.engine.pubsub import PRIORITY
 from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
-from farscope.records.current_step import current_cause, running
+from farscope.records.carried_cause import carried_causes, current_cause
+from farscope.records.current_step import running
 from farscope.records.facts import FactKind
 from farscope.records.observable import Observable
 from farscope.records.sink import Sink
@@ -243,7 +244,7 @@ class Hsm(Observable):
             raise self._driver.refuse_caller(core.name)
         if e.__class__ is not Event:
             checked(e)
-        core.run(self, (e, current_cause() if running else None, DIRECT))
+        core.run(self, (e, current_cause() if running or carried_causes else None, DIRECT))
 
     def next_rtc(self) -> bool:
         """Run one step about the first event in the queue; return whether there was one.

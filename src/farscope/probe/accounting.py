@@ -48,6 +48,9 @@ class ProbeStats:
     """Description of the last error; None if there was none."""
     spooled: int = 0
     """Pending steps that are on disk; if the program ends first, the next one sends them."""
+    invalid_tokens: int = 0
+    """Cause tokens that ``caused_by`` could not read and ignored, in this process, whichever chart they were
+    for."""
 
 
 class Loss:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import socket
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, NamedTuple
 
 from farscope.errors import BatchTooLarge
@@ -18,7 +20,8 @@ from farscope.probe.service import OriginProcess, writer_name
 from farscope.probe.transport import AnyTransport
 from farscope.records.heartbeat import HEARTBEAT_S
 from farscope.records.step import NANOSECONDS
-from farscope.wire.batch import Batch, ChartEntry
+from farscope.wire.batch import Batch, ChartEntry, TokenEntry
+from farscope.wire.body_schema import MAX_TOKENS
 from farscope.wire.envelope import Flags
 
 
@@ -62,8 +65,13 @@ class Batcher:
         clock: Clock,
         *,
         heartbeat_s: float = HEARTBEAT_S,
+        tokens: deque[TokenEntry] | None = None,
     ) -> None:
-        """``heartbeat_s`` is announced in each batch: the longest time between two of them."""
+        """``heartbeat_s`` is announced in each batch: the longest time between two of them.
+
+        ``tokens`` is where charts leave the tokens that their steps hand out.
+        """
+        self._tokens: deque[TokenEntry] = deque() if tokens is None else tokens
         self._origin = origin
         self._outbox = outbox
         self._directory = directory
@@ -151,6 +159,7 @@ class Batcher:
     def _encode(self, entries: Sequence[ChartEntry], chunk: Chunk, flags: Flags) -> Any:
         if any(entry.structure is not None for entry in entries):
             flags |= Flags.ANNOUNCE
+        tokens = tuple(islice(self._tokens.copy(), MAX_TOKENS))
         batch = Batch(
             host=self._origin.host,
             pid=self._origin.pid,
@@ -164,5 +173,10 @@ class Batcher:
             numbers=chunk.numbers,
             steps=chunk.steps,
             drops=chunk.drops,
+            # A step may have handed out the same one several times.
+            tokens=tuple(dict.fromkeys(tokens)),
         )
-        return self._transport.encode(batch, flags)
+        payload = self._transport.encode(batch, flags)
+        for _ in tokens:
+            self._tokens.popleft()
+        return payload

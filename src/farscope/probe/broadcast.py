@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 import weakref
+from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -23,17 +25,22 @@ from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.service import OriginProcess, service_name
 from farscope.probe.transport import AnyTransport, TransportMaker
+from farscope.records.cause_token import invalid_tokens
 from farscope.records.configuration import Configuration
 from farscope.records.heartbeat import HEARTBEAT_S, MAX_HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
 from farscope.records.observable import Observable
 from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
+from farscope.wire.batch import TokenEntry
 from farscope.wire.registry import Wire
 
 CLOSE_S = 2.0
 """Default timeout of ``close``; steps not stored by then are dropped and counted under ``closing``."""
 FLUSH_S = 5.0
 """Default timeout of ``flush``."""
+TOKENS_KEPT = 65_536
+"""Tokens of steps that wait to be sent, as while the log is unreachable; beyond this, the oldest is never
+sent, and what it caused is shown without its cause."""
 _SILENT = f"scopes call a chart silent after {SILENT_AFTER_S:g} without one"
 
 _parents_transports: list[AnyTransport] = []
@@ -76,6 +83,7 @@ class Probe:
         self._reported = False
         self._outbox = Outbox(self._wake, capacity, drop)
         self._directory = ChartDirectory()
+        self._tokens: deque[TokenEntry] = deque(maxlen=TOKENS_KEPT)
         self._begin()
 
     def _begin(self) -> None:
@@ -92,6 +100,7 @@ class Probe:
             self._transport,
             self._clock,
             heartbeat_s=self._pace.heartbeat_s,
+            tokens=self._tokens,
         )
         who = f"probe {self.id[:8]} to {self._address}"
         self._pump = Pump(
@@ -120,7 +129,7 @@ class Probe:
     def stats(self) -> ProbeStats:
         """A consistent snapshot of the outcome of every step."""
         registry.look_for_fork()
-        return self._outbox.stats()
+        return replace(self._outbox.stats(), invalid_tokens=invalid_tokens.count)
 
     def add(self, *charts: Observable) -> None:
         """Broadcast these charts as well; charts that are already broadcast are left alone.
@@ -138,7 +147,8 @@ class Probe:
         key = id(chart)
         watched = self._watched.get(key)
         if watched is None or watched.chart() is not chart:
-            sink = ProbeSink(self._outbox, self._directory, partial(self._watched.pop, key, None))
+            release = partial(self._watched.pop, key, None)
+            sink = ProbeSink(self._outbox, self._directory, release, self._tokens, lambda: self.id)
             self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
         try:
             # Repeated for a chart already listed: an error may have struck before it was attached.
@@ -246,6 +256,7 @@ class Probe:
             return
         _parents_transports.append(self._transport)
         self._directory.reset()
+        self._tokens.clear()
         self._begin()
         if since_ns is None:
             self._outbox.reset(asleep=True)
@@ -283,10 +294,19 @@ class ProbeSink:
     A ``LastingSink``: it cannot fail by itself, and an error raised from outside leaves it intact.
     """
 
-    __slots__ = ("_announced", "_directory", "_outbox", "_release", "step")
+    __slots__ = ("_announced", "_directory", "_outbox", "_probe_id", "_release", "_tokens", "step")
 
-    def __init__(self, outbox: Outbox, directory: ChartDirectory, release: Callable[[], object]) -> None:
-        """``release`` is called after the chart was stopped."""
+    def __init__(
+        self,
+        outbox: Outbox,
+        directory: ChartDirectory,
+        release: Callable[[], object],
+        tokens: deque[TokenEntry],
+        probe_id: Callable[[], str],
+    ) -> None:
+        """``release`` is called after the chart was stopped; ``tokens`` are those to be sent."""
+        self._tokens = tokens
+        self._probe_id = probe_id
         self._outbox = outbox
         self._directory = directory
         self._release = release
@@ -296,6 +316,15 @@ class ProbeSink:
     def step_again(self, step: RawStep, error: BaseException) -> None:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
         self._outbox.offer_again(step, error)
+
+    @property
+    def probe_id(self) -> str:
+        """Hex of the probe."""
+        return self._probe_id()
+
+    def note_token(self, serial: int, number: int, span_id: str) -> None:
+        """Make known to scopes that a step handed out a token with a span id."""
+        self._tokens.append(TokenEntry(serial, number, span_id))
 
     def announce(
         self,

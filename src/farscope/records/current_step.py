@@ -2,25 +2,33 @@
 
 It determines which posts come from the chart itself and leave a fact, and which step is the cause of an
 event, whichever libraries the charts are of. It is kept per thread, not per context, because a context may be
-copied into another thread, where no step of the first thread runs.
+copied into another thread, where no step of the first thread runs. ``carried_cause`` has what contexts carry.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from threading import get_ident
 from typing import Final
 
 from farscope.records.fork_hooks import at_fork
+from farscope.records.sink import Sink
 from farscope.records.step import Cause
+
+_NO_SINKS: Final[Mapping[int, Sink]] = {}
 
 
 class StepContext:
     """The step context of one chart; it does not keep the chart alive."""
 
-    __slots__ = ("number", "outer", "serial")
+    __slots__ = ("caused", "number", "outer", "serial", "sinks")
 
-    def __init__(self, serial: int) -> None:
+    def __init__(self, serial: int, sinks: Mapping[int, Sink] = _NO_SINKS) -> None:
         self.serial = serial
+        self.sinks = sinks
+        """The sinks attached to the chart, which make its steps known elsewhere."""
+        self.caused: Cause | None = None
+        """The cause of the running step, or of the last one."""
         self.number = 0
         """Number of the last recorded step; the next step, which may be running now, has the following
         number."""
@@ -28,8 +36,13 @@ class StepContext:
         """The context whose step began the running step, or the last one, on the same thread."""
 
     def cause(self) -> Cause:
-        """Return the running step as the cause of a post."""
-        return tuple.__new__(Cause, (self.serial, self.number + 1, "", "", "", False))
+        """Return the running step as the cause of a post, in the trace of its own cause."""
+        caused = self.caused
+        if caused is None:
+            return tuple.__new__(Cause, (self.serial, self.number + 1, "", "", "", False, None))
+        _, _, _, trace_id, _, _, root = caused
+        fields = (self.serial, self.number + 1, "", trace_id, "", False, root or caused)
+        return tuple.__new__(Cause, fields)
 
     def holds(self, inner: StepContext | None) -> bool:
         """Return whether this step is ``inner``'s or encloses it, as a chart's step encloses a region's."""
@@ -51,12 +64,6 @@ def current_step() -> StepContext | None:
     """Return the context of the recorded step that the calling thread runs; None outside any step."""
     # Usually nothing runs, and then the thread need not be identified.
     return running.get(get_ident()) if running else None
-
-
-def current_cause() -> Cause | None:
-    """Return the step that the calling thread runs, as the cause of a post; None outside any step."""
-    step = current_step()
-    return None if step is None else step.cause()
 
 
 def enter_step(ident: int, context: StepContext) -> StepContext | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple, Protocol
 
 from farscope.records.configuration import Configuration
@@ -101,6 +101,11 @@ class Observers:
         """Whether the sinks were notified that the chart has stopped; none is held from then on."""
         self._status: AnyChartStatus = ChartStatus.STOPPED
         """Why the chart ended, once it has."""
+
+    @property
+    def sinks(self) -> Mapping[int, Sink]:
+        """The attached sinks by identity: always the same mapping."""
+        return self._sinks
 
     def __len__(self) -> int:
         """Return the number of attached sinks."""

@@ -42,6 +42,10 @@ class ChartId(NamedTuple):
         return ChartKey(self.probe, self.serial)
 
 
+ROOT: Final = 6
+"""Place in a ``Cause`` of the field that is not sent."""
+
+
 class Cause(NamedTuple):
     """The step, or the span outside any chart, that posted an event.
 
@@ -62,6 +66,18 @@ class Cause(NamedTuple):
     """16 hex digits of the span, if that is all that is known."""
     claimed: bool = False
     """Whether this rests on a token that anyone can make up."""
+    root: Cause | None = None
+    """The first step of the chain that leads to this step, if that is another one; known only in the process
+    where the chain runs, not sent, and not compared."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, tuple) and self[:ROOT] == other[:ROOT]
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self[:ROOT])
 
     @property
     def is_local(self) -> bool:

@@ -14,7 +14,7 @@ from threading import Event, Lock, Thread, current_thread
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader, Unread, unread_of
 from farscope.records.boot_time import boot_time_ns
-from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.inbox import Inbox
@@ -26,6 +26,7 @@ from farscope.scope.ordering.reorder_buffer import Now, ReorderBuffer
 from farscope.scope.reading import Reading
 from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
+from farscope.scope.tokens import Tokens
 from farscope.scope.unknown import Unknown, Why, of_part
 from farscope.scope.world import LATELY_NS, OVERDUE_NS, SETTLE_NS, World
 
@@ -93,6 +94,7 @@ class Collector:
         self._timeline = timeline
         self._reorder_buffer = ReorderBuffer(clocks, window_s)
         self._world = World(clocks)
+        self._tokens = Tokens()
         self._lock = Lock()
         self._stopping = Event()
         self._process_until_s = math.inf
@@ -158,6 +160,12 @@ class Collector:
         """Return what to subtract from the time of a step to convert it to the scope's clock."""
         with self._lock:
             return self._reorder_buffer.correction_ns(chart, number)
+
+    def resolved(self, step: Step) -> Step:
+        """Return a step with the step that caused it if that is known only now, else the step itself."""
+        with self._lock:
+            known = self._tokens.resolved(step)
+        return step if known is step else Step._make(known)
 
     def ran_ahead(self, chart: ChartId, number: int) -> bool:
         """Return whether a step was handed out while the one that caused it was still running."""
@@ -313,6 +321,7 @@ class Collector:
         with self._lock:
             outcome = self._intake.receive(entry.data, now.monotonic_ns)
             if isinstance(outcome, Accepted):
+                self._note_tokens(outcome)
                 notices = self._reorder_buffer.put(outcome, entry.stored_ns, now, live=live)
                 past_ns = None if live else self._reorder_buffer.past_ns
                 self._reorder_buffer.add_notices(
@@ -324,6 +333,12 @@ class Collector:
                 self._reorder_buffer.add_notices(
                     [replace(notice, time_ns=at_ns) for notice in rejections], now
                 )
+
+    def _note_tokens(self, accepted: Accepted) -> None:
+        batch = accepted.batch
+        self._tokens.claims = self._tokens.claims or batch.claims
+        if batch.tokens:
+            self._tokens.add(accepted.header.probe.hex(), batch.tokens)
 
     def _wait_s(self) -> float:
         if self._reading.ends:
@@ -347,6 +362,8 @@ class Collector:
 
     def _hand_out(self, steps: Sequence[RawStep]) -> None:
         if steps:
+            with self._lock:
+                steps = self._tokens.resolved_all(steps)
             self._timeline.extend(steps)
             self._inbox.put(steps)
 

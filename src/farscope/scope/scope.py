@@ -293,6 +293,17 @@ class Scope:
         """
         return step.time_ns - self._collector().correction_ns(step.chart, step.number)
 
+    def resolved(self, step: Step) -> Step:
+        """Return a step whose cause in another process has become known since it was handed out.
+
+        A step is handed out with its cause, if that was known by then: ``step.cause`` has its probe, serial
+        and number, and ``claimed`` is true, because it rests on a token. The token becomes known when the
+        other probe sends its next batch, so an effect may be handed out before. If nothing more has become
+        known, this returns the step itself.
+        """
+        cause = step.cause
+        return self._collector().resolved(step) if cause is not None and cause.span_id else step
+
     def ran_ahead(self, step: Step) -> bool:
         """Return whether a step was handed out before the step that caused it, which was still running.
 

@@ -10,7 +10,7 @@ from typing import Any
 from farscope.records.step import Step
 from farscope.views.json_text import json_text
 from farscope.views.step_facts import logs_of, plain_values
-from farscope.views.text import escape
+from farscope.views.text import cause_dict, escape
 from farscope.views.timestamps import Clock, own_clock, utc_text
 
 COLUMNS = (
@@ -38,6 +38,9 @@ COLUMNS = (
     "cause_serial",
     "cause_number",
     "cause_probe",
+    "cause_claimed",
+    "cause_trace_id",
+    "cause_span_id",
     "values",
     "logs",
     "spy",
@@ -72,7 +75,7 @@ def _taken(buffer: io.StringIO) -> str:
 
 
 def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
-    chart, shape, cause = step.chart, step.shape, step.cause
+    chart, shape = step.chart, step.shape
     return (
         utc_text(step.time_ns),
         step.time_ns,
@@ -95,9 +98,7 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         step.waited_ns,
         step.queued,
         step.deferred,
-        "" if cause is None else cause.serial,
-        "" if cause is None else cause.number,
-        "" if cause is None else cause.probe,
+        *_cause_cells(step),
         _json_cell(plain_values(step.values)) if step.values else "",
         _cell(" | ".join(f"{record.level} {record.logger}: {record.message}" for record in logs_of(step))),
         _cell(" | ".join(step.spy())),
@@ -107,6 +108,16 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
 def _json_cell(thing: Any) -> str:
     """Write JSON, which no spreadsheet takes for a formula: it begins with a bracket."""
     return json_text(thing)
+
+
+def _cause_cells(step: Step) -> tuple[str | int, ...]:
+    if step.cause is None:
+        return ("",) * 6
+    known = cause_dict(step, step.cause)
+    if not step.cause.serial:
+        known |= {"serial": "", "number": ""}
+    claimed = "claimed" if step.cause.claimed else ""
+    return known["serial"], known["number"], known["probe"], claimed, known["trace_id"], known["span_id"]
 
 
 def _cell(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
-from farscope.records.step import Step, local_time, utc_time
+from farscope.records.step import Cause, Step, local_time, utc_time
 from farscope.records.weight import texts_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.notice import Notice, NoticeKind
@@ -122,6 +122,18 @@ def log_lines(step: Step, label: str | None = None) -> Iterator[str]:
         yield f"{head} {escape(record.logger)}: {escape(record.message)}"
 
 
+def cause_dict(step: Step, cause: Cause) -> dict[str, Any]:
+    """Return the cause of a step in plain types; the serial is 0 if only the span is known."""
+    return {
+        "probe": cause.probe or (step.chart.probe if cause.serial else ""),
+        "serial": cause.serial,
+        "number": cause.number,
+        "claimed": cause.claimed,
+        "trace_id": cause.trace_id,
+        "span_id": cause.span_id,
+    }
+
+
 def step_dict(
     step: Step, label: str | None = None, corrected_ns: int | None = None, *, ran_ahead: bool = False
 ) -> dict[str, Any]:
@@ -155,7 +167,7 @@ def step_dict(
         "waited_ns": step.waited_ns,
         "queued": step.queued,
         "deferred": step.deferred,
-        "cause": None if step.cause is None else step.cause._asdict(),
+        "cause": None if step.cause is None else cause_dict(step, step.cause),
         "cause_running": ran_ahead,
         "facts": [
             {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts

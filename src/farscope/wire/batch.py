@@ -48,6 +48,16 @@ class Drop(NamedTuple):
     reason: str
 
 
+class TokenEntry(NamedTuple):
+    """A token that a step handed out, by which other processes name it as a cause."""
+
+    serial: int
+    """Serial of the step's chart."""
+    number: int
+    span_id: str
+    """The span id in the token, as 16 hex digits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batch:
     """Steps of one probe, with everything a reader needs to understand them.
@@ -78,6 +88,10 @@ class Batch:
     """Each step's chart is identified by its serial; name, service, host and pid come from the entry and the
     batch."""
     drops: tuple[Drop, ...] = ()
+    tokens: tuple[TokenEntry, ...] = ()
+    """Tokens handed out since the previous batch, whichever batch has the steps."""
+    claims: bool = field(default=False, compare=False)
+    """Whether any step has a cause that rests on a token; set by the decoder."""
     skipped: tuple[str, ...] = field(default=(), compare=False)
     """Names of the sections of the batch that this release does not know, and did not read."""
     extra_bytes: int = field(default=0, compare=False)

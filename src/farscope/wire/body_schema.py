@@ -14,6 +14,7 @@ from farscope.records import kinds
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
 from farscope.records.structure import ChartStatus, ReactionFlag, StateKind
+from farscope.records.trace_context import SPAN_ID_BYTES
 
 MAX_BODY_BYTES = 2 << 20
 """Maximum size of an uncompressed body; above, encoding raises ``BatchTooLarge``, decompression stops."""
@@ -69,11 +70,17 @@ MAX_FLAGS = 16
 MAX_SECTIONS = 64
 """Maximum number of sections of a batch."""
 
+MAX_TOKENS = 4_096
+"""Maximum number of tokens in a batch; further ones go into the next batch."""
+
 MAX_KIND_NAME = 64
 """Maximum length of the name of a kind, or of a section."""
 
 KIND_PATTERN: Final = r"\A[A-Z][A-Z0-9_]*\Z"
 """Names of kinds and sections."""
+
+TOKENS: Final = "TOKENS"
+"""Name of the section with the tokens that steps handed out."""
 
 CUT_MARK = "…[cut]"
 
@@ -116,6 +123,10 @@ TextRow = tuple[Index, Annotated[tuple[Text, ...], Meta(max_length=MAX_TEXTS)]]
 ValueRow = tuple[Index, Annotated[tuple[tuple[Index, ValueCell], ...], Meta(max_length=MAX_VALUES)]]
 ElsewhereRow = tuple[Index, Count, Count, Blob, Blob, Blob, bool]
 """(step, serial and number of the cause, its probe, trace id, span id, whether it is claimed)."""
+SpanId = Annotated[bytes, Meta(min_length=SPAN_ID_BYTES, max_length=SPAN_ID_BYTES)]
+TokenRow = tuple[Serial, Count, SpanId]
+"""(serial and number of the step that handed out a token, the span id in it)."""
+TokenRows = Annotated[list[TokenRow], Meta(max_length=MAX_TOKENS)]
 StateRow = tuple[Index, Index, StateKind | NamedKind]
 ReactionRow = tuple[
     Index,

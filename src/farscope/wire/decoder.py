@@ -26,11 +26,12 @@ from farscope.records.structure import (
 )
 from farscope.records.trace_context import SPAN_ID_BYTES, TRACE_ID_BYTES
 from farscope.records.weight import structure_bytes, texts_bytes, values_bytes
-from farscope.wire.batch import Batch, ChartEntry, Drop
+from farscope.wire.batch import Batch, ChartEntry, Drop, TokenEntry
 from farscope.wire.body_schema import (
     MAX_INTEGER,
     MAX_STEPS,
     MAX_VALUE,
+    TOKENS,
     Body,
     ChartRow,
     Columns,
@@ -38,6 +39,7 @@ from farscope.wire.body_schema import (
     ElsewhereRow,
     NamedKind,
     Structure,
+    TokenRows,
 )
 from farscope.wire.envelope import PROBE_BYTES
 from farscope.wire.intern import Interned
@@ -54,6 +56,7 @@ _NO_VALUES: tuple[tuple[str, Value], ...] = ()
 _PLAIN_CAUSE = tuple(Cause())[2:]
 _cause = partial(tuple.__new__, Cause)  # half the cost of Cause(...), which parses its arguments in Python
 _dictionaries = msgspec.msgpack.Decoder(Dictionary)
+_token_rows = msgspec.msgpack.Decoder(TokenRows)
 _structures = msgspec.msgpack.Decoder(Structure)
 
 
@@ -88,7 +91,9 @@ def take_up(body: Body, probe: bytes, interned: Interned) -> Batch:
         numbers=numbers,
         steps=steps,
         drops=_drops(body) if body.drops else (),
-        skipped=tuple([name for name, _ in body.sections]),
+        tokens=_tokens(body),
+        claims=any(row[-1] for row in columns.elsewhere),
+        skipped=tuple([name for name, _ in body.sections if name != TOKENS]),
         extra_bytes=interned.met_bytes - met_bytes + extra_bytes,
         renewed=interned.renewed,
     )
@@ -218,6 +223,16 @@ def _drops(body: Body) -> tuple[Drop, ...]:
     if any(row.first + row.count > body.next_number for row in body.drops):
         raise Malformed("a batch declares a loss beyond its own next number")
     return tuple(Drop(row.first, row.count, row.reason) for row in body.drops)
+
+
+def _tokens(body: Body) -> tuple[TokenEntry, ...]:
+    sections = [data for name, data in body.sections if name == TOKENS] if body.sections else []
+    if not sections:
+        return ()
+    if len(sections) > 1:
+        raise Malformed("a batch has two sections of tokens")
+    rows = _read(_token_rows, sections[0])
+    return tuple([TokenEntry(serial, number, span_id.hex()) for serial, number, span_id in rows])
 
 
 def _steps(

@@ -10,21 +10,24 @@ from typing import Any, TypeVar
 import msgspec
 
 from farscope.errors import Invariant
-from farscope.records.step import Cause, ChartId, Step, Value
+from farscope.records.step import ROOT, Cause, ChartId, Step, Value
 from farscope.records.trace_context import SPAN_ID_BYTES, TRACE_ID_BYTES
-from farscope.wire.batch import Batch, ChartEntry
+from farscope.wire.batch import Batch, ChartEntry, TokenEntry
 from farscope.wire.body_schema import (
     MAX_CHARTS,
     MAX_DROPS,
     MAX_INTEGER,
     MAX_NAME,
     MAX_STEPS,
+    MAX_TOKENS,
+    TOKENS,
     Body,
     ChartRow,
     Columns,
     DropRow,
     ElsewhereRow,
     TextRow,
+    TokenRow,
     ValueRow,
 )
 from farscope.wire.envelope import PROBE_BYTES
@@ -61,7 +64,7 @@ _NO_STEPS = Columns(
     texts=[],
     values=[],
 )
-_PLAIN_CAUSE = tuple(Cause())[2:]
+_PLAIN_CAUSE = tuple(Cause())[2:ROOT]
 _pack = msgspec.msgpack.Encoder().encode
 
 
@@ -76,6 +79,7 @@ def lay_out(batch: Batch) -> Body:
         ("steps", len(batch.steps), MAX_STEPS),
         ("charts", len(batch.charts), MAX_CHARTS),
         ("declared losses", len(batch.drops), MAX_DROPS),
+        ("tokens", len(batch.tokens), MAX_TOKENS),
     ):
         if count > limit:
             raise too_large(things, limit)
@@ -105,8 +109,17 @@ def lay_out(batch: Batch) -> Body:
         charts,
         drops,
         steps,
-        [],
+        [(TOKENS, _pack(_token_rows(batch.tokens)))] if batch.tokens else [],
     )
+
+
+def _token_rows(tokens: Sequence[TokenEntry]) -> list[TokenRow]:
+    rows = [
+        (entry.serial, _bounded(entry.number), _id_bytes(entry.span_id, SPAN_ID_BYTES)) for entry in tokens
+    ]
+    if not all(1 <= serial <= MAX_INTEGER and span_id for serial, _, span_id in rows):
+        raise Invariant("a token names no step, or has no span id")
+    return rows
 
 
 def _chart_row(entry: ChartEntry) -> ChartRow:
@@ -218,7 +231,7 @@ def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int]
     elsewhere = [
         _elsewhere_row(position, cause)
         for position, cause in enumerate(causes)
-        if cause is not None and cause[2:] != _PLAIN_CAUSE
+        if cause is not None and cause[2:ROOT] != _PLAIN_CAUSE
     ]
     if elsewhere:
         kept: list[Cause | None] = list(causes)
@@ -242,7 +255,7 @@ def _cause_columns(causes: Sequence[Cause | None]) -> tuple[list[int], list[int]
 
 
 def _elsewhere_row(position: int, cause: Cause) -> ElsewhereRow:
-    serial, number, probe, trace_id, span_id, claimed = cause
+    serial, number, probe, trace_id, span_id, claimed, _ = cause
     only_span = bool(trace_id and span_id) and not (serial or number or probe)
     if not only_span and (not 1 <= serial <= MAX_INTEGER or span_id):
         raise Invariant("a cause needs either a step or the span of a trace")

@@ -32,7 +32,8 @@ from farscope.engine.pubsub import Fabric, process_fabric
 from farscope.engine.timers.schedule import Clock
 from farscope.engine.timers.thread_clock import process_clock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
-from farscope.records.current_step import StepContext, current_cause, enter_step, leave_step, running
+from farscope.records.carried_cause import current_cause
+from farscope.records.current_step import StepContext, enter_step, leave_step, running
 from farscope.records.observable import Standing, next_serial
 from farscope.records.structure import ChartStatus
 
@@ -191,6 +192,7 @@ class Core:
         begin_ns = time_ns()
         if recorded:
             enter_step(ident, self.context)
+            self.context.caused = cause
         try:
             if recorded:
                 algorithm.announce()
@@ -289,6 +291,7 @@ class Core:
         self.life = STEPPING
         running[ident] = context
         context.outer = outer
+        context.caused = cause
         try:
             if step.refused:
                 self._note_refused()

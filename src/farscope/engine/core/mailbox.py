@@ -14,7 +14,8 @@ from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
-from farscope.records.current_step import StepContext, current_cause, running
+from farscope.records.carried_cause import carried_causes, cause_of_post, current_cause
+from farscope.records.current_step import StepContext, running
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
 
@@ -154,7 +155,7 @@ class Mailbox:
             item = (e, cause, time_ns() if cause or self._observers.wanted else 0)
             if claim:
                 item = (*item, claim)
-        elif running:
+        elif running or carried_causes:
             item = self._posted(e, way)
         else:
             item = (e, None, time_ns() if self._observers.wanted else 0)
@@ -167,13 +168,14 @@ class Mailbox:
             self.driver.wake()
 
     def _posted(self, e: Event, way: int) -> Posted:
-        """Return the item for a post made while steps run; it leaves a fact if it is made in this chart's."""
+        """Return the item for a post that may have a cause; it leaves a fact if it is made in this chart's."""
         step = running.get(get_ident())
         if step is None:
-            return e, None, time_ns() if self._observers.wanted else 0
+            cause = cause_of_post(None) if carried_causes else None
+            return e, cause, time_ns() if self._observers.wanted else 0
         if step is self._context or (step.outer and self._context.holds(step)):
             self._step.note(way, e.signal_name)
-        return e, step.cause(), time_ns()
+        return e, cause_of_post(step) if carried_causes else step.cause(), time_ns()
 
     def deliver(self, e: Event, origin: Origin, *, lifo: bool) -> None:
         """Put ``e`` in the queue on behalf of a fabric or a clock, whose other receivers go on.

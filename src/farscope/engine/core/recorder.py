@@ -76,6 +76,7 @@ class Recorder:
         self.context = context
         self.live = live
         self.observers = Observers(live)
+        context.sinks = self.observers.sinks
         self.steps: deque[Kept] = deque(maxlen=ring_size)
         self.traced: deque[Kept] = deque(maxlen=ring_size)
         self.traces = 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator
+from contextvars import Token
 from threading import get_ident
 from time import time_ns
 from types import coroutine
@@ -18,6 +19,7 @@ from farscope.engine.core.mailbox import Posted
 from farscope.engine.core.step_cache import Branches, CacheNode, Rest
 from farscope.engine.event import Event
 from farscope.errors import Invariant
+from farscope.records.carried_cause import CarriedCause, carry, carry_no_longer
 from farscope.records.current_step import enter_step, leave_step, running
 
 _Result = TypeVar("_Result")
@@ -59,6 +61,7 @@ class AwaitingSteps:
         if not starts:
             core.life = Life.STEPPING
         self._recorded = recorded = core.observers.wanted
+        core.context.caused = cause
         if recorded and core.step.refused:
             core.step.note_refused()
         begin_ns = time_ns()
@@ -141,15 +144,27 @@ class AwaitingSteps:
         awaiting = _awaited(answer)
         act: Callable[[Any], Any] = awaiting.send
         argument: Any = None
-        while True:
-            try:
-                waits_for = self._slice(core, act, argument)
-            except StopIteration as stop:
-                return stop.value
-            try:
-                act, argument = awaiting.send, (yield waits_for)
-            except BaseException as error:  # noqa: BLE001 - a cancellation, mostly: it belongs to the handler
-                act, argument = awaiting.throw, error
+        # For the tasks that the handler starts, which run between its own slices, or after the step.
+        carried = self._carry_to_tasks(core)
+        try:
+            while True:
+                try:
+                    waits_for = self._slice(core, act, argument)
+                except StopIteration as stop:
+                    return stop.value
+                try:
+                    act, argument = awaiting.send, (yield waits_for)
+                except BaseException as error:  # noqa: BLE001 - a cancellation, mostly: it belongs to the handler
+                    act, argument = awaiting.throw, error
+        finally:
+            if carried is not None:
+                carry_no_longer(carried)
+
+    def _carry_to_tasks(self, core: Core) -> Token[CarriedCause | None] | None:
+        if not self._recorded:
+            return None
+        context = core.context
+        return carry(CarriedCause(context.cause(), context, get_ident()))
 
 
 def pause(algorithm: CachedWalk, _chart: Any, answer: Any) -> NoReturn:

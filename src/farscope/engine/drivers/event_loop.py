@@ -20,7 +20,7 @@ from farscope.engine.event import Event
 from farscope.engine.options import OnError
 from farscope.engine.timers.loop_clock import LoopClock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
-from farscope.records.current_step import current_cause
+from farscope.records.carried_cause import context_without_cause, current_cause
 from farscope.records.step import Cause
 
 TURN_STEPS = 64
@@ -92,7 +92,7 @@ class EventLoopDriver(SelfDriver):
             self.follower.follow(self._loop)
         self.note_start(core, threading.current_thread())
         life = self._run_through(chart, core, initial_state, current_cause())
-        self.task = self._loop.create_task(life, name=core.name)
+        self.task = self._loop.create_task(life, name=core.name, context=context_without_cause())
         self.task.add_done_callback(lambda task: self._finish(chart, core, task))
         hold(chart)
 
