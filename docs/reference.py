@@ -90,6 +90,7 @@ SECTIONS: Final = (
             "farscope.probe.service:OriginProcess",
         ),
     ),
+    Section("Causes across processes", "farscope", ("cause", "caused_by")),
     Section("Watching", "farscope", ("Scope", "ForeignHsm", "Step")),
     Section(
         "What watching returns",

@@ -18,7 +18,7 @@ CHART_WORDS = [
     "spy_on",
     "stripped",
 ]
-SEEING_WORDS = ["ForeignHsm", "Scope", "Step", "broadcast"]
+SEEING_WORDS = ["ForeignHsm", "Scope", "Step", "broadcast", "cause", "caused_by"]
 
 
 def test_the_public_names_are_those_of_the_design_in_order():

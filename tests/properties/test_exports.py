@@ -29,7 +29,7 @@ from farscope.views.csv_table import COLUMNS, csv_rows
 from farscope.views.json_text import json_lines
 from farscope.views.labels import visible
 from farscope.views.otlp import otlp_lines
-from farscope.views.otlp_spans import span_of
+from farscope.views.otlp_spans import Spans
 from farscope.views.perfetto import perfetto_trace
 from farscope.views.sequence.ascii import ascii_sequence
 from farscope.views.sequence.extract import by_chart, by_state
@@ -121,6 +121,16 @@ def facts(draw, states):
     )
 
 
+PLACES = st.integers(1, 3), st.integers(1, 4)
+TRACES = st.sampled_from(["", "0123" * 8])
+CAUSES = st.one_of(
+    st.none(),
+    st.builds(Cause, *PLACES, trace_id=TRACES),
+    st.builds(Cause, *PLACES, st.sampled_from(["ab" * 16, "cd" * 16]), TRACES, claimed=st.booleans()),
+    st.builds(Cause, trace_id=st.just("4567" * 8), span_id=st.just("89ab" * 4), claimed=st.just(True)),
+)
+
+
 @st.composite
 def runs(draw):
     """Steps of up to three charts in up to two processes, and what was announced of them."""
@@ -154,7 +164,7 @@ def runs(draw):
         )
         numbers[chart] += 1
         now = max(0, now + draw(st.integers(-5, 3000)))
-        cause = draw(st.none() | st.builds(Cause, st.integers(1, 3), st.integers(1, 4)))
+        cause = draw(CAUSES)
         texts = tuple(draw(NAMES) for _ in range(draw(st.integers(0, 2)))) if shape.has_text else ()
         steps.append(
             Step(chart, numbers[chart], shape, now, draw(st.integers(0, 2000)), 1, 0, 5, cause, texts)
@@ -296,7 +306,8 @@ def test_opentelemetry_reads_every_span_and_knows_every_field(run):
 @MANY
 def test_spans_that_are_sent_are_the_spans_that_are_written(run):
     steps, _ = run
-    sent = encode_spans([readable(span_of(step)) for step in steps]).resource_spans
+    made = Spans()
+    sent = encode_spans([readable(made.span_of(step)) for step in steps]).resource_spans
     for group in sent:
         for span in group.scope_spans[0].spans:
             # They say that a context is not remote, which is all the same where there are no parents.
@@ -316,7 +327,9 @@ def read_by_opentelemetry(steps):
         for span in request["resourceSpans"][0]["scopeSpans"][0]["spans"]:
             assert isinstance(span["startTimeUnixNano"], str)
             for holder in (span, *span.get("links", [])):
-                for key, digits in (("traceId", 32), ("spanId", 16)):
+                for key, digits in (("traceId", 32), ("spanId", 16), ("parentSpanId", 16)):
+                    if key not in holder and key == "parentSpanId":
+                        continue
                     assert re.fullmatch(f"[0-9a-f]{{{digits}}}", holder[key])
                     assert int(holder[key], 16)
                     # OTLP/JSON departs from protobuf's own JSON here: hex, where that has base64.

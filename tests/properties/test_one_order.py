@@ -20,7 +20,7 @@ from farscope.scope.scope import Scope
 from farscope.views.csv_table import csv_rows
 from farscope.views.json_text import json_lines
 from farscope.views.matching import Matching
-from farscope.views.otlp_spans import span_of
+from farscope.views.otlp_spans import Spans
 from farscope.views.perfetto import perfetto_trace
 from farscope.views.selection import Selection
 from farscope.views.sequence.extract import by_chart
@@ -134,8 +134,9 @@ def test_replay_and_sequence_choose_the_same_steps_by_the_times_of_their_lines(
 @given(HISTORIES)
 def test_traces_for_other_tools_have_the_begin_and_the_end_of_every_step(history):
     steps = [Step._make(step) for process in history for step in process.steps]
+    made = Spans()
     for step in steps:
-        span = span_of(step)
+        span = made.span_of(step)
         assert (span.start_ns, span.end_ns) == (step.time_ns, step.ended_ns)
     trace = json.loads("".join(perfetto_trace(steps)))
     base_ns = int(trace["otherData"]["base_time_ns"])

@@ -27,7 +27,7 @@ from farscope.records.structure import (
     StateInfo,
     StateKind,
 )
-from farscope.wire.batch import Batch, ChartEntry, Drop
+from farscope.wire.batch import Batch, ChartEntry, Drop, TokenEntry
 from farscope.wire.body_schema import MAX_BODY_BYTES, MAX_INTEGER, MAX_STEPS, PLAIN, ZLIB
 from farscope.wire.codec import decode_body, encode_body
 from farscope.wire.envelope import HEADER_BYTES, Flags
@@ -238,6 +238,13 @@ EXTREME = a_batch(
 )
 
 
+TOKENS = a_batch(
+    next_number=3,
+    charts=ONE_CHART.charts,
+    numbers=ONE_CHART.numbers,
+    steps=ONE_CHART.steps,
+    tokens=(TokenEntry(1, 3, SPAN), TokenEntry(7, 2**40, TRACE[:16])),
+)
 PLAIN_BODY = encode_body(ONE_CHART).removeprefix(bytes([PLAIN]))
 DICTIONARY, CHARTS, STEPS, SECTIONS = 8, 9, 11, 12
 """Places of entries in a body."""
@@ -304,6 +311,7 @@ def vectors() -> list[Vector]:
         good("one-chart", "not compressed, columns of zeros left out, one run of numbers", ONE_CHART),
         good("rich", "structures, gaps, losses, causes, texts, values, names of all kinds", RICH, flags=1),
         good("elsewhere", "regions, causes in other processes, kinds of a later release", ELSEWHERE),
+        good("tokens", "span ids under which steps were named, also of a step not in the batch", TOKENS),
         good("goodbye", "the last batch of a probe", a_batch(next_number=3), number=9, flags=4),
         good("extreme", "the largest numbers there are", EXTREME, number=2**64 - 1),
         good("second-epoch", "from batch number 2**32 on another key is derived", ONE_CHART, number=2**32),
@@ -340,6 +348,20 @@ def vectors() -> list[Vector]:
         changed("other-magic", "malformed", "begins otherwise", 0),
         Vector("empty", "malformed", "no byte at all", b""),
         Vector("header-only", "malformed", "no room for a seal", whole[: HEADER_BYTES + 15]),
+        bent("tokens-twice", "two sections of tokens", (SECTIONS,), [["TOKENS", b"\x90"]] * 2),
+        bent("broken-tokens", "tokens that are no MessagePack", (SECTIONS,), [["TOKENS", b"\xc1"]]),
+        bent(
+            "short-token",
+            "a token with a span id of 7 bytes",
+            (SECTIONS,),
+            [["TOKENS", msgspec.msgpack.encode([[1, 1, bytes(7)]])]],
+        ),
+        bent(
+            "token-of-no-chart",
+            "a token of serial 0",
+            (SECTIONS,),
+            [["TOKENS", msgspec.msgpack.encode([[0, 1, bytes(range(8))]])]],
+        ),
         malformed("no-body", "a body without a byte", b""),
         malformed("unknown-packing", "a body that begins with 2", b"\2" + PLAIN_BODY),
         malformed("not-compressed", "a body that should be a zlib stream, but is none", b"\1no zlib stream"),
@@ -441,6 +463,12 @@ def kind_as_json(kind: Any) -> int | list[Any]:
     return [int(kind), kind.name] if isinstance(kind, UnknownKind) else int(kind)
 
 
+def cause_as_json(cause: Cause) -> dict[str, Any]:
+    fields = cause._asdict()
+    del fields["root"]
+    return fields
+
+
 def as_json(batch: Batch) -> dict[str, Any]:
     """What a vector expects of a batch, in types JSON knows; any reader can compare with it."""
     return {
@@ -453,6 +481,8 @@ def as_json(batch: Batch) -> dict[str, Any]:
         "writer": batch.writer,
         "heartbeat_ns": batch.heartbeat_ns,
         "skipped": list(batch.skipped),
+        # Earlier vectors do not mention tokens.
+        **({"tokens": list(map(list, batch.tokens))} if batch.tokens else {}),
         "charts": [chart_as_json(chart) for chart in batch.charts],
         "drops": [list(drop) for drop in batch.drops],
         "numbers": batch.numbers,
@@ -470,7 +500,7 @@ def as_json(batch: Batch) -> dict[str, Any]:
                 "queued": queued,
                 "deferred": deferred,
                 "waited_ns": waited_ns,
-                "cause": cause and cause._asdict(),
+                "cause": cause and cause_as_json(cause),
                 "texts": list(texts),
                 "values": [list(value) for value in values],
             }

@@ -83,6 +83,11 @@ def test_the_page_alone_is_enough_to_read_a_good_vector(path):
     assert by_the_page(bytes.fromhex(vector["key"]), sealed) == vector["batch"]
 
 
+def tokens_of(sections: list) -> dict:
+    rows = [row for name, data in sections if name == "TOKENS" for row in msgspec.msgpack.decode(data)]
+    return {"tokens": [[serial, number, span.hex()] for serial, number, span in rows]} if rows else {}
+
+
 def by_the_page(key: bytes, sealed: bytes) -> dict:
     """Read a batch with none of farscope's code."""
     magic, version, suite, _, key_id, probe, number, nonce = struct.unpack(">4sHHH6x8s16sQ12s", sealed[:60])
@@ -104,7 +109,8 @@ def by_the_page(key: bytes, sealed: bytes) -> dict:
         "started_ns": started,
         "sent_ns": sent,
         "next_number": next_number,
-        "skipped": [name for name, _ in sections],
+        "skipped": [name for name, _ in sections if name != "TOKENS"],
+        **tokens_of(sections),
         "charts": [chart_by_the_page(row) for row in charts],
         "drops": drops,
         "numbers": numbers_by_the_page(columns[0]),

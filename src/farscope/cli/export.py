@@ -39,7 +39,7 @@ class Format(NamedTuple):
 FORMATS: Final = {
     "perfetto": Format(
         "for the Perfetto UI",
-        lambda source: perfetto_trace(source.steps, source.structures, source.clock),
+        lambda source: perfetto_trace(source.steps, source.structures, source.clock, source.resolved),
     ),
     "otlp": Format("OpenTelemetry spans", lambda source: otlp_lines(source.by_one_clock())),
     "jsonl": Format(

@@ -95,7 +95,8 @@ def sequence(
     selection = selection._replace(last=last, from_ns=window[0], to_ns=window[1])
     matching = Matching(selection)
     with open_source(where, since, key) as source:
-        diagram = LANES[by](matching.noted(source.by_one_clock()), selection, ordered=source.ordered)
+        steps = matching.noted(source.by_one_clock())
+        diagram = LANES[by](steps, selection, ordered=source.ordered, resolved=source.resolved)
         matching.know(source.structures)
     # A recording of a replay holds steps that are older than itself.
     if recorded is not None and not diagram.arrows:

@@ -62,6 +62,8 @@ class StepSource(NamedTuple):
     """Returns when a step began by one clock for all machines, once it was read."""
     ran_ahead: Callable[[Step], bool] = lambda _: False
     """Returns whether a step precedes the one that caused it, because that one was still running."""
+    resolved: Callable[[Step], Step] = lambda step: step
+    """Returns a step with its cause, if that became known after the step was read."""
     ordered: bool = False
     """Whether the steps are in display order, as those of a log are."""
 
@@ -112,7 +114,12 @@ def open_source(where: str | None, since: str, key: Path | None) -> Iterator[Ste
                     # Before anything is written about an unreadable log.
                     check_opened(scope)
                 yield StepSource(
-                    chain(first, steps), structures, scope.corrected_ns, scope.ran_ahead, ordered=True
+                    chain(first, steps),
+                    structures,
+                    scope.corrected_ns,
+                    scope.ran_ahead,
+                    scope.resolved,
+                    ordered=True,
                 )
             finally:
                 # In any case; the account says if this was before the log's end.

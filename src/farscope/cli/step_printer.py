@@ -85,7 +85,9 @@ class Seen(NamedTuple):
     @classmethod
     def of(cls, step: Step, scope: Scope) -> Seen:
         """Return a step with its scope's data about it."""
-        return cls(step, scope.label(step.chart), scope.corrected_ns(step), scope.ran_ahead(step))
+        return cls(
+            scope.resolved(step), scope.label(step.chart), scope.corrected_ns(step), scope.ran_ahead(step)
+        )
 
     @property
     def by_our_clock(self) -> Step:

@@ -7,10 +7,10 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from farscope.records.step import Step
+from farscope.records.step import Cause, Step
 from farscope.views.json_text import json_text
 from farscope.views.step_facts import logs_of, plain_values
-from farscope.views.text import cause_dict, escape
+from farscope.views.text import escape
 from farscope.views.timestamps import Clock, own_clock, utc_text
 
 COLUMNS = (
@@ -98,7 +98,7 @@ def _row(step: Step, corrected_ns: int | str) -> tuple[str | int, ...]:
         step.waited_ns,
         step.queued,
         step.deferred,
-        *_cause_cells(step),
+        *_cause_cells(step.cause),
         _json_cell(plain_values(step.values)) if step.values else "",
         _cell(" | ".join(f"{record.level} {record.logger}: {record.message}" for record in logs_of(step))),
         _cell(" | ".join(step.spy())),
@@ -110,14 +110,11 @@ def _json_cell(thing: Any) -> str:
     return json_text(thing)
 
 
-def _cause_cells(step: Step) -> tuple[str | int, ...]:
-    if step.cause is None:
+def _cause_cells(cause: Cause | None) -> tuple[str | int, ...]:
+    if cause is None:
         return ("",) * 6
-    known = cause_dict(step, step.cause)
-    if not step.cause.serial:
-        known |= {"serial": "", "number": ""}
-    claimed = "claimed" if step.cause.claimed else ""
-    return known["serial"], known["number"], known["probe"], claimed, known["trace_id"], known["span_id"]
+    place: tuple[str | int, ...] = (cause.serial, cause.number, cause.probe) if cause.serial else ("", "", "")
+    return *place, "claimed" if cause.claimed else "", cause.trace_id, cause.span_id
 
 
 def _cell(text: str) -> str:

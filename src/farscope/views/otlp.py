@@ -8,7 +8,7 @@ from typing import Any
 from farscope.records.step import Step
 from farscope.records.weight import texts_bytes
 from farscope.views.json_text import json_text
-from farscope.views.otlp_spans import SCOPE_NAME, Attributes, Process, Span, SpanId, process_of, span_of
+from farscope.views.otlp_spans import SCOPE_NAME, Attributes, Process, Span, SpanId, Spans, process_of
 
 SPANS_A_LINE = 512
 """Number of spans of a process collected into one line; fewer at the end of the run."""
@@ -25,18 +25,18 @@ _ERROR = 2
 def otlp_lines(steps: Iterable[Step]) -> Iterator[str]:
     """Yield lines that are each a complete export request, ready to be posted to ``/v1/traces``.
 
-    Collectors read this format from files. Each step is a span in a separate trace, its facts
-    are events of the span, and its cause is a link to the span of the step that posted the event.
-    Ids are derived from the chart and the step number, so exporting again produces the same ids.
+    Collectors read this format from files. Each step is a span, and a causal chain is a trace: the parent of
+    a span, to which it also has a link, is the step that posted the event. Facts are events of the span. Ids
+    are derived from the chart and the step number, so exporting again produces the same ids.
     At most ``SPANS_A_LINE`` spans per process are held in memory.
     """
     waiting: dict[Process, list[dict[str, Any]]] = {}
-    size = 0
+    size, made = 0, Spans()
     for step in steps:
         size += _SPAN_BYTES + texts_bytes(step.texts) + 4 * step.shape.line_characters
         process = process_of(step)
         spans = waiting.setdefault(process, [])
-        spans.append(_json_span(span_of(step)))
+        spans.append(_json_span(made.span_of(step)))
         if len(spans) >= SPANS_A_LINE:
             yield _request(process, spans)
             del waiting[process]
@@ -70,6 +70,8 @@ def _json_span(span: Span) -> dict[str, Any]:
             for event in span.events
         ],
     }
+    if span.parent is not None:
+        made["parentSpanId"] = f"{span.parent:016x}"
     if span.links:
         made["links"] = [
             {**_ids(link.target), "attributes": _attributes(link.attributes)} for link in span.links

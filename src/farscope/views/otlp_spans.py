@@ -6,7 +6,8 @@ import hashlib
 from typing import NamedTuple, TypeAlias
 
 from farscope.records.shape import StepKind
-from farscope.records.step import ChartId, Step
+from farscope.records.step import Cause, ChartId, Step
+from farscope.records.trace_context import span_id, trace_id
 
 Attributes: TypeAlias = dict[str, str | int]
 
@@ -17,6 +18,13 @@ INTERNAL = 1
 CONSUMER = 5
 """Kind of a span whose event was posted by a step."""
 
+
+MAX_TRACES = 100_000
+"""Steps whose trace is remembered, some 20 MB; at the limit the oldest is forgotten, and what it causes from
+then on begins another trace."""
+
+_StepKey: TypeAlias = tuple[str, str, int, int, int]
+"""(probe, host, process, serial, number); host and process only if there is no probe."""
 
 UNKNOWN_SERVICE = "unknown_service"
 """What the protocol calls a process that does not say what it is."""
@@ -43,7 +51,11 @@ class Process(NamedTuple):
 
 
 class SpanId(NamedTuple):
-    """The identity of a span, derived from the step so that it is the same for every export."""
+    """The identity of a span.
+
+    The span is derived from the step, and the trace from the first step of the causal chain, so that they are
+    the same for every export, and the same as in the tokens that the step handed out.
+    """
 
     trace: int
     """128 bits, never 0."""
@@ -66,7 +78,7 @@ class Event(NamedTuple):
 
 
 class Span(NamedTuple):
-    """A step as a span in a separate trace."""
+    """A step as a span in the trace of its causal chain."""
 
     id: SpanId
     process: Process
@@ -81,6 +93,8 @@ class Span(NamedTuple):
     """The step's facts."""
     links: tuple[Link, ...]
     """To the span of the step that posted the event, if any did."""
+    parent: int | None
+    """The span of the step, or of another program, that caused it; None for the first of its trace."""
     error: str | None
     """What the handler raised; None where it did not."""
 
@@ -90,53 +104,97 @@ def process_of(step: Step) -> Process:
     return Process(step.chart.host, step.chart.pid, step.chart.probe, step.chart.service)
 
 
-def span_of(step: Step) -> Span:
-    """Return a step as a span."""
+class Spans:
+    """Makes spans of steps, one trace for each causal chain; for one thread.
+
+    A chain that comes from another program with its trace keeps that trace. Other chains have one that is
+    derived from their first step. If that step is not among those given here, because they begin later, it
+    is the first known one. Steps must be given after the steps that caused them.
+    """
+
+    def __init__(self, limit: int = MAX_TRACES) -> None:
+        self._limit = limit
+        self._traces: dict[_StepKey, int] = {}
+
+    def span_of(self, step: Step) -> Span:
+        """Return a step as a span."""
+        chart, shape = step.chart, step.shape
+        cause = None if step.cause is None else self._cause_of(step, step.cause)
+        own = _key(chart, chart.serial, step.number)
+        span_id = SpanId(_trace_of(own) if cause is None else cause.trace, _span_of(own))
+        self._remember(own, span_id.trace)
+        return Span(
+            id=span_id,
+            process=process_of(step),
+            name=f"{chart.name} {shape.signal}",
+            kind=INTERNAL if step.cause is None else CONSUMER,
+            start_ns=step.time_ns,
+            end_ns=step.ended_ns,
+            attributes=_attributes_of(step),
+            events=tuple(
+                Event(
+                    line or "(empty)",
+                    {"statechart.fact": fact.kind.name.lower(), "statechart.name": fact.name},
+                )
+                for fact, line in shape.fact_lines(step.texts)
+            ),
+            links=() if cause is None or step.cause is None else (Link(cause, _link_of(step.cause)),),
+            parent=None if cause is None else cause.span,
+            error="\n".join(step.texts) if shape.kind is StepKind.FAILED else None,
+        )
+
+    def _cause_of(self, step: Step, cause: Cause) -> SpanId:
+        if not cause.serial:
+            return SpanId(int(cause.trace_id, 16), int(cause.span_id, 16))
+        chart = step.chart._replace(probe=cause.probe) if cause.probe else step.chart
+        key = _key(chart, cause.serial, cause.number)
+        trace = int(cause.trace_id, 16) if cause.trace_id else self._traces.get(key)
+        return SpanId(_trace_of(key) if trace is None else trace, _span_of(key))
+
+    def _remember(self, key: _StepKey, trace: int) -> None:
+        self._traces[key] = trace
+        if len(self._traces) > self._limit:
+            del self._traces[next(iter(self._traces))]
+
+
+def _attributes_of(step: Step) -> Attributes:
     chart, shape = step.chart, step.shape
-    return Span(
-        id=_span_id(chart, chart.serial, step.number),
-        process=process_of(step),
-        name=f"{chart.name} {shape.signal}",
-        kind=INTERNAL if step.cause is None else CONSUMER,
-        start_ns=step.time_ns,
-        end_ns=step.ended_ns,
-        attributes={
-            "statechart.chart": chart.name,
-            "statechart.serial": chart.serial,
-            "statechart.step": step.number,
-            "statechart.kind": shape.kind.name.lower(),
-            "statechart.signal": shape.signal,
-            "statechart.start": shape.start,
-            "statechart.end": shape.end,
-            "statechart.queued": step.queued,
-            "statechart.deferred": step.deferred,
-            "statechart.waited_ns": step.waited_ns,
-        },
-        events=tuple(
-            Event(
-                line or "(empty)", {"statechart.fact": fact.kind.name.lower(), "statechart.name": fact.name}
-            )
-            for fact, line in shape.fact_lines(step.texts)
-        ),
-        links=_links(step),
-        error="\n".join(step.texts) if shape.kind is StepKind.FAILED else None,
-    )
+    return {
+        "statechart.chart": chart.name,
+        "statechart.serial": chart.serial,
+        "statechart.step": step.number,
+        "statechart.kind": shape.kind.name.lower(),
+        "statechart.signal": shape.signal,
+        "statechart.start": shape.start,
+        "statechart.end": shape.end,
+        "statechart.queued": step.queued,
+        "statechart.deferred": step.deferred,
+        "statechart.waited_ns": step.waited_ns,
+    }
 
 
-def _links(step: Step) -> tuple[Link, ...]:
-    if step.cause is None or not step.cause.is_local:
-        return ()
-    target = _span_id(step.chart, step.cause.serial, step.cause.number)
-    return (Link(target, {"statechart.link": "posted by"}),)
+def _link_of(cause: Cause) -> Attributes:
+    return {"statechart.link": "claimed" if cause.claimed else "posted by"}
 
 
-def _span_id(chart: ChartId, serial: int, number: int) -> SpanId:
-    """Make ids from what a cause also knows: never the chart's name."""
-    identity = f"{chart.probe}\0{chart.host}\0{chart.pid}\0{serial}\0{number}".encode("utf-8", "replace")
-    return SpanId(_digest(b"trace", identity, 16), _digest(b"span", identity, 8))
+def _key(chart: ChartId, serial: int, number: int) -> _StepKey:
+    """Return what a cause also knows of a step: never the chart's name."""
+    host, pid = ("", 0) if chart.probe else (chart.host, chart.pid)
+    return chart.probe, host, pid, serial, number
 
 
-def _digest(purpose: bytes, identity: bytes, size: int) -> int:
-    """Return a number of ``size`` bytes; zeros alone would be no id."""
+def _trace_of(key: _StepKey) -> int:
+    probe, _, _, serial, number = key
+    return int(trace_id(probe, serial, number), 16) if probe else _digest(b"trace", key, 16)
+
+
+def _span_of(key: _StepKey) -> int:
+    probe, _, _, serial, number = key
+    return int(span_id(probe, serial, number), 16) if probe else _digest(b"span", key, 8)
+
+
+def _digest(purpose: bytes, key: _StepKey, size: int) -> int:
+    """Return an id for a step without a probe, such as one read from text; zeros alone would be no id."""
+    identity = "\0".join(map(str, key)).encode("utf-8", "replace")
     digest = hashlib.blake2b(identity, digest_size=size, person=purpose).digest()
     return int.from_bytes(digest, "big") or 1

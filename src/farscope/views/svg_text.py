@@ -24,6 +24,7 @@ font:13px ui-monospace,"DejaVu Sans Mono",Menlo,Consolas,monospace}
 .farscope .soft{fill:var(--soft)}
 .farscope .life{stroke:var(--line);stroke-dasharray:3 4}
 .farscope .arrow{stroke:var(--accent);fill:none;stroke-width:1.4}
+.farscope .claimed{stroke-dasharray:5 4}
 .farscope .head{fill:var(--accent)}
 .farscope .box{fill:var(--fill);stroke:var(--line)}
 .farscope .frame{fill:none;stroke:var(--soft);stroke-dasharray:6 3}

@@ -122,16 +122,11 @@ def log_lines(step: Step, label: str | None = None) -> Iterator[str]:
         yield f"{head} {escape(record.logger)}: {escape(record.message)}"
 
 
-def cause_dict(step: Step, cause: Cause) -> dict[str, Any]:
-    """Return the cause of a step in plain types; the serial is 0 if only the span is known."""
-    return {
-        "probe": cause.probe or (step.chart.probe if cause.serial else ""),
-        "serial": cause.serial,
-        "number": cause.number,
-        "claimed": cause.claimed,
-        "trace_id": cause.trace_id,
-        "span_id": cause.span_id,
-    }
+def cause_dict(cause: Cause) -> dict[str, Any]:
+    """Return a cause in plain types; the serial is 0 if only the span is known."""
+    fields = cause._asdict()
+    del fields["root"]
+    return fields
 
 
 def step_dict(
@@ -167,7 +162,7 @@ def step_dict(
         "waited_ns": step.waited_ns,
         "queued": step.queued,
         "deferred": step.deferred,
-        "cause": None if step.cause is None else cause_dict(step, step.cause),
+        "cause": None if step.cause is None else cause_dict(step.cause),
         "cause_running": ran_ahead,
         "facts": [
             {"kind": fact.kind.name.lower(), "name": fact.name, "detail": fact.detail} for fact in step.facts

@@ -98,6 +98,7 @@ def readable(span: Span) -> ReadableSpan:
         events=[
             Event(whole_text(event.name), _whole(event.attributes), span.end_ns) for event in span.events
         ],
+        parent=None if span.parent is None else _context(SpanId(span.id.trace, span.parent)),
         links=[Link(_context(link.target), _whole(link.attributes)) for link in span.links],
         kind=SpanKind.CONSUMER if span.kind == CONSUMER else SpanKind.INTERNAL,
         status=Status() if span.error is None else Status(StatusCode.ERROR, whole_text(span.error)),

@@ -112,7 +112,7 @@ def _send(
     listener = NoticeListener(scope, ALARMING)
     try:
         for batch in _batches(scope, listener, over, follow=follow):
-            chosen = filter(matching.wants, batch)
+            chosen = map(scope.resolved, filter(matching.wants, batch))
             sender.send([by_one_clock(step, scope.corrected_ns) for step in chosen])
             listener.listen()
     finally:

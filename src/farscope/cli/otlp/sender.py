@@ -12,7 +12,7 @@ from farscope.cli.style import report_now
 from farscope.errors import NotDelivered
 from farscope.records.step import Step
 from farscope.views.humanize import number
-from farscope.views.otlp_spans import Span, span_of
+from farscope.views.otlp_spans import Span, Spans
 from farscope.views.text import escape
 
 FIRST_WAIT_S = 0.2
@@ -76,6 +76,7 @@ class Sender:
         self._collector = collector
         self._over = over
         self._wait = wait
+        self._spans = Spans()
         self._offered = 0
         self._exported = 0
         self._refused = 0
@@ -105,7 +106,7 @@ class Sender:
             self._send_part(part)
 
     def _send_part(self, steps: Sequence[Step]) -> None:
-        pieces = [[span_of(step) for step in steps]]
+        pieces = [[self._spans.span_of(step) for step in steps]]
         while pieces and not self.gave_up:
             spans = pieces.pop()
             answer = self._insist(spans)

@@ -168,7 +168,7 @@ class Mailbox:
             self.driver.wake()
 
     def _posted(self, e: Event, way: int) -> Posted:
-        """Return the item for a post that may have a cause; it leaves a fact if it is made in this chart's."""
+        """Return the item for a post that may have a cause; one made by this chart leaves a fact."""
         step = running.get(get_ident())
         if step is None:
             cause = cause_of_post(None) if carried_causes else None

@@ -135,9 +135,10 @@ class _Block:
         left = min(source, target)
         room = abs(target - source) - 1
         spare = room - 1 - width(arrow.label)
-        shaft = "-" * (spare // 2) + arrow.label + "-" * (spare - spare // 2)
+        line = "." if arrow.claimed else "-"
+        shaft = line * (spare // 2) + arrow.label + line * (spare - spare // 2)
         if source > target:
-            shaft = "-" * (spare - spare // 2) + arrow.label + "-" * (spare // 2)
+            shaft = line * (spare - spare // 2) + arrow.label + line * (spare // 2)
         row = self._lifelines(depth)
         self._canvas.put(row, left + 1, f"{shaft}>" if source < target else f"<{shaft}")
         self._canvas.put(row, source, "+" if arrow.source >= self._shift else "o")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
 
-from farscope.records.step import ChartId, Step
+from farscope.records.step import ChartId, ChartKey, Step
 from farscope.views.labels import chart_labels, process_labels
 from farscope.views.outcomes import note_of
 from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
 
 EVERYTHING = Selection()
+
+Resolve: TypeAlias = Callable[[Step], Step]
+"""Returns a step with its cause, if that became known after the step was handed out."""
 
 MAX_POSTERS = 8_192
 """Charts remembered as possible senders of events; at the limit, the oldest is forgotten, and its events come
@@ -21,7 +24,13 @@ NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """The diagram of a run without steps, because some formats have no empty diagram."""
 
 
-def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
+def by_state(
+    steps: Iterable[Step],
+    selection: Selection = EVERYTHING,
+    *,
+    ordered: bool = False,
+    resolved: Resolve = lambda step: step,  # noqa: ARG001 - as of ``by_chart``: a transition has no sender
+) -> Diagram:
     """Draw each chart as a group whose lanes are its states, and each transition as an arrow.
 
     Steps without a trace line (hooked, ignored, refused, failed) leave no arrow. ``ordered``: the steps come
@@ -55,12 +64,19 @@ def by_state(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
     return Diagram(groups, tuple(lanes), arrows, separate=True, left_out=chosen.left_out)
 
 
-def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordered: bool = False) -> Diagram:
+def by_chart(
+    steps: Iterable[Step],
+    selection: Selection = EVERYTHING,
+    *,
+    ordered: bool = False,
+    resolved: Resolve = lambda step: step,
+) -> Diagram:
     """Draw each chart as a lane, each process as a group, and each step as the arrow of its event.
 
     The arrow starts at the chart whose step posted the event; at the border when the event came
-    from outside any chart, or from one that is not shown. The note is the state it led to, or
-    the outcome in round brackets. ``ordered`` as in ``by_state``.
+    from outside any chart, or from one that is not shown. It is marked as claimed if its start rests on a
+    token. The note is the state it led to, or the outcome in round brackets. ``ordered`` as in ``by_state``;
+    ``resolved`` returns a step with its cause, if that became known later.
     """
     everyone = _Directory()
     choose = in_order if ordered else in_time
@@ -76,10 +92,12 @@ def by_chart(steps: Iterable[Step], selection: Selection = EVERYTHING, *, ordere
         lanes |= {chart: Lane(labels[chart], group) for chart in charts}
     places = {chart: place for place, chart in enumerate(lanes)}
     arrows = []
-    for number, step in enumerate(chosen, start=1):
+    for number, step in enumerate(map(resolved, chosen), start=1):
         poster = everyone.poster(step)
         source = BORDER if poster is None else places.get(poster, BORDER)
-        arrows.append(Arrow(number, source, places[step.chart], f"{step.shape.signal}()", _note(step)))
+        claimed = step.cause is not None and step.cause.claimed
+        label = f"{step.shape.signal}()"
+        arrows.append(Arrow(number, source, places[step.chart], label, _note(step), claimed))
     names = process_labels(labels)
     groups = tuple(names[process] for process in processes)
     drawn = tuple(lanes.values()), tuple(arrows)
@@ -91,26 +109,30 @@ def _note(step: Step) -> str:
 
 
 class _Directory:
-    """Finds the chart of a cause, which holds only a serial number."""
+    """Finds the chart of a cause, which holds only a serial number, and a probe if it is another one."""
 
     def __init__(self) -> None:
         self._by_probe: dict[tuple[str, int, str, int], ChartId] = {}
+        self._elsewhere: dict[ChartKey, ChartId] = {}
         self._by_process: dict[tuple[str, int, int], ChartId] = {}
 
     def watching(self, steps: Iterable[Step]) -> Iterable[Step]:
-        known: tuple[dict[Any, ChartId], ...] = (self._by_probe, self._by_process)
+        known: tuple[dict[Any, ChartId], ...] = (self._by_probe, self._by_process, self._elsewhere)
         for step in steps:
             chart = step.chart
             self._by_probe[chart.host, chart.pid, chart.probe, chart.serial] = chart
             self._by_process[chart.host, chart.pid, chart.serial] = chart
+            self._elsewhere[chart.key] = chart
             for charts in known:
                 if len(charts) > MAX_POSTERS:
                     del charts[next(iter(charts))]
             yield step
 
     def poster(self, step: Step) -> ChartId | None:
-        if step.cause is None or not step.cause.is_local:
+        if step.cause is None or not step.cause.serial:
             return None
         chart, serial = step.chart, step.cause.serial
+        if step.cause.probe:
+            return self._elsewhere.get(ChartKey(step.cause.probe, serial))
         same_probe = self._by_probe.get((chart.host, chart.pid, chart.probe, serial))
         return same_probe or self._by_process.get((chart.host, chart.pid, serial))

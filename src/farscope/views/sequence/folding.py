@@ -24,7 +24,7 @@ def fold(arrows: Sequence[Arrow], fold_from: int = FOLD_FROM, depth: int = MAX_D
     """
     if fold_from < 2 or depth == 0:
         return tuple(arrows)
-    numbers: dict[tuple[int, int, str, str], int] = {}
+    numbers: dict[tuple[int, int, str, str, bool], int] = {}
     deeds = [numbers.setdefault(arrow.deed, len(numbers)) for arrow in arrows]
     rows: list[Row] = []
     place = 0

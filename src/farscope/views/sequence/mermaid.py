@@ -45,6 +45,7 @@ def _rows(rows: tuple[Row, ...], indent: str) -> Iterator[str]:
             yield f"{indent}end"
             continue
         source = "outside" if row.source == BORDER else f"lane{row.source}"
-        yield f"{indent}{source}->>lane{row.target}: ({row.number}) {mermaid(row.label)}"
+        arrow = f"{source}-->>" if row.claimed else f"{source}->>"
+        yield f"{indent}{arrow}lane{row.target}: ({row.number}) {mermaid(row.label)}"
         if row.note:
             yield f"{indent}Note over lane{row.target}: {mermaid(row.note)}"

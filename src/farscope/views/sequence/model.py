@@ -31,11 +31,13 @@ class Arrow(NamedTuple):
     """Not yet escaped."""
     note: str = ""
     """Written at the target; empty for none. Not yet escaped."""
+    claimed: bool = False
+    """Whether the source rests on a token that anyone can make up; such an arrow is dashed."""
 
     @property
-    def deed(self) -> tuple[int, int, str, str]:
+    def deed(self) -> tuple[int, int, str, str, bool]:
         """What is compared to find repetitions: everything except the number."""
-        return self.source, self.target, self.label, self.note
+        return self.source, self.target, self.label, self.note, self.claimed
 
 
 class Loop(NamedTuple):

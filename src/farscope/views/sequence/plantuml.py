@@ -35,6 +35,7 @@ def _rows(rows: tuple[Row, ...], indent: str) -> Iterator[str]:
             yield f"{indent}end"
             continue
         source = "[" if row.source == BORDER else f"lane{row.source} "
-        yield f"{indent}{source}-> lane{row.target} : ({row.number}) {plantuml(row.label)}"
+        arrow = f"{source}-->" if row.claimed else f"{source}->"
+        yield f"{indent}{arrow} lane{row.target} : ({row.number}) {plantuml(row.label)}"
         if row.note:
             yield f"{indent}note over lane{row.target} : {plantuml(row.note)}"

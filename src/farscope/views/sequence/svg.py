@@ -30,6 +30,10 @@ def _caption(arrow: Arrow, number: str) -> str:
     return f"{number} {visible(arrow.label)}"
 
 
+def _kind(arrow: Arrow) -> str:
+    return "arrow claimed" if arrow.claimed else "arrow"
+
+
 class _Drawing:
     """Draws from top to bottom: ``_y`` is the next position, ``_right`` the rightmost extent."""
 
@@ -136,22 +140,22 @@ class _Drawing:
     def _arrow(self, arrow: Arrow, caption: str) -> None:
         target = self._lanes[arrow.target]
         if arrow.source == arrow.target:
-            self._self_arrow(target, caption)
+            self._self_arrow(target, caption, _kind(arrow))
             return
         source = MARGIN // 2 if arrow.source == BORDER else self._lanes[arrow.source]
         self._y += ROW
         back = HEAD if source < target else -HEAD
         self._over += [
             label((source + target) // 2, self._y - 6, caption),
-            f'<path class="arrow" d="M{source} {self._y}H{target - back}"/>',
+            f'<path class="{_kind(arrow)}" d="M{source} {self._y}H{target - back}"/>',
             f'<path class="head" d="M{target} {self._y}l{-back} -4v8z"/>',
         ]
 
-    def _self_arrow(self, x: int, caption: str) -> None:
+    def _self_arrow(self, x: int, caption: str, kind: str) -> None:
         self._y += ROW - SELF_HEIGHT
         path = f"M{x} {self._y}h{SELF_WIDTH}v{SELF_HEIGHT}H{x + HEAD}"
         text = x + SELF_WIDTH + 6
-        self._over.append(f'<path class="arrow" d="{path}"/>')
+        self._over.append(f'<path class="{kind}" d="{path}"/>')
         self._over.append(label(text, self._y + SELF_HEIGHT - 4, caption, anchor="start"))
         self._y += SELF_HEIGHT
         self._over.append(f'<path class="head" d="M{x} {self._y}l{HEAD} -4v8z"/>')

@@ -9,7 +9,7 @@ from typing import Final
 from starlette.exceptions import HTTPException
 
 from farscope.records.shape import StepKind
-from farscope.records.step import ChartKey, Step
+from farscope.records.step import Cause, ChartKey, Step
 from farscope.records.traceback_text import read_traceback
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.svg import svg_sequence
@@ -125,13 +125,8 @@ class Endpoints:
             found = self._found(row.view.id.key, number, past)
             if found is None:
                 raise HTTPException(404, "this step is not remembered any more")
-            step, own_ns = found
-            poster = None
-            if step.cause is not None and step.cause.is_local:
-                poster = self._model.row(ChartKey(step.chart.probe, step.cause.serial))
-        cause = None
-        if step.cause is not None:
-            cause = {"chart": poster.number if poster else None, "number": step.cause.number}
+            step, own_ns = self._model.resolved(found[0]), found[1]
+            cause = None if step.cause is None else self._plain_cause(step, step.cause)
         # The texts are those of the chart's spy and trace, by its own clock.
         own = step._replace(time_ns=own_ns)
         return {
@@ -143,6 +138,16 @@ class Endpoints:
             "long": [text.splitlines() for text in _free_texts(step) if len(text.splitlines()) > 1],
             "failure": _plain_failure(step),
             "cause": cause,
+        }
+
+    def _plain_cause(self, step: Step, cause: Cause) -> Plain:
+        """Return the cause of a step; hold the model's lock."""
+        poster = self._model.row(ChartKey(cause.probe or step.chart.probe, cause.serial))
+        return {
+            "chart": poster.number if poster else None,
+            "number": cause.number,
+            "claimed": cause.claimed,
+            "span": cause.span_id,
         }
 
     def _found(self, key: ChartKey, number: int, past: Past) -> tuple[Step, int] | None:
@@ -206,7 +211,7 @@ class Endpoints:
         if by_states:
             steps = [step for step in steps if step.shape.traced][-last:]
         draw = by_state if by_states else by_chart
-        drawn = svg_sequence(draw(steps, ordered=True))
+        drawn = svg_sequence(draw(steps, ordered=True, resolved=self._model.resolved))
         return drawn if query.word("style", ("page", "own")) == "own" else drawn.replace(_STYLE, "")
 
     def _newest(self, query: Query, limit: int, *, beyond: bool = False) -> list[Step]:

@@ -95,6 +95,10 @@ class LiveModel:
             self.recorded.give_up()
         self._thread.join()
 
+    def resolved(self, step: Step) -> Step:
+        """Return a step with its cause in another process, if that became known after it was received."""
+        return self._scope.resolved(step)
+
     def row(self, key: ChartKey) -> ChartSummary | None:
         """Return the summary of a chart, or None if it is not followed; hold ``lock``."""
         number = self._numbers.get(key)

@@ -100,12 +100,13 @@ export class StepsView extends EventTarget {
     for (const row of this._body.rows) mark(row, "aria-selected", String(Number(row.dataset.number) === number));
   }
 
-  _cause({ chart, number }) {
+  _cause({ chart, number, claimed, span: token }) {
     const poster = this._world.chart(chart);
+    if (token) return `; caused by span ${token} outside, as a token claims`;
     if (!poster) return `; posted by step ${number} of a chart that is not followed`;
     const link = make("a", { role: "button", tabindex: "0" }, `step ${number} of ${visible(poster.label)}`);
     link.addEventListener("click", () => this.dispatchEvent(new CustomEvent("cause", { detail: { chart, number } })));
-    return make("span", {}, "; posted by ", link);
+    return make("span", {}, claimed ? "; caused, as a token claims, by " : "; posted by ", link);
   }
 }
 
