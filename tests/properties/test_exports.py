@@ -121,13 +121,17 @@ def facts(draw, states):
     )
 
 
-PLACES = st.integers(1, 3), st.integers(1, 4)
 TRACES = st.sampled_from(["", "0123" * 8])
 CAUSES = st.one_of(
     st.none(),
-    st.builds(Cause, *PLACES, trace_id=TRACES),
-    st.builds(Cause, *PLACES, st.sampled_from(["ab" * 16, "cd" * 16]), TRACES, claimed=st.booleans()),
-    st.builds(Cause, trace_id=st.just("4567" * 8), span_id=st.just("89ab" * 4), claimed=st.just(True)),
+    st.builds(
+        lambda serial, number, probe, trace: Cause(serial, number, probe, trace, claimed=bool(probe)),
+        st.integers(1, 3),
+        st.integers(1, 4),
+        st.sampled_from(["", "ab" * 16, "cd" * 16]),
+        TRACES,
+    ),
+    st.just(Cause(trace_id="4567" * 8, span_id="89ab" * 4, claimed=True)),
 )
 
 
@@ -298,7 +302,8 @@ def test_opentelemetry_reads_every_span_and_knows_every_field(run):
     steps, _ = run
     spans = [span for group in read_by_opentelemetry(steps) for span in group.scope_spans[0].spans]
     assert sorted((span.start_time_unix_nano, len(span.events), len(span.links)) for span in spans) == sorted(
-        (step.time_ns, len(step.facts), int(step.cause is not None)) for step in steps
+        (step.time_ns, len(list(step.shape.fact_lines(step.texts))), int(step.cause is not None))
+        for step in steps
     )
 
 
