@@ -28,7 +28,7 @@ from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MAX_PERIOD_S, MIN_PERIOD_S
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartBuildError, ChartError
-from farscope.records.current_step import current_cause
+from farscope.records.carried_cause import current_cause
 from farscope.records.facts import FactKind
 
 _VOIDED = int(FactKind.VOIDED)
