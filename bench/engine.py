@@ -36,7 +36,7 @@ import posting
 from farscope import broadcast
 from farscope.probe.broadcast import Probe
 from farscope.wire.keys import new_key_file
-from parts import charts
+from parts import charts, regions
 from parts.charts import Once, Spec
 from parts.options import Option, choose, rounds
 
@@ -227,6 +227,14 @@ def rows(folder: Path, stretch_ns: int, broadcast_steps: int) -> dict[str, list[
         Contender("farscope, recorded", measured(flat_ours(), stretch_ns)),
         Contender("miros, recorded", measured(flat_miros(), stretch_ns)),
     ]
+    for case, make in (
+        ("two regions, a transition in each", regions.two_regions),
+        ("to and from a history state", regions.history),
+    ):
+        table[case] = [
+            Contender("farscope, recorded", measured(make(instrumented=True), stretch_ns)),
+            Contender("farscope, not recorded", measured(make(instrumented=False), stretch_ns)),
+        ]
     return table
 
 

@@ -89,3 +89,10 @@ def check_in_both_styles(story: Story) -> None:
 @given(stories())
 def test_charts_of_both_styles_do_what_the_model_does(story):
     check_in_both_styles(story)
+
+
+@pytest.mark.soak
+@settings(max_examples=10_000, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(stories())
+def test_ten_thousand_charts_of_both_styles_do_what_the_model_does(story):
+    check_in_both_styles(story)

@@ -427,3 +427,62 @@ def test_an_extended_history_or_final_state_is_still_one():
     tumbler = driven(Tumbler, "SCRAP")
     assert tumbler.finished
     assert tumbler.steps()[-1].texts == ("gone",)
+
+
+class Rivals(Chart):
+    mood = "calm"
+
+    with State(initial=True, parallel=True) as both:
+        with State() as first:
+            one = State(initial=True)
+            two = State()
+        with State() as second:
+            low = State(initial=True)
+            high = State()
+    out = State()
+
+    one.on("GO", "DECIDE", "MAYBE", "ANY", to=two)
+    second.on("MAYBE", to=low)
+
+    @low.on("GO", to=out)
+    def leave(self) -> None:
+        self.scribble("leaving")
+
+    @low.on("DECIDE")
+    def decide(self) -> State:
+        self.scribble("decided")
+        return self.out
+
+    @low.on("MAYBE", to=out, guard=lambda rivals: rivals.mood == "wild")
+    def leave_if_wild(self) -> None:
+        self.scribble("leaving wildly")
+
+    @low.otherwise
+    def stay(self, e: Event) -> None:
+        self.scribble(f"staying at {e.signal_name}")
+
+
+@pytest.mark.parametrize(
+    ("signal", "mood", "configuration", "texts"),
+    [
+        ("GO", "calm", ("two", "low"), ()),
+        ("DECIDE", "calm", ("two", "low"), ("decided",)),
+        ("MAYBE", "calm", ("two", "low"), ()),
+        ("MAYBE", "wild", ("two", "low"), ()),
+        ("ANY", "calm", ("two", "low"), ("staying at ANY",)),
+    ],
+)
+def test_a_preempted_arrow_does_not_act_unless_its_function_decides_where_it_leads(
+    signal, mood, configuration, texts
+):
+    for _ in ("its steps are new", "its steps are known from its twin"):
+        rivals = Rivals("rivals", threaded=False)
+        rivals.mood = mood
+        rivals.start_at()
+        rivals.dispatch(Event(signal))
+        step = rivals.steps()[-1]
+        assert (rivals.configuration, step.texts) == (configuration, texts)
+        hooked = [fact.name for fact in step.facts if fact.kind is FactKind.HOOK]
+        assert hooked == (["low"] if texts else [])
+        moved = [fact.name for fact in step.facts if fact.kind is FactKind.TRAN]
+        assert moved == (["one", "second"] if (signal, mood) == ("MAYBE", "calm") else ["one"])

@@ -165,8 +165,9 @@ class Walk:
 
     def _ask(self, state: StateNode, signal: int) -> _Asking:
         call = state.call_for(signal or self._signal)
-        if call is None:
-            return SUPER, None
+        return (SUPER, None) if call is None else (yield from self._call(state, signal, call))
+
+    def _call(self, state: StateNode, signal: int, call: Call) -> _Asking:
         outcome = yield Asked(state, signal, call)
         self.add(outcome.made)
         status = outcome.status

@@ -42,7 +42,9 @@ def resting_places(states: States, chart: Any) -> RestingPlaces | None:
         tree.add(node, built.kind, node.parent)
         waiting += reversed(inner)
     for vertex in tree.vertices[1:]:
-        default = vertex.its_state.fn.default
+        built = vertex.its_state.fn
+        vertex.alternatives = built.alternatives_for(chart)
+        default = built.default
         if default is not None:
             vertex.default = states.resolve(chart, default, vertex.name)
     return RestingPlaces(tree)

@@ -228,6 +228,11 @@ class CachedWalk:
         return TOP if leaf is None else leaf.name
 
     @property
+    def is_settled(self) -> bool:
+        """Whether no completion is left to process, and the chart has not finished."""
+        return not isinstance(self.leaf, RestingPlace) or self.leaf.is_settled
+
+    @property
     def pending(self) -> str | None:
         """The signal of the first completion that was not processed yet, if any."""
         leaf = self.leaf

@@ -346,7 +346,7 @@ class Core:
         """
         if self.stop_asked:
             self.end(chart)
-        if self.completing or self.stop_asked:
+        if self.completing or self.stop_asked or self.algorithm.is_settled:
             return
         failure: BaseException | None = None
         self.completing = True

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Generator
-from typing import Any
+from typing import Any, NamedTuple
 
 from farscope.engine.event import Event
 from farscope.errors import ChartBuildError
 
 Call = Callable[[Any, Event], Any]
 """A handler as the engine calls it: with the chart and the event; returns a status."""
+
+
+class Alternative(NamedTuple):
+    """One of the reactions of a state to a signal, in parts: the first one whose guard allows it is run."""
+
+    guard: Call | None
+    """Returns HANDLED if the reaction applies, otherwise UNHANDLED; None if it always does."""
+    to: Any
+    """The target, if the reaction itself does not decide on it."""
+    call: Call
+    """The reaction without its guard."""
 
 
 class Settling:

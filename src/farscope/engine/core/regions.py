@@ -7,7 +7,8 @@ It follows the W3C recommendation SCXML (2015) for regions, history and completi
 * A handler is guard, action and target in one, so the action of a transition runs when the event is offered,
   before any state is left.
 * So that the action of a transition that must not take place does not run, a state around regions is not
-  offered an event for which one of them makes a transition, nor is a region that such a transition leaves.
+  offered an event for which one of them makes a transition, nor is a region that such a transition leaves. In
+  the other regions, a reaction whose target is fixed does not run if the transition would be preempted.
 
 Like the walk of other charts, it asks for handlers to be called and calls none itself.
 """
@@ -18,6 +19,7 @@ from collections.abc import Generator, Iterable
 from typing import NamedTuple
 
 from farscope.engine.core.algorithm import About, Asked, End, Outcome, Resolve, Walk
+from farscope.engine.core.handlers import Alternative
 from farscope.engine.core.resting_places import (
     RestingPlace,
     RestingPlaces,
@@ -27,8 +29,8 @@ from farscope.engine.core.resting_places import (
     recorded,
 )
 from farscope.engine.core.state_tree import Vertex, in_document_order, outward
-from farscope.engine.core.states import StateNode
-from farscope.engine.event import HANDLED, INIT_SIGNAL, SUPER, TRAN, UNHANDLED
+from farscope.engine.core.states import OTHERWISE, StateNode
+from farscope.engine.event import HANDLED, IGNORED, INIT_SIGNAL, SUPER, TRAN, UNHANDLED
 from farscope.errors import ChartBuildError, InitLeavesState
 from farscope.records.configuration import TOP
 from farscope.records.facts import Fact, FactKind
@@ -62,6 +64,10 @@ class Offers:
     def leaves(self, leaf: Vertex) -> bool:
         """Return whether a selected transition leaves ``leaf``."""
         return any(transition.domain.contains(leaf) for transition in self.transitions)
+
+    def preempt(self, transition: Transition) -> bool:
+        """Return whether a selected transition excludes this one."""
+        return any(transition.conflicts_with(other) for other in self.transitions)
 
     def rises(self, region: Vertex, parallel: Vertex, *, is_open: bool) -> bool | None:
         """Note whether a leaf of ``region`` is still open; after the last region, return whether any is.
@@ -169,14 +175,17 @@ class RegionWalk(Walk):
         if self._is_completion and state.handlers is not None and self._signal not in state.handlers:
             # The reaction to all other signals is for those that the program posts.
             return True
-        status, target = yield from self._ask(state, 0)
+        alternatives = self._alternatives(vertex) if offers.transitions else ()
+        if alternatives:
+            status, target = yield from self._choose(vertex, alternatives, offers)
+        else:
+            status, target = yield from self._ask(state, 0)
         if status == TRAN:
-            aim = self._tree.of(self._resolve(target, state.name))
-            transition = Transition(vertex, aim, self._tree.domain(vertex, aim))
-            if not any(transition.conflicts_with(other) for other in offers.transitions):
+            transition = self._transition_to(vertex, target)
+            if not offers.preempt(transition):
                 offers.transitions.append(transition)
                 return False
-            # Preempted by a region that precedes it: the handler has run, and nothing is left for it.
+            # The handler has decided on the target, and so has already run: nothing else is left of it.
             status = HANDLED
         if status == HANDLED:
             self._fact(FactKind.HOOK, state)
@@ -184,6 +193,30 @@ class RegionWalk(Walk):
         if status == UNHANDLED:
             offers.refused = True
         return status in (SUPER, UNHANDLED)
+
+    def _alternatives(self, vertex: Vertex) -> tuple[Alternative, ...]:
+        """Return the parts of a state's reaction to the step's event, if they are known."""
+        signal = self._signal if self._signal in vertex.alternatives else OTHERWISE
+        return vertex.alternatives.get(signal, ())
+
+    def _choose(
+        self, vertex: Vertex, alternatives: Iterable[Alternative], offers: Offers
+    ) -> Generator[Asked, Outcome, tuple[object, object]]:
+        """Run the first reaction whose guard allows it, unless it is known that it would be preempted."""
+        state = vertex.its_state
+        for guard, to, call in alternatives:
+            if guard is not None:
+                answer, _ = yield from self._call(state, 0, guard)
+                if answer != HANDLED:
+                    continue
+            if to is not None and offers.preempt(self._transition_to(vertex, to)):
+                return IGNORED, None
+            return (yield from self._call(state, 0, call))
+        return UNHANDLED, None
+
+    def _transition_to(self, source: Vertex, target: object) -> Transition:
+        aim = self._tree.of(self._resolve(target, source.name))
+        return Transition(source, aim, self._tree.domain(source, aim))
 
     def _leave_all(self, transitions: Iterable[Transition]) -> _Acting:
         left = {

@@ -37,10 +37,12 @@ class RestingPlace:
     It has the same attributes as a ``StateNode`` in which a chart without regions rests.
     """
 
-    __slots__ = ("fn", "name", "names", "roots", "situation")
+    __slots__ = ("fn", "is_settled", "name", "names", "roots", "situation")
 
     def __init__(self, situation: Situation) -> None:
         self.situation = situation
+        self.is_settled = not (situation.pending or situation.finished)
+        """Whether no completion is left to process, and the chart has not finished."""
         self.names = tuple(leaf.name for leaf in situation.leaves)
         """Names of the active leaves, in document order."""
         self.name = text_of(self.names)

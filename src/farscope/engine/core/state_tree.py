@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from farscope.engine.core.handlers import Alternative
 from farscope.engine.core.states import COMPLETION_PREFIX, StateNode
 from farscope.errors import Invariant, NotAState
 from farscope.records.structure import StateKind
@@ -15,6 +16,7 @@ class Vertex:
     """A state's place in the tree. The root around all outermost states is a vertex without a state."""
 
     __slots__ = (
+        "alternatives",
         "children",
         "completion",
         "default",
@@ -40,6 +42,8 @@ class Vertex:
         self.default: StateNode | None = None
         """The state that a history state stands for as long as nothing was recorded; None for the default
         entry of its parent."""
+        self.alternatives: dict[int, tuple[Alternative, ...]] = {}
+        """The parts of the state's reactions, by signal, as far as they are known."""
         self.completion = COMPLETION_PREFIX + self.name
         """Name of the signal of the event that reports its completion."""
 

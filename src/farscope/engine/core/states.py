@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator
 from inspect import iscoroutinefunction
 from typing import Any, Protocol, TypeVar
 
-from farscope.engine.core.handlers import Call, adapted, name_of, unbound
+from farscope.engine.core.handlers import Alternative, Call, adapted, name_of, unbound
 from farscope.engine.core.stays import Holding, Timeout, Work, hold
 from farscope.engine.event import (
     IGNORED,
@@ -147,6 +147,10 @@ class BuiltState:
         None if only the handler itself decides.
         """
         return None, f"the handler of state {self.__name__} for {e.signal_name} decides"
+
+    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:  # noqa: ARG002 - handlers have no parts
+        """Return the parts of the reactions that ``chart``, or charts of that class, have, if known."""
+        return {}
 
     def tree(self) -> Iterator[BuiltState]:
         """Yield this state and all states declared inside it, outer ones first."""

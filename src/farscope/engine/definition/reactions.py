@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import Any, NamedTuple
 
-from farscope.engine.core.handlers import Call, Settling, name_of, takes, wants_event
+from farscope.engine.core.handlers import Alternative, Call, Settling, name_of, takes, wants_event
 from farscope.engine.definition.guards import is_yes, of_two
 from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
@@ -63,6 +63,26 @@ def handler_of(clauses: Sequence[Clause], state: str) -> Call:
     if len(asked) > 1:
         return _first_of(asked, state)
     return handler if guard is None else _guarded(guard, handler, state)
+
+
+def alternatives_of(clauses: Sequence[Clause], state: str) -> tuple[Alternative, ...]:
+    """Return the parts of the handler that ``handler_of`` makes of ``clauses``."""
+    return tuple(
+        Alternative(
+            None if clause.guard is None else _asking(clause.guard, state),
+            clause.to,
+            _unguarded(clause, state),
+        )
+        for clause in clauses
+    )
+
+
+def _asking(guard: Callable[[Any, Event], object], state: str) -> Call:
+    def ask(chart: Any, e: Event) -> int:
+        answer = guard(chart, e)
+        return HANDLED if answer is True or (answer and is_yes(answer, guard, state)) else UNHANDLED
+
+    return ask
 
 
 def _first_of(asked: Sequence[tuple[Callable[[Any, Event], object] | None, Call]], state: str) -> Call:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Self, TypeVar, overload
 
-from farscope.engine.core.handlers import name_of
+from farscope.engine.core.handlers import Alternative, name_of
 from farscope.engine.core.states import (
     AFTER_PREFIX,
     COMPLETION_PREFIX,
@@ -19,7 +19,7 @@ from farscope.engine.core.states import (
 )
 from farscope.engine.core.stays import checked_timeout
 from farscope.engine.definition.guards import checked_function, checked_guard, guard_text
-from farscope.engine.definition.reactions import Clause, checked_task, handler_of
+from farscope.engine.definition.reactions import Clause, alternatives_of, checked_task, handler_of
 from farscope.engine.definition.signatures import Acting, Choosing, Guard, Reacting, Working
 from farscope.engine.event import (
     ENTRY_SIGNAL,
@@ -494,6 +494,14 @@ class State(BuiltState):
                 return True, f"state {self.__name__} {where}, because {text}"
             refusals.append(text)
         return False, f"state {self.__name__} refuses it: not {', not '.join(refusals)}"
+
+    def alternatives_for(self, chart: Any) -> dict[int, tuple[Alternative, ...]]:
+        """Return the parts of the reactions, including those that the class of ``chart`` overrides."""
+        kind = chart if isinstance(chart, type) else type(chart)
+        return {
+            signal: alternatives_of([clause.for_chart(kind) for clause in clauses], self.__name__)
+            for signal, clauses in self.clauses.items()
+        }
 
     def targets_of(self, signal: int) -> tuple[str, ...]:
         """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` say."""
