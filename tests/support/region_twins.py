@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from farscope.engine import Chart, Event, Factory, Final, History, State, return_status, signals
+from farscope.engine import AsyncChart, Chart, Event, Factory, Final, History, State, return_status, signals
 from farscope.engine.definition.builder import Blueprint
 from farscope.records.facts import FactKind
 from farscope.records.step import Step
@@ -44,7 +45,7 @@ def declared(story: Story, base: type[Chart] = Chart) -> type[Chart]:
         if node.kind == PLAIN and node.initial is not None and story.nodes[node.initial].parent != index:
             state.initial(lambda _self, *, to=names[f"s{node.initial}"]: to)
         for what in ("entry", "exit"):
-            getattr(state, what)(lambda self, *, call=f"{what} {index}": self.log.calls.append(call))
+            getattr(state, what)(_declared_noting(f"{what} {index}", waits=issubclass(base, AsyncChart)))
         for arrow in _reachable(node.arrows):
             _declare(state, arrow, names)
     return type("Twin", (base,), names)
@@ -146,6 +147,17 @@ def _special(blueprint: Blueprint, node: Node) -> Blueprint:
         default = None if node.initial is None else f"s{node.initial}"
         return blueprint.history(deep=node.kind == DEEP, default=default)
     return blueprint
+
+
+def _declared_noting(call: str, *, waits: bool) -> Any:
+    def note(self: Any) -> None:
+        self.log.calls.append(call)
+
+    async def wait_and_note(self: Any) -> None:
+        await asyncio.sleep(0)
+        note(self)
+
+    return wait_and_note if waits else note
 
 
 def _noting(log: Log, call: str) -> Any:

@@ -8,7 +8,9 @@ import contextlib
 import pytest
 
 from farscope.engine import AsyncChart, Chart, Event, Final, Runner, State
+from farscope.engine.core.regions import RegionWalk
 from farscope.errors import ChartError, ChartStopped
+from farscope.records.shape import StepKind
 from farscope.testing.waiting import eventually
 
 EVENTS = ("GO", "LEFT", "RIGHT", "GO", "QUIT")
@@ -222,3 +224,24 @@ def test_an_unrecorded_chart_does_the_same(made):
     assert walker.join(10)
     assert walker.finished
     assert walker.steps_made == 0
+
+
+def test_an_error_of_the_engine_is_a_failed_step_in_the_whole_configuration(made, monkeypatch):
+    walker = made(Walker)
+    walker.start_at()
+    feed(made, walker, "GO")
+    assert eventually(lambda: walker.configuration == ("left_on", "right_on"))
+
+    def breaks(*_):
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr(RegionWalk, "begin_event", breaks)
+    if made.is_caller:
+        with pytest.raises(RuntimeError, match="broken"):
+            walker.dispatch(Event("NEVER_SEEN"))
+    else:
+        walker.post_fifo(Event("NEVER_SEEN"))
+        assert walker.join(10)
+    failed = walker.steps()[-1]
+    assert failed.kind is StepKind.FAILED
+    assert failed.start_states == failed.end_states == ("left_on", "right_on")

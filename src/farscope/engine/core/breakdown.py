@@ -16,6 +16,7 @@ from farscope.engine.core.reserved import hiding, mended
 from farscope.engine.core.states import outward
 from farscope.engine.event import Event
 from farscope.errors import Invariant
+from farscope.records.configuration import TOP, leaves_of
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause
@@ -143,8 +144,10 @@ def _record_plainly(
 ) -> None:
     """Record a failed step with only its signal and the error."""
     begin_ns, posted_ns, cause = times
-    at = core.algorithm.state_name
-    shape = Shape(StepKind.FAILED, signal, at, at, (Fact(FactKind.FAILED, at),))
+    leaves = leaves_of(core.algorithm.configuration)
+    # Of several active leaves, none in particular failed.
+    at = leaves[0] if len(leaves) == 1 else TOP
+    shape = Shape(StepKind.FAILED, signal, leaves, leaves, (Fact(FactKind.FAILED, at),))
     texts = (bounded("".join(traceback.format_exception(error)), tail=True),)
     _forget(core)
     context = core.context
