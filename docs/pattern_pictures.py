@@ -34,7 +34,7 @@ class Structures:
     def step(self, step: RawStep) -> None:
         """Steps are read from the chart."""
 
-    def announce(self, chart: ChartId, structure: ChartStructure, state: str, number: int) -> None:  # noqa: ARG002 - a sink's
+    def announce(self, chart: ChartId, structure: ChartStructure, *_: object) -> None:
         """Take a chart's structure."""
         self.by_chart[chart] = structure
 

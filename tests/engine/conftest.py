@@ -23,7 +23,7 @@ class Watcher:
     def step(self, step):
         self.told.append(("step", step))
 
-    def announce(self, chart, structure, state, number):
+    def announce(self, chart, structure, state, number, *_):
         self.told.append(("announce", structure, state, number, chart))
 
     def stopped(self, chart, _status):

@@ -56,7 +56,7 @@ class AsyncLamp(AsyncChart):
 
 class Sink:
     def step(self, step): pass
-    def announce(self, chart, structure, state, number): pass
+    def announce(self, chart, structure, state, number, *_): pass
     def stopped(self, chart, _status): pass
 
 

@@ -30,7 +30,7 @@ class Sink:
     def step(self, step):
         """Take a step."""
 
-    def announce(self, chart, structure, state, number):
+    def announce(self, chart, structure, state, number, *_):
         """Take an announcement."""
 
     def stopped(self, chart, _status):

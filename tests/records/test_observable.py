@@ -73,7 +73,7 @@ class Sink:
     def step(self, step):
         self._receive("step", step[1])
 
-    def announce(self, chart, structure, state, number):
+    def announce(self, chart, structure, state, number, *_):
         assert structure is STRUCTURE
         self._receive("announce", chart.name, state, number)
 

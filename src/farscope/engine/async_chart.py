@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Iterable
 from typing import Any, Self, Unpack
 
+from farscope.engine.core.family import dependents
+from farscope.engine.core.life import Life
 from farscope.engine.definition.declared import Chart, Declaration
 from farscope.engine.drivers.event_loop import GOES_OUTWARDS, EventLoopDriver
 from farscope.engine.drivers.options import ActiveOptions
@@ -95,7 +99,12 @@ class AsyncChart(Chart):
         Raises:
             ForeignProcess: in a forked child, while the chart's loop is the parent's; it does not wait there.
         """
-        return await self._driver.close(self, self._core, timeout_s)
+        children = dependents(self._core)
+        deadline = time.monotonic() + timeout_s
+        failure = await self._driver.close(self, self._core, timeout_s)
+        if children and self._core.life is Life.ENDED:
+            await _ended(children, deadline)
+        return failure
 
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart after the running step; on the loop's thread, without waiting for it.
@@ -147,3 +156,13 @@ class AsyncChart(Chart):
             await self._driver.give_up(self, self._core)
         else:
             await self.aclose()
+
+
+async def _ended(children: Iterable[Any], deadline: float) -> None:
+    """Wait until children that were told to end have ended, or until a monotonic deadline."""
+    for child in children:
+        left_s = max(0.0, deadline - time.monotonic())
+        if isinstance(child, AsyncChart):
+            await child.aclose(left_s)
+        else:
+            await asyncio.to_thread(child.join, left_s)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
 
 from farscope.engine.core.allowed import Allowed, allowed
 from farscope.engine.core.core import DIRECT, Core
+from farscope.engine.core.family import dependents, wait_for_children
 from farscope.engine.core.handlers import adapted, name_of
+from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import FIFO, LIFO, checked
 from farscope.engine.core.recorder import LineCallback, LiveLines, Rings
 from farscope.engine.core.reserved import (
@@ -163,11 +166,18 @@ class Hsm(Observable):
     def stop(self, timeout_s: float = STOP_TIMEOUT_S) -> BaseException | None:
         """End the chart: it runs no more steps, and watchers are notified. Stopping again has no effect.
 
+        The charts that it contains end, too, except those that outlive it.
+
         Returns:
             The handler's error that ended the chart earlier; always None for a chart driven by its caller,
             because there it was raised to the caller.
         """
-        return self._driver.stop(self, self._core, timeout_s)
+        children = dependents(self._core)
+        deadline = time.monotonic() + timeout_s
+        failure = self._driver.stop(self, self._core, timeout_s)
+        if children and self._core.life is Life.ENDED:
+            wait_for_children(children, deadline)
+        return failure
 
     def halt(self) -> None:
         """End the chart after the running step, like ``stop``, but without waiting for it."""
@@ -201,6 +211,18 @@ class Hsm(Observable):
         None before the start, and for a chart driven by its caller.
         """
         return self._driver.thread
+
+    @gives_way
+    def parent(self) -> Hsm | None:
+        """The chart that contains this one; None if there is none, or it was discarded."""
+        parent = self._core.parent
+        return None if parent is None else parent.chart()
+
+    @gives_way
+    def children(self) -> tuple[Hsm, ...]:
+        """The running charts that this one contains, in the order of their starts."""
+        children = self._core.children
+        return () if children is None else children.all()
 
     @property
     def at_rest(self) -> bool:
@@ -628,7 +650,10 @@ class Hsm(Observable):
             ForeignProcess: in a forked child, while the chart runs in the parent.
         """
         self._driver.refuse_elsewhere()
-        self._core.observers.attach(sink, self._core.standing)
+        core = self._core
+        core.observers.attach(sink, core.standing)
+        for child in () if core.children is None else core.children.all():
+            core.observers.follow(child, core.recorder.id)
 
     def detach(self, sink: Sink) -> None:
         """Stop passing steps to ``sink``; no effect if it is not attached."""

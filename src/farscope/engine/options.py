@@ -37,6 +37,12 @@ class ChartOptions(TypedDict, total=False):
     """The fabric through which the chart publishes and subscribes; by default that of the process."""
     clock: Clock
     """The clock that makes the chart's timed posts; by default that of the process."""
+    parent: Any
+    """The chart that contains this one, for example ``self`` in a handler: watchers see it, it receives an
+    event when this chart ends (``CHILD_FINISHED``, ``CHILD_FAILED`` or ``CHILD_STOPPED``), and this chart
+    ends with it."""
+    outlives_parent: bool
+    """Whether the chart continues when its parent ends; it does not by default."""
 
 
 _OF_EVERY_CHART: Final = frozenset(ChartOptions.__annotations__)

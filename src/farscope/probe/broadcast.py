@@ -71,7 +71,9 @@ class Probe:
         clock: Clock | None = None,
         service: str = "",
         origin: OriginProcess | None = None,
+        children: bool = True,
     ) -> None:
+        self._children = children
         self._service = service
         self._elsewhere = origin
         self._make_transport = make_transport
@@ -132,7 +134,9 @@ class Probe:
         return replace(self._outbox.stats(), invalid_tokens=invalid_tokens.count)
 
     def add(self, *charts: Observable) -> None:
-        """Broadcast these charts as well; charts that are already broadcast are left alone.
+        """Broadcast these charts as well, and those they contain, unless the probe leaves these out.
+
+        Charts that are already broadcast are left alone.
 
         Raises:
             UsageError: the probe is closed, or an argument is not a chart.
@@ -143,12 +147,19 @@ class Probe:
                 raise UsageError("the probe is closed", "call broadcast() again")
             self._add(chart)
 
+    def _follow(self, child: Observable) -> None:
+        """Broadcast a chart inside one that is broadcast, unless the probe leaves these out."""
+        if self._children and not self._closed:
+            self._add(child)
+
     def _add(self, chart: Observable) -> None:
         key = id(chart)
         watched = self._watched.get(key)
         if watched is None or watched.chart() is not chart:
             release = partial(self._watched.pop, key, None)
-            sink = ProbeSink(self._outbox, self._directory, release, self._tokens, lambda: self.id)
+            sink = ProbeSink(
+                self._outbox, self._directory, release, self._follow, self._tokens, lambda: self.id
+            )
             self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
         try:
             # Repeated for a chart already listed: an error may have struck before it was attached.
@@ -170,7 +181,8 @@ class Probe:
     def remove(self, *charts: Observable) -> None:
         """Stop broadcasting these charts; watchers see that they are no longer observed, and may go on.
 
-        Charts not broadcast are left alone.
+        Charts not broadcast are left alone. Charts that they contain are broadcast on, but those that start
+        in them later are not.
 
         Stopped charts, and those with no other references, need not be removed. A chart may be added again.
 
@@ -294,17 +306,20 @@ class ProbeSink:
     A ``LastingSink``: it cannot fail by itself, and an error raised from outside leaves it intact.
     """
 
-    __slots__ = ("_announced", "_directory", "_outbox", "_probe_id", "_release", "_tokens", "step")
+    __slots__ = ("_announced", "_directory", "_outbox", "_probe_id", "_release", "_tokens", "follow", "step")
 
     def __init__(
         self,
         outbox: Outbox,
         directory: ChartDirectory,
         release: Callable[[], object],
+        follow: Callable[[Observable], object],
         tokens: deque[TokenEntry],
         probe_id: Callable[[], str],
     ) -> None:
-        """``release`` is called after the chart was stopped; ``tokens`` are those to be sent."""
+        """``release`` is called after the chart was stopped, ``follow`` for each chart inside it; ``tokens``
+        are those to be sent.
+        """
         self._tokens = tokens
         self._probe_id = probe_id
         self._outbox = outbox
@@ -312,6 +327,7 @@ class ProbeSink:
         self._release = release
         self._announced: ChartId | None = None
         self.step = outbox.offer
+        self.follow = follow
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
@@ -381,6 +397,7 @@ def broadcast(
     clock: Clock | None = None,
     service: str | None = None,
     origin: OriginProcess | None = None,
+    children: bool = True,
 ) -> Probe:
     """Broadcast every step of ``charts`` from now on; the returned probe may be used in a ``with`` block.
 
@@ -410,6 +427,8 @@ def broadcast(
         origin: the process in which the charts run, if that is not this one, as with a bridge to programs
             that cannot broadcast themselves; its host, number and service are shown in place of this
             process's. ``service`` then replaces the service it names. One probe has one origin.
+        children: whether charts that these charts contain, at any depth, are broadcast as well: those that
+            run, and those that start later.
 
     Raises:
         BadUrl, LogRefused: the address is invalid or unusable.
@@ -435,6 +454,7 @@ def broadcast(
         clock=clock,
         service=name,
         origin=origin,
+        children=children,
     )
     try:
         probe.add(*charts)

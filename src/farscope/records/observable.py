@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from farscope.records.configuration import Configuration
 from farscope.records.outside import raised_by_a_signal_handler
-from farscope.records.sink import LastingSink, Sink
-from farscope.records.step import ChartId, RawStep
+from farscope.records.sink import FollowingSink, LastingSink, Sink
+from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 
 STRICT = "FARSCOPE_STRICT"
@@ -56,6 +56,8 @@ class Standing(NamedTuple):
     """Number of the last step."""
     structure: Callable[[], ChartStructure]
     """Returns states and reactions, as far as they are known."""
+    parent: ChartRef | None = None
+    """The chart that contains it, if any."""
 
 
 ReadStanding = Callable[[], Standing | None]
@@ -164,6 +166,24 @@ class Observers:
 
         self._for_each(announce_to)
 
+    def follow(self, child: Observable, chart: ChartId) -> None:
+        """Let the sinks that follow into contained charts observe ``child``, which ``chart`` contains.
+
+        A second call has no effect.
+        """
+
+        def follow_into(sink: Sink) -> None:
+            if not isinstance(sink, FollowingSink):
+                return
+            try:
+                sink.follow(child)
+            except BaseException as error:
+                if _is_the_programs(error, sink):
+                    raise
+                self._remove(sink, chart, error)
+
+        self._for_each(follow_into)
+
     def report(self, step: RawStep, receivers: tuple[Sink, ...]) -> None:
         """Pass a step to ``receivers``, as read before the step was made.
 
@@ -231,13 +251,13 @@ class Observers:
 
     def _announce_to(self, sink: Sink, standing: Standing) -> bool:
         """Announce the chart; return False if the sink failed and was removed."""
-        chart, state, number, read_structure = standing
+        chart, state, number, read_structure, parent = standing
         structure = read_structure()
         try:
-            sink.announce(chart, structure, state, number)
+            sink.announce(chart, structure, state, number, parent)
         except BaseException as error:
             if _is_the_programs(error, sink):
-                sink.announce(chart, structure, state, number)
+                sink.announce(chart, structure, state, number, parent)
                 raise
             self._remove(sink, chart, error)
             return False

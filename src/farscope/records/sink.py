@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from farscope.records.configuration import Configuration
 from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
+
+if TYPE_CHECKING:
+    from farscope.records.observable import Observable
 
 
 class Sink(Protocol):
@@ -44,3 +47,11 @@ class LastingSink(Sink, Protocol):
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
+
+
+@runtime_checkable
+class FollowingSink(Sink, Protocol):
+    """A sink that also observes the charts contained in those it is attached to."""
+
+    def follow(self, child: Observable) -> None:
+        """Observe ``child``, which runs or is about to start, if the sink observes such charts at all."""

@@ -95,7 +95,7 @@ def test_a_sink_attached_late_is_told_where_the_chart_stands(chart, watcher):
 
 def test_a_sink_that_makes_a_step_while_it_is_attached_is_told_again(chart, watcher):
     class Meddler(type(watcher)):
-        def announce(self, chart_id, structure, state, number):
+        def announce(self, chart_id, structure, state, number, *_):
             super().announce(chart_id, structure, state, number)
             if number == 1:
                 chart.dispatch(Event("T"))
@@ -199,7 +199,7 @@ class Struck:
     def step(self, step):
         self._do("step", step[1])
 
-    def announce(self, _chart, _structure, _state, number):
+    def announce(self, _chart, _structure, _state, number, *_):
         self._do("announce", number)
 
     def stopped(self, _chart, _status):

@@ -126,7 +126,7 @@ class Announced:
     def step(self, step):
         self.moves.append((step[2].start, step[2].end))
 
-    def announce(self, _chart, structure, _state, _number):
+    def announce(self, _chart, structure, _state, _number, *_):
         self.sizes.append(len(structure.states))
 
     def stopped(self, chart, _status):

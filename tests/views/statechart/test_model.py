@@ -25,7 +25,7 @@ class Watching:
     def step(self, step) -> None:
         self.steps.append(Step._make(step))
 
-    def announce(self, chart, structure, state, number) -> None:  # noqa: ARG002 - the port's signature
+    def announce(self, chart, structure, state, number, *_) -> None:  # noqa: ARG002 - the port's signature
         self.structures[chart] = structure
 
     def stopped(self, chart, _status) -> None:

@@ -207,7 +207,8 @@ class CachedWalk:
         If the chart's own thread runs a step at the same time, the state may be newer than the number.
         """
         number = self._recorder.context.number
-        return Standing(self._recorder.id, self.configuration, number, self.structure)
+        recorder = self._recorder
+        return Standing(recorder.id, self.configuration, number, self.structure, recorder.parent)
 
     def structure(self) -> ChartStructure:
         """Return what is known of the chart's states and reactions, and where it started."""

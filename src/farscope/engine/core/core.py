@@ -12,6 +12,7 @@ from farscope.engine.core.algorithm import START_SIGNAL
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
 from farscope.engine.core.completions import completions
+from farscope.engine.core.family import Children, halt, parent_of
 from farscope.engine.core.life import Life
 from farscope.engine.core.mailbox import Mailbox, Posted
 from farscope.engine.core.open_step import OpenStep
@@ -62,6 +63,7 @@ class Core:
 
     __slots__ = (
         "algorithm",
+        "children",
         "clock",
         "completing",
         "context",
@@ -76,6 +78,7 @@ class Core:
         "make_ready",
         "make_up_name",
         "observers",
+        "parent",
         "queue",
         "recorder",
         "restoring",
@@ -138,6 +141,13 @@ class Core:
         """The snapshot in which the start has to begin, while the start runs."""
         self.stays: Stays | None = None
         """The stays in states with timeouts or tasks; None as long as there was none."""
+        self.parent = parent_of(
+            self.name, options.get("parent"), outlives=options.get("outlives_parent", False)
+        )
+        """The link to the chart that contains this one, if any."""
+        recorder.parent = None if self.parent is None else self.parent.ref
+        self.children: Children | None = None
+        """The running charts that this one contains; None if there never was one."""
         self.failed_number = 0
         """Number of the last step that was recorded as failed."""
 
@@ -241,6 +251,8 @@ class Core:
             goal = self.algorithm.prepare(chart, target, f"the start of chart {self.name}")
         make_up = None if self.is_named else self.make_up_name
         self.recorder.rename(self.name if make_up is None else make_up(goal))
+        if self.parent is not None:
+            self.parent.admit(chart)
         self.life = Life.STARTING
 
     def started(self, chart: Any) -> None:
@@ -258,6 +270,8 @@ class Core:
 
     def _start_over(self, chart: Any) -> None:
         self.restoring = None
+        if self.parent is not None:
+            self.parent.dismiss(chart)
         self.algorithm.rewind()
         self.life = Life.NEW
         if self.stop_asked:
@@ -411,14 +425,21 @@ class Core:
         if self.life in (Life.STOPPING, Life.ENDED):
             return
         self.life = Life.STOPPING
-        self.observers.stop(self.recorder.id, self.end_status)
-        # A step that was about to begin notices it there, without a separate check.
-        self.step.refuse_next()
-        self.mailbox.clear()
-        if self.stays is not None:
-            self.stays.end_all()
-        self.algorithm.release(chart)
-        self.life = Life.ENDED
+        status = self.end_status
+        for child in () if self.children is None else self.children.dependent():
+            halt(child)
+        try:
+            self.observers.stop(self.recorder.id, status)
+            # A step that was about to begin notices it there, without a separate check.
+            self.step.refuse_next()
+            self.mailbox.clear()
+            if self.stays is not None:
+                self.stays.end_all()
+            self.algorithm.release(chart)
+            self.life = Life.ENDED
+        finally:
+            if self.parent is not None:
+                self.parent.report_end(chart, status)
 
     def ended(self) -> ChartStopped:
         """Return the error for using the chart after its end."""

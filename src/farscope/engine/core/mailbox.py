@@ -49,6 +49,9 @@ _REFUSED_POST = int(FactKind.REFUSED_POST)
 class MailboxDriver(Protocol):
     """What runs the steps of a chart, as the chart's mailbox sees it."""
 
+    failure: BaseException | None
+    """The handler's error that ended the chart; None if there was none."""
+
     def wake(self) -> None:
         """Run the chart: an event was put into the mailbox of a chart that was asleep."""
 

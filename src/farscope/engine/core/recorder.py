@@ -59,6 +59,7 @@ class Recorder:
         "id",
         "live",
         "observers",
+        "parent",
         "raised",
         "steps",
         "traced",
@@ -77,6 +78,8 @@ class Recorder:
         self.live = live
         self.observers = Observers(live)
         context.sinks = self.observers.sinks
+        self.parent: ChartRef | None = None
+        """The chart that contains this one, if any."""
         self.steps: deque[Kept] = deque(maxlen=ring_size)
         self.traced: deque[Kept] = deque(maxlen=ring_size)
         self.traces = 0
