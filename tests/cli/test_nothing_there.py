@@ -12,10 +12,11 @@ from typing import IO
 import pytest
 
 from farscope import Scope
-from farscope.cli.nothing_there import QUIET_S, Waiting, check_log_exists
+from farscope.cli.nothing_there import Waiting, check_log_exists
 from farscope.errors import LogRefused
 from farscope.logs.memory import MemoryLog
 from farscope.logs.url import open_log
+from farscope.records.heartbeat import QUIET_S
 from farscope.testing.waiting import eventually
 from farscope.wire.keys import new_key_file
 from support.program import Program

@@ -20,11 +20,10 @@ from farscope.probe import lifecycle as registry
 from farscope.probe.announcements import STOPPED_KEPT
 from farscope.probe.broadcast import broadcast
 from farscope.probe.service import OriginProcess
-from farscope.records.heartbeat import MAX_SILENCE_S, SILENT_AFTER_NS
+from farscope.records.heartbeat import GONE_AFTER_NS, MAX_SILENCE_S, SILENT_AFTER_NS
 from farscope.records.observable import Observable
 from farscope.records.step import NANOSECONDS
 from farscope.records.structure import ChartStatus
-from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS
 from farscope.testing.waiting import eventually
 from farscope.wire.envelope import Flags
 

@@ -82,3 +82,14 @@ def test_anything_at_all_can_be_looked_at(entries):
         survey.add(data, stored_ns)
     assert survey.batches + sum(survey.strangers.values()) == len(entries)
     assert survey.bytes == sum(len(data) for data, _ in entries)
+
+
+def test_the_heartbeat_of_a_probe_is_estimated_from_the_times_of_its_batches(hand_probe):
+    survey, slow, quick = HeaderSurvey(), hand_probe("slow"), hand_probe("quick")
+    for second in range(0, 100, 20):
+        survey.add(slow.send(0), second * SECOND_NS)
+    for second in range(100):
+        survey.add(quick.send(0), second * SECOND_NS)
+    silent = [unknown.probe for unknown in survey.unknown(105 * SECOND_NS) if unknown.why is Why.SILENT]
+    assert silent == [quick.id.hex()]
+    assert len(survey.unknown(180 * SECOND_NS)) == 2

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from farscope.errors import AmbiguousChart, UnknownChart
-from farscope.records.heartbeat import SILENT_AFTER_NS
+from farscope.records.heartbeat import LATELY_NS, SETTLE_NS, SILENT_AFTER_NS
 from farscope.records.kinds import UnknownKind
 from farscope.records.step import ChartRef
 from farscope.records.structure import ChartStatus, ChartStructure, StateInfo
@@ -13,7 +13,7 @@ from farscope.scope.gaps import NumberRange
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.unknown import Why
-from farscope.scope.world import LATELY_NS, SETTLE_NS, World
+from farscope.scope.world import World
 from farscope.wire.envelope import Flags
 from farscope.wire.seal import Opener
 

@@ -8,11 +8,9 @@ from collections.abc import Callable
 from farscope.cli.style import report
 from farscope.errors import LogError, LogRefused
 from farscope.logs.base import Log, Presence
+from farscope.records.heartbeat import QUIET_S
 from farscope.scope.scope import Scope
 from farscope.views.text import escape
-
-QUIET_S = 2.5
-"""Seconds without input after which this is reported; a broadcasting program sends something every second."""
 
 _NOBODY = "no program speaks at the moment"
 _HINT = "check the address; a log is made by the first program that calls broadcast(chart, url=...) with it"

@@ -14,6 +14,7 @@ from threading import Event, Lock, Thread, current_thread
 from farscope.errors import LogRefused, LogUnavailable
 from farscope.logs.base import Entry, LogReader, Unread, unread_of
 from farscope.records.boot_time import boot_time_ns
+from farscope.records.heartbeat import HEARTBEAT_NS, LATELY_NS, MAX_AWAIT_NS, OVERDUE_NS, SETTLE_NS
 from farscope.records.step import NANOSECONDS, ChartId, RawStep, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.foreign_chart import ForeignHsm
@@ -28,7 +29,7 @@ from farscope.scope.stats import ScopeStats
 from farscope.scope.timeline import Timeline
 from farscope.scope.tokens import Tokens
 from farscope.scope.unknown import Unknown, Why, of_part
-from farscope.scope.world import LATELY_NS, OVERDUE_NS, SETTLE_NS, World
+from farscope.scope.world import World
 
 READ_WAIT_S = 0.25
 """Longest wait for the next batch, and so the longest interval between checks for silent probes."""
@@ -36,7 +37,7 @@ READ_WAIT_S = 0.25
 READ_LIMIT = 64
 """Batches read at a time; at most a megabyte each, so this bounds the unopened data in memory."""
 
-HELD_UP_NS = 2_000_000_000
+HELD_UP_NS = 2 * HEARTBEAT_NS
 """The log is read every ``READ_WAIT_S``. After a pause this long, this machine was asleep, or this process
 was stopped or too busy: what is in the log by then is treated and ordered as the past."""
 
@@ -52,8 +53,9 @@ LAST_READ_S = 0.5
 """How long a collector stopped during live reading keeps reading what is already in the log; a log that grows
 faster than that, or whose batches take long to process, is not read to its end."""
 
-LATE_WAIT_S = (LATELY_NS - OVERDUE_NS) / NANOSECONDS
-"""Longest wait of a stopped collector for late probes; it does not wait for healthy ones."""
+LATE_WAIT_S = min(LATELY_NS - OVERDUE_NS, MAX_AWAIT_NS) / NANOSECONDS
+"""Longest wait of a stopped collector for late probes, however slow their heartbeats are; it does not wait
+for healthy ones."""
 
 LATE_READ_S = 0.1
 """Longest interval between checks whether they are still late."""
@@ -394,7 +396,8 @@ class Collector:
         While a log is unavailable its probes cannot be heard, so they get time to speak again.
         """
         if self._reading.is_settled(now_ns, SETTLE_NS):
-            self._world.reach_end(now_ns, for_good=self._reading.for_good)
+            since_ns = self._reading.live_since_ns if self._reading.was_lost else None
+            self._world.reach_end(now_ns, since_ns, for_good=self._reading.for_good)
 
     def _wait_for_room(self) -> None:
         while not self._inbox.wait_for_room(READ_WAIT_S):

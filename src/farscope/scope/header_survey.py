@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from dataclasses import dataclass, field
+from statistics import median_low
 
 from farscope.errors import UnsupportedVersion, WireError
 from farscope.logs.base import LogReader, Unread, unread_of
-from farscope.records.heartbeat import SILENT_AFTER_NS
+from farscope.records.heartbeat import LATELY_NS, SILENT_AFTER_NS, scaled
 from farscope.scope.gaps import GapBudget, GapTracker
 from farscope.scope.unknown import Unknown, Why, of_part
-from farscope.scope.world import LATELY_NS
 from farscope.wire.envelope import Flags, peek_header
 
 MAX_PROBES_LISTED = 4_096
 """Probes listed individually. Batches of further ones are only counted: anyone can invent a probe."""
+
+INTERVALS = 9
+"""Newest intervals before a probe's heartbeats from which its heartbeat is estimated: the interval that it
+announces is sealed. The median is not misled by an outage, nor by announcements that come early."""
 
 MAX_KEYS = 16
 """Different keys remembered per probe; a genuine probe has one."""
@@ -44,10 +48,18 @@ class ProbeSurvey:
     repeated: int = 0
     """Batches whose number was seen before."""
 
+    intervals: deque[int] = field(default_factory=lambda: deque(maxlen=INTERVALS))
+    """Times between batches without steps and the batches before them, in nanoseconds."""
+
     @property
     def missing(self) -> int:
         """Batches missing between the first and the last."""
         return self.numbers.missing
+
+    @property
+    def heartbeat_ns(self) -> int:
+        """Estimate of its heartbeat; 0 if there is too little to tell."""
+        return median_low(self.intervals) if len(self.intervals) > 1 else 0
 
 
 class HeaderSurvey:
@@ -91,9 +103,11 @@ class HeaderSurvey:
         found: list[Unknown] = []
         for probe in self.probes.values():
             quiet_ns = (self.last_ns if present_ns is None else present_ns) - probe.last_ns
-            if probe.goodbye or (present_ns is not None and quiet_ns < LATELY_NS):
+            lately_ns = scaled(LATELY_NS, probe.heartbeat_ns)
+            if probe.goodbye or (present_ns is not None and quiet_ns < lately_ns):
                 continue
-            why = Why.SILENT if quiet_ns >= SILENT_AFTER_NS else Why.NO_GOODBYE
+            silent = quiet_ns >= scaled(SILENT_AFTER_NS, probe.heartbeat_ns)
+            why = Why.SILENT if silent else Why.NO_GOODBYE
             found.append(
                 Unknown(why=why, subject=f"probe {probe.id}", batch=probe.numbers.end - 1, probe=probe.id)
             )
@@ -132,6 +146,8 @@ class HeaderSurvey:
         probe.batches += 1
         probe.bytes += len(data)
         probe.first_ns = min(probe.first_ns, stored_ns)
+        if Flags.HEARTBEAT in header.flags and probe.batches > 1 and stored_ns > probe.last_ns:
+            probe.intervals.append(stored_ns - probe.last_ns)
         probe.last_ns = max(probe.last_ns, stored_ns)
         probe.heartbeats += Flags.HEARTBEAT in header.flags
         probe.announcements += Flags.ANNOUNCE in header.flags

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS
+from farscope.records.heartbeat import LATELY_NS, SILENT_AFTER_NS
 from farscope.records.structure import AnyChartStatus, ChartStatus
 from farscope.scope.chart import Status, word_for
 
@@ -35,7 +35,7 @@ MAX_JUMPS = 8
 BACK_NS = 500_000_000
 """A stamp this much earlier than its predecessor shows that the clock was set back."""
 
-AHEAD_NS = 5 * HEARTBEAT_NS // 2
+AHEAD_NS = LATELY_NS
 """A stamp this much later than its predecessor may show that the clock was set forward."""
 
 
@@ -126,7 +126,7 @@ class LivenessTracker:
         """Record the time of a batch; call in the order the probe sent them."""
         if self._heard:
             jump_ns = sent_ns - self._last_ns
-            if not -BACK_NS <= jump_ns <= AHEAD_NS:
+            if not -BACK_NS <= jump_ns <= max(AHEAD_NS, self.silent_after_ns // 2):
                 self._jumps.append(jump_ns)
         self._last_ns = sent_ns
         first_ns, last_ns = self._heard[-1] if self._heard else (sent_ns, sent_ns)

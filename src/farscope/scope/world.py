@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from dataclasses import dataclass, field
 from functools import partial
 
-from farscope.records.heartbeat import HEARTBEAT_NS, SILENT_AFTER_NS, silent_after_ns
+from farscope.records.heartbeat import (
+    LATELY_NS,
+    OVERDUE_NS,
+    SETTLE_NS,
+    SILENT_AFTER_NS,
+    scaled,
+    silent_after_ns,
+)
 from farscope.records.step import NANOSECONDS, ChartId, ChartKey
-from farscope.scope.accounting import PATIENCE_NS, Posted, ReceivedAccount
+from farscope.scope.accounting import PATIENCE_NS, Posted
 from farscope.scope.batch_times import BatchTimes
 from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
 from farscope.scope.intake import MAX_PROBES, Accepted
@@ -17,20 +22,9 @@ from farscope.scope.liveness import Liveness, LivenessBudget, LivenessTracker
 from farscope.scope.notice import Notice, NoticeKind, end_of
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
+from farscope.scope.tracked_probe import TrackedProbe
 from farscope.scope.unknown import Unknown, Why
 from farscope.wire.envelope import Flags
-
-SETTLE_NS = 5 * HEARTBEAT_NS // 2
-"""How long a scope must have been reading live before it reports that a probe fell silent: while it reads the
-past, or just after an outage, a probe's next heartbeat may be about to arrive."""
-
-LATELY_NS = 5 * HEARTBEAT_NS // 2
-"""A probe sends heartbeats at half of the usual rate at least. A probe heard within
-this time of the end of the reading was running then; for any other that is unknown."""
-
-OVERDUE_NS = 13 * HEARTBEAT_NS // 10
-"""A probe not heard for this long is late, unless its heartbeat is slower: the end of the reading then waits
-for it until ``LATELY_NS`` is over."""
 
 LOOK_BACK_NS = 500_000_000
 """How far the past is read between two checks for probes that fell silent in it."""
@@ -43,41 +37,6 @@ MAX_CHARTS = 4_096
 
 MAX_CHART_BYTES = 64 << 20
 """Most bytes their names and structures may take; the same happens at this limit."""
-
-
-@dataclass(slots=True)
-class _ProbeState:
-    id: str
-    service: str
-    place: str
-    """``host:pid``; identically configured machines may share it."""
-    started_ns: int
-    """When it started, by its machine's clock."""
-    account: ReceivedAccount
-    heard_ns: int
-    closed: bool = False
-    silent: bool = False
-    silence_reported: bool = False
-    left: Why | None = None
-    """Why nothing is known about it after the end of the reading, unless it fell silent before that."""
-    sent_ns: int = 0
-    """When it was last heard, or its last reported step ended, by its machine's clock."""
-    past_ns: int | None = None
-    """How far the past had been read when it was last heard in it, by the clock of the past."""
-    gaps: list[tuple[int, int]] = field(default_factory=list)
-    """First number of each gap when it appeared, and the time of that, by its machine's clock."""
-    charts: dict[int, ChartKey] = field(default_factory=dict)
-    liveness: LivenessTracker = field(default_factory=LivenessTracker)
-
-    @property
-    def silent_after_ns(self) -> int:
-        """After how long without a batch it is silent."""
-        return self.liveness.silent_after_ns
-
-    def gap_ns(self, first: int) -> int:
-        """Return when the gap that begins with a number appeared."""
-        known = bisect_right(self.gaps, first, key=lambda gap: gap[0])
-        return self.gaps[known - 1][1] if known else self.sent_ns
 
 
 class World:
@@ -96,14 +55,14 @@ class World:
         self.at_end = False
         """Whether everything readable was applied; the caller keeps it up to date."""
         self._clocks = clocks
-        self._probes: dict[str, _ProbeState] = {}
+        self._probes: dict[str, TrackedProbe] = {}
         self._charts: dict[ChartKey, Chart] = {}
         self._bytes = 0
         self._rings = Rings(lambda: (chart.foreign for chart in self._charts.values()))
         self._liveness_budget = LivenessBudget()
         self._labels = Labels()
         self._probe_labels = ProbeLabels()
-        self._speaking: dict[str, _ProbeState] = {}
+        self._speaking: dict[str, TrackedProbe] = {}
         """Probes not known to have fallen silent in the past, the one unheard for longest first."""
         self._past_ns = self._heard_since_ns = self._looked_back_ns = 0
         """How far the past was read; since when probes were heard in it without interruption; the last
@@ -178,16 +137,20 @@ class World:
                 notices += self._report_missing(probe, now_ns, PATIENCE_NS)
         return notices
 
-    def reach_end(self, now_ns: int, *, for_good: bool) -> None:
+    def reach_end(self, now_ns: int, heard_since_ns: int | None = None, *, for_good: bool) -> None:
         """Record that everything was read: what a silent probe owes is missing from now on.
 
         Args:
             now_ns: the present.
+            heard_since_ns: when an outage of the log ended; a probe whose heartbeat may not have been due
+                since then still owes.
             for_good: nothing will ever follow, as after the end of a recording; this then applies to every
                 probe. Otherwise a probe heard recently may be between two batches, and still owes.
         """
         for probe in self._probes.values():
-            if for_good or now_ns - probe.heard_ns >= probe.silent_after_ns:
+            settle_ns = scaled(SETTLE_NS, probe.heartbeat_ns)
+            settled = heard_since_ns is None or now_ns - heard_since_ns >= settle_ns
+            if for_good or (settled and probe.quiet_beyond(SILENT_AFTER_NS, now_ns)):
                 probe.account.expect_announced(now_ns)
 
     def settle(self, now_ns: int) -> list[Notice]:
@@ -202,17 +165,19 @@ class World:
         Args:
             now_ns: the present.
             for_good: nothing will ever follow, as after the end of a recording; otherwise a probe heard
-                within ``LATELY_NS`` is running, and what it does next is not part of this account.
+                within ``LATELY_NS``, scaled to its heartbeat, is running, and what it does next is not part
+                of this account.
         """
         for probe in self._probes.values():
-            if for_good or now_ns - probe.heard_ns >= max(LATELY_NS, probe.silent_after_ns // 2):
+            if for_good or probe.quiet_beyond(LATELY_NS, now_ns):
                 lately = now_ns - probe.heard_ns < probe.silent_after_ns
                 probe.left = Why.NO_GOODBYE if for_good and lately else Why.SILENT
 
     def awaits(self, now_ns: int) -> bool:
         """Return whether a late probe may still be running; its next batch, or further silence, decides."""
         return any(
-            OVERDUE_NS <= now_ns - probe.heard_ns < LATELY_NS and not probe.closed
+            probe.quiet_beyond(OVERDUE_NS, now_ns)
+            and not (probe.quiet_beyond(LATELY_NS, now_ns) or probe.closed)
             for probe in self._probes.values()
         )
 
@@ -289,7 +254,7 @@ class World:
         labels = tuple(sorted(self._labels.of(one.id) for one in answering))
         raise ambiguous(str(chart), labels) if found else unknown(str(chart), labels)
 
-    def _register_probe(self, accepted: Accepted, heard_ns: int) -> _ProbeState:
+    def _register_probe(self, accepted: Accepted, heard_ns: int) -> TrackedProbe:
         probe_id = accepted.header.probe.hex()
         probe = self._probes.pop(probe_id, None)
         if probe is None:
@@ -297,16 +262,17 @@ class World:
                 self._forget_probe(next(iter(self._probes)))
             batch, liveness = accepted.batch, LivenessTracker(self._liveness_budget)
             names = probe_id, batch.service, f"{batch.host}:{batch.pid}"
-            probe = _ProbeState(*names, batch.started_ns, accepted.account, heard_ns, liveness=liveness)
+            probe = TrackedProbe(*names, batch.started_ns, accepted.account, heard_ns, liveness=liveness)
             self._probe_labels.add(probe.service, probe.place)
         probe.account = accepted.account
-        probe.liveness.silent_after_ns = silent_after_ns(accepted.batch.heartbeat_ns)
+        probe.heartbeat_ns = accepted.batch.heartbeat_ns
+        probe.liveness.silent_after_ns = silent_after_ns(probe.heartbeat_ns)
         probe.heard_ns = max(probe.heard_ns, heard_ns)
         self._probes[probe_id] = probe
         return probe
 
     def _end_silence(
-        self, probe: _ProbeState, now_ns: int, times: BatchTimes, *, in_past: bool
+        self, probe: TrackedProbe, now_ns: int, times: BatchTimes, *, in_past: bool
     ) -> list[Notice]:
         """Record that a probe is heard; return the notices if it had been reported as silent."""
         probe.silent = now_ns - probe.heard_ns >= probe.silent_after_ns
@@ -317,7 +283,8 @@ class World:
 
     def _look_back(self, past_ns: int) -> list[Notice]:
         """Return notices about probes that fell silent in the past while others kept being heard."""
-        if not 0 <= past_ns - self._past_ns < SETTLE_NS:
+        unheard_ns = past_ns - self._past_ns
+        if unheard_ns < 0 or (unheard_ns >= SETTLE_NS and unheard_ns >= self._longest_pause_ns()):
             # No probe was heard: the log was unavailable, or nothing was written to it.
             self._heard_since_ns = self._looked_back_ns = past_ns
         self._past_ns = past_ns
@@ -339,9 +306,17 @@ class World:
                 )
         return notices
 
-    def _check_silence(self, probe: _ProbeState, now_ns: int, listening_since_ns: int) -> list[Notice]:
+    def _longest_pause_ns(self) -> int:
+        """Return for how long the past may be empty although the probes that speak in it are running."""
+        beats = (probe.heartbeat_ns for probe in self._speaking.values() if not probe.closed)
+        return scaled(SETTLE_NS, min(beats, default=0))
+
+    def _check_silence(self, probe: TrackedProbe, now_ns: int, listening_since_ns: int) -> list[Notice]:
         """Return the notices about a probe that has been silent for long enough to be reported."""
-        if now_ns - probe.heard_ns < probe.silent_after_ns or now_ns - listening_since_ns < SETTLE_NS:
+        listened_ns = now_ns - listening_since_ns
+        if not probe.quiet_beyond(SILENT_AFTER_NS, now_ns) or listened_ns < scaled(
+            SETTLE_NS, probe.heartbeat_ns
+        ):
             return []
         probe.silent = True
         if probe.silence_reported:
@@ -351,7 +326,7 @@ class World:
         notices = self._about_charts(probe, NoticeKind.FELL_SILENT, probe.sent_ns + probe.silent_after_ns)
         return notices + self._report_missing(probe, now_ns, 0)
 
-    def _about_numbers(self, probe: _ProbeState, posted: Posted, time_ns: int) -> list[Notice]:
+    def _about_numbers(self, probe: TrackedProbe, posted: Posted, time_ns: int) -> list[Notice]:
         about = partial(Notice, subject=self._label_of(probe), probe=probe.id, time_ns=time_ns)
         return [
             *(
@@ -361,7 +336,7 @@ class World:
             *(about(kind=NoticeKind.FOUND, span=span) for span in posted.found),
         ]
 
-    def _about_charts(self, probe: _ProbeState, kind: NoticeKind, time_ns: int) -> list[Notice]:
+    def _about_charts(self, probe: TrackedProbe, kind: NoticeKind, time_ns: int) -> list[Notice]:
         charts = (self._charts[key] for key in probe.charts.values())
         return [self._about(kind, chart.id, time_ns, chart.number) for chart in charts if not chart.stopped]
 
@@ -371,7 +346,7 @@ class World:
         about = partial(Notice, kind=kind, subject=self._labels.of(chart), count=count, detail=detail)
         return about(chart=chart, probe=chart.probe, time_ns=time_ns)
 
-    def _register_chart(self, probe: _ProbeState, chart_id: ChartId, times: BatchTimes) -> list[Notice]:
+    def _register_chart(self, probe: TrackedProbe, chart_id: ChartId, times: BatchTimes) -> list[Notice]:
         """Make the chart the most recently heard, under its current name; return a notice if it is new."""
         key = ChartKey(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
@@ -411,7 +386,7 @@ class World:
         self.forgotten += 1
         self._left_open += not (chart.stopped or self._probes[key.probe].closed)
 
-    def _report_missing(self, probe: _ProbeState, now_ns: int, patience_ns: int) -> list[Notice]:
+    def _report_missing(self, probe: TrackedProbe, now_ns: int, patience_ns: int) -> list[Notice]:
         """Return notices about gaps still open after ``patience_ns``, each gap once."""
         self._date_gaps(probe)
         return [
@@ -426,7 +401,7 @@ class World:
             for span in probe.account.report_gaps(now_ns, patience_ns=patience_ns)
         ]
 
-    def _date_gaps(self, probe: _ProbeState) -> None:
+    def _date_gaps(self, probe: TrackedProbe) -> None:
         """Record when new gaps appeared."""
         if not probe.account.missing:
             return
@@ -434,10 +409,10 @@ class World:
         probe.gaps += [(gap.first, probe.sent_ns) for gap in probe.account.gaps() if gap.first > last]
         del probe.gaps[:-MAX_GAPS_DATED]
 
-    def _label_of(self, probe: _ProbeState) -> str:
+    def _label_of(self, probe: TrackedProbe) -> str:
         return self._probe_labels.of(probe.id, probe.service, probe.place)
 
-    def _why_unknown(self, probe: _ProbeState) -> Why | None:
+    def _why_unknown(self, probe: TrackedProbe) -> Why | None:
         if probe.closed:
             return None
         # While the past is still being read, a probe silent so far may be heard later in it.

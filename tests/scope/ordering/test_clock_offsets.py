@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.records.heartbeat import GONE_AFTER_NS
 from farscope.scope.notice import NoticeKind
 from farscope.scope.ordering.clock_offsets import (
     BEHIND_NS,
-    GONE_AFTER_NS,
     OLD_NS,
     SAME_CLOCK_NS,
     ClockOffsets,

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farscope.records.facts import Fact, FactKind
+from farscope.records.heartbeat import COMPANY_NS
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, RawStep
 from farscope.scope.accounting import Posted, ReceivedAccount
@@ -21,7 +22,7 @@ from farscope.scope.intake import Accepted
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.scope.ordering.clock_offsets import SAME_CLOCK_NS, ClockOffsets
 from farscope.scope.ordering.merge import HELD_STEPS
-from farscope.scope.ordering.reorder_buffer import COMPANY_NS, PAST_HOLD_NS, WINDOW_S, Now, ReorderBuffer
+from farscope.scope.ordering.reorder_buffer import PAST_HOLD_NS, WINDOW_S, Now, ReorderBuffer
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.envelope import Flags, Header
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from farscope.records.heartbeat import HEARTBEAT_NS
+from farscope.records.heartbeat import GONE_AFTER_NS
 from farscope.records.step import NANOSECONDS
 from farscope.scope.intake import MAX_PROBES
 from farscope.scope.notice import Notice, NoticeKind
@@ -24,9 +24,6 @@ SAME_CLOCK_NS = 5_000_000
 SET_NS = 50_000_000
 """The scope's own clock was set if it moved by more than this relative to the monotonic clock. Slewing
 changes its rate by at most half a thousandth."""
-
-GONE_AFTER_NS = 4 * HEARTBEAT_NS
-"""A probe not heard for this long may be gone: every probe sends heartbeats."""
 
 BEHIND_NS = 600_000_000_000
 """In a log of many machines, a probe that seems to have been silent for up to this long may just have a clock
@@ -111,7 +108,9 @@ class ClockOffsets:
             self._order.set_back(probe_id, by_ns)
         return proven
 
-    def add_live(self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int) -> list[Notice]:
+    def add_live(
+        self, probe_id: str, host: str, sent_ns: int, received_ns: int, now_ns: int, *, heartbeat_ns: int = 0
+    ) -> list[Notice]:
         """Add a batch that was read as soon as it was stored; see ``OffsetEstimator.add``.
 
         Returns:
@@ -120,7 +119,7 @@ class ClockOffsets:
         self._check_own_clock(received_ns - now_ns)
         probe = self._probe(probe_id, host)
         first = probe.live.offset_ns is None
-        probe.live.add(sent_ns, received_ns, now_ns)
+        probe.live.add(sent_ns, received_ns, now_ns, heartbeat_ns)
         probe.new += 1
         probe.new_since_ns = now_ns if first else probe.new_since_ns
         correction_ns = self._correction_ns(probe, probe.live.offset_ns or 0)
@@ -135,7 +134,9 @@ class ClockOffsets:
         probe.old_reported = False
         return self._report_offset(probe, probe.live.offset_ns or 0, "this machine's")
 
-    def add_past(self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None) -> list[Notice]:
+    def add_past(
+        self, probe_id: str, host: str, stored_ns: int, sent_ns: int | None = None, *, heartbeat_ns: int = 0
+    ) -> list[Notice]:
         """Add a batch from the past, in the order of the log; both times are by the probe's clock.
 
         Returns:
@@ -145,7 +146,9 @@ class ClockOffsets:
         # Batches from a spool were sent long before they were stored, and their place reflects the storing;
         # but times of storing stand still while a clock that was set back catches up with itself.
         stamp_ns = stored_ns if sent_ns is None else max(sent_ns, stored_ns)
-        self._order.add(probe_id, sent_ns if sent_ns is not None and probe.was_set_back else stamp_ns)
+        if sent_ns is not None and probe.was_set_back:
+            stamp_ns = sent_ns
+        self._order.add(probe_id, stamp_ns, heartbeat_ns)
         if probe.live.offset_ns is not None or not self._order.settled(probe_id):
             return []
         return self._report_offset(probe, self._order.offset_ns(probe_id), "the first machine's")
@@ -155,9 +158,12 @@ class ClockOffsets:
         """How far the past was read, by its reference clock."""
         return self._order.reached_ns
 
-    def may_be_present(self, wall_ns: int) -> bool:
-        """Return whether the past may have been read up to now, by the scope's clock, as far as known."""
-        return wall_ns - self.past_ns < (GONE_AFTER_NS if self._one_machine else GONE_AFTER_NS + BEHIND_NS)
+    def may_be_present(self, wall_ns: int, gone_after_ns: int = GONE_AFTER_NS) -> bool:
+        """Return whether the past may have been read up to now, by the scope's clock, as far as known.
+
+        ``gone_after_ns`` is how long the probes that were heard last may pause.
+        """
+        return wall_ns - self.past_ns < (gone_after_ns if self._one_machine else gone_after_ns + BEHIND_NS)
 
     def heard_live(self, probe_id: str) -> bool:
         """Return whether a probe was compared with the scope's own clock."""

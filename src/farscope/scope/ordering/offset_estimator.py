@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import deque
 
-from farscope.records.heartbeat import HEARTBEAT_NS
+from farscope.records.heartbeat import GONE_AFTER_NS, LATELY_NS, scaled
 
 WINDOW_NS = 60_000_000_000
 """The offset is taken from the fastest batch of this period. With a longer one, drift (6 ms a minute at 100
 ppm) or an undetected setback of the clock would be followed too late; a shorter one would be misled by a busy
-spell without a fast batch."""
+spell without a fast batch. For a heartbeat of more than 15 seconds it is longer, so that it has several."""
 
 MAX_BEST = 256
 """Most batches remembered within the window, one for each part of it."""
 
-SETTLE_NS = 5 * HEARTBEAT_NS // 2
+SETTLE_NS = LATELY_NS
 SETTLE_SAMPLES = 3
 """An estimate is settled after this many batches, over ``SETTLE_NS``, of which none was much faster. Batches
 that were held up, in a spool or a frozen program, arrive in a burst and settle nothing."""
@@ -52,24 +52,26 @@ class OffsetEstimator:
         """Whether it can be reported: until then a correct clock may seem to be far behind."""
         return self._settled
 
-    def add(self, sent_ns: int, received_ns: int, now_ns: int) -> None:
+    def add(self, sent_ns: int, received_ns: int, now_ns: int, heartbeat_ns: int = 0) -> None:
         """Add a batch that was read as soon as possible.
 
         Args:
             sent_ns: when it was sent, by the probe's clock.
             received_ns: when it arrived, by the scope's clock.
             now_ns: time of arrival by a monotonic clock.
+            heartbeat_ns: the interval that the probe announced; 0 if unknown.
         """
+        window_ns = max(WINDOW_NS, scaled(GONE_AFTER_NS, heartbeat_ns))
         offset_ns = sent_ns - received_ns
         best = self._best
-        while best and best[0][0] < now_ns - WINDOW_NS:
+        while best and best[0][0] < now_ns - window_ns:
             best.popleft()
         if not best or offset_ns - best[0][1] >= STEADY_NS:
             self._begin_settling(now_ns)
         while best and best[-1][1] <= offset_ns:
             best.pop()
         # A value worse than another of the same quarter of a second is never needed.
-        if not best or now_ns - best[-1][0] >= WINDOW_NS // MAX_BEST:
+        if not best or now_ns - best[-1][0] >= window_ns // MAX_BEST:
             best.append((now_ns, offset_ns))
         self._count += 1
         if self._count >= SETTLE_SAMPLES and now_ns - self._improved_ns >= SETTLE_NS:

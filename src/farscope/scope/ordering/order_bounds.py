@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from farscope.records.heartbeat import HEARTBEAT_NS
+from farscope.records.heartbeat import MAX_SPELL_NS, SPELL_NS, scaled
 
 SAMPLES = 64
 """Newest bounds used on either side: they cover seconds of busy probes, or a minute of idle ones."""
@@ -24,12 +24,7 @@ SPARED = 32
 
 SETTLE_SAMPLES = 3
 SETTLED_SAMPLES = 8
-"""Bounds used on either side at first, and how many are enough before ``SPELL_NS`` is over."""
-
-SPELL_NS = 5 * HEARTBEAT_NS // 2
-"""Every probe sends heartbeats. After being heard for this long, even a probe with few batches
-has yielded what it can; a probe heard for this long with no other in between currently has nothing to be
-compared with."""
+"""Bounds used on either side at first, and how many are enough before the spell is over."""
 
 REFINED_NS = 20_000_000
 """An offset in use is kept while the better estimate differs by no more than this."""
@@ -85,11 +80,22 @@ class OrderBounds:
         self._probes: OrderedDict[str, _ProbeBounds] = OrderedDict()
         self._position = 0
         self._last = self._last_of_another = _Mark(-1, "", 0)
+        self._spell_ns = SPELL_NS
+        """Every probe sends heartbeats. After being heard for this long, even a probe with few batches has
+        yielded what it can; a probe heard for this long with no other in between currently has nothing to be
+        compared with. Longer if there are slower heartbeats, but at most ``MAX_SPELL_NS``."""
         self._unbounded: set[str] = set()
         """Probes whose newest batch is not yet followed by one of another probe."""
 
-    def add(self, probe_id: str, stamp_ns: int) -> None:
-        """Add the next batch of the log; ``stamp_ns`` is when it was stored, by its probe's clock."""
+    def add(self, probe_id: str, stamp_ns: int, heartbeat_ns: int = 0) -> None:
+        """Add the next batch of the log.
+
+        Args:
+            probe_id: the probe that sent it.
+            stamp_ns: when it was stored, by its probe's clock.
+            heartbeat_ns: the interval that its probe announced; 0 if unknown.
+        """
+        self._spell_ns = max(self._spell_ns, min(scaled(SPELL_NS, heartbeat_ns), MAX_SPELL_NS))
         probe = self._probes.pop(probe_id, None)
         if probe is None:
             probe = _ProbeBounds(anchor=self._position == 0)
@@ -146,14 +152,14 @@ class OrderBounds:
     def _settle(self, probe: _ProbeBounds, stamp_ns: int) -> None:
         if probe.anchor:
             return
-        spell_over = stamp_ns - probe.first_ns >= SPELL_NS
+        spell_over = stamp_ns - probe.first_ns >= self._spell_ns
         count = min(len(probe.least), len(probe.most))
         if count >= (SETTLE_SAMPLES if spell_over or probe.settled else SETTLED_SAMPLES):
             offset_ns = offset_between(probe.least, probe.most, self._delay_ns)
             if not probe.settled or not offset_ns or abs(offset_ns - probe.offset_ns) > REFINED_NS:
                 probe.offset_ns = offset_ns
             probe.settled = True
-        elif stamp_ns - probe.alone_since_ns >= SPELL_NS:
+        elif stamp_ns - probe.alone_since_ns >= self._spell_ns:
             probe.settled = True
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from farscope.records.heartbeat import HEARTBEAT_NS
+from farscope.records.heartbeat import COMPANY_NS, GONE_AFTER_NS, HEARTBEAT_NS, HOLD_NS, MAX_AWAIT_NS, scaled
 from farscope.records.step import ChartId, RawStep
 from farscope.records.weight import Weighed
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.notice import Notice
-from farscope.scope.ordering.clock_offsets import GONE_AFTER_NS, ClockOffsets
+from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.ordering.merge import Merge
 from farscope.scope.ordering.notice_queue import NoticeQueue
 from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
@@ -21,15 +21,11 @@ WINDOW_S = 0.1
 """How long a step that has just happened waits for earlier ones of other probes. Steps that take longer to
 arrive are handed out at once and counted as late."""
 
-COMPANY_NS = 3 * HEARTBEAT_NS // 2
-"""How long after a probe is first heard its steps wait even if it is alone: programs are often started
-together and every probe sends heartbeats, so others may be about to be heard."""
-
-PAST_HOLD_NS = 3 * HEARTBEAT_NS
+PAST_HOLD_NS = HOLD_NS
 """Longest wait of a step from the past for all of the past to be read: the more is known, the better the
 estimates of wrong clocks. After that, or once ``HELD_STEPS`` are held, the earliest are handed out."""
 
-END_HOLD_NS = GONE_AFTER_NS
+END_HOLD_NS = MAX_AWAIT_NS
 """How long steps held at the end of the past wait for the next batch of probes that may be alive, which shows
 how far their clocks are off."""
 
@@ -54,8 +50,9 @@ class ReorderBuffer:
         self._notices = NoticeQueue(clocks.correction_ns)
         self.handed_out = 0
         """Number of steps handed out."""
-        # When each probe without a goodbye was last heard in the past, by the clock of the log.
-        self._open: dict[str, int] = {}
+        # When each probe without a goodbye was last heard in the past, by the clock of the log, and its
+        # heartbeat.
+        self._open: dict[str, tuple[int, int]] = {}
         self._unsettled: set[str] = set()
         self._awaited: set[str] = set()
         self._await_until_ns = 0
@@ -102,9 +99,18 @@ class ReorderBuffer:
             self._was_live = True
             if not self._clocks.heard_live(probe):
                 self._company_until_ns = now.monotonic_ns + COMPANY_NS
-            notices = self._clocks.add_live(probe, batch.host, batch.sent_ns, now.wall_ns, now.monotonic_ns)
+            notices = self._clocks.add_live(
+                probe,
+                batch.host,
+                batch.sent_ns,
+                now.wall_ns,
+                now.monotonic_ns,
+                heartbeat_ns=batch.heartbeat_ns,
+            )
         else:
-            notices = self._clocks.add_past(probe, batch.host, stored_ns, batch.sent_ns)
+            notices = self._clocks.add_past(
+                probe, batch.host, stored_ns, batch.sent_ns, heartbeat_ns=batch.heartbeat_ns
+            )
         self._keep_open(accepted, probe)
         correction_ns = self._clocks.correction_ns(probe)
         # If an estimate for the past changes later, the clock itself has changed.
@@ -205,7 +211,8 @@ class ReorderBuffer:
             return
         while len(self._open) >= MAX_PROBES:
             del self._open[next(iter(self._open))]
-        self._open[probe] = self._clocks.past_ns
+        heartbeat_ns = max(accepted.batch.heartbeat_ns, HEARTBEAT_NS)
+        self._open[probe] = self._clocks.past_ns, heartbeat_ns
 
     def _note_known(self, probe: str) -> None:
         if self._clocks.heard_live(probe) and probe in self._awaited:
@@ -218,15 +225,21 @@ class ReorderBuffer:
             self._unsettled.add(probe)
 
     def _await(self, now: Now) -> None:
-        """Determine the probes to wait for: those heard just before the end of the past, if that is now."""
+        """Determine the probes to wait for: those heard just before the end of the past, if that is now.
+
+        A probe whose next heartbeat is not due within ``END_HOLD_NS`` is not waited for.
+        """
         end_ns = self._clocks.past_ns
         lately = {
-            probe
-            for probe, heard_ns in self._open.items()
-            if heard_ns > end_ns - GONE_AFTER_NS and not self._clocks.heard_live(probe)
+            probe: heartbeat_ns
+            for probe, (heard_ns, heartbeat_ns) in self._open.items()
+            if end_ns - heard_ns < scaled(GONE_AFTER_NS, heartbeat_ns)
+            and heard_ns + heartbeat_ns - end_ns < END_HOLD_NS
+            and not self._clocks.heard_live(probe)
         }
-        if self._unsettled & lately or self._clocks.may_be_present(now.wall_ns):
-            self._awaited = lately
+        gone_after_ns = scaled(GONE_AFTER_NS, max(lately.values(), default=0))
+        if self._unsettled & lately.keys() or self._clocks.may_be_present(now.wall_ns, gone_after_ns):
+            self._awaited = set(lately)
             self._await_until_ns = now.monotonic_ns + END_HOLD_NS
 
     def _awaiting(self, now: Now) -> bool:

@@ -1,0 +1,56 @@
+"""What a scope knows about one probe. Pure: no I/O, no clock."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field
+
+from farscope.records.heartbeat import scaled
+from farscope.records.step import ChartKey
+from farscope.scope.accounting import ReceivedAccount
+from farscope.scope.liveness import LivenessTracker
+from farscope.scope.unknown import Why
+
+
+@dataclass(slots=True)
+class TrackedProbe:
+    """A probe being tracked; not thread-safe."""
+
+    id: str
+    service: str
+    place: str
+    """``host:pid``; identically configured machines may share it."""
+    started_ns: int
+    """When it started, by its machine's clock."""
+    account: ReceivedAccount
+    heard_ns: int
+    closed: bool = False
+    silent: bool = False
+    silence_reported: bool = False
+    left: Why | None = None
+    """Why nothing is known about it after the end of the reading, unless it fell silent before that."""
+    sent_ns: int = 0
+    """When it was last heard, or its last reported step ended, by its machine's clock."""
+    past_ns: int | None = None
+    """How far the past had been read when it was last heard in it, by the clock of the past."""
+    gaps: list[tuple[int, int]] = field(default_factory=list)
+    """First number of each gap when it appeared, and the time of that, by its machine's clock."""
+    charts: dict[int, ChartKey] = field(default_factory=dict)
+    liveness: LivenessTracker = field(default_factory=LivenessTracker)
+
+    heartbeat_ns: int = 0
+    """The interval that it announced."""
+
+    @property
+    def silent_after_ns(self) -> int:
+        """After how long without a batch it is silent."""
+        return self.liveness.silent_after_ns
+
+    def quiet_beyond(self, silence_ns: int, now_ns: int) -> bool:
+        """Return whether it was not heard for a silence of the usual heartbeat, scaled to its own."""
+        return now_ns - self.heard_ns >= scaled(silence_ns, self.heartbeat_ns)
+
+    def gap_ns(self, first: int) -> int:
+        """Return when the gap that begins with a number appeared."""
+        known = bisect_right(self.gaps, first, key=lambda gap: gap[0])
+        return self.gaps[known - 1][1] if known else self.sent_ns
