@@ -158,7 +158,12 @@ class Probe:
         if watched is None or watched.chart() is not chart:
             release = partial(self._watched.pop, key, None)
             sink = ProbeSink(
-                self._outbox, self._directory, release, self._follow, self._tokens, lambda: self.id
+                self._outbox,
+                self._directory,
+                release,
+                self._tokens,
+                lambda: self.id,
+                follow=self._follow,
             )
             self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
         try:
@@ -313,12 +318,14 @@ class ProbeSink:
         outbox: Outbox,
         directory: ChartDirectory,
         release: Callable[[], object],
-        follow: Callable[[Observable], object],
         tokens: deque[TokenEntry],
         probe_id: Callable[[], str],
+        *,
+        follow: Callable[[Observable], object],
     ) -> None:
-        """``release`` is called after the chart was stopped, ``follow`` for each chart inside it; ``tokens``
-        are those to be sent.
+        """``release`` is called after the chart was stopped, and ``follow`` for each chart inside it.
+
+        ``tokens`` are those to be sent.
         """
         self._tokens = tokens
         self._probe_id = probe_id
