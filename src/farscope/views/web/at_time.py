@@ -8,7 +8,7 @@ from farscope.records.shape import StepKind
 from farscope.records.step import NANOSECONDS
 from farscope.views.chart_activity import ENDED
 from farscope.views.web.chart_summary import SPARK, ChartSummary
-from farscope.views.web.serialize import Plain, moment
+from farscope.views.web.serialize import Plain, moment, several
 from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 
@@ -47,8 +47,22 @@ class Moment:
         place = None if stored is None else stored.last_until(time_ns)
         status = self.status(row, seen=place is not None)
         if stored is None or place is None:
-            state, steps = self._before(row, stored)
-            return [row.number, state, None, status, steps, None, 0, "", None, 0, 0, status in UNKNOWN]
+            (state, states), steps = self._before(row, stored)
+            return [
+                row.number,
+                state,
+                None,
+                status,
+                steps,
+                None,
+                0,
+                "",
+                None,
+                0,
+                0,
+                status in UNKNOWN,
+                states,
+            ]
         step = stored.at(place)
         count = stored.count_until(time_ns)
         return [
@@ -64,6 +78,7 @@ class Moment:
             step.queued,
             int(step.kind),
             status in UNKNOWN,
+            several(step.end_states),
         ]
 
     def spark(self, row: ChartSummary) -> list[int]:
@@ -95,19 +110,24 @@ class Moment:
             return NOT_YET
         return ENDED if status == "alive" and self._ended else status
 
-    def _before(self, row: ChartSummary, stored: StepHistory | None) -> tuple[str | None, int]:
-        """Return state and step number before all known steps; None as the state if it was forgotten."""
+    def _before(
+        self, row: ChartSummary, stored: StepHistory | None
+    ) -> tuple[tuple[str | None, list[str] | None], int]:
+        """Return state, its leaves if there are several, and step number before all known steps.
+
+        The state is None if it was forgotten.
+        """
         place = None if stored is None else stored.first_from(-(1 << 62))
         if stored is not None and place is not None:
             step = stored.at(place)
             if step.kind is StepKind.START:
-                return "", 0
+                return ("", None), 0
             if self._past.whole:
                 # If the chart had started before, its first step shows the state it was in.
-                return (None if stored.forgotten else step.start), 0
-            return step.start, step.number - 1
+                return (None if stored.forgotten else step.start, several(step.start_states)), 0
+            return (step.start, several(step.start_states)), step.number - 1
         rest = self._past.rests.get(row.view.id.key)
-        return (rest.state, rest.number) if rest is not None else ("", 0)
+        return ((rest.state, several(rest.states)), rest.number) if rest is not None else (("", None), 0)
 
     def _lost(
         self, row: ChartSummary, stored: StepHistory, count: int, number: int, *, closed: bool

@@ -13,6 +13,7 @@ from farscope.records.step import SHAPE, RawStep
 from farscope.records.weight import SHARED_BYTES
 from farscope.scope.chart import ChartView
 from farscope.views.chart_activity import ChartActivity
+from farscope.views.regions import Regions
 from farscope.views.statechart.model import Statechart
 
 SPARK: Final = 40
@@ -71,6 +72,8 @@ class ChartSummary:
         self._room = room or PictureRoom()
         self._shape_bytes = 0
         self._large: set[int] = set()
+        self.regions = Regions(view.structure)
+        """The regions of the chart, as announced."""
         if view.structure is not None:
             self._picture.add_structure(view.structure)
 
@@ -115,6 +118,7 @@ class ChartSummary:
         self.activity.update(view)
         if view.structure is not None and view.structure != before.structure:
             self._picture.add_structure(view.structure)
+            self.regions = Regions(view.structure)
         return True
 
     def tick(self, now_ns: int) -> bool:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.exceptions import HTTPException
 
-from farscope.records.shape import StepKind
-from farscope.records.step import Cause, ChartKey, Step
+from farscope.records.step import Cause, ChartKey, Step, Value
 from farscope.records.traceback_text import read_traceback
 from farscope.views.sequence.extract import by_chart, by_state
 from farscope.views.sequence.svg import svg_sequence
 from farscope.views.statechart.model import Statechart
+from farscope.views.step_facts import (
+    completed_in,
+    failure_in,
+    free_texts,
+    logs_of,
+    plain_values,
+    sent_by,
+    transitions_of,
+)
 from farscope.views.svg_text import STYLE
 from farscope.views.web.at_time import Moment
 from farscope.views.web.chart_summary import ChartSummary
@@ -30,8 +39,9 @@ from farscope.views.web.serialize import (
 from farscope.views.web.statistics import MAX_STEPS, figures
 from farscope.views.web.step_history import StepHistory
 from farscope.views.web.time_travel import Past
-from farscope.views.web.timeline_lanes import TimelineLane, Window
+from farscope.views.web.timeline_lanes import NO_REGIONS, Rest, TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
+from farscope.views.web.value_tracks import ValueTracks
 
 MAX_WIDTH: Final = 4_096
 """Maximum width of a lane in pixels, and so of its items."""
@@ -135,9 +145,14 @@ class Endpoints:
             "ahead": own_ns - step.time_ns,
             "spy": own.spy(),
             "trace": own.trace(),
-            "long": [text.splitlines() for text in _free_texts(step) if len(text.splitlines()) > 1],
+            "long": [text.splitlines() for text in free_texts(step) if len(text.splitlines()) > 1],
             "failure": _plain_failure(step),
             "cause": cause,
+            "transitions": [list(each) for each in transitions_of(step)],
+            "completed": list(completed_in(step)),
+            "sent": [list(each) for each in sent_by(step)],
+            "logs": [list(each) for each in logs_of(step)],
+            "values": plain_values(step.values),
         }
 
     def _plain_cause(self, step: Step, cause: Cause) -> Plain:
@@ -227,8 +242,9 @@ class Endpoints:
             return [] if stored is None else stored.newest(limit, from_ns, to_ns)
 
     def _lane(self, key: ChartKey, window: Window, past: Past) -> dict[str, Plain]:
-        """Return a chart's lane; hold the model's lock."""
-        drawn, read = TimelineLane(window, self._origin_ns), self._model.history.charts.get(key)
+        """Return a chart's lane and the tracks of its values; hold the model's lock."""
+        read, row = self._model.history.charts.get(key), self._model.row(key)
+        drawn = TimelineLane(window, self._origin_ns, row.regions if row else NO_REGIONS)
         until_ns = window.to_ns if past.whole else (self._model.read_ns or -MAX_TIME)
         if read is not None:
             drawn.begin(read)
@@ -238,11 +254,30 @@ class Endpoints:
                 drawn.add_gap(until_ns)
             rest = past.rests.get(key)
             stored = past.history.charts.get(key)
-            drawn.add_around(past, stored, rest.state if rest else None, max(until_ns, window.from_ns))
+            known = Rest(rest.state, rest.states) if rest else None
+            drawn.add_around(past, stored, known, max(until_ns, window.from_ns))
         went_ns = self._went_ns(key, past)
         if went_ns is not None:
             drawn.end(went_ns)
-        return drawn.plain()
+        histories = [read] if past.whole else [read, past.history.charts.get(key)]
+        tracks = self._tracks(histories, window, dict(row.view.values) if row else {})
+        return {**drawn.plain(), "values": tracks}
+
+    def _tracks(
+        self, histories: Sequence[StepHistory | None], window: Window, latest: Mapping[str, Value]
+    ) -> list[Plain]:
+        """Return the tracks of a chart's values, from all histories that have some of its steps."""
+        known = [stored for stored in histories if stored is not None]
+        before: dict[str, Value] = {}
+        for stored in known:
+            before |= stored.values_before(window.from_ns)
+        tracks = ValueTracks(window, self._origin_ns, before)
+        changes = [
+            change for stored in known for change in stored.value_changes(window.from_ns, window.to_ns)
+        ]
+        for time_ns, values in sorted(changes, key=lambda change: change[0]):
+            tracks.add(time_ns, values)
+        return tracks.plain(latest)
 
     def _went_ns(self, key: ChartKey, past: Past) -> int | None:
         """Return when a chart stopped, closed or fell silent, by the common clock; None if it goes on."""
@@ -291,22 +326,18 @@ def _announced(row: ChartSummary) -> Statechart:
     return drawn
 
 
-def _free_texts(step: Step) -> tuple[str, ...]:
-    """Return the texts of a step except the traceback."""
-    return step.texts[:-1] if step.kind is StepKind.FAILED else step.texts
-
-
 def _plain_failure(step: Step) -> Plain:
-    """Return the error and its place in the user's program; None for a step that did not fail."""
-    if step.kind is not StepKind.FAILED or not step.texts:
+    """Return the error and its place in the user's program; None for a step in which no handler raised."""
+    told = failure_in(step)
+    if told is None:
         return None
-    failure = read_traceback(step.texts[-1])
+    failure = read_traceback(told.text)
     return {
-        "error": list(failure.error),
+        "error": list(failure.error) or [told.message],
         "mine": [
             {"file": frame.file, "line": frame.line, "within": frame.function, "source": frame.source}
             for frame in failure.mine
         ],
         "others": len(failure.frames) - len(failure.mine),
-        "whole": step.texts[-1].strip().splitlines(),
+        "whole": told.text.strip().splitlines(),
     }

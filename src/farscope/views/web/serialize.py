@@ -9,23 +9,29 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
+from farscope.records.kinds import UnknownKind
+from farscope.records.shape import StepKind
 from farscope.records.step import Step
 from farscope.records.structure import Reaction
 from farscope.views.chart_activity import ENDED
 from farscope.views.statechart.model import Statechart
+from farscope.views.step_facts import failure_in, logs_of, plain_values
 from farscope.views.web.chart_summary import ChartSummary
 
 Plain = Any
 """A value that JSON can represent: lists, dictionaries, texts, numbers."""
 
+LOGS_SHOWN: Final = 3
+"""Log records of a step in its row; the facts of the step have all."""
+
 ROW_FIELDS: Final = (
     "id", "state", "since", "status", "steps", "lost", "rate", "event", "at", "queued", "outcome",
-    "unknown",
+    "unknown", "states",
 )  # fmt: skip
 """The fields of ``plain_row`` in order; sent to a page in its first frame."""
 
 STEP_FIELDS: Final = (
-    "number", "at", "kind", "signal", "start", "end", "duration", "waited", "queued", "deferred",
+    "number", "at", "kind", "signal", "start", "end", "duration", "waited", "queued", "deferred", "more",
 )  # fmt: skip
 """The fields of ``plain_step`` in order."""
 
@@ -46,6 +52,7 @@ def plain_row(row: ChartSummary, origin_ns: int, *, recorded: bool = False) -> l
         activity.queued,
         activity.outcome,
         view.unknown is not None,
+        several(activity.states),
     ]
 
 
@@ -59,7 +66,16 @@ def plain_chart(row: ChartSummary) -> dict[str, Plain]:
         "host": view.host,
         "pid": view.pid,
         "service": view.id.service,
+        "parent": view.parent_label,
+        "library": view.library,
+        "regions": row.regions.names,
+        "values": sorted(row.activity.values),
     }
+
+
+def several(states: tuple[str, ...]) -> list[str] | None:
+    """Return the leaves of a configuration of more than one; None otherwise, as its text is the only leaf."""
+    return list(states) if len(states) > 1 else None
 
 
 def plain_step(step: Step, origin_ns: int) -> list[Plain]:
@@ -76,11 +92,26 @@ def plain_step(step: Step, origin_ns: int) -> list[Plain]:
         step.waited_ns,
         step.queued,
         step.deferred,
+        _more(step),
     ]
 
 
 def _plain_reaction(reaction: Reaction) -> dict[str, Plain]:
     return {**reaction._asdict(), "flags": [flag.name.lower() for flag in reaction.flags]}
+
+
+def _more(step: Step) -> dict[str, Plain] | None:
+    """Return what most steps lack: several active states, values, log records, the name of a later kind."""
+    more: dict[str, Plain] = {
+        "starts": several(step.start_states),
+        "ends": several(step.end_states),
+        "values": plain_values(step.values),
+        "logs": [list(record) for record in logs_of(step)[:LOGS_SHOWN]],
+        "kind": step.kind.name.lower() if isinstance(step.kind, UnknownKind) else "",
+        "raised": step.kind is not StepKind.FAILED and failure_in(step) is not None,
+    }
+    found = {name: thing for name, thing in more.items() if thing}
+    return found or None
 
 
 def plain_structure(row: ChartSummary) -> dict[str, Plain]:

@@ -7,7 +7,8 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Final
 
-from farscope.records.shape import AnyStepKind
+from farscope.records.facts import FactKind
+from farscope.records.shape import AnyStepKind, Shape
 from farscope.records.step import Step
 from farscope.views.web.serialize import Plain, plain_step
 
@@ -54,17 +55,30 @@ def spread(ordered: Sequence[int]) -> dict[str, int]:
 
 
 def _stays(steps: Sequence[Step], until_ns: int) -> dict[str, list[int]]:
-    """Return how long each stay in each state took; the stay before the first transition is left out."""
+    """Return how long each stay in each leaf state took, in all regions.
+
+    Stays that were not seen to begin are left out.
+    """
     stays: defaultdict[str, list[int]] = defaultdict(list)
-    entered: tuple[str, int] | None = None
+    entered: dict[str, int] = {}
     for step in steps:
-        if step.shape.traced:
-            if entered is not None:
-                stays[entered[0]].append(max(0, step.ended_ns - entered[1]))
-            entered = step.shape.end, step.ended_ns
-    if entered is not None:
-        stays[entered[0]].append(max(0, until_ns - entered[1]))
+        if not step.shape.traced:
+            continue
+        stayed = _stayed_in(step.shape)
+        for state in [state for state in entered if state not in stayed]:
+            stays[state].append(max(0, step.ended_ns - entered.pop(state)))
+        entered |= {state: step.ended_ns for state in step.end_states if state not in stayed}
+    for state, entered_ns in entered.items():
+        stays[state].append(max(0, until_ns - entered_ns))
     return stays
+
+
+def _stayed_in(shape: Shape) -> frozenset[str]:
+    """Return the leaf states that a step neither left nor entered, because it moved in other regions."""
+    if max(len(shape.start_states), len(shape.end_states)) < 2:
+        return frozenset()
+    left = {fact.name for fact in shape.facts if fact.kind is FactKind.EXIT}
+    return frozenset(shape.start_states) & frozenset(shape.end_states) - left
 
 
 def _weightiest(stays: dict[str, list[int]]) -> list[tuple[str, list[int]]]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import add, le
+from types import MappingProxyType
 from typing import Final
 
 from farscope.errors import Invariant
@@ -57,11 +58,15 @@ class StepColumns:
         "shapes",
         "table",
         "times",
+        "values_before",
         "waits",
         "weight",
     )
 
-    def __init__(self, first: int = 0, ahead_ns: int = 0) -> None:
+    def __init__(
+        self, first: int = 0, ahead_ns: int = 0, values: Mapping[str, Value] = MappingProxyType({})
+    ) -> None:
+        """``values`` are those before its first step."""
         self.first = first
         """How many steps of the chart were stored before this block."""
         self.ahead_ns = ahead_ns
@@ -72,7 +77,9 @@ class StepColumns:
         self.shapes = array("H")
         """For each step, the place of its shape in ``table``."""
         self.table: list[Shape] = []
-        self.weight = 0
+        self.values_before = dict(values)
+        """The chart's values before the first step of the block, by name."""
+        self.weight = values_bytes(tuple(values.items())) // STEP_BYTES
         self.counted = 0
         """Number of shapes in ``table`` that ``History`` has counted."""
         self._queued = array("q")
@@ -178,6 +185,21 @@ class StepColumns:
     def shape(self, place: int) -> Shape:
         """Return the shape of the step at ``place``."""
         return self.table[self.shapes[place]]
+
+    def values_at(self, place: int) -> dict[str, Value]:
+        """Return the chart's values after the step before ``place``, by name."""
+        values = dict(self.values_before)
+        for changed, some in self._values.items():
+            if changed >= place:
+                break
+            values.update(some)
+        return values
+
+    def value_changes(self, start: int, end: int) -> Iterable[tuple[int, tuple[tuple[str, Value], ...]]]:
+        """Yield each place from ``start`` up to before ``end`` whose step changed values, with the changes."""
+        for place, some in self._values.items():
+            if start <= place < end:
+                yield place, some
 
     def before(self, time_ns: int) -> int:
         """Return how many of its steps ended before ``time_ns``."""

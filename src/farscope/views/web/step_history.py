@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from farscope.records.shape import Shape
-from farscope.records.step import NUMBER, ChartId, RawStep, Step
+from farscope.records.step import NUMBER, VALUES, ChartId, RawStep, Step, Value
 from farscope.views.web.step_columns import BLOCK_WEIGHT, StepColumns
+from farscope.wire.body_schema import MAX_VALUES
 
 
 class StepPosition(NamedTuple):
@@ -34,6 +35,8 @@ class StepHistory:
         self.first_number = 0
         """Number of the first step; 0 before it."""
         self.blocks: deque[StepColumns] = deque()
+        self.values: dict[str, Value] = {}
+        """The chart's values after its newest step, by name, as far as they have changed."""
         self._steps = 0
         # Subtracted from the times of future steps, and added to the times of all stored ones.
         self._ahead_ns = correction_ns
@@ -64,16 +67,42 @@ class StepHistory:
             filled.append(self.blocks[-1])
         while rest:
             if not self.blocks or self.blocks[-1].full or self.blocks[-1].ahead_ns != self._ahead_ns:
-                self.blocks.append(StepColumns(self.forgotten + self._steps, self._ahead_ns))
+                self.blocks.append(StepColumns(self.forgotten + self._steps, self._ahead_ns, self.values))
             block = self.blocks[-1]
             part = rest[: max(1, BLOCK_WEIGHT - block.weight)]
             block.extend(part, self._floor())
+            self._add_values(part)
             if block.full:
                 block.pack()
                 filled.append(block)
             self._steps += len(part)
             rest = rest[len(part) :]
         return filled
+
+    def _add_values(self, steps: Sequence[RawStep]) -> None:
+        for step in steps:
+            if step[VALUES]:
+                self.values.update(step[VALUES])
+        # Only a program that is not farscope's names more: those named first are forgotten.
+        while len(self.values) > MAX_VALUES:
+            del self.values[next(iter(self.values))]
+
+    def values_before(self, time_ns: int) -> dict[str, Value]:
+        """Return the chart's values just before a moment, by name, as far as they are known."""
+        place = self.first_from(time_ns)
+        if place is None:
+            return dict(self.values)
+        return self.blocks[place.block].values_at(place.offset)
+
+    def value_changes(self, from_ns: int, to_ns: int) -> Iterator[tuple[int, tuple[tuple[str, Value], ...]]]:
+        """Yield the time of each step in a span that changed values, ends included, with what it changed."""
+        from_ns, to_ns = from_ns - self._moved_ns, to_ns - self._moved_ns
+        for number in range(max(0, self._block_of(from_ns, after=False)), len(self.blocks)):
+            block = self.blocks[number]
+            if block.times[0] > to_ns:
+                return
+            for place, values in block.value_changes(block.before(from_ns), block.until(to_ns)):
+                yield block.times[place] + self._moved_ns, values
 
     def fill_up(self) -> StepColumns | None:
         """Make the next step begin a new block; return the block that is now full, if any."""

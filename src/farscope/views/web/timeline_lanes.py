@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final, NamedTuple
 
-from farscope.records.shape import AnyStepKind, StepKind
+from farscope.records.facts import FactKind
+from farscope.records.kinds import UnknownKind
+from farscope.records.shape import AnyStepKind, Shape, StepKind
+from farscope.views.regions import Regions
 from farscope.views.web.serialize import Plain
 from farscope.views.web.step_history import StepHistory, StepPosition
 from farscope.views.web.time_travel import Past
 
 _BAD = frozenset({StepKind.REFUSED, StepKind.FAILED})
+
+NO_REGIONS: Final = Regions()
 
 NOTHING: Final = -1
 """Index of a missing name."""
@@ -32,6 +37,14 @@ class Window(NamedTuple):
         return self.from_ns + -(-pixel * span // self.width)
 
 
+class Rest(NamedTuple):
+    """What a chart is in between two steps."""
+
+    text: str
+    """Text of its configuration; empty before its start."""
+    states: tuple[str, ...] = ()
+
+
 class _Names:
     """Names listed once per lane and referenced by index."""
 
@@ -42,28 +55,55 @@ class _Names:
         return NOTHING if name is None else self.places.setdefault(name, len(self.places))
 
 
+class _Rests:
+    """Configurations listed once per lane and referenced by index."""
+
+    def __init__(self) -> None:
+        self.places: dict[Rest, int] = {}
+
+    def of(self, rest: Rest | None) -> int:
+        return NOTHING if rest is None else self.places.setdefault(rest, len(self.places))
+
+
 class TimelineLane:
     """A chart's lane, assembled from the known parts in order of time.
 
-    ``items`` are [time, steps, state, signal, kind], at most one per pixel: if several steps fall on a
-    pixel, the first one's time, the last one's state and signal, and the worst kind of any. Each state lasts
-    up to the next item. An item without steps starts another part, in that state if it is known.
+    ``items`` are [time, steps, state, signal, kind, mark], at most one per pixel: if several steps fall on a
+    pixel, the first one's time, the last one's state, signal and mark, and the worst kind of any. Each state
+    lasts up to the next item. An item without steps starts another part, in that state if it is known. A mark
+    tells what else a step did: which history state it followed, and what it completed.
     ``busy`` are [begin, end] of steps that took longer than a pixel, at most one per pixel.
     """
 
-    def __init__(self, window: Window, origin_ns: int) -> None:
+    def __init__(self, window: Window, origin_ns: int, regions: Regions = NO_REGIONS) -> None:
+        """``regions`` are those of the chart, in each of which a state is active."""
         self._window = window
         self._origin_ns = origin_ns
-        self._states, self._signals = _Names(), _Names()
+        self._regions = regions
+        self._states, self._signals, self._marks = _Rests(), _Names(), _Names()
         self._items: list[list[Any]] = []
         self._busy: list[list[int]] = []
         self._before = NOTHING
+        self._kinds: dict[int, str] = {}
 
     def plain(self) -> dict[str, Plain]:
-        """Return the lane; ``before`` is the state that it begins with, -1 if that is not known."""
+        """Return the lane; ``before`` is the state that it begins with, -1 if that is not known.
+
+        ``split`` has for each of the ``states``, which are configurations, what is active in the chart itself
+        and in each of its regions; None for a chart without regions. ``finals`` are the final ones of these,
+        and ``kinds`` the names of kinds of steps that a later release defined, by number.
+        """
+        split = None
+        if self._regions.names:
+            split = [self._regions.split(rest.states) for rest in self._states.places]
+        active = {leaf for rest in self._states.places for leaf in rest.states}
         return {
-            "states": list(self._states.places),
+            "states": [rest.text for rest in self._states.places],
+            "split": split,
+            "finals": sorted(filter(self._regions.is_final, active)),
             "signals": list(self._signals.places),
+            "marks": list(self._marks.places),
+            "kinds": self._kinds,
             "before": self._before,
             "items": self._items,
             "busy": self._busy,
@@ -77,7 +117,7 @@ class TimelineLane:
         """Add the start of a gap, in which nothing is known."""
         self._change(time_ns, None)
 
-    def add_around(self, past: Past, stored: StepHistory | None, rest: str | None, from_ns: int) -> None:
+    def add_around(self, past: Past, stored: StepHistory | None, rest: Rest | None, from_ns: int) -> None:
         """Add the data around a moment, from ``from_ns`` on: steps, or the state without steps."""
         begin_ns = max(from_ns, past.from_ns)
         end_ns = min(past.to_ns, self._window.to_ns)
@@ -111,13 +151,16 @@ class TimelineLane:
             last = stored.last_until(min(end_ns - 1, to_ns)) or place
             shape = stored.shape_at(last)
             count = _distance(stored, place, last) + 1
+            if isinstance(shape.kind, UnknownKind):
+                self._kinds[int(shape.kind)] = shape.kind.name.lower()
             self._items.append(
                 [
                     time_ns - self._origin_ns,
                     count,
-                    self._states.of(shape.end),
+                    self._states.of(Rest(shape.end, shape.end_states)),
                     self._signals.of(shape.signal),
                     _kind(stored, place, last, count),
+                    self._marks.of(self._mark(shape)),
                 ]
             )
             place = _following(stored, last)
@@ -127,37 +170,51 @@ class TimelineLane:
         if took_ns * window.width > window.to_ns - window.from_ns and time_ns - took_ns <= window.to_ns:
             self._busy.append([time_ns - took_ns - self._origin_ns, time_ns - self._origin_ns])
 
-    def _change(self, time_ns: int, state: str | None) -> None:
+    def _mark(self, shape: Shape) -> str | None:
+        """Return which history states a step followed, and what it completed; None if it did neither."""
+        history = self._regions.history
+        parts = [
+            f"by {history[fact.detail]}"
+            for fact in shape.facts
+            if fact.kind is FactKind.TRAN and fact.detail in history
+        ]
+        parts += [f"completed {fact.name}" for fact in shape.facts if fact.kind is FactKind.DONE]
+        return ", ".join(dict.fromkeys(parts)) or None
+
+    def _change(self, time_ns: int, state: Rest | None) -> None:
         time_ns = max(time_ns, self._window.from_ns)
         if time_ns == self._window.from_ns and not self._items:
             self._before = self._states.of(state)
         elif time_ns <= self._window.to_ns:
-            self._items.append([time_ns - self._origin_ns, 0, self._states.of(state), NOTHING, 0])
+            self._items.append([time_ns - self._origin_ns, 0, self._states.of(state), NOTHING, 0, NOTHING])
 
 
-def lane(stored: StepHistory, window: Window, origin_ns: int) -> dict[str, Plain]:
+def lane(
+    stored: StepHistory, window: Window, origin_ns: int, regions: Regions = NO_REGIONS
+) -> dict[str, Plain]:
     """Return the lane of a chart whose history is complete."""
-    drawn = TimelineLane(window, origin_ns)
+    drawn = TimelineLane(window, origin_ns, regions)
     drawn.begin(stored)
     drawn.add_steps(stored, window.from_ns, window.to_ns)
     return drawn.plain()
 
 
-def _state_before(stored: StepHistory, time_ns: int, *, guess: bool = False) -> str | None:
-    """Return the state the chart was in just before a moment; empty before its start, None if forgotten.
+def _state_before(stored: StepHistory, time_ns: int, *, guess: bool = False) -> Rest | None:
+    """Return what the chart was in just before a moment; empty before its start, None if forgotten.
 
     With ``guess``, the first known step shows the state it started from.
     """
     place = stored.last_until(time_ns - 1)
     if place is not None:
-        return stored.shape_at(place).end
+        shape = stored.shape_at(place)
+        return Rest(shape.end, shape.end_states)
     first = stored.first_from(time_ns)
     if first is None:
         return None
     shape = stored.shape_at(first)
     if shape.kind is StepKind.START:
-        return ""
-    return shape.start if guess else None
+        return Rest("")
+    return Rest(shape.start, shape.start_states) if guess else None
 
 
 def _following(stored: StepHistory, place: StepPosition) -> StepPosition | None:

@@ -50,7 +50,7 @@ class PageUpdates:
         self._opened = opened[:MAX_OPEN]
         self._epoch = -1
         self._revision = -1
-        self._introduced: dict[int, str] = {}
+        self._introduced: dict[int, tuple[object, ...]] = {}
         self._arrows: dict[int, dict[tuple[Plain, ...], Plain]] = {}
         self._leaves: dict[int, dict[tuple[Plain, ...], Plain]] = {}
         self._structures: dict[int, Plain] = {}
@@ -98,9 +98,11 @@ class PageUpdates:
         }
 
     def _introduce(self, row: ChartSummary) -> bool:
-        if self._introduced.get(row.number) == row.view.label:
+        view = row.view
+        identity = (view.label, view.parent_label, view.library, row.regions, tuple(row.activity.values))
+        if self._introduced.get(row.number) == identity:
             return False
-        self._introduced[row.number] = row.view.label
+        self._introduced[row.number] = identity
         return True
 
     def _detail(self, row: ChartSummary) -> dict[str, Plain]:

@@ -1,7 +1,7 @@
 // The list of charts: sorted, searched, and drawn only where it is visible, so that thousands cost no more than forty.
 
-import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel, writeName } from "./dom.js";
-import { age, clock, count, placeOf, span, things, visible } from "./format.js";
+import { byId, make, makeSvg, mark, oncePerPicture, write, writeLabel, writeName, writeStates } from "./dom.js";
+import { age, clock, count, placeOf, span, things, visible, whereOf } from "./format.js";
 
 const ROW_HEIGHT = 28;
 const SPARE_ROWS = 3;
@@ -147,7 +147,7 @@ export class ChartList extends EventTarget {
 
   _fits(chart) {
     if (!this._words.length) return true;
-    const text = [chart.label, chart.service, chart.host, chart.state, chart.event, chart.status].join("\n").toLowerCase();
+    const text = [chart.label, chart.host, chart.service, chart.parent, chart.state, chart.event, chart.status].join("\n").toLowerCase();
     return this._words.every((word) => text.includes(word));
   }
 
@@ -174,10 +174,11 @@ export class ChartList extends EventTarget {
     mark(element, "data-status", chart.status);
     mark(cells.status, "title", chart.status === "ended" ? "heard up to the end of the recording, which has no goodbye" : chart.status);
     writeLabel(cells.name, chart);
-    mark(cells.name, "title", visible(chart.label));
+    mark(cells.name, "title", chart.parent ? `${visible(chart.label)}, created by ${visible(chart.parent)}` : visible(chart.label));
     write(cells.host, visible(placeOf(chart)));
-    mark(cells.host, "title", `${visible(chart.host)}, process ${chart.pid}, ${things(chart.steps, "step")}`);
-    writeName(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
+    mark(cells.host, "title", `${whereOf(chart)}, ${things(chart.steps, "step")}`);
+    if (chart.states) writeStates(cells.state, chart.states.map(visible));
+    else writeName(cells.state, chart.state ? visible(chart.state) : chart.state === null ? "not remembered" : "not started");
     mark(cells.state, "title", chart.state ? visible(chart.state) : "");
     mark(cells.state, "data-none", chart.state ? null : "");
     const stay = chart.since === null ? null : this._world.time - chart.since;

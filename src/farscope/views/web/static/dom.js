@@ -60,6 +60,13 @@ export function writeLabel(element, chart) {
   element.replaceChildren(...parts);
 }
 
+/** Set the active states of a chart in an element of class `label`: each is truncated, so that all can be seen. */
+export function writeStates(element, states) {
+  if (element.textContent === states.join("|")) return;
+  const leaves = states.map((state, place) => make("span", { class: place ? "leaf further" : "leaf" }, state));
+  element.replaceChildren(...leaves.flatMap((leaf, place) => (place ? [make("span", { class: "bar" }, "|"), leaf] : [leaf])));
+}
+
 function nameSpans(name) {
   const [front, end] = nameParts(name);
   const spans = [make("span", { class: "front" }, front)];

@@ -112,6 +112,14 @@ export function visible(text) {
 export const KINDS = ["", "start", "transition", "hook", "ignored", "refused", "failed"];
 export const [, , , , IGNORED, REFUSED, FAILED] = KINDS;
 
+/** The status of a chart that reached its final state; one that an error ended has the word of such a step. */
+export const FINISHED = "finished";
+
+/** Return where a chart runs: the name of its process, its machine, and the number of the process. */
+export function whereOf({ service, host, pid }) {
+  return `${service ? `${visible(service)} on ` : ""}${visible(host)}, process ${pid}`;
+}
+
 function short(number) {
   if (number >= 100) return String(Math.round(number));
   return number >= 10 ? number.toFixed(1) : number.toFixed(2);

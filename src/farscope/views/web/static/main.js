@@ -91,6 +91,7 @@ listen([
   [["["], "move the timeline to the past", () => timeline.pan(-0.25)],
   [["]"], "move the timeline to the present", () => timeline.pan(0.25)],
   [["Home", "0"], "show everything remembered on the timeline", () => timeline.showAll()],
+  [["f"], "fold the selected chart's regions and values on the timeline, and back", () => timeline.toggle(world.chart(list.selected))],
   [["t"], "light or dark", () => theme.toggle()],
   [["?"], "this list", showKeys],
 ]);

@@ -2,7 +2,7 @@
 
 import { ChartPicture } from "./chart-picture.js";
 import { ask, byId, make, mark, newestOnly, write, writeLabel } from "./dom.js";
-import { clock, things, visible } from "./format.js";
+import { clock, things, visible, whereOf } from "./format.js";
 import { savePng, saveSvg } from "./save.js";
 import { SequenceView } from "./sequence-view.js";
 import { StatsView } from "./stats-view.js";
@@ -64,7 +64,7 @@ export class Panel {
     if (chart) writeLabel(byId("chart-name"), chart);
     else write(byId("chart-name"), "No chart selected");
     byId("chart-name").title = chart ? visible(chart.label) : "";
-    write(byId("chart-place"), chart ? `${chart.service ? `${visible(chart.service)} · ` : ""}${visible(chart.host)} · process ${chart.pid} · ${things(chart.steps, "step")}` : "");
+    write(byId("chart-place"), chart ? [whereOf(chart), ...(chart.library ? [visible(chart.library)] : []), ...(chart.parent ? [`created by ${visible(chart.parent)}`] : []), things(chart.steps, "step")].join(" · ") : "");
     if (!chart) return;
     if (this.tab === "picture") this._drawPicture(false);
     if (this.tab === "steps") this.steps.draw(this._chart);

@@ -1,7 +1,7 @@
 // Statistics of the selected chart up to the moment shown.
 
 import { ask, byId, make, newestOnly } from "./dom.js";
-import { FAILED, IGNORED, REFUSED, clock, count, span, things, visible } from "./format.js";
+import { FAILED, IGNORED, KINDS, REFUSED, clock, count, span, things, visible } from "./format.js";
 
 const REFRESH_MS = 2000;
 
@@ -29,6 +29,8 @@ export class StatsView {
   _fill(figures) {
     const kinds = figures.kinds;
     const turned = `${things(kinds[IGNORED] ?? 0, "event")} ${IGNORED}, ${count(kinds[REFUSED] ?? 0)} ${REFUSED} by guards, ${count(kinds[FAILED] ?? 0)} ${FAILED}`;
+    const further = Object.entries(kinds).filter(([name]) => !KINDS.includes(name));
+    const others = further.map(([name, number]) => `, ${count(number)} ${visible(name)}`).join("");
     const scroll = this._box.scrollTop;
     this._box.replaceChildren(
       make(
@@ -38,7 +40,7 @@ export class StatsView {
         table(["state", "", "total", "mean", "p95", "longest", "times"], figures.states.map(stay(figures.states))),
         heading("Events"),
         table(["signal", "", "times", "transitions", "handled", IGNORED, REFUSED, FAILED], figures.signals.map(event(figures.signals))),
-        make("p", { class: "soft" }, turned),
+        make("p", { class: "soft" }, turned + others),
         heading("Waiting and working"),
         table(["", "mean", "p95", "longest"], [
           ["time in queue", span(figures.waited.mean), span(figures.waited.p95), span(figures.waited.most)],

@@ -5,8 +5,11 @@ import { colour, stateFill, stateInk } from "./theme.js";
 
 export const LANE = 22;
 export const RULER = 24;
+export const FOLD = 18; // width in pixels of the sign that folds a chart
+const PART = 26; // where the names of regions and values begin
 const BAR = 16;
 const MOST_TICK = 9; // of steps that did not fail: the upper half of a bar is for the name of the state
+const MARK = 2.5; // radius in pixels
 const TOOK = 3; // height in pixels of a step that took long
 const LEAST_TEXT = 20; // minimum width in pixels of a span that may show the name of its state
 const WIDTHS_KEPT = 5000;
@@ -14,7 +17,7 @@ const MOST_MEASURED = 80; // characters of a name; more do not fit in any gutter
 const HALO = 4;
 const widths = new Map();
 const labels = new Map(); // truncated labels, by width and text
-const FONT = "11px system-ui, sans-serif";
+export const FONT = "11px system-ui, sans-serif";
 const STEPS = [1, 2, 5];
 const LONG_STEPS = [60e9, 120e9, 300e9, 600e9, 1800e9, 3600e9, 7200e9, 21600e9, 43200e9, 86400e9, 172800e9, 604800e9];
 
@@ -66,38 +69,92 @@ export function drawRecording(pen, view, [first, last], read) {
 
 /**
  * Draw a lane.
- * @param {object} lane  {states, signals, before, items: [[time, steps, state, signal, kind]], busy: [[begin, end]]}; an
- *   item without steps marks the start of another known part
+ * @param {object} lane  {states, split, finals, signals, marks, before, items: [[time, steps, state, signal, kind, mark]],
+ *   busy: [[begin, end]]}; an item without steps marks the start of another known part
+ * @param {object} row  {y, height, place}: `place` of the part of the chart in `split`; null for its whole configuration
  * @param {number} end  where the last state ends: now, or the moment up to which is known
+ * @param {?string} sign  how the chart ended, drawn where its last state ends
  */
-export function drawLane(pen, lane, view, y, end) {
-  const scale = view.width / (view.to - view.from);
-  const right = view.left + view.width;
-  const at = (time) => Math.min(Math.max(view.left + (time - view.from) * scale, view.left), right);
+export function drawLane(pen, lane, view, { y, height, place }, end, sign) {
+  const at = placer(view);
+  const [bar, whole] = [height - (LANE - BAR), place === null || place === 0];
   const top = y + (LANE - BAR) / 2;
-  let x = view.left;
-  let state = lane.before;
-  const names = [];
-  for (const [time, , next] of lane.items) {
-    // Events that were handled or rejected within a state do not end the stay: its name is written once.
-    if (next === state) continue;
-    const to = at(time);
-    names.push(span(pen, lane.states[state], x, to, top));
-    x = to;
-    state = next;
-  }
-  names.push(span(pen, lane.states[state], x, at(end), top));
-  durations(pen, lane, at, top);
-  ticks(pen, lane, at, top);
+  const changes = lane.items.map(([time, , next]) => [time, activeIn(lane, next, place)]);
+  const known = { changes, before: activeIn(lane, lane.before, place), finals: lane.finals };
   // No tick covers a name.
+  const names = spans(pen, known, view, top, bar, end);
+  if (whole) {
+    durations(pen, lane, at, top);
+    ticks(pen, lane, at, top);
+    marks(pen, lane, at, top);
+  }
   for (const write of names) write?.();
+  const last = lane.items.at(-1);
+  if (whole && sign && last && last[2] < 0) drawSign(pen, sign, at(last[0]), top + bar / 2);
+}
+
+/** What is active in a part of a chart while it has a configuration; null if that is unknown or nothing is. */
+export function activeIn(lane, state, place) {
+  if (state < 0) return null;
+  return place === null || !lane.split ? lane.states[state] : lane.split[state][place];
+}
+
+/** Draw spans: {changes: [[time, name]], before, finals}; a name of null is a gap. */
+export function drawSpans(pen, known, view, top, height, end) {
+  for (const write of spans(pen, known, view, top, height, end)) write?.();
+}
+
+function placer(view) {
+  const scale = view.width / (view.to - view.from);
+  return (time) => Math.min(Math.max(view.left + (time - view.from) * scale, view.left), view.left + view.width);
+}
+
+/** Draw spans; return functions that write their names. */
+function spans(pen, { changes, before, finals = [] }, view, top, height, end) {
+  const at = placer(view);
+  const names = [];
+  let [x, name] = [view.left, before];
+  for (const [time, next] of changes) {
+    // Events that were handled or rejected within a state do not end the stay: its name is written once.
+    if (next === name) continue;
+    names.push(span(pen, name, [x, at(time)], [top, height], finals.includes(name)));
+    [x, name] = [at(time), next];
+  }
+  names.push(span(pen, name, [x, at(end)], [top, height], finals.includes(name)));
+  return names;
+}
+
+/** Draw how a chart ended, next to where its last state did. */
+function drawSign(pen, sign, x, middle) {
+  pen.font = FONT;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillStyle = colour(sign === "✕" ? "bad" : "ink");
+  pen.fillText(sign, x + 3, middle + 0.5);
+}
+
+/** Draw a dot above each step that followed a history state or completed something. */
+function marks(pen, lane, at, top) {
+  pen.fillStyle = colour("accent");
+  for (const [time, , , , , mark] of lane.items) {
+    if (mark < 0) continue;
+    pen.beginPath();
+    pen.arc(at(time) + 0.5, top + 1, MARK, 0, 2 * Math.PI);
+    pen.fill();
+  }
 }
 
 /** Draw a span; return a function that writes its name into it, or null if there is not enough space. */
-function span(pen, name, from, to, top) {
+function span(pen, name, [from, to], [top, height], final) {
   if (!name || to <= from) return null;
   pen.fillStyle = stateFill(name);
-  pen.fillRect(from, top, to - from, BAR);
+  pen.fillRect(from, top, to - from, height);
+  if (final) {
+    // As in the picture, a final state has a second border.
+    pen.strokeStyle = stateInk(name);
+    pen.lineWidth = 1;
+    pen.strokeRect(from + 1.5, top + 1.5, Math.max(0, to - from - 3), height - 3);
+  }
   if (to - from < LEAST_TEXT) return null;
   pen.font = FONT;
   const text = visible(name);
@@ -109,9 +166,9 @@ function span(pen, name, from, to, top) {
     pen.strokeStyle = stateFill(name);
     pen.lineWidth = HALO;
     pen.lineJoin = "round";
-    pen.strokeText(text, from + 5, top + BAR / 2 + 0.5);
+    pen.strokeText(text, from + 5, top + height / 2 + 0.5);
     pen.fillStyle = stateInk(name);
-    pen.fillText(text, from + 5, top + BAR / 2 + 0.5);
+    pen.fillText(text, from + 5, top + height / 2 + 0.5);
   };
 }
 
@@ -148,8 +205,22 @@ function ticks(pen, lane, at, top) {
   }
 }
 
-/** Draw a chart's label in the gutter, truncated so that it still differs from charts of the same name. */
-export function drawName(pen, chart, y, { left, selected, chosen }) {
+/** Draw the name of a region or value in the gutter, below that of its chart. */
+export function drawPartName(pen, name, { y, height }, { left, selected }) {
+  pen.fillStyle = selected ? colour("accent-soft") : colour("panel");
+  pen.fillRect(0, y, left, height);
+  pen.fillStyle = colour("soft");
+  pen.font = FONT;
+  pen.textAlign = "left";
+  pen.textBaseline = "middle";
+  pen.fillText(cut(pen, { name: visible(name), place: "", run: "" }, left - PART - 8), PART, y + height / 2);
+}
+
+/**
+ * Draw a chart's label in the gutter, truncated so that it still differs from charts of the same name.
+ * @param {?boolean} folded  null for a chart that has a single lane anyway
+ */
+export function drawName(pen, chart, y, { left, selected, chosen, folded = null }) {
   pen.fillStyle = selected ? colour("accent-soft") : colour("panel");
   pen.fillRect(0, y, left, LANE);
   if (chosen) {
@@ -164,7 +235,12 @@ export function drawName(pen, chart, y, { left, selected, chosen }) {
   pen.font = "12px system-ui, sans-serif";
   pen.textAlign = "left";
   pen.textBaseline = "middle";
-  pen.fillText(fitted(pen, chart, left - 18), 10, y + LANE / 2);
+  const inset = folded === null ? 10 : FOLD;
+  pen.fillText(fitted(pen, chart, left - 8 - inset), inset, y + LANE / 2);
+  if (folded !== null) {
+    pen.fillStyle = colour("soft");
+    pen.fillText(folded ? "▸" : "▾", 5, y + LANE / 2);
+  }
   pen.restore();
 }
 

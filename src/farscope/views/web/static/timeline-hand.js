@@ -1,7 +1,7 @@
 // Pointer control of the timeline: zoom, drag, hover, click, and drag the moment along the ruler.
 
 import { byId, write } from "./dom.js";
-import { KINDS, clock, things, visible } from "./format.js";
+import { KINDS, clock, things, visible, whereOf } from "./format.js";
 import { RULER } from "./timeline-draw.js";
 
 const CLICK_ROOM = 4; // pixels that a pointer may move during a click
@@ -78,10 +78,15 @@ export class TimelineHand extends EventTarget {
     const grip = this._grip;
     this._grip = null;
     if (!grip || grip.moved || grip.ruler) return;
-    const chart = this._timeline.chartAt(event.offsetY);
-    if (!chart) return;
+    const row = this._timeline.rowAt(event.offsetY);
+    if (!row) return;
+    const { chart } = row;
+    if (this._timeline.isFold(row, event.offsetX)) {
+      this._timeline.toggle(chart);
+      return;
+    }
     const time = event.offsetX < this._timeline.view.left ? null : this._timeline.timeAt(event.offsetX);
-    const facts = time === null ? null : this._timeline.factsAt(chart, time);
+    const facts = time === null ? null : this._timeline.factsAt(row, time);
     this.dispatchEvent(
       new CustomEvent("step", {
         detail: { chart: chart.id, time: facts?.item ? facts.item[0] : time, more: event.ctrlKey || event.metaKey || event.shiftKey },
@@ -90,21 +95,26 @@ export class TimelineHand extends EventTarget {
   }
 
   _hover(event) {
-    const chart = this._timeline.chartAt(event.offsetY);
+    const row = this._timeline.rowAt(event.offsetY);
     const { left, width, from, to } = this._timeline.view;
+    const chart = row?.chart;
     if (chart && event.offsetX < left) {
-      this._tell(event, [visible(chart.label), `${chart.service ? `${visible(chart.service)}, ` : ""}${visible(chart.host)}, process ${chart.pid}, ${chart.status}`]);
+      const made = chart.parent ? [`created by ${visible(chart.parent)}`] : [];
+      const part = row.kind === "lane" ? [] : [`${row.kind} ${visible(row.name)}`];
+      this._tell(event, [...part, visible(chart.label), `${whereOf(chart)}, ${visible(chart.status)}`, ...made]);
       return;
     }
-    const facts = chart ? this._timeline.factsAt(chart, this._timeline.timeAt(event.offsetX)) : null;
+    const facts = chart ? this._timeline.factsAt(row, this._timeline.timeAt(event.offsetX)) : null;
     this._tip.hidden = !facts;
     if (!facts) return;
     const perPixel = (to - from) / width;
     const lines = [`${visible(chart.label).slice(0, 120)} at ${clock(this._timeline.timeAt(event.offsetX), perPixel)}`];
-    if (facts.state) lines.push(`in ${visible(facts.state).slice(0, 120)}`);
+    if (row.kind !== "lane") lines.push(`${row.kind} ${visible(row.name).slice(0, 120)}`);
+    if (facts.value) lines.push(`= ${facts.value.slice(0, 240)}`);
+    if (facts.state) lines.push(`in ${visible(facts.state).slice(0, 120)}${facts.final ? ", a final state" : ""}`);
     if (facts.item) {
       const [time, steps, , , kind] = facts.item;
-      const what = `${visible(facts.signal).slice(0, 120)} → ${visible(facts.into).slice(0, 120)} (${KINDS[kind]})`;
+      const what = `${visible(facts.signal).slice(0, 120)} → ${visible(facts.into).slice(0, 120)} (${KINDS[kind] ?? visible(facts.kinds[kind] ?? "")})${facts.mark ? `, ${visible(facts.mark)}` : ""}`;
       lines.push(steps === 1 ? `${clock(time, perPixel)} ${what}` : `${things(steps, "step")} here, the last: ${what}`);
     }
     this._tell(event, lines);

@@ -2,7 +2,9 @@
 
 import { ask, byId, mark, newestOnly, oncePerPicture, write } from "./dom.js";
 import { span } from "./format.js";
-import { LANE, RULER, drawLane, drawMoment, drawName, drawRecording, drawRuler } from "./timeline-draw.js";
+import { FOLD, RULER, activeIn, drawLane, drawMoment, drawName, drawPartName, drawRecording, drawRuler } from "./timeline-draw.js";
+import { TimelineRows, endOf } from "./timeline-rows.js";
+import { drawValue, valueAt } from "./timeline-values.js";
 import { theme } from "./theme.js";
 
 const LEFT = 150; // pixels of the gutter with the names
@@ -22,6 +24,7 @@ export class Timeline {
     this._pen = this._canvas.getContext("2d");
     this._answer = { from: 0, to: 0, lanes: [] };
     this._lanes = new Map();
+    this._rows = new TimelineRows();
     this._fetch = newestOnly((query) => this._ask(query), REFRESH_MS);
     this._asked = "";
     this._begun = false;
@@ -96,15 +99,32 @@ export class Timeline {
     return view.from + ((x - view.left) / view.width) * (view.to - view.from);
   }
 
-  /** The chart whose lane is under a point of the canvas; undefined for none. */
-  chartAt(y) {
-    return y < RULER ? undefined : this._charts()[Math.floor((y - RULER + this._box.scrollTop) / LANE)];
+  /** The row under a point of the canvas: {chart, kind, place, name}; undefined for none. */
+  rowAt(y) {
+    return y < RULER ? undefined : this._rows.at(y - RULER + this._box.scrollTop);
   }
 
-  /** What a lane shows at a time: {item, state, signal}; null if nothing is known. */
-  factsAt(chart, time) {
+  /** Whether a point in the gutter is on the sign that folds a chart. */
+  isFold(row, x) {
+    return row.kind === "lane" && x < FOLD && this._rows.isFoldable(row.chart);
+  }
+
+  /** Fold a chart into one lane, or show its regions and values again. */
+  toggle(chart) {
+    if (!chart || !this._rows.isFoldable(chart)) return;
+    this._rows.toggle(chart);
+    this.draw();
+  }
+
+  /** What a row shows at a time: {item, state, signal, into, mark}, or {value} in a value's track; null if unknown. */
+  factsAt({ chart, kind, place, name }, time) {
     const lane = this._lanes.get(chart.id);
     if (!lane) return null;
+    if (kind === "value") {
+      const track = lane.values.find((one) => one.name === name);
+      const value = track ? valueAt(track, time) : null;
+      return value === null ? null : { value, item: null };
+    }
     const near = (3 * this.span) / this.view.width;
     let found = null;
     let state = lane.before;
@@ -113,7 +133,17 @@ export class Timeline {
       if (item[1] && Math.abs(item[0] - time) <= near) found = item;
       if (item[0] <= time) [, , state] = item;
     }
-    return { item: found, state: lane.states[state], signal: found && lane.signals[found[3]], into: found && lane.states[found[2]] };
+    const active = activeIn(lane, state, place);
+    if (kind === "region") return active ? { item: null, state: active, final: lane.finals.includes(active) } : null;
+    return {
+      item: found,
+      state: activeIn(lane, state, null),
+      final: lane.finals.includes(active),
+      signal: found && lane.signals[found[3]],
+      into: found && activeIn(lane, found[2], null),
+      kinds: lane.kinds,
+      mark: found && found[5] >= 0 ? lane.marks[found[5]] : "",
+    };
   }
 
   _show(to) {
@@ -153,10 +183,10 @@ export class Timeline {
       this._canvas.style.width = `${across}px`;
       this._canvas.style.height = `${down}px`;
     }
-    byId("lanes-room").style.height = `${Math.max(0, RULER + charts.length * LANE - down)}px`;
-    const first = Math.floor(this._box.scrollTop / LANE);
-    const seen = charts.slice(first, first + Math.ceil(down / LANE) + 1);
-    this._request(view, seen);
+    this._rows.place(charts);
+    byId("lanes-room").style.height = `${Math.max(0, RULER + this._rows.height - down)}px`;
+    const rows = this._rows.between(this._box.scrollTop, this._box.scrollTop + down);
+    this._request(view, [...new Set(rows.map((row) => row.chart))]);
     this._pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     this._pen.clearRect(0, 0, across, down);
     drawRuler(this._pen, view);
@@ -166,17 +196,30 @@ export class Timeline {
     this._pen.beginPath();
     this._pen.rect(0, RULER, across, down);
     this._pen.clip();
-    seen.forEach((chart, place) => {
-      const y = RULER + (first + place) * LANE - this._box.scrollTop;
-      const lane = this._lanes.get(chart.id);
-      if (lane) drawLane(this._pen, lane, view, y, Math.min(this._world.end, view.to));
-      const [selected, chosen] = [chart.id === this._list.selected, this._list.chosen.has(chart.id)];
-      drawName(this._pen, chart, y, { left: LEFT, selected, chosen });
-    });
+    for (const row of rows) this._drawRow({ ...row, y: RULER + row.y - this._box.scrollTop }, view);
     this._pen.restore();
     if (!this._world.live) drawMoment(this._pen, view, this._world.moment);
     write(byId("span"), span(this.span));
     mark(this._box, "data-following", this.following ? "" : null);
+  }
+
+  _drawRow(row, view) {
+    const { chart, kind, name } = row;
+    const lane = this._lanes.get(chart.id);
+    const end = Math.min(this._world.end, view.to);
+    if (lane && kind === "value") {
+      const track = lane.values.find((one) => one.name === name);
+      if (track) drawValue(this._pen, track, view, row, end);
+    } else if (lane) {
+      drawLane(this._pen, lane, view, row, end, endOf(chart));
+    }
+    const [selected, chosen] = [chart.id === this._list.selected, this._list.chosen.has(chart.id)];
+    if (kind !== "lane") {
+      drawPartName(this._pen, name, row, { left: LEFT, selected });
+      return;
+    }
+    const folded = this._rows.isFoldable(chart) ? this._rows.isFolded(chart) : null;
+    drawName(this._pen, chart, row.y, { left: LEFT, selected, chosen, folded });
   }
 
   _request(view, charts) {
