@@ -7,10 +7,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page, expect
 
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, RawStep
+from support.program import Program
+
+PATIENCE_MS = 20_000
 
 BROWSER = Path("/usr/bin/chromium")
 FLAGS = [
@@ -90,3 +94,33 @@ def make_step() -> Callable[..., RawStep]:
         return (chart, number, shape, time_ns - took, took, 0, 0, waited, cause, texts, ())
 
     return make
+
+
+@pytest.fixture
+def url(tmp_path) -> str:
+    return f"sqlite:{tmp_path / 'log'}"
+
+
+@pytest.fixture
+def address(url) -> Iterator[str]:
+    with Program("-m", "farscope", "web", url, "--port", "0") as server:
+        server.wait_out("http://")
+        yield server.out.strip()
+        server.interrupt()
+        assert server.wait() == 0, server.err
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """Give the page, opened; whatever the browser's console says fails the test."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    expect.set_options(timeout=PATIENCE_MS)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+    page.goto(address)
+    yield page
+    context.close()
+    assert not said

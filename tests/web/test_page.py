@@ -5,13 +5,12 @@ from __future__ import annotations
 import colorsys
 import re
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
 from xml.etree import ElementTree as ET
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from farscope import Event, Factory, broadcast, return_status
 from support.program import Program
@@ -82,36 +81,6 @@ def lamp(name: str, on: str = "on") -> Factory:
     off = chart.create("off").catch("PRESS", lambda chart, _: chart.trans(on)).to_method()
     lit = chart.create(on).catch("PRESS", lambda chart, _: chart.trans("off")).to_method()
     return chart.nest(house, parent=None).nest(off, parent=house).nest(lit, parent=house)
-
-
-@pytest.fixture
-def url(tmp_path) -> str:
-    return f"sqlite:{tmp_path / 'log'}"
-
-
-@pytest.fixture
-def address(url) -> Iterator[str]:
-    with Program("-m", "farscope", "web", url, "--port", "0") as server:
-        server.wait_out("http://")
-        yield server.out.strip()
-        server.interrupt()
-        assert server.wait() == 0, server.err
-
-
-@pytest.fixture
-def page(browser: Browser, address: str) -> Iterator[Page]:
-    """Give the page, opened; whatever the browser's console says fails the test."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, accept_downloads=True)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE_MS)
-    expect.set_options(timeout=PATIENCE_MS)
-    said: list[str] = []
-    page.on("console", lambda message: said.append(f"{message.type}: {message.text}"))
-    page.on("pageerror", lambda error: said.append(f"error: {error}"))
-    page.goto(address)
-    yield page
-    context.close()
-    assert not said
 
 
 def row(page: Page, name: str):
@@ -294,7 +263,8 @@ def test_refused_events_are_amber_leave_the_states_name_free_and_only_failures_a
         pen.fillRect = (x, y, width, height) => width === 1 && ticks.push([names[pen.fillStyle], height]);
         const items = [[100, 1, 0, 0, 5], [200, 900, 0, 0, 5], [300, 1, 0, 0, 6], [400, 1, 0, 0, 4]];
         const view = { from: 0, to: 1000, left: 0, width: 1000, height: 100 };
-        drawLane(pen, { states: ["shut"], signals: ["OPEN"], before: 0, items }, view, 0, 900);
+        const row = { y: 0, height: 22, place: null };
+        drawLane(pen, { states: ["shut"], signals: ["OPEN"], before: 0, items }, view, row, 900);
         return ticks;
     }""")
     assert [ink for ink, _ in drawn] == ["amber", "amber", "red", "soft"]
@@ -332,8 +302,9 @@ def test_a_stay_is_named_once_on_the_timeline_whatever_happens_in_it_and_however
         const items = [[100, 1, 0, 0, 1], [200, 1, 0, 0, 4], [300, 60, 1, 0, 4], [310, 0, -1, -1, 0]];
         const view = { from: 0, to: 1000, left: 0, width: 1000, height: 100 };
         const lane = { states: ["off", "on"], signals: ["PRESS"], before: -1 };
-        drawLane(pen, { ...lane, items: items.slice(0, 3) }, view, 0, 900);
-        drawLane(pen, { ...lane, items }, view, 30, 900);
+        const row = { y: 0, height: 22, place: null };
+        drawLane(pen, { ...lane, items: items.slice(0, 3) }, view, row, 900);
+        drawLane(pen, { ...lane, items }, view, { ...row, y: 30 }, 900);
         return written;
     }""")
     assert written == [["off", 105], ["on", 305], ["off", 105]]

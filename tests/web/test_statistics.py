@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.records.shape import StepKind
-from farscope.records.step import Step
+from farscope.records.facts import Fact, FactKind
+from farscope.records.shape import Shape, StepKind
+from farscope.records.step import ChartId, Step
 from farscope.views.web.statistics import figures, spread
 
 
@@ -43,3 +44,22 @@ def test_events_are_counted_by_what_became_of_them(make_step):
 def test_nothing_makes_empty_figures():
     told = figures([], 100, 0)
     assert (told["steps"], told["states"], told["signals"], told["slowest"]) == (0, [], [], [])
+
+
+def region_step(number, time_ns, start, end, exits=()):
+    facts = tuple(Fact(FactKind.EXIT, state) for state in exits)
+    shape = Shape(StepKind.TRANSITION, "GO", start, end, facts)
+    return Step(ChartId("c", "h", 1, 1), number, shape, time_ns, 0, 0, 0)
+
+
+def test_time_in_state_is_counted_for_each_leaf_of_each_region():
+    steps = [
+        region_step(1, 100, "off", ("idle", "open")),
+        region_step(2, 300, ("idle", "open"), ("charging", "open"), exits=("idle",)),
+        region_step(3, 400, ("charging", "open"), ("charging", "locked"), exits=("open",)),
+        region_step(4, 600, ("charging", "locked"), ("charging", "locked"), exits=("locked",)),
+        region_step(5, 700, ("charging", "locked"), (), exits=("charging", "locked")),
+    ]
+    told = figures(steps, 1_000, 0)
+    states = {row["state"]: (row["total"], row["times"]) for row in told["states"]}
+    assert states == {"idle": (200, 1), "open": (300, 1), "charging": (400, 1), "locked": (300, 2)}

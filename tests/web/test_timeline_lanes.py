@@ -3,10 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
+from farscope.records.facts import Fact, FactKind
+from farscope.records.kinds import UnknownKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId
+from farscope.views.regions import Regions
 from farscope.views.web.step_history import StepHistory
 from farscope.views.web.timeline_lanes import Window, lane
+from support.charger import STRUCTURE
 
 CHART = ChartId("lamp", "far", 7, 1, "ab" * 16)
 
@@ -83,3 +87,41 @@ def test_steps_that_took_long_are_told_from_begin_to_end_also_where_they_end_bey
     assert drawn["busy"] == [[200, 250], [300, 10_300]]
     assert [item[:2] for item in drawn["items"]] == [[101, 1], [250, 1]]
     assert lane(stored, Window(210, 240, 100), 0)["busy"] == [[200, 250]]
+
+
+def charger_lane(*shapes):
+    stored = StepHistory(CHART)
+    for number, shape in enumerate(shapes, 1):
+        stored.extend([(CHART, number, shape, 100 * number - 1, 1, 0, 0, 0, None, (), ())])
+    return lane(stored, Window(0, 1_000, 1_000), 0, Regions(STRUCTURE))
+
+
+def test_a_chart_with_regions_has_what_is_active_in_each_for_every_configuration():
+    drawn = charger_lane(
+        Shape(StepKind.START, "start_at", "top", "off", ()),
+        Shape(StepKind.TRANSITION, "PLUG", "off", ("idle", "open"), ()),
+        Shape(StepKind.TRANSITION, "FILL", ("idle", "open"), ("full", "open"), ()),
+    )
+    shown = [(drawn["states"][item[2]], drawn["split"][item[2]]) for item in drawn["items"]]
+    assert shown == [
+        ("off", ("off", None, None)),
+        ("idle | open", ("operating", "idle", "open")),
+        ("full | open", ("operating", "full", "open")),
+    ]
+    assert drawn["finals"] == ["full"]
+    assert drawn["states"][drawn["before"]] == ""
+
+
+def test_a_step_that_followed_history_or_completed_something_says_so():
+    facts = (Fact(FactKind.TRAN, "off", "power again"), Fact(FactKind.DONE, "power"))
+    drawn = charger_lane(Shape(StepKind.TRANSITION, "BACK", "off", ("full", "open"), facts))
+    assert drawn["marks"][drawn["items"][0][5]] == "by history, completed power"
+
+
+def test_a_chart_without_regions_sends_no_regions():
+    assert lane(track_of([100]), Window(0, 300, 10), 0)["split"] is None
+
+
+def test_a_kind_of_step_from_a_later_release_is_sent_by_name():
+    drawn = charger_lane(Shape(UnknownKind(9, "POSTPONED"), "GO", "off", "off", ()))
+    assert (drawn["items"][0][4], drawn["kinds"]) == (9, {9: "postponed"})

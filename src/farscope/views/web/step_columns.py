@@ -196,7 +196,7 @@ class StepColumns:
         return values
 
     def value_changes(self, start: int, end: int) -> Iterable[tuple[int, tuple[tuple[str, Value], ...]]]:
-        """Yield each place from ``start`` up to before ``end`` whose step changed values, with the changes."""
+        """Yield the places from ``start`` up to before ``end`` with changed values, and what changed."""
         for place, some in self._values.items():
             if start <= place < end:
                 yield place, some

@@ -61,7 +61,7 @@ export class StepsView extends EventTarget {
     const newest = steps.slice(-LISTED).reverse();
     while (this._body.rows.length < newest.length) this._body.append(makeRow());
     while (this._body.rows.length > newest.length) this._body.deleteRow(-1);
-    mark(this._table, "data-plain", newest.some((step) => step.at(-1)) ? null : "");
+    mark(this._table, "data-plain", newest.some((step) => shown(step.at(-1))) ? null : "");
     newest.forEach((step, place) => this._fillRow(this._body.rows[place], step));
   }
 

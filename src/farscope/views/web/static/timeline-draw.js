@@ -137,7 +137,7 @@ function drawSign(pen, sign, x, middle) {
 function marks(pen, lane, at, top) {
   pen.fillStyle = colour("accent");
   for (const [time, , , , , mark] of lane.items) {
-    if (mark < 0) continue;
+    if (!(mark >= 0)) continue;
     pen.beginPath();
     pen.arc(at(time) + 0.5, top + 1, MARK, 0, 2 * Math.PI);
     pen.fill();
