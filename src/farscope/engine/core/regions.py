@@ -196,8 +196,11 @@ class RegionWalk(Walk):
 
     def _alternatives(self, vertex: Vertex) -> tuple[Alternative, ...]:
         """Return the parts of a state's reaction to the step's event, if they are known."""
-        signal = self._signal if self._signal in vertex.alternatives else OTHERWISE
-        return vertex.alternatives.get(signal, ())
+        if self._signal in vertex.alternatives:
+            return vertex.alternatives[self._signal]
+        # Signals of the engine's are not among all others.
+        known = vertex.its_state.call_for(self._signal) is not None
+        return vertex.alternatives.get(OTHERWISE, ()) if known else ()
 
     def _choose(
         self, vertex: Vertex, alternatives: Iterable[Alternative], offers: Offers
