@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import assert_type
 
-from farscope.engine import AsyncChart, Chart, Event, Factory, Runner, State, signals
+from farscope.engine import AsyncChart, Chart, Event, Factory, Final, History, Runner, State, signals
 
 
 class Oven(Chart):
@@ -100,6 +100,38 @@ class Lab(Oven):
     paused = Oven.pausd.extended()  # E: attr-defined
 
 
+class Press(Chart):
+    idle = State(initial=True)
+    with State(parallel=True) as busy:
+        with State() as ram:
+            up = State(initial=True)
+            parked = Final()
+        before = History(deep=True, default=up)
+    scrapped = Final()
+
+    idle.on("RESUME", to=before)
+    up.on("PARK", to=parked)
+    ram.on_done(to="idle", guard=lambda press: press.configuration == ("parked",))
+
+    @busy.on_done
+    def finish(self) -> State | None:
+        return None if self.finished else self.idle
+
+    @ram.on_done(to=scrapped)
+    def scrap(self) -> None: ...
+
+    @ram.on_done  # E: type-var
+    def returns_a_name(self) -> str:
+        return "idle"
+
+    @ram.on_done(to=scrapped)  # E: type-var
+    def goes_elsewhere(self) -> State:
+        return self.idle
+
+    History(default=7)  # E: arg-type
+    Final(parallel=True)  # E: call-arg
+
+
 class Fetcher(AsyncChart):
     idle = State(initial=True)
 
@@ -133,3 +165,4 @@ with Runner(threads=2) as runner:
     part = oven.create("part").to_method()
     oven.nest(part, parent=Oven.on)
     Factory("old", runner=4)  # E: arg-type
+    assert_type(Press("press").configuration, tuple[str, ...])
