@@ -230,6 +230,7 @@ def rows(folder: Path, stretch_ns: int, broadcast_steps: int) -> dict[str, list[
     for case, make in (
         ("two regions, a transition in each", regions.two_regions),
         ("to and from a history state", regions.history),
+        ("a timeout, started again", regions.timeout),
     ):
         table[case] = [
             Contender("farscope, recorded", measured(make(instrumented=True), stretch_ns)),

@@ -1,4 +1,4 @@
-"""Charts with regions and history, as our engine runs them."""
+"""Charts with regions, history and timeouts, as our engine runs them."""
 
 from __future__ import annotations
 
@@ -38,6 +38,16 @@ class Radio(Chart):
     playing.on("PAUSE", to=paused)
 
 
+class Watchdog(Chart):
+    """A watchdog that starts its time again at every sign of life."""
+
+    watching = State(initial=True)
+    barking = State()
+
+    watching.on("ALIVE", to=watching)
+    watching.after(60, to=barking)
+
+
 def two_regions(*, instrumented: bool) -> Once:
     """Return what makes one step of two transitions."""
     chart = Lamps("lamps", instrumented=instrumented, threaded=False)
@@ -56,3 +66,10 @@ def history(*, instrumented: bool) -> Once:
         chart.next_rtc()
 
     return once
+
+
+def timeout(*, instrumented: bool) -> Once:
+    """Return what makes one step that leaves and enters a state with a timeout."""
+    chart = Watchdog("watchdog", instrumented=instrumented, threaded=False)
+    chart.start_at()
+    return posted(chart.post_fifo, chart.next_rtc, Event("ALIVE"))

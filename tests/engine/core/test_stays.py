@@ -366,3 +366,39 @@ def test_an_entry_that_is_awaited_starts_the_time_when_it_has_ended():
         assert clock.pending == 0
 
     asyncio.run(run())
+
+
+class Slow(Gate):
+    """Waits longer, and blinks no more."""
+
+    waiting = Gate.waiting.extended()
+    slow = State()
+
+    waiting.after(0.2, to=slow)
+    waiting.after(0.3, to=Gate.idle)
+
+
+def test_a_subclass_inherits_timeouts_and_replaces_those_of_the_same_delay(clock):
+    chart = Slow("slow", threaded=False, clock=clock)
+    chart.start_at()
+    chart.dispatch(Event("CALL"))
+    clock.advance(0.2)
+    assert chart.current_state() == "slow"
+    assert signals_of(chart).count(EVERY) == 3
+
+
+def test_of_several_bases_that_extend_a_state_each_adds_its_timeouts(clock):
+    class Quick(Gate):
+        waiting = Gate.waiting.extended()
+        waiting.after(0.1, to=Gate.idle)
+
+    class Both(Quick, Slow):
+        waiting = Gate.waiting.extended()
+
+    chart = Both("both", threaded=False, clock=clock)
+    chart.start_at()
+    chart.dispatch(Event("CALL"))
+    assert clock.pending == 4
+    clock.advance(0.1)
+    assert chart.current_state() == "idle"
+    assert clock.pending == 0

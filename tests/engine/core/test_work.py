@@ -348,3 +348,28 @@ def test_an_unhandled_error_reaches_states_around_the_one_with_the_task():
     with Outer("outer") as chart:
         chart.start_at()
         eventually(lambda: chart.current_state() == "failed")
+
+
+def test_a_subclass_may_give_an_inherited_state_another_task_and_bases_may_not_disagree():
+    class One(Reader):
+        reading = Reader.reading.extended()
+
+        @reading.task
+        def read_one(self) -> int:
+            return 1
+
+    class Two(Reader):
+        reading = Reader.reading.extended()
+
+        @reading.task
+        def read_two(self) -> int:
+            return 2
+
+    for kind, result in ((One, 1), (Two, 2)):
+        with kind(None) as reader:
+            reader.start_at()
+            reader.post_fifo(Event("READ"))
+            eventually(lambda: reader.current_state() == "shown")
+            assert reader.results == [result]
+    with pytest.raises(ChartBuildError, match="change the task of state reading"):
+        type("Both", (One, Two), {"reading": Reader.reading.extended()})

@@ -174,6 +174,10 @@ class BuiltState:
         """Return the names of the states that ``signal`` leads to, as far as they are known in advance."""
         return ()
 
+    def arrows_of(self, signal: int) -> tuple[tuple[str, str], ...]:
+        """Return target and guard text of each reaction to ``signal``, both empty if they are unknown."""
+        return tuple((target, "") for target in self.targets_of(signal)) or (("", ""),)
+
 
 class Template(BuiltState):
     """A state shared by many charts, each of which supplies its handlers and parent."""
@@ -431,8 +435,8 @@ class States:
                 timeout = built.timeouts.get(signal)
                 flags, delay = ((), "") if timeout is None else ((ReactionFlag.TIMED,), timeout.delay)
                 text = signals.name_for_signal(signal)
-                for target in built.targets_of(signal) or ("",):
-                    reactions[Reaction(name, text, target, flags=flags, delay=delay)] = None
+                for target, guard in built.arrows_of(signal):
+                    reactions[Reaction(name, text, target, guard, flags, delay)] = None
 
 
 def outward(state: StateNode) -> Iterator[StateNode]:

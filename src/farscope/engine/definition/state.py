@@ -482,7 +482,7 @@ class State(BuiltState):
         refusals: list[str] = []
         for declared in self.clauses.get(e.signal) or self.clauses.get(OTHERWISE, []):
             clause = declared.for_chart(type(chart))
-            where = "reacts" if clause.to is None else f"leads to {name_of(clause.to)}"
+            where = "reacts" if clause.to is None else f"leads to {_name(clause.to)}"
             if clause.guard is None:
                 return True, f"state {self.__name__} {where}"
             text = guard_text(clause.guard)
@@ -505,8 +505,16 @@ class State(BuiltState):
 
     def targets_of(self, signal: int) -> tuple[str, ...]:
         """Return the names of the states that ``signal`` leads to, as far as ``to`` or ``initial`` say."""
-        known = (clause.to for clause in self.clauses[signal] if clause.to is not None)
-        return tuple(to if isinstance(to, str) else name_of(to) for to in known)
+        return tuple(_name(clause.to) for clause in self.clauses[signal] if clause.to is not None)
+
+    def arrows_of(self, signal: int) -> tuple[tuple[str, str], ...]:
+        """Return target and guard text of the reactions to ``signal``: of all arrows, else of the first."""
+        clauses = self.clauses[signal]
+        arrows = [clause for clause in clauses if clause.to is not None] or clauses[:1]
+        return tuple(
+            ("" if clause.to is None else _name(clause.to), guard_text(clause.guard) if clause.guard else "")
+            for clause in arrows
+        )
 
     def task_for(self, chart: Any) -> Callable[..., Any] | None:
         """Return the function of the task, which the class of ``chart`` may override."""
@@ -675,6 +683,10 @@ class History(State):
         super().__init__(name, initial=initial)
         self.kind = StateKind.DEEP_HISTORY if deep else StateKind.HISTORY
         self.default = plain_name(default)
+
+
+def _name(target: Any) -> str:
+    return target if isinstance(target, str) else name_of(target)
 
 
 def _named(name: Name | None) -> str:
