@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from typing import Any
+
+from farscope.records.step import Step
+from farscope.records.structure import ChartStructure
+from farscope.views.statechart.model import Statechart
+from farscope.views.web.serialize import plain_leaves, plain_moves, plain_structure
+from support.region_pictures import BOTH, BROKE, MACHINE, STARTED, steps_of
 
 Chart = dict[str, Any]
 """What the page's ``ChartPicture`` takes: a structure and transitions."""
@@ -41,6 +48,29 @@ def chart(
             for source, signal, target, count in moves
         ],
     }
+
+
+def drawn(structure: ChartStructure, steps: Sequence[Step]) -> Chart:
+    """Return what the server sends of a chart with this structure after these steps."""
+    picture = Statechart()
+    picture.add_structure(structure)
+    for step in steps:
+        picture.add(step)
+    moves = [(*move, "")[:5] for move in plain_moves(picture)]
+    names = "source", "target", "signal", "leaf", "count"
+    return {
+        "structure": plain_structure(picture, structure),
+        "transitions": [
+            {"source": source, "target": target, "signal": signal, "count": count, "outcome": outcome}
+            for source, target, signal, count, outcome in moves
+        ],
+        "leaves": [dict(zip(names, taken, strict=True)) for taken in plain_leaves(picture)],
+    }
+
+
+def machine() -> Chart:
+    """Return a chart with two regions, history and final states, and a state of a kind of a later release."""
+    return drawn(MACHINE, steps_of(STARTED, BOTH, BROKE))
 
 
 def miros_example() -> Chart:

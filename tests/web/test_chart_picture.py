@@ -69,11 +69,13 @@ def paper(room: Page) -> Iterator[Page]:
 
 
 def draw(page: Page, chart: samples.Chart) -> None:
-    page.evaluate("chart => window.picture.setStructure(chart.structure, chart.transitions)", chart)
+    page.evaluate("one => window.picture.setStructure(one.structure, one.transitions, one.leaves)", chart)
 
 
-def light(page: Page, state: str, last: dict[str, str] | None = None) -> None:
-    page.evaluate("([state, last]) => window.picture.setActive(state, last)", [state, last])
+def light(page: Page, state: str | list[str], *last: dict[str, str]) -> None:
+    """Light the leaves of a configuration, and mark the transitions that led to it."""
+    leaves = [state] if isinstance(state, str) else state
+    page.evaluate("([leaves, last]) => window.picture.setActive(leaves, last)", [leaves, last])
 
 
 def boxes(page: Page) -> dict[str, dict[str, float]]:
@@ -129,6 +131,7 @@ CHARTS: list[Any] = [
     pytest.param(samples.miros_example(), id="miros example"),
     pytest.param(samples.charger(), id="charger"),
     pytest.param(samples.monster(), id="monster"),
+    pytest.param(samples.machine(), id="machine"),
     *(pytest.param(samples.random_chart(number), id=f"random {number}") for number in range(25)),
 ]
 
@@ -358,7 +361,7 @@ def test_lighting_touches_classes_only(paper):
         const watch = new MutationObserver((list) => list.forEach(note));
         const all = { subtree: true, childList: true, attributes: true };
         watch.observe(document.querySelector("#picture .states"), all);
-        for (const name of ["steady", "derated", "available", "steady"]) window.picture.setActive(name, null);
+        for (const name of ["steady", "derated", "available", "steady"]) window.picture.setActive([name], []);
         watch.takeRecords().forEach(note);
         return [...kinds];
     }""")
@@ -376,13 +379,14 @@ def test_the_last_transition_is_marked_and_run_along_each_time(paper):
     first = flow.get_attribute("class")
     light(paper, "steady", step)
     assert flow.get_attribute("class") != first
-    light(paper, "steady", None)
+    light(paper, "steady")
     assert last.count() == 0
 
 
-def test_a_step_between_leaves_is_shown_on_the_arrow_of_the_state_that_handled_it(paper):
+def test_a_step_is_shown_on_the_arrow_of_the_state_that_handled_it(paper):
     draw(paper, samples.charger())
-    light(paper, "available", {"source": "derated", "target": "available", "signal": "UNPLUGGED"})
+    step = {"source": "occupied", "target": "available", "signal": "UNPLUGGED", "leaf": "derated"}
+    light(paper, "available", step)
     assert paper.locator("#picture .last").get_attribute("data-source") == "occupied"
 
 
@@ -589,3 +593,100 @@ def test_what_the_structure_does_not_know_and_circles_of_parents_are_drawn_all_t
     )
     draw(paper, chart)
     assert {"a", "b", "c", "d", "missing", "new"} <= boxes(paper).keys()
+
+
+def test_regions_stand_side_by_side_in_document_order_with_dashed_borders(paper):
+    draw(paper, samples.machine())
+    drawn = boxes(paper)
+    assert drawn["motor"]["right"] < drawn["lamp"]["left"]
+    assert drawn["motor"]["top"] == pytest.approx(drawn["lamp"]["top"], abs=NEAR)
+    assert drawn["motor"]["bottom"] == pytest.approx(drawn["lamp"]["bottom"], abs=NEAR)
+    dashes = paper.evaluate("""() => Object.fromEntries(
+        [...document.querySelectorAll("#picture .state")].map((one) => [
+            one.dataset.state,
+            getComputedStyle(one.querySelector(".body")).strokeDasharray,
+        ]))""")
+    assert {state for state, dash in dashes.items() if dash != "none"} == {"motor", "lamp"}
+
+
+def test_regions_too_wide_to_stand_side_by_side_stand_one_below_the_other(paper):
+    tree = {"all": "", **{f"region {number}": "all" for number in range(12)}}
+    chart = samples.chart(tree, [])
+    chart["structure"]["states"][0]["kind"] = "parallel"
+    draw(paper, chart)
+    tops = [boxes(paper)[f"region {number}"]["top"] for number in range(12)]
+    assert tops == sorted(set(tops))
+
+
+def test_every_active_leaf_is_lit_and_named_for_assistive_technology(paper):
+    draw(paper, samples.machine())
+    light(paper, ["on", "lit"])
+    name = "elements => elements.map((one) => one.dataset.state)"
+    assert paper.locator("#picture .active").evaluate_all(name) == ["on", "lit"]
+    assert set(paper.locator("#picture .on-path").evaluate_all(name)) == {
+        *("machine", "work", "motor", "on", "lamp", "lit")
+    }
+    label = paper.locator("#picture").get_attribute("aria-label")
+    assert label == "The chart as a picture; active: on, lit"
+    light(paper, [])
+    assert paper.locator("#picture .active, #picture .on-path").count() == 0
+    assert paper.locator("#picture").get_attribute("aria-label").endswith("no state is active")
+
+
+def signs(page: Page) -> dict[str, str]:
+    """Return the signs of final and history states: their letters, or ``final`` for a bull's-eye."""
+    return page.evaluate("""() => Object.fromEntries(
+        [...document.querySelectorAll("#picture .signed")].map((one) => [
+            one.dataset.state,
+            one.querySelector(".sign-text")?.textContent ?? (one.querySelector(".sign-core") ? "final" : ""),
+        ]))""")
+
+
+def test_final_and_history_states_have_the_signs_of_uml_and_later_kinds_their_names(paper):
+    draw(paper, samples.machine())
+    assert signs(paper) == {"broken": "final", "out": "final", "over": "final", "again": "H", "resume": "H*"}
+    assert paper.locator('#picture [data-state="fork"] .name').text_content() == "«choice» fork"
+    titles = paper.locator("#picture .state > title").all_text_contents()
+    assert {"broken, final state", "again, history state", "motor, region", "fork, choice"} <= set(titles)
+
+
+def test_arrows_show_guards_delays_and_flags(paper):
+    draw(paper, samples.machine())
+    written_at = arrows(paper)
+    assert written_at["off", "on"] == [f"GO [amps > 3] {X}1"]
+    assert written_at["on", "off"] == ["after 200 ms"]
+    assert written_at["lamp", "lamp"] == ["DIM (internal)"]
+    assert written_at["paused", "fork"] == ["(eventless)"]
+    assert list(remarks(paper, "lit")) == ["BEEP [loud]"]
+
+
+def test_every_transition_of_the_last_step_is_marked(paper):
+    draw(paper, samples.machine())
+    both = [{"source": "off", "target": "on"}, {"source": "dark", "target": "lit"}]
+    light(paper, ["on", "lit"], *({**one, "signal": "GO", "leaf": ""} for one in both))
+    sources = paper.locator("#picture .last").evaluate_all("all => all.map((one) => one.dataset.source)")
+    assert sorted(sources) == ["dark", "off"]
+
+
+def test_arrows_from_composite_states_are_split_by_leaf_on_demand(paper):
+    moves = [("outer", "B", "z", 5), ("a", "B", "z", 2), ("outer", "B", "", 1)]
+    chart = samples.chart({"outer": "", "a": "outer", "b": "outer", "z": ""}, moves)
+    taken = {"source": "outer", "target": "z", "signal": "B"}
+    chart["leaves"] = [{**taken, "leaf": "a", "count": 3}, {**taken, "leaf": "b", "count": 1}]
+    draw(paper, chart)
+    assert arrows(paper) == {("outer", "z"): [f"B {X}5"], ("a", "z"): [f"B {X}2"]}
+    paper.evaluate("() => window.picture.split(true)")
+    split = arrows(paper)
+    assert split.keys() == {("outer", "z"), ("a", "z"), ("b", "z")}
+    assert split["outer", "z"] == [f"B {X}1"]
+    assert split["b", "z"][0].endswith(f"B {X}1")
+    assert sorted(line[-2:] for line in split["a", "z"]) == [f"{X}2", f"{X}3"]
+    titles = paper.locator("#picture .arrow > title").all_text_contents()
+    assert "b → z: B (handled by outer)" in titles
+    light(paper, "z", {**taken, "leaf": "b"})
+    assert paper.locator("#picture .last").get_attribute("data-source") == "b"
+    chart["leaves"][1]["count"] = 2
+    draw(paper, chart)
+    assert arrows(paper).keys() == {("a", "z"), ("b", "z")}
+    paper.evaluate("() => window.picture.split(false)")
+    assert arrows(paper) == {("outer", "z"): [f"B {X}5"], ("a", "z"): [f"B {X}2"]}

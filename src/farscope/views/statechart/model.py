@@ -166,7 +166,7 @@ class Statechart:
         for edge in self._edges(shape, seen):
             self._know(edge.source)
             self.seen[edge] += times
-            self._count_leaf(edge, shape.start_states, times)
+            self._count_leaf(edge, shape, times)
         for state in seen.hooked:
             self._know(state)
             self.hooked[state, shape.signal] += times
@@ -203,15 +203,21 @@ class Statechart:
 
         return [Edge(source, target, signal_of(source, target)) for source, target in seen.transitions]
 
-    def _count_leaf(self, edge: Edge, leaves: tuple[str, ...], times: int) -> None:
-        """Count a transition by the only one of the active ``leaves`` inside its source, if there is one."""
-        inside = leaves if len(leaves) == 1 else [leaf for leaf in leaves if edge.source in self.path(leaf)]
-        if len(inside) != 1 or inside[0] == edge.source:
-            return
-        taken = Taken(edge, inside[0])
-        if taken in self.taken or len(self.taken) < MAX_TAKEN:
+    def _count_leaf(self, edge: Edge, shape: Shape, times: int) -> None:
+        taken = Taken(edge, self._leaf_of(edge, shape))
+        if taken.leaf and (taken in self.taken or len(self.taken) < MAX_TAKEN):
             self._know(taken.leaf)
             self.taken[taken] += times
+
+    def _leaf_of(self, edge: Edge, shape: Shape) -> str:
+        """Return the only active leaf inside the source of a transition; empty if it is the source itself."""
+        leaves = shape.start_states
+        inside = leaves if len(leaves) == 1 else [leaf for leaf in leaves if edge.source in self.path(leaf)]
+        return inside[0] if len(inside) == 1 and inside[0] != edge.source else ""
+
+    def arrows_of(self, shape: Shape) -> list[Taken]:
+        """Return the arrows of a step; a leaf is empty if the arrow was taken from its source or several."""
+        return [Taken(edge, self._leaf_of(edge, shape)) for edge in self._edges(shape, moves(shape))]
 
     def _turn_down(self, shape: Shape, seen: Moves, times: int) -> None:
         for state in seen.failed:

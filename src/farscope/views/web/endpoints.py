@@ -31,13 +31,13 @@ from farscope.views.web.query import MAX_TIME, Query
 from farscope.views.web.serialize import (
     ROW_FIELDS,
     Plain,
+    plain_last,
     plain_leaves,
     plain_moves,
     plain_step,
     plain_structure,
 )
 from farscope.views.web.statistics import MAX_STEPS, figures
-from farscope.views.web.step_history import StepHistory
 from farscope.views.web.time_travel import Past
 from farscope.views.web.timeline_lanes import NO_REGIONS, Rest, TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
@@ -194,11 +194,15 @@ class Endpoints:
                     later.add_shape(shape, count)
                 moves = [move for move in plain_moves(row.picture, later) if move[3] > 0]
                 leaves = [taken for taken in plain_leaves(row.picture, later) if taken[4] > 0]
+            place = None if stored is None else stored.last_until(time_ns)
+            last = None if stored is None or place is None else stored.shape_at(place)
+            announced = row.leaves_in(Moment(past, time_ns).row(row, 0)[_STATE] or "")
             return {
-                "structure": plain_structure(row),
+                "structure": plain_structure(row.picture, row.view.structure),
                 "moves": moves,
                 "leaves": leaves,
-                "active": _active(row, stored, past, time_ns),
+                "active": announced if last is None else last.end_states,
+                "last": plain_last(row.picture, last),
                 "uncounted": row.uncounted,
                 "since": past.from_ns - self._origin_ns if past.from_ns > first_ns else None,
             }
@@ -307,15 +311,6 @@ class Endpoints:
 
     def _keys(self, numbers: tuple[int, ...]) -> tuple[ChartKey, ...]:
         return tuple(key for number in numbers if (key := self._model.key(number)) is not None)
-
-
-def _active(row: ChartSummary, stored: StepHistory | None, past: Past, time_ns: int) -> tuple[str, ...]:
-    """Return the active leaves of a chart at a moment; empty if they are unknown."""
-    place = None if stored is None else stored.last_until(time_ns)
-    if stored is not None and place is not None:
-        return stored.shape_at(place).end_states
-    text = Moment(past, time_ns).row(row, 0)[_STATE]
-    return row.leaves_in(text or "")
 
 
 def _announced(row: ChartSummary) -> Statechart:

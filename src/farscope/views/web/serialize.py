@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from farscope.records.kinds import UnknownKind
-from farscope.records.shape import StepKind
+from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Step
-from farscope.records.structure import Reaction
+from farscope.records.structure import ChartStructure, Reaction
 from farscope.views.chart_activity import ENDED
 from farscope.views.statechart.model import Statechart
 from farscope.views.step_facts import failure_in, logs_of, plain_values
@@ -114,9 +114,8 @@ def _more(step: Step) -> dict[str, Plain] | None:
     return found or None
 
 
-def plain_structure(row: ChartSummary) -> dict[str, Plain]:
+def plain_structure(picture: Statechart, announced: ChartStructure | None) -> dict[str, Plain]:
     """Return the tree of states, announced reactions, and initial transitions, seen or only announced."""
-    picture, announced = row.picture, row.view.structure
     parents = {state: parent for parent, states in picture.children().items() for state in states}
     return {
         "states": [
@@ -154,6 +153,11 @@ def plain_leaves(picture: Statechart, minus: Statechart | None = None) -> Iterab
     """
     for taken, count in picture.taken.items():
         yield [*taken.edge, taken.leaf, count - (minus.taken[taken] if minus else 0)]
+
+
+def plain_last(picture: Statechart, shape: Shape | None) -> list[list[Plain]]:
+    """Return [source, target, signal, leaf] for each transition of a step; the leaf as in ``arrows_of``."""
+    return [] if shape is None else [[*taken.edge, taken.leaf] for taken in picture.arrows_of(shape)]
 
 
 def moment(time_ns: int, origin_ns: int) -> int | None:

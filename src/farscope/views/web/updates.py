@@ -18,6 +18,7 @@ from farscope.views.web.serialize import (
     STEP_FIELDS,
     Plain,
     plain_chart,
+    plain_last,
     plain_leaves,
     plain_moves,
     plain_row,
@@ -108,7 +109,7 @@ class PageUpdates:
     def _detail(self, row: ChartSummary) -> dict[str, Plain]:
         """Return the changes of an open chart: its states if changed, arrows with new counts, new steps."""
         detail: dict[str, Plain] = {}
-        structure = plain_structure(row)
+        structure = plain_structure(row.picture, row.view.structure)
         if structure != self._structures.get(row.number):
             self._structures[row.number] = detail["structure"] = structure
         arrows = self._arrows.setdefault(row.number, {})
@@ -131,6 +132,7 @@ class PageUpdates:
         if stored is not None:
             self._last[row.number] = stored.forgotten + len(stored)
         detail["steps"] = [plain_step(step, self._origin_ns) for step in steps]
+        detail["last"] = plain_last(row.picture, steps[-1].shape if steps else None)
         detail["uncounted"] = row.uncounted
         return detail
 

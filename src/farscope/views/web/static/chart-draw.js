@@ -1,5 +1,6 @@
 // Draws a layout as SVG elements. Returns those that change while a chart runs, so that only they are updated.
 
+import { historySign, wordsFor } from "./chart-captions.js";
 import { LINE, NAME_LINE, SIDE, times } from "./chart-labels.js";
 import { shown } from "./chart-model.js";
 import { loopPaths, pathsOf } from "./chart-paths.js";
@@ -66,12 +67,15 @@ function outermostFirst(root) {
 
 function drawState(state, { x, y, w, h, head }) {
   const holds = state.children.length > 0;
-  const group = makeSvg("g", { class: `state ${holds ? `holder level-${shade(state)}` : "leaf"}`, "data-state": shown(state.name) });
+  const kinds = [holds ? `holder level-${shade(state)}` : "leaf", state.region ? "region" : "", head.sign ? "signed" : ""];
+  const group = makeSvg("g", { class: ["state", ...kinds.filter(Boolean)].join(" "), "data-state": shown(state.name), "data-kind": shown(state.kind) });
+  const line = nameLine(state, y, h);
   group.append(
-    makeSvg("title", {}, shown(state.name)),
-    makeSvg("rect", { class: "body", x: round(x), y: round(y), width: round(w), height: round(h), rx: holds ? 10 : 7 }),
-    makeSvg("text", { class: "name", x: round(holds ? x + SIDE : x + w / 2), y: round(nameLine(state, y, h)) }, head.name),
+    makeSvg("title", {}, shown(wordsFor(state))),
+    makeSvg("rect", { class: "body", x: round(x), y: round(y), width: round(w), height: round(h), rx: round(radius(state, h)) }),
+    makeSvg("text", { class: "name", x: round(holds ? x + SIDE + head.sign : x + (w + head.sign) / 2), y: round(line) }, head.name),
   );
+  if (head.sign) group.append(...drawSign(state.kind, x + SIDE + 6, line - 4.5));
   if (head.lines.length) {
     const under = y + NAME_LINE;
     const right = holds ? x + head.w : x + w;
@@ -79,6 +83,19 @@ function drawState(state, { x, y, w, h, head }) {
     group.append(drawLines(head.lines, x + SIDE, under + 3));
   }
   return group;
+}
+
+function radius(state, h) {
+  if (state.children.length) return 10;
+  return state.kind === "final" || historySign(state.kind) ? Math.min(h / 2, 16) : 7;
+}
+
+/** A bull's-eye for a final state; H or H* in a circle for a history state. */
+function drawSign(kind, x, y) {
+  const circle = makeSvg("circle", { class: "sign", cx: round(x), cy: round(y), r: 8 });
+  const letters = historySign(kind);
+  if (!letters) return [circle, makeSvg("circle", { class: "sign-core", cx: round(x), cy: round(y), r: 4.5 })];
+  return [circle, makeSvg("text", { class: "sign-text", x: round(x), y: round(y + 3.8) }, letters)];
 }
 
 /** A name without remarks is centred in its box. */
@@ -117,7 +134,7 @@ function unseen(seen) {
 }
 
 function arrowGroup(arrow, line, head) {
-  const signals = arrow.signals.map(({ signal }) => shown(signal)).join(", ");
+  const signals = arrow.signals.map(wordsOf).join(", ");
   return makeSvg(
     "g",
     { class: "arrow", "data-source": shown(arrow.source.name), "data-target": shown(arrow.target.name) },
@@ -156,8 +173,8 @@ function drawLines(lines, x, y) {
   return group;
 }
 
-function wordsOf({ signal, outcome }) {
-  return outcome ? `${shown(signal)} ${outcome}` : shown(signal);
+function wordsOf({ text, outcome, handler }) {
+  return [shown(text), outcome, handler && `(handled by ${shown(handler)})`].filter(Boolean).join(" ");
 }
 
 function addTo(group, drawn) {

@@ -1,6 +1,7 @@
 // The texts of a picture, truncated, and the space they need. All counts get the same space, so that counting moves
 // nothing.
 
+import { historySign, stereotype } from "./chart-captions.js";
 import { shown } from "./chart-model.js";
 import { count } from "./format.js";
 
@@ -24,8 +25,9 @@ const MAX_LINES = 6; // signals on an arrow or in a state; the rest is counted, 
 export const LINE = 15; // height of a line of signals
 export const NAME_LINE = 26; // height of the line with a state's name
 export const SIDE = 11; // space left and right of text in a box
+export const SIGN = 22; // width of the sign of a final or history state, left of its name
 
-/** Return {name, lines, w, h} of a state's head; the state must be complete. */
+/** Return {name, sign, lines, w, h} of a state's head; `sign` is the width of its sign. The state must be complete. */
 export function headOf(state) {
   return made(heads, state, makeHead);
 }
@@ -41,10 +43,11 @@ function made(known, thing, make) {
 }
 
 function makeHead(state) {
-  const name = shortened(state.name, NAME_ROOM, FONTS.name);
+  const name = shortened(`${stereotype(state.kind)}${state.name}`, NAME_ROOM, FONTS.name);
+  const sign = state.kind === "final" || historySign(state.kind) ? SIGN : 0;
   const lines = linesOf(state.remarks);
-  const w = Math.max(widthOf(name, FONTS.name), ...lines.map((line) => line.w)) + 2 * SIDE;
-  return { name, lines, w: Math.ceil(w), h: NAME_LINE + (lines.length ? lines.length * LINE + 6 : 0) };
+  const w = Math.max(widthOf(name, FONTS.name) + sign, ...lines.map((line) => line.w)) + 2 * SIDE;
+  return { name, sign, lines, w: Math.ceil(w), h: NAME_LINE + (lines.length ? lines.length * LINE + 6 : 0) };
 }
 
 function makeLabel(arrow) {
@@ -62,9 +65,9 @@ function linesOf(signals) {
   const whole = signals.length <= MAX_LINES;
   const first = whole ? signals : signals.slice(0, MAX_LINES - 1);
   const lines = first.map((note) => {
-    const cut = shortened(note.signal, SIGNAL_ROOM, FONTS.note);
+    const cut = shortened(note.text, SIGNAL_ROOM, FONTS.note);
     const text = note.outcome ? `${cut} ${note.outcome}` : cut;
-    return { text, notes: [note], whole: cut === shown(note.signal), w: widthOf(text, FONTS.note) + widthOf(" ×9,999", FONTS.note) };
+    return { text, notes: [note], whole: cut === shown(note.text) && !note.handler, w: widthOf(text, FONTS.note) + widthOf(" ×9,999", FONTS.note) };
   });
   if (!whole) {
     const more = signals.slice(MAX_LINES - 1);

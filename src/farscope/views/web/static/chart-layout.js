@@ -45,6 +45,7 @@ function layInside(state, plan, insides) {
   insides.set(state, inside);
   if (state.children.length) {
     for (const child of state.children) layInside(child, plan, insides);
+    levelRegions(state, plan.get(state), insides);
     fill(inside, state, plan.get(state), insides);
   } else if (state.parent) {
     inside.w = Math.max(LEAF_WIDTH, head.w, attachRoom(state, plan));
@@ -53,6 +54,14 @@ function layInside(state, plan, insides) {
   // A loop's label may be taller than its state.
   inside.h = Math.max(inside.h, loop.h + 6);
   return inside;
+}
+
+/** Make regions that are side by side equally high. */
+function levelRegions({ children }, { rows }, insides) {
+  const regions = children.filter((child) => child.region);
+  if (new Set(regions.map((region) => rows.get(region))).size !== 1) return;
+  const highest = Math.max(...regions.map((region) => insides.get(region).h));
+  for (const region of regions) insides.get(region).h = highest;
 }
 
 /** Return the width that a state needs to keep its arrows apart. */
@@ -72,6 +81,7 @@ function fill(inside, state, plan, insides) {
   };
   const built = layersOf(plan, sizeOf);
   reorder(built.layers);
+  keepRegionsInOrder(built.layers);
   const beside = straighten(built);
   spread(built.layers, gapBetween);
   const attachAll = () => built.items.forEach((item, child) => attach(item, insides.get(child)));
@@ -96,6 +106,18 @@ function fill(inside, state, plan, insides) {
     for (const [end, item] of [[chain.piece.upper, chain.items[0]], [chain.piece.lower, chain.items.at(-1)]]) {
       if (end.passing) inside.ports.set(arrow, item.x);
     }
+  }
+}
+
+/** Regions stand in document order, in which they are entered. */
+function keepRegionsInOrder(layers) {
+  for (const layer of layers) {
+    const regions = layer.filter((item) => item.child?.region).sort((one, other) => one.child.id - other.child.id);
+    if (!regions.length) continue;
+    layer.forEach((item, place) => {
+      if (item.child?.region) layer[place] = regions.shift();
+    });
+    layer.forEach((item, place) => (item.place = place));
   }
 }
 

@@ -8,6 +8,7 @@ const HOLLOW_COST = 0.45; // cost of empty space, relative to a deviation from t
 const TURN_COST = 0.8; // cost if every arrow had to turn back into its own row
 const FOLD_COST = 0.3; // cost of rows in alternating directions
 const WIDTHS_TRIED = 6;
+const REGIONS_WIDE = 5; // ratio of width to height above which regions are stacked
 
 /**
  * Return {rows, order, w, h}: the row of each node, from 0, the reading order, and the approximate size.
@@ -28,6 +29,24 @@ export function rowsOf(sizes, links, starts) {
     if (!best || shape.cost < best.cost - 0.02) best = { ...shape, rows: tried };
   }
   return { rows: best.rows, order, w: best.w, h: best.h };
+}
+
+/**
+ * Return the same for the regions of a state: side by side in their order, or one below the other where that would be
+ * too wide. What is not a region comes first.
+ *
+ * @param {Array<{w: number, h: number}>} sizes
+ * @param {boolean[]} regions  which of them are regions
+ */
+export function regionRows(sizes, regions) {
+  const first = regions.every(Boolean) ? 0 : 1;
+  const sum = (side) => sizes.reduce((total, size, node) => total + (regions[node] ? size[side] + GAP : 0), 0);
+  const most = (side) => Math.max(...sizes.filter((_, node) => regions[node]).map((size) => size[side]));
+  const stacked = sum("w") / most("h") > REGIONS_WIDE && sum("w") > most("w") * 1.5;
+  let row = first;
+  const rows = regions.map((region) => (region ? (stacked ? row++ : first) : 0));
+  const order = sizes.map((_, node) => node);
+  return { rows, order, w: stacked ? most("w") : sum("w"), h: (stacked ? sum("h") : most("h")) + first * ROW_GAP };
 }
 
 /** Order each node before those it leads to, except in cycles. */

@@ -3,7 +3,7 @@
 
 import { headOf, labelOf } from "./chart-labels.js";
 import { holds } from "./chart-model.js";
-import { rowsOf } from "./chart-ranks.js";
+import { regionRows, rowsOf } from "./chart-ranks.js";
 
 const LOOP_ROOM = 24; // width of the loop itself, next to its label
 const BESIDE_ROOM = 14; // width of an arrow from side to side besides its label
@@ -42,7 +42,8 @@ function planInside(state, routes, plan) {
   const here = routes.filter((route) => route.holder === state);
   const starts = here.filter((route) => !route.label).map((route) => children.indexOf(route.to));
   const links = here.filter((route) => route.from && route.to).map((route) => linkOf(route, children));
-  const { rows, order, w, h } = rowsOf(sizes, links, starts);
+  const parallel = children.some((child) => child.region);
+  const { rows, order, w, h } = parallel ? regionRows(sizes, children.map((child) => child.region)) : rowsOf(sizes, links, starts);
   const rowOf = new Map(children.map((child, place) => [child, rows[place]]));
   plan.set(state, { rows: rowOf, order: order.map((place) => children[place]), pieces: [] });
   return { w: Math.max(w, head.w) + loop.w, h: h + head.h + 40 };

@@ -80,6 +80,7 @@ listen([
   [["c"], "add or remove the selected chart", () => list.selected !== null && list.select(list.selected, true)],
   [["Escape"], "remove all added charts", () => list.clearChosen()],
   [["1", "2", "3", "4"], "picture, steps, statistics, sequence", (event) => panel.show(["picture", "steps", "stats", "sequence"][Number(event.key) - 1])],
+  [["b"], "arrows of the picture by leaf, or joined", () => panel.splitPicture()],
   [[" ", "p"], "pause, or go back to live", () => travel.toggle()],
   [["ArrowLeft"], "one step back in the selected and added charts", () => travel.step("back")],
   [["ArrowRight"], "one step forward", () => travel.step("forward")],

@@ -22,6 +22,7 @@ export class Panel {
     this._lastStep = "";
     this._recounted = 0;
     this._pastMoves = null;
+    this._isSplit = false;
     this.tab = "picture";
     this.steps = new StepsView(world);
     this._stats = new StatsView(world);
@@ -36,6 +37,7 @@ export class Panel {
     byId("picture-smaller").addEventListener("click", () => this._picture?.zoom(-1));
     byId("picture-whole").addEventListener("click", () => this._picture?.showWhole());
     byId("picture-larger").addEventListener("click", () => this._picture?.zoom(1));
+    byId("picture-split").addEventListener("click", () => this.splitPicture());
     byId("save-png").addEventListener("click", () => this._save(savePng));
     this._recall = newestOnly(async (chart, time) => {
       const answer = await ask("picture", { chart, time });
@@ -51,6 +53,13 @@ export class Panel {
   show(tab) {
     this.tab = tab;
     this.draw();
+  }
+
+  /** Split the picture's arrows from composite states by leaf, or join them again. */
+  splitPicture() {
+    this._isSplit = !this._isSplit;
+    byId("picture-split").setAttribute("aria-pressed", String(this._isSplit));
+    this._picture?.split(this._isSplit);
   }
 
   /** Draw the current view from the world's data. */
@@ -86,6 +95,7 @@ export class Panel {
     this._chart = id;
     byId("picture").replaceChildren();
     this._picture = new ChartPicture(byId("picture"));
+    this._picture.split(this._isSplit);
     this._lastStep = "";
     this._recounted = 0;
     this._pastMoves = null;
@@ -99,16 +109,16 @@ export class Panel {
     const moment = performance.now();
     if (now || moment - this._recounted >= RECOUNT_MS) {
       this._recounted = moment;
-      this._picture.setStructure(known.structure, [...known.moves.values()].map(asTransition));
+      this._picture.setStructure(known.structure, [...known.moves.values()].map(asTransition), [...known.leaves.values()].map(asLeaf));
     }
     const step = known.steps.at(-1);
-    const key = JSON.stringify([chart.state, step?.[0]]);
+    const key = JSON.stringify([known.active, step?.[0]]);
     if (key !== this._lastStep) {
       this._lastStep = key;
-      const moved = step && step[2] <= 2;
-      this._picture.setActive(chart.state, moved ? { source: step[4], target: step[5], signal: step[3] } : null);
+      this._picture.setActive(known.active, known.last.map(([source, target, signal, leaf]) => ({ source, target, signal, leaf })));
     }
-    const notes = known.uncounted ? [`${things(known.uncounted, "step")} more than can be drawn`] : [];
+    const notes = chart.status === "alive" || !chart.status ? [] : [visible(chart.status)];
+    if (known.uncounted) notes.push(`${things(known.uncounted, "step")} more than can be drawn`);
     if (known.since) notes.push(`counted since ${clock(known.since, 1e9)}, still reading`);
     write(byId("picture-note"), notes.join("; "));
   }
@@ -136,4 +146,10 @@ function asTransition(move) {
   if (!Array.isArray(move)) return move;
   const [source, target, signal, count, outcome = ""] = move;
   return { source, target, signal, outcome, count };
+}
+
+function asLeaf(taken) {
+  if (!Array.isArray(taken)) return taken;
+  const [source, target, signal, leaf, count] = taken;
+  return { source, target, signal, leaf, count };
 }

@@ -53,7 +53,7 @@ export class World extends EventTarget {
     return this.live ? this._charts.get(id) : (this._past.get(id) ?? this._charts.get(id));
   }
 
-  /** The data of an open chart besides its row: {structure, moves, steps, uncounted, newest}. */
+  /** The data of an open chart besides its row: {structure, moves, leaves, active, last, steps, uncounted}. */
   detail(id) {
     return this._details.get(id);
   }
@@ -116,13 +116,20 @@ export class World extends EventTarget {
     const detail = this._details.get(id) ?? {
       structure: { states: [], reactions: [], initials: [] },
       moves: new Map(),
+      leaves: new Map(),
       steps: [],
+      last: [],
     };
     this._details.set(id, detail);
     if (news.structure) detail.structure = news.structure;
     for (const [source, target, signal, count, outcome = ""] of news.moves) {
       detail.moves.set(JSON.stringify([source, target, signal, outcome]), { source, target, signal, outcome, count });
     }
+    for (const [source, target, signal, leaf, count] of news.leaves) {
+      detail.leaves.set(JSON.stringify([source, target, signal, leaf]), { source, target, signal, leaf, count });
+    }
+    detail.active = news.active;
+    if (news.steps.length) detail.last = news.last;
     detail.steps = detail.steps.concat(news.steps).slice(-STEPS_KEPT);
     detail.uncounted = news.uncounted;
     detail.changed = Boolean(news.structure || news.moves.length || news.steps.length);
