@@ -13,6 +13,7 @@ from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.assets import STATIC
 from farscope.views.web.live_model import LiveModel
+from support.washer import Washer
 
 HOSTILE = "<script>alert(1)</script>"
 PORT = 8270
@@ -350,3 +351,36 @@ def test_pages_that_do_not_ask_any_more_are_forgotten(room, monkeypatch):
     room.press(1)
     room._rounds[:] = [False] * 100
     assert "begin" not in room.client.get("/api/frame", params={"page": "g", "seen": 1}).json()
+
+
+def test_a_picture_has_the_leaves_and_transitions_of_its_moment(tmp_path):
+    name = f"memory:{tmp_path.name}"
+    washer = Washer("cellar", threaded=False)
+    with Scope(name) as scope, LiveModel(scope) as model, broadcast(washer, url=name):
+        washer.start_at()
+        for signal in ("START", "EMPTY", "SPUN"):
+            washer.dispatch(Event(signal))
+        eventually(lambda: any(row.active == ("off",) for row in model.rows.values()))
+        eventually(lambda: any(row.view.structure for row in model.rows.values()))
+        room = Room(model, washer, [])
+        times = [step[1] for step in room.ask("steps", chart=1)["steps"]]
+        pictures = [room.ask("picture", chart=1, time=time) for time in times]
+        assert [picture["active"] for picture in pictures] == [
+            ["off"],
+            ["turning", "filling"],
+            ["turning", "dry"],
+            ["stopped", "dry"],
+            ["off"],
+        ]
+        assert pictures[1]["leaves"] == []
+        assert pictures[2]["leaves"] == [["water", "dry", "EMPTY", "filling", 1]]
+        assert pictures[2]["last"] == [["water", "dry", "EMPTY", "filling"]]
+        assert pictures[0]["last"] == []
+        kinds = {state["name"]: state["kind"] for state in pictures[0]["structure"]["states"]}
+        assert (kinds["washing"], kinds["where_it_was"], kinds["dry"]) == (
+            "parallel",
+            "deep_history",
+            "final",
+        )
+        opened = room.frames("1")[0]["open"]["1"]
+        assert (opened["active"], opened["leaves"]) == (["off"], pictures[-1]["leaves"])

@@ -14,6 +14,7 @@ from playwright.sync_api import Page, expect
 
 from farscope import Event, Factory, broadcast, return_status
 from support.program import Program
+from support.washer import Washer
 
 pytestmark = pytest.mark.browser
 
@@ -623,3 +624,49 @@ def test_the_picture_keeps_its_form_through_time(page, url):
         expect(state(page, "lamp")).to_have_text("on")
         expect(arrow).to_have_class(re.compile("unseen"))
         assert (body.get_attribute("x"), body.get_attribute("y")) == before
+
+
+def active(page: Page):
+    return page.locator("#picture .active .name")
+
+
+def test_regions_are_lit_together_live_and_in_the_past_and_the_end_is_told(page, url):
+    with broadcast(washer := Washer("cellar", threaded=False), url=url):
+        washer.start_at()
+        washer.dispatch(Event("START"))
+        expect(active(page)).to_have_text(["turning", "filling"])
+        expect(page.locator("#picture .region > .name")).to_have_text(["drum", "water"])
+        expect(page.locator("#picture .sign-text")).to_have_text(["H*"])
+        expect(page.locator("#picture .sign-core")).to_have_count(3)
+        washer.dispatch(Event("SPUN"))
+        expect(active(page)).to_have_text(["stopped", "draining"])
+        last = page.locator("#picture .last")
+        expect(last).to_have_count(2)
+        washer.dispatch(Event("UNPLUG"))
+        expect(page.locator("#picture-note")).to_have_text("finished")
+        expect(active(page)).to_have_count(0)
+        expect(page.locator('#picture .last[data-target="unplugged"]')).to_have_count(1)
+        page.keyboard.press("ArrowLeft")
+        expect(page.locator(".time[data-past]")).to_be_visible()
+        page.keyboard.press("ArrowLeft")
+        expect(active(page)).to_have_text(["stopped", "draining"])
+        expect(last).to_have_count(2)
+
+
+def test_arrows_from_composite_states_are_split_by_leaf_with_button_and_key(page, url):
+    with broadcast(washer := Washer("cellar", threaded=False), url=url):
+        washer.start_at()
+        for signal in ("START", "EMPTY", "PAUSE", "START", "SPUN", "EMPTY"):
+            washer.dispatch(Event(signal))
+        to_dry = page.locator('#picture .arrow[data-target="dry"]')
+        expect(to_dry).to_have_count(1)
+        expect(to_dry).to_have_attribute("data-source", "water")
+        button = page.get_by_role("button", name="By leaf")
+        button.click()
+        expect(button).to_have_attribute("aria-pressed", "true")
+        expect(to_dry).to_have_count(2)
+        sources = to_dry.evaluate_all("all => all.map((one) => one.dataset.source)")
+        assert sorted(sources) == ["draining", "filling"]
+        page.keyboard.press("b")
+        expect(button).to_have_attribute("aria-pressed", "false")
+        expect(to_dry).to_have_count(1)
