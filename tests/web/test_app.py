@@ -360,7 +360,7 @@ def test_a_picture_has_the_leaves_and_transitions_of_its_moment(tmp_path):
         washer.start_at()
         for signal in ("START", "EMPTY", "SPUN"):
             washer.dispatch(Event(signal))
-        eventually(lambda: any(row.active == ("off",) for row in model.rows.values()))
+        eventually(lambda: len(model.history) == 5)
         eventually(lambda: any(row.view.structure for row in model.rows.values()))
         room = Room(model, washer, [])
         times = [step[1] for step in room.ask("steps", chart=1)["steps"]]

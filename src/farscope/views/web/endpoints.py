@@ -38,6 +38,7 @@ from farscope.views.web.serialize import (
     plain_structure,
 )
 from farscope.views.web.statistics import MAX_STEPS, figures
+from farscope.views.web.step_history import StepHistory
 from farscope.views.web.time_travel import Past
 from farscope.views.web.timeline_lanes import NO_REGIONS, Rest, TimelineLane, Window
 from farscope.views.web.updates import OPEN_STEPS
