@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from farscope.records.text import pp, stripped
     from farscope.scope.foreign_chart import ForeignHsm
     from farscope.scope.scope import Scope
+    from farscope.values import fields, payload
 
 __all__ = [
     "ActiveObject",
@@ -32,6 +33,8 @@ __all__ = [
     "broadcast",
     "cause",
     "caused_by",
+    "fields",
+    "payload",
     "pp",
     "return_status",
     "signals",
@@ -50,6 +53,8 @@ _HOMES = {
     "broadcast": "probe.broadcast",
     "cause": "records.cause_token",
     "caused_by": "records.cause_token",
+    "fields": "values",
+    "payload": "values",
     "pp": "records.text",
     "return_status": "engine",
     "signals": "engine",

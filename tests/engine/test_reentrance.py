@@ -14,12 +14,12 @@ from farscope.engine.core.life import Life
 from farscope.engine.drivers.waiters import Waiters
 from farscope.engine.latch import Latch
 from farscope.engine.pubsub import Fabric
-from farscope.engine.tally import Tally
 from farscope.engine.timers.loop_clock import LoopClock
 from farscope.engine.timers.schedule import Schedule, Timer
 from farscope.engine.timers.thread_clock import ThreadClock
 from farscope.errors import ChartStopped, QueueFull
 from farscope.records.current_step import StepContext, current_step, running
+from farscope.records.tally import Tally
 from farscope.testing.waiting import eventually
 from support.interrupting import Interruption, interrupted_everywhere
 

@@ -26,8 +26,8 @@ from typing import Any
 
 from farscope import Event, Scope, broadcast
 from farscope.engine import AsyncChart, Chart, Runner, State
-from farscope.engine.tally import Tally
 from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
+from farscope.records.tally import Tally
 from farscope.testing.waiting import eventually
 
 ROOM = 8

@@ -51,6 +51,10 @@ class ProbeStats:
     invalid_tokens: int = 0
     """Cause tokens that ``caused_by`` could not read and ignored, in this process, whichever chart they were
     for."""
+    values_failed: int = 0
+    """Steps after which the values function raised, or returned something that is not a mapping."""
+    values_refused: int = 0
+    """Values that were left out, cut, or replaced by the name of their type."""
 
 
 class Loss:

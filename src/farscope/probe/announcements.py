@@ -140,16 +140,31 @@ class ChartDirectory:
             known.name = chart.name
             if number >= known.number:
                 known.states, known.number = shape.end_states, number
-        for step in steps:
-            if step[VALUES]:
-                self._note_values(step)
         return set(last)
 
-    def _note_values(self, step: RawStep) -> None:
-        values = self._known[step[CHART].serial].values
-        values.update(step[VALUES])
-        while len(values) > MAX_VALUES:
-            del values[next(iter(values))]
+    def keep_changed_values(self, steps: list[RawStep]) -> None:
+        """Reduce the values of steps, in place, to those that differ from the chart's values before.
+
+        Charts leave all their values with each step: if steps are dropped, the next ones still say what is.
+        Every step that is sent must be passed here once, in order.
+        """
+        for place, step in enumerate(steps):
+            if step[VALUES]:
+                values = self._values_of(step[CHART])
+                changed = tuple([pair for pair in step[VALUES] if _differs(pair, values)])
+                values.update(changed)
+                while len(values) > MAX_VALUES:
+                    del values[next(iter(values))]
+                if len(changed) < len(step[VALUES]):
+                    steps[place] = (*step[:VALUES], changed)
+
+    def _values_of(self, chart: ChartId) -> dict[str, Value]:
+        self.apply_changes()
+        known = self._known.get(chart.serial)
+        if known is None:
+            known = self._known[chart.serial] = _Known(chart.name)
+            self._make_forgettable(chart.serial)
+        return known.values
 
     def short_entries(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
         """Return short entries, without structures, for the given charts."""
@@ -196,3 +211,12 @@ class ChartDirectory:
         return ChartEntry(
             serial, known.name, known.states, known.number, status, known.structure, known.parent, values
         )
+
+
+def _differs(pair: tuple[str, Value], values: dict[str, Value]) -> bool:
+    name, value = pair
+    known = values.get(name)
+    # 1, 1.0 and True are equal, and shown differently; what is not a number does not equal itself.
+    if known.__class__ is not value.__class__:
+        return True
+    return known != value and (known == known or value == value)  # noqa: PLR0124 - not a number

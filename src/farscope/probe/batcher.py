@@ -89,6 +89,7 @@ class Batcher:
         chunk = self._outbox.dequeue(limit)
         if chunk is None:
             return []
+        self._directory.keep_changed_values(chunk.steps)
         outgoing: list[OutgoingBatch] = []
         waiting = [chunk]
         while waiting:

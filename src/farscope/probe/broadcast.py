@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-import weakref
 from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Self
 
 from farscope.errors import UsageError
+from farscope.log_records import hold_handler, level_number, release_handler
 from farscope.probe import lifecycle as registry
 from farscope.probe import termination
 from farscope.probe.accounting import CLOSING, ProbeStats
@@ -24,13 +24,15 @@ from farscope.probe.outbox import OUTBOX_STEPS, DropPolicy, Outbox
 from farscope.probe.pump import LINGER_S, Pace, Pump
 from farscope.probe.route import AnyKey, SpoolPlace, route
 from farscope.probe.service import OriginProcess, service_name
+from farscope.probe.shown_values import ShownValues, ValueCounts, checked_values
+from farscope.probe.sinks import AnySink, PlainSink, SinkEnds, ValuedSink, Watched, held_weakly
 from farscope.probe.transport import AnyTransport, TransportMaker
 from farscope.records.cause_token import invalid_tokens
-from farscope.records.configuration import Configuration
 from farscope.records.heartbeat import HEARTBEAT_S, MAX_HEARTBEAT_S, MAX_SILENCE_S, SILENT_AFTER_S
 from farscope.records.observable import Observable
-from farscope.records.step import ChartId, ChartRef, RawStep
-from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
+from farscope.records.sink import NO_LOGS
+from farscope.records.structure import ChartStatus
+from farscope.values import ValuesFunction
 from farscope.wire.batch import TokenEntry
 from farscope.wire.registry import Wire
 
@@ -72,10 +74,15 @@ class Probe:
         service: str = "",
         origin: OriginProcess | None = None,
         children: bool = True,
+        values: ValuesFunction | None = None,
+        log_level: int = NO_LOGS,
     ) -> None:
         self._children = children
         self._service = service
         self._elsewhere = origin
+        self._values = values
+        self._log_level = log_level
+        self._value_counts = ValueCounts()
         self._make_transport = make_transport
         self._address = address
         self._pace = pace or Pace()
@@ -86,6 +93,7 @@ class Probe:
         self._outbox = Outbox(self._wake, capacity, drop)
         self._directory = ChartDirectory()
         self._tokens: deque[TokenEntry] = deque(maxlen=TOKENS_KEPT)
+        self._ends = SinkEnds(self._outbox, self._directory, self._tokens, lambda: self.id)
         self._begin()
 
     def _begin(self) -> None:
@@ -131,41 +139,50 @@ class Probe:
     def stats(self) -> ProbeStats:
         """A consistent snapshot of the outcome of every step."""
         registry.look_for_fork()
-        return replace(self._outbox.stats(), invalid_tokens=invalid_tokens.count)
+        counts = self._value_counts
+        return replace(
+            self._outbox.stats(),
+            invalid_tokens=invalid_tokens.count,
+            values_failed=counts.failed.value,
+            values_refused=counts.refused.value,
+        )
 
-    def add(self, *charts: Observable) -> None:
+    def add(
+        self, *charts: Observable, values: ValuesFunction | None = None, logs: str | int | None = None
+    ) -> None:
         """Broadcast these charts as well, and those they contain, unless the probe leaves these out.
 
         Charts that are already broadcast are left alone.
 
+        Args:
+            charts: the charts.
+            values: as for ``broadcast``; None means the values function of the probe, if it has one.
+            logs: as for ``broadcast``; None means the level of the probe, if it has one.
+
         Raises:
-            UsageError: the probe is closed, or an argument is not a chart.
+            UsageError: the probe is closed, an argument is not a chart, or an option has an invalid value.
         """
         _check_charts(charts)
+        function = self._values if values is None else checked_values(values)
+        log_level = self._log_level if logs is None else level_number(logs)
         for chart in charts:
             if self._closed:
                 raise UsageError("the probe is closed", "call broadcast() again")
-            self._add(chart)
+            if log_level != NO_LOGS:
+                hold_handler(self)
+            self._add(chart, function, log_level)
 
-    def _follow(self, child: Observable) -> None:
+    def _follow(self, values: ValuesFunction | None, log_level: int, child: Observable) -> None:
         """Broadcast a chart inside one that is broadcast, unless the probe leaves these out."""
         if self._children and not self._closed:
-            self._add(child)
+            self._add(child, values, log_level)
 
-    def _add(self, chart: Observable) -> None:
+    def _add(self, chart: Observable, values: ValuesFunction | None, log_level: int) -> None:
         key = id(chart)
         watched = self._watched.get(key)
         if watched is None or watched.chart() is not chart:
-            release = partial(self._watched.pop, key, None)
-            sink = ProbeSink(
-                self._outbox,
-                self._directory,
-                release,
-                self._tokens,
-                lambda: self.id,
-                follow=self._follow,
-            )
-            self._watched[key] = watched = Watched(_held_weakly(chart, partial(self._gone, key)), sink)
+            sink = self._sink(partial(self._watched.pop, key, None), values, log_level)
+            self._watched[key] = watched = Watched(held_weakly(chart, partial(self._gone, key)), sink)
         try:
             # Repeated for a chart already listed: an error may have struck before it was attached.
             chart.attach(watched.sink)
@@ -175,6 +192,13 @@ class Probe:
         if self._closed:
             # Closed by another thread or a signal handler, perhaps before the chart could be detached.
             self.remove(chart)
+
+    def _sink(self, release: Callable[[], object], values: ValuesFunction | None, log_level: int) -> AnySink:
+        follow = partial(self._follow, values, log_level)
+        if values is None:
+            return PlainSink(self._ends, release, follow, log_level)
+        shown = ShownValues(values, self._value_counts, self._outbox.limit_room)
+        return ValuedSink(self._ends, release, follow, log_level, shown)
 
     def _gone(self, key: int, chart: object) -> None:
         """Handle the garbage collection of a chart; may be called on any thread at any time."""
@@ -244,6 +268,7 @@ class Probe:
             if chart is not None:
                 chart.detach(watched.sink)
             self._watched.pop(key, None)
+        release_handler(self)
         if self._pump.started:
             self._pump.begin_closing(timeout_s * (1 - GOODBYE_SHARE), timeout_s * GOODBYE_SHARE)
 
@@ -305,91 +330,6 @@ class Probe:
         return f"<probe {self.id[:8]} to {self._address}{', closed' if self._closed else ''}>"
 
 
-class ProbeSink:
-    """The sink attached to a chart; ``step`` is the outbox's own method, to save a call.
-
-    A ``LastingSink``: it cannot fail by itself, and an error raised from outside leaves it intact.
-    """
-
-    __slots__ = ("_announced", "_directory", "_outbox", "_probe_id", "_release", "_tokens", "follow", "step")
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        directory: ChartDirectory,
-        release: Callable[[], object],
-        tokens: deque[TokenEntry],
-        probe_id: Callable[[], str],
-        *,
-        follow: Callable[[Observable], object],
-    ) -> None:
-        """``release`` is called after the chart was stopped, and ``follow`` for each chart inside it.
-
-        ``tokens`` are those to be sent.
-        """
-        self._tokens = tokens
-        self._probe_id = probe_id
-        self._outbox = outbox
-        self._directory = directory
-        self._release = release
-        self._announced: ChartId | None = None
-        self.step = outbox.offer
-        self.follow = follow
-
-    def step_again(self, step: RawStep, error: BaseException) -> None:
-        """Receive a step again, unless it had been accepted when ``error`` struck."""
-        self._outbox.offer_again(step, error)
-
-    @property
-    def probe_id(self) -> str:
-        """Hex of the probe."""
-        return self._probe_id()
-
-    def note_token(self, serial: int, number: int, span_id: str) -> None:
-        """Make known to scopes that a step handed out a token with a span id."""
-        self._tokens.append(TokenEntry(serial, number, span_id))
-
-    def announce(
-        self,
-        chart: ChartId,
-        structure: ChartStructure,
-        state: Configuration,
-        number: int,
-        parent: ChartRef | None = None,
-    ) -> None:
-        """Record a chart's structure, configuration, last step number and parent."""
-        self._announced = chart
-        self._directory.announce(chart, structure, state, number, parent)
-        self._outbox.wake_if_asleep()
-
-    def stopped(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
-        """Record that the chart makes no more steps, and why."""
-        self._announced = chart
-        self.end(status)
-        self._release()
-
-    def end(self, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
-        """Report a chart known to watchers as making no more steps here, and why."""
-        if self._announced is not None:
-            self._directory.stopped(self._announced, self._outbox.next_number, status)
-            self._outbox.wake_if_asleep()
-
-
-class Watched(NamedTuple):
-    """A broadcast chart, held weakly, and its sink."""
-
-    chart: Callable[[], Observable | None]
-    sink: ProbeSink
-
-
-def _held_weakly(chart: Observable, gone: Callable[[object], None]) -> Callable[[], Observable | None]:
-    try:
-        return weakref.ref(chart, gone)
-    except TypeError:
-        # Its class has slots without __weakref__: the probe keeps it alive until it is stopped.
-        return lambda: chart
-
-
 def broadcast(
     *charts: Observable,
     url: str | None = None,
@@ -405,6 +345,8 @@ def broadcast(
     service: str | None = None,
     origin: OriginProcess | None = None,
     children: bool = True,
+    values: ValuesFunction | None = None,
+    logs: str | int | None = None,
 ) -> Probe:
     """Broadcast every step of ``charts`` from now on; the returned probe may be used in a ``with`` block.
 
@@ -436,6 +378,14 @@ def broadcast(
             process's. ``service`` then replaces the service it names. One probe has one origin.
         children: whether charts that these charts contain, at any depth, are broadcast as well: those that
             run, and those that start later.
+        values: returns what each step shows besides its record, by name: numbers, texts and booleans; None
+            means nothing. Called with the chart and the event at the end of each step, on the chart's thread;
+            ``farscope.values`` has ready-made ones. At most 16 values are kept, with names and texts of at
+            most 256 characters. An error it raises does not reach the chart; it is counted in ``Probe.stats``
+            and reported once.
+        logs: the lowest level, such as ``"INFO"``, of the ``logging`` records that become facts of the step
+            inside which they are made; None means no records do. Records that a logger does not make, because
+            of its level or that of a logger above it, do not become facts either.
 
     Raises:
         BadUrl, LogRefused: the address is invalid or unusable.
@@ -451,6 +401,8 @@ def broadcast(
     name = service_name(service) if origin is None or service is not None else origin.service
     if origin is not None:
         origin = origin._replace(service=name).checked()
+    function = None if values is None else checked_values(values)
+    log_level = NO_LOGS if logs is None else level_number(logs)
     way = route(url, key, wire, spool)
     probe = Probe(
         way.make_transport,
@@ -462,6 +414,8 @@ def broadcast(
         service=name,
         origin=origin,
         children=children,
+        values=function,
+        log_level=log_level,
     )
     try:
         probe.add(*charts)

@@ -16,6 +16,9 @@ OUTBOX_STEPS = 100_000
 """Steps an outbox holds (about 30 MB); beyond this, steps are dropped by policy, counted and declared."""
 OUTBOX_TEXT = 16_000_000
 """Characters of free text an outbox holds; a step whose text exceeds this is treated as finding it full."""
+OUTBOX_VALUES_BYTES = 64_000_000
+"""Memory that the values of waiting steps may take. An outbox has room for as many steps as fit if all have
+values as large as the largest so far; a step that finds no room is dropped by policy, as in a full outbox."""
 
 DropPolicy = Literal["newest", "oldest"]
 """Which step a full outbox drops: the one just offered, or the one that has waited longest."""
@@ -51,7 +54,7 @@ class Outbox:
 
     __slots__ = (
         *("_awake", "_capacity", "_gap", "_head", "_losses", "_lost", "_moving", "_policy", "_queue"),
-        *("_refusal", "_room", "_taking", "_text", "_wake", "account", "lock"),
+        *("_refusal", "_room", "_room_for_values", "_taking", "_text", "_wake", "account", "lock"),
     )
 
     def __init__(
@@ -62,7 +65,7 @@ class Outbox:
         self._awake = unset_by_forks()
         """Set while the pump needs no waking. Not set in a new forked child, where no pump is awake, even if
         the fork has not been noticed there yet: the first step notices it."""
-        self._capacity = capacity
+        self._capacity = self._room_for_values = capacity
         self._policy = policy
         self.reset(asleep=False)
 
@@ -79,7 +82,7 @@ class Outbox:
         self._moving: list[RawStep] = []  # steps on their way from the queue into a chunk
         self._taking = False
         self._refusal: str | None = None
-        self._room = self._capacity
+        self._room = self._room_for_values
         self._awake.value = int(not asleep)
 
     def start_over(self, since_ns: int) -> None:
@@ -90,6 +93,14 @@ class Outbox:
             if not isinstance(step, Loss) and step[TIME_NS] >= since_ns:
                 self.offer(step)
         self.mark_asleep()
+
+    def limit_room(self, values_bytes: int) -> None:
+        """Have room for fewer steps, if steps with values of this size would take too much memory."""
+        room = max(1, OUTBOX_VALUES_BYTES // values_bytes)
+        # An outbox that was retired has no room, and gets none. Another thread may set a larger room between
+        # reading and setting; the next step with larger values then sets it again.
+        self._room_for_values = min(self._room_for_values, room)
+        self._room = min(self._room, self._room_for_values)
 
     def offer(self, step: RawStep) -> None:
         """Add a step; never blocks. An error raised meanwhile by the program's own code is re-raised."""

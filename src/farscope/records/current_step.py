@@ -7,9 +7,9 @@ copied into another thread, where no step of the first thread runs. ``carried_ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import get_ident
-from typing import Final
+from typing import Final, Protocol
 
 from farscope.records.fork_hooks import at_fork
 from farscope.records.sink import Sink
@@ -18,10 +18,28 @@ from farscope.records.step import Cause
 _NO_SINKS: Final[Mapping[int, Sink]] = {}
 
 
+class StepOwner(Protocol):
+    """A chart, as seen by code that is called inside its steps."""
+
+    @property
+    def name(self) -> str:
+        """The chart's name."""
+
+    @property
+    def log_level(self) -> int:
+        """The lowest level of the log records to add to its steps; ``NO_LOGS`` for none."""
+
+    def acting_state(self) -> str:
+        """Return the name of the state whose code is running."""
+
+    def add_log(self, logger: str, level: str, text: str) -> None:
+        """Add a log record to the running step, as a fact."""
+
+
 class StepContext:
     """The step context of one chart; it does not keep the chart alive."""
 
-    __slots__ = ("caused", "number", "outer", "serial", "sinks")
+    __slots__ = ("caused", "number", "outer", "owner", "serial", "sinks")
 
     def __init__(self, serial: int, sinks: Mapping[int, Sink] = _NO_SINKS) -> None:
         self.serial = serial
@@ -32,6 +50,8 @@ class StepContext:
         self.number = 0
         """Number of the last recorded step; the next step, which may be running now, has the following
         number."""
+        self.owner: Callable[[], StepOwner | None] = _nobody
+        """Returns the chart whose steps these are, if it still exists."""
         self.outer: StepContext | None = None
         """The context whose step began the running step, or the last one, on the same thread."""
 
@@ -53,6 +73,10 @@ class StepContext:
     def is_current(self) -> bool:
         """Return whether the caller is inside a recorded step of this chart, or of a chart that it drives."""
         return self.holds(current_step())
+
+
+def _nobody() -> None:
+    """Return the owner of steps that belong to no chart."""
 
 
 running: Final[dict[int, StepContext]] = {}

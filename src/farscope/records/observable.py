@@ -10,11 +10,11 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeGuard
 
 from farscope.records.configuration import Configuration
 from farscope.records.outside import raised_by_a_signal_handler
-from farscope.records.sink import FollowingSink, LastingSink, Sink
+from farscope.records.sink import NO_LOGS, FollowingSink, LastingSink, Sink, SubjectSink
 from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 
@@ -85,7 +85,18 @@ class Observers:
         unobserved: called whenever the last sink has been detached or removed, also at the chart's end.
     """
 
-    __slots__ = ("_own", "_sinks", "_status", "_unobserved", "ended", "keeps_steps", "receivers", "wanted")
+    __slots__ = (
+        "_own",
+        "_sinks",
+        "_status",
+        "_unobserved",
+        "ended",
+        "keeps_steps",
+        "log_level",
+        "receivers",
+        "subject_sinks",
+        "wanted",
+    )
 
     def __init__(self, own: OwnOutput | None = None, unobserved: Callable[[], object] | None = None) -> None:
         self._own = own
@@ -97,6 +108,11 @@ class Observers:
         """Whether the chart keeps its steps even if no sink is attached; call ``arrange`` after a change."""
         self.receivers: tuple[Sink, ...] = ()
         """Those that receive steps: the sinks, then the chart's own output."""
+        self.subject_sinks: tuple[SubjectSink, ...] = ()
+        """The sinks that need the chart and the event of each step: if there are any, call ``about`` before
+        ``report``."""
+        self.log_level = NO_LOGS
+        """The lowest level of log records that any sink wants as facts of steps; ``NO_LOGS`` for none."""
         self.wanted = False
         """Whether steps need to be recorded at all."""
         self.ended = False
@@ -152,6 +168,8 @@ class Observers:
         while True:
             self.receivers = receivers = self._receiving()
             self.wanted = self.keeps_steps or bool(self._sinks)
+            self.subject_sinks = tuple(filter(_needs_subject, receivers))
+            self.log_level = min((getattr(sink, "log_level", NO_LOGS) for sink in receivers), default=NO_LOGS)
             # If another call ran in the meantime, this one may have undone its result.
             if receivers == self._receiving():
                 return
@@ -183,6 +201,12 @@ class Observers:
                 self._remove(sink, chart, error)
 
         self._for_each(follow_into)
+
+    def about(self, chart: Any, event: Any) -> None:
+        """Pass the chart and the event of the step that is reported next to the sinks that need them."""
+        subject = chart, event
+        for sink in self.subject_sinks:
+            sink.subject = subject
 
     def report(self, step: RawStep, receivers: tuple[Sink, ...]) -> None:
         """Pass a step to ``receivers``, as read before the step was made.
@@ -289,6 +313,11 @@ class Observers:
         _log.error("%r of chart %s raised and was removed", observer, chart.name, exc_info=error)
         if os.environ.get(STRICT) == "1":
             raise error
+
+
+def _needs_subject(sink: Sink) -> TypeGuard[SubjectSink]:
+    # Checking against the protocol takes microseconds, for each of many charts.
+    return hasattr(sink, "subject")
 
 
 def _is_the_programs(error: BaseException, observer: Sink) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+import sys
+from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
 
 from farscope.records.configuration import Configuration
 from farscope.records.step import ChartId, ChartRef, RawStep
@@ -10,6 +11,9 @@ from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructu
 
 if TYPE_CHECKING:
     from farscope.records.observable import Observable
+
+NO_LOGS: Final = sys.maxsize
+"""The ``log_level`` of a sink that wants no log records."""
 
 
 class Sink(Protocol):
@@ -55,3 +59,17 @@ class FollowingSink(Sink, Protocol):
 
     def follow(self, child: Observable) -> None:
         """Observe ``child``, which runs or is about to start, if the sink observes such charts at all."""
+
+
+class SubjectSink(Sink, Protocol):
+    """A sink that needs more than the record of a step: the chart itself, and the event of the step."""
+
+    subject: tuple[Any, Any] | None
+    """The chart and the event of the step that is reported next; set before each step."""
+
+
+class LogSink(Sink, Protocol):
+    """A sink that wants the log records that are made inside steps, as facts of these steps."""
+
+    log_level: int
+    """The lowest level of the records it wants, as ``logging`` numbers them; ``NO_LOGS`` for none."""

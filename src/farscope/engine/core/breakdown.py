@@ -113,7 +113,7 @@ def _record_failure(core: Any, chart: Any, error: BaseException, attempt: Attemp
     step = core.step
     texts = (*step.take_texts(len(step.texts)), bounded(text, tail=True))
     core.algorithm.forget_failed()
-    core.recorder.record(shape, *attempt[1:], texts)
+    core.recorder.record(shape, *attempt[1:], texts, chart, attempt.e)
 
 
 def _blamed(core: Any, chart: Any, error: BaseException) -> BaseException:

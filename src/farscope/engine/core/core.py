@@ -7,8 +7,9 @@ from collections.abc import Callable
 from threading import get_ident
 from time import time_ns
 from typing import Any
+from weakref import ref
 
-from farscope.engine.core.algorithm import START_SIGNAL
+from farscope.engine.core.algorithm import START_SIGNAL, TOP
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
 from farscope.engine.core.completions import completions
@@ -62,6 +63,7 @@ class Core:
     """
 
     __slots__ = (
+        "__weakref__",
         "algorithm",
         "children",
         "clock",
@@ -105,6 +107,7 @@ class Core:
         self.completing = False
         """Whether a step and the completions that follow from it are being processed."""
         self.context = context = StepContext(next_serial())
+        context.owner = ref(self)
         self.step = step = OpenStep(context)
         self.is_named = name is not None
         """Whether the name was given, rather than made up."""
@@ -179,6 +182,20 @@ class Core:
         """Return what there is to announce; None before the start."""
         return self.algorithm.standing() if self.has_started else None
 
+    @property
+    def log_level(self) -> int:
+        """The lowest level of the log records that become facts of steps; ``NO_LOGS`` for none."""
+        return self.observers.log_level
+
+    def acting_state(self) -> str:
+        """Return the name of the state whose code is running; ``top`` if there is none."""
+        acting = self.algorithm.acting()
+        return TOP if acting is None else acting[0]
+
+    def add_log(self, logger: str, level: str, text: str) -> None:
+        """Add a log record to the running step."""
+        self.step.log(logger, level, text)
+
     def scribble(self, text: object) -> None:
         """Add a free text to the running step; outside a step, to the next one that calls a handler."""
         if self.context.is_current():
@@ -222,7 +239,9 @@ class Core:
         leave_step(ident, outer)
         try:
             if recorded:
-                self.recorder.record(shape, begin_ns, DIRECT, cause, self.step.take_texts(texts))
+                self.recorder.record(
+                    shape, begin_ns, DIRECT, cause, self.step.take_texts(texts), chart, START
+                )
         except BaseException as error:  # noqa: BLE001 - re-raised
             algorithm.rewind()
             try:
@@ -321,7 +340,7 @@ class Core:
         # Nor may anything come between these two.
         try:
             self.recorder.record(
-                shape, begin_ns, posted_ns, cause, step.take_texts(texts) if step.texts else ()
+                shape, begin_ns, posted_ns, cause, step.take_texts(texts) if step.texts else (), chart, e
             )
         except BaseException as error:  # noqa: BLE001 - re-raised
             try:

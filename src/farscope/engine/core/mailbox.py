@@ -10,7 +10,6 @@ from typing import Any, Protocol
 from farscope.engine.core.open_step import OpenStep
 from farscope.engine.core.recorder import Recorder
 from farscope.engine.event import Event, StateEvent
-from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MIN_PERIOD_S, Clock
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartError, ChartStopped, ForeignProcess, QueueFull
@@ -18,6 +17,7 @@ from farscope.records.carried_cause import carried_causes, cause_of_post, curren
 from farscope.records.current_step import StepContext, running
 from farscope.records.facts import FactKind
 from farscope.records.step import Cause
+from farscope.records.tally import Tally
 
 RAISED = "raised"
 DROPPED = "dropped"

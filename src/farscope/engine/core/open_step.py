@@ -12,6 +12,8 @@ missing."""
 
 _CUT = int(FactKind.CUT)
 _SCRIBBLE = int(FactKind.SCRIBBLE)
+_LOG = int(FactKind.LOG)
+_WITH_TEXT = (_SCRIBBLE, _LOG)
 _ASIDE: Made = (_SCRIBBLE, "", "")
 """Stands, among the refused posts, for scribbles made outside a step."""
 
@@ -55,6 +57,11 @@ class OpenStep:
         if self.note(_SCRIBBLE, ""):
             self.texts.append(bounded(str(text)))
 
+    def log(self, logger: str, level: str, text: str) -> None:
+        """Add a log record to the running step."""
+        if self.note(_LOG, logger, level):
+            self.texts.append(bounded(text))
+
     def put_aside(self, text: object) -> None:
         """Keep a free text for the next step; may be called from any thread."""
         if len(self._asides) < MAX_FACTS:
@@ -90,7 +97,7 @@ class OpenStep:
         """Take the texts of the step that ends, which carries ``count`` of them."""
         texts = (*self.texts[:count],)
         # A fact recorded after the last ones were taken belongs to the next step, and so does its text.
-        later = sum(fact[0] == _SCRIBBLE for fact in self.made) if self.made else 0
+        later = sum(fact[0] in _WITH_TEXT for fact in self.made) if self.made else 0
         del self.texts[: len(self.texts) - later]
         return texts
 

@@ -7,7 +7,7 @@ import platform
 from collections import deque
 from collections.abc import Callable, Sized
 from time import time_ns
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from farscope.errors import UsageError
 from farscope.records.configuration import Configuration
@@ -108,17 +108,31 @@ class Recorder:
         self.observers.keeps_steps = on
         self.observers.arrange()
 
-    def record(
-        self, shape: Shape, begin_ns: int, posted_ns: int, cause: Cause | None, texts: tuple[str, ...]
+    def record(  # noqa: PLR0917 - called for every step: keywords would make the call slower
+        self,
+        shape: Shape,
+        begin_ns: int,
+        posted_ns: int,
+        cause: Cause | None,
+        texts: tuple[str, ...],
+        chart: Any = None,
+        event: Any = None,
     ) -> None:
-        """Append the finished step to the rings, and report it to the observers."""
+        """Append the finished step to the rings, and report it to the observers.
+
+        Those that need them also receive ``chart`` and ``event``, unless the chart is broken and has none.
+        """
         context = self.context
         observers = self.observers
         receivers = observers.receivers
         number = context.number + 1
         queued, deferred = len(self._queued), len(self._deferred)
         kept = (number, shape, begin_ns, time_ns(), queued, deferred, posted_ns, cause, texts, ())
-        step = self._raw(kept) if receivers else None
+        step = None
+        if receivers:
+            step = self._raw(kept)
+            if observers.subject_sinks and event is not None:
+                observers.about(chart, event)
         try:
             # Nothing may come between these two: an error raised by a signal handler leaves both done or
             # neither.

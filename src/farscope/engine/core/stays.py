@@ -24,12 +24,12 @@ from farscope.engine.event import (
     StateEvent,
     signals,
 )
-from farscope.engine.tally import Tally
 from farscope.engine.timers.schedule import MAX_PERIOD_S, MIN_PERIOD_S
 from farscope.engine.timers.timed_posts import TimedPosts
 from farscope.errors import ChartBuildError, ChartError
 from farscope.records.carried_cause import current_cause
 from farscope.records.facts import FactKind
+from farscope.records.tally import Tally
 
 _VOIDED = int(FactKind.VOIDED)
 

@@ -83,7 +83,7 @@ class AwaitingSteps:
         if recorded:
             try:
                 texts_taken = core.step.take_texts(texts) if core.step.texts else ()
-                core.recorder.record(shape, begin_ns, posted_ns, cause, texts_taken)
+                core.recorder.record(shape, begin_ns, posted_ns, cause, texts_taken, chart, e)
             except BaseException as error:  # noqa: BLE001 - re-raised
                 if starts:
                     core.algorithm.rewind()

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from farscope.engine.ports import ChartPort
-from farscope.engine.tally import Tally
 from farscope.errors import ChartError
+from farscope.records.tally import Tally
 
 NANOSECONDS = 1_000_000_000
 
