@@ -91,6 +91,8 @@ SECTIONS: Final = (
         ),
     ),
     Section("Causes across processes", "farscope", ("cause", "caused_by")),
+    Section("Values", "farscope", ("fields", "payload")),
+    Section("Log records", "farscope.log_records", ("StepFilter",)),
     Section("Watching", "farscope", ("Scope", "ForeignHsm", "Step")),
     Section(
         "What watching returns",

@@ -9,7 +9,7 @@ from time import time_ns
 from typing import Any
 from weakref import ref
 
-from farscope.engine.core.algorithm import START_SIGNAL, TOP
+from farscope.engine.core.algorithm import START_SIGNAL
 from farscope.engine.core.breakdown import Attempt, failed, forgotten, unrecorded
 from farscope.engine.core.cached_walk import CachedWalk
 from farscope.engine.core.completions import completions
@@ -35,6 +35,7 @@ from farscope.engine.timers.schedule import Clock
 from farscope.engine.timers.thread_clock import process_clock
 from farscope.errors import AlreadyStarted, ChartError, ChartStopped, NotStarted
 from farscope.records.carried_cause import current_cause
+from farscope.records.configuration import TOP
 from farscope.records.current_step import StepContext, enter_step, leave_step, running
 from farscope.records.observable import Standing, next_serial
 from farscope.records.structure import ChartStatus
