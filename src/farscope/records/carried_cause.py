@@ -75,6 +75,15 @@ def current_cause() -> Cause | None:
     return None if step is None else step.cause()
 
 
+def context_for_task() -> Context:
+    """Return a copy of the current context for a task that the running step starts and that may outlive it."""
+    context = copy_context()
+    cause = current_cause()
+    if cause is not None:
+        context.run(carry, CarriedCause(cause, current_step(), get_ident()))
+    return context
+
+
 def context_without_cause() -> Context:
     """Return a copy of the current context that carries no cause, for what outlives the current step."""
     context = copy_context()

@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from farscope.records.carried_cause import context_for_task
+
 Outcome = Callable[[object, BaseException | None], None]
 """Receives the result of a task, or its error."""
 
@@ -34,7 +36,7 @@ class LoopTask:
         self._cancelled = False
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
-        self._task = self._loop.create_task(coroutine, name=name)
+        self._task = self._loop.create_task(coroutine, name=name, context=context_for_task())
         tasks.add(self._task)
         self._task.add_done_callback(self._done)
 
