@@ -76,7 +76,7 @@ def current_cause() -> Cause | None:
 
 
 def context_for_task() -> Context:
-    """Return a copy of the current context for a task that the running step starts and that may outlive it."""
+    """Return a copy of the current context for a task that the running step starts."""
     context = copy_context()
     cause = current_cause()
     if cause is not None:

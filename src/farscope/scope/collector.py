@@ -22,6 +22,7 @@ from farscope.scope.inbox import Inbox
 from farscope.scope.intake import Accepted, EntryIntake, Refusal, Refused, RejectionReporter
 from farscope.scope.liveness import Liveness
 from farscope.scope.notice import Notice, NoticeKind
+from farscope.scope.ordering.claimed_causes import after_their_causes
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.ordering.reorder_buffer import Now, ReorderBuffer
 from farscope.scope.reading import Reading
@@ -365,7 +366,8 @@ class Collector:
     def _hand_out(self, steps: Sequence[RawStep]) -> None:
         if steps:
             with self._lock:
-                steps = self._tokens.resolved_all(steps)
+                known = self._tokens.resolved_all(steps)
+            steps = steps if known is steps else after_their_causes(known)
             self._timeline.extend(steps)
             self._inbox.put(steps)
 
