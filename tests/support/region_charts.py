@@ -77,6 +77,13 @@ def inside(skeleton: list[tuple[str, int]], outer: int) -> list[int]:
     return found
 
 
+def _may_complete(skeleton: list[tuple[str, int]], state: int) -> bool:
+    inner = [index for index, (_, parent) in enumerate(skeleton) if parent == state]
+    if skeleton[state][0] == PARALLEL:
+        return any(_may_complete(skeleton, region) for region in inner)
+    return any(skeleton[index][0] == FINAL for index in inner)
+
+
 @st.composite
 def stories(draw: st.DrawFn) -> Story:
     """Draw a chart, where it starts, and events."""
@@ -84,8 +91,7 @@ def stories(draw: st.DrawFn) -> Story:
     every = list(range(len(skeleton)))
     finals = [state for state in every if skeleton[state][0] == FINAL and skeleton[state][1] != ROOT]
     histories = [state for state in every if skeleton[state][0] in (HISTORY, DEEP)]
-    completions = [f"done {parent}" for kind, parent in skeleton if kind == FINAL and parent != ROOT]
-    completions += [f"done {state}" for state in every if skeleton[state][0] == PARALLEL]
+    completions = [f"done {state}" for state in every if _may_complete(skeleton, state)]
     names = st.sampled_from([*EVENTS, *EVENTS, *EVENTS, *completions])
     arrows = st.lists(
         st.builds(

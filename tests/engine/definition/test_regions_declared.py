@@ -290,6 +290,11 @@ def test_the_states_of_such_a_chart_are_known_at_its_start():
     with pytest.raises(ChartBuildError, match="lies inside <lambda>, which is a flat function"):
         chart.start_at("idle")
     chart, states = built()
+    elsewhere = Factory("other", threaded=False).create("elsewhere").to_method()
+    chart.nest(chart.create("lost").to_method(), parent=elsewhere)
+    with pytest.raises(ChartBuildError, match="lost lies inside elsewhere, which the chart does not have"):
+        chart.start_at("idle")
+    chart, states = built()
     stray = Factory("other", threaded=False).create("stray").to_method()
     states["right on"].handlers[signals.append("STRAY")] = lambda chart, _e: chart.trans(stray)
     chart.start_at("busy")
@@ -360,6 +365,20 @@ def history_default_unknown():
         History("h", default="nowhere")
 
 
+def never_complete():
+    with State("a") as a:
+        State("b")
+    a.on_done(to=a)
+
+
+def never_completes_in_any_region():
+    with State("p", parallel=True) as p:
+        with State("a"):
+            State("a1", initial=True)
+        State("b")
+    p.on_done(to=p)
+
+
 def initial_history():
     with State("a"):
         State("a1")
@@ -379,6 +398,8 @@ MISTAKES = {
     history_with_entry: "history state h reacts to ENTRY_SIGNAL, but it is never active",
     history_default_outside: "the default of history state h is other, which is not a state inside a",
     history_default_unknown: "the default of history state h is 'nowhere', which is not a state inside a",
+    never_complete: "state a reacts to its completion, but has no final state",
+    never_completes_in_any_region: "state p reacts to its completion, but has no final state",
     initial_history: "history state h is the initial state of a, which at first has no history",
 }
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from farscope.engine.core.handlers import name_of
 from farscope.engine.core.resting_places import RestingPlaces
 from farscope.engine.core.state_tree import HISTORIES, Tree
-from farscope.engine.core.states import BuiltState, States
+from farscope.engine.core.states import COMPLETION_PREFIX, BuiltState, States
 from farscope.engine.event import ENTRY_SIGNAL, EXIT_SIGNAL, INIT_SIGNAL, signals
 from farscope.errors import ChartBuildError
 from farscope.records.structure import StateKind
@@ -27,6 +27,8 @@ def resting_places(states: States, chart: Any) -> RestingPlaces | None:
     """
     named = list(states.named.values())
     if all(built.kind is StateKind.PLAIN for built in named):
+        for built in named:
+            _check_completes(built, {})
         return None
     children: dict[BuiltState | None, list[BuiltState]] = {}
     for built in named:
@@ -38,9 +40,11 @@ def resting_places(states: States, chart: Any) -> RestingPlaces | None:
         inner = children.get(built, [])
         for problem in _problems(states, built, inner):
             raise ChartBuildError(*problem, state=built.__name__)
+        _check_completes(built, children)
         node = states.resolve(chart, built, built.__name__)
         tree.add(node, built.kind, node.parent)
         waiting += reversed(inner)
+    _check_whole(states, named, tree)
     for vertex in tree.vertices[1:]:
         built = vertex.its_state.fn
         vertex.alternatives = built.alternatives_for(chart)
@@ -60,6 +64,37 @@ def _parent(states: States, built: BuiltState) -> BuiltState | None:
         f"build {name_of(parent)} as well: the states of such a chart must be known at its start",
         state=built.__name__,
     )
+
+
+def _check_whole(states: States, named: Iterable[BuiltState], tree: Tree) -> None:
+    arranged = {vertex.its_state.fn for vertex in tree.vertices[1:]}
+    for built in named:
+        parent = states.around(built)
+        if built not in arranged and states.named.get(name_of(parent)) is not parent:
+            raise ChartBuildError(
+                f"state {built.__name__} lies inside {name_of(parent)}, which the chart does not have",
+                f"create {name_of(parent)} in the same chart, or nest it there",
+                state=built.__name__,
+            )
+
+
+def _check_completes(built: BuiltState, children: Mapping[BuiltState | None, list[BuiltState]]) -> None:
+    """Check that a state that reacts to its completion is not without any final state."""
+    name = built.__name__
+    if signals.get(COMPLETION_PREFIX + name) in built.handlers and not _completes(built, children):
+        raise ChartBuildError(
+            f"state {name} reacts to its completion, but has no final state with which it completes",
+            "declare a Final() in it or, if it is parallel, in each of its regions",
+            state=name,
+        )
+
+
+def _completes(built: BuiltState, children: Mapping[BuiltState | None, list[BuiltState]]) -> bool:
+    inner = children.get(built, [])
+    if built.kind is StateKind.PARALLEL:
+        # Not all of them: a subclass may add a region that never completes, on purpose.
+        return any(_completes(state, children) for state in inner)
+    return any(state.kind is StateKind.FINAL for state in inner)
 
 
 def _problems(states: States, built: BuiltState, inner: list[BuiltState]) -> Iterator[Problem]:
