@@ -24,13 +24,19 @@ SIZE = {"width": 1280, "height": 800}
 COLOURS = 192
 MOST_BYTES = 80_000
 NAMES = ("oven north", "oven south", "dishwasher", "pump station", "valve 7", "valve 8", "lift", "gate")
+WASHED = ("START", "FULL", "WARM", "EMPTY", "PAUSE", "RESUME", "RESUME")
+WASHING = 0.06
+"""Share of moments at which something happens to the washer."""
+REGIONS_LIT = "() => document.querySelectorAll('#picture .active').length === 2"
 SIGNALS = ("HEAT", "TICK", "TICK", "TICK", "TOAST", "OPEN", "CLOSE", "CLOSE", "CLOSE", "STOP")
+WASHER = "washer"
 VIEWS = {"picture": "1", "steps": "2", "statistics": "3", "sequence": "4"}
 
 
 def produce(url: str) -> None:
     """Run the kitchen until standard input ends."""
     from farscope import Event, Factory, broadcast, return_status  # noqa: PLC0415 - the producing process alone
+    from farscope.engine import Chart, Final, History, State  # noqa: PLC0415 - same
 
     luck = random.Random(7)  # noqa: S311 - the same kitchen every time
 
@@ -58,15 +64,50 @@ def produce(url: str) -> None:
             chart.nest(state, parent=parent)
         return chart
 
+    def warm_enough(_chart: Chart, _event: Event) -> bool:
+        return luck.random() < 0.8
+
+    class Washer(Chart):
+        with State(initial=True) as plugged_in:
+            idle = State(initial=True)
+            with State(parallel=True) as washing:
+                with State() as drum:
+                    tumbling = State(initial=True)
+                    spinning = State()
+                    still = Final()
+                with State() as water:
+                    filling = State(initial=True)
+                    heating = State()
+                    draining = State()
+                    dry = Final()
+                where_it_was = History(deep=True)
+            paused = State()
+        unplugged = Final()
+
+        idle.on("START", to=washing)
+        washing.on("PAUSE", to=paused)
+        paused.on("RESUME", to=where_it_was)
+        tumbling.after(6, to=spinning)
+        spinning.after(3, to=still)
+        filling.on("FULL", to=heating)
+        heating.on("WARM", to=draining, guard=warm_enough)
+        water.on("EMPTY", to=dry)
+        washing.on_done(to=idle)
+        plugged_in.on("UNPLUG", to=unplugged)
+
+    washer = Washer(WASHER)
     charts = [oven(name) for name in NAMES]
     os.set_blocking(0, False)
-    with broadcast(*charts, url=url):
+    with broadcast(*charts, washer, url=url):
+        washer.start_at()
         for chart in charts:
             chart.start_at("closed")
         while sys.stdin.buffer.read(1) != b"":
             luck.choice(charts).post_fifo(Event(luck.choice(SIGNALS)))
+            if luck.random() < WASHING:
+                washer.post_fifo(Event(luck.choice(WASHED)))
             time.sleep(luck.expovariate(25))
-        for chart in charts:
+        for chart in (*charts, washer):
             chart.stop()
 
 
@@ -100,6 +141,12 @@ def take(address: str) -> None:
             save(page.screenshot(), f"web-travel-{scheme}")
             page.keyboard.press("l")
         page.emulate_media(color_scheme="light")
+        page.get_by_text(WASHER, exact=True).first.click()
+        page.keyboard.press("1")
+        page.wait_for_function(REGIONS_LIT)
+        page.wait_for_timeout(1_000)
+        save(page.screenshot(), "web-regions-light")
+        page.get_by_text("oven north", exact=True).first.click()
         page.set_viewport_size({"width": 800, "height": 1000})
         page.wait_for_timeout(1_000)
         save(page.screenshot(), "web-narrow-light")

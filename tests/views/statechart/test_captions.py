@@ -26,3 +26,8 @@ def test_a_guard_alone_needs_no_event():
         caption("", [Reaction("a", "", "b", guard="full", flags=(ReactionFlag.EVENTLESS,))])
         == "[full] (eventless)"
     )
+
+
+def test_a_timeout_that_repeats_says_every():
+    tick = Reaction("a", "every.a.1s", flags=(ReactionFlag.TIMED,), delay="1 s")
+    assert caption("every.a.1s", [tick]) == "every 1 s"

@@ -11,6 +11,10 @@ HISTORIES = {StateKind.HISTORY: "H", StateKind.DEEP_HISTORY: "H*"}
 """Kinds of history states, and their signs in UML."""
 
 
+REPEATED = "every."
+"""Beginning of the signals of timeouts that repeat while their state is active."""
+
+
 def caption(signal: str, reactions: Iterable[Reaction] = ()) -> str:
     """Return the text of an arrow or remark: ``GO [ready]``, ``after 200 ms``, ``RESET (internal)``.
 
@@ -21,7 +25,9 @@ def caption(signal: str, reactions: Iterable[Reaction] = ()) -> str:
     flags = dict.fromkeys(flag for reaction in known for flag in reaction.flags)
     delay = next((reaction.delay for reaction in known if reaction.delay), "")
     timed = ReactionFlag.TIMED in flags and delay
-    parts = [f"after {delay}"] if timed else [signal] if signal else []
+    parts = [signal] if signal else []
+    if timed:
+        parts = [f"{'every' if signal.startswith(REPEATED) else 'after'} {delay}"]
     if guards:
         parts.append(f"[{' or '.join(guards)}]")
     parts += [f"({mark})" for mark in map(_mark, flags) if mark]

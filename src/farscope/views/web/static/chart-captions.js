@@ -1,5 +1,7 @@
 // The texts of arrows and remarks: a signal or a delay, guards and flags.
 
+const REPEATED = "every."; // how the signals of repeated timeouts begin
+
 /**
  * Return the text of an arrow or a remark: "GO [ready]", "after 200 ms", "RESET (internal)".
  *
@@ -13,7 +15,7 @@ export function caption(signal, reactions) {
   const flags = unique(reactions.flatMap(({ flags: some = [] }) => some));
   const delay = reactions.map((one) => one.delay).find(Boolean);
   const parts = [];
-  if (delay && flags.includes("timed")) parts.push(`after ${delay}`);
+  if (delay && flags.includes("timed")) parts.push(`${signal.startsWith(REPEATED) ? "every" : "after"} ${delay}`);
   else if (signal) parts.push(signal);
   if (guards.length) parts.push(`[${guards.join(" or ")}]`);
   for (const flag of flags) if (flag !== "timed") parts.push(`(${flag.replaceAll("_", " ")})`);
