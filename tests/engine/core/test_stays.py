@@ -302,7 +302,7 @@ def test_a_chart_built_by_parts_has_timeouts_too(clock):
 
 
 def test_no_flat_function_is_equivalent_to_a_state_with_a_timeout(clock):
-    with pytest.raises(ChartBuildError, match="which has a timeout or a task"):
+    with pytest.raises(ChartBuildError, match="which has a timeout, a task or a chart"):
         built(clock).to_code("a")
 
 

@@ -6,11 +6,12 @@ import contextlib
 import logging
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 
+from farscope.engine.core.handlers import name_of
 from farscope.engine.event import Event
-from farscope.errors import ChartStopped, ForeignProcess, QueueFull, UsageError
+from farscope.errors import ChartBuildError, ChartError, ChartStopped, ForeignProcess, QueueFull, UsageError
 from farscope.records.step import Cause, ChartRef
 from farscope.records.structure import AnyChartStatus, ChartStatus
 
@@ -68,7 +69,7 @@ class Parent:
         """
         self._child = weakref.ref(child)
         parent = self.chart()
-        if parent is not None and _is_running(parent):
+        if parent is not None and is_running(parent):
             core = _core_of(parent)
             core.mailbox.driver.refuse_elsewhere()
             if core.children is None:
@@ -76,7 +77,7 @@ class Parent:
             core.children.add(child)
             # The parent ends its children after it has noted that it is to end: either it sees this one, or
             # its end is seen here.
-            if _is_running(parent):
+            if is_running(parent):
                 try:
                     core.observers.follow(child, core.recorder.id)
                 except BaseException:
@@ -103,16 +104,27 @@ class Parent:
         parent = self.chart()
         core = _core_of(child)
         error = core.mailbox.driver.failure
-        if parent is None or self.silenced or not _is_running(parent) or not (core.has_started or error):
+        if parent is None or self.silenced or not is_running(parent) or not (core.has_started or error):
             return
+        self.post_end(child, _SIGNALS.get(status, CHILD_STOPPED), error)
+
+    def post_end(self, child: Any, signal: str, error: BaseException | None) -> None:
+        """Post the event about the end of ``child`` to its parent."""
+        parent = self.chart()
+        if parent is None:
+            return
+        core = _core_of(child)
         context = core.context
         cause = Cause(context.serial, context.number) if context.number else None
-        e = Event(_SIGNALS.get(status, CHILD_STOPPED), ChildEnd(core.name, child, error))
         try:
+            e = Event(signal, ChildEnd(core.name, child, error))
             _core_of(parent).mailbox.deliver(e, (cause, 0), lifo=False)
         except (QueueFull, ChartStopped, ForeignProcess) as refusal:
             _log.warning(
-                "chart %s did not learn of the end of its child %s: %s", parent.name, core.name, refusal
+                "chart %s did not learn of the end of its child %s: %s",
+                _core_of(parent).name,
+                core.name,
+                refusal,
             )
 
     def _end_orphan(self, _parent: object) -> None:
@@ -178,6 +190,53 @@ def halt(child: Any) -> None:
         _log.error("chart %s could not end in order", _core_of(child).name, exc_info=error)
 
 
+def start_child(chart: Any, make: Callable[..., Any], state: str) -> Any:
+    """Start and return the chart that ``make`` returns, as a child of ``chart`` that belongs to a state.
+
+    Raises:
+        ChartBuildError: it is not a chart, has another parent, or does not say where it starts.
+    """
+    child = make(parent=chart) if isinstance(make, type) else make(chart)
+    core = getattr(child, "_core", None)
+    if core is None or child is chart:
+        raise ChartBuildError(
+            f"{name_of(make)}, which makes a chart for state {state}, returned {child!r}",
+            "return a new chart",
+            state=state,
+        )
+    begun = core.has_started or core.mailbox.driver.thread is not None
+    if core.parent is None and not begun:
+        core.parent = Parent(chart, outlives=False)
+        core.recorder.parent = core.parent.ref
+    if core.parent is None or core.parent.chart() is not chart:
+        raise ChartBuildError(
+            f"chart {core.name}, which {name_of(make)} made for state {state}, is not in chart "
+            f"{_core_of(chart).name}",
+            "make it with parent=self, or leave its start and its parent to the state",
+            state=state,
+        )
+    if not begun:
+        if not hasattr(type(child), "_declaration"):
+            raise ChartBuildError(
+                f"chart {core.name}, which {name_of(make)} made for state {state}, does not say where it "
+                "starts",
+                "declare it as a Chart, or make it with parent=self and start it: chart.start_at(STATE)",
+                state=state,
+            )
+        child.start_at()
+    return child
+
+
+def report_stopped(child: Any) -> None:
+    """Report to its parent that a child was stopped by a step that left its state and failed."""
+    core = _core_of(child)
+    error = ChartError(
+        f"chart {core.name} was stopped by a step that left its state and failed",
+        "react to CHILD_STOPPED, for example by entering the state once more",
+    )
+    core.parent.post_end(child, CHILD_STOPPED, error)
+
+
 def dependents(core: Any) -> tuple[Any, ...]:
     """Return the running children of a chart that end with it."""
     return () if core.children is None else core.children.dependent()
@@ -198,5 +257,6 @@ def _core_of(chart: Any) -> Any:
     return core
 
 
-def _is_running(chart: Any) -> bool:
+def is_running(chart: Any) -> bool:
+    """Return whether a chart has not been told to end, as far as its steps are concerned."""
     return not _core_of(chart).stop_asked

@@ -86,6 +86,7 @@ class BuiltState:
     __slots__ = (
         "__name__",
         "__weakref__",
+        "charts",
         "default",
         "handlers",
         "kind",
@@ -108,6 +109,8 @@ class BuiltState:
         """Its timeouts, by signal."""
         self.task_function: Callable[..., Any] | None = None
         """Its task, which runs while the state is active."""
+        self.charts: tuple[Callable[..., Any], ...] = ()
+        """The functions or classes that make the charts which run while the state is active."""
 
     def __repr__(self) -> str:
         return f"<state {self.__name__}>"
@@ -128,18 +131,22 @@ class BuiltState:
     def holding_for(self, chart: Any) -> Holding | None:
         """Return what ``chart``, or charts of that class, have for each stay in the state, if anything."""
         function = self.task_for(chart)
-        if not self.timeouts and function is None:
+        if not self.timeouts and function is None and not self.charts:
             return None
         name = self.__name__
         work = None
         if function is not None:
             results = own_signal(RESULT_PREFIX + name), own_signal(ERROR_PREFIX + name)
             work = Work(function, iscoroutinefunction(function), *results)
-        return Holding(name, tuple(self.timeouts.values()), work)
+        return Holding(name, tuple(self.timeouts.values()), work, self.charts_for(chart))
 
     def task_for(self, chart: Any) -> Callable[..., Any] | None:
         """Return the function of its task in ``chart``, or in charts of that class; None if it has none."""
         return unbound(self.task_function, chart)  # type: ignore[no-any-return]
+
+    def charts_for(self, chart: Any) -> tuple[Callable[..., Any], ...]:
+        """Return what makes the charts of the state in ``chart``, or in charts of that class."""
+        return tuple(unbound(function, chart) for function in self.charts)
 
     def answer(self, chart: Any, e: Event) -> tuple[bool | None, str]:  # noqa: ARG002 - for declared states
         """Return whether the state, which has a handler for ``e``, would react to it, and a sentence why.

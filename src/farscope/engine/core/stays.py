@@ -1,7 +1,7 @@
-"""Stays: what belongs to a state from its entry to its exit, its timeouts and its task.
+"""Stays: what belongs to a state from its entry to its exit: timeouts, a task, and charts.
 
 The handlers of the state's entry and exit begin and end its stay, so every algorithm that calls these
-handlers serves charts with timeouts and tasks, and a chart without them pays nothing.
+handlers serves charts that have such things, and a chart without them pays nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from inspect import isawaitable
 from typing import Any, NamedTuple
 
+from farscope.engine.core.family import halt, is_running, report_stopped, start_child
 from farscope.engine.core.handlers import Call, Settling
 from farscope.engine.core.work import Run, start
 from farscope.engine.event import (
@@ -68,12 +69,14 @@ class Holding(NamedTuple):
     state: str
     timeouts: tuple[Timeout, ...] = ()
     work: Work | None = None
+    charts: tuple[Callable[..., Any], ...] = ()
+    """What makes each chart that runs during the stay."""
 
 
 class Stay:
     """One stay in a state."""
 
-    __slots__ = ("holding", "promise", "run", "timers")
+    __slots__ = ("children", "holding", "promise", "run", "timers")
 
     def __init__(self, holding: Holding) -> None:
         self.holding = holding
@@ -82,6 +85,8 @@ class Stay:
         self.run: Run | None = None
         self.promise = 0
         """Id of the post that is to bring the task's outcome; 0 if there is no task."""
+        self.children: list[Any] = []
+        """The charts that were started for this stay."""
 
 
 class Left(NamedTuple):
@@ -92,6 +97,8 @@ class Left(NamedTuple):
     """By signal: seconds until each timeout that was still to be handled."""
     unfinished: bool
     """Whether the outcome of a task was still to be handled."""
+    children: tuple[Any, ...] = ()
+    """The charts that ended with the stay, rather than before."""
 
 
 class Stays:
@@ -117,7 +124,7 @@ class Stays:
         """Counts timeouts and outcomes of tasks that were discarded because their state had been left."""
 
     def begin(self, chart: Any, holding: Holding) -> None:
-        """Begin a stay: start the timeouts and the task of a state that was just entered."""
+        """Begin a stay: start timeouts, task and charts of a state that was just entered."""
         self._end(holding.state)
         self._left.pop(holding.state, None)
         stay = self._current[holding.state] = Stay(holding)
@@ -125,6 +132,7 @@ class Stays:
             self._arm(stay, timeout, timeout.seconds)
         if holding.work is not None:
             self._start(chart, stay, holding.work)
+        self._start_children(chart, stay)
 
     def end(self, state: str) -> None:
         """End the stay in a state that is being left: nothing that belongs to it is handled any more."""
@@ -141,7 +149,7 @@ class Stays:
         """Put the stays right after a step failed: the chart rests in the ``active`` states, as before it.
 
         The timeouts of a state that the step had left go on. Its task was cancelled, which the chart receives
-        as the task's error.
+        as the task's error, and its charts were stopped, which it receives as if somebody else had done so.
         """
         resting = set(active)
         for state in list(self._current):
@@ -159,12 +167,13 @@ class Stays:
     def restore(self, chart: Any, holding: Holding, remaining: Mapping[int, float], *, works: bool) -> None:
         """Begin a stay that goes on as in a snapshot: with the ``remaining`` seconds of its timeouts.
 
-        The task starts again if it was running.
+        The task starts again if it was running, and so do the state's charts, from their beginning.
         """
         stay = self._current[holding.state] = Stay(holding)
         self._arm_all(stay, remaining)
         if holding.work is not None and works:
             self._start(chart, stay, holding.work)
+        self._start_children(chart, stay)
 
     def numbers(self) -> dict[int, str]:
         """Return the ids of everything that is posted for current stays, with the names of their states."""
@@ -206,6 +215,10 @@ class Stays:
         bring = partial(self._bring, stay, current_cause())
         stay.run = start(chart, stay.holding.state, work, bring, self._runs)
 
+    def _start_children(self, chart: Any, stay: Stay) -> None:
+        for make in stay.holding.charts:
+            stay.children.append(start_child(chart, make, stay.holding.state))
+
     def _bring(self, stay: Stay, cause: Any, result: object, error: BaseException | None) -> None:
         """Post the outcome of a task; called on any thread."""
         work = stay.holding.work
@@ -239,7 +252,10 @@ class Stays:
             voided.append(outcome)
         for _ in voided:
             self.voided.add()
-        self._left[state] = Left(stay.holding, remaining, unfinished)
+        running = tuple(child for child in stay.children if is_running(child))
+        for child in running:
+            halt(child)
+        self._left[state] = Left(stay.holding, remaining, unfinished, running)
         return voided
 
     def _remaining_of(self, stay: Stay) -> dict[int, float]:
@@ -247,7 +263,9 @@ class Stays:
         return {signal: left for signal, left in seconds.items() if left is not None}
 
     def _resume(self, left: Left) -> None:
-        holding, remaining, unfinished = left
+        holding, remaining, unfinished, children = left
+        for child in children:
+            report_stopped(child)
         stay = self._current[holding.state] = Stay(holding)
         self._arm_all(stay, remaining)
         if unfinished and holding.work is not None:

@@ -19,7 +19,7 @@ from farscope.engine.core.states import (
 )
 from farscope.engine.core.stays import Timeout, checked_timeout
 from farscope.engine.definition.codegen import flat_code
-from farscope.engine.definition.reactions import checked_task
+from farscope.engine.definition.reactions import checked_maker, checked_task
 from farscope.engine.drivers.options import ActiveOptions, split_options
 from farscope.engine.event import Name, Signal, plain_name, signal_of
 from farscope.engine.hsm import Hsm
@@ -95,6 +95,18 @@ class Blueprint:
         for prefix, handler in ((RESULT_PREFIX, result), (ERROR_PREFIX, error)):
             if handler is not None:
                 self.catch(own_signal(prefix + self._name), handler)
+        return self
+
+    def child(self, function: Callable[..., Any]) -> Self:
+        """Run the chart that ``function`` returns while the state is active, see ``State.child``.
+
+        Raises:
+            AlreadyStarted: the chart was started.
+            ChartBuildError: the function cannot be called with the chart alone.
+        """
+        Factory.refuse_change(self._factory)
+        checked_maker(unbound(function, self._factory), self._name)
+        self._state.charts += (function,)
         return self
 
     def parallel(self) -> Self:
@@ -252,9 +264,10 @@ class Factory(Hsm):
                 "print the code of plain states only",
                 state=name,
             )
-        if built.timeouts or built.task_function is not None:
+        if built.timeouts or built.task_function is not None or built.charts:
             raise ChartBuildError(
-                f"no flat state function is equivalent to state {name}, which has a timeout or a task",
+                f"no flat state function is equivalent to state {name}, which has a timeout, a task or a "
+                "chart",
                 "print the code of states without them",
                 state=name,
             )

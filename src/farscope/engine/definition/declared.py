@@ -14,7 +14,7 @@ from farscope.engine.core.step_cache import StepCache
 from farscope.engine.definition.builder import Blueprint, Factory, check_nesting
 from farscope.engine.definition.guards import checked_function
 from farscope.engine.definition.inheritance import ClassStates, states_of
-from farscope.engine.definition.reactions import checked_task
+from farscope.engine.definition.reactions import checked_maker, checked_task
 from farscope.engine.definition.state import State
 from farscope.engine.drivers.options import ActiveOptions
 from farscope.engine.event import Name, plain_name
@@ -252,6 +252,8 @@ def _problems(
             f"a reaction of state {name} has neither a function nor a target",
             "decorate a function with it, or tell the way: to=STATE",
         )
+    for make in state.charts_for(cls):
+        checked_maker(make, name)
     task = state.task_for(cls)
     if task is not None:
         checked_task(task, name)

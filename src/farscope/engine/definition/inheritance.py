@@ -150,6 +150,7 @@ def _absorb(cls: type, state: State, other: State) -> None:
                 state=state.__name__,
             )
         state.task_function = task
+    state.charts += tuple(make for make in other.charts if make not in state.charts)
     state.absorbed += (other,)
 
 

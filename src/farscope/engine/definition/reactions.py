@@ -12,6 +12,7 @@ from farscope.engine.core.handlers import Alternative, Call, Settling, name_of, 
 from farscope.engine.definition.guards import is_yes, of_two
 from farscope.engine.event import HANDLED, TRAN, UNHANDLED, Event
 from farscope.errors import ChartBuildError, NotAState
+from farscope.records.observable import Observable
 
 ANONYMOUS = "_"
 """Name of functions that cannot be called or overridden by name; a class may have many."""
@@ -38,6 +39,22 @@ class Clause(NamedTuple):
         if name == ANONYMOUS or not any(vars(base).get(name) is function for base in kind.__mro__):
             return self
         return self._replace(function=getattr(kind, name))
+
+
+def checked_maker(function: Any, state: str) -> Callable[..., Any]:
+    """Return ``function``, which makes a chart for a state.
+
+    Raises:
+        ChartBuildError: it is neither a class of charts nor takes the chart alone.
+    """
+    makes = issubclass(function, Observable) if isinstance(function, type) else callable(function)
+    if makes and takes(function, 1) and not inspect.iscoroutinefunction(function):
+        return function  # type: ignore[no-any-return]
+    raise ChartBuildError(
+        f"{name_of(function)} cannot make a chart for state {state}",
+        "give a class of charts, or a plain function of the chart that contains it",
+        state=state,
+    )
 
 
 def checked_task(function: Any, state: str) -> Callable[..., Any]:

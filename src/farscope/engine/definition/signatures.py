@@ -8,6 +8,7 @@ from typing import Any
 from farscope.engine.core.states import BuiltState
 from farscope.engine.core.work import Cancellation
 from farscope.engine.event import Event
+from farscope.records.observable import Observable
 
 Target = BuiltState | None
 """The result of a reaction: the target state, or None to stay (a hook)."""
@@ -33,5 +34,7 @@ Choosing = (
 Working = Callable[[Any], Any] | Callable[[Any, Cancellation], Any]
 """The task of a state: a coroutine function of the chart or, on a thread, a function of the chart, or of the
 chart and what asks it to end."""
+Making = Callable[[Any], Observable]
+"""What makes a chart that belongs to a state: a function of the chart that contains it, or a class."""
 Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
 """A function that decides whether a reaction handles the event."""

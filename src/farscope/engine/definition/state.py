@@ -19,8 +19,14 @@ from farscope.engine.core.states import (
 )
 from farscope.engine.core.stays import checked_timeout
 from farscope.engine.definition.guards import checked_function, checked_guard, guard_text
-from farscope.engine.definition.reactions import Clause, alternatives_of, checked_task, handler_of
-from farscope.engine.definition.signatures import Acting, Choosing, Guard, Reacting, Working
+from farscope.engine.definition.reactions import (
+    Clause,
+    alternatives_of,
+    checked_maker,
+    checked_task,
+    handler_of,
+)
+from farscope.engine.definition.signatures import Acting, Choosing, Guard, Making, Reacting, Working
 from farscope.engine.event import (
     ENTRY_SIGNAL,
     EXIT_SIGNAL,
@@ -39,6 +45,7 @@ _Reacting = TypeVar("_Reacting", bound=Reacting)
 _Acting = TypeVar("_Acting", bound=Acting)
 _Choosing = TypeVar("_Choosing", bound=Choosing)
 _Working = TypeVar("_Working", bound=Working)
+_Making = TypeVar("_Making", bound=Making)
 _Any = TypeVar("_Any", bound=Callable[..., Any])
 
 
@@ -212,6 +219,7 @@ class State(BuiltState):
         state.inherited = set(self.clauses)
         state.initials = list(self.initials)
         state.timeouts, state.task_function = dict(self.timeouts), self.task_function
+        state.charts = self.charts
         state.kind, state.default = self.kind, self.default
         return state
 
@@ -361,6 +369,30 @@ class State(BuiltState):
         """
         return self._reacts((self._timeout(seconds, repeats=True),), to, guard)
 
+    def child(self, function: _Making) -> _Making:
+        """Run another chart while the state is active; a decorator, or called with a class of charts.
+
+        The function, of the chart alone, returns a new chart at each entry. It becomes a child of this one,
+        and starts after the state's entry action where its class says, unless the function has started it. A
+        class is called with ``parent=`` alone. When the state is left, the child is stopped, before the
+        state's exit action, and without waiting for its running step. If it ends before that, the chart
+        receives ``CHILD_FINISHED``, ``CHILD_FAILED`` or ``CHILD_STOPPED``. A state may have several. ::
+
+            charging.child(Meter)
+
+            @charging.child
+            def watchdog(self) -> Chart:
+                return Watchdog(f"watchdog of {self.name}")
+
+        Raises:
+            ChartBuildError: the function cannot be called with the chart alone, or the state is neither plain
+                nor parallel.
+        """
+        self._refuse_if_finished()
+        self._refuse_if_pseudo("a chart")
+        self.charts += (checked_maker(function, self._called),)
+        return function
+
     def task(self, function: _Working) -> _Working:
         """Run a function while the state is active; a decorator.
 
@@ -382,12 +414,7 @@ class State(BuiltState):
                 "let one function do both, or make two regions with a task each",
                 state=self.__name__,
             )
-        if self.kind not in (StateKind.PLAIN, StateKind.PARALLEL):
-            raise ChartBuildError(
-                f"{self.kind.name.lower().replace('_', ' ')} state {self._called} cannot have a task",
-                "give the task to a plain state",
-                state=self.__name__,
-            )
+        self._refuse_if_pseudo("a task")
         self.task_function = checked_task(function, self._called)
         return function
 
@@ -516,6 +543,12 @@ class State(BuiltState):
             for clause in arrows
         )
 
+    def charts_for(self, chart: Any) -> tuple[Callable[..., Any], ...]:
+        """Return what makes the charts of the state, which the class of ``chart`` may override."""
+        kind = chart if isinstance(chart, type) else type(chart)
+        clauses = (Clause(function).for_chart(kind) for function in self.charts)
+        return tuple(clause.function for clause in clauses if clause.function is not None)
+
     def task_for(self, chart: Any) -> Callable[..., Any] | None:
         """Return the function of the task, which the class of ``chart`` may override."""
         kind = chart if isinstance(chart, type) else type(chart)
@@ -576,6 +609,14 @@ class State(BuiltState):
         if number in self.nameless:
             return "".join(self.nameless[number])
         return signals.name_for_signal(number) if number != OTHERWISE else "all other signals"
+
+    def _refuse_if_pseudo(self, what: str) -> None:
+        if self.kind not in (StateKind.PLAIN, StateKind.PARALLEL):
+            raise ChartBuildError(
+                f"{self.kind.name.lower().replace('_', ' ')} state {self._called} cannot have {what}",
+                f"give {what} to a plain state",
+                state=self.__name__,
+            )
 
     def _refuse_if_finished(self) -> None:
         if self.definition:
