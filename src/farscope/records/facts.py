@@ -55,7 +55,8 @@ class FactKind(IntEnum):
     TRAN = 19
     """A transition was taken from the state ``name`` to the state ``detail``; recorded before its exits.
 
-    Recorded if the chart has regions, or if a step takes several transitions; it has no spy line."""
+    Recorded if the chart has regions, history or final states, or if a step takes several transitions; it has
+    no spy line."""
     LOG = 20
     """A log record made during the step; ``name`` is the logger, ``detail`` the level. Its message is stored
     in ``Step.texts``."""
