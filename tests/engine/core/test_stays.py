@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
@@ -402,3 +404,57 @@ def test_of_several_bases_that_extend_a_state_each_adds_its_timeouts(clock):
     clock.advance(0.1)
     assert chart.current_state() == "idle"
     assert clock.pending == 0
+
+
+def test_a_declared_state_that_one_chart_takes_in_brings_its_timeouts(clock):
+    with State("lamp") as lamp:
+        dark = State("dark", initial=True)
+        bright = State("bright")
+    dark.after(0.5, to=bright)
+    house = Factory("house", threaded=False, clock=clock)
+    room = house.create("room").to_method()
+    house.nest(room, parent=None).nest(lamp, parent=room)
+    house.start_at(lamp)
+    clock.advance(0.5)
+    assert house.current_state() == "bright"
+
+
+def test_a_chart_with_timeouts_is_freed_with_its_last_reference_and_so_are_its_timers(clock):
+    chart = Gate("gate", threaded=False, clock=clock)
+    chart.start_at()
+    chart.dispatch(Event("CALL"))
+    clock.advance(0.05)
+    chart.dispatch(Event("AGAIN"))
+    alive = weakref.ref(chart)
+    gc.disable()
+    try:
+        del chart
+        assert alive() is None
+    finally:
+        gc.enable()
+    assert clock.pending == 0
+
+
+def test_a_failed_step_on_an_event_loop_leaves_the_timeouts_as_they_were():
+    class AsyncGate(AsyncChart):
+        waiting = State(initial=True)
+        broken = State()
+        late = State()
+        waiting.on("BREAK", to=broken)
+        waiting.after(0.2, to=late)
+
+        @broken.entry
+        async def fail(self) -> None:
+            raise RuntimeError("broken")
+
+    async def run() -> None:
+        clock = VirtualClock()
+        async with AsyncGate("gate", clock=clock, on_error=lambda _chart, _e, _error: "continue") as chart:
+            await asyncio.to_thread(clock.advance, 0.15)
+            await chart.post(Event("BREAK"))
+            await chart.settled()
+            assert clock.pending == 1
+            await asyncio.to_thread(clock.advance, 0.05)
+            assert chart.current_state() == "late"
+
+    asyncio.run(run())

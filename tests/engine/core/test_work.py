@@ -373,3 +373,12 @@ def test_a_subclass_may_give_an_inherited_state_another_task_and_bases_may_not_d
             assert reader.results == [result]
     with pytest.raises(ChartBuildError, match="change the task of state reading"):
         type("Both", (One, Two), {"reading": Reader.reading.extended()})
+
+
+def test_a_thread_whose_function_returns_something_to_await_is_an_error():
+    def answer(_cancelled: Cancellation) -> Any:
+        return fetch(None)
+
+    with started(Reader(answer)) as reader:
+        eventually(lambda: reader.steps()[-1].signal == "error.task.reading")
+        assert "has to be awaited" in reader.steps()[-1].texts[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from inspect import isawaitable, iscoroutine
 from typing import Any, Protocol
 
-from farscope.engine.core.handlers import takes
+from farscope.engine.core.handlers import name_of, takes
 from farscope.engine.latch import Latch
 from farscope.errors import ChartError
 
@@ -78,6 +79,15 @@ def start(chart: Any, state: str, work: _Kind, bring: Outcome, others: list[Run]
     return run
 
 
+def _has_to_be_awaited(function: Callable[..., Any], result: object) -> ChartError:
+    if iscoroutine(result):
+        result.close()
+    return ChartError(
+        f"the result of {name_of(function)}, a task on a thread, has to be awaited",
+        "make it a coroutine function of an AsyncChart, without a decorator that hides this",
+    )
+
+
 class ThreadRun:
     """A task on a daemon thread."""
 
@@ -124,4 +134,7 @@ class ThreadRun:
         except BaseException as error:  # noqa: BLE001 - whatever it is, the chart receives it
             bring(None, error)
         else:
-            bring(result, None)
+            if isawaitable(result):
+                bring(None, _has_to_be_awaited(function, result))
+            else:
+                bring(result, None)
