@@ -68,3 +68,36 @@ def test_spans_of_large_steps_are_not_gathered_without_bound(monkeypatch):
     for line in otlp.otlp_lines(steps()):
         written += line.count('"traceId"')
     assert written == 100
+
+
+def test_a_span_has_states_values_status_and_the_details_of_its_facts():
+    facts = (Fact(FactKind.TRAN, "a", "b"), Fact(FactKind.LOG, "relay", "INFO"), Fact(FactKind.DONE, "top"))
+    shape = Shape(StepKind.TRANSITION, "S", ("a", "x"), (), facts)
+    values = (("amps", 16.5), ("count", 3), ("big", 1 << 70), ("mode", "eco"), ("ready", False))
+    (span,) = spans(Step(CHART, 1, shape, 10**18, 500, 0, 0, texts=("hot",), values=values))
+    known = {attribute["key"]: attribute["value"] for attribute in span["attributes"]}
+    assert known["statechart.start_states"] == {
+        "arrayValue": {"values": [{"stringValue": "a"}, {"stringValue": "x"}]}
+    }
+    assert known["statechart.end_states"] == {"arrayValue": {"values": []}}
+    assert known["statechart.status"] == {"stringValue": "finished"}
+    assert {key: value for key, value in known.items() if "value." in key} == {
+        "statechart.value.amps": {"doubleValue": 16.5},
+        "statechart.value.count": {"intValue": "3"},
+        "statechart.value.big": {"stringValue": str(1 << 70)},
+        "statechart.value.mode": {"stringValue": "eco"},
+        "statechart.value.ready": {"boolValue": False},
+    }
+    log = span["events"][0]
+    assert {each["key"]: each["value"]["stringValue"] for each in log["attributes"]} == {
+        "statechart.fact": "log",
+        "statechart.name": "relay",
+        "statechart.detail": "INFO",
+    }
+
+
+def test_a_step_that_went_on_after_an_error_is_an_error_as_well():
+    facts = (Fact(FactKind.SCRIBBLE), Fact(FactKind.FAILED, "a", "bulb"))
+    shape = Shape(StepKind.TRANSITION, "S", "a", "b", facts)
+    (span,) = spans(Step(CHART, 1, shape, 10**18, 500, 0, 0, texts=("note", "bulb is broken")))
+    assert span["status"] == {"code": 2, "message": "bulb is broken"}

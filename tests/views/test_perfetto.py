@@ -8,6 +8,7 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
 from farscope.records.structure import ChartStructure, StateInfo
 from farscope.views.perfetto import perfetto_trace
+from support.charger import STRUCTURE
 
 NOW = 1_700_000_000_123_456_789
 CHART = ChartId("p", "pi", 42, 1, "ab")
@@ -99,3 +100,42 @@ def test_a_run_without_end_is_written_as_it_comes():
 
 def test_no_steps_are_a_trace_without_events():
     assert events([]) == []
+
+
+def test_each_region_has_a_track_for_its_states():
+    started = Shape(StepKind.START, "start_at", "top", "off", ())
+    plugged = Shape(StepKind.TRANSITION, "PLUG", "off", ("idle", "open"), (Fact(FactKind.EXIT, "off"),))
+    charging = Shape(
+        StepKind.TRANSITION, "GO", ("idle", "open"), ("charging", "open"), (Fact(FactKind.EXIT, "idle"),)
+    )
+    finished = Shape(StepKind.TRANSITION, "BREAK", ("charging", "open"), (), ())
+    steps = [step(number, shape) for number, shape in enumerate((started, plugged, charging, finished), 1)]
+    found = [event for event in events(steps, {CHART: STRUCTURE}) if event["ph"] in "be"]
+    tracks = {event["cat"]: event["id"] for event in found}
+    assert len(set(tracks.values())) == len(tracks) == 3
+    by_track = {cat: [(each["ph"], each["name"]) for each in found if each["cat"] == cat] for cat in tracks}
+    assert by_track == {
+        "state": [("b", "off"), ("e", "off"), ("b", "operating"), ("e", "operating")],
+        "region power": [("b", "idle"), ("e", "idle"), ("b", "charging"), ("e", "charging")],
+        "region lock": [("b", "open"), ("e", "open")],
+    }
+
+
+def test_a_leaf_that_was_left_and_entered_again_ends_and_begins():
+    facts = (Fact(FactKind.EXIT, "open"), Fact(FactKind.ENTRY, "open"))
+    again = Shape(StepKind.TRANSITION, "AGAIN", ("idle", "open"), ("idle", "open"), facts)
+    found = events([step(1, again), step(2, again)], {CHART: STRUCTURE})
+    assert sum(event["ph"] == "b" and event["name"] == "open" for event in found) == 3
+    assert sum(event["ph"] == "b" and event["name"] == "idle" for event in found) == 1
+
+
+def test_numbers_are_counters_and_the_slice_has_all_values_and_log_records():
+    shape = Shape(StepKind.HOOK, "GO", "a", "a", (Fact(FactKind.LOG, "relay", "INFO"),))
+    values = (("amps", 16.5), ("mode", "eco"), ("ready", True), ("lost", float("nan")))
+    found = events([step(1, shape)._replace(values=values, texts=("hot",))])
+    counters = {event["name"]: event["args"] for event in found if event["ph"] == "C"}
+    assert counters["amps of p"] == {"value": 16.5}
+    assert len(counters) == 2
+    (slice_,) = [event for event in found if event["ph"] == "X"]
+    assert slice_["args"]["values"] == {"amps": 16.5, "mode": "eco", "ready": True, "lost": "nan"}
+    assert slice_["args"]["log"] == ["INFO relay: hot"]

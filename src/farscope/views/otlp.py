@@ -21,6 +21,9 @@ _SPAN_BYTES = 4_000
 
 _ERROR = 2
 
+MOST_INT = 1 << 63
+"""Whole numbers from here on do not fit into the protocol's, and are written as text."""
+
 
 def otlp_lines(steps: Iterable[Step]) -> Iterator[str]:
     """Yield lines that are each a complete export request, ready to be posted to ``/v1/traces``.
@@ -87,7 +90,16 @@ def _ids(span_id: SpanId) -> dict[str, str]:
 
 
 def _attributes(attributes: Attributes) -> list[dict[str, Any]]:
-    return [
-        {"key": key, "value": {"intValue": str(value)} if isinstance(value, int) else {"stringValue": value}}
-        for key, value in attributes.items()
-    ]
+    return [{"key": key, "value": _value(value)} for key, value in attributes.items()]
+
+
+def _value(value: str | float | tuple[str, ...]) -> dict[str, Any]:
+    if isinstance(value, tuple):
+        return {"arrayValue": {"values": [{"stringValue": each} for each in value]}}
+    if isinstance(value, str):
+        return {"stringValue": value}
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)} if -MOST_INT <= value < MOST_INT else {"stringValue": str(value)}
+    return {"doubleValue": value}

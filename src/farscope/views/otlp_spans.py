@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 from typing import NamedTuple, TypeAlias
 
+from farscope.records.configuration import TOP
+from farscope.records.facts import Fact
 from farscope.records.shape import StepKind
 from farscope.records.step import Cause, ChartId, Step
+from farscope.records.structure import ChartStatus
 from farscope.records.trace_context import span_id, trace_id
+from farscope.views.step_facts import completed_in, failure_in, plain_values, transitions_of
 
-Attributes: TypeAlias = dict[str, str | int]
+Attributes: TypeAlias = dict[str, str | bool | int | float | tuple[str, ...]]
 
 SCOPE_NAME = "farscope"
+
+VALUE_PREFIX = "statechart.value."
+"""Begins the names of attributes that are values of a chart."""
 
 INTERNAL = 1
 """Kind of a span whose event came from outside any chart; the number is the protocol's."""
@@ -134,13 +141,13 @@ class Spans:
             events=tuple(
                 Event(
                     line or "(empty)",
-                    {"statechart.fact": fact.kind.name.lower(), "statechart.name": fact.name},
+                    _attributes_of_fact(fact),
                 )
                 for fact, line in shape.fact_lines(step.texts)
             ),
             links=() if cause is None or step.cause is None else (Link(cause, _link_of(step.cause)),),
             parent=None if cause is None else cause.span,
-            error="\n".join(step.texts) if shape.kind is StepKind.FAILED else None,
+            error=_error_of(step),
         )
 
     def _cause_of(self, step: Step, cause: Cause) -> SpanId:
@@ -159,7 +166,8 @@ class Spans:
 
 def _attributes_of(step: Step) -> Attributes:
     chart, shape = step.chart, step.shape
-    return {
+    finished = not step.end_states and TOP in completed_in(step)
+    known: Attributes = {
         "statechart.chart": chart.name,
         "statechart.serial": chart.serial,
         "statechart.step": step.number,
@@ -170,7 +178,27 @@ def _attributes_of(step: Step) -> Attributes:
         "statechart.queued": step.queued,
         "statechart.deferred": step.deferred,
         "statechart.waited_ns": step.waited_ns,
+        "statechart.start_states": step.start_states,
+        "statechart.end_states": step.end_states,
+        "statechart.status": (ChartStatus.FINISHED if finished else ChartStatus.RUNNING).name.lower(),
     }
+    if transitions := transitions_of(step):
+        known["statechart.transitions"] = tuple(f"{each.source} -> {each.target}" for each in transitions)
+    values = plain_values(step.values)
+    return known | {f"{VALUE_PREFIX}{name}": value for name, value in values.items()}
+
+
+def _attributes_of_fact(fact: Fact) -> Attributes:
+    known: Attributes = {"statechart.fact": fact.kind.name.lower(), "statechart.name": fact.name}
+    return known | ({"statechart.detail": fact.detail} if fact.detail else {})
+
+
+def _error_of(step: Step) -> str | None:
+    """Return what a handler raised, even if the step then went on; None where none did."""
+    failure = failure_in(step)
+    if failure is not None:
+        return failure.text or failure.message
+    return "\n".join(step.texts) if step.kind is StepKind.FAILED else None
 
 
 def _link_of(cause: Cause) -> Attributes:

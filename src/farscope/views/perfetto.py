@@ -12,6 +12,7 @@ from farscope.records.structure import ChartStructure
 from farscope.views.json_text import json_text
 from farscope.views.labels import visible
 from farscope.views.perfetto_tracks import Event, Track, Tracks
+from farscope.views.step_facts import logs_of, plain_values, transitions_of
 from farscope.views.timestamps import Clock, by_one_clock, own_clock, utc_text
 
 MAX_REMEMBERED_STEPS = 100_000
@@ -30,9 +31,10 @@ def perfetto_trace(
 ) -> Iterator[str]:
     """Yield the pieces of one JSON document, with one track per chart and one slice per step.
 
-    The document also has a slice for each state from its entry to its exit, nested like the states; the queue
-    as a counter; and an arrow from each step to the steps whose events it posted. Arrows that rest on a token
-    are called ``claimed``. ``resolved`` returns a step with its cause, if that became known later.
+    The document also has a slice for each state from its entry to its exit, nested like the states, on a
+    track for each region; the queue and every numeric value as counters; and an arrow from each step to the
+    steps whose events it posted. Arrows that rest on a token are called ``claimed``. ``resolved`` returns a
+    step with its cause, if that became known later.
 
     Times are microseconds since the base time in ``otherData``, so that a float has nanosecond precision.
     Slices of a chart are kept a nanosecond apart, because readers truncate, and never overlap, even if the
@@ -81,6 +83,7 @@ class _Trace:
             yield from track.change(step, begin, end)
             depths = {"queued": step.queued, "deferred": step.deferred}
             yield track.place({"ph": "C", "name": f"queue of {track.label}", "args": depths}, end)
+            yield from track.values(step, end)
             yield from self._arrows.through(step, track, begin)
         yield from self._arrows.known_late()
         for track in self._tracks:
@@ -89,6 +92,11 @@ class _Trace:
 
 def _slice(step: Step, duration: int) -> Event:
     shape = step.shape
+    more = {
+        "transitions": [f"{each.source} -> {each.target}" for each in transitions_of(step)],
+        "values": plain_values(step.values),
+        "log": [f"{record.level} {record.logger}: {record.message}" for record in logs_of(step)],
+    }
     return {
         "ph": "X",
         "cat": shape.kind.name.lower(),
@@ -102,6 +110,7 @@ def _slice(step: Step, duration: int) -> Event:
             "duration_ns": step.duration_ns,
             "waited_ns": step.waited_ns,
             "spy": step.spy(),
+            **{name: thing for name, thing in more.items() if thing},
         },
     }
 

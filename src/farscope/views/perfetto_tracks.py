@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
-from farscope.records.facts import FactKind
-from farscope.records.shape import StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure
 from farscope.views.labels import visible
-from farscope.views.statechart.model import Statechart
+from farscope.views.perfetto_states import OpenStates, StateChange
+from farscope.views.step_facts import plain_values
 
 FIRST_MADE_UP_PID = 1 << 22
 """Linux gives no process a number from here on: these stand for processes of other hosts and for text."""
+
+PART_BITS: Final = 32
+"""Bits of the number of a track in the identity of its states; the number of the region is above them."""
 
 Event = dict[str, Any]
 
@@ -27,10 +29,7 @@ class Track:
         self.label = label
         self.end = -1
         """Where the last slice ends."""
-        self._open: list[str] = []
-        self._tree = Statechart()
-        if structure is not None:
-            self._tree.add_structure(structure)
+        self._states = OpenStates(structure)
 
     def place(self, event: Event, at: int) -> Event:
         """Put an event on this track at a time, which the format wants in microseconds."""
@@ -41,50 +40,24 @@ class Track:
 
     def change(self, step: Step, begin: int, end: int) -> Iterator[Event]:
         """Yield the ends of states a step left, at its begin; the begins of those it entered, at its end."""
-        shape = step.shape
-        if shape.kind is StepKind.START:
-            yield from self._leave(0, begin)
-        elif not self._open or self._open[-1] != shape.start:
-            yield from self._rest_in(self._tree.path(shape.start), begin)
-        if not shape.traced and shape.end in self._open[-1:]:
-            return
-        path = self._tree.path(shape.end)
-        exits = sum(fact.kind is FactKind.EXIT for fact in shape.facts)
-        if exits == 0 and shape.start == shape.end and not shape.facts:
-            exits = 1
-        stay = max(0, min(len(self._open) - exits, self._common(path)))
-        yield from self._leave(stay, begin)
-        yield from self._enter(path[stay:], end)
+        yield from map(self._state_event, self._states.change(step.shape, begin, end))
 
-    def _rest_in(self, path: tuple[str, ...], at: int) -> Iterator[Event]:
-        """Catch up with a chart whose steps between were not seen."""
-        stay = self._common(path)
-        yield from self._leave(stay, at)
-        yield from self._enter(path[stay:], at)
+    def values(self, step: Step, at: int) -> Iterator[Event]:
+        """Yield a counter for each number that a step changed."""
+        for name, value in plain_values(step.values).items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                counter = f"{visible(name)} of {self.label}"
+                yield self.place({"ph": "C", "name": counter, "args": {"value": value}}, at)
 
     def close(self) -> Iterator[Event]:
         """Yield the ends of all states still open, where the last slice ended."""
-        yield from self._leave(0, max(self.end, 0))
+        yield from map(self._state_event, self._states.close(max(self.end, 0)))
 
-    def _common(self, path: tuple[str, ...]) -> int:
-        common = 0
-        for open_state, state in zip(self._open, path, strict=False):
-            if open_state != state:
-                break
-            common += 1
-        return common
-
-    def _enter(self, states: tuple[str, ...], at: int) -> Iterator[Event]:
-        for state in states:
-            self._open.append(state)
-            yield self._state_event("b", state, at)
-
-    def _leave(self, stay: int, at: int) -> Iterator[Event]:
-        while len(self._open) > stay:
-            yield self._state_event("e", self._open.pop(), at)
-
-    def _state_event(self, phase: str, state: str, at: int) -> Event:
-        return self.place({"ph": phase, "cat": "state", "id": f"0x{self.tid:x}", "name": visible(state)}, at)
+    def _state_event(self, change: StateChange) -> Event:
+        region = f"region {visible(self._states.regions.names[change.part - 1])}" if change.part else "state"
+        identity = f"0x{change.part << PART_BITS | self.tid:x}"
+        event = {"ph": "b" if change.begins else "e", "cat": region, "id": identity}
+        return self.place({**event, "name": visible(change.state)}, change.at)
 
 
 class Tracks:

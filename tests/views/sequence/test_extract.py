@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
 from farscope.views.selection import Selection
@@ -63,3 +64,44 @@ def test_lanes_of_a_process_stand_side_by_side():
     diagram = by_chart([step(ASKS, 1, 1), step(far, 1, 2), step(ANSWERS, 1, 3)])
     assert [(lane.label, lane.group) for lane in diagram.lanes] == [("asks", 0), ("answers", 0), ("far", 1)]
     assert diagram.groups == ("pi:1", "mars:1")
+
+
+def region_step(number, start, end, *facts):
+    shape = Shape(StepKind.TRANSITION, "S", start, end, facts)
+    return Step(ASKS, number, shape, number, 0, 0, 0)
+
+
+def drawn(diagram):
+    labels = [lane.label for lane in diagram.lanes]
+    return [(labels[arrow.source], labels[arrow.target], arrow.note) for arrow in diagram.arrows]
+
+
+def test_each_transition_of_a_step_is_an_arrow_and_the_last_has_the_configuration():
+    facts = (Fact(FactKind.TRAN, "idle", "charging"), Fact(FactKind.TRAN, "open", "locked"))
+    diagram = by_state([region_step(1, ("idle", "open"), ("charging", "locked"), *facts)])
+    assert drawn(diagram) == [("idle", "charging", ""), ("open", "locked", "charging | locked")]
+
+
+def test_without_recorded_transitions_what_was_left_leads_to_what_was_entered():
+    steps = [
+        region_step(1, "top", ("idle", "open")),
+        region_step(2, ("idle", "open"), ("idle", "locked")),
+        region_step(3, ("idle", "locked"), "off"),
+        region_step(4, ("idle", "open"), ()),
+    ]
+    assert drawn(by_state(steps)) == [
+        ("top", "idle", ""),
+        ("top", "open", "idle | open"),
+        ("open", "locked", "idle | locked"),
+        ("idle", "off", "off"),
+        ("idle", "top", "top"),
+    ]
+
+
+def test_notes_have_configurations_completions_and_signals_sent_elsewhere():
+    done, sent = Fact(FactKind.DONE, "power"), Fact(FactKind.TRANSMIT, "PING", "amqp://plant")
+    diagram = by_chart([region_step(1, ("idle", "open"), ("full", "open"), done, sent)])
+    assert [arrow.note for arrow in diagram.arrows] == [
+        "full | open; completed power; sent PING to amqp://plant"
+    ]
+    assert [arrow.note for arrow in by_state([region_step(1, "a", "b", done)]).arrows] == ["completed power"]

@@ -27,6 +27,7 @@ from farscope.cli.otlp.sender import Answer, Verdict
 from farscope.errors import UsageError
 from farscope.logs.url import is_cut_in_password, redacted
 from farscope.views.json_text import whole_text
+from farscope.views.otlp import MOST_INT
 from farscope.views.otlp_spans import CONSUMER, SCOPE_NAME, Attributes, Process, Span, SpanId
 
 TRACES_PATH: Final = "/v1/traces"
@@ -215,4 +216,13 @@ def _context(span_id: SpanId) -> SpanContext:
 
 def _whole(attributes: Attributes) -> Attributes:
     """Protobuf has no half surrogates in its texts."""
-    return {key: whole_text(value) if isinstance(value, str) else value for key, value in attributes.items()}
+    return {whole_text(key): _whole_value(value) for key, value in attributes.items()}
+
+
+def _whole_value(value: str | float | tuple[str, ...]) -> str | bool | int | float | tuple[str, ...]:
+    if isinstance(value, tuple):
+        return tuple(map(whole_text, value))
+    if isinstance(value, str):
+        return whole_text(value)
+    # The protocol's whole numbers have 64 bits.
+    return str(value) if isinstance(value, int) and not -MOST_INT <= value < MOST_INT else value

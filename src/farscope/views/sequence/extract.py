@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
 
+from farscope.records.configuration import TOP
 from farscope.records.step import ChartId, ChartKey, Step
 from farscope.views.labels import chart_labels, process_labels
 from farscope.views.outcomes import note_of
 from farscope.views.selection import Selection, in_order, in_time
 from farscope.views.sequence.model import BORDER, Arrow, Diagram, Lane
+from farscope.views.step_facts import completed_in, sent_by, transitions_of
 
 EVERYTHING = Selection()
 
@@ -19,6 +21,9 @@ Resolve: TypeAlias = Callable[[Step], Step]
 MAX_POSTERS = 8_192
 """Charts remembered as possible senders of events; at the limit, the oldest is forgotten, and its events come
 from the border."""
+
+NOTE_JOINT = "; "
+"""What separates the parts of a note."""
 
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """The diagram of a run without steps, because some formats have no empty diagram."""
@@ -33,8 +38,10 @@ def by_state(
 ) -> Diagram:
     """Draw each chart as a group whose lanes are its states, and each transition as an arrow.
 
-    Steps without a trace line (hooked, ignored, refused, failed) leave no arrow. ``ordered``: the steps come
-    in the order to draw them in, as those of a scope do; otherwise they are drawn by when they ended.
+    A step of a chart with regions is an arrow for each of its transitions, with the configuration it led to
+    as a note. Steps without a trace line (hooked, ignored, refused, failed) leave no arrow. ``ordered``: the
+    steps come in the order to draw them in, as those of a scope do; otherwise they are drawn by when they
+    ended.
     """
     choose = in_order if ordered else in_time
     chosen = choose(steps, selection, also=lambda step: step.shape.traced)
@@ -42,26 +49,25 @@ def by_state(
         return NOTHING
     labels = chart_labels(step.chart for step in chosen)
     states: dict[ChartId, dict[str, int]] = {chart: {} for chart in labels}
-    for step in chosen:
+    drawn = [(step, _moves_of(step)) for step in chosen]
+    for step, moves in drawn:
         known = states[step.chart]
-        for state in (step.shape.start, step.shape.end):
+        for state in (name for move in moves for name in move):
             known.setdefault(state, len(known))
     lanes: list[Lane] = []
     first: dict[ChartId, int] = {}
     for group, (chart, known) in enumerate(states.items()):
         first[chart] = len(lanes)
         lanes += [Lane(state, group) for state in known]
-    arrows = tuple(
-        Arrow(
-            number,
-            first[step.chart] + states[step.chart][step.shape.start],
-            first[step.chart] + states[step.chart][step.shape.end],
-            f"{step.shape.signal}()",
-        )
-        for number, step in enumerate(chosen, start=1)
-    )
+    arrows: list[Arrow] = []
+    for step, moves in drawn:
+        places, begin = states[step.chart], first[step.chart]
+        for further, (source, target) in enumerate(moves, start=1 - len(moves)):
+            note = "" if further else _note_on_state(step)
+            ends = begin + places[source], begin + places[target]
+            arrows.append(Arrow(len(arrows) + 1, *ends, f"{step.shape.signal}()", note))
     groups = tuple(f"Chart: {labels[chart]}" for chart in states)
-    return Diagram(groups, tuple(lanes), arrows, separate=True, left_out=chosen.left_out)
+    return Diagram(groups, tuple(lanes), tuple(arrows), separate=True, left_out=chosen.left_out)
 
 
 def by_chart(
@@ -105,7 +111,35 @@ def by_chart(
 
 
 def _note(step: Step) -> str:
-    return step.shape.end if step.shape.traced else note_of(step.shape.kind)
+    """Return the configuration a step led to, or its outcome, and what it completed and sent elsewhere."""
+    led_to = step.shape.end if step.shape.traced else note_of(step.shape.kind)
+    sent = (f"sent {each.signal} to {each.address}" for each in sent_by(step))
+    return NOTE_JOINT.join(filter(None, (led_to, _completion(step), *sent)))
+
+
+def _note_on_state(step: Step) -> str:
+    """Return what lanes do not show: a configuration of several states, and what was completed."""
+    several = max(len(step.start_states), len(step.end_states)) > 1
+    return NOTE_JOINT.join(filter(None, (step.end if several else "", _completion(step))))
+
+
+def _completion(step: Step) -> str:
+    completed = completed_in(step)
+    return f"completed {', '.join(completed)}" if completed else ""
+
+
+def _moves_of(step: Step) -> list[tuple[str, str]]:
+    """Return source and target of each arrow that a step is drawn as, at least one."""
+    if max(len(step.start_states), len(step.end_states)) < 2:
+        return [(step.start, step.end)]
+    if moves := [(each.source, each.target) for each in transitions_of(step)]:
+        return moves
+    # Nothing says which transitions were taken: what was left led to what was entered.
+    left = [state for state in step.start_states if state not in step.end_states] or [*step.start_states]
+    entered = [state for state in step.end_states if state not in step.start_states]
+    if not entered:
+        return [(state, step.end_states[0] if step.end_states else TOP) for state in left[:1]]
+    return [(left[min(place, len(left) - 1)] if left else TOP, state) for place, state in enumerate(entered)]
 
 
 class _Directory:
