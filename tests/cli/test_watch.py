@@ -462,3 +462,40 @@ def test_a_chart_can_be_chosen_by_its_name_and_by_the_label_it_is_shown_with(nam
     assert len(labels) == 1
     by_label = farscope("watch", log_url, "--since", "start", "--for", "0s", "--json", "--chart", *labels)
     assert by_label.stdout == shown.stdout
+
+
+CHARGER = """
+import logging
+from farscope import Event, broadcast, fields
+from farscope.engine import Chart, State
+
+logging.basicConfig(filename={log_file!r}, level=logging.INFO)
+
+class Charger(Chart):
+    idle = State(initial=True)
+    charging = State()
+    amps, temp = 0, 20.5
+
+    @idle.on("PLUG", to=charging)
+    def plug(self):
+        self.amps = 16
+        logging.info("plugged in")
+
+chart = Charger("charger", threaded=False)
+with broadcast(chart, url={url!r}, values=fields("amps", "temp"), logs="INFO"):
+    chart.start_at()
+    chart.dispatch(Event("PLUG"))
+    chart.dispatch(Event("OTHER"))
+"""
+
+
+def test_values_and_log_records_of_another_program_are_shown_as_text_and_as_json(url, tmp_path):
+    log_file = tmp_path / "charger.log"
+    program = CHARGER.format(url=url, log_file=str(log_file))
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
+    lines = [STAMPED.sub("", line) for line in watch(url, "--values").stdout.splitlines()]
+    assert "[charger, values] amps=16" in lines
+    assert any("plugged in" in line and "INFO" in line for line in lines)
+    rows = [json.loads(line) for line in watch(url, "--json").stdout.splitlines()]
+    assert [row["values"] for row in rows if "values" in row] == [{"amps": 0, "temp": 20.5}, {"amps": 16}, {}]
+    assert log_file.read_text().strip().endswith("plugged in")

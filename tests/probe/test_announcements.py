@@ -1,9 +1,17 @@
 from __future__ import annotations
 
+import math
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from farscope.probe.announcements import CHANGES_KEPT, STOPPED_KEPT, UNSENT_KEPT, ChartDirectory
+from farscope.records.step import CHART, NUMBER, VALUES
 from farscope.wire.batch import ChartEntry
+from farscope.wire.body_schema import MAX_VALUES
+
+A1, A2, B1 = ("a", 1), ("a", 2), ("b", "text")
 
 
 @pytest.fixture
@@ -112,3 +120,82 @@ def test_after_a_fork_charts_are_announced_once_they_show_life(directory, kit):
     directory.note_steps([living.step()])
     [entry] = directory.changes(1)
     assert (entry.serial, entry.structure) == (1, kit.STRUCTURE)
+
+
+def test_values_of_steps_are_reduced_to_those_that_differ_and_restated_as_a_whole(directory, chart):
+    steps = [with_values(chart.step(), *values) for values in ([A1, B1], [A1, B1], [A2, B1], [B1], [])]
+    directory.keep_changed_values(steps)
+    assert [step[VALUES] for step in steps] == [(A1, B1), (), (A2,), (), ()]
+    directory.note_steps(steps)
+    [entry] = directory.short_entries({1}, 5)
+    assert entry.values == (A2, B1)
+
+
+def test_values_that_are_equal_and_look_different_are_changes(directory, chart):
+    given = [("x", 1), ("x", 1.0), ("x", True), ("x", 1), ("x", math.nan), ("x", math.nan), ("x", math.inf)]
+    steps = [with_values(chart.step(), pair) for pair in given]
+    directory.keep_changed_values(steps)
+    assert [bool(step[VALUES]) for step in steps] == [True, True, True, True, True, False, True]
+
+
+def test_only_the_values_named_last_are_kept_if_there_are_more_than_travel(directory, chart):
+    steps = [with_values(chart.step(), (f"v{number}", number)) for number in range(20)]
+    directory.keep_changed_values(steps)
+    directory.note_steps(steps)
+    [entry] = directory.short_entries({1}, 20)
+    assert entry.values == tuple((f"v{number}", number) for number in range(4, 20))
+
+
+VALUE = st.one_of(st.integers(0, 3), st.sampled_from([0.5, math.inf, "idle", "", True]))
+GIVEN = st.dictionaries(st.sampled_from([f"v{number}" for number in range(20)]), VALUE, max_size=16)
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.one_of(st.none(), st.tuples(st.integers(1, 2), GIVEN)), max_size=40),
+    st.integers(1, 12),
+    st.sampled_from(["newest", "oldest"]),
+)
+def test_any_single_batch_gives_all_current_values_and_steps_only_changes_whatever_is_dropped(
+    kit, acts, capacity, policy
+):
+    """Each act is a step of one of two charts with some values, or a turn of the pump."""
+    bench = kit.Bench(capacity, policy)
+    charts = {serial: kit.SmallChart(serial) for serial in (1, 2)}
+    given: dict[tuple[int, int], dict] = {}
+    for act in [*acts, None]:
+        if act is None:
+            bench.pump.turn()
+            continue
+        serial, values = act
+        step = with_values(charts[serial].step(), *values.items())
+        given[serial, step[NUMBER]] = values
+        bench.outbox.offer(step)
+    known: dict[int, dict] = {1: {}, 2: {}}
+    expected: dict[int, dict] = {1: {}, 2: {}}
+    for batch, _ in bench.transport.stored:
+        for step in batch.steps:
+            serial = step[CHART].serial
+            changed = dict(step[VALUES])
+            assert all(not same(known[serial].get(name), value) for name, value in changed.items())
+            update(known[serial], changed)
+            update(expected[serial], given[serial, step[NUMBER]])
+            # A value forgotten because of others comes again with the next step that has it.
+            assert all(same(known[serial].get(name), value) for name, value in expected[serial].items())
+        for entry in batch.charts:
+            if batch.steps and entry.serial in {step[CHART].serial for step in batch.steps}:
+                assert dict(entry.values) == known[entry.serial]
+
+
+def with_values(step, *pairs):
+    return (*step[:VALUES], tuple(pairs))
+
+
+def same(one, other):
+    return type(one) is type(other) and one == other
+
+
+def update(values, changes):
+    values.update(changes)
+    while len(values) > MAX_VALUES:
+        del values[next(iter(values))]
