@@ -18,13 +18,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from farscope import Event
+from farscope import Event, fields
 from farscope.errors import LogUnavailable
 from farscope.logs.base import LogWriter
 from farscope.logs.url import open_log
 from farscope.probe.broadcast import Probe
 from farscope.probe.outbox import Outbox
 from farscope.probe.transport import SealedTransport
+from farscope.values import ValuesFunction
 from farscope.wire.keys import Keyring, new_key_file
 from parts.lamp import make_lamp, paced
 from parts.options import Option, choose, rounds
@@ -68,10 +69,14 @@ class Hanging(Failing):
 
 @contextmanager
 def watched(
-    make_writer: Callable[[str], LogWriter] | None, keyring: Keyring, capacity: int = 10**6
+    make_writer: Callable[[str], LogWriter] | None,
+    keyring: Keyring,
+    capacity: int = 10**6,
+    values: ValuesFunction | None = None,
 ) -> Iterator[Callable[[Event], None]]:
     """Give a chart's dispatch, broadcast to such a log, or to none."""
     chart = make_lamp()
+    chart.amps, chart.temp = 16, 20.5
     chart.start_at("off")
     if make_writer is None:
         yield chart.dispatch
@@ -80,6 +85,7 @@ def watched(
         lambda probe_id: SealedTransport(make_writer(probe_id.hex()), keyring, probe_id),
         "bench:",
         capacity=capacity,
+        values=values,
     )
     probe.add(chart)
     probe.start()
@@ -125,12 +131,15 @@ def main() -> None:
         new_key_file(Path(folder) / "key")
         keyring = Keyring.load(Path(folder) / "key")
         log = open_log(f"sqlite:{folder}/log")
-        kinds: dict[str, tuple[Callable[[str], LogWriter] | None, int]] = {
-            "no probe": (None, 1),
-            "embedded log": (log.writer, 10**6),
-            "log fails": (lambda _: Failing(), 10**6),
-            "log hangs": (lambda _: Hanging(), 10**6),
-            "log hangs, outbox full": (lambda _: Hanging(), 1_000),
+        two = fields("amps", "temp")
+        kinds: dict[str, tuple[Callable[[str], LogWriter] | None, int, ValuesFunction | None]] = {
+            "no probe": (None, 1, None),
+            "embedded log": (log.writer, 10**6, None),
+            "the same, two values": (log.writer, 10**6, two),
+            "log fails": (lambda _: Failing(), 10**6, None),
+            "log hangs": (lambda _: Hanging(), 10**6, None),
+            "log hangs, two values": (lambda _: Hanging(), 10**6, two),
+            "log hangs, outbox full": (lambda _: Hanging(), 1_000, None),
         }
         alone: list[float] = []
         flat: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -138,12 +147,12 @@ def main() -> None:
         slow: dict[str, list[float]] = {kind: [] for kind in kinds}
         for _ in range(chosen.rounds):
             alone.append(offer_alone(steps * 4))
-            for kind, (make_writer, capacity) in kinds.items():
-                with watched(make_writer, keyring, capacity) as dispatch:
+            for kind, (make_writer, capacity, values) in kinds.items():
+                with watched(make_writer, keyring, capacity, values) as dispatch:
                     passed, spent = flat_out(dispatch, steps)
                     flat[kind].append(passed)
                     own[kind].append(spent)
-                with watched(make_writer, keyring, capacity) as dispatch:
+                with watched(make_writer, keyring, capacity, values) as dispatch:
                     slow[kind] += paced(dispatch, chosen.paced_steps)
     print(f"offer alone: {statistics.median(alone):.3f} us\n")
     heads = f"{'flat out':>10}{'spread':>14}{'added':>8}{'own CPU':>9}{'paced p50':>11}{'p99.9':>9}{'max':>9}"

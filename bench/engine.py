@@ -33,8 +33,9 @@ import miros.hsm
 
 import farscope.engine
 import posting
-from farscope import broadcast
+from farscope import broadcast, fields
 from farscope.probe.broadcast import Probe
+from farscope.values import ValuesFunction
 from farscope.wire.keys import new_key_file
 from parts import charts, regions
 from parts.charts import Once, Spec
@@ -96,10 +97,13 @@ def measured(once: Once, stretch_ns: int) -> Callable[[], float]:
 probes: list[Probe] = []
 
 
-def broadcasting(spec: Spec, folder: Path, steps: int) -> Callable[[], float]:
+def broadcasting(
+    spec: Spec, folder: Path, steps: int, values: ValuesFunction | None = None
+) -> Callable[[], float]:
     """Return what measures our chart while it is broadcast, until the embedded log has stored all."""
     chart, once = charts.ours(spec, instrumented=True)
-    probe = broadcast(chart, url=f"sqlite:{folder}")
+    chart.amps, chart.temp = 16, 20.5
+    probe = broadcast(chart, url=f"sqlite:{folder}", values=values)
     probes.append(probe)
 
     def run() -> float:
@@ -220,6 +224,10 @@ def rows(folder: Path, stretch_ns: int, broadcast_steps: int) -> dict[str, list[
             *(Contender(name, measured(make(spec), stretch_ns)) for name, make in PEERS.items()),
         ]
     table["a transition of the miros example's chart"] += [
+        Contender(
+            "farscope, broadcast with two values, pump included",
+            broadcasting(charts.MIROS_EXAMPLE, folder / "values", broadcast_steps, fields("amps", "temp")),
+        ),
         Contender("the floor", measured(floor(), stretch_ns)),
         Contender("the floor of two handlers", measured(floor_of_two(), stretch_ns)),
     ]
