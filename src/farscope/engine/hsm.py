@@ -143,12 +143,11 @@ class Hsm(Observable):
         This includes the active states, what history states stand for, the events in the queue, deferred
         events, subscriptions, timed posts and timeouts with the seconds that remain, and the states whose
         tasks run. It does not include the attributes of the chart, the charts inside it, nor recorded steps.
-        The chart must rest; if it runs by itself, it should be at rest, so that nothing happens in the
-        meantime.
+        It is made between two steps; if another thread runs the chart, it must be at rest.
 
         Raises:
-            SnapshotError: the chart does not rest or is made of flat state functions, or the payload of an
-                event is not JSON.
+            SnapshotError: the chart has something to do, is not started or has ended; it is made of flat
+                state functions; or the payload of an event is not JSON.
         """
         return snapshot(self, self._core)
 

@@ -267,7 +267,7 @@ def test_no_snapshot_is_made_before_the_start_during_a_step_or_after_the_end():
         chart.snapshot()
     chart.start_at()
     chart.dispatch(Event("LOOK"))
-    assert "runs a step" in str(seen[0])
+    assert "has something to do" in str(seen[0])
     chart.stop()
     with pytest.raises(SnapshotError, match="has ended"):
         chart.snapshot()
@@ -357,6 +357,38 @@ def door_data() -> dict[str, Any]:
     door.dispatch(Event("GO"))
     door.post_fifo(Event("GO"))
     return door.snapshot()
+
+
+def test_a_chart_that_another_thread_runs_is_refused_while_it_is_busy():
+    class Slow(Chart):
+        a = State(initial=True)
+        begun = threading.Event()
+        release = threading.Event()
+
+        @a.on("WORK")
+        def work(self) -> None:
+            self.begun.set()
+            assert self.release.wait(10)
+
+    with Slow("slow", instrumented=False) as chart:
+        chart.start_at()
+        chart.post_fifo(Event("WORK"))
+        assert Slow.begun.wait(10)
+        with pytest.raises(SnapshotError, match="has something to do"):
+            chart.snapshot()
+        Slow.release.set()
+        eventually(lambda: chart.at_rest)
+        assert chart.snapshot()["configuration"] == ["a"]
+
+
+def test_on_its_event_loop_a_chart_is_saved_with_what_waits():
+    async def run() -> None:
+        async with AsyncDoor("door") as door:
+            await door.settled()
+            door.post_fifo(Event("GO"))
+            assert [entry["signal"] for entry in door.snapshot()["queue"]] == ["GO"]
+
+    asyncio.run(run())
 
 
 @pytest.mark.parametrize("how", ["thread", "runner"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Mapping
 from time import time_ns
 from typing import Any, Final
@@ -68,9 +69,9 @@ def snapshot(chart: Any, core: Any) -> Data:
     """
     for _ in range(ATTEMPTS):
         leaf, number = core.algorithm.leaf, core.context.number
-        _refuse_unless_at_rest(core)
+        _refuse_unless_between_steps(chart, core)
         data = _data(chart, core)
-        if core.life is Life.RESTING and (leaf, number) == (core.algorithm.leaf, core.context.number):
+        if _is_between_steps(chart, core) and (leaf, number) == (core.algorithm.leaf, core.context.number):
             return data
     raise SnapshotError(
         f"chart {core.name} handled an event in each of {ATTEMPTS} attempts to make a snapshot",
@@ -78,13 +79,22 @@ def snapshot(chart: Any, core: Any) -> Data:
     )
 
 
-def _refuse_unless_at_rest(core: Any) -> None:
-    if core.life is not Life.RESTING or core.completing or not core.has_started:
-        what = "is not started" if not core.has_started else "runs a step, or has ended"
+def _refuse_unless_between_steps(chart: Any, core: Any) -> None:
+    if not _is_between_steps(chart, core):
+        what = "is not started" if not core.has_started else "has something to do, or has ended"
         raise SnapshotError(
             f"no snapshot can be made of chart {core.name}, which {what}",
-            "make it between two steps, before the chart is stopped",
+            "make it between two steps; if another thread runs the chart, when it is at rest",
         )
+
+
+def _is_between_steps(chart: Any, core: Any) -> bool:
+    """Return whether no step runs, and no other thread has taken an event to begin one."""
+    if core.life is not Life.RESTING or core.completing or not core.has_started:
+        return False
+    driver = chart._driver  # noqa: SLF001 - a chart's own
+    elsewhere = driver.thread is not None and driver.thread is not threading.current_thread()
+    return not elsewhere or bool(driver.at_rest(core))
 
 
 def _data(chart: Any, core: Any) -> Data:
