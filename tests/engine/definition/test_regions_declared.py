@@ -507,3 +507,26 @@ def test_a_preempted_arrow_does_not_act_unless_its_function_decides_where_it_lea
         assert hooked == (["low"] if texts else [])
         moved = [fact.name for fact in step.facts if fact.kind is FactKind.TRAN]
         assert moved == (["one", "second"] if (signal, mood) == ("MAYBE", "calm") else ["one"])
+
+
+class Curious(Chart):
+    seen = ()
+
+    with State(initial=True) as outer:
+        with State(initial=True) as unnamed:
+            here = State(initial=True)
+            there = Final()
+        after = State()
+
+    here.on("GO", to=there)
+    outer.on("done.state.unnamed", to=after)
+
+    @unnamed.otherwise
+    def see(self, e: Event) -> None:
+        self.seen += (e.signal_name,)
+
+
+def test_a_completion_named_as_a_signal_passes_by_the_reaction_to_all_others():
+    curious = driven(Curious, "OTHER", "GO")
+    assert curious.seen == ("OTHER",)
+    assert curious.current_state() == "after"

@@ -245,3 +245,133 @@ def test_an_error_of_the_engine_is_a_failed_step_in_the_whole_configuration(made
     failed = walker.steps()[-1]
     assert failed.kind is StepKind.FAILED
     assert failed.start_states == failed.end_states == ("left_on", "right_on")
+
+
+class Twins(Chart):
+    errors = ()
+
+    with State(initial=True, parallel=True) as both:
+        with State() as left:
+            left_on = State(initial=True)
+            left_off = Final()
+        with State() as right:
+            right_on = State(initial=True)
+            right_off = Final()
+    with State() as last:
+        over = Final(initial=True)
+    end = Final()
+
+    left_on.on("BOTH", to=left_off)
+    right_on.on("BOTH", to=right_off)
+    last.on_done(to=end, guard=lambda twins: "end" in twins.errors)
+
+    @left.on_done
+    def finish_left(self) -> State | None:
+        if "left" in self.errors:
+            raise RuntimeError("left failed")
+        return self.end if "end" in self.errors else None
+
+    @right.on_done
+    def finish_right(self) -> None:
+        if "right" in self.errors:
+            raise RuntimeError("right failed")
+
+    @both.on_done(to=last)
+    def finish_both(self) -> None:
+        pass
+
+
+def run_twins(made, *errors):
+    seen = []
+    options = (
+        {}
+        if made.is_caller
+        else {"on_error": lambda _chart, _e, error: seen.append(str(error)) or "continue"}
+    )
+    twins = made(Twins, **options)
+    twins.errors = errors
+    twins.start_at()
+    try:
+        feed(made, twins, "BOTH")
+    except RuntimeError as error:
+        seen.append(str(error))
+    assert eventually(lambda: twins.at_rest and twins.steps_made > 1)
+    return twins, seen
+
+
+def test_completions_have_the_steps_that_led_to_them_as_their_causes(made):
+    twins, _ = run_twins(made)
+    assert signals_of(twins)[1:] == [
+        "BOTH",
+        "done.state.left",
+        "done.state.right",
+        "done.state.both",
+        "done.state.last",
+    ]
+    assert [step.cause.number for step in twins.steps()[2:]] == [2, 2, 2, 5]
+    assert {step.cause.serial for step in twins.steps()[2:]} == {twins.steps()[0].chart.serial}
+
+
+def test_the_other_completions_follow_after_one_failed_and_the_first_error_is_reported(made):
+    twins, seen = run_twins(made, "left", "right")
+    assert seen == ["left failed"]
+    assert [step.kind.name for step in twins.steps()[1:]] == [
+        "TRANSITION",
+        "FAILED",
+        "FAILED",
+        "TRANSITION",
+        "REFUSED",
+    ]
+
+
+def test_a_failed_completion_is_recorded_once(made):
+    twins, seen = run_twins(made, "left")
+    assert seen == ["left failed"]
+    assert [step.kind.name for step in twins.steps()].count("FAILED") == 1
+
+
+def test_no_completion_follows_the_end(made):
+    twins, _ = run_twins(made, "end")
+    assert twins.join(10)
+    assert signals_of(twins) == ["start_at", "BOTH", "done.state.left"]
+
+
+class AsyncTwins(AsyncChart):
+    with State(initial=True, parallel=True) as both:
+        with State() as left:
+            left_on = State(initial=True)
+            left_off = Final()
+        with State() as right:
+            right_on = State(initial=True)
+            right_off = Final()
+
+    left_on.on("BOTH", to=left_off)
+    right_on.on("BOTH", to=right_off)
+
+    @left.on_done
+    async def finish_left(self) -> None:
+        await asyncio.sleep(0)
+        raise RuntimeError("left failed")
+
+    @right.on_done
+    async def finish_right(self) -> None:
+        await asyncio.sleep(0)
+        raise RuntimeError("right failed")
+
+
+def test_on_an_event_loop_too_the_other_completions_follow_after_one_failed():
+    seen = []
+
+    def note(_chart, _e, error):
+        seen.append(str(error))
+        return "continue"
+
+    async def live():
+        async with AsyncTwins("twins", on_error=note) as twins:
+            await twins.post(Event("BOTH"))
+            await twins.settled()
+            return twins
+
+    twins = asyncio.run(live())
+    assert seen == ["left failed"]
+    assert [step.kind.name for step in twins.steps()] == ["START", "TRANSITION", "FAILED", "FAILED"]
