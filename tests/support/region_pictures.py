@@ -111,6 +111,11 @@ def structures(draw: st.DrawFn, names: st.SearchStrategy[str]) -> ChartStructure
     states = draw(st.lists(names.filter(bool), min_size=1, max_size=8, unique=True))
     one = st.sampled_from(states)
     inner = st.sampled_from([*states, ""])
+    # Mostly a tree in which parents come first, and sometimes nonsense.
+    is_tree = draw(st.integers(0, 3)) > 0
+    parents = [
+        draw(st.sampled_from(["", *states[:place]]) if is_tree else inner) for place in range(len(states))
+    ]
     reactions = st.builds(
         Reaction,
         one,
@@ -122,7 +127,10 @@ def structures(draw: st.DrawFn, names: st.SearchStrategy[str]) -> ChartStructure
         st.lists(one, max_size=1).map(tuple),
     )
     return ChartStructure(
-        tuple(StateInfo(state, draw(inner), draw(st.sampled_from(KINDS))) for state in states),
+        tuple(
+            StateInfo(state, parent, draw(st.sampled_from(KINDS)))
+            for state, parent in zip(states, parents, strict=True)
+        ),
         tuple(draw(st.lists(reactions, max_size=5))),
         draw(inner),
         "farscope",

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from farscope.records.shape import Shape, StepKind
+from farscope.records.structure import ChartStructure, StateInfo, StateKind
+from farscope.views.statechart.model import statecharts
 from farscope.views.statechart.plantuml import plantuml_statecharts
+from support.region_pictures import BOTH, CHART, ENDED, MACHINE, STARTED, facts, steps_of
 
 DRAWN = """\
 @startuml
@@ -38,3 +42,37 @@ def test_several_charts_stand_in_a_state_each_with_their_arrows(oven):
         "}",
         "@enduml",
     ]
+
+
+def machine(*shapes: Shape, structure: ChartStructure = MACHINE) -> str:
+    return "".join(plantuml_statecharts(statecharts(steps_of(*shapes), {CHART: structure})))
+
+
+def test_regions_are_divided_by_a_line_and_active_leaves_are_coloured():
+    drawn = machine(STARTED, BOTH)
+    assert drawn.count("--\n") == 1
+    assert [line.split()[1] for line in drawn.splitlines() if line.endswith("#palegreen")] == [
+        '"on"',
+        '"lit"',
+    ]
+    assert "dashed]gray" not in drawn
+
+
+def test_history_and_final_states_have_the_signs_of_uml():
+    drawn = machine()
+    assert 'state "again" as c0s6 <<history>>\n' in drawn
+    assert 'state "resume" as c0s12 <<history*>>\n' in drawn
+    assert "c0s5 --> [*]\n" in drawn
+
+
+def test_regions_that_no_line_can_divide_are_states_with_dashed_borders():
+    out = Shape(StepKind.TRANSITION, "OUT", ("on", "lit"), "paused", facts("OFFER on", "TRAN on paused"))
+    beside = (*MACHINE.states, StateInfo("beside", "work", StateKind.HISTORY))
+    for drawn in (machine(STARTED, BOTH, out), machine(structure=MACHINE._replace(states=beside))):
+        assert "--\n" not in drawn
+        assert 'state "motor" as c0s2 ##[dashed]gray {' in drawn
+        assert 'state "lamp" as c0s7 ##[dashed]gray {' in drawn
+
+
+def test_a_chart_that_has_finished_says_so():
+    assert machine(STARTED, ENDED).endswith("caption finished\n@enduml\n")

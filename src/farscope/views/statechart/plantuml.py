@@ -45,11 +45,14 @@ class _PlantUml(Drawing):
         self._crossed = self._crossed_states()
 
     def _crossed_states(self) -> set[str | None]:
-        """Return the parallel states whose regions are joined by arrows, to each other or to the outside."""
+        """Return the parallel states whose regions no line can divide.
+
+        Arrows join them to each other or to the outside, or a history state stands beside them.
+        """
         chart = self.chart
         ends = [(edge.source, edge.target) for edge in chart.seen]
         ends += [(one.state, target) for one in chart.unseen for target in targets_of(one)]
-        crossed: set[str | None] = set()
+        crossed = {chart.holder(state) for state in chart.states if self.history_sign(state)}
         for source, target in ends:
             regions = [
                 {state for state in chart.path(end) if chart.is_region(state)} for end in (source, target)
