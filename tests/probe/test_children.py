@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import logging
 
 import pytest
@@ -11,6 +12,9 @@ from farscope import Event, Scope
 from farscope.engine import Chart, Final, State
 from farscope.probe.broadcast import broadcast
 from farscope.records.structure import ChartStatus
+from farscope.scope.notice import NoticeKind
+from farscope.testing.waiting import eventually
+from farscope.views.text import notice_json
 
 
 class Order(Chart):
@@ -61,6 +65,19 @@ def test_charts_inside_a_broadcast_chart_are_broadcast_with_their_parents(url, k
             "deepest": "deep",
         }
         assert seen["late"].parent == seen["shop"].id.key
+        appeared = {}
+
+        def all_appeared():
+            for notice in scope.notices():
+                if notice.kind is NoticeKind.APPEARED:
+                    appeared[notice.subject] = notice
+            return len(appeared) == 5
+
+        eventually(all_appeared)
+        assert appeared["shop"].parent is None
+        assert appeared["late"].parent == seen["shop"].id.key
+        said = json.loads(notice_json(appeared["late"]))
+        assert said["parent"] == {"serial": seen["shop"].id.serial, "probe": probe.id}
         (start,) = scope["deepest"].spy()[:1]
         assert start == "START"
     assert late.current_state() == "open"

@@ -141,6 +141,12 @@ class Chart:
     _ended: bool = False
 
     @property
+    def parent_key(self) -> ChartKey | None:
+        """The chart that created it, if that was a chart."""
+        parent = self.parent
+        return None if parent is None else ChartKey(parent.probe or self.id.probe, parent.serial)
+
+    @property
     def stopped(self) -> bool:
         """Whether it makes no more steps that would be seen."""
         return has_ended(self.condition)

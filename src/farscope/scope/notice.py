@@ -9,7 +9,7 @@ from enum import StrEnum, unique
 from typing import Final
 
 from farscope.records.kinds import UnknownKind
-from farscope.records.step import ChartId, Step
+from farscope.records.step import ChartId, ChartKey, Step
 from farscope.records.structure import AnyChartStatus, ChartStatus
 from farscope.scope.gaps import NumberRange
 
@@ -90,6 +90,8 @@ class Notice:
     """Numbers of a probe's steps, both ends included."""
     chart: ChartId | None = field(default=None, compare=False)
     """The chart that ``subject`` names; None if it names something else."""
+    parent: ChartKey | None = field(default=None, compare=False)
+    """The chart that contains ``chart``, if any."""
     probe: str = field(default="", compare=False)
     """Id of the probe concerned; empty if there is none."""
     time_ns: int | None = field(default=None, compare=False)

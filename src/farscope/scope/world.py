@@ -12,7 +12,7 @@ from farscope.records.heartbeat import (
     scaled,
     silent_after_ns,
 )
-from farscope.records.step import NANOSECONDS, ChartId, ChartKey
+from farscope.records.step import NANOSECONDS, ChartId, ChartKey, ChartRef
 from farscope.scope.accounting import PATIENCE_NS, Posted
 from farscope.scope.batch_times import BatchTimes
 from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
@@ -93,6 +93,7 @@ class World:
                 probe,
                 ChartId(entry.name, batch.host, batch.pid, entry.serial, probe.id, batch.service),
                 times,
+                entry.parent,
             )
             chart = self._charts[ChartKey(probe.id, entry.serial)]
             was_stopped, before_bytes = chart.stopped, chart.structure_bytes
@@ -344,9 +345,13 @@ class World:
         self, kind: NoticeKind, chart: ChartId, time_ns: int, count: int = 0, detail: str = ""
     ) -> Notice:
         about = partial(Notice, kind=kind, subject=self._labels.of(chart), count=count, detail=detail)
-        return about(chart=chart, probe=chart.probe, time_ns=time_ns)
+        known = self._charts.get(chart.key)
+        parent = None if known is None else known.parent_key
+        return about(chart=chart, parent=parent, probe=chart.probe, time_ns=time_ns)
 
-    def _register_chart(self, probe: TrackedProbe, chart_id: ChartId, times: BatchTimes) -> list[Notice]:
+    def _register_chart(
+        self, probe: TrackedProbe, chart_id: ChartId, times: BatchTimes, parent: ChartRef | None
+    ) -> list[Notice]:
         """Make the chart the most recently heard, under its current name; return a notice if it is new."""
         key = ChartKey(probe.id, chart_id.serial)
         chart = self._charts.pop(key, None)
@@ -354,7 +359,7 @@ class World:
         if chart is None:
             while len(self._charts) >= MAX_CHARTS:
                 self._forget_chart(next(iter(self._charts)))
-            chart = Chart(chart_id)
+            self._charts[key] = chart = Chart(chart_id, parent=parent)
             self._bytes += chart.bytes
             self._labels.add(chart_id)
             notices.append(self._about(NoticeKind.APPEARED, chart_id, times.first_of(chart_id.serial)))
@@ -433,10 +438,8 @@ class World:
 
     def _parent(self, chart: Chart) -> tuple[ChartKey | None, str]:
         """Return the chart that created another one, and its label if it is known."""
-        if chart.parent is None:
-            return None, ""
-        key = ChartKey(chart.parent.probe or chart.id.probe, chart.parent.serial)
-        known = self._charts.get(key)
+        key = chart.parent_key
+        known = None if key is None else self._charts.get(key)
         return key, self._labels.of(known.id) if known else ""
 
     def _began_ns(self, chart: Chart) -> int:

@@ -218,6 +218,7 @@ def notice_dict(notice: Notice) -> dict[str, Any]:
         "service": None if chart is None else chart.service,
         "serial": None if chart is None else chart.serial,
         "probe": notice.probe,
+        "parent": None if notice.parent is None else notice.parent._asdict(),
         "time": None if time_ns is None else utc_time(time_ns).isoformat(timespec="microseconds"),
         "time_ns": time_ns,
         "count": notice.count,
