@@ -6,8 +6,10 @@ from itertools import count, islice
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
 from farscope.records.step import Cause, ChartId, Step
+from farscope.records.trace_context import span_id, trace_id
 from farscope.views import otlp
 from farscope.views.otlp import SPANS_A_LINE, otlp_lines
+from farscope.views.otlp_spans import Spans
 
 CHART = ChartId("p", "pi", 42, 1, "ab")
 
@@ -27,6 +29,54 @@ def test_a_cause_links_to_the_span_of_the_step_that_posted():
     (link,) = posted["links"]
     assert (link["traceId"], link["spanId"]) == (posting["traceId"], posting["spanId"])
     assert (posting["kind"], posted["kind"]) == (1, 5)
+
+
+def test_a_causal_chain_is_one_trace_whose_spans_are_each_others_parents():
+    second, third = CHART._replace(name="q", serial=2), CHART._replace(name="r", serial=3)
+    first, *others = spans(
+        step(1), step(1, chart=second, cause=Cause(1, 1)), step(1, chart=third, cause=Cause(2, 1))
+    )
+    assert {span["traceId"] for span in others} == {first["traceId"]}
+    assert "parentSpanId" not in first
+    assert [span["parentSpanId"] for span in others] == [first["spanId"], others[0]["spanId"]]
+
+
+def test_steps_without_a_cause_begin_traces():
+    assert len({span["traceId"] for span in spans(step(1), step(2))}) == 2
+
+
+def test_ids_are_those_of_the_tokens_of_the_step():
+    (span,) = spans(step(7))
+    assert (span["traceId"], span["spanId"]) == (trace_id("ab", 1, 7), span_id("ab", 1, 7))
+
+
+def test_a_step_caused_by_a_request_is_a_child_of_its_span_in_its_trace():
+    outside = Cause(trace_id="0a" * 16, span_id="0b" * 8, claimed=True)
+    first, second = spans(step(1, cause=outside), step(2, cause=Cause(1, 1, trace_id="0a" * 16)))
+    assert (first["traceId"], first["parentSpanId"]) == ("0a" * 16, "0b" * 8)
+    assert (second["traceId"], second["parentSpanId"]) == ("0a" * 16, first["spanId"])
+    assert [span["links"][0]["attributes"][0]["value"]["stringValue"] for span in (first, second)] == [
+        "claimed",
+        "posted by",
+    ]
+
+
+def test_a_step_of_another_process_is_the_parent_under_its_own_ids():
+    elsewhere = CHART._replace(pid=43, probe="cd")
+    token_trace = trace_id("ab", 1, 1)
+    cause = Cause(1, 1, "ab", token_trace, claimed=True)
+    first, second = spans(step(1), step(1, chart=elsewhere, cause=cause))
+    assert (second["traceId"], second["parentSpanId"]) == (first["traceId"], first["spanId"])
+
+
+def test_beyond_the_limit_the_traces_of_the_oldest_steps_are_forgotten():
+    made = Spans(limit=2)
+    chain = [step(1), step(2, cause=Cause(1, 1)), step(3, cause=Cause(1, 2)), step(4, cause=Cause(1, 1))]
+    *together, alone = [made.span_of(each).id.trace for each in chain]
+    assert len(set(together)) == 1
+    # The first step's own trace is derived from it, so it is the same even if forgotten.
+    assert alone == together[0]
+    assert made.span_of(step(5, cause=Cause(1, 2))).id.trace != together[0]
 
 
 def test_facts_are_events_named_as_the_spy_names_them():

@@ -72,6 +72,29 @@ def test_an_arrow_is_drawn_whichever_of_its_steps_comes_first():
         ]  # fmt: skip
 
 
+ELSEWHERE = ChartId("q", "other", 7, 1, "cd")
+
+
+def test_a_claimed_arrow_leads_to_another_process_whichever_of_its_steps_comes_first():
+    posting = step(1, STARTED)
+    posted = step(1, STARTED, chart=ELSEWHERE, cause=Cause(1, 1, "ab", claimed=True))
+    for steps in ([posting, posted], [posted, posting]):
+        flows = [event for event in events(steps) if event["ph"] in "sf"]
+        assert [(event["ph"], event["name"]) for event in flows] == [("s", "claimed"), ("f", "claimed")]
+        assert flows[0]["pid"] != flows[1]["pid"]
+
+
+def test_an_arrow_is_drawn_if_its_cause_becomes_known_at_the_end_only():
+    unknown = step(1, STARTED, chart=ELSEWHERE, cause=Cause(span_id="01" * 8, claimed=True))
+
+    def resolved(each):
+        return each._replace(cause=Cause(1, 1, "ab", claimed=True)) if each.cause else each
+
+    text = "".join(perfetto_trace([unknown, step(1, STARTED)], resolved=resolved))
+    assert [event["ph"] for event in json.loads(text)["traceEvents"] if event["ph"] in "sf"] == ["s", "f"]
+    assert not [event for event in events([unknown, step(1, STARTED)]) if event["ph"] in "sf"]
+
+
 def test_two_receivers_of_one_step_get_an_arrow_each():
     others = [ChartId(name, "pi", 42, serial, "ab") for serial, name in enumerate("qr", start=2)]
     found = events([step(1, STARTED), *(step(1, STARTED, chart=each, cause=Cause(1, 1)) for each in others)])

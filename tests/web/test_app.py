@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from starlette.testclient import TestClient
 
-from farscope import Event, Factory, Scope, broadcast, return_status
+from farscope import Event, Factory, Scope, broadcast, cause, caused_by, return_status
 from farscope.testing.waiting import eventually
 from farscope.views.web.app import make_app
 from farscope.views.web.assets import STATIC
@@ -157,6 +157,32 @@ def test_all_facts_of_a_step_agree_with_spy_and_trace(room):
     assert facts["trace"] + "\n" in room.chart.trace()
     assert facts["spy"] == room.chart.spy()[-len(facts["spy"]) :]
     assert room.client.get("/api/step?chart=1&number=99").status_code == 404
+
+
+def test_a_step_leads_to_its_cause_in_another_probe_or_shows_the_span_that_a_token_named(room, tmp_path):
+    outside = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    tokens = [outside]
+    presser = Factory("presser", threaded=False)
+
+    def go(_chart, _e):
+        tokens.append(cause())
+        return return_status.HANDLED
+
+    presser.nest(presser.create("ready").catch("GO", go).to_method(), parent=None)
+    with broadcast(presser, url=f"memory:{tmp_path.name}"):
+        presser.start_at("ready")
+        presser.dispatch(Event("GO"))
+        for token in tokens:
+            with caused_by(token):
+                room.chart.dispatch(Event("PRESS"))
+        # Three steps of the lamp and two of the presser.
+        eventually(lambda: len(room.model.history) == 5)
+        eventually(lambda: len(room.model.rows) == 2)
+        unknown, known = (room.ask("step", chart=1, number=number)["cause"] for number in (2, 3))
+        drawn = room.client.get("/api/sequence?charts=1,2&lanes=charts").text
+    assert unknown == {"chart": None, "number": 0, "claimed": True, "span": outside[36:52]}
+    assert known == {"chart": 2, "number": 2, "claimed": True, "span": ""}
+    assert drawn.count("arrow claimed") == 2
 
 
 def test_timeline_and_statistics_count_every_step(room):

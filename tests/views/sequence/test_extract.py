@@ -44,6 +44,38 @@ def test_a_serial_means_a_chart_of_the_same_process_only():
     assert [arrow.source for arrow in diagram.arrows] == [BORDER, BORDER]
 
 
+CLAIMED = Cause(1, 1, "ab", claimed=True)
+
+
+def test_an_event_from_another_process_is_drawn_from_its_chart_and_marked_as_claimed():
+    elsewhere = ANSWERS._replace(host="elsewhere", probe="cd")
+    diagram = by_chart([step(ASKS, 1, 1), step(elsewhere, 1, 2, cause=CLAIMED)])
+    assert [(arrow.source, arrow.claimed) for arrow in diagram.arrows] == [(BORDER, False), (0, True)]
+
+
+def test_an_event_whose_token_names_no_known_step_comes_from_the_border_and_is_marked_as_claimed():
+    diagram = by_chart([step(ASKS, 1, 1, cause=Cause(trace_id="01" * 16, span_id="02" * 8, claimed=True))])
+    assert [(arrow.source, arrow.claimed) for arrow in diagram.arrows] == [(BORDER, True)]
+
+
+def test_a_cause_that_becomes_known_after_its_effect_is_drawn_too():
+    unknown = step(ANSWERS._replace(probe="cd"), 1, 1, cause=Cause(span_id="02" * 8, claimed=True))
+
+    def resolved(each):
+        return each._replace(cause=CLAIMED) if each.cause else each
+
+    diagram = by_chart([unknown, step(ASKS, 1, 2)], resolved=resolved)
+    assert [arrow.source for arrow in diagram.arrows] == [1, BORDER]
+
+
+def test_a_claimed_arrow_is_not_folded_into_arrows_that_are_not():
+    steps = [step(ASKS, 1, 1)]
+    steps += [step(ANSWERS, number, number, cause=Cause(1, 1, claimed=number == 3)) for number in range(2, 6)]
+    assert [arrow.claimed for arrow in by_chart(steps).arrows] == [False, False, True, False, False]
+    deeds = [arrow.deed for arrow in by_chart(steps).arrows]
+    assert deeds[1] == deeds[3] != deeds[2]
+
+
 def test_an_event_from_a_chart_that_is_not_shown_comes_from_the_border():
     steps = [step(ASKS, 1, 1), step(ANSWERS, 1, 2, cause=Cause(1, 1))]
     diagram = by_chart(steps, Selection(charts=("answers",)))
