@@ -61,6 +61,14 @@ def with_texts() -> list[RawStep]:
     return [step(n, one, (WIDE + "x" * n, str(n))) for n in range(1_000)]
 
 
+def with_ids() -> list[RawStep]:
+    one = shape(1)
+    return [
+        (*step(n, one)[:8], Cause(n, n, f"{n:032x}", f"{n:032x}", f"{n:016x}", claimed=True), (), ())
+        for n in range(1_000)
+    ]
+
+
 def unlike() -> list[RawStep]:
     return [step(n, shape(n, 30), chart=ChartId(f"{WIDE} {n:500}", f"h {n}", 1, n)) for n in range(500)]
 
@@ -72,7 +80,7 @@ def rendered() -> list[RawStep]:
     return steps
 
 
-@pytest.mark.parametrize("make", [plain, with_texts, unlike, rendered])
+@pytest.mark.parametrize("make", [plain, with_texts, with_ids, unlike, rendered])
 def test_steps_take_no_more_than_is_said_and_at_least_a_third(make: Callable[[], list[RawStep]]):
     make()
     tracemalloc.start()

@@ -27,14 +27,14 @@ class CarriedCause(NamedTuple):
 
 _carried: ContextVar[CarriedCause | None] = ContextVar("farscope_cause", default=None)
 
-carried_causes: Final[list[CarriedCause]] = []
+carried_causes: Final[list[Cause]] = []
 """The first cause that was carried in this process, if any was: until then, posts need not look for one."""
 
 
 def carry(carried: CarriedCause) -> Token[CarriedCause | None]:
     """Set the cause of posts made in this context; return what ``carry_no_longer`` needs."""
     if not carried_causes:
-        carried_causes.append(carried._replace(inside=None))
+        carried_causes.append(carried.cause)
     return _carried.set(carried)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from sys import getsizeof
 from typing import Final
 
-from farscope.records.step import CHART, SHAPE, TEXTS, VALUES, ChartId, RawStep, Value
+from farscope.records.step import CAUSE, CHART, SHAPE, TEXTS, VALUES, ChartId, RawStep, Value
 from farscope.records.structure import ChartStructure
 
 STEP_BYTES: Final = 440
@@ -25,6 +25,10 @@ ROW_BYTES: Final = 130
 
 VALUE_BYTES: Final = 64
 """Size of a value's pair, without its name and the value itself."""
+
+
+ID_BYTES: Final = 240
+"""Size of the ids in a cause that is more than a step of the same process."""
 
 
 def texts_bytes(texts: Sequence[str]) -> int:
@@ -54,8 +58,10 @@ def structure_bytes(structure: ChartStructure) -> int:
 
 
 def free_bytes(step: RawStep) -> int:
-    """Return the size of a step's texts and values."""
-    return texts_bytes(step[TEXTS]) + values_bytes(step[VALUES])
+    """Return the size of a step's texts and values, and of ids in its cause."""
+    cause = step[CAUSE]
+    ids = ID_BYTES if cause is not None and (cause.probe or cause.trace_id) else 0
+    return texts_bytes(step[TEXTS]) + values_bytes(step[VALUES]) + ids
 
 
 def alone_bytes(step: RawStep) -> int:

@@ -25,7 +25,7 @@ from farscope.records.structure import (
     StateKind,
 )
 from farscope.records.trace_context import SPAN_ID_BYTES, TRACE_ID_BYTES
-from farscope.records.weight import structure_bytes, texts_bytes, values_bytes
+from farscope.records.weight import ID_BYTES, structure_bytes, texts_bytes, values_bytes
 from farscope.wire.batch import Batch, ChartEntry, Drop, TokenEntry
 from farscope.wire.body_schema import (
     MAX_INTEGER,
@@ -238,7 +238,7 @@ def _tokens(body: Body) -> tuple[TokenEntry, ...]:
 def _steps(
     columns: Columns, size: int, ids: list[ChartId], shapes: Sequence[Shape], strings: Sequence[str]
 ) -> tuple[list[RawStep], int]:
-    """Return the steps, and the memory in bytes of their texts and values."""
+    """Return the steps, and the memory in bytes of their texts, values and ids."""
     if not size:
         _demand_empty(columns)
         return [], 0
@@ -247,6 +247,7 @@ def _steps(
     if max(chart) >= len(ids) or max(shape) >= len(shapes):
         raise Malformed("a step refers to a chart or a shape that is not there")
     extra_bytes = sum(texts_bytes(texts) for _, texts in columns.texts) if columns.texts else 0
+    extra_bytes += ID_BYTES * len(columns.elsewhere)
     values: Iterable[tuple[tuple[str, Value], ...]] = repeat(_NO_VALUES, size)
     if columns.values:
         values = _values(columns, size, strings)
