@@ -254,3 +254,14 @@ def random_chart(seed: int) -> Chart:
         parent = dice.choice(["", *tree]) if dice.random() < 0.8 else ""
         tree[f"{dice.choice(WORDS)} {number}" * dice.choice([1, 1, 1, 6])] = parent
     return wired(tree, dice, arrows=dice.randint(0, 2 * len(tree)))
+
+
+def random_regions(seed: int) -> Chart:
+    """Return a random chart in which some states have regions, and some are history or final states."""
+    dice = random.Random(seed)  # noqa: S311 - a chart needs no secrets
+    found = random_chart(seed)
+    for state in found["structure"]["states"]:
+        state["kind"] = dice.choice(
+            ["plain", "plain", "parallel", "history", "deep_history", "final", "junction"]
+        )
+    return found

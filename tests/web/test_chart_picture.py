@@ -133,6 +133,7 @@ CHARTS: list[Any] = [
     pytest.param(samples.monster(), id="monster"),
     pytest.param(samples.machine(), id="machine"),
     *(pytest.param(samples.random_chart(number), id=f"random {number}") for number in range(25)),
+    *(pytest.param(samples.random_regions(number), id=f"regions {number}") for number in range(10)),
 ]
 
 
