@@ -92,6 +92,16 @@ class Lab(Oven):
     def light_gently(self) -> None:
         super().light()
 
+    on.child(Oven)
+
+    @on.child
+    def helper(self) -> Chart:
+        return Oven("helper", parent=self)
+
+    @on.child  # E: type-var
+    def makes_no_chart(self) -> str:
+        return "oven"
+
     @off.redefine("START")
     def set_twice(self, e: Event) -> None:
         self.left = 2 * e.payload
