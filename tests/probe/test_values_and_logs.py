@@ -239,6 +239,27 @@ def test_values_asked_for_by_one_broadcast_do_not_travel_with_another(keyring, u
     assert HIDDEN.encode() not in bodies(f"{url}-other", keyring)
 
 
+def test_log_records_asked_for_by_one_broadcast_do_not_travel_with_another(keyring, url):
+    chart = Charger()
+    with (
+        broadcast(chart, url=url, key=keyring, logs="INFO"),
+        broadcast(chart, url=f"{url}-errors", key=keyring, logs="WARNING"),
+        broadcast(chart, url=f"{url}-none", key=keyring),
+    ):
+        chart.start_at()
+        chart.dispatch(Event("PLUG", lambda: None))
+        chart.scribble("aside")
+        with pytest.raises(ValueError, match="no"):
+            chart.dispatch(Event("FAIL"))
+    whole = [bodies(place, keyring) for place in (url, f"{url}-errors", f"{url}-none")]
+    assert [b"plugged into" in body for body in whole] == [True, False, False]
+    assert [b"too warm" in body for body in whole] == [True, True, False]
+    assert all(b"aside" in body and b"ValueError: no" in body for body in whole)
+    for place, lines in ((f"{url}-errors", 1), (f"{url}-none", 0)):
+        steps, _ = steps_of(place, keyring, 3)
+        assert [len(told) for *_, told in steps] == [0, 0, lines]
+
+
 def test_the_handler_is_installed_once_and_removed_with_the_last_broadcast_that_wants_it(url, keyring):
     before = list(logging.root.handlers)
     chart, other = Charger(), Charger()

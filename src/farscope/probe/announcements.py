@@ -7,8 +7,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from farscope.probe.log_facts import with_logs_from
 from farscope.records.configuration import Configuration, leaves_of
-from farscope.records.step import CHART, VALUES, ChartId, ChartRef, RawStep, Value
+from farscope.records.sink import NO_LOGS
+from farscope.records.step import CHART, TEXTS, VALUES, ChartId, ChartRef, RawStep, Value
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.wire.batch import ChartEntry
 from farscope.wire.body_schema import MAX_VALUES
@@ -33,6 +35,7 @@ class _Change(NamedTuple):
     stopped_at: int | None = None
     status: AnyChartStatus = ChartStatus.RUNNING
     parent: ChartRef | None = None
+    log_level: int = NO_LOGS
 
 
 @dataclass(slots=True)
@@ -45,6 +48,8 @@ class _Known:
     status: AnyChartStatus = ChartStatus.RUNNING
     parent: ChartRef | None = None
     values: dict[str, Value] = field(default_factory=dict)
+    log_level: int = NO_LOGS
+    """The lowest level of the log records that are sent; its steps may have more, for another probe."""
     dormant: bool = False
     """Known from before a fork, with no sign of life in this process yet."""
 
@@ -77,10 +82,18 @@ class ChartDirectory:
         state: Configuration,
         number: int,
         parent: ChartRef | None = None,
+        *,
+        log_level: int = NO_LOGS,
     ) -> None:
-        """Record what a chart announces, see ``Sink.announce``, and mark it as alive (again)."""
+        """Record what a chart announces, see ``Sink.announce``, and mark it as alive (again).
+
+        ``log_level`` is the lowest level of the log records that are sent with its steps.
+        """
         states = leaves_of(state) if state else ()
-        self._pending.append(_Change(chart.serial, chart.name, structure, states, number, parent=parent))
+        change = _Change(
+            chart.serial, chart.name, structure, states, number, parent=parent, log_level=log_level
+        )
+        self._pending.append(change)
 
     def stopped(self, chart: ChartId, next_number: int, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
         """Record that a chart ended, and how, when the probe's next number was ``next_number``."""
@@ -105,6 +118,7 @@ class ChartDirectory:
             self._make_forgettable(serial)
             return
         known.structure, known.parent = change.structure, change.parent
+        known.log_level = change.log_level
         if change.number >= known.number:
             known.states, known.number = change.states, change.number
 
@@ -150,7 +164,7 @@ class ChartDirectory:
         """
         for place, step in enumerate(steps):
             if step[VALUES]:
-                values = self._values_of(step[CHART])
+                values = self._known_of(step[CHART]).values
                 changed = tuple([pair for pair in step[VALUES] if _differs(pair, values)])
                 values.update(changed)
                 while len(values) > MAX_VALUES:
@@ -158,13 +172,19 @@ class ChartDirectory:
                 if len(changed) < len(step[VALUES]):
                     steps[place] = (*step[:VALUES], changed)
 
-    def _values_of(self, chart: ChartId) -> dict[str, Value]:
+    def keep_wanted_logs(self, steps: list[RawStep]) -> None:
+        """Remove, in place, the log records that other probes want of a chart, but this one does not."""
+        for place, step in enumerate(steps):
+            if step[TEXTS]:
+                steps[place] = with_logs_from(step, self._known_of(step[CHART]).log_level)
+
+    def _known_of(self, chart: ChartId) -> _Known:
         self.apply_changes()
         known = self._known.get(chart.serial)
         if known is None:
             known = self._known[chart.serial] = _Known(chart.name)
             self._make_forgettable(chart.serial)
-        return known.values
+        return known
 
     def short_entries(self, serials: Iterable[int], head: int) -> list[ChartEntry]:
         """Return short entries, without structures, for the given charts."""

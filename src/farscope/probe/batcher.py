@@ -90,6 +90,7 @@ class Batcher:
         if chunk is None:
             return []
         self._directory.keep_changed_values(chunk.steps)
+        self._directory.keep_wanted_logs(chunk.steps)
         outgoing: list[OutgoingBatch] = []
         waiting = [chunk]
         while waiting:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from farscope.probe.announcements import ChartDirectory
+from farscope.probe.log_facts import VALUES_PROBLEM, with_shape
 from farscope.probe.outbox import Outbox
 from farscope.probe.shown_values import ShownValues
 from farscope.records.configuration import Configuration
-from farscope.records.facts import Fact, FactKind
 from farscope.records.observable import Observable
 from farscope.records.shape import Shape
 from farscope.records.sink import NO_LOGS
 from farscope.records.step import SHAPE, TEXTS, VALUES, ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.wire.batch import TokenEntry
-
-PROBLEM: Final = Fact(FactKind.LOG, "farscope.values", logging.getLevelName(logging.WARNING))
-"""The fact that reports a problem with a chart's values to its watchers."""
 
 
 class SinkEnds(NamedTuple):
@@ -83,7 +79,7 @@ class ProbeSink:
     ) -> None:
         """Record a chart's structure, configuration, last step number and parent."""
         self._announced = chart
-        self._ends.directory.announce(chart, structure, state, number, parent)
+        self._ends.directory.announce(chart, structure, state, number, parent, log_level=self.log_level)
         self._outbox.wake_if_asleep()
 
     def stopped(self, chart: ChartId, status: AnyChartStatus = ChartStatus.STOPPED) -> None:
@@ -149,10 +145,9 @@ class ValuedSink(ProbeSink):
 
     def _with_problem(self, step: RawStep, problem: str) -> RawStep:
         shape = step[SHAPE]
-        facts = (*shape.facts, PROBLEM)
+        facts = (*shape.facts, VALUES_PROBLEM)
         noted = Shape(shape.kind, shape.signal, shape.start_states, shape.end_states, facts)
-        texts = (*step[TEXTS], problem)
-        return (*step[:SHAPE], noted, *step[SHAPE + 1 : TEXTS], texts, *step[TEXTS + 1 :])  # type: ignore[return-value]  # mypy loses the types of slices
+        return with_shape(step, noted, (*step[TEXTS], problem))
 
 
 AnySink: TypeAlias = PlainSink | ValuedSink
