@@ -312,3 +312,40 @@ def test_an_outbox_has_room_for_fewer_steps_with_large_values(chart, keyring, ki
     bench.outbox.limit_room(1)
     bench.offer(1)
     assert bench.outbox.stats().pending == 0
+
+
+@pytest.mark.parametrize("count", [2_000, pytest.param(200_000, marks=pytest.mark.soak)])
+def test_many_steps_with_values_and_log_records_are_all_accounted_for_and_leak_nothing_redacted(
+    tmp_path, keyring, count
+):
+    """Searches the files of the log, and the bodies as the holder of the key reads them."""
+    url = f"sqlite:{tmp_path}"
+    chart = Charger(instrumented=False)
+    shown = payload(redact=("password", "card*"))
+    with broadcast(chart, url=url, key=keyring, values=shown, logs="INFO") as probe:
+        chart.start_at()
+        for number in range(1, count):
+            parts = {"password": HIDDEN, "CARD": HIDDEN, "x": number, "note": f"n{number}"}
+            chart.dispatch(Event("PLUG" if number == 1 else "WARM", parts))
+            if number % 5_000 == 0:
+                assert probe.flush(30.0)
+        assert probe.flush(30.0)
+        stats = probe.stats
+    assert (stats.emitted, stats.stored, stats.pending, dict(stats.dropped)) == (count, count, 0, {})
+    assert (stats.values_failed, stats.values_refused) == (0, 0)
+    with Scope(url, keyring, since="start") as scope:
+        scope.catch_up(timeout_s=60)
+        [seen] = scope.charts
+        assert (seen.steps, seen.lost) == (count, 0)
+        assert dict(seen.values)["x"] == count - 1
+    assert all(HIDDEN.encode() not in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    opener = Opener(keyring)
+    found = set()
+    reader = open_log(url).reader(since_ns=0)
+    while entries := reader.read(0, limit=1_000):
+        for entry in entries:
+            _, body = opener.open(entry.data)
+            plain = zlib.decompress(body[1:]) if body[0] else body
+            found |= {text for text in (b"n1999", b"plugged into", b"[redacted]") if text in plain}
+            assert HIDDEN.encode() not in plain
+    assert found == {b"n1999", b"plugged into", b"[redacted]"}

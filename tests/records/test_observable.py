@@ -11,6 +11,7 @@ import pytest
 from farscope.engine import Chart, State
 from farscope.records.observable import Observable, Observers, Standing, next_serial
 from farscope.records.shape import Shape, StepKind
+from farscope.records.sink import NO_LOGS
 from farscope.records.step import ChartId
 from farscope.records.structure import ChartStructure, StateInfo
 
@@ -314,3 +315,45 @@ def test_a_class_that_implements_neither_method_says_so(sink):
     for act in (Observable().attach, Observable().detach):
         with pytest.raises(NotImplementedError):
             act(sink)
+
+
+class Subjects:
+    """A sink that needs the chart and the event of each step, and wants log records."""
+
+    def __init__(self, log_level) -> None:
+        self.log_level = log_level
+        self.subject = None
+        self.seen = []
+
+    def step(self, step):
+        self.seen.append((step[0].name, *self.subject))
+
+    def announce(self, chart, structure, state, number, parent=None):
+        pass
+
+    def stopped(self, chart, status=None):
+        pass
+
+
+def test_sinks_that_need_them_receive_chart_and_event_before_each_step():
+    light, sink, plain = Light(), Subjects(20), Sink()
+    light.start()
+    for each in (plain, sink):
+        light.attach(each)
+    assert light.observers.subject_sinks == (sink,)
+    light.observers.about(light, "GO")
+    light.go()
+    assert sink.seen == [("light", light, "GO")]
+    light.detach(sink)
+    assert light.observers.subject_sinks == ()
+
+
+def test_the_lowest_level_that_a_sink_wants_counts():
+    light = Light()
+    sinks = [Subjects(level) for level in (NO_LOGS, 30, 20)]
+    assert light.observers.log_level == NO_LOGS
+    for sink, level in zip(sinks, (NO_LOGS, 30, 20), strict=True):
+        light.attach(sink)
+        assert light.observers.log_level == level
+    light.observers.release()
+    assert light.observers.log_level == NO_LOGS
