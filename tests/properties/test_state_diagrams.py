@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from farscope import Event
+from farscope.records.facts import FactKind
+from farscope.records.step import ChartId, RawStep, Step
+from farscope.records.structure import ChartStructure
 from farscope.views.diagram_text import mermaid as in_mermaid
 from farscope.views.statechart.mermaid import mermaid_statecharts
-from farscope.views.statechart.model import Statechart, statecharts
+from farscope.views.statechart.model import Edge, Statechart, statecharts
 from farscope.views.statechart.plantuml import plantuml_statecharts
 from support.region_pictures import CHART, runs
+from support.washer import Washer
 
 NAMES = st.sampled_from("abcdefgh") | st.sampled_from(
     (
@@ -33,6 +40,23 @@ FEW = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
+
+
+class Recorded:
+    """A sink that keeps steps and structures."""
+
+    def __init__(self) -> None:
+        self.steps: list[Step] = []
+        self.structures: dict[ChartId, ChartStructure | None] = {}
+
+    def step(self, step: RawStep) -> None:
+        self.steps.append(Step._make(step))
+
+    def announce(self, chart: ChartId, structure: ChartStructure, *_rest: object, **_more: object) -> None:
+        self.structures[chart] = structure
+
+    def stopped(self, *_rest: object, **_more: object) -> None:
+        """Nothing more follows."""
 
 
 @given(run=runs(NAMES))
@@ -69,3 +93,34 @@ def test_mermaid_reads_every_state_where_it_is_and_every_active_leaf_as_such(mer
 @FEW
 def test_plantuml_accepts_every_structure(plantuml, run):
     assert plantuml.accepts("".join(plantuml_statecharts(statecharts(*run)))).startswith("STATE")
+
+
+@given(
+    names=st.lists(
+        st.sampled_from(("START", "SPUN", "EMPTY", "PAUSE", "RESUME", "START", "UNPLUG")), max_size=14
+    )
+)
+@settings(FEW, max_examples=60)
+def test_the_picture_of_a_running_chart_shows_what_the_chart_says_of_itself(names):
+    washer, recorded = Washer("w", threaded=False), Recorded()
+    washer.attach(recorded)
+    washer.start_at()
+    for name in names:
+        if not washer.finished:
+            washer.dispatch(Event(name))
+    (chart,) = statecharts(recorded.steps, recorded.structures).values()
+    assert chart.active == washer.configuration
+    assert chart.finished is washer.finished
+    taken = [
+        (fact.name, fact.detail)
+        for step in recorded.steps
+        for fact in step.facts
+        if fact.kind is FactKind.TRAN
+    ]
+    drawn = [(edge.source, edge.target) for edge, times in chart.seen.items() for _ in range(times)]
+    assert sorted(drawn) == sorted(taken)
+    by_leaf = Counter[Edge]()
+    for (edge, leaf), times in chart.taken.items():
+        assert edge.source in chart.path(leaf)
+        by_leaf[edge] += times
+    assert by_leaf <= chart.seen
