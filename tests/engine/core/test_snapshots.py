@@ -125,9 +125,8 @@ actions = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
-@given(before=st.lists(actions, max_size=25), after=st.lists(actions, max_size=25))
-def test_a_restored_twin_does_what_the_original_does_from_there_on(before, after):
+def agree(before: list[tuple[str, Any]], after: list[tuple[str, Any]]) -> None:
+    """Check that a twin restored after some actions does what the original does in further ones."""
     original = Side()
     for action in before:
         original.do(action)
@@ -142,6 +141,19 @@ def test_a_restored_twin_does_what_the_original_does_from_there_on(before, after
         twin.do(action)
     assert twin.done() == original.done()
     assert twin.chart.configuration == original.chart.configuration
+
+
+@settings(max_examples=150, deadline=None)
+@given(before=st.lists(actions, max_size=25), after=st.lists(actions, max_size=25))
+def test_a_restored_twin_does_what_the_original_does_from_there_on(before, after):
+    agree(before, after)
+
+
+@pytest.mark.soak
+@settings(max_examples=10_000, deadline=None)
+@given(before=st.lists(actions, max_size=40), after=st.lists(actions, max_size=40))
+def test_ten_thousand_restored_twins_do_what_their_originals_do(before, after):
+    agree(before, after)
 
 
 def rounded(data: dict[str, Any]) -> Any:
