@@ -265,7 +265,11 @@ class Endpoints:
         if went_ns is not None:
             drawn.end(went_ns)
         histories = [read] if past.whole else [read, past.history.charts.get(key)]
-        tracks = self._tracks(histories, window, dict(row.view.values) if row else {})
+        latest = dict(row.view.values) if row else {}
+        if not past.whole:
+            around = past.rests.get(key)
+            latest = dict(around.values) if around else {}
+        tracks = self._tracks(histories, window, latest)
         return {**drawn.plain(), "values": tracks}
 
     def _tracks(

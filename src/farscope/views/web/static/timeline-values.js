@@ -6,10 +6,13 @@ import { colour } from "./theme.js";
 
 const ROOM = 4; // pixels above and below a line
 
-/** Draw a track: {name, before, points} or {name, before, spans, texts}, with times in nanoseconds since the origin. */
-export function drawValue(pen, track, view, { y, height }, end) {
-  if (track.points) drawNumber(pen, track, view, y, height, end);
-  else drawTexts(pen, track, view, y + 3, height - 6, end);
+/**
+ * Draw a track: {name, before, points} or {name, before, spans, texts}, with times in nanoseconds since the origin.
+ * @param {[number, number]} known  the span in which the chart is known
+ */
+export function drawValue(pen, track, view, { y, height }, known) {
+  if (track.points) drawNumber(pen, track, view, y, height, known);
+  else drawTexts(pen, track, view, y + 3, height - 6, known);
   pen.fillStyle = colour("line");
   pen.fillRect(view.left, y + height - 1, view.width, 1);
 }
@@ -32,7 +35,7 @@ export function extentOf({ before, points }) {
   return all.length ? [all.reduce((a, b) => Math.min(a, b)), all.reduce((a, b) => Math.max(a, b))] : null;
 }
 
-function drawNumber(pen, track, view, y, height, end) {
+function drawNumber(pen, track, view, y, height, [begin, end]) {
   const extent = extentOf(track);
   if (!extent) return;
   const [low, high] = extent;
@@ -46,7 +49,7 @@ function drawNumber(pen, track, view, y, height, end) {
   pen.lineJoin = "miter";
   pen.beginPath();
   let current = track.before;
-  if (current !== null) pen.moveTo(view.left, level(current));
+  if (current !== null) pen.moveTo(at(begin), level(current));
   for (const [time, last, lowest, highest] of track.points) {
     const x = at(time);
     if (current === null) pen.moveTo(x, level(last));
@@ -73,9 +76,10 @@ function drawNumber(pen, track, view, y, height, end) {
   }
 }
 
-function drawTexts(pen, { before, spans, texts }, view, y, height, end) {
-  const changes = spans.map(([time, place]) => [time, texts[place]]);
-  drawSpans(pen, { changes, before: before === null ? null : texts[before] }, view, y, height, end);
+function drawTexts(pen, { before, spans, texts }, view, y, height, [begin, end]) {
+  const first = before === null ? [] : [[begin, texts[before]]];
+  const changes = [...first, ...spans.map(([time, place]) => [time, texts[place]])];
+  drawSpans(pen, { changes, before: null }, view, y, height, end);
 }
 
 function placer(view) {

@@ -209,7 +209,7 @@ export class Timeline {
     const end = Math.min(this._world.end, view.to);
     if (lane && kind === "value") {
       const track = lane.values.find((one) => one.name === name);
-      if (track) drawValue(this._pen, track, view, row, end);
+      if (track) drawValue(this._pen, track, view, row, knownSpan(lane, view.from, end));
     } else if (lane) {
       drawLane(this._pen, lane, view, row, end, endOf(chart));
     }
@@ -239,4 +239,11 @@ export class Timeline {
     this._asked = key;
     this._fetch(query);
   }
+}
+
+/** Return where a lane begins and ends to be known: values outside are not, although nothing says that they changed. */
+function knownSpan({ states, before, items }, from, end) {
+  const [first, last] = [items[0], items.at(-1)];
+  const begun = before >= 0 && states[before] !== "";
+  return [!begun && first ? first[0] : from, last && last[2] < 0 ? last[0] : end];
 }
