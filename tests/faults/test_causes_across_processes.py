@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -31,22 +31,13 @@ STEPS = 2 * len(NAMES)
 SOON_S = 60.0
 
 
-@pytest.fixture(params=["sqlite", pytest.param("amqp", marks=pytest.mark.broker)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "sqlite":
-        return f"sqlite:{tmp_path}/log"
-    address: str = request.getfixturevalue("fresh_log_url")()
-    return address
-
-
-@pytest.fixture(params=["", REQUEST], ids=["own trace", "trace of a request"])
-def chain(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Iterator[tuple[list[str], list[Step]]]:
+def relayed(url: str, folder: Path, first: str) -> tuple[list[str], list[Step]]:
     """Return the tokens that went from process to process, and the steps that a scope saw."""
-    new_key_file(tmp_path / "key")
-    tokens = [request.param]
+    new_key_file(folder / "key")
+    tokens = [first]
     with ExitStack() as stack:
         relays = [
-            stack.enter_context(Program("-m", "support.relay", url, str(tmp_path / "key"), name))
+            stack.enter_context(Program("-m", "support.relay", url, str(folder / "key"), name))
             for name in NAMES
         ]
         for relay in relays:
@@ -56,15 +47,27 @@ def chain(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> Iterator[
         for relay in relays:
             relay.end_input()
             assert relay.wait(SOON_S) == 0, relay.err
-    with Scope(url, tmp_path / "key", since="start") as scope:
+    with Scope(url, folder / "key", since="start") as scope:
         scope.catch_up(SOON_S)
         steps: list[Step] = []
         eventually(lambda: steps.extend(scope.take(0.1)) or len(steps) >= STEPS, SOON_S)
-        yield tokens, [scope.resolved(step) for step in steps]
+        return tokens, [scope.resolved(step) for step in steps]
 
 
-def test_every_view_shows_one_chain_through_three_processes(chain: tuple[list[str], list[Step]]):
-    tokens, steps = chain
+@pytest.mark.processes
+@pytest.mark.parametrize("first", ["", REQUEST], ids=["own trace", "trace of a request"])
+def test_every_view_shows_one_chain_through_three_processes(tmp_path: Path, first: str):
+    check_chain(*relayed(f"sqlite:{tmp_path}/log", tmp_path, first))
+
+
+@pytest.mark.parametrize("first", ["", REQUEST], ids=["own trace", "trace of a request"])
+def test_every_view_shows_one_chain_through_a_broker(
+    fresh_log_url: Callable[..., str], tmp_path: Path, first: str
+):
+    check_chain(*relayed(fresh_log_url(), tmp_path, first))
+
+
+def check_chain(tokens: list[str], steps: list[Step]) -> None:
     assert [(step.chart.name, step.signal) for step in steps] == [
         (name, signal) for name in NAMES for signal in ("RECEIVED", "FORWARDED")
     ]
