@@ -11,7 +11,7 @@ from farscope.logs.recording.log import RecordingLog
 from farscope.logs.recording.writer import RecordingWriter
 from farscope.records.facts import Fact, FactKind
 from farscope.records.shape import Shape, StepKind
-from farscope.records.step import NANOSECONDS, ChartId, RawStep
+from farscope.records.step import NANOSECONDS, ChartId, RawStep, Value
 from farscope.records.structure import ChartStatus, ChartStructure
 from farscope.wire.batch import Batch, ChartEntry
 from farscope.wire.codec import encode_body
@@ -46,6 +46,7 @@ class RecordedProbe:
         self.ahead_ns = ahead_ns
         self.charts = [ChartId(f"{host} {n}", host, 7, n + 1, self.id.hex()) for n in range(charts)]
         self.states = [""] * charts
+        self.values: list[dict[str, Value]] = [{} for _ in range(charts)]
         self.stopped: set[int] = set()
         self._structure = structure or ChartStructure(())
         self._numbers = [0] * charts
@@ -53,7 +54,7 @@ class RecordedProbe:
         self._waiting: list[RawStep] = []
         self._next_number = self._next_batch = 0
 
-    def step(self, time_ns: int, chart: int, state: str, signal: str = "GO") -> None:
+    def step(self, time_ns: int, chart: int, state: str, signal: str = "GO", **values: Value) -> None:
         """Let a chart, by its place, end a step into a state; it waits for the next batch."""
         before, self.states[chart] = self.states[chart] or "top", state
         kind = StepKind.TRANSITION if self._numbers[chart] else StepKind.START
@@ -61,7 +62,21 @@ class RecordedProbe:
         facts = (Fact(FactKind.OFFER, before), Fact(FactKind.ENTRY, state))
         shape = Shape(kind, signal, before, state, facts)
         times = (time_ns + self.ahead_ns - TOOK_NS, TOOK_NS)
-        self._waiting.append((self.charts[chart], self._numbers[chart], shape, *times, 0, 0, 0, None, (), ()))
+        self._waiting.append(
+            (
+                self.charts[chart],
+                self._numbers[chart],
+                shape,
+                *times,
+                0,
+                0,
+                0,
+                None,
+                (),
+                tuple(values.items()),
+            )
+        )
+        self.values[chart] |= values
 
     def lose(self, chart: int, count: int) -> None:
         """Let a chart make steps that nobody will see."""
@@ -108,6 +123,7 @@ class RecordedProbe:
             self._numbers[chart],
             ChartStatus(known.serial in self.stopped),
             self._structure if all_charts else None,
+            values=tuple(self.values[chart].items()),
         )
 
 

@@ -444,3 +444,29 @@ def test_leaving_does_not_wait_until_a_large_recording_has_been_opened(tmp_path)
             assert looking.wait(PATIENCE_S)
         assert given_up.is_set()
         assert len(looked) == 1
+
+
+def test_the_tracks_of_values_are_right_at_any_moment_while_the_recording_is_still_read(tmp_path):
+    probe = RecordedProbe(KEYRING, 1, host="oven", structure=STRUCTURE)
+    probe.step(BEGIN_NS, 0, "idle", "start_at", heat=0, mode="eco")
+    entries = [probe.send(BEGIN_NS + S // 100, all_charts=True)]
+    for second in range(1, MINUTES * 60):
+        now_ns = BEGIN_NS + second * S
+        if second % 60 == 0:
+            probe.step(now_ns, 0, "busy", "WORK", heat=second)
+        entries.append(probe.send(now_ns + S // 100, all_charts=second % 5 == 0))
+    with held_still(recording(tmp_path / "run.farscope", entries)) as desk:
+
+        def tracks(from_s: int, to_s: int) -> dict[str, dict]:
+            span = {"from": BEGIN_NS + from_s * S, "to": BEGIN_NS + to_s * S}
+            answer = desk.ask(
+                "timeline", charts=desk.number("oven 0"), width=1_000, moment=span["to"], **span
+            )
+            return {track["name"]: track for track in answer["lanes"][0]["values"]}
+
+        around = tracks(295, 305)
+        assert [point[1:] for point in around["heat"]["points"]] == [[300, 300, 300]]
+        # Long before the recording's end, a value is not the one that it ended with.
+        quiet = tracks(200, 201)
+        assert (quiet["heat"]["points"], quiet["heat"]["before"]) == ([], 180)
+        assert quiet["mode"]["texts"][quiet["mode"]["before"]] == "eco"

@@ -264,7 +264,10 @@ class Endpoints:
         went_ns = self._went_ns(key, past)
         if went_ns is not None:
             drawn.end(went_ns)
-        histories = [read] if past.whole else [read, past.history.charts.get(key)]
+        # What was read so far says nothing about a window that lies beyond it.
+        histories = [read] if until_ns >= window.from_ns else []
+        if not past.whole:
+            histories.append(past.history.charts.get(key))
         latest = dict(row.view.values) if row else {}
         if not past.whole:
             around = past.rests.get(key)
