@@ -310,3 +310,65 @@ def test_of_a_log_that_does_not_let_go_nobody_knows_whether_it_was_read_to_the_e
     assert [unknown.why for unknown in scope.stats.unknown] == [Why.NOT_READ]
     released.set()
     eventually(lambda: scope.ended)
+
+
+class Questioned(PastLog):
+    """Remembers after reads of how many batches it was asked whether there are more."""
+
+    def __init__(self, *batches: tuple[float, bytes]) -> None:
+        self.asked_after: list[int] = []
+        self._read = 0
+        super().__init__(*batches)
+
+    @property
+    def caught_up(self) -> bool:
+        self.asked_after.append(self._read)
+        return not self._entries
+
+    @caught_up.setter
+    def caught_up(self, _value: bool) -> None:
+        """Follows from what is stored."""
+
+    def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
+        entries = super().read(min(timeout_s, 0.02), limit)
+        self._read = len(entries)
+        return entries
+
+
+def test_a_log_that_is_read_as_it_grows_is_not_asked_after_every_batch(keyring, hand_probe, monkeypatch):
+    monkeypatch.setattr(collector, "LOOK_NS", 10**18)
+    probe = hand_probe()
+    log = Questioned()
+    with Scope(log, keyring) as scope:
+        assert scope.wait_for(lambda _: scope.caught_up, LONG_S)
+        for number in range(5):
+            log.store(probe.send(1))
+            assert scope.wait_for(lambda _, number=number: scope.stats.received > number, LONG_S)
+            assert scope.caught_up
+        during = list(log.asked_after)
+    assert set(during) == {0}
+
+
+def test_batches_are_gathered_only_where_their_steps_wait_for_those_of_others(
+    keyring, hand_probe, monkeypatch
+):
+    waited: list[float | None] = []
+
+    class Noted(threading.Event):
+        def wait(self, timeout=None):
+            waited.append(timeout)
+            return super().wait(timeout)
+
+    monkeypatch.setattr(collector, "Event", Noted)
+    one, other = hand_probe("one"), hand_probe("other")
+    log = Questioned()
+    with Scope(log, keyring) as scope:
+        log.store(one.send(1))
+        assert scope.wait_for(lambda _: scope.stats.received == 1, LONG_S)
+        log.store(one.send(1))
+        assert scope.wait_for(lambda _: scope.stats.received == 2, LONG_S)
+        assert collector.GATHER_S not in waited
+        log.store(other.send(1))
+        log.store(one.send(1))
+        eventually(lambda: collector.GATHER_S in waited)
+    assert scope.stats.received == 4

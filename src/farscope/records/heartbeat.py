@@ -7,6 +7,7 @@ that a slow one never delays the others for longer than ``MAX_AWAIT_NS``.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from farscope.records.step import NANOSECONDS
@@ -70,6 +71,7 @@ QUIET_S: Final = LATELY_NS / NANOSECONDS
 heartbeat would have been heard."""
 
 
+@lru_cache(maxsize=256)
 def scaled(silence_ns: int, heartbeat_ns: int) -> int:
     """Return a silence of this module as it counts for a probe that announced an interval.
 

@@ -13,7 +13,7 @@ from farscope.scope.gaps import GapBudget, GapTracker
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.wire.batch import Batch
 from farscope.wire.codec import Decoder
-from farscope.wire.envelope import Flags, Header
+from farscope.wire.envelope import Header
 from farscope.wire.seal import Opener
 
 MAX_PROBES = 4_096
@@ -200,7 +200,7 @@ class Intake:
         for name in batch.skipped:
             known_name = name in self.skipped or len(self.skipped) < MAX_ALL_SECTIONS
             self.skipped[name if known_name else OTHER_REASON] += 1
-        goodbye = bool(header.flags & Flags.GOODBYE)
+        goodbye = header.is_goodbye
         self._mute += goodbye and header.number == batch.next_number == len(batch.charts) == 0
         posted = known.account.post(batch, now_ns, goodbye=goodbye)
         return Accepted(header, batch, posted, known.account)

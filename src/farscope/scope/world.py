@@ -24,7 +24,6 @@ from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
 from farscope.scope.tracked_probe import TrackedProbe
 from farscope.scope.unknown import Unknown, Why
-from farscope.wire.envelope import Flags
 
 LOOK_BACK_NS = 500_000_000
 """How far the past is read between two checks for probes that fell silent in it."""
@@ -86,7 +85,7 @@ class World:
         self._speaking.pop(probe.id, None)
         self._speaking[probe.id] = probe
         notices = self._end_silence(probe, now_ns, times, in_past=past_ns is not None)
-        goodbye = bool(header.flags & Flags.GOODBYE)
+        goodbye = header.is_goodbye
         probe.liveness.add_batch(batch.sent_ns, goodbye=goodbye)
         for entry in batch.charts:
             notices += self._register_chart(

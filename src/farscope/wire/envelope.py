@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import struct
 from enum import IntFlag, unique
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from farscope.errors import Malformed, UnsupportedSuite, UnsupportedVersion
 
@@ -53,6 +54,12 @@ class Flags(IntFlag):
     """The last batch of its probe."""
 
 
+_flags = lru_cache(maxsize=256)(Flags)  # making a flag takes longer than all else about a header
+
+
+_GOODBYE: Final = int(Flags.GOODBYE)
+
+
 class Header(NamedTuple):
     """The header of a sealed batch."""
 
@@ -67,6 +74,11 @@ class Header(NamedTuple):
     nonce: bytes = bytes(NONCE_BYTES)
     suite: int = SHARED_KEY_SUITE
     """How it was sealed."""
+
+    @property
+    def is_goodbye(self) -> bool:
+        """Whether it is the last batch of its probe."""
+        return int.__and__(self.flags, _GOODBYE) != 0  # a tenth of the price of an operation on flags
 
     def pack(self) -> bytes:
         """Return the header's bytes, which are also the associated data of the seal."""
@@ -92,7 +104,7 @@ def peek_header(data: bytes) -> Header:
         raise Malformed("not a farscope batch: it begins otherwise")
     if version != FORMAT_VERSION:
         raise _unsupported(version)
-    return Header(version, Flags(flags), key_id, probe, number, nonce, suite)
+    return Header(version, _flags(flags), key_id, probe, number, nonce, suite)
 
 
 def check_suite(header: Header) -> None:

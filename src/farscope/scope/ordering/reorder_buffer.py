@@ -15,7 +15,6 @@ from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.ordering.merge import Merge
 from farscope.scope.ordering.notice_queue import NoticeQueue
 from farscope.scope.ordering.run_queue import EVER_NS, NEVER_NS
-from farscope.wire.envelope import Flags
 
 WINDOW_S = 0.1
 """How long a step that has just happened waits for earlier ones of other probes. Steps that take longer to
@@ -206,7 +205,7 @@ class ReorderBuffer:
 
     def _keep_open(self, accepted: Accepted, probe: str) -> None:
         self._open.pop(probe, None)
-        if accepted.header.flags & Flags.GOODBYE:
+        if accepted.header.is_goodbye:
             self._awaited.discard(probe)
             return
         while len(self._open) >= MAX_PROBES:
