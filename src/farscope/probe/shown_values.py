@@ -100,7 +100,8 @@ class ShownValues:
         try:
             shown: Any = self._function(*subject)
             if shown.__class__ is not tuple:
-                if not isinstance(shown, Mapping):
+                # Most functions return a dict, which needs no closer look.
+                if shown.__class__ is not dict and not isinstance(shown, Mapping):
                     return self._failed(f"returned {type(shown).__name__}, not a mapping", None)
                 shown = tuple(shown.items())
             if len(shown) > self._most:
