@@ -5,59 +5,37 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, Literal, NoReturn, Self, SupportsIndex, Unpack, overload
+from typing import Any, NoReturn, Self, SupportsIndex, Unpack
 
-from farscope.engine.core.allowed import Allowed, allowed
 from farscope.engine.core.core import DIRECT, Core
 from farscope.engine.core.family import dependents, wait_for_children
-from farscope.engine.core.handlers import adapted, name_of
 from farscope.engine.core.life import Life
-from farscope.engine.core.mailbox import FIFO, LIFO, checked
+from farscope.engine.core.mailbox import checked
 from farscope.engine.core.recorder import LineCallback, LiveLines, Rings
 from farscope.engine.core.reserved import (
     gives_way,
     guard,
-    is_reserved,
-    is_users,
     refuse_taken_by,
     switched,
     taken,
 )
 from farscope.engine.core.snapshots import Restoring, snapshot
-from farscope.engine.core.states import BuiltState, StateNode, Template, is_top, outward, top
+from farscope.engine.core.states import top
 from farscope.engine.drivers.caller import CALLER, CallerDriver
-from farscope.engine.event import TRAN, Event, Signal, signal_of, signals
+from farscope.engine.event import TRAN, Event
+from farscope.engine.face import building, publishing, queue, reading, resting
 from farscope.engine.options import ChartOptions
-from farscope.engine.pubsub import PRIORITY
-from farscope.errors import AlreadyStarted, ChartBuildError, ChartError, ForeignProcess, NotStarted
+from farscope.errors import AlreadyStarted, ChartError, ForeignProcess
 from farscope.records.carried_cause import carried_causes, current_cause
 from farscope.records.current_step import running
-from farscope.records.facts import FactKind
 from farscope.records.observable import Observable
-from farscope.records.sink import Sink
-from farscope.records.step import Cause, Step
 from farscope.records.text import print_line
 
 STOP_TIMEOUT_S = 5.0
 """How long ``stop`` waits for the running step; a handler that takes longer continues after ``stop``
 returns."""
 
-_SUBSCRIBE = int(FactKind.SUBSCRIBE)
-_PUBLISH = int(FactKind.PUBLISH)
-
-QueueType = Literal["fifo", "lifo"]
-
 # ruff: noqa: SLF001 - functions for a chart are kept outside its class, where users' names cannot affect them
-
-
-class Resting:
-    """The state in which a chart rests: ``fun`` is the state as the user wrote it."""
-
-    __slots__ = ("fun",)
-
-    def __init__(self, fun: Any) -> None:
-        self.fun = fun
 
 
 class Hsm(Observable):
@@ -308,113 +286,15 @@ class Hsm(Observable):
         """
         self._core.scribble(text)
 
-    # Events.
+    # Events. Methods assigned here and below are defined in engine/face, by subject.
 
-    @overload
-    def post_fifo(self, e: Event) -> None: ...
-    @overload
-    def post_fifo(
-        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
-    ) -> int: ...
-    def post_fifo(
-        self,
-        e: Event,
-        period: float | None = None,
-        times: int | None = None,
-        deferred: bool | None = None,
-    ) -> int | None:
-        """Put ``e`` at the end of the queue: now, or periodically if a period is given.
-
-        Args:
-            e: the event to post; the same object each time.
-            period: seconds between posts; no post is skipped, and lateness does not accumulate. With
-                ``times``, 0 means as soon as possible.
-            times: total number of posts; 0 or None for no limit. Has no meaning without a period.
-            deferred: whether the first post also waits one period; it does unless this is False.
-
-        Returns:
-            None for an immediate post; for timed posts an id for ``cancel_event``.
-
-        Raises:
-            QueueFull: there is no room now, and the chart raises rather than drops.
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart's thread or loop is the parent's.
-            ChartError: ``e`` is not an event, or the period or the number of posts is invalid.
-        """
-        if period is not None:
-            return self._core.mailbox.arm(e, period, times, deferred, lifo=False)
-        self._core.mailbox.put(e, FIFO, None)
-        return None
-
-    @overload
-    def post_lifo(self, e: Event) -> None: ...
-    @overload
-    def post_lifo(
-        self, e: Event, period: float, times: int | None = None, deferred: bool | None = None
-    ) -> int: ...
-    def post_lifo(
-        self,
-        e: Event,
-        period: float | None = None,
-        times: int | None = None,
-        deferred: bool | None = None,
-    ) -> int | None:
-        """Put ``e`` at the front of the queue; otherwise the same as ``post_fifo``."""
-        if period is not None:
-            return self._core.mailbox.arm(e, period, times, deferred, lifo=True)
-        self._core.mailbox.put(e, LIFO, None)
-        return None
-
-    def deliver(self, e: Event, cause: Cause | None, *, lifo: bool = False) -> None:
-        """Put ``e`` in the queue on behalf of a fabric, without recording a fact of a post.
-
-        Raises:
-            QueueFull: there is no room, and the chart raises rather than drops.
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart runs in the parent.
-        """
-        self._core.mailbox.deliver(e, (cause, 0), lifo=lifo)
-
-    def defer(self, e: Event) -> None:
-        """Set ``e`` aside until ``recall``.
-
-        A deferred event of a timed post counts as handled: cancelling no longer affects it.
-
-        Raises:
-            QueueFull: the maximum number of events, the queue's size, is already deferred, and the chart
-                raises rather than drops.
-        """
-        self._core.mailbox.defer(e)
-
-    def recall(self) -> Event | None:
-        """Post the event that was deferred first, and return it.
-
-        None if there is none, or if a chart that drops has no room for it; the event then stays deferred.
-
-        Raises:
-            QueueFull: there is no room, and the chart raises rather than drops.
-            ChartStopped: after the end.
-        """
-        return self._core.mailbox.recall()
-
-    def cancel_event(self, uuid: int) -> bool:
-        """Cancel the timed posts whose id is ``uuid``: no more of their events are handled.
-
-        This includes events already waiting in the queue, which free their room. An event that a handler has
-        set aside with ``defer`` counts as handled and stays deferred.
-
-        Returns:
-            Whether anything was cancelled: a future post, or an event waiting in the queue. False if the last
-            event was handled, or its handler is running, or there is no such id.
-
-        Raises:
-            ForeignProcess: in a forked child, while the chart runs in the parent.
-        """
-        return self._core.mailbox.cancel(uuid)
-
-    def cancel_events(self, e: Event) -> int:
-        """Cancel all timed posts of a signal, as ``cancel_event`` does; return the number of ids."""
-        return self._core.mailbox.cancel_all_of(e)
+    post_fifo = queue.post_fifo
+    post_lifo = queue.post_lifo
+    deliver = queue.deliver
+    defer = queue.defer
+    recall = queue.recall
+    cancel_event = queue.cancel_event
+    cancel_events = queue.cancel_events
 
     @gives_way
     def rejected(self) -> int:
@@ -427,105 +307,17 @@ class Hsm(Observable):
         stays = self._core.stays
         return 0 if stays is None else stays.voided.value
 
-    def subscribe(self, event_or_signal: Event | Signal, queue_type: QueueType = "fifo") -> None:
-        """Subscribe to a signal: published events are put at the end of the queue, or at its front.
-
-        Subscribing again changes which end is used. Works before and after the start, from any thread. The
-        subscription ends with the chart.
-
-        Raises:
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart runs in the parent.
-            ChartError: ``queue_type`` is neither ``"fifo"`` nor ``"lifo"``, or the signal does not exist.
-        """
-        if queue_type not in ("fifo", "lifo"):
-            raise ChartError(f"queue_type cannot be {queue_type!r}", "give 'fifo' or 'lifo'")
-        signal = signal_of(event_or_signal)
-        core = self._core
-        core.mailbox.refuse_ended()
-        lifo = queue_type == "lifo"
-        if core.context.is_current() and not core.fabric.subscribed(self, signal, lifo=lifo):
-            core.step.note(_SUBSCRIBE, signals.name_for_signal(signal), queue_type)
-        core.fabric.subscribe(self, signal, lifo=lifo)
-        if core.stop_asked:
-            # Another thread has stopped the chart in the meantime.
-            core.fabric.forget(self)
-
-    def subscribed(self, event_or_signal: Event | Signal, queue_type: QueueType | None = None) -> bool:
-        """Return whether the chart is subscribed to a signal, with this ``queue_type`` if one is given."""
-        lifo = None if queue_type is None else queue_type == "lifo"
-        return self._core.fabric.subscribed(self, signal_of(event_or_signal), lifo=lifo)
-
-    def unsubscribe(self, event_or_signal: Event | Signal) -> bool:
-        """End the subscription to a signal; return whether the chart was subscribed."""
-        return self._core.fabric.unsubscribe(self, signal_of(event_or_signal))
-
-    def publish(self, event: Event, priority: int = PRIORITY) -> None:
-        """Put ``event`` in the queues of all charts that subscribed to its signal, before this returns.
-
-        A full queue does not keep other subscribers from receiving it. No events wait between charts, so
-        ``priority`` has nothing to reorder: it is shown in the spy and does not change the order.
-
-        Raises:
-            QueueFull: subscribers that raise rather than drop had no room; all others have received it.
-            ChartStopped: after the end.
-            ForeignProcess: in a forked child, while the chart or a subscriber runs in the parent; all others
-                have received it.
-        """
-        checked(event)
-        core = self._core
-        core.mailbox.refuse_ended()
-        if core.context.is_current():
-            core.step.note(_PUBLISH, event.signal_name, str(priority))
-        core.fabric.publish(event, current_cause())
+    subscribe = publishing.subscribe
+    subscribed = publishing.subscribed
+    unsubscribe = publishing.unsubscribe
+    publish = publishing.publish
 
     # States.
 
-    def is_in(self, state: Any) -> bool:
-        """Return whether ``state`` is active: the chart rests in it or in a state inside it."""
-        return any(node.is_called(state) for leaf in _resting(self) for node in outward(leaf))
-
-    def allowed(self, payload: object = None) -> Allowed:
-        """Return which signals could do something now, and why others could not.
-
-        Guards are called on the caller's thread, with an event of the signal and this ``payload``; they
-        should not change anything. If the chart runs by itself, the answer may be outdated when this returns.
-        Of flat state functions nothing is known, so their signals are not listed.
-
-        Raises:
-            NotStarted: before the start.
-        """
-        _resting(self)
-        return allowed(self, payload)
-
-    def child_state(self, state: Any) -> Any:
-        """Return the child of ``state`` that leads to the state in which the chart rests.
-
-        If the chart rests in ``state`` itself, return ``state``. If ``state`` is parallel, return its first
-        region.
-
-        Raises:
-            ChartError: the chart is not in ``state``.
-        """
-        for leaf in _resting(self):
-            child = leaf
-            for here in outward(leaf):
-                if here.is_called(state):
-                    return child.fn
-                child = here
-        raise ChartError(
-            f"chart {self._core.name} is not in {getattr(state, '__name__', state)}",
-            "ask is_in(state) first",
-            state=self._core.algorithm.state_name,
-        )
-
-    def current_state(self) -> str:
-        """Return the name of the state in which the chart rests; several, in regions, are joined by ``|``.
-
-        ``top`` if the chart has finished.
-        """
-        _resting(self)
-        return self._core.algorithm.state_name
+    is_in = resting.is_in
+    allowed = resting.allowed
+    child_state = resting.child_state
+    current_state = resting.current_state
 
     @gives_way
     def configuration(self) -> tuple[str, ...]:
@@ -533,7 +325,7 @@ class Hsm(Observable):
 
         Empty if the chart has finished.
         """
-        return tuple(leaf.name for leaf in _resting(self))
+        return tuple(leaf.name for leaf in resting.leaves(self))
 
     @gives_way
     def finished(self) -> bool:
@@ -541,61 +333,24 @@ class Hsm(Observable):
         return self._core.algorithm.is_finished
 
     @gives_way
-    def state(self) -> Resting:
+    def state(self) -> resting.Resting:
         """The state in which the chart rests, as ``state.fun``; a tuple of several, in regions."""
-        _resting(self)
-        return Resting(self._core.algorithm.written)
+        resting.leaves(self)
+        return resting.Resting(self._core.algorithm.written)
 
     @gives_way
     def state_name(self) -> str:
         """Name of the state whose code is running; between steps, of the one in which the chart rests."""
-        return _acting(self)[0]
+        return resting.acting(self)[0]
 
     @gives_way
     def state_fn(self) -> Any:
         """The state whose code is running, as the user wrote it; between steps, the resting state."""
-        return _acting(self)[1]
+        return resting.acting(self)[1]
 
-    def augment(self, *, other: Any, name: str, relationship: str | None = None) -> None:
-        """Set the attribute ``name`` of the chart to ``other``, unless the user already set one of that name.
-
-        With ``relationship="mutual"``, this chart is also set as an attribute of the other, under this
-        chart's name.
-
-        Raises:
-            ChartBuildError: the engine needs the name for itself.
-        """
-        if is_reserved(type(self), name):
-            raise taken(name, f"chart {self._core.name}")
-        if not is_users(self, name):
-            setattr(self, name, other)
-        if relationship == "mutual":
-            other.augment(other=self, name=self._core.name)
-
-    def register_signal_callback(
-        self, state_method: BuiltState, signal: Signal, fn: Callable[..., Any]
-    ) -> None:
-        """Register ``fn`` for ``signal`` in a state made by ``state_method_template`` or ``create``.
-
-        Raises:
-            AlreadyStarted: the chart was started.
-            ChartBuildError: it is not such a state, or ``fn`` cannot be called with a chart and an event.
-        """
-        state = _registered(self, state_method)
-        adapted(fn, self, state.__name__)
-        state.handlers_for(self)[signal_of(signal)] = fn
-
-    def register_parent(self, state_method: BuiltState, parent_method: Any) -> None:
-        """Nest a state made by ``state_method_template`` or ``create`` in another, or make it outermost.
-
-        Raises:
-            AlreadyStarted: the chart was started.
-            ChartBuildError: it is not such a state.
-        """
-        state = _registered(self, state_method)
-        outermost = parent_method is None or is_top(parent_method)
-        self._core.algorithm.states.moved[state] = None if outermost else parent_method
-        state.nested = True
+    augment = building.augment
+    register_signal_callback = building.register_signal_callback
+    register_parent = building.register_parent
 
     # Records.
 
@@ -628,60 +383,20 @@ class Hsm(Observable):
         self._core.recorder.live.trace_on = switched(self, "live_trace", on)
         self._core.observers.arrange()
 
-    def register_live_spy_callback(self, live_spy_callback: LineCallback) -> None:
-        """Pass each spy line to ``live_spy_callback`` on the chart's thread, instead of printing it."""
-        self._core.recorder.live.spy_callback = live_spy_callback
-
-    def register_live_trace_callback(self, live_trace_callback: LineCallback) -> None:
-        """Pass each trace line to ``live_trace_callback`` on the chart's thread, instead of printing it.
-
-        The line has no trailing newline.
-        """
-        self._core.recorder.live.trace_callback = live_trace_callback
-
-    def attach(self, sink: Sink) -> None:
-        """Pass every further step to ``sink``; attaching it again has no effect.
-
-        A running chart is announced immediately, on the caller's thread. If the chart has its own thread, a
-        step may reach the sink at the same time: of two announcements, or of an announcement and a step, the
-        one with the higher number is newer.
-
-        Raises:
-            ForeignProcess: in a forked child, while the chart runs in the parent.
-        """
-        self._driver.refuse_elsewhere()
-        core = self._core
-        core.observers.attach(sink, core.standing)
-        for child in () if core.children is None else core.children.all():
-            core.observers.follow(child, core.recorder.id)
-
-    def detach(self, sink: Sink) -> None:
-        """Stop passing steps to ``sink``; no effect if it is not attached."""
-        self._core.observers.detach(sink)
-
-    def spy(self) -> list[str]:
-        """Return the last spy lines, oldest first; at most as many lines as steps are kept."""
-        return self._core.recorder.spy()
-
-    def spy_full(self) -> list[str]:
-        """Return the same as ``spy``."""
-        return self._core.recorder.spy()
-
-    def spy_rtc(self) -> list[str]:
-        """Return the spy lines of the last step."""
-        return self._core.recorder.spy_rtc()
+    register_live_spy_callback = reading.register_live_spy_callback
+    register_live_trace_callback = reading.register_live_trace_callback
+    attach = reading.attach
+    detach = reading.detach
+    spy = reading.spy
+    spy_full = reading.spy_full
+    spy_rtc = reading.spy_rtc
 
     def print(self, content: object) -> None:
         """Print ``content`` immediately, on the caller's thread."""
         print_line(str(content))
 
-    def trace(self) -> str:
-        """Return the last trace lines as one text that begins with a newline."""
-        return self._core.recorder.trace()
-
-    def steps(self) -> list[Step]:
-        """Return the recorded steps that are kept, oldest first."""
-        return self._core.recorder.all_steps()
+    trace = reading.trace
+    steps = reading.steps
 
     @gives_way
     def rings(self) -> Rings:
@@ -693,13 +408,8 @@ class Hsm(Observable):
         """Number of steps the chart has recorded since its start."""
         return self._core.context.number
 
-    def clear_spy(self) -> None:
-        """Clear the steps kept for ``spy``."""
-        self._core.recorder.clear_spy()
-
-    def clear_trace(self) -> None:
-        """Clear the steps kept for ``trace``."""
-        self._core.recorder.clear_trace()
+    clear_spy = reading.clear_spy
+    clear_trace = reading.clear_trace
 
 
 def drive(chart: Hsm, driver: CallerDriver, *, asleep: bool) -> None:
@@ -708,38 +418,6 @@ def drive(chart: Hsm, driver: CallerDriver, *, asleep: bool) -> None:
     mailbox = chart._core.mailbox
     mailbox.driver = driver
     mailbox.asleep = asleep
-
-
-def _registered(chart: Hsm, state: object) -> BuiltState:
-    if chart._core.has_started:
-        raise AlreadyStarted(f"chart {chart._core.name} was started", "build a chart before its start")
-    if not isinstance(state, BuiltState) or (state.shared and not isinstance(state, Template)):
-        raise ChartBuildError(
-            f"{name_of(state)} is not a state that handlers can be given to",
-            "make it with state_method_template(NAME), or create(NAME).to_method()",
-            state=name_of(state),
-        )
-    return state
-
-
-def _acting(chart: Hsm) -> tuple[str, Any]:
-    """Return name and function of the state whose code is running, or in which the chart rests."""
-    acting = chart._core.algorithm.acting()
-    if acting is None:
-        raise _not_started(chart)
-    return acting
-
-
-def _resting(chart: Hsm) -> tuple[StateNode, ...]:
-    """Return the states in which a chart rests."""
-    algorithm = chart._core.algorithm
-    if algorithm.leaf is None:
-        raise _not_started(chart)
-    return algorithm.active()
-
-
-def _not_started(chart: Hsm) -> NotStarted:
-    return NotStarted(f"chart {chart._core.name} was not started", "call chart.start_at(STATE) first")
 
 
 guard(Hsm)

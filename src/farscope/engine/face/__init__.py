@@ -1,0 +1,1 @@
+"""The public methods of charts, grouped by subject; ``Hsm`` collects them."""
