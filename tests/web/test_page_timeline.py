@@ -86,7 +86,7 @@ def test_a_final_state_and_the_end_of_a_chart_can_be_seen(page, url):
 
 
 def test_steps_show_the_values_they_changed_and_their_log_records(page, url):
-    with broadcast(chart := Charger(), url=url, service="garage"):
+    with broadcast(chart := Charger(), url=url, service="garage", logs="INFO"):
         chart.go("start_at", "off")
         page.locator(".rows .row:not([hidden])").first.click()
         page.keyboard.press("2")
