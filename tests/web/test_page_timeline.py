@@ -30,7 +30,7 @@ def point(page: Page, x: float, y: float) -> None:
 
 
 def shows(page: Page, x: float, y: float, text: str) -> None:
-    """Wait until a text, or nothing if it is empty, is shown for a point: lanes follow steps a little later."""
+    """Wait until a text, or nothing if it is empty, is shown for a point: lanes follow steps later."""
 
     def told() -> bool:
         # A pointer that stands still is not asked about again.
