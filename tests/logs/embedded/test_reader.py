@@ -642,3 +642,22 @@ def test_a_reader_does_not_outlive_a_fork(log):
         os._exit(1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     reader.close()
+
+
+def test_batches_of_a_file_that_was_removed_unopened_are_counted_once_when_its_writer_goes_on(log):
+    limits = Limits(max_bytes=256 * 1024)
+    writer = FolderWriter(log.folder, "a", limits)
+    writer.append([bytes(5_000), *(bytes(40_000) for _ in range(5))], 1.0)
+    reader = log.reader(since_ns=0)
+    others = [FolderWriter(log.folder, f"other {number}", limits) for number in range(4)]
+    for other in others:
+        other.append([bytes(1)], 1.0)
+    writer.append([bytes(5_000)], 1.0)
+    had = 0
+    while found := reader.read(0.0):
+        had += len(found)
+    assert had + reader.cut == 6 + 1 + len(others)
+    assert reader.cut == 6
+    reader.close()
+    for each in (writer, *others):
+        each.close()

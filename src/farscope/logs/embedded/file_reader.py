@@ -143,6 +143,11 @@ class FileReader:
         return self._buffer[0].entry.stored_ns if self._buffer else self.name.created_ns
 
     @property
+    def counts_all(self) -> bool:
+        """Whether it starts after a known batch, so that all batches missing before it count as cut."""
+        return self._start.after is not None
+
+    @property
     def begun(self) -> bool:
         """Whether reading of the file has started."""
         return self._begun

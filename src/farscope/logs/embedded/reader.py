@@ -365,6 +365,9 @@ class FolderReader:
         if stream in self._last:
             file.follow(self._last[stream])
             self._owed.discard(stream)
+        elif file.counts_all:
+            # The number of its first batch tells how many were in the removed file that was never opened.
+            self._owed.discard(stream)
 
     def _check_writers(self) -> None:
         now_s = time.monotonic()
