@@ -86,6 +86,7 @@ def make(path: Path, keyring: Keyring, steps: int, steps_a_batch: int = STEPS_A_
                     chance.randrange(2_000, 7_000),
                     None,
                     (),
+                    (),
                 )
                 for n in numbers
             ]
@@ -165,6 +166,8 @@ def in_a_process(work: Callable[[], str]) -> tuple[float, float, str]:
     ours, its = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=run, args=(its,))
     process.start()
+    # Otherwise the wait for a process that failed would never end.
+    its.close()
     answer: tuple[float, float, str] = ours.recv()
     process.join()
     return answer
