@@ -245,6 +245,37 @@ TOKENS = a_batch(
     steps=ONE_CHART.steps,
     tokens=(TokenEntry(1, 3, SPAN), TokenEntry(7, 2**40, TRACE[:16])),
 )
+EVERY_STATUS = [status for status in ChartStatus if status is not ChartStatus.RUNNING]
+EVERY_KIND = a_batch(
+    next_number=len(StepKind),
+    charts=(
+        ChartEntry(
+            1,
+            CHART.name,
+            ("c2",),
+            len(StepKind),
+            structure=ChartStructure(
+                tuple(StateInfo(kind.name.lower(), "", kind) for kind in StateKind),
+                (Reaction("plain", "B", flags=tuple(ReactionFlag)),),
+            ),
+        ),
+        *(ChartEntry(10 + status, status.name.lower(), (), 0, status) for status in EVERY_STATUS),
+    ),
+    numbers=list(range(len(StepKind))),
+    steps=[
+        (
+            CHART,
+            number,
+            Shape(kind, "B", "c1", "c2", tuple(Fact(each, each.name.lower(), "detail") for each in FactKind)),
+            STARTED_NS,
+            *[0] * 4,
+            None,
+            ("a scribble", "an error", "a record"),
+            (),
+        )
+        for number, kind in enumerate(StepKind, 1)
+    ],
+)
 PLAIN_BODY = encode_body(ONE_CHART).removeprefix(bytes([PLAIN]))
 DICTIONARY, CHARTS, STEPS, SECTIONS = 8, 9, 11, 12
 """Places of entries in a body."""
@@ -312,6 +343,7 @@ def vectors() -> list[Vector]:
         good("rich", "structures, gaps, losses, causes, texts, values, names of all kinds", RICH, flags=1),
         good("elsewhere", "regions, causes in other processes, kinds of a later release", ELSEWHERE),
         good("tokens", "span ids under which steps were named, also of a step not in the batch", TOKENS),
+        good("every-kind", "each kind of step, fact and state, each flag and status", EVERY_KIND),
         good("goodbye", "the last batch of a probe", a_batch(next_number=3), number=9, flags=4),
         good("extreme", "the largest numbers there are", EXTREME, number=2**64 - 1),
         good("second-epoch", "from batch number 2**32 on another key is derived", ONE_CHART, number=2**32),

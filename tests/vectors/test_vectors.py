@@ -17,6 +17,10 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from farscope.errors import Malformed, Tampered, UnsupportedSuite, UnsupportedVersion, WrongKey
+from farscope.records.facts import FactKind
+from farscope.records.shape import StepKind
+from farscope.records.step import Step
+from farscope.records.structure import ChartStatus, ReactionFlag, StateKind
 from farscope.wire.codec import decode_body, encode_body
 from farscope.wire.envelope import peek_header
 from farscope.wire.keyring import Key, Keyring
@@ -75,6 +79,19 @@ def test_a_good_vector_survives_another_encoding(path):
 def test_every_vector_the_maker_knows_is_there_and_no_other():
     known = {f"{vector.name}.json": vector.outcome for vector in MAKER["vectors"]()}
     assert known == {path.name: load(path)[2]["outcome"] for path in FILES if path.parent.name == "v2"}
+
+
+def test_each_kind_of_this_version_is_in_a_vector():
+    keyring, sealed, _ = load(HERE / "v2" / "every-kind.json")
+    batch = read(keyring, sealed)
+    steps = [Step._make(step) for step in batch.steps]
+    structure = batch.charts[0].structure
+    assert structure is not None
+    assert {step.kind for step in steps} == set(StepKind)
+    assert {fact.kind for step in steps for fact in step.facts} == set(FactKind)
+    assert {state.kind for state in structure.states} == set(StateKind)
+    assert {flag for reaction in structure.reactions for flag in reaction.flags} == set(ReactionFlag)
+    assert {chart.status for chart in batch.charts} == set(ChartStatus)
 
 
 @pytest.mark.parametrize("path", GOOD, ids=lambda path: path.stem)
