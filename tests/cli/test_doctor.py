@@ -165,6 +165,29 @@ def test_those_who_seal_with_other_keys_are_told_of(key: Path):
     assert "nobody sent anything this key opens" in clocks.what
 
 
+def test_the_services_heard_are_named_and_those_without_a_name_by_their_place(key: Path):
+    keyring = Keyring.load(key)
+    batches = []
+    for pid, service in enumerate(["charger-7", "", *["pump"] * 8], 1):
+        now_ns = time.time_ns()
+        batch = Batch(
+            host="here",
+            pid=pid,
+            service=service,
+            started_ns=now_ns,
+            sent_ns=now_ns,
+            next_number=0,
+            numbers=[],
+            steps=[],
+        )
+        batches.append(Sealer(keyring, os.urandom(16)).seal(0, Flags.HEARTBEAT, encode_body(batch)))
+    checks = list(examine(Overheard(open_log(f"memory:{uuid4()}"), batches), key, 0.5))
+    (services,) = [check for check in checks if check.name == "services"]
+    assert services.severity is Severity.OK
+    assert services.what.startswith("heard charger-7 (here:1), here:2, pump (here:10), ")
+    assert services.what.endswith(" and 2 more")
+
+
 class Full:
     """A log, and its writer, that takes nothing at the moment."""
 

@@ -38,6 +38,9 @@ CLOCK_S: Final = 1.0
 STRANGERS: Final = 4
 """Number of unknown keys that are listed; the rest are only counted: any writer can invent keys."""
 
+SENDERS: Final = 8
+"""Number of processes heard that are listed; the rest are only counted."""
+
 COLOURS: Final = {Severity.OK: "green", Severity.WARN: "yellow", Severity.FAIL: "red"}
 
 
@@ -129,6 +132,7 @@ def _examine_use(log: Log, keyring: Keyring, listen_s: float) -> Iterator[Check]
         if written.severity is Severity.OK:
             yield _read_back(ear, probe)
         yield from _compare_clocks(ear, probe, listen_s)
+        yield from ear.services(probe)
         yield from ear.strangers()
     finally:
         reader.close()
@@ -165,6 +169,8 @@ class _Ear:
         self._reader = reader
         self._opener = Opener(keyring)
         self._strangers: Counter[str] = Counter()
+        self._senders: dict[bytes, str] = {}
+        """What each probe heard calls its process."""
         self._spoilt = 0
         self._why_spoilt = ""
 
@@ -175,7 +181,9 @@ class _Ear:
         for entry in entries:
             try:
                 header, body = self._opener.open(entry.data)
-                yield header.probe, decode_body(body, header.probe), arrived_ns
+                batch = decode_body(body, header.probe)
+                self._senders[header.probe] = _process(batch)
+                yield header.probe, batch, arrived_ns
             except WrongKey as error:
                 self._strangers[error.fingerprint] += 1
             except WireError as error:
@@ -186,6 +194,14 @@ class _Ear:
     def heard_strangers(self) -> bool:
         """Whether anything was sealed with another key."""
         return bool(self._strangers)
+
+    def services(self, own: bytes) -> Iterator[Check]:
+        """Name the services of other probes, each with its host and process."""
+        named = sorted(name for probe, name in self._senders.items() if probe != own)
+        if named:
+            more = len(named) - SENDERS
+            rest = f" and {more:,} more" if more > 0 else ""
+            yield ok("services", f"heard {', '.join(named[:SENDERS])}{rest}")
 
     def strangers(self) -> Iterator[Check]:
         """Report unknown keys, and batches that no key opens."""
@@ -211,7 +227,7 @@ def _read_back(ear: _Ear, probe: bytes) -> Check:
     deadline = time.monotonic() + ROUND_TRIP_S
     try:
         while time.monotonic() < deadline:
-            if any(batch[0] == probe for batch in ear.batches(0.2)):
+            if probe in [batch[0] for batch in ear.batches(0.2)]:
                 return ok("message", "sent, read back and opened")
     except LogError as error:
         return fail("message", error.message, error.hint)
@@ -241,6 +257,11 @@ def _compare_clocks(ear: _Ear, own: bytes, listen_s: float) -> Iterator[Check]:
             yield warn("clocks", what, "set the clocks of both by NTP, for example with chrony")
         else:
             yield ok("clocks", f"{host} agrees within a second")
+
+
+def _process(batch: Batch) -> str:
+    place = f"{batch.host}:{batch.pid}"
+    return f"{batch.service} ({place})" if batch.service else place
 
 
 def _cannot(name: str, error: LogError, unless: str, *, alone: bool = False) -> Check:
