@@ -14,6 +14,12 @@ def test_lines_appended_one_by_one_come_back_as_a_chart_shows_them():
     assert foreign.trace() == "\n[t] [producer] e->start_at() top->c1\n"
 
 
+def test_one_filled_line_by_line_knows_no_state():
+    foreign = ForeignHsm()
+    assert (foreign.state, foreign.states, foreign.status) == ("", (), "")
+    assert (foreign.service, foreign.values) == ("", {})
+
+
 def test_clearing_one_leaves_the_other():
     foreign = ForeignHsm()
     foreign.append_to_spy("a")

@@ -76,6 +76,21 @@ def test_two_scopes_each_have_every_step_of_both_charts_in_order(url, keyring, h
             assert {chart.label: chart.status for chart in scope.charts} == {"one": "closed", "two": "alive"}
 
 
+def test_a_foreign_chart_shows_state_status_values_and_service_as_they_are_now(url, keyring):
+    chart = Hsm("lamp")
+    chart.start_at(idle)
+    with Scope(url, keyring) as scope:
+        with broadcast(
+            chart, url=url, key=keyring, service="hall", values=lambda _, e: {"signal": e.signal_name}
+        ):
+            chart.dispatch(Event("SWITCH"))
+            assert scope.wait_for(lambda scope: "lamp" in scope and scope["lamp"].values, LONG_S)
+            lamp = scope["lamp"]
+            assert (lamp.state, lamp.states, lamp.status) == ("idle", ("idle",), "alive")
+            assert (lamp.service, lamp.values) == ("hall", {"signal": "SWITCH"})
+        assert scope.wait_for(lambda _: lamp.status == "closed", LONG_S)
+
+
 def test_a_foreign_chart_shows_the_spy_and_trace_of_its_steps(url, keyring, hand_probe, writer_of):
     probe = hand_probe()
     batch = probe.batch(2)

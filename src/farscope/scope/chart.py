@@ -104,6 +104,11 @@ class ChartView:
         return self.status == "alive"
 
     @property
+    def service(self) -> str:
+        """Name of its process, such as ``charger-7``; empty if unknown."""
+        return self.id.service
+
+    @property
     def library(self) -> str:
         """The library that runs it, with its version if known; empty if that was not announced."""
         return "" if self.structure is None else self.structure.library

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from threading import Event, Lock, Thread, current_thread
 
 from farscope.errors import LogRefused, LogUnavailable
@@ -170,7 +171,14 @@ class Collector:
     def foreign(self, chart: str | ChartId) -> ForeignHsm:
         """Return the foreign chart; raises ``UnknownChart`` or ``AmbiguousChart``."""
         with self._lock:
-            return self._world.find(chart).foreign
+            found = self._world.find(chart)
+            found.foreign.look_with(partial(self.view, found.id))
+            return found.foreign
+
+    def view(self, chart: ChartId) -> ChartView:
+        """Return a tracked chart; raises ``UnknownChart``."""
+        with self._lock:
+            return self._world.view(chart)
 
     def label(self, chart: ChartId) -> str:
         """Return a chart's current label."""

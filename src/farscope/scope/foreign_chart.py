@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
+from typing import TYPE_CHECKING
 
-from farscope.records.step import SHAPE, TEXTS, RawStep, Step
+from farscope.records.step import SHAPE, TEXTS, RawStep, Step, Value
 from farscope.records.text import trace_text
 from farscope.records.weight import own_bytes
+
+if TYPE_CHECKING:
+    from farscope.scope.chart import ChartView
 
 SPY_LINES = 500
 """Spy lines a foreign chart keeps; at the limit the oldest are forgotten."""
@@ -22,13 +26,47 @@ class ForeignHsm:
 
     It is filled line by line with ``append_to_spy`` and ``append_to_trace``, or by a scope with whole steps,
     which are rendered as text when read. Every method may be called from any thread.
+
+    That of a scope also has the chart's current state, status, values and service, as in ``Scope.charts``.
+    They are empty if it is filled line by line, and ``UnknownChart`` is raised if the scope has forgotten the
+    chart.
     """
 
     def __init__(self) -> None:
         self._lock = Lock()
+        self._look: Callable[[], ChartView] | None = None
         # Each step has at least one line, so this many steps hold at least this many lines.
         self._spy: deque[RawStep | str] = deque(maxlen=SPY_LINES)
         self._trace: deque[RawStep | str] = deque(maxlen=TRACE_LINES)
+
+    @property
+    def state(self) -> str:
+        """Text of its configuration, such as ``door | fan``."""
+        return self._look().state if self._look else ""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Its active leaf states, in document order."""
+        return self._look().states if self._look else ()
+
+    @property
+    def status(self) -> str:
+        """Whether it is heard, and if not, why: see ``ChartView.status``."""
+        return self._look().status if self._look else ""
+
+    @property
+    def values(self) -> dict[str, Value]:
+        """What its program shows of it, by name."""
+        return dict(self._look().values) if self._look else {}
+
+    @property
+    def service(self) -> str:
+        """Name of its process."""
+        return self._look().service if self._look else ""
+
+    def look_with(self, look: Callable[[], ChartView]) -> None:
+        """Take the chart's state, status, values and service from ``look`` from now on."""
+        self._look = look
 
     def append_to_spy(self, line: str) -> None:
         """Add one spy line."""

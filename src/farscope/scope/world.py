@@ -221,6 +221,10 @@ class World:
         """Return every chart, sorted by name, host, process and serial."""
         return [self._view(chart) for chart in sorted(self._charts.values(), key=lambda chart: chart.id)]
 
+    def view(self, chart: ChartId) -> ChartView:
+        """Return one chart; raises ``UnknownChart`` if it was never heard or is forgotten."""
+        return self._view(self.find(chart))
+
     def lives(self) -> dict[str, Liveness]:
         """Return the life of every tracked probe, by its id."""
         correct = self._clocks.correction_ns if self._clocks else lambda _: 0
