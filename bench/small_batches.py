@@ -3,7 +3,8 @@
 Run with ``python bench/small_batches.py``; ``--help`` lists its options. The batches are sealed beforehand
 and appended by one writer, at a steady rate and as fast as it can. The scope is in a separate process, whose
 processor time is divided by the batches; for the log in memory, which both share, the thread of the writer is
-subtracted. "Behind" is how long the scope took for the rest after the last batch was appended.
+subtracted. "Behind" is how long the scope took for the rest after the last batch was appended, "a second" how
+many batches it took in, counting that time: as fast as possible, this is the highest rate it keeps up with.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from support.broker import Broker, available
 
 ROUNDS = 3
 PROBES = 300
+BROKER_PROBES = 1_000
 BATCHES = 6_000
 RATE = 1_000
 APPENDED_EVERY_S = 0.01
@@ -75,6 +77,8 @@ class Cost(NamedTuple):
     cpu_us: float
     """Processor time of a batch, in microseconds."""
     behind_ms: float
+    rate: float
+    """Batches a second, from the first one appended to the last one taken."""
     megabytes: float
     lost: int
 
@@ -129,7 +133,7 @@ def watch(pipe: Connection, job: Job) -> None:
         spent_s: list[float] = []
         writer = Thread(target=lambda: spent_s.append(append(job, batches)))
         pipe.send("ready")
-        before_s = time.process_time()
+        before_s, began_s = time.process_time(), time.monotonic()
         if inside:
             writer.start()
         seen = 0
@@ -143,7 +147,7 @@ def watch(pipe: Connection, job: Job) -> None:
             writer.join()
         cpu_s = time.process_time() - before_s - sum(spent_s)
         megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-        pipe.send((cpu_s, ended_s, megabytes, job.batches - seen + scope.stats.lost))
+        pipe.send((cpu_s, began_s, ended_s, megabytes, job.batches - seen + scope.stats.lost))
 
 
 def measure(job: Job) -> Cost:
@@ -160,13 +164,14 @@ def measure(job: Job) -> Cost:
         if not inside:
             append(job, batches)
         appended_s = time.monotonic()
-        cpu_s, ended_s, megabytes, lost = here.recv()
+        cpu_s, began_s, ended_s, megabytes, lost = here.recv()
         process.join(PATIENCE_S)
     finally:
         process.kill()
         process.join()
     behind_ms = 0.0 if inside else max(0.0, ended_s - appended_s) * 1e3
-    return Cost(cpu_s / job.batches * 1e6, behind_ms, megabytes, lost)
+    rate = job.batches / (ended_s - began_s)
+    return Cost(cpu_s / job.batches * 1e6, behind_ms, rate, megabytes, lost)
 
 
 @contextmanager
@@ -186,6 +191,7 @@ def main() -> None:
         __doc__,
         rounds(ROUNDS),
         Option("probes", PROBES, 5, "probes that take turns"),
+        Option("broker_probes", BROKER_PROBES, 10, "the same, with RabbitMQ"),
         Option("batches", BATCHES, 100, "batches of a measurement"),
         Option("rate", RATE, 500, "batches a second of the steady rate"),
     )
@@ -198,17 +204,23 @@ def main() -> None:
             if broker is not None:
                 roads["RabbitMQ"] = broker
             for log, url in roads.items():
+                probes = chosen.broker_probes if log == "RabbitMQ" else chosen.probes
                 for rate in (chosen.rate, 0):
                     pace = f"{rate:,}/s" if rate else "flat out"
-                    job = Job(url, key, chosen.probes, chosen.batches, rate)
+                    job = Job(url, key, probes, chosen.batches, rate)
                     found.setdefault(f"{log}, {pace}", []).append(measure(job))
             print(f"round {turn + 1} of {chosen.rounds}", file=sys.stderr)
-    print(f"{'one step a batch':24}{'CPU µs':>9}{'least':>9}{'behind ms':>12}{'MB':>8}{'lost':>7}")
+    columns = f"{'CPU µs':>9}{'least':>9}{'behind ms':>12}{'a second':>12}{'MB':>8}{'lost':>7}"
+    print(f"{'one step a batch':24}{columns}")
     for row, costs in found.items():
         cpu = [cost.cpu_us for cost in costs]
         behind = statistics.median(cost.behind_ms for cost in costs)
         megabytes, lost = max(cost.megabytes for cost in costs), sum(cost.lost for cost in costs)
-        print(f"{row:24}{statistics.median(cpu):9.1f}{min(cpu):9.1f}{behind:12.0f}{megabytes:8.0f}{lost:7}")
+        rate = statistics.median(cost.rate for cost in costs)
+        print(
+            f"{row:24}{statistics.median(cpu):9.1f}{min(cpu):9.1f}"
+            f"{behind:12.0f}{rate:12,.0f}{megabytes:8.0f}{lost:7}"
+        )
 
 
 if __name__ == "__main__":
