@@ -11,6 +11,7 @@ from farscope.records.shape import Shape, StepKind
 from farscope.records.step import ChartId, Step
 from farscope.records.structure import ChartStructure, Reaction, StateInfo, StateKind
 from farscope.views.statechart import model
+from farscope.views.statechart.mermaid import mermaid_statecharts
 from farscope.views.statechart.model import MAX_NESTING, Edge, Statechart, statecharts
 from support.region_pictures import BOTH, BROKE, CHART, ENDED, MACHINE, STARTED, facts, steps_of
 
@@ -224,6 +225,13 @@ def test_steps_of_a_chart_nobody_announced_show_the_states_they_name():
     (chart,) = statecharts([step], {}).values()
     assert chart.states == ("b", "a")
     assert chart.unseen == ()
+
+
+def test_a_state_that_is_only_named_as_asked_for_its_initial_transition_is_a_state():
+    chart = Statechart()
+    chart.add_shape(Shape(StepKind.START, "S", "top", "b", (Fact(FactKind.INIT, "a"),)), 1)
+    assert set(chart.states) == {"a", "b"}
+    assert "".join(mermaid_statecharts({"c": chart})).count("state ") == 2
 
 
 def test_a_reaction_may_be_announced_again():

@@ -158,6 +158,7 @@ class Statechart:
                 *(transition.target for transition in seen.transitions),
                 *shape.end_states,
                 *seen.entries,
+                *(target for taken in seen.initials for target in taken.targets),
             ):
                 self._know(state)
         for taken in seen.initials:
