@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeAlias
 
 from farscope.records.configuration import TOP
@@ -113,19 +113,21 @@ def by_chart(
 def _note(step: Step) -> str:
     """Return the configuration a step led to, or its outcome, and what it completed and sent elsewhere."""
     led_to = step.shape.end if step.shape.traced else note_of(step.shape.kind)
-    sent = (f"sent {each.signal} to {each.address}" for each in sent_by(step))
-    return NOTE_JOINT.join(filter(None, (led_to, _completion(step), *sent)))
+    return NOTE_JOINT.join((led_to, *_effects(step)))
 
 
 def _note_on_state(step: Step) -> str:
-    """Return what lanes do not show: a configuration of several states, and what was completed."""
+    """Return what lanes do not show: a configuration of several states, what was completed and sent."""
     several = max(len(step.start_states), len(step.end_states)) > 1
-    return NOTE_JOINT.join(filter(None, (step.end if several else "", _completion(step))))
+    return NOTE_JOINT.join((*([step.end] if several else []), *_effects(step)))
 
 
-def _completion(step: Step) -> str:
-    completed = completed_in(step)
-    return f"completed {', '.join(completed)}" if completed else ""
+def _effects(step: Step) -> Iterator[str]:
+    """Yield what a step completed, and the signals that it sent elsewhere."""
+    if completed := completed_in(step):
+        yield f"completed {', '.join(completed)}"
+    for sent in sent_by(step):
+        yield f"sent {sent.signal} to {sent.address}"
 
 
 def _moves_of(step: Step) -> list[tuple[str, str]]:
