@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -47,11 +48,15 @@ def relayed(url: str, folder: Path, first: str) -> tuple[list[str], list[Step]]:
         for relay in relays:
             relay.end_input()
             assert relay.wait(SOON_S) == 0, relay.err
+    return tokens, steps_in(url, folder)
+
+
+def steps_in(url: str, folder: Path) -> list[Step]:
     with Scope(url, folder / "key", since="start") as scope:
         scope.catch_up(SOON_S)
         steps: list[Step] = []
         eventually(lambda: steps.extend(scope.take(0.1)) or len(steps) >= STEPS, SOON_S)
-        return tokens, [scope.resolved(step) for step in steps]
+        return [scope.resolved(step) for step in steps]
 
 
 @pytest.mark.processes
@@ -65,6 +70,26 @@ def test_every_view_shows_one_chain_through_a_broker(
     fresh_log_url: Callable[..., str], tmp_path: Path, first: str
 ):
     check_chain(*relayed(fresh_log_url(), tmp_path, first))
+
+
+def test_every_view_shows_one_chain_through_a_request_and_a_message(amqp_url: str, tmp_path: Path):
+    """One sends an HTTP request to two, which sends a message through the broker to three."""
+    url, queue = f"sqlite:{tmp_path}/log", f"{amqp_url}#farscope-test-{uuid4().hex}"
+    new_key_file(tmp_path / "key")
+
+    def started(name: str, *ends: str) -> Program:
+        return Program("-m", "support.relay", url, str(tmp_path / "key"), name, *ends)
+
+    with started("two", "http", queue) as two, started("three", queue, "-") as three:
+        eventually(lambda: two.out.endswith("\n"), SOON_S)
+        port = two.out.strip()
+        with started("one", "-", f"http:{port}") as one:
+            one.type_in("\n")
+            one.end_input()
+            for program in (one, two, three):
+                assert program.wait(SOON_S) == 0, program.err
+            tokens = ["", *" ".join((one.out, two.out.removeprefix(port), three.out)).split()]
+    check_chain(tokens, steps_in(url, tmp_path))
 
 
 def check_chain(tokens: list[str], steps: list[Step]) -> None:
