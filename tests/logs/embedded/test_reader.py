@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from zlib import crc32
 
@@ -661,3 +662,91 @@ def test_batches_of_a_file_that_was_removed_unopened_are_counted_once_when_its_w
     reader.close()
     for each in (writer, *others):
         each.close()
+
+
+@pytest.fixture
+def store(log: FolderLog) -> Iterator[Callable[..., Path]]:
+    """Stores numbered batches of one writer, each time in a new file."""
+    writer = FolderWriter(log.folder, "a", Limits(max_bytes=256 * 1024))
+    number = count(1)
+
+    def store_file(batches: int = 2) -> Path:
+        before = set(log.folder.glob("*.fslog"))
+        writer.append([b"%d " % next(number) + bytes(20_000) for _ in range(batches)], 1.0)
+        (path,) = set(log.folder.glob("*.fslog")) - before
+        return path
+
+    yield store_file
+    writer.close()
+
+
+def numbers(reader: FolderReader) -> list[int]:
+    return [int(batch.partition(b" ")[0]) for batch in data(reader)]
+
+
+def test_batches_of_a_file_removed_unopened_are_counted_though_later_files_were_there(log, store):
+    store(1).unlink()
+    oldest = store()
+    store()
+    reader = log.reader(since_ns=0)
+    position = reader.position
+    oldest.unlink()
+    store()
+    for each in (reader, log.reader(position=position)):
+        assert numbers(each) == [4, 5, 6, 7]
+        assert each.cut == 2
+        each.close()
+
+
+def test_what_was_removed_before_a_reader_from_the_start_began_is_not_cut(log, store):
+    store().unlink()
+    oldest = store()
+    reader = log.reader(since_ns=0)
+    oldest.unlink()
+    store()
+    late = log.reader(since_ns=0)
+    assert (numbers(reader), reader.cut) == ([5, 6], 2)
+    assert (numbers(late), late.cut) == ([5, 6], 0)
+    reader.close()
+    late.close()
+
+
+def test_the_rest_of_a_file_removed_after_a_position_was_taken_in_it_is_counted(log, store):
+    oldest = store(3)
+    store()
+    reader = log.reader(since_ns=0)
+    assert len(reader.read(0.0, limit=1)) == 1
+    position = reader.position
+    reader.close()
+    oldest.unlink()
+    late = log.reader(position=position)
+    assert (numbers(late), late.cut) == ([4, 5], 2)
+    late.close()
+
+
+def test_a_file_removed_unopened_counts_as_one_if_only_its_later_batches_were_to_be_read(log, store):
+    oldest, second = store(), store()
+    begun_ns = FileName.parse(oldest.name).created_ns
+    reader = log.reader(since_ns=begun_ns + 1)
+    position = reader.position
+    oldest.unlink()
+    assert (numbers(reader), reader.cut) == ([3, 4], 1)
+    reader.close()
+    second.unlink()
+    store()
+    late = log.reader(position=position)
+    assert (numbers(late), late.cut) == ([5, 6], 1)
+    late.close()
+
+
+def test_what_was_read_of_a_removed_file_is_not_cut_for_a_reader_from_a_position_after_it(log, store):
+    reader = log.reader(since_ns=0)
+    oldest = store(3)
+    store()
+    assert len(reader.read(0.0, limit=1)) == 1
+    position = reader.position
+    reader.close()
+    oldest.unlink()
+    late = log.reader(position=position)
+    assert (numbers(late), late.cut) == ([4, 5], 2)
+    late.close()

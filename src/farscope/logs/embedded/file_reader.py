@@ -13,6 +13,7 @@ from farscope.logs.embedded.file import (
     Identity,
     identity_of,
     next_data,
+    open_regular,
     read_at,
     writer_is_alive,
 )
@@ -143,9 +144,9 @@ class FileReader:
         return self._buffer[0].entry.stored_ns if self._buffer else self.name.created_ns
 
     @property
-    def counts_all(self) -> bool:
-        """Whether it starts after a known batch, so that all batches missing before it count as cut."""
-        return self._start.after is not None
+    def starts_after(self) -> int | None:
+        """The batch after which it starts, from which missing batches count as cut; None if unknown."""
+        return self._start.after
 
     @property
     def begun(self) -> bool:
@@ -381,6 +382,18 @@ class FileReader:
         self.finished = True
         self.busy = False
         self._open_files.drop(self.path)
+
+
+def first_number(path: Path) -> int | None:
+    """Return the number of the first batch of the file at ``path``; None if the file cannot be read."""
+    try:
+        descriptor = open_regular(path)
+        try:
+            return parse_head(read_at(descriptor, 0, HEAD_BYTES))
+        finally:
+            os.close(descriptor)
+    except (ForeignFormat, OSError):
+        return None  # A reader that opens the file reports the reason.
 
 
 def reason_of(reason: ForeignFormat | OSError) -> str:

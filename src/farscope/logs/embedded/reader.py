@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -16,7 +16,15 @@ from farscope.errors import LogError, LogRefused, LogUnavailable
 from farscope.logs.base import Entry, Position, Unread
 from farscope.logs.embedded.errors import error_from_os
 from farscope.logs.embedded.file import writer_is_alive
-from farscope.logs.embedded.file_reader import ALL_READ, BEGINNING, END, FIRST_IN_FILE, FileReader, FileStart
+from farscope.logs.embedded.file_reader import (
+    ALL_READ,
+    BEGINNING,
+    END,
+    FIRST_IN_FILE,
+    FileReader,
+    FileStart,
+    first_number,
+)
 from farscope.logs.embedded.format import FileName, ForeignFormat
 from farscope.logs.embedded.open_files import OpenFiles
 
@@ -63,6 +71,7 @@ class FolderReader:
         self._folder = folder
         self._since_ns = since_ns
         self._position = position
+        self._position_files = _files_by_stream(position or {})
         self._open_files = OpenFiles()
         self._files: dict[str, FileReader] = {}
         self._streams: dict[str, set[FileReader]] = {}
@@ -87,6 +96,8 @@ class FolderReader:
             self._open_files.close()
             raise
         self._starting = False
+        if position is not None:
+            self._owed |= _streams_with_loss(position, self._files)
 
     def read(self, timeout_s: float, limit: int = 256) -> list[Entry]:
         """Return the next entries; see ``LogReader.read``."""
@@ -133,7 +144,8 @@ class FolderReader:
     def cut(self) -> int:
         """Number of batches known to have been removed before this reader could read them.
 
-        If a writer has no file after the removed one, the number is unknown and counts as one.
+        Those of a removed file count as one if their number is unknown: no later file of its writer
+        tells it, or not all of the removed file was to be read.
         """
         return self._cut + len(self._owed) + sum(file.cut for file in self._files.values())
 
@@ -221,22 +233,42 @@ class FolderReader:
     def _start_of(self, name: FileName) -> FileStart:
         if self._position is not None:
             after = self._position.get(str(name))
-            return self._new_start(name, self._position) if after is None else FileStart.at(after)
+            if after is None:
+                return self._new_start(name, self._position)
+            return self._later_start(name, FileStart.at(after))
         if self._starting:
-            return END if self._since_ns is None else FileStart(since_ns=self._since_ns)
+            return END if self._since_ns is None else self._start_by_time(name, self._since_ns)
         # Created after this reader: everything in it counts, including what retention has removed already.
         return BEGINNING if name.created_ns >= (self._since_ns or 0) else FileStart(since_ns=self._since_ns)
 
-    @staticmethod
-    def _new_start(name: FileName, position: Position) -> FileStart:
+    def _start_by_time(self, name: FileName, since_ns: int) -> FileStart:
+        """Return where to start in a file that was there before this reader.
+
+        If all of a writer's oldest file is to be read, its first number is noted: should retention remove the
+        file before it is opened, the next file tells how many batches were in it.
+        """
+        first = None
+        if name.created_ns >= since_ns and name.stream not in self._streams:
+            first = first_number(self._folder / str(name))
+        return FileStart(None if first is None else first - 1, since_ns)
+
+    def _later_start(self, name: FileName, start: FileStart) -> FileStart:
+        """Return ``start``, but not before the last batch returned from the writer's earlier files.
+
+        A file that was not opened when the position was taken follows them, and they may be gone by now.
+        """
+        files = self._position_files.get(name.stream, ())
+        numbers = [after for other, after in files if after >= 0 and other.created_ns < name.created_ns]
+        last = max(numbers, default=-1)
+        return (
+            FileStart(last, start.since_ns) if last > (-1 if start.after is None else start.after) else start
+        )
+
+    def _new_start(self, name: FileName, position: Position) -> FileStart:
         """Return where to start in a file created after ``position`` was taken."""
         if name.stream in position:
             return FileStart(after=position[name.stream])
-        before = [
-            after
-            for text, after in position.items()
-            if (other := FileName.parse(text)) is not None and other.stream == name.stream
-        ]
+        before = [after for _, after in self._position_files.get(name.stream, ())]
         if not before:
             return BEGINNING
         numbers = [after for after in before if after >= 0]
@@ -300,6 +332,9 @@ class FolderReader:
         elif file.begun or not file.has_unread:
             self._last[stream] = file.last
             self._last.move_to_end(stream)
+        elif file.unread is None:
+            # Removed before it was opened: the writer's next file continues where this one was to start.
+            self._last.setdefault(stream, file.starts_after)
 
     def _collect(self, limit: int) -> list[Entry]:
         """Return the available entries, by storage time across files and in order within each file."""
@@ -364,10 +399,10 @@ class FolderReader:
         stream = file.name.stream
         if stream in self._last:
             file.follow(self._last[stream])
+        if stream in self._owed:
+            # If it starts after a known batch, its first number tells how many were in the removed file.
             self._owed.discard(stream)
-        elif file.counts_all:
-            # The number of its first batch tells how many were in the removed file that was never opened.
-            self._owed.discard(stream)
+            self._cut += file.starts_after is None
 
     def _check_writers(self) -> None:
         now_s = time.monotonic()
@@ -375,3 +410,24 @@ class FolderReader:
             self._writers_checked_s = now_s
             for file in self._active:
                 file.check_writer()
+
+
+def _files_by_stream(position: Position) -> dict[str, list[tuple[FileName, int]]]:
+    """Return the files in ``position`` with their values."""
+    files: dict[str, list[tuple[FileName, int]]] = {}
+    for text, after in position.items():
+        if (name := FileName.parse(text)) is not None:
+            files.setdefault(name.stream, []).append((name, after))
+    return files
+
+
+def _streams_with_loss(position: Position, present: Container[str]) -> set[str]:
+    """Return the streams that lost a whole file: it was still to be read in ``position``, and is gone."""
+    return {
+        name.stream
+        for text, after in position.items()
+        if text not in present
+        and after < ALL_READ
+        and (name := FileName.parse(text)) is not None
+        and name.created_ns >= (FileStart.at(after).since_ns or 0)
+    }
