@@ -63,7 +63,8 @@ IDLE = """
 import farscope
     with farscope.Scope(sys.argv[1], since="start") as scope:
         assert scope.wait_for(lambda scope: scope.caught_up, 600)
-        print("received", scope.stats.received, "unread", scope.stats.unread, "waiting", scope.stats.waiting)
+        stats = scope.stats
+        print("received", stats.received, "unread", stats.unread, "waiting", stats.waiting)
 """.strip()
 
 

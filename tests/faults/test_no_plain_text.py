@@ -78,7 +78,9 @@ def holds(content: Iterable[bytes], batch: bytes) -> bool:
 
 def unsealed(entries: list[Entry], key: Keyring) -> list[bytes]:
     opener = Opener(key)
-    return [zlib.decompress(opener.open(entry.data)[1]) for entry in entries]
+    bodies = [opener.open(entry.data)[1] for entry in entries]
+    # The first byte says whether the rest is compressed.
+    return [zlib.decompress(body[1:]) if body[0] else body[1:] for body in bodies]
 
 
 def read_all(url: str, count: int) -> list[Entry]:

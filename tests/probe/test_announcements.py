@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from farscope.probe.announcements import CHANGES_KEPT, STOPPED_KEPT, UNSENT_KEPT, ChartDirectory
-from farscope.records.step import CHART, NUMBER, VALUES
+from farscope.records.step import CHART, MAX_VALUES, NUMBER, VALUES
 from farscope.wire.batch import ChartEntry
-from farscope.wire.body_schema import MAX_VALUES
 
 A1, A2, B1 = ("a", 1), ("a", 2), ("b", "text")
 

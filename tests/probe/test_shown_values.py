@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from farscope.errors import UsageError
 from farscope.probe.shown_values import ShownValues, ValueCounts, checked_values
-from farscope.wire.body_schema import MAX_VALUE, MAX_VALUES
+from farscope.records.step import MAX_VALUES
+from farscope.wire.body_schema import MAX_VALUE
 from farscope.wire.tables import encodable_values
 
 

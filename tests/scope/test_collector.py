@@ -14,6 +14,7 @@ from farscope.scope.collector import READ_LIMIT
 from farscope.scope.notice import NoticeKind
 from farscope.scope.ordering.reorder_buffer import Now
 from farscope.scope.scope import Scope
+from farscope.scope.timeline import Timeline
 from farscope.scope.unknown import Why
 from farscope.scope.world import World
 from farscope.testing.waiting import eventually
@@ -372,3 +373,19 @@ def test_batches_are_gathered_only_where_their_steps_wait_for_those_of_others(
         log.store(one.send(1))
         eventually(lambda: collector.GATHER_S in waited)
     assert scope.stats.received == 4
+
+
+def test_a_step_on_its_way_to_the_consumer_is_counted_as_waiting(keyring, hand_probe, monkeypatch):
+    seen = []
+
+    class LookedAt(Timeline):
+        def extend(self, steps):
+            stats = scope.stats
+            seen.append((stats.received, stats.waiting))
+            super().extend(steps)
+
+    monkeypatch.setattr("farscope.scope.scope.Timeline", LookedAt)
+    scope = Scope(PastLog((60, hand_probe().send(3))), keyring, "start")
+    with scope:
+        assert scope.wait_for(lambda scope: scope.stats.waiting == 3 and seen, LONG_S)
+    assert set(seen) == {(3, 3)}

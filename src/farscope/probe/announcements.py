@@ -10,10 +10,9 @@ from typing import NamedTuple
 from farscope.probe.log_facts import with_logs_from
 from farscope.records.configuration import Configuration, leaves_of
 from farscope.records.sink import NO_LOGS
-from farscope.records.step import CHART, TEXTS, VALUES, ChartId, ChartRef, RawStep, Value
+from farscope.records.step import CHART, MAX_VALUES, TEXTS, VALUES, ChartId, ChartRef, RawStep, Value
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 from farscope.wire.batch import ChartEntry
-from farscope.wire.body_schema import MAX_VALUES
 
 STOPPED_KEPT = 256
 """Stopped charts that a probe still introduces to late joiners; beyond this, the first is forgotten."""

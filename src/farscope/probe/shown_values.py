@@ -10,11 +10,11 @@ from typing import Any, Final
 from farscope.errors import UsageError
 from farscope.probe.backoff import LOGGER
 from farscope.records.outside import raised_by_a_signal_handler
-from farscope.records.step import Value
+from farscope.records.step import MAX_VALUES, Value
 from farscope.records.tally import Tally
 from farscope.records.weight import VALUE_BYTES
 from farscope.values import ValuesFunction
-from farscope.wire.body_schema import CUT_MARK, MAX_VALUE, MAX_VALUES
+from farscope.wire.body_schema import CUT_MARK, MAX_VALUE
 
 Values = tuple[tuple[str, Value], ...]
 

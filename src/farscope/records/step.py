@@ -96,6 +96,9 @@ class ChartRef(NamedTuple):
 Value: TypeAlias = int | float | str | bool
 """What a program chooses to show with a step."""
 
+MAX_VALUES = 16
+"""Maximum number of values of a step, and of a chart; the rest are left out."""
+
 
 class Step(NamedTuple):
     """One run-to-completion step.

@@ -12,6 +12,7 @@ from farscope.records.kinds import UnknownKind
 from farscope.records.step import (
     CHART,
     DURATION_NS,
+    MAX_VALUES,
     NUMBER,
     SERIAL,
     SHAPE,
@@ -28,7 +29,6 @@ from farscope.records.weight import chart_bytes, structure_bytes
 from farscope.scope.foreign_chart import ForeignHsm
 from farscope.scope.unknown import Why
 from farscope.wire.batch import ChartEntry
-from farscope.wire.body_schema import MAX_VALUES
 
 Status: TypeAlias = str
 """alive: heard within a few heartbeats; silent: not heard, and its probe did not say goodbye; closed: its

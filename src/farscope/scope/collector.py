@@ -114,6 +114,8 @@ class Collector:
         self._world = World(clocks)
         self._tokens = Tokens()
         self._lock = Lock()
+        self._in_hand = 0
+        """Steps that have left the reorder buffer and are not in the inbox yet."""
         self._stopping = Event()
         self._process_until_s = math.inf
         """Monotonic time after which batches read are no longer processed; set before ``_stopping`` is."""
@@ -227,7 +229,7 @@ class Collector:
                 probes=self._intake.probes,
                 batches=self._intake.accepted,
                 repeated=self._intake.repeated,
-                waiting=len(self._inbox) + len(self._reorder_buffer),
+                waiting=len(self._inbox) + len(self._reorder_buffer) + self._in_hand,
                 unread=self._inbox.unread,
                 cut=self._cut,
                 late=self._reorder_buffer.late,
@@ -393,12 +395,14 @@ class Collector:
         with self._lock:
             self._several = self._world.several_alive(now.monotonic_ns)
             steps = self._reorder_buffer.pop_due(now, live=live, several=self._several)
+            self._in_hand = len(steps)
             self._notices.extend(self._reorder_buffer.pop_notices())
         self._hand_out(steps)
 
     def _hand_out_all(self) -> None:
         with self._lock:
             steps = self._reorder_buffer.pop_all()
+            self._in_hand = len(steps)
             self._notices.extend(self._reorder_buffer.pop_notices())
         self._hand_out(steps)
 
@@ -408,7 +412,9 @@ class Collector:
                 known = self._tokens.resolved_all(steps)
             steps = steps if known is steps else after_their_causes(known)
             self._timeline.extend(steps)
-            self._inbox.put(steps)
+            with self._lock:
+                self._inbox.put(steps)
+                self._in_hand = 0
 
     def _tick(self, read: int) -> None:
         """Look around after a read of that many batches."""
@@ -418,6 +424,7 @@ class Collector:
             self._reading.go_live(now_ns)
             with self._lock:
                 steps = self._reorder_buffer.reach_end(_now())
+                self._in_hand = len(steps)
                 self._notices.extend(self._reorder_buffer.pop_notices())
                 # Before ``caught_up`` becomes true, since callers then take the account for complete.
                 self._count_owed(now_ns)

@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from farscope.records import kinds
 from farscope.records.facts import FactKind
 from farscope.records.shape import StepKind
+from farscope.records.step import MAX_VALUES
 from farscope.records.structure import ChartStatus, ReactionFlag, StateKind
 from farscope.records.trace_context import SPAN_ID_BYTES
 
@@ -54,9 +55,6 @@ MAX_TEXT = 32_768
 
 MAX_TEXTS = 4_096
 """Maximum number of free texts in a step; the rest are left out."""
-
-MAX_VALUES = 16
-"""Maximum number of values of a step, and of a chart; the rest are left out."""
 
 MAX_VALUE = 256
 """Maximum length of a value's name, and of a text as a value; longer ones are cut and get ``CUT_MARK``."""

@@ -10,7 +10,7 @@ from farscope.errors import BatchTooLarge, Invariant
 from farscope.records.facts import Fact
 from farscope.records.kinds import MAX_KIND, UnknownKind
 from farscope.records.shape import Shape
-from farscope.records.step import Value
+from farscope.records.step import MAX_VALUES, Value
 from farscope.records.structure import ChartStructure, Reaction
 from farscope.wire.body_schema import (
     CUT_MARK,
@@ -29,7 +29,6 @@ from farscope.wire.body_schema import (
     MAX_TEXT,
     MAX_TEXTS,
     MAX_VALUE,
-    MAX_VALUES,
     Dictionary,
     FactRow,
     Leaves,

@@ -8,9 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from farscope.records.shape import Shape
-from farscope.records.step import NUMBER, VALUES, ChartId, RawStep, Step, Value
+from farscope.records.step import MAX_VALUES, NUMBER, VALUES, ChartId, RawStep, Step, Value
 from farscope.views.web.step_columns import BLOCK_WEIGHT, StepColumns
-from farscope.wire.body_schema import MAX_VALUES
 
 
 class StepPosition(NamedTuple):
