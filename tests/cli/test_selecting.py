@@ -224,6 +224,12 @@ def test_no_choice_hides_a_notice_about_losses():
     assert shown == LOSSES
 
 
+def test_a_search_for_failures_shows_that_a_chart_failed_or_is_no_longer_observed():
+    matching = Matching(Selection(kinds=KINDS["failed"]))
+    for kind in (NoticeKind.FAILED, NoticeKind.UNOBSERVED):
+        assert wants_notice(matching, Notice(kind=kind))
+
+
 def test_options_are_repeated_in_words_a_person_could_type():
     assert in_words(Selection()) == ""
     assert in_words(Selection(charts=("a", "b"), not_signals=("T",), kinds=KINDS["transition"])) == (

@@ -63,8 +63,6 @@ LIVES = frozenset(
         NoticeKind.APPEARED,
         NoticeKind.STOPPED,
         NoticeKind.FINISHED,
-        NoticeKind.FAILED,
-        NoticeKind.UNOBSERVED,
         NoticeKind.CLOSED,
     }
 )

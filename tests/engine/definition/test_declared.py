@@ -558,3 +558,10 @@ def test_an_initial_state_besides_an_initial_function_is_refused_by_name():
                 @outer.initial
                 def choose(self):
                     return self.one
+
+
+@pytest.mark.parametrize("seconds", ["1s", None, -1.0])
+def test_a_timeout_of_no_duration_is_refused_with_the_range(seconds: object):
+    with pytest.raises(ChartBuildError, match="a timeout of state waiting cannot be") as refused:
+        State("waiting").after(seconds, to="waiting")
+    assert "a number between" in refused.value.hint

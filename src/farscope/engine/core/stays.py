@@ -293,7 +293,7 @@ def checked_timeout(seconds: float, state: str, *, repeats: bool) -> Timeout:
     Raises:
         ChartBuildError: no timer can wait that long.
     """
-    if MIN_PERIOD_S <= seconds <= MAX_PERIOD_S:
+    if isinstance(seconds, int | float) and MIN_PERIOD_S <= seconds <= MAX_PERIOD_S:
         return Timeout(0, seconds, repeats)
     raise ChartBuildError(
         f"a timeout of state {state} cannot be {seconds!r} seconds",
