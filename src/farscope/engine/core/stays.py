@@ -287,7 +287,7 @@ def hold(handlers: dict[int, Call], holding: Holding) -> None:
         handlers[error] = _reporting(handlers.get(error), holding.state)
 
 
-def checked_timeout(seconds: float, state: str, *, repeats: bool) -> Timeout:
+def checked_timeout(seconds: object, state: str, *, repeats: bool) -> Timeout:
     """Return a timeout, without its signal.
 
     Raises:
