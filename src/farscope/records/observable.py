@@ -10,12 +10,12 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, Protocol, TypeGuard
+from typing import Any, NamedTuple, Protocol, TypeGuard, runtime_checkable
 
 from farscope.records.configuration import Configuration
 from farscope.records.outside import raised_by_a_signal_handler
-from farscope.records.sink import NO_LOGS, FollowingSink, LastingSink, Sink, SubjectSink
-from farscope.records.step import ChartId, ChartRef, RawStep
+from farscope.records.sink import NO_LOGS, LastingSink, Sink, SubjectSink
+from farscope.records.step import CHART, ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
 
 STRICT = "FARSCOPE_STRICT"
@@ -45,6 +45,14 @@ class Observable:
     def detach(self, sink: Sink) -> None:
         """Stop passing steps to ``sink``; no effect if it is not attached."""
         raise NotImplementedError
+
+
+@runtime_checkable
+class FollowingSink(Sink, Protocol):
+    """A sink that also observes the charts contained in those it is attached to."""
+
+    def follow(self, child: Observable) -> None:
+        """Observe ``child``, which runs or is about to start, if the sink observes such charts at all."""
 
 
 class Standing(NamedTuple):
@@ -218,7 +226,7 @@ class Observers:
                 receiver.step(step)
             except BaseException as error:
                 if not _is_the_programs(error, receiver):
-                    self._remove(receiver, step[0], error)
+                    self._remove(receiver, step[CHART], error)
                     continue
                 if isinstance(receiver, LastingSink):
                     receiver.step_again(step, error)

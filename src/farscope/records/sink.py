@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, runtime_checkable
 
 from farscope.records.configuration import Configuration
 from farscope.records.step import ChartId, ChartRef, RawStep
 from farscope.records.structure import AnyChartStatus, ChartStatus, ChartStructure
-
-if TYPE_CHECKING:
-    from farscope.records.observable import Observable
 
 NO_LOGS: Final = sys.maxsize
 """The ``log_level`` of a sink that wants no log records."""
@@ -51,14 +48,6 @@ class LastingSink(Sink, Protocol):
 
     def step_again(self, step: RawStep, error: BaseException) -> None:
         """Receive a step again, unless it had been accepted when ``error`` struck."""
-
-
-@runtime_checkable
-class FollowingSink(Sink, Protocol):
-    """A sink that also observes the charts contained in those it is attached to."""
-
-    def follow(self, child: Observable) -> None:
-        """Observe ``child``, which runs or is about to start, if the sink observes such charts at all."""
 
 
 class SubjectSink(Sink, Protocol):
