@@ -9,6 +9,7 @@ from farscope.records.facts import Fact
 from farscope.records.shape import AnyStepKind, Shape
 
 NANOSECONDS = 1_000_000_000
+"""Nanoseconds in a second."""
 
 
 class ChartKey(NamedTuple):
@@ -94,7 +95,7 @@ class ChartRef(NamedTuple):
 
 
 Value: TypeAlias = int | float | str | bool
-"""What a program chooses to show with a step."""
+"""A value that a program shows with a step."""
 
 MAX_VALUES = 16
 """Maximum number of values of a step, and of a chart; the rest are left out."""

@@ -29,7 +29,7 @@ OTHER_REASON = "other"
 
 
 class Posted(NamedTuple):
-    """What was new to the account in a batch."""
+    """The part of a batch that was new to the account."""
 
     steps: Sequence[RawStep]
     """The new steps, in the order of the batch."""

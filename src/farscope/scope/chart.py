@@ -1,4 +1,4 @@
-"""What a scope knows about one chart."""
+"""A scope's knowledge of one chart."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ChartView:
     """The active leaf states, in document order; empty before its start and after it has finished."""
 
     values: tuple[tuple[str, Value], ...] = ()
-    """What its program shows of it, by name."""
+    """The values that its program shows, by name."""
 
     parent: ChartKey | None = None
     """The chart that created it, if that was a chart."""
@@ -94,7 +94,7 @@ class ChartView:
     """Label of that chart; empty if there is none, or it was never heard."""
 
     condition: AnyChartStatus = ChartStatus.RUNNING
-    """What its own program last reported about it."""
+    """The status that its own program reported last."""
 
     @property
     def alive(self) -> bool:

@@ -52,7 +52,7 @@ class Liveness(NamedTuple):
     """Newest differences between successive stamps that are too large or too small to be explained by time
     alone."""
     correction_ns: int
-    """What to subtract from its times to convert them to the scope's clock."""
+    """Is subtracted from its times to convert them to the scope's clock."""
     silent_after_ns: int = SILENT_AFTER_NS
     """After how long without a batch it is silent: a multiple of the interval it announced."""
     ends: Mapping[int, AnyChartStatus] = MappingProxyType({})

@@ -16,7 +16,7 @@ from farscope.scope.gaps import NumberRange
 
 @unique
 class NoticeKind(StrEnum):
-    """What a notice is about."""
+    """The event that a notice reports."""
 
     APPEARED = "appeared"
     """A chart was seen for the first time, or again after it had stopped."""

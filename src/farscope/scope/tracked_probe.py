@@ -1,4 +1,4 @@
-"""What a scope knows about one probe. Pure: no I/O, no clock."""
+"""A scope's knowledge of one probe, and the times of the changes in its batches. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from farscope.records.heartbeat import scaled
-from farscope.records.step import ChartKey
+from farscope.records.step import CHART, DURATION_NS, TIME_NS, ChartKey, RawStep
 from farscope.scope.accounting import ReceivedAccount
 from farscope.scope.liveness import LivenessTracker
 from farscope.scope.unknown import Why
+from farscope.wire.batch import Batch
 
 
 @dataclass(slots=True)
@@ -54,3 +55,25 @@ class TrackedProbe:
         """Return when the gap that begins with a number appeared."""
         known = bisect_right(self.gaps, first, key=lambda gap: gap[0])
         return self.gaps[known - 1][1] if known else self.sent_ns
+
+
+class BatchTimes:
+    """Times of the changes a batch reports, by the clock of its machine."""
+
+    def __init__(self, probe: str, batch: Batch) -> None:
+        self.probe = probe
+        self._batch = batch
+        ended_ns = [step[TIME_NS] + step[DURATION_NS] for step in (*batch.steps[:1], *batch.steps[-1:])]
+        self.first_ns = min([batch.sent_ns, *ended_ns])
+        """Time before its steps."""
+        self.last_ns = max([batch.sent_ns, *ended_ns])
+        """Time after its steps."""
+
+    def first_of(self, serial: int) -> int:
+        """Return when a chart's first step in the batch ended; if there is none, when the batch was sent."""
+        first = self.first_step(serial)
+        return self._batch.sent_ns if first is None else first[TIME_NS] + first[DURATION_NS]
+
+    def first_step(self, serial: int) -> RawStep | None:
+        """Return a chart's first step in the batch."""
+        return next((step for step in self._batch.steps if step[CHART].serial == serial), None)

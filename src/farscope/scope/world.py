@@ -1,4 +1,4 @@
-"""What a scope knows about probes, their charts and their fate. Pure: no I/O, no clock."""
+"""A scope's knowledge of probes, their charts and their fate. Pure: no I/O, no clock."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from farscope.records.heartbeat import (
 )
 from farscope.records.step import NANOSECONDS, ChartId, ChartKey, ChartRef
 from farscope.scope.accounting import PATIENCE_NS, Posted
-from farscope.scope.batch_times import BatchTimes
 from farscope.scope.chart import Chart, ChartView, Status, by_chart, word_for
 from farscope.scope.intake import MAX_PROBES, Accepted
 from farscope.scope.labels import Labels, ProbeLabels, ambiguous, candidates, meant, spellings, unknown
@@ -22,7 +21,7 @@ from farscope.scope.liveness import Liveness, LivenessBudget, LivenessTracker
 from farscope.scope.notice import Notice, NoticeKind, end_of
 from farscope.scope.ordering.clock_offsets import ClockOffsets
 from farscope.scope.rings import Rings
-from farscope.scope.tracked_probe import TrackedProbe
+from farscope.scope.tracked_probe import BatchTimes, TrackedProbe
 from farscope.scope.unknown import Unknown, Why
 
 LOOK_BACK_NS = 500_000_000

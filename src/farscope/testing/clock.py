@@ -8,9 +8,10 @@ import weakref
 
 from farscope.engine.hsm import Hsm
 from farscope.engine.ports import ChartPort
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer
+from farscope.engine.timers.schedule import Schedule, Timer
 from farscope.errors import UsageError
 from farscope.records.current_step import current_step
+from farscope.records.step import NANOSECONDS
 from farscope.testing.waiting import PATIENCE_S
 
 LOOK_S = 0.0002

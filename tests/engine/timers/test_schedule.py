@@ -1,4 +1,4 @@
-"""What is due when."""
+"""The schedule returns timers when they are due."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from farscope.engine.timers.schedule import MAX_PERIOD_S, MIN_PERIOD_S, NANOSECONDS, Schedule, Timer
+from farscope.engine.timers.schedule import MAX_PERIOD_S, MIN_PERIOD_S, Schedule, Timer
 from farscope.errors import ChartError
+from farscope.records.step import NANOSECONDS
 
 
 def timer(period_s=1.0, times=0):

@@ -7,8 +7,9 @@ import contextlib
 import os
 
 from farscope.engine.ports import ChartPort
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer, fire
+from farscope.engine.timers.schedule import Schedule, Timer, fire
 from farscope.errors import ChartError, ForeignProcess, Invariant
+from farscope.records.step import NANOSECONDS
 
 
 class LoopClock:

@@ -11,9 +11,8 @@ from typing import Protocol
 
 from farscope.engine.ports import ChartPort
 from farscope.errors import ChartError
+from farscope.records.step import NANOSECONDS
 from farscope.records.tally import Tally
-
-NANOSECONDS = 1_000_000_000
 
 MIN_PERIOD_S = 0.0001
 """Shortest period of a timer; the process could not keep up with a shorter one."""

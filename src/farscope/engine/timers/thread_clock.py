@@ -8,8 +8,9 @@ import threading
 import time
 
 from farscope.engine.ports import ChartPort
-from farscope.engine.timers.schedule import NANOSECONDS, Schedule, Timer, fire
+from farscope.engine.timers.schedule import Schedule, Timer, fire
 from farscope.records.fork_hooks import at_fork
+from farscope.records.step import NANOSECONDS
 
 LINGER_S = 0.1
 """How long the thread stays alive when no timer is left; otherwise a chart that sets one timer after another

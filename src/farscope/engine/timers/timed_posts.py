@@ -7,9 +7,9 @@ import weakref
 from typing import NamedTuple, Protocol
 
 from farscope.engine.event import Event
-from farscope.engine.timers.schedule import NANOSECONDS, Clock, Timer, next_number
+from farscope.engine.timers.schedule import Clock, Timer, next_number
 from farscope.errors import ChartStopped, ForeignProcess, Invariant, QueueFull
-from farscope.records.step import Cause
+from farscope.records.step import NANOSECONDS, Cause
 
 _claims = itertools.count(1)
 

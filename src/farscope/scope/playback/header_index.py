@@ -117,7 +117,7 @@ class HeaderIndex:
         self.corrections = {
             probe: offset_ns if abs(offset_ns) > FAR_NS else 0 for probe, offset_ns in offsets.items()
         }
-        """What to subtract from the times of each probe to convert them to the first one's clock; 0 if its
+        """Is subtracted from the times of each probe to convert them to the first one's clock; 0 if its
         clock is off by no more than ``FAR_NS``."""
         self.begin_ns = min(
             (frames.reached_ns[0] - self.corrections[probe] for probe, frames in self.probes.items()),

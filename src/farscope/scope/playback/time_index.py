@@ -20,7 +20,7 @@ from farscope.records.weight import STEP_BYTES, structure_bytes
 from farscope.scope.chart import ChartView
 from farscope.scope.intake import Accepted, Intake
 from farscope.scope.liveness import Liveness, LivenessTracker
-from farscope.scope.playback.header_index import HeaderIndex, ProbeFrames
+from farscope.scope.playback.header_index import LATEST_NS, HeaderIndex, ProbeFrames
 from farscope.scope.since import Since, since_ns
 from farscope.scope.world import World
 from farscope.wire.batch import Batch
@@ -55,8 +55,6 @@ KEPT_BYTES: Final = 16 << 20
 HEARTBEAT_STEPS: Final = 10
 """How many steps a batch without steps counts as in these limits."""
 
-LATEST_NS: Final = 1 << 62
-
 T = TypeVar("T")
 
 
@@ -78,7 +76,7 @@ class AnnouncedState(NamedTuple):
 
 @dataclass(slots=True)
 class Snapshot:
-    """What a recording contains for the time around a moment."""
+    """The content of a recording around a moment."""
 
     from_ns: int = -LATEST_NS
     to_ns: int = LATEST_NS
