@@ -1,4 +1,4 @@
-"""What holds for every test: nothing leaks, the user's own files are safe, soaks wait to be asked for."""
+"""Rules for every test: nothing leaks, the user's own files are safe, soaks run only on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on architecture and the contributor's guide name what is there."""
+"""The files that the page on architecture and the contributor's guide name exist."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which step of which chart posted an event: told on the way from the chart to a scope."""
+"""The step and chart that posted an event are reported all the way from the chart to a scope."""
 
 from __future__ import annotations
 

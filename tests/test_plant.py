@@ -1,4 +1,4 @@
-"""The charging site of ``examples/plant`` runs, and farscope finds what is wrong with it."""
+"""The charging site of ``examples/plant`` runs, and farscope finds its faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says how to mend it, and its exit code tells."""
+"""The doctor finds faults, names the remedy, and reports the result by its exit code."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Names with letters that the output cannot hold end no verb, whatever the encoding."""
+"""Names with letters that the output cannot encode end no command, in any encoding."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mistyped address does not look like an empty log, and who watches and sees nothing is told so once."""
+"""A mistyped address is distinguished from an empty log, and a watcher that sees nothing says so once."""
 
 from __future__ import annotations
 

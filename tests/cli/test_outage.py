@@ -1,4 +1,4 @@
-"""A log that stays away ends what reads up to its end; one that comes back does not."""
+"""A log that stays away ends commands that read to its end; one that comes back does not."""
 
 from __future__ import annotations
 

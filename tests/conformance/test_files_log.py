@@ -1,4 +1,4 @@
-"""A log of another kind takes a module of its own and a row in the table of schemes."""
+"""Another kind of log takes one module and a row in the table of schemes."""
 
 from pathlib import Path
 from uuid import uuid4

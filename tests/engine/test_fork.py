@@ -1,4 +1,4 @@
-"""In a forked child a chart that the parent runs refuses to be used; whatever was not started works."""
+"""In a forked child, a chart that the parent runs refuses to be used; charts not yet started work."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The synchronous chart: the exact spy and trace text, its queue, and what it tells of itself."""
+"""The synchronous chart: the exact text of spy and trace, its queue, and its reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What programs written for miros use: there, here, and in the guide."""
+"""The names that programs written for miros use exist, and are listed in the guide."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The miros example's producer, without its broker and from our imports, prints what is printed there."""
+"""The producer of the miros example, run with our imports and no broker, prints the same lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a finalizer or signal handler does in the middle of anything is done, and nothing else undone."""
+"""Finalizers and signal handlers may post and stop in the middle of anything, and nothing else is undone."""
 
 from __future__ import annotations
 

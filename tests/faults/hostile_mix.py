@@ -1,4 +1,4 @@
-"""Four broadcast charts, and everything that can come in between: run as a program, for so many seconds.
+"""A program with four broadcast charts and every kind of interruption, run for a number of seconds.
 
 A chart with a thread, one on a runner, one on an event loop and one that is driven get more posts than they
 have room for: from the main thread, from a signal handler at 1 kHz, from finalizers, from timers that are

@@ -1,4 +1,4 @@
-"""Whatever is in a log, whoever reads it stays within half a gigabyte, and ends when told to."""
+"""Readers of any log stay within half a gigabyte, and end when asked to."""
 
 from __future__ import annotations
 

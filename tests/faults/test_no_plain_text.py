@@ -1,4 +1,4 @@
-"""What passes through a broker, lies on its disk or waits in the spool shows no word of a chart."""
+"""Nothing that passes a broker, lies on its disk or waits in the spool contains a chart's words."""
 
 from __future__ import annotations
 

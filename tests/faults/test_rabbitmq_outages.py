@@ -1,4 +1,4 @@
-"""Nothing that was appended is lost, whatever happens to the broker, and nobody has to lend a hand."""
+"""Nothing that was appended is lost in any outage of the broker, and no one has to intervene."""
 
 import os
 import threading

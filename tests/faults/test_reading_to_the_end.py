@@ -1,4 +1,4 @@
-"""What reads up to the end of a log in RabbitMQ gets there, however slow the broker is on the way."""
+"""Commands that read to the end of a log in RabbitMQ get there, however slow the broker is."""
 
 from __future__ import annotations
 

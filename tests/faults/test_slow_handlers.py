@@ -1,4 +1,4 @@
-"""Handlers that take long: shown when they are done, never out of order, and their effects behind them."""
+"""Slow handlers: their steps are shown when they end, never out of order, and before their effects."""
 
 from __future__ import annotations
 

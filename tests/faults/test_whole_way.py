@@ -1,4 +1,4 @@
-"""From chart to scope, each in a process of its own, while the broker between them is killed."""
+"""From chart to scope, in separate processes, while the broker between them is killed."""
 
 from __future__ import annotations
 

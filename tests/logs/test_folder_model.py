@@ -1,4 +1,4 @@
-"""The embedded log against a model of it: whatever is done in whatever order, nothing is lost in silence."""
+"""The embedded log against a model: in any order of operations, nothing is lost silently."""
 
 import shutil
 import tempfile

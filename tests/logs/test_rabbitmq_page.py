@@ -1,4 +1,4 @@
-"""What ``docs/rabbitmq.md`` tells administrators to type gives just the rights it says."""
+"""The commands in ``docs/rabbitmq.md`` give exactly the rights that it names."""
 
 import re
 import shlex

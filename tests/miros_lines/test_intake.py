@@ -1,4 +1,4 @@
-"""Lines become steps of the charts they can be attributed to, in whatever order the two queues deliver."""
+"""Lines become steps of the right charts, in whatever order the two queues deliver them."""
 
 from __future__ import annotations
 

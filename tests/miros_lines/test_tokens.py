@@ -1,4 +1,4 @@
-"""Lines as Fernet tokens: what any Fernet makes is opened, everything else is refused in time."""
+"""Lines as Fernet tokens: any Fernet's tokens are opened, everything else is refused in time."""
 
 from __future__ import annotations
 

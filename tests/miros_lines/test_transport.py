@@ -1,4 +1,4 @@
-"""Lines go out at most once, and the account tells what became of their steps."""
+"""Lines are sent at most once, and the account reports the fate of their steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A producer and the command, frozen by PyInstaller with the package's own hook, do what they do unfrozen."""
+"""A producer and the command, frozen by PyInstaller with our hook, work as they do unfrozen."""
 
 from __future__ import annotations
 

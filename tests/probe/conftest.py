@@ -1,4 +1,4 @@
-"""Parts to try the probe with: a clock to turn, charts without an engine, logs that behave as told."""
+"""Fixtures for the probe: a controllable clock, charts without an engine, and logs that fail on demand."""
 
 from __future__ import annotations
 

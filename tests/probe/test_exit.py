@@ -1,4 +1,4 @@
-"""However a program ends: what its charts did is in the log, and the end is bounded in time."""
+"""However a program ends, its charts' steps are in the log, and the end takes a bounded time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A forked child goes on broadcasting as a probe of its own; the parent notices nothing."""
+"""A forked child broadcasts as another probe; the parent is not affected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""emitted = stored + dropped by reason + pending, at every instant of whatever happens."""
+"""emitted = stored + dropped by reason + pending, at every instant of any run."""
 
 from __future__ import annotations
 

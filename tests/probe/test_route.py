@@ -1,4 +1,4 @@
-"""A program says where its steps go; what it did not ask for is not a condition."""
+"""A program chooses where its steps go; options it did not choose are not required."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What strikes a program while the probe is at work: errors of signal handlers, steps of finalizers."""
+"""Interruptions of the probe: errors of signal handlers, steps of finalizers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts drawn at random and declared do what the same charts built by parts do: same spy, same trace."""
+"""Random declared charts do the same as those charts built by parts: same spy, same trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Random charts do in our engine what they do in miros: the same spy, the same trace.
+"""Random charts do the same in our engine as in miros: same spy, same trace.
 
 Of the deviations that are meant, one could show here: miros gives the first state of a Factory that
 catches a signal implicit handlers for entry, exit and init. The twin in miros is made without them.

@@ -1,4 +1,4 @@
-"""Whatever a run holds, a parser that is not ours accepts every export of it, and reads what was there."""
+"""Parsers that are not ours accept every export of any run, and read its steps from it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is posted, timed, put aside, published or refused: charts do what a simple model does.
+"""Posts, timed posts, deferrals, publications and refusals: charts agree with a simple model.
 
 The model keeps lists where the engine keeps threads, heaps and weak references.
 """

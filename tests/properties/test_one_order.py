@@ -1,4 +1,4 @@
-"""Whatever shows a run shows it in one order: by when steps ended, each behind the one that caused it."""
+"""Every view shows a run in one order: by the ends of steps, each after its cause."""
 
 from __future__ import annotations
 

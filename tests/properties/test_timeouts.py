@@ -1,4 +1,4 @@
-"""Timeouts keep their promise in any run, whatever runs the chart."""
+"""Timeouts keep their promise in any run and with any driver."""
 
 from __future__ import annotations
 

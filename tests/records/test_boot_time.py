@@ -1,4 +1,4 @@
-"""The clock by which a scope tells how long something has lasted."""
+"""The clock by which a scope measures how long something has lasted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whose step runs on which thread: told apart also when threads come and go."""
+"""The running step of each thread, also when threads come and go."""
 
 from __future__ import annotations
 

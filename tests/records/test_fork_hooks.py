@@ -1,4 +1,4 @@
-"""What is put right around a fork."""
+"""Fork hooks run around forks."""
 
 from __future__ import annotations
 

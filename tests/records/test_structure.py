@@ -1,4 +1,4 @@
-"""What a chart is made of, as far as it is known."""
+"""The structure of a chart, as far as it is known."""
 
 from farscope.records.structure import ChartStructure, StateInfo
 

@@ -1,4 +1,4 @@
-"""What steps are said to take is never far from what they do take."""
+"""The estimated memory of steps is never far from their actual memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the end of a log's past proves."""
+"""Conclusions from the end of a log's past."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What our own tests are made of: brokers, proxies, networks, programs, and the account of what they did."""
+"""The harness of our own tests: brokers, proxies, networks, programs, and the account of their work."""

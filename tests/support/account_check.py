@@ -1,4 +1,4 @@
-"""Was anything lost? What went in against what came out, in the words of a queue's checker.
+"""Compares the steps that went in with those that came out, and names the lost ones.
 
 ::
 

@@ -1,4 +1,4 @@
-"""A RabbitMQ node of one's own, for tests that need a real broker and want to hurt it.
+"""A private RabbitMQ node, for tests that need a real broker and want to break it.
 
 The node shares nothing with any other broker on the machine: it has its own folder, name, cookie,
 ports and port mapper (epmd), and listens on the loopback interface unless told otherwise. It ends with the

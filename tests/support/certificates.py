@@ -1,4 +1,4 @@
-"""Certificates for tests: an authority of one's own, and what it signed for the loopback interface."""
+"""Certificates for tests: a private authority, and those it signed for the loopback interface."""
 
 from __future__ import annotations
 

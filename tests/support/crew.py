@@ -1,4 +1,4 @@
-"""Producers and scopes in processes of their own, at work on one log, for tests that hurt what lies between.
+"""Producers and scopes in separate processes that share a log, for tests that break things between them.
 
 ::
 

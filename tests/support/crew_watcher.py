@@ -1,4 +1,4 @@
-"""A process of scopes that take all they can get of a crew's steps; started by ``support.crew``.
+"""A process of scopes that read a crew's steps; started by ``support.crew``.
 
 A line on standard input tells what to wait for: the number of steps of each name. Then it reports and ends.
 """

@@ -1,4 +1,4 @@
-"""Networks of one's own (Linux, root): namespaces, links between them, and links that lose and delay.
+"""Private networks (Linux, root): namespaces, links between them, and links that lose and delay.
 
 A namespace lives as long as a process that holds it, and that process no longer than the program that
 started it. So nothing is left behind, however a test ends, and no address here is known outside.

@@ -1,4 +1,4 @@
-"""What a test needs beyond this process, found from what it uses: a broker, a browser, other programs.
+"""The requirements of a test beyond this process, found from its code: a broker, a browser, programs.
 
 A fixture's name says that a broker or a browser is needed. Other programs are found in the code: the test's
 function, its fixtures and all functions of the tests that these mention are searched for whatever starts a

@@ -1,4 +1,4 @@
-"""A chart without an engine, which makes steps when told."""
+"""A chart without an engine, which makes steps on request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Processes that cannot outlive the program that started them, even when that is killed.
+"""Processes that cannot outlive the program that started them, even if that is killed.
 
 A ``Keeper`` is a process of its own that starts others when told to, through a pipe. When the pipe
 ends, because the ``Keeper`` was closed or because its program died, it kills all it started.

@@ -1,4 +1,4 @@
-"""A TCP proxy in this process that can do to a connection what networks and dying servers do.
+"""A TCP proxy in this process that disturbs connections as networks and dying servers do.
 
 ::
 

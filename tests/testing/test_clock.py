@@ -1,4 +1,4 @@
-"""The clock that stands still: it moves only when told, and then waits for the charts."""
+"""The virtual clock advances only on request, and then waits for the charts."""
 
 from __future__ import annotations
 

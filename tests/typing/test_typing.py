@@ -1,4 +1,4 @@
-"""What mypy, at its strictest, says of users' programs is what their comments say it says."""
+"""mypy, at its strictest, reports about users' programs exactly what their comments say."""
 
 from __future__ import annotations
 

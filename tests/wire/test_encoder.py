@@ -1,4 +1,4 @@
-"""What the records hand over is bounded or refused, so that whatever was encoded can be decoded."""
+"""Input from the records is bounded or refused, so that everything encoded can be decoded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys that follow their file: when it is looked at, and what happens while it is no good."""
+"""Keys follow their file: how often it is checked, and what happens while it is unusable."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Keys are read strictly, told apart by fingerprints, and never shown."""
+"""Keys are read strictly, distinguished by fingerprints, and never shown."""
 
 from __future__ import annotations
 

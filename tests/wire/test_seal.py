@@ -1,4 +1,4 @@
-"""What was sealed opens unchanged with the right key; whatever was changed, exchanged or cut does not."""
+"""Sealed data opens unchanged with the right key; changed, exchanged or cut data does not."""
 
 from __future__ import annotations
 

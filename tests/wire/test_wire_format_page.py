@@ -1,4 +1,4 @@
-"""docs/wire-format.md says what the code does, number for number."""
+"""docs/wire-format.md agrees with the code, number for number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chart remembers of its steps changes nothing but their speed: with any memory, charts do the same.
+"""The step cache changes only the speed of steps: charts do the same with any cache.
 
 Handlers here do whatever handlers should not do as well: they answer by the payload, by turns, by what
 they find in ``chart.temp``; they return what is no status, go to what is no state, raise, post, and

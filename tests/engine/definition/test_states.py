@@ -1,4 +1,4 @@
-"""What a chart learns about flat state functions, and refuses."""
+"""Flat state functions: which facts a chart learns about them, and which states it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Charts with a thread of their own: nothing lost, safe ends, failures told."""
+"""Charts with a thread: nothing is lost, they end safely, and failures are reported."""
 
 from __future__ import annotations
 

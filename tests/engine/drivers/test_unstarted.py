@@ -1,4 +1,4 @@
-"""Posts to charts that are never started are told of; nothing else is."""
+"""Posts to charts that are never started are reported; nothing else is."""
 
 from __future__ import annotations
 

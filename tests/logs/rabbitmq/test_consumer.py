@@ -1,4 +1,4 @@
-"""What a reader of RabbitMQ makes of the end of a connection, before and after it was let in."""
+"""How a reader of RabbitMQ treats the end of a connection, before and after its login."""
 
 import pytest
 from pika.exceptions import AuthenticationError, ChannelClosedByBroker, ProbableAccessDeniedError

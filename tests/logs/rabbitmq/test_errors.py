@@ -1,4 +1,4 @@
-"""Whatever is wrong with a broker is told in one clear line, with what to do about it."""
+"""Every fault of a broker is reported in one clear line, with the remedy."""
 
 import contextlib
 import shlex

@@ -1,4 +1,4 @@
-"""Of a broker that is away a program's log tells our own lines, and pika's about its own connections only."""
+"""During an outage a program's log has our lines, and pika's only for its own connections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader goes on exactly where it was, over lost connections, retention and streams made anew."""
+"""A reader continues exactly where it was after lost connections, retention and recreated streams."""
 
 import json
 import os

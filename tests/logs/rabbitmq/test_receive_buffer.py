@@ -1,4 +1,4 @@
-"""Whether what comes after a pause is of the stream that was read before it."""
+"""The receive buffer notices deliveries from another stream after a pause."""
 
 import pytest
 

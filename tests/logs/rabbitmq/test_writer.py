@@ -1,4 +1,4 @@
-"""A writer's batches are stored when ``append`` returns, and it never waits longer than it was told."""
+"""A writer's batches are stored when ``append`` returns, and it never waits longer than its timeout."""
 
 import os
 import socket

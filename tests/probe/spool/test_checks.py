@@ -1,4 +1,4 @@
-"""Whoever asks is told how much waits in the spool, for where, of whom, and who is to send it."""
+"""The doctor reports how much waits in the spool, for which log and program, and which one will send it."""
 
 from __future__ import annotations
 

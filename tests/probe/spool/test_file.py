@@ -1,4 +1,4 @@
-"""A spool file keeps batches in order, belongs to one owner at a time, and gives back what is not spoilt."""
+"""A spool file keeps batches in order, has one owner at a time, and returns only undamaged batches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The forwarder is patient with a log that does not take what waits."""
+"""The forwarder waits patiently for a log that does not store its batches."""
 
 import random
 import threading

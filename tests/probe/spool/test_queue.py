@@ -1,4 +1,4 @@
-"""The spool keeps order and bounds, and tells of every batch what became of it, once."""
+"""The spool keeps order and bounds, and reports the fate of every batch once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Steps handed out together come after their causes in other processes, whatever their clocks said."""
+"""Steps handed out together come after their causes in other processes, with any clocks."""
 
 from __future__ import annotations
 

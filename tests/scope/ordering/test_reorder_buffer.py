@@ -1,4 +1,4 @@
-"""The one view over many machines, whatever their clocks and the ways of their batches are like."""
+"""One order for the steps of many machines, with any clocks and delays."""
 
 from __future__ import annotations
 

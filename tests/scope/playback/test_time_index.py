@@ -1,4 +1,4 @@
-"""A recording of probes made by hand, asked about moments of it, against what all of it says."""
+"""Moments of a recording, compared with a reading of the whole recording."""
 
 from __future__ import annotations
 

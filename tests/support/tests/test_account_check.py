@@ -1,4 +1,4 @@
-"""What the checker says of readers that lost, invented or repeated something."""
+"""The checker reports readers that lost, invented or repeated a step."""
 
 from __future__ import annotations
 

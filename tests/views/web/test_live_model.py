@@ -1,4 +1,4 @@
-"""What the live model makes of a scope: one clock for all machines, and who was heard at each moment."""
+"""The live model: one clock for all machines, and the probes heard at each moment."""
 
 from __future__ import annotations
 

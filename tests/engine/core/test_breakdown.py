@@ -1,4 +1,4 @@
-"""Whatever breaks inside the engine, and whoever drives the chart: it is seen like a failing handler."""
+"""Errors inside the engine: watchers see them like the error of a handler, with every driver."""
 
 from __future__ import annotations
 
