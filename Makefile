@@ -96,7 +96,7 @@ wheel: $(VENV)/package ## Build the sdist and the wheel into dist/
 reference: $(VENV)/dev ## Generate docs/reference.md from the code
 	@$(RUN) docs/reference.py
 
-pictures: $(VENV)/dev ## Make the pictures in docs/img anew
+pictures: $(VENV)/dev ## Redraw the pictures in docs/img
 	@$(RUN) docs/pictures.py
 	@$(RUN) docs/pattern_pictures.py
 	@./tests/system/install_chromium.sh

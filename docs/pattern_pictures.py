@@ -1,7 +1,7 @@
-"""Draw the charts of ``docs/patterns`` anew, from what they really did: ``make pictures``.
+"""Redraw the charts of ``docs/patterns`` from their actual steps: ``make pictures``.
 
 Each page has a program, saved under a name. It is run, and every chart it leaves behind is drawn from
-its structure and its steps, behind the page's mark.
+its structure and its steps, after the page's mark.
 """
 
 from __future__ import annotations

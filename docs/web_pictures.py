@@ -1,4 +1,4 @@
-"""Make the pictures of the page in ``docs/img`` anew: ``make pictures``.
+"""Redraw the pictures of the page in ``docs/img``: ``make pictures``.
 
 A kitchen of charts runs for half a minute; the page is opened on it in headless Chromium, and each view is
 taken in light and dark. Colours are cut down to a palette, so that the files stay small.
