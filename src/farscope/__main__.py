@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 _INTERRUPTED = 130
-"""``outcome.EXIT_INTERRUPTED``, which cannot be had before it is loaded."""
+"""``exit_codes.EXIT_INTERRUPTED``, repeated here for an interrupt before that module is loaded."""
 
 
 def main() -> None:

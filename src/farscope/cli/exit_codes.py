@@ -21,7 +21,7 @@ from farscope.errors import FarscopeError, Invariant, LogError
 from farscope.views.text import escape
 
 EXIT_INTERRUPTED = 130
-"""What a shell expects of a program ended by Ctrl-C."""
+"""The exit code that shells expect of a program ended by Ctrl-C."""
 EXIT_USAGE = 2
 EXIT_BUG = 70
 """``EX_SOFTWARE`` of sysexits: an internal error of the program."""

@@ -31,7 +31,7 @@ class Format(NamedTuple):
     """An export format."""
 
     summary: str
-    """What it is, for the help."""
+    """A description for the help."""
     pieces: Callable[[StepSource], Iterable[str]]
     """Yields the pieces of the file."""
 

@@ -260,8 +260,9 @@ def _append(recording: RecordingLog, span: TimeSpan, speed: float, url: str, *, 
                         progress.update(partial(_how_far, begin_ns, together[-1].stored_ns, end_ns))
                 whole = not over()
         finally:
-            told = [f"replayed {number(written, 'batch')}", *unknown_parts(list(map(of_part, reader.unread)))]
-            report(", ".join(told) + ("" if whole else "; ended before the recording's end was reached"))
+            unread = list(map(of_part, reader.unread))
+            parts = [f"replayed {number(written, 'batch')}", *unknown_parts(unread)]
+            report(", ".join(parts) + ("" if whole else "; ended before the recording's end was reached"))
             if written and partly:
                 report(_PARTLY)
 

@@ -159,7 +159,7 @@ class AsyncChart(Chart):
 
 
 async def _ended(children: Iterable[Any], deadline: float) -> None:
-    """Wait until children that were told to end have ended, or until a monotonic deadline."""
+    """Wait until children that were asked to end have ended, or until a monotonic deadline."""
     for child in children:
         left_s = max(0.0, deadline - time.monotonic())
         if isinstance(child, AsyncChart):

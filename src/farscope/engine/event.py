@@ -26,10 +26,10 @@ INNER_SIGNALS = (
 """Names of the engine's own signals, numbered from 1 in this order."""
 
 Name = str | Enum
-"""What names a state: a string, or a member of an enumeration."""
+"""The name of a state: a string, or a member of an enumeration."""
 
 Signal = int | Name
-"""What identifies a signal: its number or what names it."""
+"""A signal, given by its number or its name."""
 
 _Default = TypeVar("_Default")
 

@@ -9,7 +9,7 @@ from farscope.records.step import Cause
 
 
 class ChartPort(Protocol):
-    """A chart, whoever drives it."""
+    """A chart with any driver."""
 
     @property
     def name(self) -> str:
@@ -25,11 +25,11 @@ class ChartPort(Protocol):
 
     @property
     def _core(self) -> Any:
-        """What it consists of."""
+        """Its parts."""
 
     @property
     def _driver(self) -> Any:
-        """What runs its steps."""
+        """Runs its steps."""
 
     def deliver(self, e: Event, cause: Cause | None, *, lifo: bool) -> None:
         """Receive a published event; raises ``QueueFull``, ``ChartStopped`` or ``ForeignProcess``."""

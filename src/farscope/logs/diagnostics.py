@@ -1,4 +1,4 @@
-"""What an examination of a log finds, one thing a line."""
+"""Findings from the examination of a log, one per line."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Check(NamedTuple):
     name: str
     severity: Severity
     what: str
-    """What was found, on one line."""
+    """The finding, on one line."""
     remedy: str = ""
-    """What to do about it; empty if there is nothing to do."""
+    """The remedy; empty if there is nothing to do."""
 
 
 def ok(name: str, what: str) -> Check:

@@ -52,7 +52,7 @@ MEASURE_EVERY = 8
 MAX_SHAPE_BYTES = 16 << 20
 """Most bytes the kept shapes may take; see ``MAX_SHAPES``."""
 MAX_CHARTS = 1_024
-"""Most charts that are told apart; the lines of further ones are shown under ``UNKNOWN``."""
+"""Most charts that are distinguished; the lines of further ones are shown under ``UNKNOWN``."""
 TICK = b""
 """Passed in place of a line, it requests the step of a line whose other half has not arrived in time."""
 MAX_SHAPES = 4_096

@@ -14,7 +14,7 @@ VALUES_PROBLEM: Final = Fact(FactKind.LOG, "farscope.values", logging.getLevelNa
 """The fact that reports a problem with a chart's values to its watchers. It is sent at any level."""
 
 _UNNAMED: Final = "Level "
-"""What ``logging`` puts in front of the number of a level without a name."""
+"""The text that ``logging`` puts before the number of a level without a name."""
 
 
 def with_logs_from(step: RawStep, level: int) -> RawStep:

@@ -43,7 +43,7 @@ def checked_values(values: object) -> ValuesFunction:
 
 
 class ValueCounts:
-    """What a probe counts about the values of all its charts."""
+    """A probe's counts about the values of all its charts."""
 
     __slots__ = ("_first", "failed", "refused")
 

@@ -9,7 +9,7 @@ TOP: Final = "top"
 only the outermost one, which contains all others."""
 
 JOINT: Final = " | "
-"""What separates the leaves in the text of a configuration."""
+"""Separates the leaves in the text of a configuration."""
 
 Configuration: TypeAlias = str | tuple[str, ...]
 """A configuration as an argument: the names of its leaves, or just the name of the only one."""

@@ -26,7 +26,7 @@ class StateKind(IntEnum):
 
 @unique
 class ReactionFlag(IntEnum):
-    """What is special about a reaction. The numbers are part of the wire format."""
+    """Properties of a reaction. The numbers are part of the wire format."""
 
     INTERNAL = 1
     """Its transition does not leave the state to which the reaction belongs."""

@@ -1,4 +1,4 @@
-"""What a list shows of a chart, updated step by step: its state, its last event, its queue and its rate."""
+"""The activity of a chart as lists show it, updated step by step: state, last event, queue and rate."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ChartActivity:
         self.states: tuple[str, ...] = () if view is None else view.states
         """The active leaf states of ``state``."""
         self.values: dict[str, Value] = {} if view is None else dict(view.values)
-        """What the program shows of the chart, by name."""
+        """The values that the program shows of the chart, by name."""
         self.since_ns = 0
         """When the state was last entered."""
         self.event = ""

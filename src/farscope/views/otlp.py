@@ -17,7 +17,7 @@ WAITING_BYTES = 16 << 20
 """Maximum size of the steps of all collected spans, in bytes; at the limit all are written."""
 
 _SPAN_BYTES = 4_000
-"""What a span takes besides the texts and names of its step."""
+"""Bytes that a span takes besides the texts and names of its step."""
 
 _ERROR = 2
 

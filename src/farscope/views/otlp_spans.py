@@ -34,7 +34,7 @@ _StepKey: TypeAlias = tuple[str, str, int, int, int]
 """(probe, host, process, serial, number); host and process only if there is no probe."""
 
 UNKNOWN_SERVICE = "unknown_service"
-"""What the protocol calls a process that does not say what it is."""
+"""The protocol's name for a process without a service name."""
 
 
 class Process(NamedTuple):
@@ -47,7 +47,7 @@ class Process(NamedTuple):
 
     @property
     def attributes(self) -> Attributes:
-        """What the resource tells of itself."""
+        """The resource's attributes."""
         return {
             "service.name": self.service or UNKNOWN_SERVICE,
             "service.instance.id": f"{self.host}:{self.pid}",
@@ -78,7 +78,7 @@ class Link(NamedTuple):
 
 
 class Event(NamedTuple):
-    """What happened during a span."""
+    """A fact of the step, as an event of its span."""
 
     name: str
     attributes: Attributes
@@ -103,7 +103,7 @@ class Span(NamedTuple):
     parent: int | None
     """The span of the step, or of another program, that caused it; None for the first of its trace."""
     error: str | None
-    """What the handler raised; None where it did not."""
+    """The error that the handler raised; None if it raised none."""
 
 
 def process_of(step: Step) -> Process:
@@ -194,7 +194,7 @@ def _attributes_of_fact(fact: Fact) -> Attributes:
 
 
 def _error_of(step: Step) -> str | None:
-    """Return what a handler raised, even if the step then went on; None where none did."""
+    """Return the error that a handler raised, even if the step then went on; None if none did."""
     failure = failure_in(step)
     if failure is not None:
         return failure.text or failure.message

@@ -1,4 +1,4 @@
-"""The words for what became of an event, in text and in diagrams; the page has its own in ``format.js``."""
+"""The words for the outcomes of events, in text and in diagrams; the page has its own in ``format.js``."""
 
 from __future__ import annotations
 

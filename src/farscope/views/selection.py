@@ -47,7 +47,7 @@ class Selection(NamedTuple):
     states: tuple[str, ...] = ()
     """Shell patterns; a state active before the step or after it must fit one of them. None: all states."""
     kinds: frozenset[StepKind] = frozenset()
-    """What became of the event must be one of these. None: whatever it was."""
+    """The outcome of the event must be one of these. None: all outcomes."""
 
     def wants(self, step: Step) -> bool:
         """Return whether the step meets all conditions except ``last``."""
@@ -82,7 +82,7 @@ class Chosen(list[Step]):
 
 
 class _Held:
-    """What the steps held for a picture take, counted from above."""
+    """The memory taken by the steps held for a picture, never underestimated."""
 
     def __init__(self, last: int | None) -> None:
         self.most = MAX_CHOSEN if last is None else min(last, MAX_CHOSEN)

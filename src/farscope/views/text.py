@@ -44,7 +44,7 @@ _ASKED: Final[dict[int, str]] = {
     FactKind.EXIT: "leaving",
     FactKind.INIT: "choosing the initial state of",
 }
-"""What a state is asked for, in words that tell where a step failed."""
+"""Describes what a state was doing when a step failed there."""
 
 _UNDRAWN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0000-\U000e0fff]"
@@ -315,7 +315,7 @@ def _of_parts(template: str, parts: Sequence[Unknown], thing: str) -> str:
 
 
 def ending_parts(unknown: Sequence[Unknown]) -> list[str]:
-    """Return what is told behind an account: what failed, or that more may be in the log."""
+    """Return the end of an account: what failed, or that more may be in the log."""
     failed = [f"reading failed: {escape(each.detail)}" for each in _of(unknown, Why.FAILED)]
     return failed + ["ended before the log's end was reached"] * bool(_of(unknown, Why.NOT_READ))
 

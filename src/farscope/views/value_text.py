@@ -1,4 +1,4 @@
-"""Values as text: what a program shows of a chart, such as ``amps=16.5, mode="eco"``."""
+"""Values that a program shows of a chart, as text: such as ``amps=16.5, mode="eco"``."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ _Laid = TypeVar("_Laid")
 _Row = TypeVar("_Row", bound=tuple[Any, ...])
 
 UNREADABLE: Final = (msgspec.DecodeError, ValueError, OverflowError, RecursionError)
-"""What reading hostile MessagePack raises: errors of msgspec, and of Python's text and number types."""
+"""The errors that hostile MessagePack causes: those of msgspec, and of Python's text and number types."""
 
 _NO_TEXTS: tuple[str, ...] = ()
 _NO_VALUES: tuple[tuple[str, Value], ...] = ()

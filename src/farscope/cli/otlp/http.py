@@ -178,13 +178,13 @@ def _reason(error: BaseException) -> str:
     """Return the root cause of an error; the outer errors only repeat address and path."""
     if isinstance(error, requests.Timeout):
         return "no answer in time"
-    told = str(error) or type(error).__name__
+    reason = str(error) or type(error).__name__
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, OSError) and seen.strerror:
-            told = seen.strerror
+            reason = seen.strerror
         seen = seen.__cause__ or seen.__context__
-    return told[:1].lower() + told[1:]
+    return reason[:1].lower() + reason[1:]
 
 
 def _endpoint(address: str) -> str:

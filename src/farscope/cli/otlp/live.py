@@ -34,7 +34,7 @@ GATHER_S = 0.2
 
 
 class Order(NamedTuple):
-    """What to send, and where."""
+    """The steps to send, and the collector to send them to."""
 
     where: str | None
     since: str

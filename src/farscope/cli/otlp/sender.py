@@ -29,7 +29,7 @@ limit, a new request begins. Making spans of more would take seconds without rea
 
 
 class Verdict(Enum):
-    """What became of a request."""
+    """The outcome of a request."""
 
     TAKEN = auto()
     LATER = auto()
@@ -43,7 +43,7 @@ class Verdict(Enum):
 
 
 class Answer(NamedTuple):
-    """What a collector said to a request."""
+    """A collector's answer to a request."""
 
     verdict: Verdict
     reason: str = ""

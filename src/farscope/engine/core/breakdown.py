@@ -86,7 +86,7 @@ def end_plainly(core: Any) -> None:
     observers.release()
 
 
-def tell_once(core: Any, signal: str, error: BaseException, *, always: bool = False) -> None:
+def report_once(core: Any, signal: str, error: BaseException, *, always: bool = False) -> None:
     """Record a failed step about ``error``, unless that is already the last recorded step."""
     if core.observers.wanted and (always or core.failed_number != core.context.number):
         _record_plainly(core, signal, error, (time_ns(), 0, None))
@@ -97,7 +97,7 @@ def broke_down(core: Any, chart: Any, error: BaseException) -> BaseException:
     """Record an error between steps as a failed step; return the error that ends the chart."""
     blamed = _blamed(core, chart, error)
     _log.error("chart %s stops: its engine failed", core.name, exc_info=blamed)
-    tell_once(core, "", blamed, always=True)
+    report_once(core, "", blamed, always=True)
     return blamed
 
 

@@ -45,8 +45,7 @@ Pause = Callable[["CachedWalk", Any, Any], NoReturn]
 class CachedWalk:
     """The states of a chart, where it rests, and how it handles one event.
 
-    A ``Core`` knows its chart's states through this class only. A chart whose steps run in another way is
-    given, as ``core.algorithm``, another object with the same public attributes and methods before its start.
+    A ``Core`` knows its chart's states through this class only.
 
     Args:
         step: receives the facts that handlers record.
@@ -141,7 +140,7 @@ class CachedWalk:
                     # Not by ``tuple(made)``: see ``OpenStep.take_made``.
                     facts = (*made,)
                     key = status, temp.fun if status == TRAN else None, facts
-                    call, rest, place = place.told[key]
+                    call, rest, place = place.with_facts[key]
                     # Not all of them: a finalizer that posts may have added another one in the meantime.
                     del made[: len(facts)]
                 elif status is TRAN:
@@ -313,7 +312,7 @@ class CachedWalk:
             raise Invariant("a handler answered, and none was called")
         self.walk = walk = self._up_to(chart, place)
         walk.tell(outcome)
-        return self._walk_on(chart, e, *place.behind(outcome), (*place.outcomes, outcome))
+        return self._walk_on(chart, e, *place.after(outcome), (*place.outcomes, outcome))
 
     def _outcome(self, chart: Any, status: object) -> Outcome:
         """Return the outcome of the handler that just returned this status."""
@@ -350,12 +349,12 @@ class CachedWalk:
             self.temp.fun = place.fn
             outcome = self._outcome(chart, call(chart, e if inner is None else inner))
             outcomes = (*outcomes, outcome)
-            branches, key = place.behind(outcome)
+            branches, key = place.after(outcome)
             walk.tell(outcome)
         if walk.end is None:
             raise Invariant("a walk asks for nothing and has no end")
         if not is_intact(chart, self):
-            raise Invariant("a chart is not what it was and cannot tell what has changed")
+            raise Invariant("a chart's core, driver or methods were replaced")
         self.walk = self.place = None
         if self.states.known != known and not self.states.forgot:
             self.announce()

@@ -50,7 +50,7 @@ RESTING, STEPPING = Life.RESTING, Life.STEPPING
 
 
 class Core:
-    """What a chart consists of, apart from its public face and its driver.
+    """The parts of a chart, apart from its public face and its driver.
 
     Only one thread at a time may run steps. Methods that call handlers are given the chart: the core does not
     refer to it, so a chart is freed as soon as nothing else refers to it.

@@ -92,7 +92,7 @@ class Parent:
             )
 
     def dismiss(self, child: Any) -> None:
-        """Take back ``admit`` for a child whose start failed."""
+        """Undo ``admit`` for a child whose start failed."""
         parent = self.chart()
         children = None if parent is None else _core_of(parent).children
         if children is not None:
@@ -243,7 +243,7 @@ def dependents(core: Any) -> tuple[Any, ...]:
 
 
 def wait_for_children(children: Iterable[Any], deadline: float) -> None:
-    """Wait until children that were told to end have ended, or until a monotonic deadline."""
+    """Wait until children that were asked to end have ended, or until a monotonic deadline."""
     for child in children:
         # Its own thread does not wait for its end.
         with contextlib.suppress(ForeignProcess):
@@ -258,5 +258,5 @@ def _core_of(chart: Any) -> Any:
 
 
 def is_running(chart: Any) -> bool:
-    """Return whether a chart has not been told to end, as far as its steps are concerned."""
+    """Return whether a chart has not been asked to end, as far as its steps are concerned."""
     return not _core_of(chart).stop_asked

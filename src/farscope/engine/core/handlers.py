@@ -88,10 +88,10 @@ def adapted(fn: Callable[..., Any], chart: Any, state: str) -> Call:
 def wants_event(fn: Callable[..., Any]) -> bool:
     """Return whether to call ``fn`` with the chart and the event, rather than with the chart alone."""
     code = getattr(fn, "__code__", None)
-    behind = getattr(fn, "__wrapped__", None)
-    if code is not None and code.co_flags & inspect.CO_VARARGS and callable(behind):
+    wrapped = getattr(fn, "__wrapped__", None)
+    if code is not None and code.co_flags & inspect.CO_VARARGS and callable(wrapped):
         # A decorator's wrapper accepts anything; the wrapped function has to accept what it passes on.
-        return wants_event(behind) or not takes(behind, 1)
+        return wants_event(wrapped) or not takes(wrapped, 1)
     return takes(fn, 2)
 
 

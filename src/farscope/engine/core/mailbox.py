@@ -47,7 +47,7 @@ _REFUSED_POST = int(FactKind.REFUSED_POST)
 
 
 class MailboxDriver(Protocol):
-    """What runs the steps of a chart, as the chart's mailbox sees it."""
+    """The driver of a chart, as the chart's mailbox sees it."""
 
     failure: BaseException | None
     """The handler's error that ended the chart; None if there was none."""

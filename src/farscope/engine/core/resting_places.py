@@ -85,7 +85,7 @@ class RestingPlaces:
         self.tree = tree
         self.histories = tuple(vertex for vertex in tree.vertices if vertex.kind in HISTORIES)
         self.nothing_remembered: Remembered = tuple(() for _ in self.histories)
-        """What history states stand for before any state was left."""
+        """The memory of each history state before any state was left: nothing."""
         handled = {signal for vertex in tree.vertices[1:] for signal in vertex.its_state.handlers or ()}
         self.reported = frozenset(
             vertex for vertex in tree.vertices[1:] if signals.get(vertex.completion) in handled

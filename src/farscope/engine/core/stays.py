@@ -64,13 +64,13 @@ class Work(NamedTuple):
 
 
 class Holding(NamedTuple):
-    """What a state has for each of its stays."""
+    """The timeouts, the task and the charts that each stay in a state has."""
 
     state: str
     timeouts: tuple[Timeout, ...] = ()
     work: Work | None = None
     charts: tuple[Callable[..., Any], ...] = ()
-    """What makes each chart that runs during the stay."""
+    """Make the charts that run during the stay."""
 
 
 class Stay:
@@ -90,7 +90,7 @@ class Stay:
 
 
 class Left(NamedTuple):
-    """What the last stay in a state left behind, in case the step that ended it fails."""
+    """The remains of the last stay in a state, in case the step that ended it fails."""
 
     holding: Holding
     remaining: dict[int, float]

@@ -34,7 +34,7 @@ Branches = dict[Any, Any]
 class CacheNode:
     """The position of a node in the tree, and the branches that leave it."""
 
-    __slots__ = ("about", "answers", "fn", "outcomes", "state", "targets", "told")
+    __slots__ = ("about", "answers", "fn", "outcomes", "state", "targets", "with_facts")
 
     def __init__(self, state: StateNode, about: About, outcomes: tuple[Outcome, ...]) -> None:
         self.state = state
@@ -48,14 +48,14 @@ class CacheNode:
         """Branches of transitions whose handler recorded no facts, by target."""
         self.answers: Branches = {}
         """Branches of other answers without facts, by status."""
-        self.told: Branches = {}
+        self.with_facts: Branches = {}
         """Branches of all answers with facts, by the whole outcome."""
 
-    def behind(self, outcome: Outcome) -> tuple[Branches, Any]:
+    def after(self, outcome: Outcome) -> tuple[Branches, Any]:
         """Return the branch that an outcome takes, as a table and the key in it."""
         status, target, made = outcome
         if made:
-            return self.told, outcome
+            return self.with_facts, outcome
         return (self.targets, target) if status == TRAN else (self.answers, status)
 
 

@@ -58,7 +58,7 @@ class Run(Protocol):
 
 
 class _Kind(Protocol):
-    """What is known about a task: see ``stays.Work``."""
+    """A task as it was declared: see ``stays.Work``."""
 
     @property
     def function(self) -> Callable[..., Any]: ...

@@ -24,7 +24,7 @@ from farscope.errors import ChartBuildError, NotAState
 
 
 class Declaration(NamedTuple):
-    """What a class of charts declares, and what its charts have learnt."""
+    """The declarations of a class of charts, and the steps that its charts have cached."""
 
     states: ClassStates = ClassStates()
     learnt: tuple[States, StepCache] | None = None

@@ -1,4 +1,4 @@
-"""What is declared of a state: its reactions, and what belongs to each stay in it."""
+"""The declarations of a state: its reactions, and the timeouts, task and charts of each stay."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def guard_text(guard: Callable[..., object]) -> str:
 
 
 def _expression(function: Any) -> str:
-    """Return the expression of a lambda; empty if its source is not to be had, or has several lines."""
+    """Return the expression of a lambda; empty if its source is unavailable or has several lines."""
     code = function.__code__
     places = [place for place in code.co_positions() if None not in place and place[3]]
     lines = {line for start, end, _, _ in places for line in (start, end)}

@@ -35,6 +35,6 @@ Working = Callable[[Any], Any] | Callable[[Any, Cancellation], Any]
 """The task of a state: a coroutine function of the chart or, on a thread, a function of the chart, or of the
 chart and what asks it to end."""
 Making = Callable[[Any], Observable]
-"""What makes a chart that belongs to a state: a function of the chart that contains it, or a class."""
+"""Makes a chart that belongs to a state: a function of the chart that contains it, or a class."""
 Guard = Callable[[Any], bool] | Callable[[Any, Event], bool]
 """A function that decides whether a reaction handles the event."""

@@ -1,4 +1,4 @@
-"""What all drivers of charts that run by themselves have in common."""
+"""The common part of all drivers of charts that run by themselves."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import traceback
 import weakref
 from typing import Any, ClassVar
 
-from farscope.engine.core.breakdown import broke_down, end_plainly, tell_once
+from farscope.engine.core.breakdown import broke_down, end_plainly, report_once
 from farscope.engine.core.core import START, Core
 from farscope.engine.core.life import Life
 from farscope.engine.core.reserved import is_intact, mended
@@ -35,7 +35,7 @@ class SelfDriver(CallerDriver):
     """
 
     run_by: ClassVar[str] = "a thread"
-    """What runs the chart, for messages."""
+    """Names what runs the chart, for messages."""
 
     __slots__ = (
         "_home_pid",
@@ -177,16 +177,16 @@ class SelfDriver(CallerDriver):
     def check_intact(self, chart: Any, core: Core) -> None:
         """Raise the error about a name of the engine's that a handler took in a step that was cached."""
         if not is_intact(chart, core.algorithm):
-            raise mended(chart, core) or Invariant("a chart's queue is not its own")
+            raise mended(chart, core) or Invariant("a chart's core, driver or methods were replaced")
 
     def goes_on(self, chart: Any, core: Core, e: Event, error: BaseException) -> bool:
         """Return whether the chart continues after a failed step; ensure that the failure is reported."""
         try:
-            tell_once(core, e.signal_name, error)
+            report_once(core, e.signal_name, error)
             return self._decide(chart, core, e, error)
         except BaseException as broken:  # noqa: BLE001 - whatever it is, the chart ends rather than its thread
             _log.error(
-                "chart %s stops: what a failed step leads to failed as well", core.name, exc_info=broken
+                "chart %s stops: the handling of a failed step failed as well", core.name, exc_info=broken
             )
             return False
 

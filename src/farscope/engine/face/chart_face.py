@@ -18,4 +18,4 @@ class ChartFace(ChartPort, Protocol):
 
     @property
     def _core(self) -> Core:
-        """What it consists of."""
+        """Its parts."""

@@ -93,7 +93,7 @@ class FoundFile(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What to remove: whole files of others, and a number of bytes from the writer's own oldest files."""
+    """The data to remove: whole files of others, and a number of bytes from the writer's own oldest files."""
 
     files: tuple[FoundFile, ...]
     own_excess: int

@@ -187,10 +187,10 @@ class RecordingReader:
             (self._file.frames.damaged, "bytes between batches are damaged"),
             (self._gone, "batches are not there any more"),
         )
-        told = [f"{count:,} {what}" for count, what in faults if count]
+        unread = [f"{count:,} {what}" for count, what in faults if count]
         if not (self._file.indexed or self._file.torn) and self._file.end_ns < self._to_ns:
-            told.append("it was not closed: its recorder was cut off, or is at work")
-        return (Unread(self._file.path.name, ", ".join(told), opened=True),) if told else ()
+            unread.append("it was not closed: its recorder was cut off, or is at work")
+        return (Unread(self._file.path.name, ", ".join(unread), opened=True),) if unread else ()
 
     @property
     def cut(self) -> int:

@@ -144,17 +144,17 @@ def wal_bytes(path: Path) -> int:
 class AliveLock:
     """The lock held by a writer while it lives."""
 
-    def __init__(self, path: Path, *, anew: bool = True) -> None:
+    def __init__(self, path: Path, *, create: bool = True) -> None:
         """Take the lock of the file at ``path``; raises ``OSError``, also if the lock is held elsewhere.
 
-        ``anew``: neither file nor lock exists yet. Otherwise the lock is taken over from an ended writer.
+        ``create``: neither file nor lock exists yet. Otherwise the lock is taken over from an ended writer.
         """
         self._path = path.with_name(path.name + ALIVE)
-        self._fd = open_regular(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if anew else 0))
+        self._fd = open_regular(self._path, os.O_CREAT | os.O_RDWR | (os.O_EXCL if create else 0))
         try:
             _lock(self._fd, exclusive=True)
         except BaseException:
-            if anew:
+            if create:
                 self.release()
             self.drop()
             raise
@@ -189,7 +189,7 @@ def take_over(path: Path) -> AliveLock | None:
     if writer_lives(path):
         return None
     try:
-        lock = AliveLock(path, anew=False)
+        lock = AliveLock(path, create=False)
     except (BlockingIOError, PermissionError, ForeignFormat):
         return None
     if lock.in_place and path.exists():

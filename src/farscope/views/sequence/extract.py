@@ -23,7 +23,7 @@ MAX_POSTERS = 8_192
 from the border."""
 
 NOTE_JOINT = "; "
-"""What separates the parts of a note."""
+"""Separates the parts of a note."""
 
 NOTHING = Diagram(("",), (Lane("nothing to show", 0),), (), separate=False)
 """The diagram of a run without steps, because some formats have no empty diagram."""

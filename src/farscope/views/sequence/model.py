@@ -36,7 +36,7 @@ class Arrow(NamedTuple):
 
     @property
     def deed(self) -> tuple[int, int, str, str, bool]:
-        """What is compared to find repetitions: everything except the number."""
+        """The part that is compared to find repetitions: everything except the number."""
         return self.source, self.target, self.label, self.note, self.claimed
 
 

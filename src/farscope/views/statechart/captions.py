@@ -1,4 +1,4 @@
-"""What is written on arrows besides the signal: guards, delays and flags."""
+"""Captions of arrows besides the signal: guards, delays and flags."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class ChartRow(NamedTuple):
     states: tuple[str, ...] = ()
     """The active leaf states of ``state``."""
     values: tuple[tuple[str, Value], ...] = ()
-    """What its program shows of it, by name."""
+    """The values that its program shows, by name."""
     parent: str = ""
     """Label of the chart that created it; empty if there is none."""
     library: str = ""

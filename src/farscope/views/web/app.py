@@ -56,12 +56,12 @@ def make_app(
 
     async def frame(request: Request) -> Response:
         query = Query(request, origin_ns)
-        told = await pages.next(
+        changes = await pages.next(
             query.token("page"), query.charts("open"), query.count("seen", 0, MAX_TIME, 0)
         )
-        if told is None:
+        if changes is None:
             return Response(status_code=204)
-        return Response(_encode(told), media_type="application/json")
+        return Response(_encode(changes), media_type="application/json")
 
     def answering(answer: Callable[[Query], object]) -> Callable[[Request], Response]:
         # Plain functions run on a thread, so that a long query delays no stream.

@@ -331,16 +331,16 @@ def _announced(row: ChartSummary) -> Statechart:
 
 def _plain_failure(step: Step) -> Plain:
     """Return the error and its place in the user's program; None for a step in which no handler raised."""
-    told = failure_in(step)
-    if told is None:
+    recorded = failure_in(step)
+    if recorded is None:
         return None
-    failure = read_traceback(told.text)
+    failure = read_traceback(recorded.text)
     return {
-        "error": list(failure.error) or [told.message],
+        "error": list(failure.error) or [recorded.message],
         "mine": [
             {"file": frame.file, "line": frame.line, "within": frame.function, "source": frame.source}
             for frame in failure.mine
         ],
         "others": len(failure.frames) - len(failure.mine),
-        "whole": told.text.strip().splitlines(),
+        "whole": recorded.text.strip().splitlines(),
     }

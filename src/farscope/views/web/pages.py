@@ -28,9 +28,9 @@ MAX_PAGES: Final = 64
 class _Page:
     frames: PageUpdates
     opened: tuple[int, ...]
-    told: int = 0
+    sent: int = 0
     """Number of frames sent to it."""
-    told_s: float = 0.0
+    sent_s: float = 0.0
     turn: int = 0
     """Its newest request; older ones are no longer answered."""
 
@@ -54,9 +54,9 @@ class Pages:
             seen: number of frames it received. If one was lost, it gets a complete one, like a new page.
         """
         page = self._pages.pop(name, None)
-        if page is None or page.told != seen or page.opened != opened:
+        if page is None or page.sent != seen or page.opened != opened:
             turn = 0 if page is None else page.turn
-            page = _Page(PageUpdates(self._model, self._origin_ns, opened), opened, told=seen, turn=turn)
+            page = _Page(PageUpdates(self._model, self._origin_ns, opened), opened, sent=seen, turn=turn)
         self._pages[name] = page
         while len(self._pages) > MAX_PAGES:
             self._pages.popitem(last=False)
@@ -67,10 +67,10 @@ class Pages:
         until_s = time.monotonic() + HOLD_S
         while page.turn == turn and not self._ending():
             now_s = time.monotonic()
-            frame = page.frames.next() if now_s - page.told_s >= FRAME_S else None
+            frame = page.frames.next() if now_s - page.sent_s >= FRAME_S else None
             if frame is not None:
-                page.told += 1
-                page.told_s = now_s
+                page.sent += 1
+                page.sent_s = now_s
                 return frame
             if now_s >= until_s:
                 break

@@ -38,7 +38,7 @@ class Window(NamedTuple):
 
 
 class Rest(NamedTuple):
-    """What a chart is in between two steps."""
+    """The state of a chart between two steps."""
 
     text: str
     """Text of its configuration; empty before its start."""
@@ -132,8 +132,8 @@ class TimelineLane:
     def end(self, time_ns: int) -> None:
         """End the lane at a moment, after which the chart made no step."""
         if time_ns <= self._window.to_ns:
-            told = time_ns - self._origin_ns
-            self._items = [item for item in self._items if item[0] <= told or item[1]]
+            end_ns = time_ns - self._origin_ns
+            self._items = [item for item in self._items if item[0] <= end_ns or item[1]]
             self.add_gap(time_ns)
 
     def add_steps(self, stored: StepHistory, from_ns: int, to_ns: int) -> None:

@@ -142,17 +142,17 @@ function others({ transitions, completed, sent, values }) {
 }
 
 /** Return elements about a failed handler: the error, the user's own lines, and the folded traceback. */
-function failure(told) {
-  if (!told) return [];
-  const places = told.mine.flatMap(({ file, line, within, source }) => [
+function failure(raised) {
+  if (!raised) return [];
+  const places = raised.mine.flatMap(({ file, line, within, source }) => [
     `${visible(file)}, line ${line}${within ? `, in ${visible(within)}` : ""}`,
     ...(source ? [`    ${source}`] : []),
   ]);
-  const others = told.others ? `, with ${things(told.others, "frame")} of farscope and of libraries` : "";
-  const whole = make("details", {}, make("summary", {}, `whole traceback${others}`), make("pre", {}, shownLines(told.whole)));
+  const others = raised.others ? `, with ${things(raised.others, "frame")} of farscope and of libraries` : "";
+  const whole = make("details", {}, make("summary", {}, `whole traceback${others}`), make("pre", {}, shownLines(raised.whole)));
   // Without a line of the user's code there is nothing else to show.
   if (!places.length) whole.open = true;
-  return [make("pre", { class: "error" }, shownLines(told.error)), make("pre", { class: "mine" }, shownLines(places)), whole];
+  return [make("pre", { class: "error" }, shownLines(raised.error)), make("pre", { class: "mine" }, shownLines(places)), whole];
 }
 
 function shownLines(lines) {
