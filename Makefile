@@ -1,4 +1,4 @@
-# Every verb works in a fresh clone: what it needs is made first.
+# Every target works in a fresh clone: what it needs is made first.
 # Only relative paths are used, so that the folder's own path may contain spaces.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -50,8 +50,8 @@ $(VENV)/fuzz: pyproject.toml $(VENV)/made
 .PHONY: help demo test test-fast check bench bench-quick bench-faults bench-web soak fuzz pictures reference wheel clean
 
 help: ## Show what can be made
-	@echo "make VERB, where VERB is one of"
-	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 12
+	@echo "make TARGET, where TARGET is one of"
+	@sed -nE 's/^([a-z-]+):[^#]*## (.*)$$/  \1\t\2/p' Makefile | expand -t 16
 
 demo: $(VENV)/runtime ## Watch two charts from two other processes (under 15 s after set-up)
 	@$(RUN) -m farscope demo $(ARGS)

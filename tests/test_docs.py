@@ -25,7 +25,7 @@ import pytest
 
 from farscope import errors as farscope_errors
 from farscope.cli.exit_codes import EXIT_BUG, EXIT_INTERRUPTED
-from farscope.cli.main import VERBS, farscope
+from farscope.cli.main import COMMANDS, farscope
 from farscope.scope.gaps import NumberRange
 from farscope.scope.notice import Notice, NoticeKind
 from farscope.views.text import notice_line
@@ -144,9 +144,9 @@ def test_every_page_is_reached_from_the_index():
     assert not {name_of(page) for page in pages - {index} if page.resolve() not in linked}
 
 
-def test_every_verb_and_option_is_shown_in_the_docs():
+def test_every_command_and_option_is_shown_in_the_docs():
     missing = []
-    for name in VERBS:
+    for name in COMMANDS:
         for path, command in commands_of(name, farscope.get_command(None, name)):
             options = [
                 option for parameter in command.params for option in parameter.opts if option[0] == "-"

@@ -17,7 +17,7 @@ import pytest
 import farscope.cli
 from farscope import Event, Factory, broadcast
 from farscope.cli.exit_codes import escape_what_cannot_be_encoded, exit_code_of
-from farscope.cli.main import VERBS
+from farscope.cli.main import COMMANDS
 from farscope.cli.main import farscope as command
 from farscope.cli.progress import Progress
 from farscope.logs.recording.writer import RecordingWriter
@@ -182,7 +182,7 @@ def test_progress_fits_its_line_where_letters_are_escaped(monkeypatch, tmp_path)
 def test_what_the_command_line_says_of_itself_is_ascii():
     context = click.Context(command, info_name="farscope")
     texts = [context.get_help()]
-    for name in VERBS:
+    for name in COMMANDS:
         verb = command.get_command(context, name)
         assert verb is not None
         texts.append(verb.get_help(click.Context(verb, info_name=name)))

@@ -7,7 +7,7 @@ from importlib.metadata import version
 import pytest
 
 from farscope.cli.exit_codes import EXIT_INTERRUPTED
-from farscope.cli.main import VERBS, farscope
+from farscope.cli.main import COMMANDS, farscope
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -21,17 +21,17 @@ def test_the_version_is_that_of_the_package():
     assert (done.returncode, done.stdout) == (0, f"farscope, version {version('farscope')}\n")
 
 
-def test_help_lists_every_verb_with_what_it_does():
+def test_help_lists_every_command_with_what_it_does():
     done = run("--help")
     assert done.returncode == 0
-    assert all(name in done.stdout and verb.summary in done.stdout for name, verb in VERBS.items())
+    assert all(name in done.stdout and item.summary in done.stdout for name, item in COMMANDS.items())
 
 
-def test_without_a_verb_help_is_shown():
+def test_without_a_command_help_is_shown():
     assert run().stdout == run("--help").stdout
 
 
-def test_help_loads_no_verb_and_nothing_heavy():
+def test_help_loads_no_command_and_nothing_heavy():
     program = (
         "import sys; from farscope.cli.main import farscope\n"
         "farscope.main(['--help'], standalone_mode=False)\n"
@@ -42,21 +42,21 @@ def test_help_loads_no_verb_and_nothing_heavy():
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_each_verb_has_a_help_page_that_begins_with_its_line(name):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_command_has_a_help_page_that_begins_with_its_line(name):
     done = run(name, "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: farscope {name}")
-    assert VERBS[name].summary in done.stdout
+    assert COMMANDS[name].summary in done.stdout
 
 
-@pytest.mark.parametrize("name", VERBS)
-def test_a_verbs_line_is_the_first_of_its_own_help(name):
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_commands_line_is_the_first_of_its_own_help(name):
     command = farscope.get_command(None, name)
-    assert command.help.splitlines()[0] == VERBS[name].summary
+    assert command.help.splitlines()[0] == COMMANDS[name].summary
 
 
-def test_an_unknown_verb_is_wrong_usage_with_a_hint():
+def test_an_unknown_command_is_wrong_usage_with_a_hint():
     done = run("gaze")
     assert done.returncode == 2
     assert done.stderr.startswith("error: no such command 'gaze'")
@@ -64,7 +64,7 @@ def test_an_unknown_verb_is_wrong_usage_with_a_hint():
 
 
 @pytest.mark.parametrize(("typed", "meant"), [("wach", "watch"), ("exprot", "export")])
-def test_a_verb_that_is_nearly_right_is_told(typed, meant):
+def test_a_command_that_is_nearly_right_is_told(typed, meant):
     done = run(typed)
     assert done.returncode == 2
     assert f"hint: did you mean {meant}?" in done.stderr

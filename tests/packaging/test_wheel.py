@@ -98,11 +98,11 @@ def test_a_wheel_on_the_path_serves_the_page_without_being_unpacked(wheel, elsew
     program = (
         "import farscope, sys\n"
         "from starlette.testclient import TestClient\n"
-        "from farscope.cli.main import VERBS, farscope as group\n"
+        "from farscope.cli.main import COMMANDS, farscope as group\n"
         "from farscope.logs.url import open_log\n"
         "from farscope.views.web.assets import STATIC, Assets\n"
         "assert '.whl' in farscope.__file__, farscope.__file__\n"
-        "assert all(group.get_command(None, verb) for verb in VERBS)\n"
+        "assert all(group.get_command(None, verb) for verb in COMMANDS)\n"
         "assert open_log('amqp://guest@127.0.0.1:1/').shared\n"
         "assets = Assets()\n"
         "print(len(list(STATIC.iterdir())), assets._answer('index.html').status_code, farscope.__version__)\n"

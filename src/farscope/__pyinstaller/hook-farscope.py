@@ -1,6 +1,6 @@
 """What PyInstaller cannot find by following imports: modules loaded by name, the page's files, the version.
 
-Logs, the command's verbs and the public names are loaded when they are first used, and named by strings.
+Logs, commands and the public names are loaded when they are first used, and named by strings.
 """
 
 from __future__ import annotations

@@ -13,56 +13,56 @@ from farscope.cli.style import say
 from farscope.errors import UsageError
 
 
-class Verb(NamedTuple):
+class Item(NamedTuple):
     """The module of a command and its one-line description, kept here so that ``--help`` loads no command."""
 
     module: str
     summary: str
 
 
-VERBS = {
-    "demo": Verb("farscope.cli.demo.command", "Show two charts watched from two other processes."),
-    "watch": Verb("farscope.cli.watch", "Show what charts do, as they do it."),
-    "top": Verb("farscope.cli.top", "Show all charts in a live table."),
-    "web": Verb("farscope.cli.web", "Show every chart on a page in your browser."),
-    "sequence": Verb("farscope.cli.sequence", "Draw a run as a sequence diagram."),
-    "export": Verb("farscope.cli.export", "Write a run in a format that other tools read."),
-    "record": Verb("farscope.cli.record", "Record everything that is broadcast into one file, still sealed."),
-    "replay": Verb("farscope.cli.replay", "Play back a recording at its original pace."),
-    "inspect": Verb("farscope.cli.inspect", "Show what a recording or a log contains, without a key."),
-    "doctor": Verb("farscope.cli.doctor", "Examine a log step by step, and say how to fix what is wrong."),
-    "key": Verb("farscope.cli.key", "Create, show and rotate the key that seals everything."),
+COMMANDS = {
+    "demo": Item("farscope.cli.demo.command", "Show two charts watched from two other processes."),
+    "watch": Item("farscope.cli.watch", "Show what charts do, as they do it."),
+    "top": Item("farscope.cli.top", "Show all charts in a live table."),
+    "web": Item("farscope.cli.web", "Show every chart on a page in your browser."),
+    "sequence": Item("farscope.cli.sequence", "Draw a run as a sequence diagram."),
+    "export": Item("farscope.cli.export", "Write a run in a format that other tools read."),
+    "record": Item("farscope.cli.record", "Record everything that is broadcast into one file, still sealed."),
+    "replay": Item("farscope.cli.replay", "Play back a recording at its original pace."),
+    "inspect": Item("farscope.cli.inspect", "Show what a recording or a log contains, without a key."),
+    "doctor": Item("farscope.cli.doctor", "Examine a log step by step, and say how to fix what is wrong."),
+    "key": Item("farscope.cli.key", "Create, show and rotate the key that seals everything."),
 }
 
 
-class VerbGroup(click.Group):
-    """Loads a verb's module when the verb is called."""
+class LazyGroup(click.Group):
+    """Loads a command's module when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - the signature is click's
-        """Return the verbs in the order a newcomer meets them."""
-        return list(VERBS)
+        """Return the commands in the order a newcomer meets them."""
+        return list(COMMANDS)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; suggest one if the name is nearly right."""
         name = args[0]
-        if name not in VERBS and (close := get_close_matches(name, VERBS, n=1)):
+        if name not in COMMANDS and (close := get_close_matches(name, COMMANDS, n=1)):
             raise UsageError(f"no such command '{name}'", f"did you mean {close[0]}? see farscope --help")
         return super().resolve_command(ctx, args)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - the signature is click's
         """Load a command; None if there is none of that name."""
-        verb = VERBS.get(cmd_name)
-        if verb is None:
+        item = COMMANDS.get(cmd_name)
+        if item is None:
             return None
-        command = getattr(import_module(verb.module), cmd_name)
+        command = getattr(import_module(item.module), cmd_name)
         return command if isinstance(command, click.Command) else None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - the signature is click's
-        """Write the verbs' lines without loading them."""
-        with formatter.section("Verbs"):
-            formatter.write_dl([(name, verb.summary) for name, verb in VERBS.items()])
+        """Write the commands' lines without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, item.summary) for name, item in COMMANDS.items()])
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; a closed output pipe is handled here, before click sees it."""
@@ -73,10 +73,10 @@ class VerbGroup(click.Group):
 
 
 @click.group(
-    cls=VerbGroup,
+    cls=LazyGroup,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
-    subcommand_metavar="VERB [ARGS]...",
+    subcommand_metavar="COMMAND [ARGS]...",
     epilog="The default log is FARSCOPE_URL, or else the one in your state folder. The default key file is "
     "FARSCOPE_KEY_FILE, or else your own.",
 )

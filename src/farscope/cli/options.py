@@ -42,7 +42,7 @@ def key_option(help_text: str = "Key file that opens the steps.") -> Decorator:
 
 
 def for_option(help_text: str = "Stop after this time: 30s, 5m.") -> Decorator:
-    """Return the option that bounds how long a verb runs; the command gets seconds, or None, as ``for_s``."""
+    """Return the option that bounds how long a command runs, which gets seconds, or None, as ``for_s``."""
     return click.option("--for", "for_s", type=DURATION, metavar="TIME", help=help_text)
 
 
