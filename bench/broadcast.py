@@ -1,4 +1,4 @@
-"""What a step costs the chart while it is broadcast: log healthy, failing, hanging, outbox full.
+"""The cost of a step while its chart is broadcast: log healthy, failing, hanging, outbox full.
 
 Run with ``python bench/broadcast.py``; ``--help`` lists its options. The kinds take turns within every
 round, so that whatever else the machine does hits them alike; the table shows medians and spreads. The pump

@@ -1,4 +1,4 @@
-"""How long one step takes, in our engine and in others, measured side by side.
+"""The time of one step, in our engine and in others, measured side by side.
 
 Each row is one contender: what makes one step about the same event in the same chart. The contenders
 take turns, five rounds, and the medians are compared, so that a machine that is now slow, now fast, is

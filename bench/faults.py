@@ -1,4 +1,4 @@
-"""What a step costs the chart while its broker is healthy, refuses, hangs, is slow, blocks, or is frozen.
+"""The cost of a step while the chart's broker is healthy, refuses, hangs, is slow, blocks, or is frozen.
 
 Run with ``make bench-faults`` or ``python bench/faults.py``; ``--help`` lists its options. The chart is
 paced at 1,000 events a second and each step is timed by itself. The kinds take turns within every round,

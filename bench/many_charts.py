@@ -1,4 +1,4 @@
-"""What many charts cost: memory and threads of a real process for each way to have 10,000 of them.
+"""The cost of many charts: memory and threads of a real process for each way to have 10,000 of them.
 
 Each row is a process of its own, that makes its charts, starts them, has each make some steps, and reads
 its resident memory from the kernel, less what the process had before its first chart. A chart is the

@@ -1,4 +1,4 @@
-"""What it takes to post to an active object from another thread: how many a second, and how soon it wakes.
+"""The cost of posting to an active object from another thread: posts per second, and time until it wakes.
 
 The floor is two bare threads with a ``queue.SimpleQueue`` between them: no chart, no step, no record. The
 contenders take turns, so that a machine that is now slow, now fast, is so for all of them. The wake-up

@@ -1,4 +1,4 @@
-"""What it takes to open a recording of five million steps, and to go to any place in it.
+"""The cost of opening a recording of five million steps, and of going to any place in it.
 
 Run with ``python bench/recording.py``; ``--help`` lists its options. The recording is made in a temporary
 folder, of 50 charts of one probe at 10,000 steps a second. Each line of the table is measured in a process

@@ -1,4 +1,4 @@
-"""What a scope pays for batches of one step each, from many probes, read through each kind of log.
+"""The cost to a scope of batches of one step each, from many probes, read through each kind of log.
 
 Run with ``python bench/small_batches.py``; ``--help`` lists its options. The batches are sealed beforehand
 and appended by one writer, at a steady rate and as fast as it can. The scope is in a separate process, whose

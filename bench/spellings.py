@@ -1,4 +1,4 @@
-"""What a step costs however its chart is spelled and driven, measured in turns as in ``engine.py``.
+"""The cost of a step by how its chart is written and driven, measured in turns as in ``engine.py``.
 
 python bench/spellings.py --rounds 3
 """

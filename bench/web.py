@@ -1,4 +1,4 @@
-"""How the page keeps up: 500 charts, 50,000 steps/s, a real browser looking on.
+"""The page under load: 500 charts, 50,000 steps/s, in a real browser.
 
 Run with ``make bench-web`` or ``python bench/web.py``; ``--help`` lists its options. One process makes the
 steps, one serves the page, headless Chromium shows it; all share the machine, as they would on a laptop.

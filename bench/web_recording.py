@@ -1,4 +1,4 @@
-"""What it takes to open a recording of five million steps on the page, and to drag through it at once.
+"""The cost of opening a recording of five million steps on the page, and of dragging through it.
 
 Run with ``python bench/web_recording.py``; ``--help`` lists its options. The recording is that of
 ``bench/recording.py``. One process serves the page; the other asks as the page does: the last moment, then

@@ -1,4 +1,4 @@
-"""Make the pictures in ``docs/img`` from what the program really prints: ``make pictures``.
+"""Draw the pictures in ``docs/img`` from the actual output of the program: ``make pictures``.
 
 Run it after a change to what ``farscope watch`` shows. The pictures use the reader's own monospace
 font and load nothing.

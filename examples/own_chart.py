@@ -1,4 +1,4 @@
-"""A lamp with one button, visible to whoever holds the key: the ten lines of README.md.
+"""A lamp with one button, visible to anyone with the key: the ten lines of README.md.
 
 Run ``farscope watch`` in a second terminal, then this one; each Enter presses the button and Ctrl-D
 ends it. After two presses it has printed its own trace::

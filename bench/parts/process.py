@@ -1,4 +1,4 @@
-"""What the kernel knows of a process (Linux): its memory and its processor time."""
+"""The memory and the processor time of a process, as the kernel reports them (Linux)."""
 
 from __future__ import annotations
 

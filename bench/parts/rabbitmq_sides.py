@@ -1,4 +1,4 @@
-"""The two sides of ``rabbitmq.py``: what its producers and consumers do, each in a process of its own."""
+"""The two sides of ``rabbitmq.py``: producers and consumers, each in a separate process."""
 
 from __future__ import annotations
 

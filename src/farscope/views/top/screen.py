@@ -151,7 +151,7 @@ def help_lines() -> list[str]:
         "  FOR is the time since the state was entered, STEPS/S the mean of three seconds.",
         "  QUEUE and DEFER are what waited and was put aside after the last step.",
         "  LOST are steps that were made and never arrived.",
-        "  +? behind it: the chart fell silent, and nobody knows what it did after its last step.",
+        "  +? after it: the chart fell silent, and what it did after its last step is unknown.",
     ]
 
 

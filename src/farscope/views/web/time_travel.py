@@ -9,7 +9,8 @@ from typing import Final, NamedTuple
 from farscope.records.step import CHART, ChartKey, Step
 from farscope.scope.chart import ChartView
 from farscope.scope.liveness import Liveness
-from farscope.scope.playback.time_index import LATEST_NS, AnnouncedState, Snapshot, TimeIndex
+from farscope.scope.playback.header_index import LATEST_NS
+from farscope.scope.playback.time_index import AnnouncedState, Snapshot, TimeIndex
 from farscope.views.web.history import History
 
 KEPT: Final = 3
