@@ -5,20 +5,41 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from farscope.records.step import SHAPE, TEXTS, RawStep, Step, Value
 from farscope.records.text import trace_text
 from farscope.records.weight import own_bytes
-
-if TYPE_CHECKING:
-    from farscope.scope.chart import ChartView
 
 SPY_LINES = 500
 """Spy lines a foreign chart keeps; at the limit the oldest are forgotten."""
 
 TRACE_LINES = 500
 """Trace lines a foreign chart keeps; at the limit the oldest are forgotten."""
+
+
+class ChartPresent(Protocol):
+    """The present of a chart, as a scope knows it: see ``ChartView``."""
+
+    @property
+    def state(self) -> str:
+        """Text of its configuration."""
+
+    @property
+    def states(self) -> tuple[str, ...]:
+        """Its active leaf states."""
+
+    @property
+    def status(self) -> str:
+        """Whether it is heard, and if not, why."""
+
+    @property
+    def values(self) -> tuple[tuple[str, Value], ...]:
+        """The values that its program shows, by name."""
+
+    @property
+    def service(self) -> str:
+        """Name of its process."""
 
 
 class ForeignHsm:
@@ -34,7 +55,7 @@ class ForeignHsm:
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._look: Callable[[], ChartView] | None = None
+        self._look: Callable[[], ChartPresent] | None = None
         # Each step has at least one line, so this many steps hold at least this many lines.
         self._spy: deque[RawStep | str] = deque(maxlen=SPY_LINES)
         self._trace: deque[RawStep | str] = deque(maxlen=TRACE_LINES)
@@ -56,7 +77,7 @@ class ForeignHsm:
 
     @property
     def values(self) -> dict[str, Value]:
-        """What its program shows of it, by name."""
+        """The values that its program shows, by name."""
         return dict(self._look().values) if self._look else {}
 
     @property
@@ -64,7 +85,7 @@ class ForeignHsm:
         """Name of its process."""
         return self._look().service if self._look else ""
 
-    def look_with(self, look: Callable[[], ChartView]) -> None:
+    def look_with(self, look: Callable[[], ChartPresent]) -> None:
         """Take the chart's state, status, values and service from ``look`` from now on."""
         self._look = look
 
