@@ -77,8 +77,7 @@ LATE_READ_S = 0.1
 """Longest interval between checks whether they are still late."""
 
 CLOSE_WAIT_S = 5.0
-"""How long closing waits for the thread; if the log blocks it for longer, it ends as a daemon thread at
-exit."""
+"""How long closing waits for the thread; one that the log blocks for longer ends with the process."""
 
 
 class Collector:
